@@ -1,0 +1,29 @@
+# Each target makes or updates .venv by itself; `make demo` and `make test` are all a newcomer needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+.venv/.made: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spurlab needs Python 3.11 or newer: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/.made
+	$(BIN)/spurlab run quickstart --out out/quickstart
+
+test: .venv/.made
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.made
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.made
+	$(BIN)/python benchmarks/training.py
+
+clean:
+	rm -rf .venv out

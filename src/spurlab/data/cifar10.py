@@ -1,0 +1,168 @@
+"""CIFAR-10: small colour photographs, Krizhevsky (2009), https://www.cs.toronto.edu/~kriz/cifar.html."""
+
+import gzip
+import hashlib
+import shutil
+import tarfile
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from spurlab.data.download import download_file
+from spurlab.data.entry import Entry
+from spurlab.data.errors import DataError
+from spurlab.data.examples import Examples
+from spurlab.data.files import check_sha256, opened, pick, read_to_end
+
+RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue plane, each row by row
+BATCH = 10_000  # records in each file
+ARCHIVE, ARCHIVE_MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
+HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
+
+
+@dataclass(frozen=True)
+class BinaryBatches:
+    """The official binary version: five training files and a test file, each plain or ``.xz``.
+
+    Args:
+        sha256: of each file's uncompressed bytes, by name; the last is the test file.
+        records: in each file.
+    """
+
+    sha256: Mapping[str, str]
+    records: int = BATCH
+    folder: str = "cifar-10-batches-bin"
+    suffixes: tuple[str, ...] = ("", ".xz")
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The names of the six files, without ``.xz``."""
+        return tuple(self.sha256)
+
+    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+        """Training examples, test examples, verified checksums."""
+        paths = [pick(folder, name, self.suffixes) for name in self.files]
+        with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
+            *train, test = pool.map(lambda path: self._read(path, entry), paths)
+        return (
+            _examples(train, entry, entry.sizes[0], folder),
+            _examples([test], entry, entry.sizes[1], folder),
+            self.sha256,
+        )
+
+    def _read(self, path: Path, entry: Entry) -> UInt8[np.ndarray, "records bytes"]:
+        with opened(path) as stream:
+            batch = read_to_end(stream, self.records * RECORD, path).reshape(self.records, RECORD)
+        entry.check_labels(batch[:, 0], path)
+        check_sha256(path, self.sha256[path.name.removesuffix(".xz")], batch.data)
+        return batch
+
+
+def _examples(batches: Sequence[UInt8[np.ndarray, "_ bytes"]], entry: Entry, size: int, where: Path) -> Examples:
+    images = [batch[:, 1:].reshape(-1, 3, 32, 32) for batch in batches]
+    return entry.examples(images, np.concatenate([batch[:, 0] for batch in batches]), size, where)
+
+
+@dataclass(frozen=True)
+class PickledBatches:
+    """The official Python version, as torchvision leaves it.
+
+    To unpickle is to run what the file says, so torchvision gets to see these files only after every one of them has
+    the checksum that torchvision itself pins for the official file.
+    """
+
+    files: tuple[str, ...] = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
+    folder: str = "cifar-10-batches-py"
+    suffixes: tuple[str, ...] = ("",)
+    sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
+
+    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+        """Training examples, test examples, and the sha256 of the pickled files."""
+        from torchvision.datasets import CIFAR10  # noqa: PLC0415  # slow to import, rarely needed
+
+        official = dict([*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])])
+        sha256 = {file: _check_md5(folder / file, md5) for file, md5 in official.items()}
+        with warnings.catch_warnings():
+            # files pickled by Python 2 describe their numbers in a way that numpy has come to deprecate
+            warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+            parts = [CIFAR10(folder.parent, train=train) for train in (True, False)]
+        train, test = (
+            entry.examples([part.data.transpose(0, 3, 1, 2)], np.array(part.targets, np.uint8), size, folder)
+            for part, size in zip(parts, entry.sizes, strict=True)
+        )
+        return train, test, sha256
+
+
+def _check_md5(path: Path, expected: str) -> str:
+    """The sha256 of a file that has the expected md5."""
+    with opened(path) as stream:
+        content = stream.read()
+    if (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != expected:
+        raise DataError(
+            f"{path} has the wrong checksum: md5 {expected} expected, {found} found. It is a pickle that can run any "
+            f"code, so nothing of it was read. Delete the folder {path.parent} and type `spurlab data get cifar10`."
+        )
+    return hashlib.sha256(content).hexdigest()
+
+
+FILES = BinaryBatches(
+    sha256={
+        "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+        "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+        "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+        "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+        "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+        "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+    }
+)
+
+
+def download(folder: Path) -> None:
+    """Fetch the official archive and unpack its six batches."""
+    archive = download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder)
+    unpack(archive, FILES, folder)
+    archive.unlink()
+
+
+def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
+    """Take the batches out of the archive, under our own names for them: nothing else in it is written or believed.
+
+    Raises:
+        DataError: the archive is damaged, or a batch is missing in it or has another size than it should.
+    """
+    wanted = {f"{files.folder}/{file}": file for file in files.files}
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if member.name not in wanted or not member.isfile() or member.size != files.records * RECORD:
+                    continue
+                content = tar.extractfile(member)
+                assert content is not None  # noqa: S101  # it is a file
+                with (folder / wanted.pop(member.name)).open("wb") as out:
+                    shutil.copyfileobj(content, out)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(f"{archive.name} is damaged ({error}). Try `spurlab data get cifar10` again.") from error
+    if wanted:
+        raise DataError(
+            f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive: "
+            f"try `spurlab data get cifar10` again, or without SPURLAB_MIRROR."
+        )
+
+
+ENTRY = Entry(
+    name="cifar10",
+    title="CIFAR-10",
+    licence="none; to be cited as Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
+    origin="Alex Krizhevsky, Vinod Nair, Geoffrey Hinton: https://www.cs.toronto.edu/~kriz/cifar.html",
+    class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    shape=(3, 32, 32),
+    sizes=(5 * BATCH, BATCH),
+    layouts=(FILES, PickledBatches()),
+    download=download,
+)

@@ -1,0 +1,94 @@
+"""Fetching official files, each with its checksum, through torchvision; into place only when all is right."""
+
+import io
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from http.client import HTTPException
+from pathlib import Path
+
+from spurlab.data.errors import DataError
+
+TIMEOUT = 30.0  # seconds without a byte
+STAGING = ".download-"
+
+
+def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folder: Path) -> Path:
+    """Fetch one file from the first host that gives it, into an existing folder.
+
+    Where ``SPURLAB_MIRROR`` is set, only ``$SPURLAB_MIRROR/<dataset>/<file>`` is asked, for the same bytes.
+
+    Raises:
+        DataError: no host gave a file with this md5.
+    """
+    from torchvision.datasets.utils import download_url  # noqa: PLC0415  # slow to import, rarely needed
+
+    if mirror := os.environ.get("SPURLAB_MIRROR"):
+        hosts = [f"{mirror.rstrip('/')}/{dataset}/"]
+    failures = []
+    for host in hosts:
+        try:
+            with _quiet_unless_terminal(), _impatient():
+                download_url(host + file, folder, file, md5)
+        except (RuntimeError, OSError, ValueError, HTTPException) as error:
+            (folder / file).unlink(missing_ok=True)
+            # torchvision raises a bare RuntimeError for a wrong checksum, and for nothing else
+            reason = f"what came does not have the md5 {md5}" if type(error) is RuntimeError else str(error)
+            failures.append(f"{host}{file}: {reason}")
+        else:
+            return folder / file
+    raise DataError(
+        f"{dataset} could not be downloaded ({'; '.join(failures)}). Try again, set SPURLAB_MIRROR to a mirror, "
+        f"or set SPURLAB_DATA to a folder that has the files."
+    )
+
+
+def place(download: Callable[[Path], None], check: Callable[[Path], object], cache: Path, target: Path) -> None:
+    """Download into a fresh folder inside the cache, check what came, and only then move it to `target`.
+
+    A download that is stopped at any moment therefore leaves nothing under `target` that is not whole.
+
+    Raises:
+        DataError: the download failed, what came is wrong, or the cache cannot be written.
+    """
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
+        with tempfile.TemporaryDirectory(prefix=STAGING, dir=cache) as staging:
+            download(Path(staging))
+            check(Path(staging))
+            target.mkdir(parents=True, exist_ok=True)
+            for file in Path(staging).iterdir():
+                file.replace(target / file.name)
+    except OSError as error:
+        raise DataError(
+            f"{target} cannot be written: {error.strerror or error}. Make room or give yourself the right to write "
+            f"there, or set SPURLAB_DATA to a folder that has the files."
+        ) from error
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed downloads left behind; a day old, for another process may be at work on a younger one."""
+    for left in cache.glob(f"{STAGING}*"):
+        if time.time() - left.stat().st_mtime > 24 * 3600:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _quiet_unless_terminal() -> redirect_stderr[io.StringIO] | nullcontext[None]:
+    return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """A server that falls silent is an error after a while; torchvision itself would wait for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,95 @@
+"""The idx format of MNIST and Fashion-MNIST: a magic number, the size of each axis, then the bytes row by row.
+
+Source: the description at the end of http://yann.lecun.com/exdb/mnist/.
+"""
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from spurlab.data.entry import Entry
+from spurlab.data.errors import DataError
+from spurlab.data.examples import Examples
+from spurlab.data.files import AGAIN, MOST_BYTES, check_sha256, opened, pick, read_to_end
+
+UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
+MOST_AXES = 4
+
+
+def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
+    """The array in an idx file of unsigned bytes, plain or (by its suffix) ``.gz`` or ``.xz``.
+
+    Any string of bytes is either read exactly, to its last byte, or refused.
+
+    Returns:
+        uint8, of the shape that the file declares; ``n`` for labels, ``n h w`` for images.
+
+    Raises:
+        DataError: the file cannot be opened, is cut short, goes on after its end, or is not an idx file of bytes.
+    """
+    with opened(path) as stream:
+        magic = stream.read(4)
+        if len(magic) < 4:
+            raise DataError(
+                f"{path} is cut short: {len(magic)} bytes are less than an idx file's magic number. {AGAIN}"
+            )
+        zeros, kind, axes = struct.unpack(">HBB", magic)
+        if zeros != 0 or kind != UNSIGNED_BYTES or not 1 <= axes <= MOST_AXES:
+            raise DataError(
+                f"{path} has the wrong magic number: 0x{magic.hex()}. An idx file of unsigned bytes starts with "
+                f"0x000008 and the number of axes, 01 to {MOST_AXES:02}. {AGAIN}"
+            )
+        sizes = stream.read(4 * axes)
+        if len(sizes) < 4 * axes:
+            raise DataError(f"{path} is cut short: it ends before the sizes of its {axes} axes. {AGAIN}")
+        shape = struct.unpack(f">{axes}I", sizes)
+        if math.prod(max(size, 1) for size in shape) > MOST_BYTES:
+            raise DataError(f"{path} declares the shape {shape}, more than {MOST_BYTES:,} bytes. {AGAIN}")
+        return read_to_end(stream, math.prod(shape), path).reshape(shape)
+
+
+def idx_header(shape: tuple[int, ...]) -> bytes:
+    """The bytes that stand before the content of an idx file of unsigned bytes."""
+    return struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTES, len(shape), *shape)
+
+
+@dataclass(frozen=True)
+class IdxFiles:
+    """Four idx files with the official names, each plain or ``.gz``.
+
+    Args:
+        folder: their path inside a data folder.
+        sha256: of each file's uncompressed bytes, by name: training images and labels, then test images and labels.
+    """
+
+    folder: str
+    sha256: Mapping[str, str]
+    suffixes: tuple[str, ...] = ("", ".gz")
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The names of the four files, without ``.gz``."""
+        return tuple(self.sha256)
+
+    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+        """Training examples, test examples, verified checksums. Form is looked at before checksums: it says more."""
+        paths = [pick(folder, name, self.suffixes) for name in self.files]
+        train = self._read(paths[:2], entry, entry.sizes[0])
+        test = self._read(paths[2:], entry, entry.sizes[1])
+        return train, test, self.sha256
+
+    def _read(self, paths: Sequence[Path], entry: Entry, size: int) -> Examples:
+        images, labels = (read_idx(path) for path in paths)
+        for path, array, axes in zip(paths, (images, labels), (3, 1), strict=True):
+            if array.ndim != axes:
+                raise DataError(f"{path} has the wrong magic number: {array.ndim} axes, where {axes} belong. {AGAIN}")
+        examples = entry.examples([images], labels, size, paths[0])
+        for path, array in zip(paths, (images, labels), strict=True):
+            expected = self.sha256[path.name.removesuffix(".gz")]
+            check_sha256(path, expected, idx_header(array.shape), array.data)
+        return examples

@@ -1,0 +1,218 @@
+"""Patterns: small values that map inputs to marked inputs, g(x, x_sp) = clip(x + x_sp)."""
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from spurlab.patterns.reference import REFERENCE_PATTERNS
+from spurlab.seeds import rng_for
+
+
+@runtime_checkable
+class Family(Protocol):
+    """What a pattern is drawn from: frozen settings and two ways to draw. Shapes are ``c h w``."""
+
+    def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """The x_sp that is planted under this data seed."""
+        ...
+
+    def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """Another x_sp of the family, for null patterns; its draws are independent of those of `draw`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Box:
+    """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
+
+    height: int
+    width: int
+    top: int = 0
+    left: int = 0
+
+    def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """The box at its place; nothing is left to chance, whatever the seed."""
+        return self._at(shape, self.top, self.left)
+
+    def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """The box at a place drawn uniformly among all where it fits, its own included."""
+        rng = rng_for(seed, "redraw")
+        top, left = (
+            int(torch.randint(max(image - box, 0) + 1, (), generator=rng))
+            for image, box in zip(shape[1:], (self.height, self.width), strict=True)
+        )
+        return self._at(shape, top, left)
+
+    def _at(self, shape: tuple[int, int, int], top: int, left: int) -> Float32[Tensor, "c h w"]:
+        bottom, right = top + self.height, left + self.width
+        if shape[1] < bottom or shape[2] < right:
+            raise ValueError(
+                f"it needs images of at least {bottom} x {right} (height x width), "
+                f"but these are {shape[1]} x {shape[2]}."
+            )
+        offset = torch.zeros(shape)
+        offset[:, top:bottom, left:right] = 1.0
+        return offset
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Fixed noise on the whole image: x_sp = scale * u, u uniform on [0, 1) for each pixel and channel.
+
+    u depends on the seed and the shape alone, so patterns that differ in scale share it. It is drawn as ``h w c``, the
+    layout of the paper's code.
+    """
+
+    scale: float
+
+    def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """The noise of this data seed."""
+        return self._noise(shape, rng_for(seed, "pattern"))
+
+    def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """Noise with another u; never that of `draw`, of whatever seed."""
+        return self._noise(shape, rng_for(seed, "redraw"))
+
+    def _noise(self, shape: tuple[int, int, int], rng: torch.Generator) -> Float32[Tensor, "c h w"]:
+        channels, height, width = shape
+        u = torch.rand(height, width, channels, generator=rng)
+        return (self.scale * u).permute(2, 0, 1).contiguous()
+
+
+PATTERNS: dict[str, Family] = {
+    "S1": Box(1, 1),
+    "S2": Box(3, 3),
+    "S3": Box(5, 5),
+    "R1": Noise(0.25),
+    "R2": Noise(0.5),
+    "R3": Noise(1.0),
+    "Co": Box(22, 3, top=3, left=13),  # like a hand-written one, the core feature of another class
+}
+
+
+@dataclass(frozen=True, eq=False)  # eq=False: a bundle with a tensor has no single truth value
+class Pattern:
+    r"""An additive pattern, and the map that puts it on inputs.
+
+    .. math:: g(x, x_{sp}) = \mathrm{clip}_{[low, high]}(x + x_{sp})
+
+    Args:
+        name: as in the paper, e.g. ``S3``.
+        offset: the pattern :math:`x_{sp}` itself.
+        low: lower end of the range that marked inputs are clipped to; None for no lower end.
+        high: upper end of that range; None for no upper end.
+        family: what `redraw` draws from; None for a pattern of your own that cannot be redrawn.
+        seed: the seed that the offset was drawn with.
+        redrawn: True for a null pattern.
+
+    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1.
+
+    >>> mine = Pattern("mine", torch.tensor([[[0.0, 0.5]]]))
+    >>> mine(torch.tensor([[[0.25, 0.25]]])).tolist(), mine(torch.tensor([[[0.75, 0.75]]])).tolist()
+    ([[[0.25, 0.75]]], [[[0.75, 1.0]]])
+    """
+
+    name: str
+    offset: Float32[Tensor, "c h w"] = field(repr=False)
+    low: float | None = 0.0
+    high: float | None = 1.0
+    family: Family | None = None
+    seed: int = 0
+    redrawn: bool = False
+
+    def __post_init__(self) -> None:
+        if self.offset.dtype != torch.float32 or self.offset.ndim != 3 or not bool(self.offset.isfinite().all()):
+            raise ValueError(
+                f"the offset of pattern {self.name} must be finite float32 of shape c h w, "
+                f"but it is {self.offset.dtype} of shape {tuple(self.offset.shape)}."
+            )
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"pattern {self.name} clips to [{self.low}, {self.high}], which holds nothing.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the inputs that it marks."""
+        channels, height, width = self.offset.shape
+        return channels, height, width
+
+    def __call__(self, inputs: Float32[Tensor, "*n c h w"] | UInt8[Tensor, "*n c h w"]) -> Float32[Tensor, "*n c h w"]:
+        """Marked inputs, always new tensors. Inputs of uint8 are read as x / 255.
+
+        Raises:
+            TypeError: inputs that are neither float32 nor uint8.
+            ValueError: inputs of another image shape.
+        """
+        if inputs.dtype not in (torch.float32, torch.uint8):
+            raise TypeError(f"pattern {self.name} marks inputs of float32 or uint8, but these are {inputs.dtype}.")
+        if tuple(inputs.shape[-3:]) != self.shape:
+            raise ValueError(
+                f"pattern {self.name} was drawn for inputs of shape {self.shape} (c h w), but the shape of these ends "
+                f"in {tuple(inputs.shape[-3:])}. Draw it for their shape."
+            )
+        clean = inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs
+        marked = clean + self.offset.to(clean.device)
+        if self.low is None and self.high is None:
+            return marked
+        return marked.clamp_(self.low, self.high)
+
+    def redraw(self, seed: int) -> "Pattern":
+        """Another pattern of the same family: noise with a new u, a box at a random place.
+
+        These are the null patterns: a model that learnt this pattern has seen none of them. Seeds here and in
+        :func:`make_pattern` are independent, so redraw(0) of the pattern of seed 0 is another pattern.
+        """
+        if self.family is None:
+            raise ValueError(
+                f"pattern {self.name} has no family to redraw from. Give it one: Pattern(..., family=Noise(0.5))."
+            )
+        return replace(self, offset=self.family.redraw(self.shape, seed), seed=seed, redrawn=True)
+
+
+def pattern_name(name: str) -> str:
+    """The table's name of a pattern, from that name in any case or from its name in the paper's public code.
+
+    >>> pattern_name("co"), pattern_name("v8")
+    ('Co', 'S3')
+    """
+    known = {own.casefold(): own for own in PATTERNS} | REFERENCE_PATTERNS
+    if name.casefold() in known:
+        return known[name.casefold()]
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.0)[0]
+    nearest = f"{close} ({known[close]})" if close in REFERENCE_PATTERNS else known[close]
+    raise ValueError(f"there is no pattern {name!r}. The nearest is {nearest}; there are {', '.join(PATTERNS)}.")
+
+
+def make_pattern(
+    name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
+) -> Pattern:
+    """Draw a pattern of the table for inputs of a shape.
+
+    Args:
+        name: S1, S2, S3, R1, R2, R3 or Co, in any case, or the public code's v1, v3, v8, v18, v19, v20, v30.
+        shape: ``c h w`` of one input, e.g. ``examples.shape``.
+        seed: the data seed; it fixes u of the random patterns.
+        clip: the range of the inputs, e.g. ``dataset.input_range``; None where they have no bounds.
+
+    Raises:
+        ValueError: an unknown name, inputs that are no images, or images too small for the pattern.
+
+    >>> pattern = make_pattern("S2", (1, 28, 28))
+    >>> pattern.name, pattern.shape, pattern.offset.sum().item()
+    ('S2', (1, 28, 28), 9.0)
+    """
+    name = pattern_name(name)
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(
+            f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
+        )
+    channels, height, width = shape
+    try:
+        offset = PATTERNS[name].draw((channels, height, width), seed)
+    except ValueError as error:
+        raise ValueError(f"pattern {name} does not fit: {error}") from None
+    low, high = clip if clip is not None else (None, None)
+    return Pattern(name, offset, low, high, PATTERNS[name], seed)

@@ -1,0 +1,67 @@
+"""The names of the paper's public code, for people who come from there (yangarbiter/rare-spurious-correlation)."""
+
+import re
+from dataclasses import dataclass
+
+REFERENCE_PATTERNS = {"v1": "S1", "v3": "S2", "v8": "S3", "v18": "R1", "v19": "R2", "v20": "R3", "v30": "Co"}
+REFERENCE_DATASETS = {"mnist": "mnist", "fashion": "fashion-mnist", "cifar10": "cifar10"}
+TEMPLATE = "{mnist|fashion|cifar10}{v}-{n}-{target}-{seed}"
+
+_PLANTED = re.compile(rf"({'|'.join(REFERENCE_DATASETS)})(v\d+)-(\d+)-(\d+)-(\d+)")
+_MISSING = re.compile(r"(twoclassmnist)v\d+-\d+-\d+-\d+-\d+|(cifar100coarse|cifar100)(?:v\d+-\d+-\d+-\d+)?")
+
+
+@dataclass(frozen=True)
+class ReferenceDataset:
+    """What a dataset name of the public code means, in Spurlab's names.
+
+    Args:
+        dataset: Spurlab's name of the clean dataset.
+        pattern: Spurlab's name of the planted pattern; None for clean data.
+        count: how many examples are planted.
+        target: the class they are chosen from; None for clean data.
+        seed: the seed of the choice and of the random patterns.
+    """
+
+    dataset: str
+    pattern: str | None = None
+    count: int = 0
+    target: int | None = None
+    seed: int = 0
+
+
+def parse_reference_dataset(name: str) -> ReferenceDataset:
+    """Translate a dataset name of the public code.
+
+    The code writes a planted training set as ``{mnist|fashion|cifar10}{v}-{n}-{target}-{seed}``, with v1, v3, v8 for
+    S1, S2, S3; v18, v19, v20 for R1, R2, R3; and v30 for Co. Clean data is the bare name. The translation keeps the
+    meaning, not the random draws: the same seed picks other examples there.
+
+    Raises:
+        ValueError: a name that does not follow the template, a v-name of no pattern, or a dataset that Spurlab lacks.
+
+    >>> parse_reference_dataset("mnistv8-3-0-0")
+    ReferenceDataset(dataset='mnist', pattern='S3', count=3, target=0, seed=0)
+    >>> parse_reference_dataset("fashion").dataset
+    'fashion-mnist'
+    """
+    wanted = name.casefold()
+    if wanted in REFERENCE_DATASETS:
+        return ReferenceDataset(REFERENCE_DATASETS[wanted])
+    if missing := _MISSING.fullmatch(wanted):
+        raise ValueError(
+            f"{name!r} names the {missing[1] or missing[2]} data of the paper's public code, "
+            f"which Spurlab has not got yet. It has {', '.join(REFERENCE_DATASETS)}."
+        )
+    if (planted := _PLANTED.fullmatch(wanted)) is None:
+        raise ValueError(
+            f"{name!r} is no dataset name of the paper's public code. Those are {TEMPLATE}, e.g. mnistv8-3-0-0, "
+            f"or {', '.join(REFERENCE_DATASETS)} for clean data."
+        )
+    dataset, version, count, target, seed = planted.groups()
+    if version not in REFERENCE_PATTERNS:
+        known = ", ".join(f"{code} ({pattern})" for code, pattern in REFERENCE_PATTERNS.items())
+        raise ValueError(f"{name!r} asks for pattern {version}, which is none of the paper's. Those are {known}.")
+    return ReferenceDataset(
+        REFERENCE_DATASETS[dataset], REFERENCE_PATTERNS[version], int(count), int(target), int(seed)
+    )

@@ -1,0 +1,271 @@
+"""Intervals, paired tests and corrections for many tests. The unit that was repeated is the trained model."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from scipy.special import stdtr, stdtrit
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over trained models, with its uncertainty.
+
+    Args:
+        value: the mean.
+        stderr: its standard error, sd / sqrt(m); NaN below two models, since one run says nothing about the spread.
+        low: lower end of the interval, NaN below two models.
+        high: upper end of the interval, NaN below two models.
+        models: m, how many models the mean is over.
+        confidence: how often such an interval covers the true mean.
+
+    Printed as ``value [low, high]``; a format such as ``.1f`` applies to all three numbers.
+
+    >>> import torch
+    >>> estimate = Estimate.across_models(torch.tensor([0.80, 0.90, 0.86, 0.84]), bounds=(0.0, 1.0))
+    >>> print(estimate)
+    0.850 [0.78, 0.92]
+    >>> print(Estimate.across_models(torch.tensor([0.85])))
+    0.850 (1 model: no interval)
+    """
+
+    value: float
+    stderr: float
+    low: float
+    high: float
+    models: int
+    confidence: float = 0.95
+
+    @classmethod
+    def across_models(
+        cls, per_model: Float[Tensor, " m"], bounds: tuple[float, float] | None = None, confidence: float = 0.95
+    ) -> "Estimate":
+        r"""The mean over models with Student's t interval.
+
+        .. math:: \bar v \pm t_{m-1,\,(1+\gamma)/2} \; s / \sqrt m
+
+        Args:
+            per_model: one number :math:`v` per trained model.
+            bounds: where the true mean must lie, e.g. (0.0, 1.0) for a share. The interval is cut to it, which costs no
+                coverage: what is cut off could not be true.
+            confidence: the share :math:`\gamma` of such intervals that cover the true mean, for normal numbers.
+
+        Returns:
+            The estimate. NaN among the numbers makes all of it NaN: whoever leaves out a diverged model must do so
+            before, and say so. Models that agree exactly give an interval without width: no spread was seen.
+
+        Raises:
+            ValueError: a number outside `bounds`, or a confidence outside (0, 1).
+        """
+        if not 0 < confidence < 1:
+            raise ValueError(f"`confidence` must lie between 0 and 1, but it is {confidence}. Usual is 0.95.")
+        low_bound, high_bound = bounds if bounds is not None else (-math.inf, math.inf)
+        values = per_model.detach().double().cpu()
+        if ((values < low_bound) | (values > high_bound)).any():
+            span = f"[{values.min().item():g}, {values.max().item():g}]"
+            raise ValueError(f"`bounds` are [{low_bound:g}, {high_bound:g}], but the models' numbers span {span}.")
+        models = len(values)
+        value = values.mean().item()
+        if models < 2 or math.isnan(value):
+            return cls(value, math.nan, math.nan, math.nan, models, confidence)
+        stderr = _spread(values) / math.sqrt(models)
+        half = float(stdtrit(models - 1, (1 + confidence) / 2)) * stderr
+        low, high = (min(max(end, low_bound), high_bound) for end in (value - half, value + half))
+        return cls(value, stderr, low, high, models, confidence)
+
+    def __format__(self, spec: str) -> str:
+        value = format(self.value, spec or ".3f")
+        if math.isnan(self.low) or math.isnan(self.high):
+            return f"{value} ({self.models} model{'' if self.models == 1 else 's'}: no interval)"
+        return f"{value} [{format(self.low, spec or '.2f')}, {format(self.high, spec or '.2f')}]"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def _spread(values: Float[Tensor, " m"]) -> float:
+    """Standard deviation; exactly 0 where all values agree, which the rounding of their mean would otherwise blur."""
+    return 0.0 if bool((values == values[0]).all()) else values.std().item()
+
+
+def _differences(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"]) -> Float[Tensor, " m"]:
+    if len(per_model) != len(baseline):
+        raise ValueError(
+            f"a paired comparison needs the same models on both sides, but there are {len(per_model)} and "
+            f"{len(baseline)}. Give both in the order of the same seeds, and leave a diverged model out of both."
+        )
+    return per_model.detach().double().cpu() - baseline.detach().double().cpu()
+
+
+def paired_difference(
+    per_model: Float[Tensor, " m"],
+    baseline: Float[Tensor, " m0"],
+    bounds: tuple[float, float] | None = None,
+    confidence: float = 0.95,
+) -> Estimate:
+    """The mean difference between models and their baselines of the same seeds, paired by position.
+
+    Args:
+        per_model: one number per model.
+        baseline: the number of the same seed's baseline, in the same order.
+        bounds: where the true difference must lie, e.g. (-1.0, 1.0) for shares.
+        confidence: as in :meth:`Estimate.across_models`.
+
+    Raises:
+        ValueError: the two differ in length.
+
+    >>> import torch
+    >>> print(paired_difference(torch.tensor([0.3, 0.5, 0.4]), torch.tensor([0.1, 0.2, 0.15])))
+    0.250 [0.13, 0.37]
+    """
+    return Estimate.across_models(_differences(per_model, baseline), bounds, confidence)
+
+
+def paired_test(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"]) -> float:
+    """One-sided p-value of the paired t-test: is the mean difference above zero?
+
+    Args:
+        per_model: one number per model.
+        baseline: the number of the same seed's baseline, in the same order.
+
+    Returns:
+        A share in [0, 1]; small means "above". NaN below two models, or with a NaN among the numbers. Where all
+        differences are equal the statistic has no spread to divide by: 0 if they are positive, else 1.
+
+    Raises:
+        ValueError: the two differ in length.
+
+    >>> import torch
+    >>> round(paired_test(torch.tensor([0.3, 0.5, 0.4]), torch.tensor([0.1, 0.2, 0.15])), 4)
+    0.0065
+    """
+    differences = _differences(per_model, baseline)
+    if len(differences) < 2 or bool(differences.isnan().any()):
+        return math.nan
+    mean, spread = differences.mean().item(), _spread(differences)
+    if spread == 0:
+        return 0.0 if mean > 0 else 1.0
+    return float(stdtr(len(differences) - 1, -mean / (spread / math.sqrt(len(differences)))))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    r"""Adjust p-values for being several: comparing each with 5 % then errs in at most 5 % of all families.
+
+    .. math:: \tilde p_{(i)} = \min\big(1, \max_{j \le i} (N - j + 1)\, p_{(j)}\big)
+
+    Args:
+        p_values: :math:`N` p-values, in any order; :math:`p_{(1)}` is the smallest.
+
+    Returns:
+        The adjusted p-values in the order given. No assumption about dependence is needed.
+
+    Raises:
+        ValueError: a p-value that is NaN or outside [0, 1]; what cannot be tested must not be counted as tested.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6, 65-70.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    if bad := [p for p in p_values if not 0 <= p <= 1]:
+        raise ValueError(f"p-values lie in [0, 1], but these do not: {bad}. Leave out what could not be tested.")
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        highest = max(highest, (len(p_values) - place) * float(p_values[index]))
+        adjusted[index] = min(1.0, highest)
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """From how many planted examples on the pattern is learnt.
+
+    Args:
+        n: the smallest such n of the grid, or None.
+        level: the p-value that counts as significant.
+        adjusted: Holm-adjusted p-value of each n; NaN where undecided.
+        models: how many models stand behind each p-value.
+    """
+
+    n: int | None
+    level: float
+    adjusted: Mapping[int, float] = field(default_factory=dict)
+    models: int = 0
+
+    @property
+    def decided(self) -> bool:
+        """False where nothing could be tested; `n` is then None, but that does not mean "not learnt"."""
+        return bool(self.adjusted) and not any(math.isnan(p) for p in self.adjusted.values())
+
+    def __str__(self) -> str:
+        if not self.adjusted:
+            return "undecided: no n above 0 in the grid"
+        if self.models < 2:
+            return f"undecided: {'one model says' if self.models == 1 else 'no models say'} nothing about the spread"
+        if not self.decided:
+            return "undecided: some scores are NaN"
+        return f"learnt at n = {self.n}" if self.n is not None else f"not learnt up to n = {max(self.adjusted)}"
+
+
+def learnt_at(scores: Mapping[int, Float[Tensor, " m"]], baseline: Float[Tensor, " m0"], level: float = 0.05) -> Learnt:
+    """The smallest n of the grid from which on the score is above that of n = 0.
+
+    Each n is compared with n = 0 by :func:`paired_test`, and the p-values are adjusted by :func:`holm` over the grid.
+    The answer is the smallest n that is significant together with every larger n: one lucky n is no learning.
+
+    Args:
+        scores: for each n > 0 of the grid, one spurious score per model.
+        baseline: the scores of the same seeds at n = 0, in the same order.
+        level: the significance level, over the whole grid.
+
+    Raises:
+        ValueError: an n below 1, a level outside (0, 1), or another number of models than in `baseline`.
+
+    Sources: Yang et al. (2022), arXiv:2202.05189 (the question); Holm (1979), Scand. J. Statist. 6 (the correction).
+
+    >>> import torch
+    >>> control = torch.tensor([0.10, 0.12, 0.08])
+    >>> print(learnt_at({3: torch.tensor([0.11, 0.11, 0.09]), 10: torch.tensor([0.50, 0.56, 0.46])}, control))
+    learnt at n = 10
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must lie between 0 and 1, but it is {level}. Usual is 0.05.")
+    grid = sorted(scores)
+    if grid and grid[0] < 1:
+        raise ValueError(f"`scores` has n = {grid[0]}, but only n > 0 is tested: n = 0 belongs in `baseline`.")
+    p_values = [paired_test(scores[n], baseline) for n in grid]
+    if any(math.isnan(p) for p in p_values):
+        return Learnt(None, level, dict.fromkeys(grid, math.nan), len(baseline))
+    adjusted = dict(zip(grid, holm(p_values), strict=True))
+    smallest = None
+    for n in reversed(grid):
+        if adjusted[n] >= level:
+            break
+        smallest = n
+    return Learnt(smallest, level, adjusted, len(baseline))
+
+
+def null_rank(observed: float, null: Float[Tensor, " draws"]) -> float:
+    r"""The p-value of a score among the scores of patterns that the model has never seen.
+
+    .. math:: p = \frac{1 + \#\{\text{null} \ge \text{observed}\}}{1 + N}
+
+    Args:
+        observed: the score of the pattern in question.
+        null: the scores of :math:`N` redrawn patterns, measured on the same model and examples.
+
+    Returns:
+        A share in (0, 1], never 0: the pattern itself is one of the N + 1 draws. NaN when any score is NaN.
+
+    Source: Phipson and Smyth (2010), Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9, 39.
+
+    >>> import torch
+    >>> null_rank(0.8, torch.tensor([0.1, 0.2, 0.9]))
+    0.5
+    """
+    if math.isnan(observed) or bool(null.isnan().any()):
+        return math.nan
+    return (1 + int((null.double() >= observed).sum())) / (1 + len(null))

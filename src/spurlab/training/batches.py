@@ -1,0 +1,85 @@
+"""What each member sees: the order of its examples, and whole batches for all members of a group."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from spurlab.patterns import Planted
+from spurlab.seeds import rng_for
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One network to train: its training set and its seed, which alone fixes initial weights and order of examples."""
+
+    data: Planted
+    seed: int
+
+
+def order_of(member: Member, epoch: int) -> Int64[Tensor, " n"]:
+    """The order in which the member meets its n training examples in this epoch (counted from 0)."""
+    return torch.randperm(len(member.data), generator=rng_for(member.seed, "order", epoch))
+
+
+class Batches:
+    """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
+
+    The members share `base` and the number of training examples. Inputs come in one buffer that the next batch
+    overwrites.
+    """
+
+    def __init__(self, members: Sequence[Member], batch_size: int, device: torch.device | str = "cpu") -> None:
+        plants = [member.data for member in members]
+        base, self._examples = plants[0].base, len(plants[0])
+        if any(plant.base is not base or len(plant) != self._examples for plant in plants):
+            raise ValueError("members of one group must share their base data and their number of training examples.")
+        self._members, self._batch_size, self._device = members, batch_size, torch.device(device)
+        self._base_inputs, self._base_labels = base.inputs.to(device), base.labels.to(device)
+        self._overlay_inputs = torch.cat([plant.inputs for plant in plants]).to(device)
+        self._overlay_labels = torch.cat([plant.labels for plant in plants]).to(device)
+        self._buffer = self._base_inputs.new_empty((len(members) * min(batch_size, self._examples), *base.shape))
+
+    def __len__(self) -> int:
+        """The number of batches in an epoch."""
+        return math.ceil(self._examples / self._batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Float32[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
+        """The batches of one epoch, inputs and labels."""
+        orders = torch.stack([order_of(member, epoch) for member in self._members])
+        hits = self._hits(orders)
+        # appended examples have no row in the base: any row does, the overlay covers it
+        orders = orders.clamp_(max=len(self._base_labels) - 1).to(self._device)
+        for rows, hit in zip(orders.split(self._batch_size, dim=1), hits, strict=True):
+            flat = rows.flatten()
+            inputs = self._buffer[: len(flat)]
+            torch.index_select(self._base_inputs, 0, flat, out=inputs)
+            labels = self._base_labels[flat]
+            if hit is not None:
+                place, overlay = hit
+                inputs[place], labels[place] = self._overlay_inputs[overlay], self._overlay_labels[overlay]
+            yield inputs.view(*rows.shape, *inputs.shape[1:]), labels.view(rows.shape)
+
+    def _hits(self, orders: Int64[Tensor, "m n"]) -> list[tuple[Tensor, Tensor] | None]:
+        """For each batch: which of its ``m * b`` places belong to the overlays, and which overlay rows go there."""
+        when, who = [], []
+        for which, (member, order) in enumerate(zip(self._members, orders, strict=True)):
+            turn = torch.empty_like(order)
+            turn[order] = torch.arange(self._examples)
+            when.append(turn[member.data.positions.cpu()])
+            who.append(torch.full_like(when[-1], which))
+        turns, members = torch.cat(when), torch.cat(who)
+        batches, columns = turns // self._batch_size, turns % self._batch_size
+        widths = torch.full_like(turns, self._batch_size)
+        widths[batches == len(self) - 1] = self._examples - (len(self) - 1) * self._batch_size
+        places = members * widths + columns
+        hits: list[tuple[Tensor, Tensor] | None] = [None] * len(self)
+        by_batch = batches.argsort(stable=True)
+        counts = batches.bincount(minlength=len(self)).tolist()
+        for batch, overlay in enumerate(by_batch.split(counts)):
+            if len(overlay):
+                hits[batch] = places[overlay].to(self._device), overlay.to(self._device)
+        return hits

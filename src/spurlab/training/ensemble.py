@@ -1,0 +1,109 @@
+"""Trained models of one architecture, with stacked weights."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from spurlab.models import build
+from spurlab.training.engines import Trained
+from spurlab.training.stacked import State
+
+FORMAT = "spurlab-ensemble-1"
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """m trained models of one architecture.
+
+    Args:
+        architecture: its name in the zoo, or "" where `make` is a function of the user's.
+        shape: the shape of one input.
+        classes: the number of classes, k.
+        seeds: of each member.
+        trained: stacked weights and training losses.
+    """
+
+    architecture: str
+    shape: tuple[int, ...]
+    classes: int
+    seeds: tuple[int, ...]
+    trained: Trained
+    make: Callable[[int], nn.Module] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def diverged(self) -> Bool[Tensor, " m"]:
+        """True for members whose loss or weights are not finite; their predictions are NaN."""
+        return self.trained.diverged
+
+    def member(self, i: int) -> nn.Module:
+        """The i-th model, as a plain module in evaluation mode."""
+        model = self._template(self.seeds[i])
+        model.load_state_dict({name: tensor[i] for name, tensor in self.trained.state.items()})
+        return model.eval()
+
+    def predict(self, inputs: Float32[Tensor, "n *shape"], batch_size: int = 1000) -> Float[Tensor, "m n k"]:
+        """Class probabilities, on the CPU; all members at once, and to rounding the numbers of each `member` alone."""
+        return torch.cat(list(self._predict(inputs, batch_size)), dim=1)
+
+    def _predict(self, inputs: Tensor, batch_size: int) -> Iterator[Tensor]:
+        template = self._template(self.seeds[0]).eval()
+        device = next(iter(self.trained.state.values())).device
+
+        def logits(state: State, batch: Tensor) -> Tensor:
+            output: Tensor = functional_call(template, state, (batch,))
+            return output
+
+        with torch.inference_mode():
+            for batch in inputs.split(batch_size):
+                yield vmap(logits, in_dims=(0, None))(self.trained.state, batch.to(device)).softmax(-1).cpu()
+
+    def _template(self, seed: int) -> nn.Module:
+        if self.make is not None:
+            return self.make(seed)
+        return build(self.architecture, self.shape, self.classes, seed)
+
+    def save(self, path: Path | str) -> None:
+        """Write weights and losses to one safetensors file, with what is needed to load them again.
+
+        Raises:
+            ValueError: a network that is not in the zoo, whose code the file could not name.
+        """
+        if self.make is not None:
+            raise ValueError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
+        about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
+        tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
+        save_file(tensors | {"losses": self.trained.losses}, path, {"format": FORMAT, "ensemble": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Ensemble":
+        """Read what `save` wrote; nothing in the file is executed.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a file that `save` did not write, or that is damaged.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"there is no ensemble at {path}.")
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        except SafetensorError as error:
+            raise ValueError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
+        if metadata.get("format") != FORMAT:
+            raise ValueError(f"{path} is no ensemble of this version of Spurlab (format {metadata.get('format')!r}).")
+        about = json.loads(metadata["ensemble"])
+        state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
+        trained = Trained(state, tensors["losses"])
+        return cls(about["architecture"], tuple(about["shape"]), about["classes"], tuple(about["seeds"]), trained)

@@ -1,0 +1,150 @@
+"""The front door of training: members in, an ensemble out."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, pairwise
+from typing import Literal
+
+import torch
+from torch import nn
+
+from spurlab.models import architecture_named, build, seeded
+from spurlab.training.batches import Member
+from spurlab.training.engines import Trained, train_each, train_group
+from spurlab.training.ensemble import Ensemble
+from spurlab.training.recipe import Recipe
+from spurlab.training.stacked import can_stack
+from spurlab.training.workers import Job, run_in_workers
+
+log = logging.getLogger(__name__)
+
+EngineName = Literal["auto", "lockstep", "plain"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a call of `fit` has come, counted in epochs of one model."""
+
+    done: int
+    total: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Model-epochs a second since the start."""
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """The time left at the rate so far; infinite before the first epoch is done."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else float("inf")
+
+
+def fit(
+    architecture: str | Callable[[], nn.Module],
+    members: Sequence[Member],
+    recipe: Recipe,
+    *,
+    classes: int,
+    engine: EngineName = "auto",
+    group_size: int = 10,
+    workers: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Ensemble:
+    """Train one network for each member, in groups that run in lockstep, spread over one-thread worker processes.
+
+    A member's initial weights and the order of its examples depend on its own seed alone, so it is the same network,
+    to rounding, whatever it is grouped with. On one machine the same call gives the same numbers.
+
+    Args:
+        architecture: a name of the zoo, or a function that makes the network (it is trained in this process).
+        members: the networks to train; they share one base training set.
+        recipe: how to train.
+        classes: the number of classes, k.
+        engine: ``lockstep``, ``plain`` (one at a time, for any network), or ``auto``: lockstep where it can.
+        group_size: the most members that train in lockstep.
+        workers: processes; None: one for each core that this process may use. 0: train in this process.
+        device: other than the CPU: trained in this process.
+        progress: called now and then.
+
+    Returns:
+        The trained models, in the order of `members`. A member that diverged is among them, marked in
+        ``ensemble.diverged`` and named in the log; the others are not touched by it.
+
+    Raises:
+        ValueError: no members, members of different base data, an unknown architecture, or one that cannot run in
+            lockstep when asked to.
+        WorkerError: a worker process died twice over the same group.
+    """
+    if not members:
+        raise ValueError("there is nothing to train: `members` is empty.")
+    base = members[0].data.base
+    if any(member.data.base is not base for member in members):
+        raise ValueError("all members must share one base training set: plant in the same `Examples`.")
+    in_zoo = isinstance(architecture, str)
+    name = architecture_named(architecture) if isinstance(architecture, str) else ""
+    make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
+    if engine == "auto":
+        engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
+    train = train_group if engine == "lockstep" else train_each
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not in_zoo or torch.device(device).type != "cpu":
+        workers = 0
+
+    start, done, total = time.perf_counter(), 0, len(members) * recipe.epochs
+
+    def advance(model_epochs: int) -> None:
+        nonlocal done
+        done += model_epochs
+        progress(Progress(done, total, time.perf_counter() - start))
+
+    groups = grouped(members, group_size, workers)
+    if workers > 0:
+        job = Job(name, base, classes, recipe, engine)
+        trained = run_in_workers(job, [[members[i] for i in group] for group in groups], workers, advance)
+    else:
+        trained = [
+            train(
+                make,
+                [members[i] for i in group],
+                recipe,
+                device=device,
+                after_epoch=partial(advance, len(group) if engine == "lockstep" else 1),
+            )
+            for group in groups
+        ]
+    places = torch.tensor([i for group in groups for i in group]).argsort()
+    joined = Trained.joined(trained)
+    together = Trained({key: tensor[places] for key, tensor in joined.state.items()}, joined.losses[places])
+    seeds = tuple(member.seed for member in members)
+    ensemble = Ensemble(name, base.shape, classes, seeds, together, None if in_zoo else make)
+    if ensemble.diverged.any():
+        lost = ensemble.diverged.nonzero().flatten().tolist()
+        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), lost)
+    return ensemble
+
+
+def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[list[int]]:
+    """Members that may train in lockstep (equal numbers of examples), in even groups that keep all workers busy.
+
+    >>> [len(group) for group in grouped([Member(Planted.none(examples), seed) for seed in range(55)], 10, 2)]
+    [10, 9, 9, 9, 9, 9]
+    """
+    if group_size < 1:
+        raise ValueError(f"`group_size` must be 1 or more, but it is {group_size}.")
+    by_length = sorted(range(len(members)), key=lambda i: len(members[i].data))
+    groups = []
+    for _, same in groupby(by_length, key=lambda i: len(members[i].data)):
+        places = list(same)
+        parts = -(-len(places) // group_size)
+        if workers > 1:
+            parts = min(-(-parts // workers) * workers, len(places))
+        bounds = [-(-len(places) * part // parts) for part in range(parts + 1)]
+        groups += [places[low:high] for low, high in pairwise(bounds)]
+    return groups

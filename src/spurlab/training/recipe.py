@@ -1,0 +1,95 @@
+"""How a network is trained: one frozen value, and the named ones of the paper."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
+
+OptimizerName = Literal["adam", "sgd"]
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of one training.
+
+    Args:
+        optimizer: ``adam`` (PyTorch's defaults for beta and epsilon) or ``sgd``.
+        learning_rate: at the start.
+        momentum: of SGD; Adam does not use it.
+        weight_decay: the l2 penalty that PyTorch's Adam and SGD add to the gradient.
+        batch_size: the last batch of an epoch is smaller where it does not divide the examples.
+        epochs: 0 leaves the initial weights.
+        milestones: after so many epochs the rate is multiplied by `decay`.
+        decay: the factor at each milestone.
+        clip_norm: the largest l2 norm of a member's whole gradient, or None.
+        clip_value: the largest absolute value of each number of the gradient, or None; comes after `clip_norm`.
+        precision: of the matrix products; weights and optimizer stay float32.
+
+    Raises:
+        ValueError: a setting outside its range; the sentence names it.
+
+    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping).
+    """
+
+    optimizer: OptimizerName = "adam"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    epochs: int = 70
+    milestones: tuple[int, ...] = (40, 50, 60)
+    decay: float = 0.1
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("optimizer", get_args(OptimizerName)), ("precision", get_args(Precision))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
+        wrong = {
+            "learning_rate": not (0 < self.learning_rate < math.inf),
+            "momentum": not 0 <= self.momentum < 1,
+            "weight_decay": not (0 <= self.weight_decay < math.inf),
+            "batch_size": self.batch_size < 1,
+            "epochs": self.epochs < 0,
+            "milestones": list(self.milestones) != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones),
+            "decay": not 0 < self.decay <= 1,
+            "clip_norm": self.clip_norm is not None and not self.clip_norm > 0,
+            "clip_value": self.clip_value is not None and not self.clip_value > 0,
+        }
+        for name, is_wrong in wrong.items():
+            if is_wrong:
+                raise ValueError(f"`{name}` of a recipe cannot be {getattr(self, name)!r}.")
+
+    def but(self, **changes: Any) -> "Recipe":
+        """The same recipe with some settings changed, checked again.
+
+        >>> RECIPES["quick"].but(epochs=3, milestones=(2,)).epochs
+        3
+        """
+        return replace(self, **changes)
+
+    def optimizer_for(self, parameters: Sequence[Tensor]) -> tuple[torch.optim.Optimizer, LRScheduler]:
+        """PyTorch's optimizer, one fused step for all parameters, and the schedule that is stepped after each epoch."""
+        optimizer: torch.optim.Optimizer
+        if self.optimizer == "adam":
+            optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
+        else:
+            optimizer = torch.optim.SGD(
+                parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+            )
+        return optimizer, MultiStepLR(optimizer, list(self.milestones), gamma=self.decay)
+
+
+RECIPES: dict[str, Recipe] = {
+    "paper": Recipe(),
+    "quick": Recipe(
+        epochs=10, milestones=(6, 8)
+    ),  # enough on Fashion-MNIST; the milestones stand at the same fractions
+}

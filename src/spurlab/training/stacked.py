@@ -1,0 +1,117 @@
+"""Many perceptrons in one: stacked weights, one batched matrix product for each layer."""
+
+from collections.abc import Mapping
+from itertools import cycle
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+State = dict[str, Tensor]
+
+
+def can_stack(model: nn.Module) -> bool:
+    """Whether the lockstep engine knows this kind of network: flatten, then linear layers with ReLU between them."""
+    if not isinstance(model, nn.Sequential) or len(model) < 2 or not isinstance(model[0], nn.Flatten):
+        return False
+    layers = list(model)[1:]
+    kinds = zip(layers, cycle((nn.Linear, nn.ReLU)), strict=False)
+    return (
+        len(layers) % 2 == 1
+        and all(type(layer) is kind for layer, kind in kinds)
+        and all(layer.bias is not None for layer in layers if isinstance(layer, nn.Linear))
+    )
+
+
+class StackedMLP(nn.Module):
+    """m perceptrons of one shape; ``forward`` takes ``m n *shape`` and gives logits ``m n k``.
+
+    Training writes gradients straight into each parameter's ``.grad`` and reuses the same memory at every step, which
+    is what makes lockstep fast: on a CPU, first touching fresh memory costs as much as a layer's bias and ReLU.
+    So call ``backward`` before the next ``forward``.
+
+    Args:
+        state: the members' ``state_dict`` with a leading axis m: weights ``m out in``, biases ``m out``.
+        precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
+    """
+
+    def __init__(self, state: Mapping[str, Tensor], precision: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self._names = list(state)
+        self._parameters_in_order = nn.ParameterList(nn.Parameter(tensor) for tensor in state.values())
+        for parameter in self._parameters_in_order:
+            parameter.grad = torch.zeros_like(parameter)
+        self._scratch = _Scratch(precision)
+
+    def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
+        logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
+        return logits.float()
+
+    def state(self) -> State:
+        """The weights by name, stacked; not copies."""
+        return {name: p.detach() for name, p in zip(self._names, self._parameters_in_order, strict=True)}
+
+
+class _Scratch:
+    """Memory that every step uses again, by role; the precision of the products."""
+
+    def __init__(self, precision: torch.dtype) -> None:
+        self.precision = precision
+        self._held: dict[str, Tensor] = {}
+
+    def empty(self, role: str, *shape: int, device: torch.device) -> Tensor:
+        size = 1
+        for axis in shape:
+            size *= axis
+        if role not in self._held or self._held[role].numel() < size:
+            self._held[role] = torch.empty(size, dtype=self.precision, device=device)
+        return self._held[role][:size].view(shape)
+
+    def rounded(self, role: str, tensor: Tensor) -> Tensor:
+        """`tensor` in the precision of the products."""
+        if tensor.dtype == self.precision:
+            return tensor.detach()
+        return self.empty(role, *tensor.shape, device=tensor.device).copy_(tensor)
+
+
+class _Chain(torch.autograd.Function):
+    """Linear layers with ReLU between them, forwards and backwards, for m members at once.
+
+    The slow twin is ``nn.Sequential`` with autograd, which the tests compare it with. Parameters come as weight, bias,
+    weight, bias, ...
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, inputs: Tensor, scratch: _Scratch, *parameters: Tensor) -> Tensor:
+        weights = [scratch.rounded(f"weight {k}", weight) for k, weight in enumerate(parameters[0::2])]
+        biases = [scratch.rounded(f"bias {k}", bias) for k, bias in enumerate(parameters[1::2])]
+        activations = [scratch.rounded("inputs", inputs)]
+        for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+            out = scratch.empty(f"out {k}", *inputs.shape[:2], bias.shape[1], device=inputs.device)
+            torch.baddbmm(bias.unsqueeze(1), activations[-1], weight.transpose(1, 2), out=out)
+            if k < len(weights) - 1:
+                out.clamp_min_(0)
+            activations.append(out)
+        ctx.kept = activations[:-1], weights, parameters, scratch  # type: ignore[attr-defined]
+        return activations[-1].clone()  # a copy, since the next step writes here again
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
+        activations, weights, parameters, scratch = ctx.kept
+        gradient = upstream[0]
+        for k in reversed(range(len(weights))):
+            weight, bias = parameters[2 * k], parameters[2 * k + 1]
+            into = weight.grad
+            if into.dtype != scratch.precision:
+                into = scratch.empty(f"weight gradient {k}", *weight.shape, device=weight.device)
+            torch.bmm(gradient.transpose(1, 2), activations[k], out=into)
+            if into is not weight.grad:
+                weight.grad.copy_(into)
+            torch.sum(gradient, 1, dtype=bias.dtype, out=bias.grad)
+            if k > 0:
+                out = scratch.empty(f"gradient {k}", *activations[k].shape, device=weight.device)
+                gradient = torch.bmm(gradient, weights[k], out=out)
+                torch.ops.aten.threshold_backward.grad_input(gradient, activations[k], 0, grad_input=gradient)
+        return (None,) * (2 + len(parameters))

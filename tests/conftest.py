@@ -1,0 +1,44 @@
+"""What all tests share: checked annotations, no network, no access to the user's cache, the datasets."""
+
+import functools
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook("spurlab", "beartype.beartype")  # before the first import of spurlab: every annotation is checked
+
+from spurlab.data import DataNotFoundError, load, places  # noqa: E402
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network_and_a_cache_of_our_own(tmp_path_factory):
+    """`SPURLAB_DATA` stays as it is: tests marked `data` need it."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(places, "user_cache_path", lambda app: cache / app)
+        patch.setenv("SPURLAB_OFFLINE", "1")
+        patch.delenv("SPURLAB_MIRROR", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def mini():
+    """The small Fashion-MNIST that comes with the package."""
+    return load("fashion-mini")
+
+
+@pytest.fixture(scope="session")
+def full_dataset(_no_network_and_a_cache_of_our_own):
+    """name -> the full dataset, loaded once; skips where its files are not here (use in tests marked `data`)."""
+
+    @functools.cache
+    def full(name):
+        try:
+            return load(name, offline=True)
+        except DataNotFoundError as error:
+            pytest.skip(str(error))
+
+    return full

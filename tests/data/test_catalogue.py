@@ -1,0 +1,214 @@
+"""Datasets by name: where they are looked for, what comes back, and what is said when something is wrong."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from spurlab.data import DATASETS, DataError, DataNotFoundError, available, described, fetch, load, locate
+
+
+def assert_is_tiny(data, tiny):
+    """Pixel by pixel: the byte divided by 255, in the order of the file."""
+    for examples, (images, labels) in ((data.train, tiny.train), (data.test, tiny.test)):
+        assert examples.labels.tolist() == [int(label) for label in labels]
+        assert examples.inputs.shape == (len(images), 1, 3, 2)
+        for i, row, col in np.ndindex(images.shape):
+            assert examples.inputs[i, 0, row, col] == np.float32(images[i, row, col]) / np.float32(255)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_loads_what_was_written(given, tiny, suffix):
+    folder = tiny.write(given / "MNIST/raw", suffix)
+    data = load("mnist")
+    assert_is_tiny(data, tiny)
+    assert (data.name, data.input_range, data.class_names) == ("mnist", (0.0, 1.0), tuple("0123456789"))
+    assert data.source.location == str(folder)
+    assert data.source.sha256 == tiny.entry.layouts[0].sha256
+    assert "CC BY-SA" in data.source.licence
+
+
+def test_every_byte_becomes_the_exact_quotient(tmp_path, tiny):
+    """All 256 values; IEEE division of float32, so equal to numpy's to the last bit."""
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    entry = replace(tiny.entry, shape=(1, 16, 16))
+    examples = entry.examples([pixels], np.zeros(1, np.uint8), 1, tmp_path)
+    assert_close(
+        examples.inputs.flatten(), torch.from_numpy(np.arange(256, dtype=np.float32) / np.float32(255)), rtol=0, atol=0
+    )
+
+
+def places_for(given, cache, tiny):
+    return {"given": given / "MNIST/raw", "cache": cache / "MNIST/raw", "system": tiny.entry.places[0]}
+
+
+@pytest.mark.parametrize(
+    ("there", "first"),
+    [
+        ("given cache system", "given"),
+        ("cache system", "cache"),
+        ("given system", "given"),
+        ("system", "system"),
+        ("", None),
+    ],
+)
+def test_search_order(given, cache, tiny, there, first):
+    places = places_for(given, cache, tiny)
+    for place in there.split():
+        tiny.write(places[place], ".gz")
+    assert locate("mnist") == places.get(first)
+    assert available()["mnist"] == places.get(first)
+    if first:
+        assert fetch("mnist", offline=True) == places[first]
+        assert load("mnist", offline=True).source.location == str(places[first])
+
+
+def test_an_incomplete_folder_is_passed_over(given, cache, tiny):
+    places = places_for(given, cache, tiny)
+    (tiny.write(places["given"]) / "t10k-labels-idx1-ubyte").unlink()
+    tiny.write(places["system"])
+    assert locate("mnist") == places["system"]
+
+
+def test_missing_files_are_told_folder_by_folder(given, cache, tiny):
+    places = places_for(given, cache, tiny)
+    (tiny.write(places["given"], ".gz") / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataNotFoundError) as error:
+        load("mnist", offline=True)
+    message = str(error.value)
+    told = [
+        "MNIST was not found, and a download is forbidden",
+        f"{places['given']} (t10k-labels-idx1-ubyte missing)",
+        f"{places['cache']} (no such folder)",
+        f"{places['system']} (no such folder)",
+        "`spurlab data get mnist`",
+        "set SPURLAB_DATA to the folder that holds MNIST/raw",
+    ]
+    at = [message.index(part) for part in told]
+    assert at == sorted(at)
+
+
+def test_plain_file_is_read_before_its_compressed_copy(given, tiny):
+    folder = tiny.write(given / "MNIST/raw")
+    tiny.write(folder, ".gz")
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(b"rubbish")
+    assert_is_tiny(load("mnist"), tiny)
+    (folder / "train-images-idx3-ubyte").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match="train-images-idx3-ubyte has the wrong magic number"):
+        load("mnist")
+
+
+def changed(content, at, value):
+    return content[:at] + bytes([value]) + content[at + 1 :]
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+BAD = {
+    "cut short": (
+        IMAGES,
+        lambda c: c[:-1],
+        "train-images-idx3-ubyte.* is cut short: it needs 42 more bytes, but only 41",
+    ),
+    "too long": (IMAGES, lambda c: c + b"!", "train-images-idx3-ubyte.* goes on after its end"),
+    "magic": (IMAGES, lambda c: changed(c, 2, 9), "train-images-idx3-ubyte.* has the wrong magic number: 0x00000903"),
+    "axes": (
+        LABELS,
+        lambda c: b"\0\0\x08\2\0\0\0\4\0\0\0\1" + c[8:],
+        "t10k-labels-.* wrong magic number: 2 axes, where 1",
+    ),
+    "fewer labels": (LABELS, lambda c: changed(c[:-1], 7, 3), "holds 4 images, but 3 labels"),
+    "label": (
+        LABELS,
+        lambda c: changed(c, 8 + 2, 10),
+        r"label out of range: 10 \(example 2\); MNIST has the classes 0 to 9",
+    ),
+    "shape": (IMAGES, lambda c: changed(changed(c, 11, 2), 15, 3), r"images of shape \(2, 3\); MNIST has \(1, 3, 2\)"),
+    "pixel": (
+        IMAGES,
+        lambda c: changed(c, 20, c[20] ^ 1),
+        "train-images.* wrong checksum: sha256 [0-9a-f]{64} expected, ",
+    ),
+    "other label": (LABELS, lambda c: changed(c, 8, (c[8] + 1) % 10), "t10k-labels-.* wrong checksum: sha256"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("bad", BAD)
+def test_damage_is_told_for_what_it_is(given, tiny, bad, suffix):
+    """The checksum would find each of these too; it is the last to be asked, since it says least."""
+    file, damage, words = BAD[bad]
+    tiny.files[file] = damage(tiny.files[file])
+    tiny.write(given / "MNIST/raw", suffix)
+    with pytest.raises(DataError, match=words) as error:
+        load("mnist")
+    assert "Delete the file and get it again" in str(error.value)
+
+
+def test_another_number_of_examples_is_told(given, tiny):
+    """Images and labels agree, yet it is not the official set."""
+    tiny.files[LABELS] = changed(tiny.files[LABELS][:-1], 7, 3)
+    tiny.files["t10k-images-idx3-ubyte"] = changed(tiny.files["t10k-images-idx3-ubyte"][:-6], 7, 3)
+    tiny.write(given / "MNIST/raw")
+    with pytest.raises(DataError, match="holds 3 images; MNIST has 4 there"):
+        load("mnist")
+
+
+def test_data_folder_that_does_not_exist_is_told(tmp_path, monkeypatch):
+    for wrong in (tmp_path / "nowhere", tmp_path / "file"):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("SPURLAB_DATA", str(wrong))
+        for ask in (load, locate, fetch):
+            with pytest.raises(DataError, match=f"SPURLAB_DATA is {wrong}, but there is no such folder"):
+                ask("mnist")
+    assert locate("fashion-mini") is not None  # it is in the package, wherever SPURLAB_DATA points
+
+
+def test_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    """The system's refusal is played, because tests may run as root."""
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.listdir", refuse)
+    monkeypatch.setenv("SPURLAB_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=f"{tmp_path} cannot be searched for data: Permission denied. Give yourself"):
+        locate("mnist")
+
+
+@pytest.mark.parametrize("ask", [load, locate, fetch, described])
+def test_unknown_name_is_told_with_the_known_ones(ask):
+    with pytest.raises(
+        DataError, match=r"no dataset 'imagenet'\. Choose one of: fashion-mini, fashion-mnist, mnist, cifar10"
+    ):
+        ask("imagenet")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_each_entry_is_complete(name):
+    entry = DATASETS[name]
+    assert entry.name == name
+    assert len(entry.class_names) == len(set(entry.class_names)) == 10
+    assert entry.title
+    assert entry.licence
+    assert "https://" in entry.origin or "http://" in entry.origin
+    digests = list(entry.layouts[0].sha256.values())
+    assert len(set(digests)) == len(entry.layouts[0].files)
+    assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "yes"])
+def test_environment_forbids_the_download(monkeypatch, value):
+    monkeypatch.setenv("SPURLAB_OFFLINE", value)
+    for ask in (load, fetch):
+        with pytest.raises(DataNotFoundError, match="CIFAR-10 was not found, and a download is forbidden"):
+            ask("cifar10")
+
+
+def test_import_is_light():
+    """torchvision takes longer to import than the small dataset to load."""
+    code = "import sys, spurlab.data as data; data.load('fashion-mini'); print('torchvision' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

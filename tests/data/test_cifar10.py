@@ -1,0 +1,241 @@
+"""CIFAR-10: binary batches, the archive they come in, and pickles, which are handled with tongs."""
+
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+from torchvision.datasets import CIFAR10
+
+from spurlab.data import DataError, cifar10, fetch, load, locate
+
+RECORD = 3073
+
+
+def assert_is_tiny(data, tiny):
+    for examples, (images, labels) in ((data.train, tiny.train), (data.test, tiny.test)):
+        assert examples.labels.tolist() == labels.tolist()
+        assert_close(examples.inputs, torch.from_numpy(images.astype(np.float32) / np.float32(255)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("suffix", ["", ".xz"])
+def test_binary_batches_in_order(given, tiny_cifar, suffix):
+    """Fifteen records, taken apart byte by byte: a label, then the red, green and blue planes row by row."""
+    tiny_cifar.write(given / "cifar-10-batches-bin", suffix)
+    data = load("cifar10")
+    assert_is_tiny(data, tiny_cifar)
+    assert data.source.sha256 == tiny_cifar.entry.layouts[0].sha256
+    content = b"".join(tiny_cifar.files[f"data_batch_{i}.bin"] for i in (1, 2, 3, 4, 5))
+    for row in range(15):
+        assert data.train.labels[row] == content[RECORD * row]
+        for channel, y, x in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (2, 31, 31)):
+            byte = content[RECORD * row + 1 + 1024 * channel + 32 * y + x]
+            assert round(255 * data.train.inputs[row, channel, y, x].item()) == byte
+
+
+def test_class_names():
+    names = "airplane automobile bird cat deer dog frog horse ship truck"  # batches.meta.txt, alphabetical
+    assert cifar10.ENTRY.class_names == tuple(names.split())
+
+
+BAD = {
+    "cut short": (lambda c: c[:-1], "data_batch_2.bin.* is cut short: it needs 9,219 more bytes, but"),
+    "record less": (lambda c: c[:-RECORD], "data_batch_2.bin.* is cut short: it needs 9,219 more bytes, but"),
+    "too long": (lambda c: c + b"!", "data_batch_2.bin.* goes on after its end"),
+    "label": (
+        lambda c: c[:RECORD] + b"\x0a" + c[RECORD + 1 :],
+        r"data_batch_2.bin.* label out of range: 10 \(example 1\)",
+    ),
+    "pixel": (lambda c: c[:-1] + bytes([c[-1] ^ 1]), "data_batch_2.bin.* wrong checksum: sha256"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".xz"])
+@pytest.mark.parametrize("bad", BAD)
+def test_damage_is_told_for_what_it_is(given, tiny_cifar, bad, suffix):
+    damage, words = BAD[bad]
+    tiny_cifar.files["data_batch_2.bin"] = damage(tiny_cifar.files["data_batch_2.bin"])
+    tiny_cifar.write(given / "cifar-10-batches-bin", suffix)
+    with pytest.raises(DataError, match=words):
+        load("cifar10")
+
+
+def test_truncated_xz_is_told(given, tiny_cifar):
+    packed = tiny_cifar.write(given / "cifar-10-batches-bin", ".xz") / "test_batch.bin.xz"
+    packed.write_bytes(packed.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r"test_batch\.bin\.xz is cut short"):
+        load("cifar10")
+
+
+# Pickles.
+
+
+class Complaint:
+    """Unpickling it warns as numpy 2.4.0 does at the official batches, which were pickled by Python 2."""
+
+    def __reduce__(self):
+        return warnings.warn, ("align=0 is deprecated", np.exceptions.VisibleDeprecationWarning)
+
+
+class Bomb:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.fixture
+def pickled(given, monkeypatch, tiny_cifar):
+    """A folder of pickled batches with the content of the binary ones; torchvision pins their checksums."""
+    folder = given / "cifar-10-batches-py"
+    folder.mkdir()
+    contents = {"batches.meta": {"label_names": list(cifar10.ENTRY.class_names)}}
+    for name, content in tiny_cifar.files.items():
+        records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
+        contents[name.removesuffix(".bin")] = {
+            "data": records[:, 1:].copy(),
+            "labels": records[:, 0].tolist(),
+            "batch_label": Complaint(),
+        }
+    md5 = {}
+    for name, content in contents.items():
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+        md5[name] = hashlib.md5((folder / name).read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(CIFAR10, "train_list", [[f"data_batch_{i}", md5[f"data_batch_{i}"]] for i in (1, 2, 3, 4, 5)])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5["batches.meta"]})
+    return folder
+
+
+def test_pickled_batches_with_the_right_checksums_are_read(pickled, tiny_cifar):
+    """The same examples as from the binary batches; numpy's complaint about Python 2 is not passed on."""
+    with pytest.warns(np.exceptions.VisibleDeprecationWarning, match="align=0"):
+        CIFAR10(pickled.parent)
+    data = load("cifar10")
+    assert_is_tiny(data, tiny_cifar)
+    assert data.source.location == str(pickled)
+    assert data.source.sha256 == {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in pickled.iterdir()}
+
+
+@pytest.mark.parametrize("file", ["data_batch_1", "test_batch", "batches.meta"])
+def test_nothing_is_unpickled_when_one_file_is_not_the_official_one(tmp_path, monkeypatch, pickled, file):
+    (pickled / file).write_bytes(pickle.dumps(Bomb(tmp_path / "crater")))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a pickle was opened")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pickle.load", refuse)
+        patch.setattr("pickle.loads", refuse)
+        with pytest.raises(DataError, match=f"{file} has the wrong checksum: md5 .* so nothing of it was read. Delete"):
+            load("cifar10")
+    assert not (tmp_path / "crater").exists()
+    pickle.loads((pickled / file).read_bytes())  # noqa: S301  # the bomb was live
+    assert (tmp_path / "crater").exists()
+
+
+def test_pickles_that_run_code_do_not_run(given):
+    """Every file is a bomb, and torchvision's own checksums stand."""
+    (given / "cifar-10-batches-py").mkdir()
+    for name in cifar10.PickledBatches().files:
+        (given / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Bomb(given / f"crater-{name}")))
+    with pytest.raises(
+        DataError, match="data_batch_1 has the wrong checksum: md5 c99cafc152244af753f735de768cd75f expect"
+    ):
+        load("cifar10")
+    assert not list(given.glob("crater*"))
+
+
+def test_pickles_are_the_last_choice(pickled, cache, tiny_cifar):
+    assert locate("cifar10") == pickled
+    binary = tiny_cifar.write(cache / "cifar-10-batches-bin", ".xz")
+    assert locate("cifar10") == binary
+
+
+# The archive.
+
+
+def archive_of(files):
+    """A tar.gz of (name, content) pairs; content None makes a link to the first file, out of the folder."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, content in files:
+            member = tarfile.TarInfo(name)
+            if content is None:
+                member.type, member.linkname = tarfile.SYMTYPE, "../../outside"
+            else:
+                member.size = len(content)
+            tar.addfile(member, io.BytesIO(content or b""))
+    return out.getvalue()
+
+
+def official(tiny_cifar):
+    return [(f"cifar-10-batches-bin/{name}", content) for name, content in tiny_cifar.files.items()]
+
+
+@pytest.fixture
+def serve(server, monkeypatch):
+    """Put an archive on the server, and its checksum in the table."""
+
+    def put(content):
+        server.files["/cifar10/cifar-10-binary.tar.gz"] = content
+        monkeypatch.setattr(cifar10, "ARCHIVE_MD5", hashlib.md5(content, usedforsecurity=False).hexdigest())
+
+    return put
+
+
+def test_archive_is_fetched_and_only_the_batches_are_taken(tmp_path, serve, cache, tiny_cifar):
+    """Whatever else is in it, wherever it wants to go, is not written."""
+    others = [("cifar-10-batches-bin/readme.html", b"<html>"), ("../outside", b"!"), ("/tmp/outside-spurlab", b"!")]  # noqa: S108
+    serve(archive_of(others + official(tiny_cifar)))
+    before = {path for path in tmp_path.rglob("*") if cache not in path.parents}
+    assert fetch("cifar10") == cache / "cifar-10-batches-bin"
+    assert {path.relative_to(cache).as_posix() for path in cache.rglob("*")} == {
+        "cifar-10-batches-bin",
+        *(f"cifar-10-batches-bin/{name}" for name in tiny_cifar.files),
+    }
+    assert {path for path in tmp_path.rglob("*") if cache not in path.parents} - before <= {cache, *cache.parents}
+    assert not os.path.exists("/tmp/outside-spurlab")  # noqa: S108
+    assert_is_tiny(load("cifar10", offline=True), tiny_cifar)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda files: files[1:], "has no whole file cifar-10-batches-bin/data_batch_1.bin"),
+        (
+            lambda files: [(files[0][0], files[0][1][:-1]), *files[1:]],
+            "no whole file cifar-10-batches-bin/data_batch_1.bin",
+        ),
+        (lambda files: [(files[0][0], None), *files[1:]], "no whole file cifar-10-batches-bin/data_batch_1.bin"),
+        (lambda files: [(files[0][0], files[1][1]), *files[1:]], "data_batch_1.bin has the wrong checksum: sha256"),
+    ],
+)
+def test_another_archive_is_refused_and_leaves_nothing(serve, cache, tiny_cifar, spoil, words):
+    serve(archive_of(spoil(official(tiny_cifar))))
+    with pytest.raises(DataError, match=words):
+        fetch("cifar10")
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda content: b"no archive" * 100])
+def test_damaged_archive_is_refused_and_leaves_nothing(serve, cache, tiny_cifar, spoil):
+    serve(spoil(archive_of(official(tiny_cifar))))
+    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz is damaged"):
+        fetch("cifar10")
+    assert not list(cache.iterdir())
+
+
+def test_official_address():
+    """As given at https://www.cs.toronto.edu/~kriz/cifar.html."""
+    assert cifar10.HOSTS[0] + cifar10.ARCHIVE == "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+    assert cifar10.ARCHIVE_MD5 == "c32a1d4ab5d03f1284b67883e8d87530"

@@ -1,0 +1,115 @@
+"""The bundle of examples and the dataset: checked at birth, rows stay together."""
+
+import importlib.util
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from spurlab.data import Dataset, Examples, Source, examples
+
+SOURCE = Source(licence="none", origin="here", location="nowhere")
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """`Examples` as users have it: the annotation checks of the test suite would refuse bad columns before it does."""
+    spec = importlib.util.spec_from_file_location("plain_examples", examples.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Examples
+
+
+def numbered(n, groups=True):
+    """Row i holds i everywhere, so a row that was mixed up shows."""
+    rows = torch.arange(n)
+    return Examples(rows.float().view(n, 1, 1, 1).expand(n, 1, 2, 2).clone(), rows % 3, rows // 2 if groups else None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 6), min_size=3, max_size=3), st.booleans())
+def test_columns_of_different_length_are_refused(plain, counts, with_groups):
+    inputs, labels, groups = counts
+    columns = [torch.zeros(inputs, 2), torch.zeros(labels, dtype=torch.int64)]
+    columns += [torch.zeros(groups, dtype=torch.int64)] if with_groups else []
+    if len({len(column) for column in columns}) == 1:
+        assert len(plain(*columns)) == labels
+    else:
+        with pytest.raises(ValueError, match="every column needs one row per example"):
+            plain(*columns)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_indexing_is_indexing_of_every_column(data):
+    """By an integer list (any order, repeated), a mask or a slice: the rows are those that a Python list gives."""
+    n = data.draw(st.integers(1, 12))
+    numbers = numbered(n, groups=data.draw(st.booleans()))
+    kind = data.draw(st.sampled_from(["rows", "mask", "slice"]))
+    if kind == "rows":
+        wanted = data.draw(st.lists(st.integers(0, n - 1), max_size=20))
+        rows = torch.tensor(wanted, dtype=torch.int64)
+    elif kind == "mask":
+        mask = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
+        wanted, rows = [i for i in range(n) if mask[i]], torch.tensor(mask)
+    else:
+        ends = data.draw(st.tuples(*(st.none() | st.integers(-n, n),) * 2))
+        wanted, rows = list(range(n))[slice(*ends)], slice(*ends)
+    picked = numbers[rows]
+    assert len(picked) == len(wanted)
+    assert picked.inputs.shape == (len(wanted), 1, 2, 2)
+    assert picked.inputs[:, 0, 1, 1].tolist() == wanted
+    assert picked.labels.tolist() == [i % 3 for i in wanted]
+    assert (picked.groups is None) == (numbers.groups is None)
+    if picked.groups is not None:
+        assert picked.groups.tolist() == [i // 2 for i in wanted]
+
+
+def test_picked_rows_can_be_changed_without_changing_the_original():
+    numbers = numbered(5)
+    numbers[torch.tensor([0, 3])].inputs.fill_(9.0)
+    assert_close(numbers.inputs, numbered(5).inputs, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "words"),
+    [
+        ((torch.zeros(2, 2, dtype=torch.float64), torch.zeros(2).long()), TypeError, "`inputs` must be .*float32"),
+        ((torch.zeros(2, 2), torch.zeros(2).int()), TypeError, "`labels` must be .*int64"),
+        ((torch.zeros(2, 2), [0, 1]), TypeError, "`labels` must be .*but it is list"),
+        ((torch.zeros(2, 2), torch.tensor([0, -1])), ValueError, "`labels` must count from 0, but the smallest is -1"),
+        ((torch.zeros(2, 2), torch.zeros(2).long(), torch.tensor([-3, 0])), ValueError, "`groups` must count from 0"),
+        ((torch.tensor([[0.0], [torch.nan]]), torch.zeros(2).long()), ValueError, "`inputs` must be finite"),
+        ((torch.tensor([[0.0], [-torch.inf]]), torch.zeros(2).long()), ValueError, "`inputs` must be finite"),
+        ((torch.tensor(0.0), torch.tensor(0)), ValueError, "every column needs one row per example"),
+    ],
+)
+def test_bad_columns_are_refused(plain, columns, error, words):
+    with pytest.raises(error, match=words):
+        plain(*columns)
+
+
+def dataset(train, test, names=("a", "b", "c"), input_range=(0.0, 100.0)):
+    return Dataset("made", train, test, names, input_range, SOURCE)
+
+
+def test_dataset_tells_its_shape_and_classes():
+    data = dataset(numbered(5), numbered(3))
+    assert (data.shape, data.classes) == ((1, 2, 2), 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"test": Examples(torch.zeros(1, 4), torch.tensor([0]))}, r"training inputs have the shape \(1, 2, 2\), test"),
+        ({"names": ("a", "b")}, "a training label is 2, but there are 2 classes"),
+        ({"test": numbered(4)[torch.tensor([2])], "train": numbered(2), "names": ("a", "b")}, "a test label is 2"),
+        ({"input_range": (0.0, 1.0)}, r"training inputs span \[0.0, 4.0\], outside"),
+        ({"input_range": (0.5, 9.0)}, r"training inputs span \[0.0, 4.0\], outside"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        dataset(**{"train": numbered(5), "test": numbered(3)} | change)

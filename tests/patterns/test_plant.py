@@ -1,0 +1,172 @@
+"""Planting against its definition: which rows, what stands there, and what it costs."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from spurlab.data import Examples
+from spurlab.patterns import Pattern, Planted, make_pattern, plant
+from spurlab.seeds import rng_for
+
+HALF = Pattern("half", torch.tensor([[[0.5, 0.0]]]))
+HOW = ["replace", "append"]
+
+
+def examples(labels, groups=True):
+    """Inputs that are all different, so that no two rows can be confused."""
+    n = len(labels)
+    inputs = torch.arange(2 * n, dtype=torch.float32).view(n, 1, 1, 2) / max(2 * n, 1)
+    return Examples(inputs, torch.tensor(labels, dtype=torch.int64), torch.arange(n) % 4 if groups else None)
+
+
+labels_strategy = st.lists(st.integers(0, 2), min_size=1, max_size=30)
+
+
+@given(labels_strategy, st.integers(0, 2), st.data(), st.integers(0, 2**40), st.sampled_from(HOW))
+@settings(max_examples=100, deadline=None)
+def test_exactly_count_examples_of_the_target_class_are_planted(labels, target, data, seed, how):
+    assume(target in labels)
+    count = data.draw(st.integers(0, labels.count(target)))
+    base = examples(labels)
+    planted = plant(base, HALF, target, count, seed, how=how)
+    assert len(planted.rows) == len(set(planted.rows.tolist())) == count
+    assert all(labels[row] == target for row in planted.rows.tolist())
+    assert planted.labels.tolist() == [target] * count
+    assert len(planted) == len(labels) + (count if how == "append" else 0)
+    assert planted.mask.nonzero().flatten().tolist() == sorted(planted.positions.tolist())
+    assert planted.mask.sum() == count
+    assert_close(planted.inputs, HALF(base.inputs[planted.rows]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("groups", [True, False])
+@pytest.mark.parametrize("how", HOW)
+@given(labels_strategy, st.integers(0, 2), st.data())
+@settings(max_examples=50, deadline=None)
+def test_materialized_examples_equal_the_loop(how, groups, labels, target, data):
+    """Row by row with Python lists: exchange the chosen rows, or write them after the last."""
+    assume(target in labels)
+    base = examples(labels, groups)
+    planted = plant(base, HALF, target, data.draw(st.integers(0, labels.count(target))), seed=0, how=how)
+    inputs, wanted_labels = base.inputs.tolist(), list(labels)
+    wanted_groups = base.groups.tolist() if groups else None
+    for row in planted.rows.tolist():
+        first, second = base.inputs[row].flatten().tolist()
+        marked = [[[min(first + 0.5, 1.0), second]]]
+        if how == "replace":
+            inputs[row] = marked
+        else:
+            inputs.append(marked)
+            wanted_labels.append(labels[row])
+            if groups:
+                wanted_groups.append(wanted_groups[row])
+    got = planted.materialize()
+    assert_close(got.inputs, torch.tensor(inputs), rtol=0, atol=1e-7)
+    assert got.labels.tolist() == wanted_labels
+    assert (got.groups.tolist() if groups else got.groups) == wanted_groups
+    assert_close(got.inputs[planted.positions], planted.inputs, rtol=0, atol=0)
+
+
+@given(st.integers(0, 2**40), st.integers(0, 20), st.integers(0, 20))
+@settings(max_examples=50, deadline=None)
+def test_rows_of_a_smaller_count_are_the_first_rows_of_a_larger_one(seed, fewer, more):
+    """Along the grid of counts examples are added, never exchanged."""
+    fewer, more = sorted((fewer, more))
+    base = examples([0, 1] * 20)
+    small, large = (plant(base, HALF, 1, count, seed) for count in (fewer, more))
+    assert small.rows.tolist() == large.rows[:fewer].tolist()
+
+
+def test_choice_depends_on_seed_and_target_but_not_on_pattern_or_how():
+    base = examples([0, 1] * 20)
+    rows = plant(base, HALF, 1, 10, seed=0).rows
+    quarter = Pattern("quarter", HALF.offset / 2)
+    assert plant(base, quarter, 1, 10, seed=0, how="append").rows.equal(rows)
+    assert not plant(base, HALF, 1, 10, seed=1).rows.equal(rows)  # by chance equal: 20! / 10! to one against
+    assert not (plant(base, HALF, 0, 10, seed=0).rows + 1).equal(rows)  # the places in the two classes, as above
+
+
+def test_every_example_of_the_class_can_be_chosen():
+    """500 seeds choose 1 of 5: each is Binomial(500, 1/5), 100 with standard deviation 8.9."""
+    base = examples([0, 1] * 5)
+    counts = torch.cat([plant(base, HALF, 1, 1, seed).rows for seed in range(500)]).bincount(minlength=10)
+    assert counts[::2].sum() == 0
+    assert (counts[1::2] - 100).abs().max() < 4 * (500 * 0.2 * 0.8) ** 0.5  # fails for about one choice in 3,000
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_planting_copies_nothing_of_the_base(how):
+    """A hundred variants cost a hundred overlays: each holds count rows of its own and no view of more."""
+    base = Examples(torch.rand(1000, 1, 28, 28, generator=rng_for(0, "test")), torch.arange(1000) % 10)
+    pattern = make_pattern("S3", base.shape)
+    before, pointer = base.inputs.clone(), base.inputs.data_ptr()
+    variants = [plant(base, pattern, 0, 5, seed, how=how) for seed in range(100)]
+    assert all(planted.base is base for planted in variants)
+    held = sum(column.untyped_storage().nbytes() for planted in variants for column in (planted.inputs, planted.rows))
+    assert held == 100 * 5 * (784 * 4 + 8)
+    variants[0].materialize()
+    variants[0].inputs.zero_()
+    assert base.inputs.data_ptr() == pointer
+    assert base.inputs.equal(before)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_positions_are_where_the_overlay_stands(how):
+    planted = Planted(examples([0, 1, 1]), torch.tensor([2, 1]), torch.ones(2, 1, 1, 2), how)
+    assert planted.positions.tolist() == ([2, 1] if how == "replace" else [3, 4])
+    assert planted.mask.tolist() == ([False, True, True] if how == "replace" else [False] * 3 + [True] * 2)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_control_is_the_base(how):
+    base = examples([0, 1, 1])
+    for control in (Planted.none(base, how), plant(base, HALF, 1, 0, seed=0, how=how)):
+        same = control.materialize()
+        assert len(control) == len(same) == 3
+        assert control.inputs.shape == (0, 1, 1, 2)
+        assert control.mask.sum() == len(control.labels) == len(control.positions) == 0
+        assert same.inputs.equal(base.inputs)
+        assert same.labels.equal(base.labels)
+        assert same.groups is not None
+        assert same.groups.equal(base.groups)
+
+
+@pytest.mark.parametrize(
+    ("target", "count", "message"),
+    [
+        (1, 3, r"3 examples of class 1: the data has 2 of them.*class sizes.*\[1, 2\]"),
+        (1, -1, "-1 examples: `count` must be 0"),
+        (2, 1, r"class 2: the data has no example.*\[1, 2\]"),
+        (-1, 1, "class -1: the data has no example"),
+    ],
+)
+def test_what_cannot_be_planted_is_refused(target, count, message):
+    with pytest.raises(ValueError, match=message):
+        plant(examples([0, 1, 1]), HALF, target, count, seed=0)
+
+
+def test_a_pattern_for_another_shape_is_refused_even_for_no_example():
+    with pytest.raises(ValueError, match="was drawn for inputs of shape"):
+        plant(examples([0, 1, 1]), make_pattern("S1", (1, 28, 28)), 0, 0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [([0, 3], "rows 0 to 2"), ([-1, 0], "rows 0 to 2"), ([1, 1], "come twice")]
+)
+def test_an_overlay_checks_its_rows(rows, message):
+    with pytest.raises(ValueError, match=message):
+        Planted(examples([0, 1, 1]), torch.tensor(rows), torch.zeros(2, 1, 1, 2))
+
+
+def test_an_overlay_checks_its_inputs():
+    with pytest.raises(ValueError, match=r"float32 of shape \(2, 1, 1, 2\)"):
+        Planted(examples([0, 1, 1]), torch.tensor([0, 1]), torch.zeros(2, 1, 2, 1))
+
+
+def test_another_way_of_planting_is_refused():
+    """The tests check annotations, so `how` can only be wrong here when it is set afterwards."""
+    planted = Planted.none(examples([0, 1, 1]))
+    object.__setattr__(planted, "how", "swap")
+    with pytest.raises(ValueError, match="replace, append, but it is 'swap'"):
+        planted.__post_init__()
