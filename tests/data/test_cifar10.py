@@ -165,16 +165,17 @@ def test_pickles_are_the_last_choice(pickled, cache, tiny_cifar):
 
 
 def archive_of(files):
-    """A tar.gz of (name, content) pairs; content None makes a link to the first file, out of the folder."""
+    """A tar.gz of (name, content) pairs; content None makes a link out of the folder, of a batch's size."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
         for name, content in files:
             member = tarfile.TarInfo(name)
             if content is None:
-                member.type, member.linkname = tarfile.SYMTYPE, "../../outside"
+                member.type, member.linkname, member.size = tarfile.SYMTYPE, "../../outside", 3 * RECORD
+                tar.addfile(member)
             else:
                 member.size = len(content)
-            tar.addfile(member, io.BytesIO(content or b""))
+                tar.addfile(member, io.BytesIO(content))
     return out.getvalue()
 
 

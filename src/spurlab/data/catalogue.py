@@ -69,7 +69,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     """The folder that holds a dataset; where it is nowhere yet, it is downloaded to the user's cache first.
 
     Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds ``<name>/<official file name>``,
-    e.g. ``mnist/train-images-idx3-ubyte.gz`` and ``cifar10/cifar-10-binary.tar.gz``; its files must have the official bytes.
+    e.g. ``mnist/train-images-idx3-ubyte.gz``, ``cifar10/cifar-10-binary.tar.gz``; with the official bytes in them.
 
     Raises:
         DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -40,6 +40,12 @@ class Ensemble:
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    def __getitem__(self, rows: Int64[Tensor, " picked"]) -> "Ensemble":
+        """The chosen members, as an ensemble again."""
+        state = {name: tensor[rows] for name, tensor in self.trained.state.items()}
+        seeds = tuple(self.seeds[row] for row in rows.tolist())
+        return replace(self, seeds=seeds, trained=Trained(state, self.trained.losses[rows]))
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:

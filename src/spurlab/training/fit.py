@@ -92,6 +92,7 @@ def fit(
     if engine == "auto":
         engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
     train = train_group if engine == "lockstep" else train_each
+    _check_device(torch.device(device))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not in_zoo or torch.device(device).type != "cpu":
@@ -128,6 +129,11 @@ def fit(
         lost = ensemble.diverged.nonzero().flatten().tolist()
         log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), lost)
     return ensemble
+
+
+def _check_device(device: torch.device) -> None:
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("this machine has no GPU that PyTorch can use (cuda); train with the device 'cpu'.")
 
 
 def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[list[int]]:

@@ -1,0 +1,370 @@
+"""The command line: parse, call the library, print. Whatever it does, a few lines of Python do too.
+
+Heavy rooms are imported inside the commands, so that ``--help`` answers at once.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from spurlab.training import Progress as TrainingProgress
+
+app = typer.Typer(
+    name="spurlab",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(no_args_is_help=True, help="Datasets: which are here, fetch one, what it is.")
+app.add_typer(data_app, name="data")
+
+USERS_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
+Debug = Annotated[bool, typer.Option("--debug", help="A traceback with errors.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never download (as SPURLAB_OFFLINE=1).")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. Errors are a sentence or two on stderr: exit code 2 for a user's mistake, 1 for a failure."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _stopped()
+    except KeyboardInterrupt:
+        code = _stopped()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of our output, e.g. `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if "--debug" in given:
+            raise
+        code = USERS_MISTAKE if isinstance(error, ValueError | FileNotFoundError) else FAILURE
+        kind = (
+            "" if code == USERS_MISTAKE or type(error).__module__.startswith("spurlab") else f"{type(error).__name__}: "
+        )
+        print(f"spurlab: {kind}{error}", file=sys.stderr)
+    sys.exit(code or 0)
+
+
+def _stopped() -> int:
+    print("\nspurlab: stopped; nothing was written. The same command starts again.", file=sys.stderr)
+    return INTERRUPTED
+
+
+@data_app.command("list")
+def data_list(as_json: Json = False, debug: Debug = False) -> None:
+    """Which datasets there are, and which are here.
+
+    Example: [bold]spurlab data list[/bold]
+    """
+    from spurlab.data import DATASETS, available
+
+    here = available()
+    lines = [
+        {
+            "name": name,
+            "title": entry.title,
+            "train": entry.sizes[0],
+            "test": entry.sizes[1],
+            "shape": list(entry.shape),
+            "location": str(here[name]) if here[name] else None,
+        }
+        for name, entry in DATASETS.items()
+    ]
+    _show(lines, as_json, missing="not here: spurlab data get NAME")
+
+
+@data_app.command("get")
+def data_get(name: str, offline: Offline = False, as_json: Json = False, debug: Debug = False) -> None:
+    """Fetch a dataset to the user's cache, where it is not here yet.
+
+    Example: [bold]spurlab data get mnist[/bold]
+    """
+    from spurlab.data import fetch
+
+    folder = fetch(name, offline=offline or None)
+    _print_json({"name": name, "location": str(folder)}) if as_json else print(f"{name} is in {folder}")
+
+
+@data_app.command("info")
+def data_info(name: str, offline: Offline = False, as_json: Json = False, debug: Debug = False) -> None:
+    """What a dataset is, where it came from, and its checksums. Names of the paper's code are translated.
+
+    Example: [bold]spurlab data info fashion-mini[/bold], [bold]spurlab data info mnistv8-3-0-0[/bold]
+    """
+    from dataclasses import asdict
+
+    from spurlab.data import DATASETS, load
+    from spurlab.patterns import parse_reference_dataset
+
+    about: dict[str, Any] = {}
+    if name not in DATASETS and any(name.startswith(prefix) for prefix in ("mnist", "fashion", "cifar", "twoclass")):
+        meant = parse_reference_dataset(name)
+        about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
+    data = load(name, offline=offline or None)
+    about |= {
+        "name": data.name,
+        "train": len(data.train),
+        "test": len(data.test),
+        "shape": list(data.shape),
+        "input_range": data.input_range,
+        "classes": list(data.class_names),
+        "class_sizes": data.train.labels.bincount(minlength=data.classes).tolist(),
+        **asdict(data.source),
+    }
+    if as_json:
+        _print_json(about)
+        return
+    for key, value in about.items():
+        if isinstance(value, dict):
+            print(f"{key}:", *(f"  {inner}  {what}" for inner, what in value.items()), sep="\n")
+        else:
+            print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+
+
+@app.command("patterns")
+def patterns(
+    dataset: Annotated[str, typer.Option(help="The dataset whose test images are marked.")] = "fashion-mini",
+    seed: Annotated[int, typer.Option(help="Draws the random patterns.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Draw the gallery there (PNG and PDF).")] = None,
+    offline: Offline = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The patterns, and the empirical norm of each: how far it moves a test image (Table 1 of arXiv:2202.05189).
+
+    The standard error is over test images, for the random patterns of this one seed.
+
+    Example: [bold]spurlab patterns --dataset fashion-mini --out out/patterns[/bold]
+    """
+    from spurlab.data import load
+    from spurlab.metrics import empirical_norm
+    from spurlab.patterns import PATTERNS, make_pattern
+
+    data = load(dataset, offline=offline or None)
+    images = data.test.inputs
+    made = {name: make_pattern(name, data.shape, seed, clip=data.input_range) for name in PATTERNS}
+    lines = []
+    for name, pattern in made.items():
+        norms = empirical_norm(images, pattern(images))
+        lines.append({"pattern": name, "norm": norms.mean().item(), "stderr": (norms.std() / len(norms) ** 0.5).item()})
+    written: list[Path] = []
+    if out is not None:
+        from spurlab.report import pattern_gallery, save_figure
+
+        out.mkdir(parents=True, exist_ok=True)
+        shown = images[:6]
+        strips = {"clean": shown} | {name: pattern(shown) for name, pattern in made.items()}
+        written = save_figure(
+            pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), out / f"patterns-{dataset}"
+        )
+    _show(lines, as_json)
+    _say_written(written, as_json)
+
+
+@app.command("models")
+def models(
+    dataset: Annotated[str, typer.Option(help="Its image size and classes decide the counts.")] = "fashion-mini",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The zoo, with parameter counts (Table 2 of arXiv:2202.05189).
+
+    Example: [bold]spurlab models --dataset fashion-mnist[/bold]
+    """
+    from spurlab.data import described
+    from spurlab.models import ARCHITECTURES, build, parameter_count
+
+    entry = described(dataset)
+    lines = [
+        {"name": name, "parameters": parameter_count(build(name, entry.shape, len(entry.class_names), seed=0))}
+        for name in ARCHITECTURES
+    ]
+    _show(lines, as_json)
+
+
+@app.command("list")
+def list_all(as_json: Json = False, debug: Debug = False) -> None:
+    """The names of everything there is.
+
+    Example: [bold]spurlab list --json[/bold]
+    """
+    from spurlab.data import DATASETS
+    from spurlab.models import ARCHITECTURES
+    from spurlab.patterns import PATTERNS
+    from spurlab.studies import shipped
+
+    names: dict[str, list[str]] = {
+        "studies": shipped(),
+        "datasets": list(DATASETS),
+        "patterns": list(PATTERNS),
+        "models": list(ARCHITECTURES),
+        "deletion": [],
+        "prevention": [],
+    }
+    if as_json:
+        _print_json(names)
+        return
+    for room, known in names.items():
+        print(f"{room}: {', '.join(known) if known else 'none yet'}")
+
+
+@app.command("run")
+def run_study(
+    study: Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")],
+    profile: Annotated[str | None, typer.Option(help="quick or paper, where the study has profiles.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the results; default out/STUDY.")] = None,
+    executor: Annotated[str, typer.Option(help="local: worker processes on this machine.")] = "local",
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")] = None,
+    device: Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")] = "cpu",
+    offline: Offline = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a study: train what it needs, then print tables and verdicts and write rows and a figure.
+
+    Example: [bold]spurlab run quickstart[/bold], [bold]spurlab run quickstart --set n=[0,3] --set seed=[0,1,2][/bold]
+    """
+    from spurlab.data import load
+    from spurlab.report import curve_table, curves, save_figure, score_figure
+    from spurlab.studies import (
+        Training,
+        cells_of,
+        claim_folder,
+        load_study,
+        planted,
+        run,
+        trainings_of,
+        write_rows,
+    )
+
+    if executor != "local":
+        raise click.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
+    what = load_study(study, profile, set_ or [])
+    folder = out if out is not None else Path("out") / Path(study).stem
+    data = load(what.dataset, offline=offline or None)
+    claim_folder(folder, what)
+    count = len(trainings_of(cells_of(what)))
+    with _progress_bar(f"training {count} networks on {what.dataset}") as advance:
+        rows = run(what, data, workers=workers, device=device, progress=advance)
+    written = write_rows(rows, folder)
+    found = curves(rows)
+    largest, seed = max(what.n), what.seed[0]
+    strips = {
+        name: planted(what, data, Training(name, what.target[0], largest, seed)).inputs[:4] for name in what.pattern
+    }
+    if largest > 0:
+        written += save_figure(score_figure(found, strips, what.title), folder / "scores")
+    if as_json:
+        _print_json([row.flat() for row in rows])
+    else:
+        console = _console()
+        for curve in found:
+            console.print(curve_table(curve, data.class_names[curve.target]))
+    _say_written(written, as_json)
+
+
+@contextmanager
+def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
+    """A bar on stderr while training, with the rate and the time left; one line where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not (sys.stdout.isatty() and console.is_terminal):
+        print(f"{title} ...", file=sys.stderr)
+        yield lambda _: None
+        return
+    columns = (TextColumn(title), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None, state="starting")
+
+        def advance(now: "TrainingProgress") -> None:
+            left = "" if now.seconds_left == float("inf") else f", {now.seconds_left:.0f} s left"
+            state = f"{now.done}/{now.total} epochs of a model, {now.rate:.1f} a second{left}"
+            bar.update(task, completed=now.done, total=now.total, state=state)
+
+        yield advance
+
+
+def _show(lines: Sequence[dict[str, Any]], as_json: bool, missing: str = "") -> None:
+    """Lines with the same keys, as JSON or as a table."""
+    if as_json:
+        _print_json(lines)
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for key in lines[0]:
+        table.add_column(key, justify="left" if isinstance(lines[0][key], str) else "right", overflow="fold")
+    for line in lines:
+        table.add_row(*(_cell(value, missing) for value in line.values()))
+    _console().print(table)
+
+
+def _console() -> "Console":
+    """Where tables go; wide where no terminal sets a width, so that nothing is folded in a file or a pipe."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _cell(value: Any, missing: str) -> str:
+    match value:
+        case None:
+            return missing
+        case float():
+            return f"{value:.3f}"
+        case int():
+            return f"{value:,}"
+        case list():
+            return " x ".join(str(each) for each in value)
+    return str(value)
+
+
+def _print_json(value: Any) -> None:
+    """JSON to stdout; a number that JSON does not have (NaN) becomes null."""
+    import math
+
+    def plain(each: Any) -> Any:
+        if isinstance(each, float) and not math.isfinite(each):
+            return None
+        if isinstance(each, dict):
+            return {key: plain(inner) for key, inner in each.items()}
+        return [plain(inner) for inner in each] if isinstance(each, list | tuple) else each
+
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def _say_written(paths: Sequence[Path], as_json: bool) -> None:
+    if paths:
+        print("written:", *paths, file=sys.stderr if as_json else sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
