@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/training.py [--quick] [--steps N] [--json] [--accuracy | --profile]
 
-The paper's MLP (784-256-256-256-10) on 60,000 inputs of Fashion-MNIST's shape, batch 128, Adam with rate 0.01. One table:
-seconds for one epoch (469 steps) of one model. Each round times
+The paper's MLP (784-256-256-256-10) on 60,000 inputs of Fashion-MNIST's shape, batch 128, Adam with rate 0.01.
+One table: seconds for one epoch (469 steps) of one model. Each round times
 
 - a DataLoader with 4 workers, and one in process, over a dataset that yields single examples, plain Adam, `.item()` of
   the loss at each batch: a whole epoch, with the start of its workers;
@@ -11,9 +11,11 @@ seconds for one epoch (469 steps) of one model. Each round times
 - `train_group` with 10 members, in one process with all threads and in one-thread processes, which share the time; in
   turns with these steps, the matrix products of one step alone: the limit.
 
-After the rounds, `train_group` once with other numbers of members. Lockstep runs in fresh processes that map the base data,
-as the workers of `fit` do. Their start and a warm-up are not timed; then all start each block of steps together, and the
-slowest counts. Steps are scaled to an epoch, to which drawing the members' orders (timed apart, on all 60,000) is added.
+After the rounds, `train_group` once with other numbers of members. Lockstep runs in fresh processes that map the base
+data, as the workers of `fit` do. Their start and a warm-up are not timed; then all start each block of steps together,
+and the slowest counts. Steps are scaled to an epoch; drawing the members' orders of all 60,000 examples, timed apart,
+is added. All is of a first epoch, in which no number has decayed to a denormal yet: these would slow down the usual
+ways alone, since the engines flush them.
 """
 
 import argparse
@@ -24,12 +26,13 @@ import platform
 import sys
 import tempfile
 import time
+import warnings
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -62,6 +65,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 LAYOUTS = ((1, CORES), (CORES, 1))  # processes, threads of each; the last is how `fit` works
 BOTH: tuple[Precision, ...] = ("float32", "bfloat16")
 GROUP = 10  # the group size that the goals are about: fit's default
+WARM_UP = 10  # steps of a group that are not timed
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,6 @@ class Plan:
         rounds: how often the ways with a goal are measured.
         blocks: of steps, in each training.
         steps: in a block of a group of 10; other groups take about as many steps of one model.
-        warm_up: steps before the first block.
         epoch_steps: of the ways that train one model.
         others: further numbers of members.
     """
@@ -80,16 +83,15 @@ class Plan:
     rounds: int = 3
     blocks: int = 3
     steps: int = 40
-    warm_up: int = 10
     epoch_steps: int = STEPS
     others: tuple[int, ...] = (1, 5, 20, 50)
 
     def steps_of(self, members: int) -> int:
         """In a block; the whole training stays within an epoch."""
-        return max(2, min(self.steps * GROUP // members, (STEPS - self.warm_up) // self.blocks))
+        return max(2, min(self.steps * GROUP // members, (STEPS - WARM_UP) // self.blocks))
 
 
-QUICK = Plan(rounds=1, blocks=2, steps=5, warm_up=2, epoch_steps=40, others=(50,))
+QUICK = Plan(rounds=1, blocks=2, steps=5, epoch_steps=40, others=(50,))
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Results:
     seconds: dict[Way, list[list[float]]] = field(default_factory=lambda: defaultdict(list))
     peak: dict[Way, float] = field(default_factory=dict)
     own: dict[Way, float] = field(default_factory=dict)
+    idle: float = 0.0  # own memory of a process before it trains: the interpreter and the libraries
 
     def samples(self, way: Way) -> list[float]:
         return [sample for samples in self.seconds[way] for sample in samples]
@@ -189,6 +192,7 @@ class Seen:
     orders: float = 0.0  # seconds until an epoch's first batch
     peak: float = 0.0
     own: float = 0.0
+    idle: float = 0.0  # own before the training
 
 
 class Watch:
@@ -196,7 +200,8 @@ class Watch:
 
     def __init__(self, members: list[Member], precision: Precision, plan: Plan, meet: Callable[[], None]) -> None:
         self.members, self.precision, self.plan, self.meet = members, precision, plan, meet
-        self.steps, self.seen, self._step = plan.steps_of(len(members)), Seen(), -plan.warm_up
+        self.steps, self.seen, self._step = plan.steps_of(len(members)), Seen(), -WARM_UP
+        self._start = 0.0
 
     def __call__(self, _: Tensor) -> None:
         self._step += 1
@@ -253,7 +258,7 @@ def products_of_a_step(members: int, dtype: torch.dtype) -> Callable[[], None]:
 
 
 def memory() -> tuple[float, float]:
-    """This process in MB: the most it ever held (NaN where the system does not tell), and what it shares with nobody."""
+    """MB held here: at most ever (NaN where the system does not tell), and now shared with nobody."""
     own = psutil.Process().memory_full_info().uss / 1e6
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -273,13 +278,14 @@ def group_process(pipe: Connection, number: int, folder: Path, way: Way, plan: P
         pipe.recv()
 
     watch = Watch(members, way.precision, plan, meet)
+    watch.seen.idle = memory()[1]
     with suppress(Enough):
         train_group(make_of(base), members, RECIPE.but(precision=way.precision), after_step=watch)
     pipe.send(watch.seen)
 
 
 def together(processes: int, function: Callable[..., None], *arguments: Any) -> list[Seen]:
-    """Run `function` in fresh processes. One that sends None waits until all have; what else they send is the result."""
+    """Run `function` in fresh processes. One that sends None waits until all have; what else it sends is the result."""
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(processes)]
     started = [context.Process(target=function, args=(pipe, i, *arguments)) for i, (_, pipe) in enumerate(pipes)]
@@ -313,6 +319,7 @@ def time_group(folder: Path, way: Way, plan: Plan, results: Results) -> None:
         results.seconds[limit].append([STEPS * step / model_epochs for step in products])
     results.peak[way] = max(results.peak.get(way, 0.0), *(seen.peak for seen in all_seen))
     results.own[way] = max(results.own.get(way, 0.0), *(seen.own for seen in all_seen))
+    results.idle = max(results.idle, *(seen.idle for seen in all_seen))
 
 
 # The whole run
@@ -331,8 +338,8 @@ def measure(folder: Path, plan: Plan) -> Results:
                 tell(f"{members} members in lockstep, {precision}, processes x threads {processes} x {threads}")
                 time_group(folder, Way(LOCKSTEP, members, processes, threads, precision), plan, results)
 
-    for round_ in range(plan.rounds):
-        tell(f"round {round_ + 1} of {plan.rounds}: one model at a time")
+    for turn in range(plan.rounds):
+        tell(f"round {turn + 1} of {plan.rounds}: one model at a time")
         results.seconds[LOADER_4].append([time_loader(base, 4, plan.epoch_steps)])
         results.seconds[LOADER_0].append([time_loader(base, 0, plan.epoch_steps)])
         results.seconds[TWIN].append([time_twin(base, plan.epoch_steps)])
@@ -398,8 +405,9 @@ def goals(results: Results, plan: Plan) -> list[Goal]:
         ratios = results.ratios(above, below)
         found.append(Goal(name, median(ratios), min(ratios), max(ratios), goal))
     if 50 in plan.others:
-        peaks = [peak / 1000 for way, peak in results.peak.items() if way.members == 50]
-        found.append(Goal("peak of a process with 50 members, GB", max(peaks), min(peaks), max(peaks), 1.5, at_most=True))
+        gigabytes = [peak / 1000 for way, peak in results.peak.items() if way.members == 50]
+        low, high = min(gigabytes), max(gigabytes)
+        found.append(Goal("peak of a process with 50 members, GB", high, low, high, 1.5, at_most=True))
     return found
 
 
@@ -408,10 +416,13 @@ def goals(results: Results, plan: Plan) -> list[Goal]:
 
 def show(console: Console, results: Results, found: list[Goal], data: str, plan: Plan) -> None:
     """The table, and the numbers with a goal."""
-    table = Table(title=f"Seconds for one epoch ({STEPS} steps) of one model, on {data}", caption=caption(plan))
+    table = Table(
+        title=f"Seconds for one epoch ({STEPS} steps) of one model, on {data}", caption=caption(plan, results)
+    )
     for column in ("way", "precision"):
         table.add_column(column, no_wrap=True)
-    for column in ("members", "processes\nx threads", "seconds", "min - max", "samples\nx steps", "peak\nMB", "own\nMB"):
+    numbers = ("members", "processes\nx threads", "seconds", "min - max", "samples\nx steps", "peak\nMB", "own\nMB")
+    for column in numbers:
         table.add_column(column, justify="right", no_wrap=True)
     for way in in_order(results):
         samples, single = results.samples(way), way in (LOADER_4, LOADER_0, TWIN)
@@ -427,9 +438,7 @@ def show(console: Console, results: Results, found: list[Goal], data: str, plan:
             *(f"{column[way]:.0f}" if way in column else "" for column in (results.peak, results.own)),
         )
     console.print(table)
-    processes, threads = LAYOUTS[-1]
-    layout = f"{processes} x {threads} processes x threads, {GROUP} members, median of {plan.rounds} rounds"
-    ratios = Table(title=f"Against the goals: {layout}")
+    ratios = Table(title=f"Goals: {GROUP} members in each of {CORES} one-thread processes, median of the rounds")
     ratios.add_column("what", no_wrap=True)
     for column in ("measured", "min - max", "goal", "met"):
         ratios.add_column(column, justify="right", no_wrap=True)
@@ -440,12 +449,13 @@ def show(console: Console, results: Results, found: list[Goal], data: str, plan:
     console.print(ratios)
 
 
-def caption(plan: Plan) -> str:
+def caption(plan: Plan, results: Results) -> str:
     """What one must know to read the table."""
     text = (
-        "Medians over samples. With several processes, each trains its own group: seconds = wall time / (processes * "
-        "members). Start-up is left out, but for the DataLoader's workers. Peak and own: of each process; own is what "
-        "it shares with no other, so without the mapped data; read with a spare batch buffer and order, an upper bound."
+        "Medians over samples. With several processes each trains its own group: seconds = wall time / (processes * "
+        "members). Start-up is left out, but for the DataLoader's workers. Peak and own memory are of one process, the "
+        "largest, and an upper bound (a spare batch and order are in it). Peak holds all that is mapped. Own is what "
+        f"no other process shares, so without the data; {results.idle:.0f} MB of it are there before the training."
     )
     return text if plan.epoch_steps == STEPS else f"A smoke run: these numbers say nothing about speed. {text}"
 
@@ -465,7 +475,7 @@ def as_json(results: Results, found: list[Goal]) -> dict[str, Any]:
         | {"peak_mb": results.peak.get(way), "own_mb": results.own.get(way)}
         for way in in_order(results)
     ]
-    return {"timings": timings, "goals": [asdict(each) | {"met": each.met} for each in found]}
+    return {"idle_mb": results.idle, "timings": timings, "goals": [asdict(each) | {"met": each.met} for each in found]}
 
 
 def compare_accuracy(quick: bool) -> dict[str, Estimate]:
@@ -486,34 +496,37 @@ def compare_accuracy(quick: bool) -> dict[str, Estimate]:
 
 
 def show_accuracy(console: Console, estimates: dict[str, Estimate]) -> None:
-    """Accuracy by precision, the difference and what it means."""
+    """Accuracy by precision, the difference, and how large one would have had to be."""
     for name, estimate in estimates.items():
         console.print(f"test accuracy, {name:10} {estimate:.4f}", highlight=False)
     difference = estimates["difference"]
-    verdict = "within noise" if difference.low <= 0 <= difference.high else "NOT within noise"
-    console.print(f"bfloat16 - float32, paired over {difference.models} seeds, 95 % interval: {verdict}", highlight=False)
+    verdict = "covers 0: within noise" if difference.low <= 0 <= difference.high else "does not cover 0"
+    half = (difference.high - difference.low) / 2
+    console.print(
+        f"The difference bfloat16 - float32, paired over {difference.models} seeds: the 95 % interval {verdict}; one "
+        f"beyond {half:.4f} would have been seen.",
+        highlight=False,
+    )
 
 
-def profile(base: Examples, steps: int) -> str:
-    """Where the time of a group of 10 goes, in one thread as in a worker: own CPU time by operator, both precisions."""
+def profile(base: Examples, precision: Precision, steps: int) -> str:
+    """Where the time of a group goes, in one thread as in a worker: own CPU time by operator."""
     torch.set_num_threads(1)
-    members, done, tables = [Member(Planted.none(base), seed) for seed in range(GROUP)], 0, []
+    members, done = [Member(Planted.none(base), seed) for seed in range(GROUP)], count(1)
+    profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
 
     def after_step(_: Tensor) -> None:
-        nonlocal done
-        done += 1
-        profiler.step()
-        if done % (steps + 2) == 0:
+        step = next(done)
+        if step == WARM_UP:
+            profiler.start()
+        if step == WARM_UP + steps:
+            profiler.stop()
             raise Enough
 
-    for precision in BOTH:
-        schedule = torch.profiler.schedule(wait=0, warmup=2, active=steps, repeat=1)  # counted from the first order on
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], schedule=schedule) as profiler:
-            with suppress(Enough):
-                train_group(make_of(base), members, RECIPE.but(precision=precision), after_step=after_step)
-        table = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=40)
-        tables.append(f"{GROUP} members in lockstep, {precision}, one thread, {steps} steps\n{table}")
-    return "\n".join(tables)
+    with suppress(Enough):
+        train_group(make_of(base), members, RECIPE.but(precision=precision), after_step=after_step)
+    table = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15, max_name_column_width=40)
+    return f"{GROUP} members in lockstep, {precision}, one thread, {steps} steps\n{table}"
 
 
 def main() -> None:
@@ -527,9 +540,14 @@ def main() -> None:
     instead.add_argument("--profile", action="store_true", help="instead: time of a lockstep group by operator")
     args = parser.parse_args()
     plan = QUICK if args.quick else Plan()
+    if args.json and args.profile:
+        parser.error("--profile prints PyTorch's own table, which has no JSON form.")
     if args.steps is not None:
+        if args.steps < 1:
+            parser.error(f"--steps must be 1 or more, but it is {args.steps}.")
         plan = Plan(**asdict(plan) | {"steps": args.steps})
 
+    warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores, as in the paper's code
     about, console = machine(), Console(width=None if sys.stdout.isatty() else 130)
     if not args.json:
         line = "{cpu}, {cores} cores, torch {torch}, {threads} threads, load {load} at the start".format(**about)
@@ -543,7 +561,8 @@ def main() -> None:
         return
     base, data = fashion_mnist()
     if args.profile:
-        print(profile(base, plan.steps))
+        for precision in BOTH:
+            print(profile(base, precision, plan.steps))
         return
     with tempfile.TemporaryDirectory(prefix="spurlab-bench-") as name:
         Job("mlp", base, CLASSES, RECIPE, "lockstep").write(Path(name))

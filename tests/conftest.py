@@ -1,6 +1,7 @@
 """What all tests share: checked annotations, no network, no access to the user's cache, the datasets."""
 
 import functools
+import os
 
 import pytest
 import torch
@@ -32,13 +33,16 @@ def mini():
 
 @pytest.fixture(scope="session")
 def full_dataset(_no_network_and_a_cache_of_our_own):
-    """name -> the full dataset, loaded once; skips where its files are not here (use in tests marked `data`)."""
+    """name -> the full dataset, loaded once; use in tests marked `data`.
+
+    Skips where the files are not here, but fails with `SPURLAB_REQUIRE_DATA`, which says that they should be.
+    """
 
     @functools.cache
     def full(name):
         try:
             return load(name, offline=True)
         except DataNotFoundError as error:
-            pytest.skip(str(error))
+            (pytest.fail if os.environ.get("SPURLAB_REQUIRE_DATA") else pytest.skip)(str(error))
 
     return full

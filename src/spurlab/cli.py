@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -45,31 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _stopped()
-    except KeyboardInterrupt:
-        code = _stopped()
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        app(given)
     except BrokenPipeError:  # the reader of our output, e.g. `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         if "--debug" in given:
             raise
-        code = USERS_MISTAKE if isinstance(error, ValueError | FileNotFoundError) else FAILURE
-        kind = (
-            "" if code == USERS_MISTAKE or type(error).__module__.startswith("spurlab") else f"{type(error).__name__}: "
-        )
+        users = isinstance(error, ValueError | FileNotFoundError)
+        kind = "" if users or type(error).__module__.startswith("spurlab") else f"{type(error).__name__}: "
         print(f"spurlab: {kind}{error}", file=sys.stderr)
-    sys.exit(code or 0)
-
-
-def _stopped() -> int:
-    print("\nspurlab: stopped; nothing was written. The same command starts again.", file=sys.stderr)
-    return INTERRUPTED
+        sys.exit(USERS_MISTAKE if users else FAILURE)
 
 
 @data_app.command("list")
@@ -263,22 +247,24 @@ def run_study(
     )
 
     if executor != "local":
-        raise click.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
+        raise typer.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
     what = load_study(study, profile, set_ or [])
     folder = out if out is not None else Path("out") / Path(study).stem
     data = load(what.dataset, offline=offline or None)
     claim_folder(folder, what)
     count = len(trainings_of(cells_of(what)))
-    with _progress_bar(f"training {count} networks on {what.dataset}") as advance:
+    with _stops_cleanly(), _progress_bar(f"training {count} networks on {what.dataset}") as advance:
         rows = run(what, data, workers=workers, device=device, progress=advance)
     written = write_rows(rows, folder)
     found = curves(rows)
     largest, seed = max(what.n), what.seed[0]
     strips = {
-        name: planted(what, data, Training(name, what.target[0], largest, seed)).inputs[:4] for name in what.pattern
+        name: planted(what, data, Training(name, what.target[0], largest, seed)).inputs[:3] for name in what.pattern
     }
     if largest > 0:
-        written += save_figure(score_figure(found, strips, what.title), folder / "scores")
+        written += save_figure(
+            score_figure(found, strips, f"{what.title} ({what.dataset}, {what.architecture})"), folder / "scores"
+        )
     if as_json:
         _print_json([row.flat() for row in rows])
     else:
@@ -289,6 +275,16 @@ def run_study(
 
 
 @contextmanager
+def _stops_cleanly() -> "Iterator[None]":
+    """Ctrl-C ends the command with a sentence. Whatever was under way has cleaned up after itself by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("spurlab: stopped, and nothing was written. The same command starts again.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
 def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
     """A bar on stderr while training, with the rate and the time left; one line where that is no terminal."""
     from rich.console import Console
@@ -296,8 +292,7 @@ def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
 
     console = Console(stderr=True)
     if not (sys.stdout.isatty() and console.is_terminal):
-        print(f"{title} ...", file=sys.stderr)
-        yield lambda _: None
+        yield lambda now: None if now.done else print(f"{title} ...", file=sys.stderr)
         return
     columns = (TextColumn(title), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:

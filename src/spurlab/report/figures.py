@@ -23,7 +23,7 @@ def score_figure(curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "
         strips: by pattern, the planted images to show.
         title: stands above.
     """
-    figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+    figure = Figure(figsize=(9.0, 4.0), layout="constrained")
     figure.suptitle(title, fontsize=12)
     halves = figure.add_gridspec(1, 2, width_ratios=(1.5, 1))
     _draw_scores(figure.add_subplot(halves[0]), curves)

@@ -31,7 +31,7 @@ class Trained:
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
         """True for members with a loss or a weight that is not finite."""
-        finite = [tensor.isfinite().flatten(1).all(1) for tensor in (self.losses, *self.state.values())]
+        finite = [tensor.isfinite().unsqueeze(1).flatten(1).all(1) for tensor in (self.losses, *self.state.values())]
         return ~torch.stack([column.cpu() for column in finite]).all(0)
 
     @classmethod
@@ -92,6 +92,7 @@ def train_group(
             "turns. Train it with the engine 'plain'."
         )
     state = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
+    del models  # the stacked copy is trained
     network = StackedMLP(state, PRECISIONS[recipe.precision])
     parameters = list(network.parameters())
     optimizer, schedule = recipe.optimizer_for(parameters)

@@ -70,7 +70,7 @@ def fit(
         group_size: the most members that train in lockstep.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
         device: other than the CPU: trained in this process.
-        progress: called now and then.
+        progress: called when training starts and after each epoch of a group.
 
     Returns:
         The trained models, in the order of `members`. A member that diverged is among them, marked in
@@ -92,10 +92,10 @@ def fit(
     if engine == "auto":
         engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
     train = train_group if engine == "lockstep" else train_each
-    _check_device(torch.device(device))
+    device = _usable(device)
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not in_zoo or torch.device(device).type != "cpu":
+    if not in_zoo or device.type != "cpu":
         workers = 0
 
     start, done, total = time.perf_counter(), 0, len(members) * recipe.epochs
@@ -105,6 +105,7 @@ def fit(
         done += model_epochs
         progress(Progress(done, total, time.perf_counter() - start))
 
+    advance(0)
     groups = grouped(members, group_size, workers)
     if workers > 0:
         job = Job(name, base, classes, recipe, engine)
@@ -131,9 +132,15 @@ def fit(
     return ensemble
 
 
-def _check_device(device: torch.device) -> None:
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("this machine has no GPU that PyTorch can use (cuda); train with the device 'cpu'.")
+def _usable(device: torch.device | str) -> torch.device:
+    """The device, if PyTorch knows it and this machine has it."""
+    try:
+        usable = torch.device(device)
+        torch.empty(0, device=usable)
+    except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}). Try 'cpu'.") from error
+    return usable
 
 
 def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ State = dict[str, Tensor]
 
 def can_stack(model: nn.Module) -> bool:
     """Whether the lockstep engine knows this kind of network: flatten, then linear layers with ReLU between them."""
-    if not isinstance(model, nn.Sequential) or len(model) < 2 or not isinstance(model[0], nn.Flatten):
+    if type(model) is not nn.Sequential or len(model) < 2 or not isinstance(model[0], nn.Flatten):
         return False
     layers = list(model)[1:]
     kinds = zip(layers, cycle((nn.Linear, nn.ReLU)), strict=False)
@@ -22,6 +22,8 @@ def can_stack(model: nn.Module) -> bool:
         len(layers) % 2 == 1
         and all(type(layer) is kind for layer, kind in kinds)
         and all(layer.bias is not None for layer in layers if isinstance(layer, nn.Linear))
+        # a layer that comes twice or is frozen would be trained as if it did not and were not
+        and sum(parameter.requires_grad for parameter in model.parameters()) == len(model.state_dict())
     )
 
 

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
@@ -65,14 +66,20 @@ class Job:
 
 
 def _columns(examples: Examples) -> dict[str, torch.Tensor]:
-    return {name: column.contiguous() for name, column in vars(examples).items() if column is not None}
+    # clones of the small columns: groups may be the labels themselves, and safetensors refuses shared memory
+    return {
+        name: column.contiguous() if name == "inputs" else column.clone()
+        for name, column in vars(examples).items()
+        if column is not None
+    }
 
 
 def write_members(members: Sequence[Member], path: Path) -> None:
     """The members of one group: seeds and overlays, not the base data."""
     tensors = {}
     for i, member in enumerate(members):
-        tensors[f"rows/{i}"], tensors[f"inputs/{i}"] = member.data.rows, member.data.inputs.contiguous()
+        # clones: members may share an overlay, and safetensors refuses shared memory
+        tensors[f"rows/{i}"], tensors[f"inputs/{i}"] = member.data.rows.clone(), member.data.inputs.clone().contiguous()
     about = [{"seed": member.seed, "how": member.data.how} for member in members]
     save_file(tensors, path, {"members": json.dumps(about)})
 
@@ -234,6 +241,7 @@ class _Worker:
             lines = self._errors.read().decode(errors="replace").strip().splitlines()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # a group's name that nobody has read
+                    pipe.close()
         said = f" (it said: {lines[-1]})" if lines else ""
         return (f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}") + said

@@ -1,0 +1,179 @@
+"""The real program in a process of its own, as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SPURLAB = [str(Path(sys.executable).with_name("spurlab"))]
+TINY = ["--set", "n=[0,3]", "--set", "seed=[0,1]", "--set", "recipe.epochs=1", "--set", "recipe.milestones=[]"]
+
+
+@pytest.fixture
+def spurlab(tmp_path):
+    """Run the program in an empty folder, offline, with no data but the embedded."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SPURLAB_")}
+    environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "SPURLAB_OFFLINE": "1", "COLUMNS": "100"}
+
+    def call(*arguments, **more):
+        return subprocess.run(
+            [*SPURLAB, *arguments],
+            cwd=tmp_path,
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+def refused(result, *words, code=2):
+    """A line on stderr (or a box that shows how to use the command), nothing on stdout, no traceback."""
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1 or result.stderr.strip().startswith("Usage:")
+    for word in words:
+        assert word in result.stderr
+    return True
+
+
+def test_list_names_everything(spurlab):
+    names = json.loads(spurlab("list", "--json").stdout)
+    assert list(names) == ["studies", "datasets", "patterns", "models", "deletion", "prevention"]
+    assert "quickstart" in names["studies"]
+    assert names["datasets"] == ["fashion-mini", "fashion-mnist", "mnist", "cifar10"]
+    assert names["patterns"] == ["S1", "S2", "S3", "R1", "R2", "R3", "Co"]
+    assert "large-mlp" in spurlab("list").stdout
+
+
+def test_data_list_says_what_is_here(spurlab):
+    lines = {line["name"]: line for line in json.loads(spurlab("data", "list", "--json").stdout)}
+    assert lines["fashion-mini"]["location"] is not None
+    assert lines["cifar10"]["location"] is None
+    assert "spurlab data get" in spurlab("data", "list").stdout
+
+
+def test_data_info_shows_provenance_and_checksums(spurlab):
+    info = json.loads(spurlab("data", "info", "fashion-mini", "--json").stdout)
+    assert (info["train"], info["test"], info["shape"]) == (10_000, 2_000, [1, 28, 28])
+    assert info["class_sizes"] == [1_000] * 10
+    assert "MIT" in info["licence"]
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in info["sha256"].values())
+    assert "Zalando" in spurlab("data", "info", "fashion-mini").stdout
+
+
+def test_data_get_finds_what_is_here_and_says_when_offline(spurlab):
+    assert "fashion-mini is in" in spurlab("data", "get", "fashion-mini").stdout
+    refused(spurlab("data", "get", "mnist"), "offline", "spurlab data get mnist", "SPURLAB_DATA")
+
+
+def test_models_are_those_of_table_2(spurlab):
+    lines = json.loads(spurlab("models", "--json").stdout)
+    assert {line["name"]: line["parameters"] for line in lines} == {
+        "small-mlp": 203_530,
+        "mlp": 335_114,
+        "large-mlp": 932_362,
+    }
+
+
+def test_patterns_are_those_of_table_1_and_can_be_drawn(spurlab, tmp_path):
+    """On the embedded part of Fashion-MNIST: within 3 % of the full set's norms, as a fifth of its test images."""
+    result = spurlab("patterns", "--json", "--out", "gallery")
+    norms = {line["pattern"]: line["norm"] for line in json.loads(result.stdout)}
+    assert norms == pytest.approx(
+        {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44}, rel=0.03
+    )
+    assert sorted(path.suffix for path in (tmp_path / "gallery").iterdir()) == [".pdf", ".png"]
+
+
+def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, tmp_path):
+    first = spurlab("run", "quickstart", *TINY, "--out", "out", "--json")
+    assert first.returncode == 0, first.stderr
+    rows = json.loads(first.stdout)
+    assert len(rows) == 2 * 2 * 2 * 2
+    assert {"measure", "value", "pattern", "target", "n", "seed", "dataset", "epochs", "torch"} <= set(rows[0])
+    files = ["rows.csv", "rows.parquet", "scores.pdf", "scores.png", "study.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+    before = (tmp_path / "out" / "rows.csv").read_bytes()
+    again = spurlab("run", "quickstart", *TINY, "--out", "out")
+    assert "R3, planted in class 0 (T-shirt/top): " in again.stdout
+    assert re.search(r"learnt (at|up to) n = 3", again.stdout)
+    assert (tmp_path / "out" / "rows.csv").read_bytes() == before
+    refused(spurlab("run", "quickstart", *TINY, "--set", "n=[0,4]", "--out", "out"), "other settings", "--out")
+    assert (tmp_path / "out" / "rows.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "quikstart"], ["quikstart", "Did you mean 'quickstart'"]),
+        (["run", "mine.toml"], ["mine.toml"]),
+        (["run"], ["Missing argument"]),
+        (["run", "quickstart", "--workers", "-1"], ["--workers"]),
+        (["rum"], ["No such command 'rum'"]),
+        (["run", "quickstart", "--set", "recipe.epoch=3"], ["recipe.epoch", "epochs"]),
+        (["run", "quickstart", "--set", "n=5000"], ["5000", "class 0", "1000"]),
+        (["run", "quickstart", "--set", "target=12"], ["class 12"]),
+        (["run", "quickstart", "--set", "dataset=mnist"], ["MNIST", "offline"]),
+        (["run", "quickstart", "--profile", "paper"], ["profile"]),
+        (["run", "quickstart", "--executor", "ray"], ["ray", "local"]),
+        (["run", "quickstart", "--device", "warp"], ["warp"]),
+        (["data", "info", "mnits"], ["mnits", "mnist"]),
+        (["data", "info", "mnistv9-3-0-0"], ["v9"]),
+        (["models", "--dataset", "nothing"], ["nothing"]),
+        (["patterns", "--dataset", "nothing"], ["nothing"]),
+    ],
+)
+def test_a_users_mistake_is_a_sentence_and_exit_code_2(spurlab, arguments, words):
+    refused(spurlab(*arguments), *words)
+
+
+def test_debug_shows_the_traceback(spurlab):
+    result = spurlab("run", "quikstart", "--debug")
+    assert result.returncode != 0
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["data", "list"], ["data", "get"], ["data", "info"], ["patterns"], ["models"], ["list"], ["run"]]
+)
+def test_help_has_an_example_and_does_not_wait_for_torch(spurlab, command):
+    result = spurlab(*command, "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert result.returncode == 0
+    assert "Example" in result.stdout
+    assert "--json" in result.stdout
+    assert not re.search(r"\btorch$", result.stderr, re.MULTILINE), "--help imports torch"
+
+
+def test_a_pipe_that_closes_early_is_no_error(spurlab):
+    result = subprocess.run(f"{SPURLAB[0]} list | true", shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_stops_cleanly(tmp_path):
+    """SIGINT in the middle of training: exit code 130, a sentence, no worker left, no result half written."""
+    process = subprocess.Popen(
+        [*SPURLAB, "run", "quickstart", "--out", str(tmp_path / "out"), "--workers", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("spurlab-*/group-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "stopped" in said
+    assert "Traceback" not in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["study.json"]
+    assert not list(tmp_path.glob("spurlab-*"))

@@ -1,0 +1,59 @@
+"""A training set of 7 x 7 pixels and networks so small that fifty steps take a blink."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from spurlab.data import Examples
+from spurlab.models import mlp, seeded
+from spurlab.patterns import Planted, make_pattern, plant
+from spurlab.training import Member
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    """As in a worker; more threads only get into each other's way here."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def small(mini):
+    """200 training images, averaged down to 1 x 7 x 7."""
+    return Examples(F.avg_pool2d(mini.train.inputs[:200], 4), mini.train.labels[:200])
+
+
+@pytest.fixture(scope="session")
+def net(small):
+    """() -> a new network with two hidden layers, under PyTorch's global generator."""
+    return lambda: mlp(small.shape, 10, hidden=(16, 12))
+
+
+@pytest.fixture(scope="session")
+def make(net):
+    """seed -> a new network with the initial weights of this seed, as the engines want it."""
+    return lambda seed: seeded(net, seed)
+
+
+@pytest.fixture(scope="session")
+def members_of(small):
+    """(counts, how) -> one member for each count, with its own seed and its own planted examples."""
+
+    def members(counts, how="replace"):
+        pattern = make_pattern("R3", small.shape)
+        return [Member(plant(small, pattern, 0, n, seed=7 + n, how=how), seed) for seed, n in enumerate(counts)]
+
+    return members
+
+
+@pytest.fixture(scope="session")
+def flooded():
+    """(member, value) -> the member with `value` in every planted pixel."""
+    return lambda member, value: replace(
+        member,
+        data=Planted(member.data.base, member.data.rows, torch.full_like(member.data.inputs, value), member.data.how),
+    )

@@ -1,0 +1,103 @@
+"""Batches against rows of the materialised training set, picked one by one."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spurlab.data import Examples
+from spurlab.patterns import Planted
+from spurlab.training import Batches, Member, order_of
+
+
+@st.composite
+def overlays(draw):
+    """The number of base examples, and of each member the seed, the planted rows and how; all of one length."""
+    n = draw(st.integers(1, 12))
+    appended = draw(st.integers(0, n))
+    members = []
+    for _ in range(draw(st.integers(1, 4))):
+        how = "append" if appended else draw(st.sampled_from(["replace", "append"]))
+        count = appended if how == "append" else draw(st.integers(0, n))
+        members.append((draw(st.integers(0, 2**40)), draw(st.permutations(range(n)))[:count], how))
+    return n, members
+
+
+@given(overlays(), st.integers(1, 15))
+@settings(deadline=None, max_examples=200)
+def test_batches_are_rows_of_the_materialised_set_in_order(drawn, batch_size):
+    """By definition: copy each planted set out, walk through it in the member's order, cut it into batches.
+
+    Each number in base and overlays differs from all others, so no row can pass for another.
+    """
+    n, specs = drawn
+    base = Examples(torch.arange(2.0 * n).view(n, 1, 2), torch.arange(n))
+    members = []
+    for which, (seed, rows, how) in enumerate(specs):
+        inputs = 1000.0 * (which + 1) + torch.arange(2.0 * len(rows)).view(len(rows), 1, 2)
+        members.append(Member(Planted(base, torch.tensor(rows, dtype=torch.int64), inputs, how), seed))
+    batches = Batches(members, batch_size)
+    for epoch in range(2):
+        seen = 0
+        for number, (inputs, labels) in enumerate(batches.epoch(epoch)):
+            for i, member in enumerate(members):
+                plain = member.data.materialize()
+                rows = order_of(member, epoch).tolist()[number * batch_size : (number + 1) * batch_size]
+                assert inputs[i].tolist() == [plain.inputs[row].tolist() for row in rows]
+                assert labels[i].tolist() == [plain.labels[row].item() for row in rows]
+            seen += labels.shape[1]
+        assert seen == len(members[0].data)
+        assert number + 1 == len(batches)
+
+
+def test_batches_of_images(members_of):
+    """The same for images of three axes, counts that differ, 200 = 6 x 32 + 8."""
+    members = members_of([0, 3, 20])
+    sizes = []
+    for number, (inputs, labels) in enumerate(Batches(members, 32).epoch(3)):
+        sizes.append(labels.shape[1])
+        for i, member in enumerate(members):
+            batch = member.data.materialize()[order_of(member, 3)[number * 32 : (number + 1) * 32]]
+            assert inputs[i].equal(batch.inputs)
+            assert labels[i].equal(batch.labels)
+    assert sizes == [32] * 6 + [8]
+
+
+def test_a_member_sees_the_same_batches_alone_and_in_a_group(members_of):
+    members = members_of([0, 3, 20, 3, 1])
+    for alone, together in zip(Batches([members[2]], 64).epoch(5), Batches(members, 64).epoch(5), strict=True):
+        assert alone[0][0].equal(together[0][2])
+        assert alone[1][0].equal(together[1][2])
+
+
+def test_the_order_is_a_permutation_that_depends_on_seed_and_epoch_alone(small, members_of):
+    """Two of 200! orders that agree by chance: never."""
+    first, second = members_of([0, 20])
+    assert order_of(first, 0).sort().values.equal(torch.arange(200))
+    assert order_of(first, 0).equal(order_of(Member(second.data, first.seed), 0))
+    assert not order_of(first, 0).equal(order_of(second, 0))
+    assert not order_of(first, 0).equal(order_of(first, 1))
+
+
+def test_the_order_reaches_the_appended_examples(members_of):
+    (member,) = members_of([5], "append")
+    assert order_of(member, 0).sort().values.equal(torch.arange(205))
+
+
+def test_the_base_and_the_overlays_are_only_read(members_of):
+    members = members_of([3, 20])
+    before = [tensor.clone() for member in members for tensor in (member.data.base.inputs, member.data.inputs)]
+    for inputs, labels in Batches(members, 32).epoch(0):
+        inputs.zero_()
+        labels.zero_()
+    after = [tensor for member in members for tensor in (member.data.base.inputs, member.data.inputs)]
+    assert all(old.equal(new) for old, new in zip(before, after, strict=True))
+    assert members[0].data.base.labels.max() == 9
+
+
+def test_members_of_another_base_or_length_do_not_fit(small, members_of):
+    (planted,) = members_of([3], "append")
+    twin = Examples(small.inputs.clone(), small.labels)
+    for other in (Planted.none(small), Planted.none(twin, "append")):
+        with pytest.raises(ValueError, match="share their base data and their number of training examples"):
+            Batches([planted, Member(other, 1)], 32)

@@ -1,0 +1,170 @@
+"""Ensembles: all members at once against one at a time, and files that come back exactly or are refused."""
+
+import json
+import pickle
+import struct
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.testing import assert_close
+
+from spurlab.seeds import rng_for
+from spurlab.training import Ensemble, Recipe, fit
+
+
+@pytest.fixture(scope="module")
+def trained(members_of):
+    """Three small MLPs of the zoo after one epoch."""
+    return fit("small-mlp", members_of([0, 3, 20]), Recipe(epochs=1), classes=10, workers=0)
+
+
+def same(a, b):
+    """Whether two ensembles are equal in every bit that is saved; the order of the weights' names may differ."""
+    about = [(e.architecture, e.shape, e.classes, e.seeds, set(e.trained.state)) for e in (a, b)]
+    weights_agree = all(weights.equal(b.trained.state[name]) for name, weights in a.trained.state.items())
+    return about[0] == about[1] and weights_agree and a.trained.losses.equal(b.trained.losses)
+
+
+def test_predictions_equal_those_of_the_members(trained, small):
+    probabilities = trained.predict(small.inputs)
+    assert probabilities.shape == (3, 200, 10)
+    for i in range(len(trained)):
+        assert_close(probabilities[i], trained.member(i)(small.inputs).softmax(-1))
+    assert not probabilities[0].allclose(probabilities[1], atol=0.01)
+
+
+def test_predictions_are_probabilities_in_batches_of_any_size(trained, small):
+    wanted = trained.predict(small.inputs)
+    assert_close(wanted.sum(-1), torch.ones(3, 200))
+    assert wanted.min() >= 0
+    for batch_size in (1, 33, 200):
+        assert_close(trained.predict(small.inputs, batch_size), wanted)
+    assert trained.predict(small.inputs[:0]).shape == (3, 0, 10)
+
+
+def test_a_member_is_a_plain_module_of_its_own(trained):
+    """In evaluation mode, and a copy: who goes on training it does not change the ensemble."""
+    member, before = trained.member(1), trained.trained.state["1.weight"].clone()
+    assert type(member) is nn.Sequential
+    assert not member.training
+    with torch.no_grad():
+        member[1].weight.zero_()
+    assert trained.trained.state["1.weight"].equal(before)
+
+
+def test_dropout_is_off_in_predictions(members_of, small):
+    """Or two members with dropout would disagree with themselves from call to call."""
+    ensemble = fit(
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(49, 20), nn.Dropout(), nn.Linear(20, 10)),
+        members_of([0, 3]),
+        Recipe(epochs=1),
+        classes=10,
+    )
+    assert ensemble.predict(small.inputs).equal(ensemble.predict(small.inputs))
+    assert_close(ensemble.predict(small.inputs)[1], ensemble.member(1)(small.inputs).softmax(-1))
+
+
+def test_chosen_members_are_an_ensemble(trained, small):
+    chosen = trained[torch.tensor([2, 0])]
+    assert chosen.seeds == (2, 0)
+    assert_close(chosen.predict(small.inputs), trained.predict(small.inputs)[[2, 0]])
+    assert chosen.trained.losses.equal(trained.trained.losses[[2, 0]])
+
+
+def test_saved_and_loaded_is_the_same(trained, small, tmp_path):
+    trained.save(tmp_path / "ensemble.safetensors")
+    loaded = Ensemble.load(str(tmp_path / "ensemble.safetensors"))
+    assert same(trained, loaded)
+    assert loaded.predict(small.inputs).equal(trained.predict(small.inputs))
+    loaded[torch.tensor([1])].save(tmp_path / "one.safetensors")
+    assert same(Ensemble.load(tmp_path / "one.safetensors"), trained[torch.tensor([1])])
+
+
+def test_diverged_members_survive_saving(trained, tmp_path):
+    state = {name: weights.clone() for name, weights in trained.trained.state.items()}
+    state["1.bias"][1, 0] = torch.nan
+    broken = Ensemble("small-mlp", trained.shape, 10, trained.seeds, type(trained.trained)(state, torch.zeros(3, 1)))
+    broken.save(tmp_path / "ensemble.safetensors")
+    assert Ensemble.load(tmp_path / "ensemble.safetensors").diverged.tolist() == [False, True, False]
+
+
+def test_the_file_is_open_to_anyone(trained, tmp_path):
+    """Plain safetensors: weights by name under ``state/``, the rest as JSON."""
+    trained.save(tmp_path / "ensemble.safetensors")
+    with safe_open(tmp_path / "ensemble.safetensors", "pt") as file:
+        assert set(file.keys()) == {"losses", *(f"state/{name}" for name in trained.trained.state)}
+        assert json.loads(file.metadata()["ensemble"]) == {
+            "architecture": "small-mlp",
+            "shape": [1, 7, 7],
+            "classes": 10,
+            "seeds": [0, 1, 2],
+        }
+
+
+def test_no_pickle_on_the_way(trained, tmp_path, monkeypatch):
+    def forbidden(*args, **kwargs):
+        raise AssertionError("pickle was used")
+
+    for name in ("dump", "dumps", "load", "loads", "Pickler", "Unpickler"):
+        monkeypatch.setattr(pickle, name, forbidden)
+    monkeypatch.setattr(torch, "save", forbidden)
+    monkeypatch.setattr(torch, "load", forbidden)
+    trained.save(tmp_path / "ensemble.safetensors")
+    assert same(trained, Ensemble.load(tmp_path / "ensemble.safetensors"))
+
+
+def test_a_network_of_the_user_has_no_name_to_save(net, members_of, tmp_path):
+    ensemble = fit(net, members_of([0]), Recipe(epochs=0), classes=10)
+    with pytest.raises(ValueError, match="only networks of the zoo"):
+        ensemble.save(tmp_path / "ensemble.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["nothing.safetensors", "."])
+def test_a_file_that_is_not_there(missing, tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no ensemble at "):
+        Ensemble.load(tmp_path / missing)
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.5, 0.999])
+def test_a_file_that_was_cut_off(share, trained, tmp_path):
+    path = tmp_path / "ensemble.safetensors"
+    trained.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match="is no safetensors file, or it is damaged"):
+        Ensemble.load(path)
+
+
+class Payload:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps(Payload()),
+        b"not an ensemble",
+        struct.pack("<Q", 2**60) + b"{}",  # a header of an exabyte
+        torch.randint(256, (1000,), generator=rng_for(0, "test"), dtype=torch.uint8).numpy().tobytes(),
+    ],
+    ids=["pickle", "text", "huge header", "noise"],
+)
+def test_a_file_of_another_kind_is_refused_and_not_executed(content, tmp_path, capsys):
+    path = tmp_path / "ensemble.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is no safetensors file, or it is damaged"):
+        Ensemble.load(path)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"format": "spurlab-ensemble-99"}])
+def test_safetensors_of_somebody_else_are_refused(metadata, tmp_path):
+    path = tmp_path / "ensemble.safetensors"
+    save_file({"weight": torch.zeros(2, 3)}, path, metadata)
+    with pytest.raises(ValueError, match="is no ensemble of this version of Spurlab"):
+        Ensemble.load(path)

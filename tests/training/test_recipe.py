@@ -1,0 +1,108 @@
+"""Recipes: the paper's numbers, and settings that cannot be meant."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from spurlab.training import RECIPES, Recipe
+
+
+def test_the_recipe_of_the_paper():
+    """Section 3.1 of arXiv:2202.05189: Adam, 0.01, 70 epochs, a tenth after 40, 50 and 60, batch 128."""
+    assert dataclasses.asdict(RECIPES["paper"]) == {
+        "optimizer": "adam",
+        "learning_rate": 0.01,
+        "momentum": 0.9,  # of SGD, section 3.3.3
+        "weight_decay": 0,
+        "batch_size": 128,
+        "epochs": 70,
+        "milestones": (40, 50, 60),
+        "decay": 0.1,
+        "clip_norm": None,
+        "clip_value": None,
+        "precision": "float32",
+    }
+
+
+def test_quick_is_the_paper_in_ten_epochs():
+    """Milestones near the same fractions: 6 and 8 of 10 epochs, as 40 and 50 (or 60) of 70."""
+    assert RECIPES["quick"] == dataclasses.replace(RECIPES["paper"], epochs=10, milestones=(6, 8))
+
+
+WRONG = {
+    "optimizer": ["lbfgs", ""],
+    "learning_rate": [0.0, -0.1, math.inf, math.nan],
+    "momentum": [-0.1, 1.0, math.nan],
+    "weight_decay": [-1e-4, math.inf, math.nan],
+    "batch_size": [0, -1],
+    "epochs": [-1],
+    "milestones": [(6, 3), (3, 3), (0, 3), (-1,)],
+    "decay": [0.0, 1.1, -0.1, math.nan],
+    "clip_norm": [0.0, -1.0, math.nan],
+    "clip_value": [0.0, -1.0, math.nan],
+    "precision": ["float16", ""],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_a_wrong_setting_is_refused_by_name(name, value):
+    """The tests check annotations: a wrong literal is set afterwards, as an untyped caller would get it in."""
+    recipe = Recipe()
+    object.__setattr__(recipe, name, value)
+    with pytest.raises(ValueError, match=f"^`{name}`"):
+        recipe.__post_init__()
+
+
+def test_every_setting_has_a_wrong_value_above():
+    assert set(WRONG) == {setting.name for setting in dataclasses.fields(Recipe)}
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        {"epochs": 0},
+        {"momentum": 0.0},
+        {"decay": 1.0},
+        {"milestones": ()},
+        {"milestones": (1,)},
+        {"batch_size": 1},
+        {"clip_norm": math.inf, "clip_value": 1e-9},
+    ],
+)
+def test_settings_at_the_border_are_allowed(right):
+    recipe = Recipe(**right)
+    assert all(getattr(recipe, name) == value for name, value in right.items())
+
+
+def test_but_changes_what_it_is_told_and_checks_again():
+    recipe = RECIPES["paper"].but(optimizer="sgd", learning_rate=0.1)
+    assert recipe == Recipe(optimizer="sgd", learning_rate=0.1)
+    assert RECIPES["paper"] == Recipe()
+    with pytest.raises(ValueError, match="`decay`"):
+        recipe.but(decay=2.0)
+    with pytest.raises(TypeError, match="nesterov"):
+        recipe.but(nesterov=True)
+
+
+def test_a_recipe_cannot_be_changed_and_names_a_result():
+    """Results are found again by their settings, so equal settings must hash alike."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().epochs = 3
+    assert len({Recipe(), Recipe().but(epochs=70), Recipe(epochs=3)}) == 2
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_learning_rate_of_each_epoch(optimizer):
+    """Milestones count epochs that are done: with (2, 3) the third epoch is the first at a fifth."""
+    recipe = Recipe(optimizer=optimizer, learning_rate=0.5, epochs=5, milestones=(2, 3), decay=0.2)
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.zeros(1)
+    steps, schedule = recipe.optimizer_for([weight])
+    rates = []
+    for _ in range(recipe.epochs):
+        rates.append(steps.param_groups[0]["lr"])
+        steps.step()
+        schedule.step()
+    assert rates == pytest.approx([0.5, 0.5, 0.1, 0.02, 0.02])

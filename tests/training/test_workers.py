@@ -1,0 +1,296 @@
+"""Worker processes: the same numbers as in this process, whatever dies on the way, and nothing left behind."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from torch.testing import assert_close
+
+from spurlab.data import Examples
+from spurlab.models import build
+from spurlab.patterns import Planted
+from spurlab.training import Member, Recipe, WorkerError, fit, train_group
+from spurlab.training.workers import write_trained
+
+LONG = Recipe(epochs=30, batch_size=32)  # a worker needs a second: long after its first sign of life it still trains
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and a shell")
+
+
+def is_worker(process):
+    try:
+        return "spurlab.training.worker" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def workers_of(process):
+    return [child for child in process.children(recursive=True) if is_worker(child)]
+
+
+def ours(folder):
+    """What `fit` left there; PyTorch makes a folder for its compiler too."""
+    return [path for path in folder.iterdir() if path.name.startswith("spurlab-")]
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """Where temporary folders go in this test. Afterwards none is left and no worker lives."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # or the choice made earlier holds
+    yield folder
+    assert workers_of(psutil.Process()) == []
+    assert ours(folder) == []
+
+
+@pytest.fixture(scope="module")
+def members(members_of):
+    """Four members: two groups, with one worker or two. The last two share an overlay, as the seeds of a cell do."""
+    shared = members_of([0, 3, 20])
+    return [*shared, Member(shared[2].data, 3)]
+
+
+@pytest.fixture
+def train(members):
+    """fit with groups of two; progress is put in ``train.steps``."""
+
+    def run(some=members, recipe=LONG, *, workers, progress=lambda step: None, **settings):
+        def note(step):
+            run.steps.append(step.done)
+            progress(step)
+
+        run.steps = []
+        options = {"classes": 10, "group_size": 2, "workers": workers} | settings
+        return fit("small-mlp", some, recipe, progress=note, **options)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(members):
+    """What two workers give when nothing happens to them."""
+    return fit("small-mlp", members, LONG, classes=10, group_size=2, workers=2)
+
+
+def equal(a, b):
+    """Whether two ensembles have the same seeds, losses and weights, bit for bit."""
+    weights = all(weights.equal(b.trained.state[name]) for name, weights in a.trained.state.items())
+    return a.seeds == b.seeds and a.trained.losses.equal(b.trained.losses) and weights
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """(shell commands) -> from now on they run in place of a worker; the job's folder is ``$3``."""
+
+    def replace(commands):
+        script = tmp_path / "stand-in"
+        script.write_text(f"#!/bin/sh\n{commands}\n")
+        script.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(script))
+
+    return replace
+
+
+def test_workers_give_what_this_process_gives(undisturbed, train):
+    """The same groups and the same code; only the number of threads may differ, and with it the order of sums."""
+    here = train(workers=0)
+    assert undisturbed.seeds == here.seeds == (0, 1, 2, 3)
+    assert_close(undisturbed.trained.losses, here.trained.losses, rtol=1e-4, atol=1e-5)
+    for name, weights in here.trained.state.items():
+        assert_close(undisturbed.trained.state[name], weights, rtol=1e-3, atol=1e-4)
+    assert undisturbed.trained.losses[:, -1].max() < undisturbed.trained.losses[:, 0].min()
+
+
+def test_a_second_run_gives_the_same_bits(undisturbed, train):
+    """Whichever of the two is first. Progress never goes back while nobody dies."""
+    assert equal(undisturbed, train(workers=2))
+    assert all(before < after for before, after in pairwise(train.steps))
+    assert train.steps[-1] == 4 * LONG.epochs
+
+
+@posix
+def test_a_killed_worker_costs_time_and_nothing_else(undisturbed, train, caplog):
+    """Killed when 2 model-epochs are done: they are taken back, and the group starts again."""
+    killed = []
+
+    def kill_once(step):
+        if step.done and not killed:
+            (worker,) = workers_of(psutil.Process())
+            worker.kill()
+            killed.append(step.done)
+
+    with caplog.at_level(logging.WARNING, "spurlab"):
+        ensemble = train(workers=1, progress=kill_once)
+    assert equal(undisturbed, ensemble)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the worker that trained group 0 (2 members, seeds [0, 1]) was killed by signal 9; "
+        "the group is tried once more."
+    )
+    assert killed == [2]
+    back = [place for place, (before, after) in enumerate(pairwise(train.steps)) if after < before]
+    assert len(back) == 1
+    assert train.steps[back[0] + 1] == 0
+    assert train.steps[-1] == 4 * LONG.epochs
+
+
+@posix
+def test_a_group_whose_worker_is_killed_each_time_is_given_up(train, stand_in):
+    """It tells of two model-epochs and dies; so does the next one, and there is no third."""
+    stand_in("read group; echo '{\"model_epochs\": 2}'; kill -9 $$")
+    message = (
+        r"^the worker that trained group 0 \(2 members, seeds \[0, 1\]\) was killed by signal 9, for the second time\. "
+        r"Out of memory\? Try a smaller `group_size`\.$"
+    )
+    with pytest.raises(WorkerError, match=message):
+        train(workers=1)
+    assert train.steps == [0, 2, 0, 2, 0]
+
+
+@posix
+def test_the_last_words_of_a_worker_are_passed_on(train, stand_in):
+    stand_in("echo first >&2; echo no room left >&2; exit 3")
+    with pytest.raises(WorkerError, match=r"ended with exit code 3 \(it said: no room left\), for the second time"):
+        train(workers=2)
+
+
+@posix
+def test_a_worker_may_die_between_two_groups(undisturbed, members, make, stand_in, train, tmp_path, small, caplog):
+    """It closes its ears, delivers its group and is gone: the next group's name finds nobody to read it."""
+    for i in (0, 1):
+        trained = train_group(lambda seed: build("small-mlp", small.shape, 10, seed), members[2 * i : 2 * i + 2], LONG)
+        write_trained(trained, tmp_path / f"trained-{i}.safetensors")
+    stand_in(f'read group; exec 0<&-; cp {tmp_path}/trained-$group.safetensors "$3"; echo \'{{"finished": true}}\'')
+    with caplog.at_level(logging.WARNING, "spurlab"):
+        ensemble = train(workers=1)
+    assert ensemble.seeds == (0, 1, 2, 3)
+    assert_close(ensemble.trained.losses, undisturbed.trained.losses, rtol=1e-4, atol=1e-5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the worker that trained group 1 (2 members, seeds [2, 3]) ended with exit code 0; "
+        "the group is tried once more."
+    ]
+
+
+@posix
+def test_a_failure_in_the_callback_ends_the_workers(train, stand_in):
+    """The check of the temporary folder and of the living comes after each test."""
+
+    def stop(step):
+        if step.done:
+            raise ZeroDivisionError
+
+    stand_in("read group; echo '{\"model_epochs\": 2}'; exec sleep 60")
+    with pytest.raises(ZeroDivisionError):
+        train(workers=2, progress=stop)
+
+
+def test_groups_of_any_kind_arrive_in_a_worker(small, members_of, train):
+    """Appended and replaced examples, groups that are the labels themselves, the plain engine, all settings."""
+    base = Examples(small.inputs, small.labels, small.labels)
+    rows = members_of([5])[0].data.rows
+    overlays = [Planted(base, rows[:count], torch.ones(count, *small.shape), "append") for count in (3, 0, 5, 3)]
+    members = [Member(overlay, seed) for seed, overlay in enumerate(overlays)]
+    recipe = Recipe(
+        optimizer="sgd", momentum=0.5, weight_decay=0.01, epochs=3, milestones=(1,), clip_norm=0.5, clip_value=0.1
+    )
+    there, here = (train(members, recipe, workers=workers, engine="plain") for workers in (1, 0))
+    assert there.seeds == here.seeds
+    assert_close(there.trained.losses, here.trained.losses, rtol=1e-4, atol=1e-5)
+    for name, weights in here.trained.state.items():
+        assert_close(there.trained.state[name], weights, rtol=1e-3, atol=1e-4)
+    assert train.steps == list(range(13))
+
+
+SCRIPT = """
+import signal, sys
+import torch
+from spurlab.data import Examples
+from spurlab.patterns import Planted
+from spurlab.training import Member, Recipe, fit
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with Ctrl-C switched off
+base = Examples(torch.rand(200, 1, 7, 7), torch.arange(200) % 10)
+members = [Member(Planted.none(base), seed) for seed in range(2)]
+fit("small-mlp", members, Recipe(epochs=10**6), classes=10, group_size=1, workers=int(sys.argv[1]),
+    progress=lambda step: print(step.done, flush=True))
+"""
+
+
+@pytest.fixture
+def interrupted(tmp_path, temporary):
+    """(signal, workers) -> runs `fit` in a process of its own until its first progress, then sends it the signal.
+
+    Returns the exit code, the seconds it took to end, what it said on standard error, and its workers.
+    """
+    started = []
+
+    def interrupt(which, workers):
+        script = tmp_path / "script.py"
+        script.write_text(SCRIPT)
+        process = subprocess.Popen(
+            [sys.executable, script, str(workers)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(psutil.Process(process.pid))
+        with process:
+            assert [process.stdout.readline() for _ in range(2)] == ["0\n", "1\n"]
+            children = workers_of(started[0])
+            started.extend(children)
+            assert len(children) == workers
+            process.send_signal(which)
+            start = time.perf_counter()
+            said = process.communicate(timeout=60)[1]
+        return process.returncode, time.perf_counter() - start, said, children
+
+    yield interrupt
+    for process in started:
+        if process.is_running():
+            process.kill()
+
+
+@posix
+def test_ctrl_c_ends_everything_at_once(interrupted, temporary):
+    """The parent alone gets the signal: it ends its workers and takes its folder with it."""
+    code, seconds, said, workers = interrupted(signal.SIGINT, 2)
+    assert code == -signal.SIGINT
+    assert "KeyboardInterrupt" in said
+    assert seconds < 10
+    assert not any(worker.is_running() for worker in workers)
+    assert ours(temporary) == []
+
+
+@posix
+def test_workers_of_a_killed_parent_end_by_themselves(interrupted, temporary):
+    """Nobody is left to end them: they notice that the pipe from the parent has ended. The folder has to stay."""
+    code, _, _, workers = interrupted(signal.SIGKILL, 1)
+    assert code == -signal.SIGKILL
+    gone, alive = psutil.wait_procs(workers, timeout=10)
+    assert len(gone) == 1
+    assert not alive
+    (left,) = ours(temporary)
+    assert json.loads((left / "job.json").read_text())["architecture"] == "small-mlp"
+    shutil.rmtree(left)
+
+
+def test_a_worker_has_one_thread_and_the_data_once(tmp_path):
+    """The job comes back from its folder as it went in."""
+    from spurlab.training.workers import Job
+
+    base = Examples(torch.rand(5, 1, 2, 2), torch.arange(5), torch.arange(5))
+    job = Job("mlp", base, 10, Recipe(milestones=(1, 2), clip_norm=0.1), "plain")
+    job.write(tmp_path)
+    read = Job.read(Path(tmp_path))
+    assert (read.architecture, read.classes, read.recipe, read.engine) == ("mlp", 10, job.recipe, "plain")
+    assert all(getattr(read.base, name).equal(column) for name, column in vars(base).items())
