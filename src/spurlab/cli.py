@@ -234,17 +234,7 @@ def run_study(
     Example: [bold]spurlab run quickstart[/bold], [bold]spurlab run quickstart --set n=[0,3] --set seed=[0,1,2][/bold]
     """
     from spurlab.data import load
-    from spurlab.report import curve_table, curves, save_figure, score_figure
-    from spurlab.studies import (
-        Training,
-        cells_of,
-        claim_folder,
-        load_study,
-        planted,
-        run,
-        trainings_of,
-        write_rows,
-    )
+    from spurlab.studies import cells_of, claim_folder, load_study, run, trainings_of, write_rows
 
     if executor != "local":
         raise typer.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
@@ -255,16 +245,10 @@ def run_study(
     count = len(trainings_of(cells_of(what)))
     with _stops_cleanly(), _progress_bar(f"training {count} networks on {what.dataset}") as advance:
         rows = run(what, data, workers=workers, device=device, progress=advance)
-    written = write_rows(rows, folder)
+    from spurlab.report import curve_table, curves, save_figure, study_figure
+
     found = curves(rows)
-    largest, seed = max(what.n), what.seed[0]
-    strips = {
-        name: planted(what, data, Training(name, what.target[0], largest, seed)).inputs[:3] for name in what.pattern
-    }
-    if largest > 0:
-        written += save_figure(
-            score_figure(found, strips, f"{what.title} ({what.dataset}, {what.architecture})"), folder / "scores"
-        )
+    written = write_rows(rows, folder) + save_figure(study_figure(what, data, found), folder / "scores")
     if as_json:
         _print_json([row.flat() for row in rows])
     else:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import psutil
 import pytest
@@ -21,7 +20,7 @@ from spurlab.data import Examples
 from spurlab.models import build
 from spurlab.patterns import Planted
 from spurlab.training import Member, Recipe, WorkerError, fit, train_group
-from spurlab.training.workers import write_trained
+from spurlab.training.workers import Job, write_trained
 
 LONG = Recipe(epochs=30, batch_size=32)  # a worker needs a second: long after its first sign of life it still trains
 
@@ -284,13 +283,10 @@ def test_workers_of_a_killed_parent_end_by_themselves(interrupted, temporary):
     shutil.rmtree(left)
 
 
-def test_a_worker_has_one_thread_and_the_data_once(tmp_path):
-    """The job comes back from its folder as it went in."""
-    from spurlab.training.workers import Job
-
+def test_a_job_comes_back_from_its_folder_as_it_went_in(tmp_path):
     base = Examples(torch.rand(5, 1, 2, 2), torch.arange(5), torch.arange(5))
     job = Job("mlp", base, 10, Recipe(milestones=(1, 2), clip_norm=0.1), "plain")
     job.write(tmp_path)
-    read = Job.read(Path(tmp_path))
+    read = Job.read(tmp_path)
     assert (read.architecture, read.classes, read.recipe, read.engine) == ("mlp", 10, job.recipe, "plain")
     assert all(getattr(read.base, name).equal(column) for name, column in vars(base).items())

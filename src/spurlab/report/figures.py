@@ -8,11 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from spurlab.data import Dataset
 from spurlab.report.summary import Curve
+from spurlab.studies import Study, Training, planted
 
 # Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def study_figure(study: Study, data: Dataset, curves: Sequence[Curve]) -> Figure:
+    """The scores of a study beside some of the examples that it planted (clean ones, where it planted none)."""
+    shown = {
+        name: planted(study, data, Training(name, study.target[0], max(study.n), study.seed[0])).inputs[:3]
+        for name in study.pattern
+    }
+    strips = {name: images if len(images) else data.train.inputs[:3] for name, images in shown.items()}
+    return score_figure(curves, strips, f"{study.title} ({data.name}, {study.architecture})")
 
 
 def score_figure(curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str) -> Figure:
