@@ -82,6 +82,16 @@ def test_the_gradient_at_the_kink_is_zero_as_autograd_has_it():
     assert gradients["3.bias"].min() == 2  # one for each image
 
 
+def test_logits_outlive_the_next_call():
+    """Memory is used again inside, but what was handed out belongs to the caller."""
+    _, stack = models_and_stack((5,), torch.float32)
+    with torch.no_grad():
+        logits = stack(draw(3, 5, 1, 2, 3, purpose="x"))
+        before = logits.clone()
+        stack(draw(3, 5, 1, 2, 3, purpose="y"))
+    assert logits.equal(before)
+
+
 def test_bfloat16_products_give_bfloat16_numbers_and_float32_weights():
     models = [seeded(lambda: mlp((1, 2, 3), 4, (5,)), seed) for seed in range(3)]
     stack = StackedMLP(stack_states(models), torch.bfloat16)

@@ -17,12 +17,15 @@ import torch
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.models import build
 from spurlab.patterns import Planted
-from spurlab.training import Member, Recipe, WorkerError, fit, train_group
-from spurlab.training.workers import Job, write_trained
+from spurlab.training import Member, Recipe, WorkerError, fit, grouped
+from spurlab.training.workers import Job, write_members, write_trained
 
-LONG = Recipe(epochs=30, batch_size=32)  # a worker needs a second: long after its first sign of life it still trains
+# a worker needs a second for a group: long after its first sign of life it still trains
+LONG = Recipe(
+    optimizer="sgd", learning_rate=0.1, momentum=0.5, weight_decay=1e-3, batch_size=32, epochs=30, milestones=(10, 20),
+    clip_norm=0.5, clip_value=0.1,
+)  # fmt: skip
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and a shell")
 
@@ -56,10 +59,16 @@ def temporary(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def members(members_of):
-    """Four members: two groups, with one worker or two. The last two share an overlay, as the seeds of a cell do."""
-    shared = members_of([0, 3, 20])
-    return [*shared, Member(shared[2].data, 3)]
+def members(small, members_of):
+    """Eight members that make four groups, with one worker or two: odd seeds 200 examples each, even seeds 203.
+
+    Seeds share overlays, as in a cell of a study, and the groups of the base are its labels: one memory, two names.
+    """
+    base = Examples(small.inputs, small.labels, small.labels)
+    some = [member.data for member in members_of([0, 3, 20])]
+    none, three, twenty = (Planted(base, planted.rows, planted.inputs) for planted in some)
+    appended = Planted(base, three.rows, three.inputs, "append")
+    return [Member(data, seed) for seed, data in enumerate([appended, three, appended, none, appended, twenty] * 2)][:8]
 
 
 @pytest.fixture
@@ -106,7 +115,7 @@ def stand_in(tmp_path, monkeypatch):
 def test_workers_give_what_this_process_gives(undisturbed, train):
     """The same groups and the same code; only the number of threads may differ, and with it the order of sums."""
     here = train(workers=0)
-    assert undisturbed.seeds == here.seeds == (0, 1, 2, 3)
+    assert undisturbed.seeds == here.seeds == tuple(range(8))
     assert_close(undisturbed.trained.losses, here.trained.losses, rtol=1e-4, atol=1e-5)
     for name, weights in here.trained.state.items():
         assert_close(undisturbed.trained.state[name], weights, rtol=1e-3, atol=1e-4)
@@ -117,7 +126,7 @@ def test_a_second_run_gives_the_same_bits(undisturbed, train):
     """Whichever of the two is first. Progress never goes back while nobody dies."""
     assert equal(undisturbed, train(workers=2))
     assert all(before < after for before, after in pairwise(train.steps))
-    assert train.steps[-1] == 4 * LONG.epochs
+    assert train.steps[-1] == 8 * LONG.epochs
 
 
 @posix
@@ -136,14 +145,14 @@ def test_a_killed_worker_costs_time_and_nothing_else(undisturbed, train, caplog)
     assert equal(undisturbed, ensemble)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "the worker that trained group 0 (2 members, seeds [0, 1]) was killed by signal 9; "
+        "the worker that trained group 0 (2 members, seeds [1, 3]) was killed by signal 9; "
         "the group is tried once more."
     )
     assert killed == [2]
     back = [place for place, (before, after) in enumerate(pairwise(train.steps)) if after < before]
     assert len(back) == 1
     assert train.steps[back[0] + 1] == 0
-    assert train.steps[-1] == 4 * LONG.epochs
+    assert train.steps[-1] == 8 * LONG.epochs
 
 
 @posix
@@ -151,7 +160,7 @@ def test_a_group_whose_worker_is_killed_each_time_is_given_up(train, stand_in):
     """It tells of two model-epochs and dies; so does the next one, and there is no third."""
     stand_in("read group; echo '{\"model_epochs\": 2}'; kill -9 $$")
     message = (
-        r"^the worker that trained group 0 \(2 members, seeds \[0, 1\]\) was killed by signal 9, for the second time\. "
+        r"^the worker that trained group 0 \(2 members, seeds \[1, 3\]\) was killed by signal 9, for the second time\. "
         r"Out of memory\? Try a smaller `group_size`\.$"
     )
     with pytest.raises(WorkerError, match=message):
@@ -167,19 +176,18 @@ def test_the_last_words_of_a_worker_are_passed_on(train, stand_in):
 
 
 @posix
-def test_a_worker_may_die_between_two_groups(undisturbed, members, make, stand_in, train, tmp_path, small, caplog):
+def test_a_worker_may_die_between_two_groups(undisturbed, members, stand_in, train, tmp_path, caplog):
     """It closes its ears, delivers its group and is gone: the next group's name finds nobody to read it."""
-    for i in (0, 1):
-        trained = train_group(lambda seed: build("small-mlp", small.shape, 10, seed), members[2 * i : 2 * i + 2], LONG)
-        write_trained(trained, tmp_path / f"trained-{i}.safetensors")
+    for i, group in enumerate(grouped(members, 2, 1)):
+        write_trained(undisturbed[torch.tensor(group)].trained, tmp_path / f"trained-{i}.safetensors")
     stand_in(f'read group; exec 0<&-; cp {tmp_path}/trained-$group.safetensors "$3"; echo \'{{"finished": true}}\'')
     with caplog.at_level(logging.WARNING, "spurlab"):
         ensemble = train(workers=1)
-    assert ensemble.seeds == (0, 1, 2, 3)
-    assert_close(ensemble.trained.losses, undisturbed.trained.losses, rtol=1e-4, atol=1e-5)
+    assert equal(undisturbed, ensemble)
     assert [record.getMessage() for record in caplog.records] == [
-        "the worker that trained group 1 (2 members, seeds [2, 3]) ended with exit code 0; "
+        f"the worker that trained group {i} (2 members, seeds {seeds}) ended with exit code 0; "
         "the group is tried once more."
+        for i, seeds in ((1, [5, 7]), (2, [0, 2]), (3, [4, 6]))
     ]
 
 
@@ -196,21 +204,10 @@ def test_a_failure_in_the_callback_ends_the_workers(train, stand_in):
         train(workers=2, progress=stop)
 
 
-def test_groups_of_any_kind_arrive_in_a_worker(small, members_of, train):
-    """Appended and replaced examples, groups that are the labels themselves, the plain engine, all settings."""
-    base = Examples(small.inputs, small.labels, small.labels)
-    rows = members_of([5])[0].data.rows
-    overlays = [Planted(base, rows[:count], torch.ones(count, *small.shape), "append") for count in (3, 0, 5, 3)]
-    members = [Member(overlay, seed) for seed, overlay in enumerate(overlays)]
-    recipe = Recipe(
-        optimizer="sgd", momentum=0.5, weight_decay=0.01, epochs=3, milestones=(1,), clip_norm=0.5, clip_value=0.1
-    )
-    there, here = (train(members, recipe, workers=workers, engine="plain") for workers in (1, 0))
-    assert there.seeds == here.seeds
-    assert_close(there.trained.losses, here.trained.losses, rtol=1e-4, atol=1e-5)
-    for name, weights in here.trained.state.items():
-        assert_close(there.trained.state[name], weights, rtol=1e-3, atol=1e-4)
-    assert train.steps == list(range(13))
+def test_groups_of_a_call_are_the_same_for_one_worker_and_two(members):
+    """What the comparisons above stand on."""
+    wanted = [[1, 3], [5, 7], [0, 2], [4, 6]]
+    assert all(grouped(members, 2, workers) == wanted for workers in (0, 1, 2))
 
 
 SCRIPT = """
@@ -281,6 +278,26 @@ def test_workers_of_a_killed_parent_end_by_themselves(interrupted, temporary):
     (left,) = ours(temporary)
     assert json.loads((left / "job.json").read_text())["architecture"] == "small-mlp"
     shutil.rmtree(left)
+
+
+def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_path):
+    """A dead parent looks like this from inside: its end of the pipe is closed.
+
+    That nobody listens any more would show only when an epoch ends, which can take long; here somebody does listen.
+    """
+    Job("small-mlp", small, 10, Recipe(epochs=10**6), "plain").write(tmp_path)
+    write_members(members[:2], tmp_path / "group-0.safetensors")
+    command = [sys.executable, "-m", "spurlab.training.worker", tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        try:
+            worker.stdin.write("0\n")
+            worker.stdin.flush()
+            assert json.loads(worker.stdout.readline()) == {"model_epochs": 1}
+            worker.communicate(timeout=20)
+        finally:
+            worker.kill()
+    assert worker.returncode == 0
+    assert not (tmp_path / "trained-0.safetensors").exists()
 
 
 def test_a_job_comes_back_from_its_folder_as_it_went_in(tmp_path):
