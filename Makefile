@@ -5,24 +5,29 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 .venv/.made: pyproject.toml
+	@echo "making .venv; PyTorch is several GB, so this takes some minutes"
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spurlab needs Python 3.11 or newer: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.dev: .venv/.made
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
 demo: .venv/.made
 	$(BIN)/spurlab run quickstart --out out/quickstart
 
-test: .venv/.made
+test: .venv/.dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: .venv/.made
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.made
+bench: .venv/.dev
 	$(BIN)/python benchmarks/training.py
 
 clean:

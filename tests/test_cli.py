@@ -86,11 +86,11 @@ def test_models_are_those_of_table_2(spurlab):
 
 
 def test_patterns_are_those_of_table_1_and_can_be_drawn(spurlab, tmp_path):
-    """On the embedded part of Fashion-MNIST: within 3 % of the full set's norms, as a fifth of its test images."""
+    """Within 5 % of the full set's: one u varies by 1.6 % (sd), and these are a fifth of its test images."""
     result = spurlab("patterns", "--json", "--out", "gallery")
     norms = {line["pattern"]: line["norm"] for line in json.loads(result.stdout)}
     assert norms == pytest.approx(
-        {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44}, rel=0.03
+        {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44}, rel=0.05
     )
     assert sorted(path.suffix for path in (tmp_path / "gallery").iterdir()) == [".pdf", ".png"]
 
@@ -121,6 +121,7 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
         (["rum"], ["No such command 'rum'"]),
         (["run", "quickstart", "--set", "n=5000"], ["5000", "class 0", "1000"]),
         (["run", "quickstart", "--set", "dataset=mnist"], ["MNIST", "offline"]),
+        (["data", "info", "fashion-mnst"], ["Did you mean 'fashion-mnist'"]),
         (["run", "quickstart", "--executor", "ray"], ["ray", "local"]),
         (["run", "quickstart", "--device", "warp"], ["warp"]),
         (["data", "info", "mnistv9-3-0-0"], ["v9"]),
@@ -148,9 +149,17 @@ def test_help_has_an_example_and_does_not_wait_for_torch(spurlab, command):
     assert not re.search(r"\btorch$", result.stderr, re.MULTILINE), "--help imports torch"
 
 
-def test_a_pipe_that_closes_early_is_no_error(spurlab):
-    result = subprocess.run(f"{SPURLAB[0]} list | true", shell=True, capture_output=True, text=True, check=True)  # noqa: S602
-    assert "Traceback" not in result.stderr
+def test_a_pipe_that_closes_early_is_no_error():
+    """Nothing on stderr, and the exit code of the program itself, not of the reader, is 0."""
+    piped = f"{SPURLAB[0]} list | true; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_failure_is_no_mistake_of_the_users(spurlab, tmp_path):
+    """Results that cannot be written, since a folder stands where the figure should go: exit code 1."""
+    (tmp_path / "gallery" / "patterns-fashion-mini.png").mkdir(parents=True)
+    refused(spurlab("patterns", "--out", "gallery", "--json"), "patterns-fashion-mini.png", code=1)
 
 
 def test_ctrl_c_stops_cleanly(tmp_path):

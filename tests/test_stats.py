@@ -138,16 +138,29 @@ def test_paired_test_errs_as_often_as_it_says():
     assert abs(alarms - 100) < 4 * math.sqrt(2000 * 0.05 * 0.95)  # fails for one seed in about 16,000; ours is fixed
 
 
-@pytest.mark.parametrize(("difference", "p"), [(0.1, 0.0), (0.0, 1.0), (-0.1, 1.0)])
+@pytest.mark.parametrize(("difference", "p"), [(0.1, 1 / 8), (0.0, 1.0), (-0.1, 1.0)])
 def test_differences_without_spread(difference, p):
+    """Three signs are all + once in eight, when + and - are as likely: the sign test."""
     zeros = torch.zeros(3, dtype=torch.float64)
     assert paired_test(zeros + difference, zeros) == p
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_differences_are_told_through_rounding(dtype):
+    """One test image of 2,000 more, from different scores: the last bits differ, but that is no spread."""
+    before = torch.tensor([117, 304, 93, 251, 1990], dtype=dtype) / 2000
+    after = torch.tensor([118, 305, 94, 252, 1991], dtype=dtype) / 2000
+    assert len(set((after - before).tolist())) > 1
+    assert paired_test(after, before) == 1 / 32
+    assert paired_test(before, after) == 1
+    assert paired_test(after[:2], before[:2]) == 1 / 4
 
 
 def test_pairs_that_cannot_be_tested():
     assert math.isnan(paired_test(tensor([1.0]), tensor([0.0])))
     assert math.isnan(paired_test(tensor([]), tensor([])))
-    assert math.isnan(paired_test(tensor([1.0, math.nan, 2.0]), tensor([0.0, 0.0, 0.0])))
+    for broken in (math.nan, math.inf):
+        assert math.isnan(paired_test(tensor([1.0, broken, 2.0]), tensor([0.0, 0.0, 0.0])))
     for function in (paired_test, paired_difference):
         with pytest.raises(ValueError, match="same models on both sides, but there are 3 and 1"):
             function(tensor([1.0, 2.0, 3.0]), tensor([0.0]))  # broadcasting would have taken it
@@ -217,6 +230,14 @@ def test_learnt_is_corrected_for_the_grid():
     assert both.n is None
     assert both.adjusted == pytest.approx({3: 2 * p, 10: 2 * p})
     assert learnt_at({3: weakly, 10: weakly}, CONTROL, level=0.1).n == 3
+
+
+def test_one_image_more_in_each_of_few_models_is_not_learnt():
+    """p = 2^-m, so five models that agree are the fewest that convince, at a single n."""
+    for m, n in ((2, None), (4, None), (5, 1)):
+        control = torch.arange(m).double() * 0.01
+        assert learnt_at({1: control + 0.0005}, control).n == n
+    assert learnt_at({1: CONTROL + 0.0005, 3: CONTROL + 0.0005}, CONTROL).adjusted == {1: 1 / 16, 3: 1 / 16}
 
 
 def test_nothing_learnt_is_called_learnt_as_rarely_as_it_says():

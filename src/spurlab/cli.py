@@ -6,6 +6,7 @@ Heavy rooms are imported inside the commands, so that ``--help`` answers at once
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,16 +45,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(given)
+        try:
+            app(given)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output, e.g. `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if "--debug" in given:
             raise
-        users = isinstance(error, ValueError | FileNotFoundError)
-        kind = "" if users or type(error).__module__.startswith("spurlab") else f"{type(error).__name__}: "
-        print(f"spurlab: {kind}{error}", file=sys.stderr)
-        sys.exit(USERS_MISTAKE if users else FAILURE)
+        ours = _raised_by_us(error)
+        print(f"spurlab: {'' if ours else f'{type(error).__name__}: '}{error}", file=sys.stderr)
+        sys.exit(USERS_MISTAKE if ours and isinstance(error, ValueError | FileNotFoundError) else FAILURE)
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Whether one of our own checks raised it: its sentence is meant for users. Else something failed below us."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and str(place.tb_frame.f_globals.get("__name__", "")).startswith("spurlab")
 
 
 @data_app.command("list")
@@ -103,7 +114,7 @@ def data_info(name: str, offline: Offline = False, as_json: Json = False, debug:
     from spurlab.patterns import parse_reference_dataset
 
     about: dict[str, Any] = {}
-    if name not in DATASETS and any(name.startswith(prefix) for prefix in ("mnist", "fashion", "cifar", "twoclass")):
+    if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
         meant = parse_reference_dataset(name)
         about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
     data = load(name, offline=offline or None)
@@ -234,13 +245,14 @@ def run_study(
     Example: [bold]spurlab run quickstart[/bold], [bold]spurlab run quickstart --set n=[0,3] --set seed=[0,1,2][/bold]
     """
     from spurlab.data import load
-    from spurlab.studies import cells_of, claim_folder, load_study, run, trainings_of, write_rows
+    from spurlab.studies import cells_of, check_grid, claim_folder, load_study, run, trainings_of, write_rows
 
     if executor != "local":
         raise typer.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
     what = load_study(study, profile, set_ or [])
     folder = out if out is not None else Path("out") / Path(study).stem
     data = load(what.dataset, offline=offline or None)
+    check_grid(what, data)
     claim_folder(folder, what)
     count = len(trainings_of(cells_of(what)))
     with _stops_cleanly(), _progress_bar(f"training {count} networks on {what.dataset}") as advance:
@@ -264,7 +276,7 @@ def _stops_cleanly() -> "Iterator[None]":
     try:
         yield
     except KeyboardInterrupt:
-        print("spurlab: stopped, and nothing was written. The same command starts again.", file=sys.stderr)
+        print("spurlab: stopped; no results were written. The same command starts again.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 

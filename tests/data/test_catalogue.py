@@ -1,5 +1,6 @@
 """Datasets by name: where they are looked for, what comes back, and what is said when something is wrong."""
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,20 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from spurlab.data import DATASETS, DataError, DataNotFoundError, available, described, fetch, load, locate
+from spurlab.data import (
+    DATASETS,
+    DamagedDataError,
+    DataError,
+    DataFailureError,
+    DataNotFoundError,
+    DataRequestError,
+    available,
+    described,
+    fashion_mnist,
+    fetch,
+    load,
+    locate,
+)
 
 
 def assert_is_tiny(data, tiny):
@@ -98,7 +112,7 @@ def test_plain_file_is_read_before_its_compressed_copy(given, tiny):
     (folder / "train-images-idx3-ubyte.gz").write_bytes(b"rubbish")
     assert_is_tiny(load("mnist"), tiny)
     (folder / "train-images-idx3-ubyte").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="train-images-idx3-ubyte has the wrong magic number"):
+    with pytest.raises(DamagedDataError, match="train-images-idx3-ubyte has the wrong magic number"):
         load("mnist")
 
 
@@ -143,9 +157,20 @@ def test_damage_is_told_for_what_it_is(given, tiny, bad, suffix):
     file, damage, words = BAD[bad]
     tiny.files[file] = damage(tiny.files[file])
     tiny.write(given / "MNIST/raw", suffix)
-    with pytest.raises(DataError, match=words) as error:
+    with pytest.raises(DamagedDataError, match=words) as error:
         load("mnist")
-    assert "Delete the file and get it again" in str(error.value)
+    assert "Remove the damaged copy and type `spurlab data get mnist`, or set SPURLAB_DATA to" in str(error.value)
+
+
+def test_damage_in_the_package_is_not_the_users_to_mend(tmp_path, monkeypatch):
+    """Nobody may be told to delete a file of the package, or to fetch what no server has."""
+    monkeypatch.setitem(DATASETS, "fashion-mini", replace(fashion_mnist.MINI, places=(tmp_path,)))
+    with pytest.raises(DataFailureError, match=r"train-images.* missing\)\. Install spurlab again\.$"):
+        load("fashion-mini")
+    for name in fashion_mnist.MINI.layouts[0].files:
+        (tmp_path / name).write_bytes(b"rubbish")
+    with pytest.raises(DamagedDataError, match=r"wrong magic number.*01 to 04\. Install spurlab again\.$"):
+        load("fashion-mini")
 
 
 def test_another_number_of_examples_is_told(given, tiny):
@@ -153,7 +178,7 @@ def test_another_number_of_examples_is_told(given, tiny):
     tiny.files[LABELS] = changed(tiny.files[LABELS][:-1], 7, 3)
     tiny.files["t10k-images-idx3-ubyte"] = changed(tiny.files["t10k-images-idx3-ubyte"][:-6], 7, 3)
     tiny.write(given / "MNIST/raw")
-    with pytest.raises(DataError, match="holds 3 images; MNIST has 4 there"):
+    with pytest.raises(DamagedDataError, match="holds 3 images; MNIST has 4 there"):
         load("mnist")
 
 
@@ -162,7 +187,7 @@ def test_data_folder_that_does_not_exist_is_told(tmp_path, monkeypatch):
         (tmp_path / "file").touch()
         monkeypatch.setenv("SPURLAB_DATA", str(wrong))
         for ask in (load, locate, fetch):
-            with pytest.raises(DataError, match=f"SPURLAB_DATA is {wrong}, but there is no such folder"):
+            with pytest.raises(DataRequestError, match=f"SPURLAB_DATA is {wrong}, but there is no such folder"):
                 ask("mnist")
     assert locate("fashion-mini") is not None  # it is in the package, wherever SPURLAB_DATA points
 
@@ -175,23 +200,53 @@ def test_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr("os.listdir", refuse)
     monkeypatch.setenv("SPURLAB_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=f"{tmp_path} cannot be searched for data: Permission denied. Give yourself"):
+    with pytest.raises(
+        DataFailureError, match=f"{tmp_path} cannot be searched for data: Permission denied. Give yourself"
+    ):
         locate("mnist")
 
 
 @pytest.mark.parametrize("ask", [load, locate, fetch, described])
 def test_unknown_name_is_told_with_the_known_ones(ask):
-    with pytest.raises(
-        DataError, match=r"no dataset 'imagenet'\. Choose one of: fashion-mini, fashion-mnist, mnist, cifar10"
-    ):
-        ask("imagenet")
+    with pytest.raises(DataRequestError, match=f"no dataset 'zzz'. There are: {', '.join(DATASETS)}."):
+        ask("zzz")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"), [("fashion-mnst", "fashion-mnist"), ("MNIST", "mnist"), ("cifar-10", "cifar10")]
+)
+def test_unknown_name_is_answered_with_the_nearest(wrong, near):
+    with pytest.raises(DataRequestError, match=f"no dataset '{wrong}'. Did you mean '{near}'"):
+        described(wrong)
+
+
+def test_errors_tell_a_users_mistake_from_a_failure():
+    """The command line leaves with 2 for a ValueError and with 1 for others; callers can catch them all as one."""
+    for mistake in (DataRequestError, DataNotFoundError):
+        assert issubclass(mistake, DataError)
+        assert issubclass(mistake, ValueError)
+    for failure in (DataFailureError, DamagedDataError):
+        assert issubclass(failure, DataError)
+        assert issubclass(failure, RuntimeError)
+        assert not issubclass(failure, ValueError)
+
+
+def test_damage_survives_the_way_between_processes():
+    error = pickle.loads(pickle.dumps(DamagedDataError("It is cut short.", "Mend it.")))  # noqa: S301  # our own
+    assert str(error) == "It is cut short. Mend it."
+    assert str(DamagedDataError("It is cut short.")) == "It is cut short. Get the file again."
+
+
+def test_the_datasets_of_the_paper_and_their_small_copy_are_there():
+    assert {"fashion-mini", "fashion-mnist", "mnist", "cifar10"} <= set(DATASETS)
+    assert all(len(DATASETS[name].class_names) == 10 for name in ("fashion-mini", "fashion-mnist", "mnist", "cifar10"))
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_each_entry_is_complete(name):
     entry = DATASETS[name]
     assert entry.name == name
-    assert len(entry.class_names) == len(set(entry.class_names)) == 10
+    assert len(entry.class_names) == len(set(entry.class_names)) >= 2
     assert entry.title
     assert entry.licence
     assert "https://" in entry.origin or "http://" in entry.origin

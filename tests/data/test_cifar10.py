@@ -13,7 +13,7 @@ import torch
 from torch.testing import assert_close
 from torchvision.datasets import CIFAR10
 
-from spurlab.data import DataError, cifar10, fetch, load, locate
+from spurlab.data import DamagedDataError, cifar10, fetch, load, locate
 
 RECORD = 3073
 
@@ -62,14 +62,14 @@ def test_damage_is_told_for_what_it_is(given, tiny_cifar, bad, suffix):
     damage, words = BAD[bad]
     tiny_cifar.files["data_batch_2.bin"] = damage(tiny_cifar.files["data_batch_2.bin"])
     tiny_cifar.write(given / "cifar-10-batches-bin", suffix)
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DamagedDataError, match=words):
         load("cifar10")
 
 
 def test_truncated_xz_is_told(given, tiny_cifar):
     packed = tiny_cifar.write(given / "cifar-10-batches-bin", ".xz") / "test_batch.bin.xz"
     packed.write_bytes(packed.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"test_batch\.bin\.xz is cut short"):
+    with pytest.raises(DamagedDataError, match=r"test_batch\.bin\.xz is cut short"):
         load("cifar10")
 
 
@@ -136,7 +136,9 @@ def test_nothing_is_unpickled_when_one_file_is_not_the_official_one(tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr("pickle.load", refuse)
         patch.setattr("pickle.loads", refuse)
-        with pytest.raises(DataError, match=f"{file} has the wrong checksum: md5 .* so nothing of it was read. Delete"):
+        with pytest.raises(
+            DamagedDataError, match=f"{file} has the wrong checksum: md5 .* so nothing of it was read. Remove"
+        ):
             load("cifar10")
     assert not (tmp_path / "crater").exists()
     pickle.loads((pickled / file).read_bytes())  # noqa: S301  # the bomb was live
@@ -149,7 +151,7 @@ def test_pickles_that_run_code_do_not_run(given):
     for name in cifar10.PickledBatches().files:
         (given / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Bomb(given / f"crater-{name}")))
     with pytest.raises(
-        DataError, match="data_batch_1 has the wrong checksum: md5 c99cafc152244af753f735de768cd75f expect"
+        DamagedDataError, match="data_batch_1 has the wrong checksum: md5 c99cafc152244af753f735de768cd75f expect"
     ):
         load("cifar10")
     assert not list(given.glob("crater*"))
@@ -223,7 +225,7 @@ def test_archive_is_fetched_and_only_the_batches_are_taken(tmp_path, serve, cach
 )
 def test_another_archive_is_refused_and_leaves_nothing(serve, cache, tiny_cifar, spoil, words):
     serve(archive_of(spoil(official(tiny_cifar))))
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(DamagedDataError, match=words):
         fetch("cifar10")
     assert not list(cache.iterdir())
 
@@ -231,7 +233,7 @@ def test_another_archive_is_refused_and_leaves_nothing(serve, cache, tiny_cifar,
 @pytest.mark.parametrize("spoil", [lambda content: content[: len(content) // 2], lambda content: b"no archive" * 100])
 def test_damaged_archive_is_refused_and_leaves_nothing(serve, cache, tiny_cifar, spoil):
     serve(spoil(archive_of(official(tiny_cifar))))
-    with pytest.raises(DataError, match=r"cifar-10-binary\.tar\.gz is damaged"):
+    with pytest.raises(DamagedDataError, match=r"cifar-10-binary\.tar\.gz is damaged"):
         fetch("cifar10")
     assert not list(cache.iterdir())
 

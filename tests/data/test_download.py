@@ -13,7 +13,7 @@ import urllib.error
 import pytest
 from torchvision.datasets import MNIST
 
-from spurlab.data import DataError, DataNotFoundError, download, fetch, load, locate
+from spurlab.data import DamagedDataError, DataFailureError, DataNotFoundError, download, fetch, load, locate
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_failed_download_leaves_nothing_and_can_be_repeated(served, cache, fault
     """The last file fails, so three good ones had come; none of them may stay as if it were the dataset."""
     good = dict(served.files)
     fault(served)
-    with pytest.raises(DataError, match=words) as error:
+    with pytest.raises(DataFailureError, match=words) as error:
         load("mnist")
     assert "MNIST was not found in" in str(error.value)
     assert "set SPURLAB_MIRROR to a mirror, or set SPURLAB_DATA" in str(error.value)
@@ -107,7 +107,10 @@ def test_right_md5_does_not_excuse_other_content(served, cache, tiny, as_idx, mo
     served.files["/mnist/train-images-idx3-ubyte.gz"] = packed
     md5 = hashlib.md5(packed, usedforsecurity=False).hexdigest()
     monkeypatch.setattr(MNIST, "resources", [(MNIST.resources[0][0], md5), *MNIST.resources[1:]])
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz has the wrong checksum: sha256"):
+    words = (
+        r"the download is no good: .*train-images-idx3-ubyte\.gz has the wrong checksum: sha256.*`spurlab data get mni"
+    )
+    with pytest.raises(DamagedDataError, match=words):
         fetch("mnist")
     assert list(cache.iterdir()) == []
 
@@ -156,7 +159,9 @@ def test_official_hosts_are_asked_one_after_the_other(monkeypatch, tiny, tmp_pat
 
     monkeypatch.setenv("SPURLAB_OFFLINE", "0")
     monkeypatch.setattr("torchvision.datasets.utils.download_url", no_network)
-    with pytest.raises(DataError, match=r"mnist could not be downloaded .*ossci-datasets.*no network.*; .*no network"):
+    with pytest.raises(
+        DataFailureError, match=r"mnist could not be downloaded .*ossci-datasets.*no network.*; .*no network"
+    ):
         load("mnist")
     file, md5 = MNIST.resources[0]
     assert asked == [(mirror + file, md5) for mirror in MNIST.mirrors]
@@ -168,14 +173,14 @@ def test_silent_server_is_given_up(monkeypatch, tiny):
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("SPURLAB_MIRROR", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(DataError, match="timed out"):
+        with pytest.raises(DataFailureError, match="timed out"):
             fetch("mnist", offline=False)
     assert socket.getdefaulttimeout() is None
 
 
 def test_mirror_that_is_no_address_is_told(monkeypatch, tiny):
     monkeypatch.setenv("SPURLAB_MIRROR", "nowhere")
-    with pytest.raises(DataError, match=r"nowhere/mnist/train-images-idx3-ubyte\.gz: unknown url type"):
+    with pytest.raises(DataFailureError, match=r"nowhere/mnist/train-images-idx3-ubyte\.gz: unknown url type"):
         fetch("mnist", offline=False)
 
 
@@ -183,5 +188,5 @@ def test_cache_that_cannot_be_written_is_told(served, cache):
     """Where a folder should be there is a file: that stops root too."""
     cache.parent.parent.mkdir(parents=True)
     cache.parent.touch()
-    with pytest.raises(DataError, match=r"MNIST/raw cannot be written: .*Make room or give yourself the right"):
+    with pytest.raises(DataFailureError, match=r"MNIST/raw cannot be written: .*Make room or give yourself the right"):
         fetch("mnist")

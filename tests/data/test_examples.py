@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from spurlab.data import Dataset, Examples, Source, examples
+from spurlab.metrics import accuracy
 
 SOURCE = Source(licence="none", origin="here", location="nowhere")
 
@@ -20,6 +22,12 @@ def plain():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.Examples
+
+
+def test_the_suite_checks_annotations():
+    """With the import hook of conftest.py, every function refuses what its annotations do not allow."""
+    with pytest.raises(jaxtyping.TypeCheckError):
+        accuracy(torch.zeros(2, 3), torch.zeros(2))  # labels are int64
 
 
 def numbered(n, groups=True):

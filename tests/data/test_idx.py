@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spurlab.data import DataError, read_idx
+from spurlab.data import DamagedDataError, DataFailureError, read_idx
 from spurlab.data.idx import idx_header
 
 GOOD = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, 10, 20, 30, 40, 50, 60])  # 2 images of 1 x 3
@@ -74,7 +74,7 @@ def test_header_is_what_the_format_says():
 def test_bad_content_is_told_apart(tmp_path, content, words, suffix, compress):
     path = tmp_path / f"images{suffix}"
     path.write_bytes(compress(content))
-    with pytest.raises(DataError, match=words) as error:
+    with pytest.raises(DamagedDataError, match=words) as error:
         read_idx(path)
     assert str(path) in str(error.value)
 
@@ -89,18 +89,18 @@ def test_compressed_files_cut_short_damaged_or_of_another_kind(tmp_path, suffix,
         (GOOD, f"damaged: it is not valid {suffix} data"),
     ):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=words):
+        with pytest.raises(DamagedDataError, match=words):
             read_idx(path)
 
 
 def test_what_is_not_a_readable_file_is_refused(tmp_path, monkeypatch):
     """Tests may run as root, whom no mode bits stop: the refusal of the system is played."""
-    with pytest.raises(DataError, match="nothing cannot be read: No such file"):
+    with pytest.raises(DataFailureError, match="nothing cannot be read: No such file"):
         read_idx(tmp_path / "nothing")
-    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+    with pytest.raises(DataFailureError, match="cannot be read: Is a directory"):
         read_idx(tmp_path)
     (tmp_path / "file").write_bytes(GOOD)
-    with pytest.raises(DataError, match="cannot be read: Not a directory"):
+    with pytest.raises(DataFailureError, match="cannot be read: Not a directory"):
         read_idx(tmp_path / "file" / "images")
 
     def refuse(*args, **kwargs):
@@ -108,7 +108,7 @@ def test_what_is_not_a_readable_file_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(
-        DataError, match=r"file cannot be read: Permission denied\. Check that it is a file that you may"
+        DataFailureError, match=r"file cannot be read: Permission denied\. Check that it is a file that you may"
     ):
         read_idx(tmp_path / "file")
 
@@ -120,7 +120,7 @@ def test_a_declared_size_that_is_not_there_is_not_allocated(tmp_path, suffix):
     content = struct.pack(">4B3I", 0, 0, 8, 3, 600_000, 100, 10) + bytes(1000)
     path.write_bytes(gzip.compress(content) if suffix else content)
     tracemalloc.start()
-    with pytest.raises(DataError, match="cut short: it needs 600,000,000 more bytes, but at most"):
+    with pytest.raises(DamagedDataError, match="cut short: it needs 600,000,000 more bytes, but at most"):
         read_idx(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -134,7 +134,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, suffix, opener):
     with opener(path, "wb") as stream:
         stream.write(struct.pack(">4BI", 0, 0, 8, 1, 10) + bytes(2**25))
     tracemalloc.start()
-    with pytest.raises(DataError, match="goes on after its end"):
+    with pytest.raises(DamagedDataError, match="goes on after its end"):
         read_idx(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -168,7 +168,7 @@ def test_any_bytes_are_read_exactly_or_refused(tmp_path_factory, as_idx, data):
     expected = by_hand(content)
     try:
         array = read_idx(path)
-    except DataError:
+    except DamagedDataError:
         # an empty axis beside huge ones is the one thing that only we refuse
         assert expected is None or math.prod(max(n, 1) for n in expected[0]) > 2**30
     else:
@@ -184,7 +184,7 @@ def test_a_damaged_compressed_file_is_refused_or_harmless(tmp_path_factory, suff
     path.write_bytes(data.draw(damaged(compress(GOOD))))
     try:
         array = read_idx(path)
-    except DataError:
+    except DamagedDataError:
         return
     assert array.tolist() == [[[10, 20, 30]], [[40, 50, 60]]]
 
@@ -203,7 +203,7 @@ def test_every_single_flipped_bit_and_every_cut(tmp_path, suffix):
         path.write_bytes(content)
         try:
             array = read_idx(path)
-        except DataError:
+        except DamagedDataError:
             continue
         read += 1
         assert hashlib.sha256(idx_header(array.shape) + array.tobytes()).digest() == hashlib.sha256(GOOD).digest()

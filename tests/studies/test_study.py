@@ -40,7 +40,7 @@ def test_a_file_says_it_all(study_file):
 
 def test_a_profile_overrides_and_a_change_overrides_the_profile(study_file):
     study = load_study(study_file, "quick", ["recipe.epochs=4", "n=[0, 7]", "dataset=mnist", "pattern=v8"])
-    assert study.recipe.recipe == RECIPES["paper"].but(epochs=4, milestones=(1,))
+    assert study.recipe.recipe == RECIPES["paper"].but(epochs=4, milestones=(2,))
     assert (study.n, study.dataset, study.pattern) == ((0, 7), "mnist", ("S3",))
 
 
@@ -55,6 +55,9 @@ def test_names_of_the_papers_code_are_translated(study_file):
         ("patern=S3", r"unknown key 'patern'. Did you mean 'pattern'"),
         ("recipe.epoch=3", r"unknown key 'recipe.epoch'. Did you mean 'epochs'"),
         ("recipe.epochs=many", r"'recipe.epochs'.*'many'"),
+        ("recipe.epochs=true", r"'recipe.epochs' cannot be True"),
+        ("recipe.milestones=[5]", r"'recipe.milestones'.*\[5\].*never reached in 5 epochs"),
+        ("pattern=[S3,R3]", r"not valid TOML.*quotes"),
         ("recipe.epochs=-1", r"`epochs` of a recipe cannot be -1"),
         ("recipe.name=quik", r"no recipe 'quik'. Did you mean 'quick'"),
         ("recipe=3", r"'recipe'"),

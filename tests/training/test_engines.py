@@ -121,6 +121,8 @@ TWINS = {
     "adam": {},
     "adam, weight decay": {"weight_decay": 0.01},
     "adam, clipped by norm": {"clip_norm": 0.3},
+    "adam, clipped by value": {"clip_value": 0.08},
+    "adam, clipped by both": {"clip_norm": 0.3, "clip_value": 0.08},
     "sgd": {"optimizer": "sgd", "learning_rate": 0.1},
     "sgd, weight decay": {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01},
     "sgd, clipped by norm": {"optimizer": "sgd", "learning_rate": 0.1, "clip_norm": 0.3},

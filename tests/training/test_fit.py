@@ -166,7 +166,7 @@ def test_a_member_that_diverges_is_named_and_the_others_keep_every_bit(engine, n
     with caplog.at_level(logging.WARNING, "spurlab"):
         wild = train(net, [members[0], flooded(members[1], 1e30), *members[2:]], recipe, engine=engine)
     assert [record.getMessage() for record in caplog.records] == [
-        "1 of 4 members diverged (loss or weights not finite): [1]."
+        "1 of 4 members diverged (loss or weights not finite): number 1 (seed 1, 20 planted)."
     ]
     assert wild.diverged.tolist() == [False, True, False, False]
     for i in (0, 2, 3):
@@ -201,3 +201,20 @@ def test_the_package_data_are_learnt(mini, net):
     ensemble = train(net, [Member(Planted.none(base), seed) for seed in range(3)], RECIPES["quick"].but(epochs=3))
     right = (ensemble.predict(test.inputs).argmax(-1) == test.labels).double().mean(1)
     assert right.min() > 0.5, right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"engine": "fast"}, r"`engine` must be one of auto, lockstep, plain.*'fast'"),
+        ({"workers": -1}, r"`workers` must be 0.*-1"),
+        ({"classes": 9}, r"label 9.*`classes` is 9"),
+        ({"device": "warp"}, r"'warp' cannot be used here"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_training(mini, wrong, words, monkeypatch):
+    """The annotation checker would refuse an unknown engine first: it is asked to stand aside."""
+    plain = getattr(fit, "__wrapped__", fit)
+    member = Member(Planted.none(mini.train), 0)
+    with pytest.raises((ValueError, TypeError), match=words if "engine" not in wrong else None):
+        plain("mlp", [member], Recipe(epochs=0), **{"classes": 10, "workers": 0} | wrong)

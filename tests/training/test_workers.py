@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -101,7 +100,7 @@ def equal(a, b):
 
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    """(shell commands) -> from now on they run in place of a worker; the job's folder is ``$3``."""
+    """(shell commands) -> from now on they run in place of a worker; the job's folder is ``$4``."""
 
     def replace(commands):
         script = tmp_path / "stand-in"
@@ -180,7 +179,7 @@ def test_a_worker_may_die_between_two_groups(undisturbed, members, stand_in, tra
     """It closes its ears, delivers its group and is gone: the next group's name finds nobody to read it."""
     for i, group in enumerate(grouped(members, 2, 1)):
         write_trained(undisturbed[torch.tensor(group)].trained, tmp_path / f"trained-{i}.safetensors")
-    stand_in(f'read group; exec 0<&-; cp {tmp_path}/trained-$group.safetensors "$3"; echo \'{{"finished": true}}\'')
+    stand_in(f'read group; exec 0<&-; cp {tmp_path}/trained-$group.safetensors "$4"; echo \'{{"finished": true}}\'')
     with caplog.at_level(logging.WARNING, "spurlab"):
         ensemble = train(workers=1)
     assert equal(undisturbed, ensemble)
@@ -269,15 +268,13 @@ def test_ctrl_c_ends_everything_at_once(interrupted, temporary):
 
 @posix
 def test_workers_of_a_killed_parent_end_by_themselves(interrupted, temporary):
-    """Nobody is left to end them: they notice that the pipe from the parent has ended. The folder has to stay."""
+    """Nobody is left to end them: they notice that the pipe from the parent has ended, and take the folder along."""
     code, _, _, workers = interrupted(signal.SIGKILL, 1)
     assert code == -signal.SIGKILL
     gone, alive = psutil.wait_procs(workers, timeout=10)
     assert len(gone) == 1
     assert not alive
-    (left,) = ours(temporary)
-    assert json.loads((left / "job.json").read_text())["architecture"] == "small-mlp"
-    shutil.rmtree(left)
+    assert ours(temporary) == []
 
 
 def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_path):
@@ -285,9 +282,11 @@ def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_pa
 
     That nobody listens any more would show only when an epoch ends, which can take long; here somebody does listen.
     """
-    Job("small-mlp", small, 10, Recipe(epochs=10**6), "plain").write(tmp_path)
-    write_members(members[:2], tmp_path / "group-0.safetensors")
-    command = [sys.executable, "-m", "spurlab.training.worker", tmp_path]
+    folder = tmp_path / "job"
+    folder.mkdir()
+    Job("small-mlp", small, 10, Recipe(epochs=10**6), "plain").write(folder)
+    write_members(members[:2], folder / "group-0.safetensors")
+    command = [sys.executable, "-m", "spurlab.training.worker", folder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
         try:
             worker.stdin.write("0\n")
@@ -296,8 +295,41 @@ def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_pa
             worker.communicate(timeout=20)
         finally:
             worker.kill()
-    assert worker.returncode == 0
-    assert not (tmp_path / "trained-0.safetensors").exists()
+    assert worker.returncode == 1
+    assert not folder.exists()
+
+
+def test_a_worker_ends_by_itself_when_there_is_no_more_to_do(small, tmp_path):
+    """The word makes the difference: other workers still need the folder, which stays."""
+    Job("small-mlp", small, 10, Recipe(epochs=1), "plain").write(tmp_path)
+    command = [sys.executable, "-m", "spurlab.training.worker", tmp_path]
+    done = subprocess.run(command, input="no more\n", capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "job.json").exists()
+
+
+def test_what_others_print_is_no_event(undisturbed, train, monkeypatch, tmp_path):
+    """A `sitecustomize` that prints speaks before the worker can redirect it."""
+    (tmp_path / "sitecustomize.py").write_text("print('hello', 17)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert equal(undisturbed, train(workers=2))
+
+
+def test_modules_in_the_current_folder_are_left_alone(undisturbed, train, monkeypatch, tmp_path):
+    (tmp_path / "queue.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert equal(undisturbed, train(workers=2))
+
+
+@posix
+def test_a_failure_in_a_worker_is_not_tried_again(train, stand_in):
+    """It would fail again: the reason is passed on at once."""
+    stand_in('read group; echo \'{"failed": "ValueError: no such thing"}\'; sleep 60')
+    with pytest.raises(
+        WorkerError, match=r"^group \d \(2 members.*\) could not be trained: ValueError: no such thing$"
+    ):
+        train(workers=1)
+    assert train.steps == [0]
 
 
 def test_a_job_comes_back_from_its_folder_as_it_went_in(tmp_path):

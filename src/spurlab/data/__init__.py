@@ -2,15 +2,18 @@
 
 from spurlab.data.catalogue import DATASETS, available, described, fetch, load, locate
 from spurlab.data.entry import Entry, Layout
-from spurlab.data.errors import DataError, DataNotFoundError
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataNotFoundError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.idx import read_idx
 from spurlab.data.places import cache_folder
 
 __all__ = [
     "DATASETS",
+    "DamagedDataError",
     "DataError",
+    "DataFailureError",
     "DataNotFoundError",
+    "DataRequestError",
     "Dataset",
     "Entry",
     "Examples",

@@ -1,12 +1,13 @@
 """The table of datasets, and what can be done with a name in it: locate, fetch, load."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 from spurlab.data import cifar10, fashion_mnist, mnist
 from spurlab.data.download import place
 from spurlab.data.entry import Entry, Layout
-from spurlab.data.errors import DataError, DataNotFoundError
+from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFoundError, DataRequestError
 from spurlab.data.examples import Dataset, Source
 from spurlab.data.places import cache_folder, candidates, missing
 
@@ -33,7 +34,8 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
 
     Raises:
         DataNotFoundError: the files are nowhere, and a download is forbidden.
-        DataError: the name is unknown, a file is damaged or unreadable, or the download failed.
+        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a file is damaged or unreadable, or the download failed.
 
     >>> data = load("fashion-mini")
     >>> len(data.train), len(data.test), data.shape, data.class_names[data.train.labels[0]]
@@ -41,7 +43,13 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     """
     entry = described(name)
     layout, folder = _found(entry) or _fetched(entry, offline)
-    train, test, sha256 = layout.read(folder, entry)
+    try:
+        train, test, sha256 = layout.read(folder, entry)
+    except DamagedDataError as error:
+        get = f"Remove the damaged copy and type `spurlab data get {name}`"
+        elsewhere = "set SPURLAB_DATA to a folder that has a good one"
+        error.advice = "Install spurlab again." if entry.download is None else f"{get}, or {elsewhere}."
+        raise
     source = Source(entry.licence, entry.origin, str(folder), sha256)
     return Dataset(entry.name, train, test, entry.class_names, (0.0, 1.0), source)
 
@@ -50,7 +58,8 @@ def locate(name: str) -> Path | None:
     """The folder that holds all files of a dataset, or None where none does; the files are not opened.
 
     Raises:
-        DataError: the name is unknown, ``SPURLAB_DATA`` names no folder, or a folder cannot be read.
+        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a folder cannot be read.
     """
     found = _found(described(name))
     return found[1] if found else None
@@ -60,7 +69,8 @@ def available() -> dict[str, Path | None]:
     """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded.
 
     Raises:
-        DataError: ``SPURLAB_DATA`` names no folder, or a folder cannot be read.
+        DataRequestError: ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a folder cannot be read.
     """
     return {name: locate(name) for name in DATASETS}
 
@@ -73,7 +83,8 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
 
     Raises:
         DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).
-        DataError: the name is unknown, or the download failed. Nothing is left in the cache then.
+        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
+        DataFailureError: the download failed; nothing is left in the cache then.
     """
     entry = described(name)
     _, folder = _found(entry) or _fetched(entry, offline)
@@ -84,10 +95,12 @@ def described(name: str) -> Entry:
     """The entry of a dataset: what is known before any file is opened.
 
     Raises:
-        DataError: the name is not in the table.
+        DataRequestError: the name is not in the table; the message names the nearest.
     """
     if name not in DATASETS:
-        raise DataError(f"there is no dataset {name!r}. Choose one of: {', '.join(DATASETS)}.")
+        near = get_close_matches(name.casefold(), DATASETS, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DATASETS)}."
+        raise DataRequestError(f"there is no dataset {name!r}. {hint}")
     return DATASETS[name]
 
 
@@ -98,7 +111,7 @@ def _found(entry: Entry) -> tuple[Layout, Path] | None:
 def _fetched(entry: Entry, offline: bool | None) -> tuple[Layout, Path]:
     searched = "; ".join(f"{folder} ({missing(layout, folder)})" for layout, folder in candidates(entry))
     if entry.download is None:
-        raise DataNotFoundError(
+        raise DataFailureError(
             f"{entry.title} should be in the package, but was not found in {searched}. Install spurlab again."
         )
     if _offline() if offline is None else offline:
@@ -111,8 +124,12 @@ def _fetched(entry: Entry, offline: bool | None) -> tuple[Layout, Path]:
     target = cache_folder() / layout.folder
     try:
         place(entry.download, lambda folder: layout.read(folder, entry), cache_folder(), target)
-    except DataError as error:
-        raise DataError(f"{entry.title} was not found in {searched}. {error}") from error
+    except DamagedDataError as error:
+        error.damage = f"{entry.title} was not found in {searched}, and the download is no good: {error.damage}"
+        error.advice = f"Type `spurlab data get {entry.name}` again, without SPURLAB_MIRROR if it is set."
+        raise
+    except DataFailureError as error:
+        raise DataFailureError(f"{entry.title} was not found in {searched}. {error}") from error
     return layout, target
 
 

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 
 from spurlab.data.download import download_file
 from spurlab.data.entry import Entry
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened, pick, read_to_end
 
@@ -104,9 +104,9 @@ def _check_md5(path: Path, expected: str) -> str:
     with opened(path) as stream:
         content = stream.read()
     if (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != expected:
-        raise DataError(
+        raise DamagedDataError(
             f"{path} has the wrong checksum: md5 {expected} expected, {found} found. It is a pickle that can run any "
-            f"code, so nothing of it was read. Delete the folder {path.parent} and type `spurlab data get cifar10`."
+            f"code, so nothing of it was read."
         )
     return hashlib.sha256(content).hexdigest()
 
@@ -134,7 +134,7 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
     """Take the batches out of the archive, under our own names for them: nothing else in it is written or believed.
 
     Raises:
-        DataError: the archive is damaged, or a batch is missing in it or has another size than it should.
+        DamagedDataError: the archive is damaged, or a batch is missing in it or has another size than it should.
     """
     wanted = {f"{files.folder}/{file}": file for file in files.files}
     try:
@@ -147,12 +147,9 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
                 with (folder / wanted.pop(member.name)).open("wb") as out:
                     shutil.copyfileobj(content, out)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{archive.name} is damaged ({error}). Try `spurlab data get cifar10` again.") from error
+        raise DamagedDataError(f"{archive.name} is damaged ({error}).") from error
     if wanted:
-        raise DataError(
-            f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive: "
-            f"try `spurlab data get cifar10` again, or without SPURLAB_MIRROR."
-        )
+        raise DamagedDataError(f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive.")
 
 
 ENTRY = Entry(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, nullcontext, redirect_stderr
 from http.client import HTTPException
 from pathlib import Path
 
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DataFailureError
 
 TIMEOUT = 30.0  # seconds without a byte
 STAGING = ".download-"
@@ -24,7 +24,7 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
     Where ``SPURLAB_MIRROR`` is set, only ``$SPURLAB_MIRROR/<dataset>/<file>`` is asked, for the same bytes.
 
     Raises:
-        DataError: no host gave a file with this md5.
+        DataFailureError: no host gave a file with this md5.
     """
     from torchvision.datasets.utils import download_url  # noqa: PLC0415  # slow to import, rarely needed
 
@@ -42,7 +42,7 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
             failures.append(f"{host}{file}: {reason}")
         else:
             return folder / file
-    raise DataError(
+    raise DataFailureError(
         f"{dataset} could not be downloaded ({'; '.join(failures)}). Try again, set SPURLAB_MIRROR to a mirror, "
         f"or set SPURLAB_DATA to a folder that has the files."
     )
@@ -54,7 +54,7 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
     A download that is stopped at any moment therefore leaves nothing under `target` that is not whole.
 
     Raises:
-        DataError: the download failed, what came is wrong, or the cache cannot be written.
+        DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
             for file in Path(staging).iterdir():
                 file.replace(target / file.name)
     except OSError as error:
-        raise DataError(
+        raise DataFailureError(
             f"{target} cannot be written: {error.strerror or error}. Make room or give yourself the right to write "
             f"there, or set SPURLAB_DATA to a folder that has the files."
         ) from error

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import AGAIN
 
 
 @runtime_checkable  # for the test suite, which checks annotations
@@ -38,7 +37,7 @@ class Layout(Protocol):
         """Training examples, test examples and the verified sha256 of each file, by name.
 
         Raises:
-            DataError: a file is not exactly what it should be.
+            DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
         """
 
 
@@ -74,12 +73,12 @@ class Entry:
         """Every label must have a class name.
 
         Raises:
-            DataError: one has none.
+            DamagedDataError: one has none.
         """
         if len(labels) and (top := int(labels.max())) >= len(self.class_names):
-            raise DataError(
+            raise DamagedDataError(
                 f"{where} has a label out of range: {top} (example {int(labels.argmax()):,}); "
-                f"{self.title} has the classes 0 to {len(self.class_names) - 1}. {AGAIN}"
+                f"{self.title} has the classes 0 to {len(self.class_names) - 1}."
             )
 
     def examples(
@@ -92,18 +91,18 @@ class Entry:
         """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
 
         Raises:
-            DataError: shape, counts or labels are not those of this dataset.
+            DamagedDataError: shape, counts or labels are not those of this dataset.
         """
         found = sum(len(part) for part in images)
         for part in images:
             if part.shape[1:] not in (self.shape, self.shape[1:]):
-                raise DataError(
-                    f"{where} holds images of shape {part.shape[1:]}; {self.title} has {self.shape}. {AGAIN}"
+                raise DamagedDataError(
+                    f"{where} holds images of shape {part.shape[1:]}; {self.title} has {self.shape}."
                 )
         if found != len(labels):
-            raise DataError(f"{where} holds {found:,} images, but {len(labels):,} labels. {AGAIN}")
+            raise DamagedDataError(f"{where} holds {found:,} images, but {len(labels):,} labels.")
         if len(labels) != size:
-            raise DataError(f"{where} holds {len(labels):,} images; {self.title} has {size:,} there. {AGAIN}")
+            raise DamagedDataError(f"{where} holds {len(labels):,} images; {self.title} has {size:,} there.")
         self.check_labels(labels, where)
         inputs = torch.empty(size, *self.shape)
         start = 0

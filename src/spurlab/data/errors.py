@@ -1,9 +1,38 @@
-"""The one family of errors that this room raises: each message says what was asked, what was found and what to do."""
+"""The errors that this room raises. Each message says what was asked, what was found and what to do.
+
+Two kinds under one name: what the caller can put right by asking otherwise is a ValueError too, what went wrong with
+files, disk or network a RuntimeError.
+"""
 
 
-class DataError(ValueError):
-    """A dataset cannot be given: a file is damaged or unreadable, a download failed, a name is unknown."""
+class DataError(Exception):
+    """A dataset cannot be given."""
 
 
-class DataNotFoundError(DataError):
-    """The files of a dataset are in none of the places where they were looked for, and were not downloaded."""
+class DataRequestError(DataError, ValueError):
+    """It was asked for wrongly: the name is unknown, or ``SPURLAB_DATA`` names no folder."""
+
+
+class DataNotFoundError(DataRequestError):
+    """Its files are in none of the places where they were looked for, and a download is forbidden."""
+
+
+class DataFailureError(DataError, RuntimeError):
+    """A file or folder cannot be read or written, or a download failed."""
+
+
+class DamagedDataError(DataFailureError):
+    """A file is not what it should be.
+
+    Args:
+        damage: what was found, in whole sentences.
+        advice: what to do about it; whoever knows the dataset may set it to something better.
+    """
+
+    def __init__(self, damage: str, advice: str = "Get the file again.") -> None:
+        super().__init__(damage, advice)
+        self.damage = damage
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.damage} {self.advice}"

@@ -1,4 +1,4 @@
-"""Files read whole or not at all: plain, gzip or xz. Whatever fails on the way is a :class:`DataError`."""
+"""Files read whole or not at all: plain, gzip or xz. Whatever fails on the way is a :class:`DataFailureError`."""
 
 import gzip
 import hashlib
@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DamagedDataError, DataFailureError
 
-AGAIN = "Delete the file and get it again (`spurlab data get NAME`)."
 MOST_BYTES = 2**30  # of uncompressed content; far above any file here, so that a bomb is refused and not unpacked
 
 
@@ -24,17 +23,18 @@ def opened(path: Path) -> Iterator[io.BufferedIOBase]:
     """The uncompressed bytes of a file; the compression is told by the suffix, ``.gz`` or ``.xz``.
 
     Raises:
-        DataError: the file cannot be opened, or what is read in the ``with`` block is damaged or cut short.
+        DataFailureError: the file cannot be opened; :class:`DamagedDataError` where what is read in the ``with`` block
+            is damaged or cut short.
     """
     try:
         with _open(path) as stream:
             yield stream
     except EOFError as error:
-        raise DataError(f"{path} is cut short: its compressed data stops before its end mark. {AGAIN}") from error
+        raise DamagedDataError(f"{path} is cut short: its compressed data stops before its end mark.") from error
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, MemoryError) as error:
-        raise DataError(f"{path} is damaged: it is not valid {path.suffix} data ({error}). {AGAIN}") from error
+        raise DamagedDataError(f"{path} is damaged: it is not valid {path.suffix} data ({error}).") from error
     except OSError as error:
-        raise DataError(
+        raise DataFailureError(
             f"{path} cannot be read: {error.strerror or error}. Check that it is a file that you may read, "
             f"or point SPURLAB_DATA to another folder."
         ) from error
@@ -54,7 +54,7 @@ def read_to_end(stream: io.BufferedIOBase, size: int, path: Path) -> UInt8[np.nd
     """The rest of a stream, which must be exactly `size` bytes; nothing is allocated that the file cannot fill.
 
     Raises:
-        DataError: there are fewer bytes, or more.
+        DamagedDataError: there are fewer bytes, or more.
     """
     # deflate packs at most 1032 bytes into one
     most = min(os.stat(path).st_size * {"": 1, ".gz": 1032}.get(path.suffix, MOST_BYTES), MOST_BYTES)
@@ -63,9 +63,9 @@ def read_to_end(stream: io.BufferedIOBase, size: int, path: Path) -> UInt8[np.nd
         found = stream.readinto(content.data)
     if size > most or found < size:
         there = f"at most {most:,}" if size > most else f"only {found:,}"
-        raise DataError(f"{path} is cut short: it needs {size:,} more bytes, but {there} are there. {AGAIN}")
+        raise DamagedDataError(f"{path} is cut short: it needs {size:,} more bytes, but {there} are there.")
     if stream.read(1):
-        raise DataError(f"{path} goes on after its end: all it should hold was read, and bytes are left. {AGAIN}")
+        raise DamagedDataError(f"{path} goes on after its end: all it should hold was read, and bytes are left.")
     return content
 
 
@@ -73,15 +73,15 @@ def check_sha256(path: Path, expected: str, *parts: bytes | memoryview) -> None:
     """Compare the checksum of a file's uncompressed content, given in parts.
 
     Raises:
-        DataError: it is another.
+        DamagedDataError: it is another.
     """
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
     if digest.hexdigest() != expected:
-        raise DataError(
+        raise DamagedDataError(
             f"{path} has the wrong checksum: sha256 {expected} expected, {digest.hexdigest()} found. "
-            f"Its form is right but its content is not the official one. {AGAIN}"
+            f"Its form is right but its content is not the official one."
         )
 
 
@@ -89,14 +89,14 @@ def listed(folder: Path) -> frozenset[str] | None:
     """The names in a folder, or None where there is no folder.
 
     Raises:
-        DataError: the folder is there but cannot be read.
+        DataFailureError: the folder is there but cannot be read.
     """
     try:
         return frozenset(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DataError(
+        raise DataFailureError(
             f"{folder} cannot be searched for data: {error.strerror or error}. "
             f"Give yourself the right to read it, or point SPURLAB_DATA to another folder."
         ) from error
@@ -106,10 +106,10 @@ def pick(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
     """The file of that name with the first suffix that is there (the plain one before its compressed copy).
 
     Raises:
-        DataError: none is there.
+        DamagedDataError: none is there.
     """
     there = listed(folder) or frozenset()
     for suffix in suffixes:
         if name + suffix in there:
             return folder / (name + suffix)
-    raise DataError(f"{name} is missing in {folder}. Type `spurlab data get NAME` to get the dataset.")
+    raise DamagedDataError(f"{name} is missing in {folder}.")

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spurlab.data.entry import Entry
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import AGAIN, MOST_BYTES, check_sha256, opened, pick, read_to_end
+from spurlab.data.files import MOST_BYTES, check_sha256, opened, pick, read_to_end
 
 UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
 MOST_AXES = 4
@@ -30,26 +30,25 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         uint8, of the shape that the file declares; ``n`` for labels, ``n h w`` for images.
 
     Raises:
-        DataError: the file cannot be opened, is cut short, goes on after its end, or is not an idx file of bytes.
+        DataFailureError: the file cannot be opened; :class:`DamagedDataError` where it is cut short, goes on after its
+            end, or is not an idx file of bytes.
     """
     with opened(path) as stream:
         magic = stream.read(4)
         if len(magic) < 4:
-            raise DataError(
-                f"{path} is cut short: {len(magic)} bytes are less than an idx file's magic number. {AGAIN}"
-            )
+            raise DamagedDataError(f"{path} is cut short: {len(magic)} bytes are less than an idx file's magic number.")
         zeros, kind, axes = struct.unpack(">HBB", magic)
         if zeros != 0 or kind != UNSIGNED_BYTES or not 1 <= axes <= MOST_AXES:
-            raise DataError(
+            raise DamagedDataError(
                 f"{path} has the wrong magic number: 0x{magic.hex()}. An idx file of unsigned bytes starts with "
-                f"0x000008 and the number of axes, 01 to {MOST_AXES:02}. {AGAIN}"
+                f"0x000008 and the number of axes, 01 to {MOST_AXES:02}."
             )
         sizes = stream.read(4 * axes)
         if len(sizes) < 4 * axes:
-            raise DataError(f"{path} is cut short: it ends before the sizes of its {axes} axes. {AGAIN}")
+            raise DamagedDataError(f"{path} is cut short: it ends before the sizes of its {axes} axes.")
         shape = struct.unpack(f">{axes}I", sizes)
         if math.prod(max(size, 1) for size in shape) > MOST_BYTES:
-            raise DataError(f"{path} declares the shape {shape}, more than {MOST_BYTES:,} bytes. {AGAIN}")
+            raise DamagedDataError(f"{path} declares the shape {shape}, more than {MOST_BYTES:,} bytes.")
         return read_to_end(stream, math.prod(shape), path).reshape(shape)
 
 
@@ -87,7 +86,7 @@ class IdxFiles:
         images, labels = (read_idx(path) for path in paths)
         for path, array, axes in zip(paths, (images, labels), (3, 1), strict=True):
             if array.ndim != axes:
-                raise DataError(f"{path} has the wrong magic number: {array.ndim} axes, where {axes} belong. {AGAIN}")
+                raise DamagedDataError(f"{path} has the wrong magic number: {array.ndim} axes, where {axes} belong.")
         examples = entry.examples([images], labels, size, paths[0])
         for path, array in zip(paths, (images, labels), strict=True):
             expected = self.sha256[path.name.removesuffix(".gz")]

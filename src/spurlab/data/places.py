@@ -6,7 +6,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from spurlab.data.entry import Entry, Layout
-from spurlab.data.errors import DataError
+from spurlab.data.errors import DataRequestError
 from spurlab.data.files import listed
 
 
@@ -14,13 +14,15 @@ def given_folder() -> Path | None:
     """The folder that ``$SPURLAB_DATA`` names, or None where it is not set.
 
     Raises:
-        DataError: there is no such folder.
+        DataRequestError: there is no such folder.
     """
     if not (given := os.environ.get("SPURLAB_DATA")):
         return None
     folder = Path(given).expanduser()
     if listed(folder) is None:
-        raise DataError(f"SPURLAB_DATA is {given}, but there is no such folder. Correct the variable or unset it.")
+        raise DataRequestError(
+            f"SPURLAB_DATA is {given}, but there is no such folder. Correct the variable or unset it."
+        )
     return folder
 
 

@@ -2,11 +2,10 @@
 
 from spurlab.studies.grid import Cell, Training, cells_of, trainings_of
 from spurlab.studies.rows import claim_folder, frame, write_rows
-from spurlab.studies.run import Row, pattern_of, planted, run
-from spurlab.studies.study import PROFILES, RecipeSettings, Study, StudyError, load_study, shipped
+from spurlab.studies.run import Row, check_grid, pattern_of, planted, run
+from spurlab.studies.study import RecipeSettings, Study, StudyError, load_study, shipped
 
 __all__ = [
-    "PROFILES",
     "Cell",
     "RecipeSettings",
     "Row",
@@ -14,6 +13,7 @@ __all__ = [
     "StudyError",
     "Training",
     "cells_of",
+    "check_grid",
     "claim_folder",
     "frame",
     "load_study",

@@ -21,11 +21,8 @@ def claim_folder(folder: Path, study: Study) -> None:
     record = folder / STUDY
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (
-            record.exists()
-            and (folder / CSV).exists()
-            and json.loads(record.read_text()) != study.model_dump(mode="json")
-        ):
+        known = json.loads(record.read_text()) if record.exists() else None
+        if (folder / CSV).exists() and known != study.model_dump(mode="json"):
             raise StudyError(f"{folder} holds the results of other settings. Choose another folder with --out.")
         record.write_text(study.model_dump_json(indent=2))
     except (OSError, json.JSONDecodeError) as error:

@@ -98,6 +98,17 @@ def planted(study: Study, data: Dataset, training: Training) -> Planted:
         raise StudyError(f"{study.dataset}, pattern {training.pattern}, n = {training.n}: {error}") from error
 
 
+def check_grid(study: Study, data: Dataset) -> None:
+    """Whether every pattern, target and n fits the data, found out before anything is written or trained.
+
+    Raises:
+        StudyError: one does not.
+    """
+    for name in study.pattern:
+        for target in study.target:
+            planted(study, data, Training(name, target, max(study.n), study.seed[0]))
+
+
 def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
     """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
     return make_pattern(name, data.shape, seed, clip=data.input_range)

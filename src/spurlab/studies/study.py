@@ -21,15 +21,16 @@ Axis = Annotated[
 ]
 Count = Annotated[int, Field(ge=0)]
 
-PROFILES = ("quick", "paper")
-
 
 class StudyError(ValueError):
     """A study that cannot be run as it is written."""
 
 
 class RecipeSettings(BaseModel):
-    """The ``[recipe]`` table: a named recipe, and the settings that differ from it."""
+    """The ``[recipe]`` table: a named recipe, and the settings that differ from it.
+
+    Where it gives other epochs and no milestones, these stay at the same fractions.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: str = "quick"
@@ -47,13 +48,20 @@ class RecipeSettings(BaseModel):
             )
         changes = dict(self.model_extra or {})
         known = [field.name for field in fields(Recipe)]
-        for key in changes:
+        for key, value in changes.items():
             if key not in known:
                 raise StudyError(f"unknown key 'recipe.{key}'. {_nearest(key, ['name', *known])}")
+            if isinstance(value, bool):  # which Python would take for a number
+                raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
         try:
-            return TypeAdapter(Recipe).validate_python(asdict(RECIPES[self.name]) | changes)
+            recipe = TypeAdapter(Recipe).validate_python(asdict(RECIPES[self.name]) | changes)
         except ValidationError as error:
             raise StudyError(_sentence(error, "recipe.")) from error
+        if "epochs" in changes and "milestones" not in changes:
+            recipe = RECIPES[self.name].but(**changes | {"epochs": RECIPES[self.name].epochs}).lasting(recipe.epochs)
+        if late := [milestone for milestone in recipe.milestones if milestone >= recipe.epochs > 0]:
+            raise StudyError(f"key 'recipe.milestones': {late} are never reached in {recipe.epochs} epochs.")
+        return recipe
 
 
 class Study(BaseModel):
@@ -135,7 +143,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
         name: e.g. ``quickstart``, or the path of a TOML file.
         profile: ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings.
         changes: settings to override, each ``key=value`` with a value as in TOML, e.g. ``recipe.epochs=3``,
-            ``n=[0, 10]``, ``dataset=mnist``.
+            ``n=[0, 10]``, ``dataset=mnist``. With other epochs, the milestones stay at the same fractions.
 
     Raises:
         StudyError: no such study or profile, broken TOML, or a key or value that a study cannot have; the sentence
@@ -152,9 +160,8 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             has = ", ".join(profiles) if profiles else "none; leave out --profile"
             raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
         content = _merged(content, profiles[profile])
-    for change in changes:
-        content = _merged(content, _parsed(change))
     try:
+        content = _changed(content, changes)
         study = Study.model_validate(content)
         _ = study.recipe.recipe
     except ValidationError as error:
@@ -188,6 +195,19 @@ def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str
     return merged
 
 
+def _changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """`content` with the changes. Where they give other epochs and no milestones, these stay at the same fractions."""
+    before, table = content, dict[str, Any]()
+    for change in changes:
+        table = _merged(table, _parsed(change))
+    content = _merged(content, table)
+    recipe = table.get("recipe")
+    if isinstance(recipe, dict) and type(recipe.get("epochs")) is int and not {"name", "milestones"} & recipe.keys():
+        scaled = RecipeSettings.model_validate(before.get("recipe", {})).recipe.lasting(max(recipe["epochs"], 0))
+        content["recipe"]["milestones"] = list(scaled.milestones)
+    return content
+
+
 def _parsed(change: str) -> dict[str, Any]:
     """``a.b=value`` as nested tables; a value that is no TOML is a string."""
     key, equals, value = change.partition("=")
@@ -196,7 +216,11 @@ def _parsed(change: str) -> dict[str, Any]:
         raise StudyError(f"--set takes key=value, e.g. recipe.epochs=3, but was given {change!r}.")
     try:
         table: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if value.strip().startswith(("[", "{", '"', "'")):
+            raise StudyError(
+                f"--set {change}: {value!r} is not valid TOML ({error}). Text in a list needs quotes."
+            ) from error
         table = value.strip()
     for part in reversed(parts):
         table = {part: table}
@@ -213,7 +237,8 @@ def _sentence(error: ValidationError, table: str = "") -> str:
         return f"the key {place!r} is missing."
     message = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] == "value_error" else f", but it is {first['input']!r}"
-    return f"key {place!r}: {message}{found}." if first["loc"] else message
+    sentence = f"key {place!r}: {message}{found}" if first["loc"] else message
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

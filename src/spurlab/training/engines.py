@@ -102,7 +102,8 @@ def train_group(
         total = torch.zeros(len(members), device=device)
         for inputs, labels in batches.epoch(epoch):
             logits = network(inputs)
-            losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(1)
+            # classes before examples: the softmax over the few classes then runs along the many examples
+            losses = F.cross_entropy(logits.transpose(1, 2).contiguous(), labels, reduction="none").mean(1)
             losses.sum().backward()
             clip(parameters, recipe)
             optimizer.step()

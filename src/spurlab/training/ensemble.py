@@ -58,9 +58,14 @@ class Ensemble:
         model.load_state_dict({name: tensor[i] for name, tensor in self.trained.state.items()})
         return model.eval()
 
-    def predict(self, inputs: Float32[Tensor, "n *shape"], batch_size: int = 1000) -> Float[Tensor, "m n k"]:
-        """Class probabilities, on the CPU; all members at once, and to rounding the numbers of each `member` alone."""
-        return torch.cat(list(self._predict(inputs, batch_size)), dim=1)
+    def predict(self, inputs: Float32[Tensor, "n *shape"], rows: int = 20_000) -> Float[Tensor, "m n k"]:
+        """Class probabilities, on the CPU; all members at once, and to rounding the numbers of each `member` alone.
+
+        Args:
+            inputs: n examples, the same for all members.
+            rows: how many examples go through the network at once, those of all members counted; bounds the memory.
+        """
+        return torch.cat(list(self._predict(inputs, max(1, rows // len(self)))), dim=1)
 
     def _predict(self, inputs: Tensor, batch_size: int) -> Iterator[Tensor]:
         template = self._template(self.seeds[0]).eval()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -77,15 +77,23 @@ def fit(
         ``ensemble.diverged`` and named in the log; the others are not touched by it.
 
     Raises:
-        ValueError: no members, members of different base data, an unknown architecture, or one that cannot run in
-            lockstep when asked to.
-        WorkerError: a worker process died twice over the same group.
+        ValueError: no members, members of different base data, a label beyond `classes`, an unknown engine, device
+            or architecture, or a network that cannot run in lockstep when asked to.
+        WorkerError: a worker process died twice over the same group, or failed.
     """
     if not members:
         raise ValueError("there is nothing to train: `members` is empty.")
     base = members[0].data.base
     if any(member.data.base is not base for member in members):
         raise ValueError("all members must share one base training set: plant in the same `Examples`.")
+    if len(base) and (top := int(base.labels.max())) >= classes:
+        raise ValueError(
+            f"the data has the label {top}, but `classes` is {classes}: labels run from 0 to {classes - 1}."
+        )
+    if engine not in get_args(EngineName):
+        raise ValueError(f"`engine` must be one of {', '.join(get_args(EngineName))}, but it is {engine!r}.")
+    if workers is not None and workers < 0:
+        raise ValueError(f"`workers` must be 0 (train in this process) or more, but it is {workers}.")
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
@@ -127,8 +135,9 @@ def fit(
     seeds = tuple(member.seed for member in members)
     ensemble = Ensemble(name, base.shape, classes, seeds, together, None if in_zoo else make)
     if ensemble.diverged.any():
-        lost = ensemble.diverged.nonzero().flatten().tolist()
-        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), lost)
+        lost = [(i, seeds[i]) for i in ensemble.diverged.nonzero().flatten().tolist()]
+        what = ", ".join(f"number {i} (seed {seed}, {len(members[i].data.rows)} planted)" for i, seed in lost)
+        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
     return ensemble
 
 
@@ -146,7 +155,10 @@ def _usable(device: torch.device | str) -> torch.device:
 def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[list[int]]:
     """Members that may train in lockstep (equal numbers of examples), in even groups that keep all workers busy.
 
-    >>> [len(group) for group in grouped([Member(Planted.none(examples), seed) for seed in range(55)], 10, 2)]
+    >>> from spurlab.data import Examples
+    >>> from spurlab.patterns import Planted
+    >>> clean = Planted.none(Examples(torch.zeros(3, 1), torch.tensor([0, 1, 1])))
+    >>> [len(group) for group in grouped([Member(clean, seed) for seed in range(55)], 10, 2)]
     [10, 9, 9, 9, 9, 9]
     """
     if group_size < 1:

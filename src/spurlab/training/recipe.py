@@ -75,6 +75,15 @@ class Recipe:
         """
         return replace(self, **changes)
 
+    def lasting(self, epochs: int) -> "Recipe":
+        """The same recipe with other epochs, and the milestones at the same fractions of them.
+
+        >>> RECIPES["paper"].lasting(7).milestones
+        (4, 5, 6)
+        """
+        scaled = sorted({round(milestone * epochs / self.epochs) for milestone in self.milestones})
+        return self.but(epochs=epochs, milestones=tuple(milestone for milestone in scaled if 0 < milestone < epochs))
+
     def optimizer_for(self, parameters: Sequence[Tensor]) -> tuple[torch.optim.Optimizer, LRScheduler]:
         """PyTorch's optimizer, one fused step for all parameters, and the schedule that is stepped after each epoch."""
         optimizer: torch.optim.Optimizer

@@ -14,7 +14,9 @@ State = dict[str, Tensor]
 
 def can_stack(model: nn.Module) -> bool:
     """Whether the lockstep engine knows this kind of network: flatten, then linear layers with ReLU between them."""
-    if type(model) is not nn.Sequential or len(model) < 2 or not isinstance(model[0], nn.Flatten):
+    if type(model) is not nn.Sequential or len(model) < 2 or type(model[0]) is not nn.Flatten:
+        return False
+    if (model[0].start_dim, model[0].end_dim) != (1, -1):
         return False
     layers = list(model)[1:]
     kinds = zip(layers, cycle((nn.Linear, nn.ReLU)), strict=False)
@@ -35,14 +37,16 @@ class StackedMLP(nn.Module):
     So call ``backward`` before the next ``forward``.
 
     Args:
-        state: the members' ``state_dict`` with a leading axis m: weights ``m out in``, biases ``m out``.
+        state: the members' ``state_dict`` with a leading axis m, named as in `nn.Sequential` (``1.weight``, ``1.bias``,
+            ...): weights ``m out in``, biases ``m out``.
         precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
     """
 
     def __init__(self, state: Mapping[str, Tensor], precision: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self._names = list(state)
-        self._parameters_in_order = nn.ParameterList(nn.Parameter(tensor) for tensor in state.values())
+        # weight, bias, weight, bias, ... by layer, in whatever order a file gave them back
+        self._names = sorted(state, key=lambda name: (int(name.split(".")[0]), name.endswith("bias")))
+        self._parameters_in_order = nn.ParameterList(nn.Parameter(state[name]) for name in self._names)
         for parameter in self._parameters_in_order:
             parameter.grad = torch.zeros_like(parameter)
         self._scratch = _Scratch(precision)
@@ -57,25 +61,24 @@ class StackedMLP(nn.Module):
 
 
 class _Scratch:
-    """Memory that every step uses again, by role; the precision of the products."""
+    """Memory that every step uses again, by role and shape; the precision of the products."""
 
     def __init__(self, precision: torch.dtype) -> None:
         self.precision = precision
-        self._held: dict[str, Tensor] = {}
+        self._held: dict[tuple[str, int, tuple[int, ...]], Tensor] = {}
 
-    def empty(self, role: str, *shape: int, device: torch.device) -> Tensor:
-        size = 1
-        for axis in shape:
-            size *= axis
-        if role not in self._held or self._held[role].numel() < size:
-            self._held[role] = torch.empty(size, dtype=self.precision, device=device)
-        return self._held[role][:size].view(shape)
+    def empty(self, role: str, k: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """A tensor for this role in layer `k`, with whatever was last written to it."""
+        held = self._held.get((role, k, shape))
+        if held is None:
+            held = self._held[role, k, shape] = torch.empty(shape, dtype=self.precision, device=device)
+        return held
 
-    def rounded(self, role: str, tensor: Tensor) -> Tensor:
+    def rounded(self, role: str, k: int, tensor: Tensor) -> Tensor:
         """`tensor` in the precision of the products."""
         if tensor.dtype == self.precision:
             return tensor.detach()
-        return self.empty(role, *tensor.shape, device=tensor.device).copy_(tensor)
+        return self.empty(role, k, tensor.shape, tensor.device).copy_(tensor)
 
 
 class _Chain(torch.autograd.Function):
@@ -87,11 +90,11 @@ class _Chain(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, inputs: Tensor, scratch: _Scratch, *parameters: Tensor) -> Tensor:
-        weights = [scratch.rounded(f"weight {k}", weight) for k, weight in enumerate(parameters[0::2])]
-        biases = [scratch.rounded(f"bias {k}", bias) for k, bias in enumerate(parameters[1::2])]
-        activations = [scratch.rounded("inputs", inputs)]
+        weights = [scratch.rounded("weight", k, weight) for k, weight in enumerate(parameters[0::2])]
+        biases = [scratch.rounded("bias", k, bias) for k, bias in enumerate(parameters[1::2])]
+        activations = [scratch.rounded("inputs", 0, inputs)]
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            out = scratch.empty(f"out {k}", *inputs.shape[:2], bias.shape[1], device=inputs.device)
+            out = scratch.empty("out", k, (*inputs.shape[:2], bias.shape[1]), inputs.device)
             torch.baddbmm(bias.unsqueeze(1), activations[-1], weight.transpose(1, 2), out=out)
             if k < len(weights) - 1:
                 out.clamp_min_(0)
@@ -105,15 +108,18 @@ class _Chain(torch.autograd.Function):
         gradient = upstream[0]
         for k in reversed(range(len(weights))):
             weight, bias = parameters[2 * k], parameters[2 * k + 1]
-            into = weight.grad
-            if into.dtype != scratch.precision:
-                into = scratch.empty(f"weight gradient {k}", *weight.shape, device=weight.device)
-            torch.bmm(gradient.transpose(1, 2), activations[k], out=into)
-            if into is not weight.grad:
-                weight.grad.copy_(into)
-            torch.sum(gradient, 1, dtype=bias.dtype, out=bias.grad)
+            if scratch.precision == weight.dtype:
+                torch.bmm(gradient.transpose(1, 2), activations[k], out=weight.grad)
+                torch.sum(gradient, 1, out=bias.grad)
+            else:
+                across = gradient.transpose(1, 2)
+                if k == 0:  # bfloat16 products of the widest layer are faster than a strided left factor allows
+                    across = scratch.empty("across", k, across.shape, weight.device).copy_(across)
+                into = scratch.empty("weight gradient", k, weight.shape, weight.device)
+                weight.grad.copy_(torch.bmm(across, activations[k], out=into))
+                bias.grad.copy_(gradient.sum(1))
             if k > 0:
-                out = scratch.empty(f"gradient {k}", *activations[k].shape, device=weight.device)
+                out = scratch.empty("gradient", k, activations[k].shape, weight.device)
                 gradient = torch.bmm(gradient, weights[k], out=out)
                 torch.ops.aten.threshold_backward.grad_input(gradient, activations[k], 0, grad_input=gradient)
         return (None,) * (2 + len(parameters))

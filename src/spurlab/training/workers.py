@@ -1,8 +1,8 @@
 """One-thread worker processes that train groups of members and share the data.
 
 The base data stand in one file that every worker maps, so they are in memory once. A worker is ``python -m
-spurlab.training.worker FOLDER``: it reads names of groups from its standard input, writes progress as JSON lines to its
-standard output and each group's result to a file. Nothing but safetensors and JSON passes between processes, and a
+spurlab.training.worker FOLDER``: it reads numbers of groups from its standard input, writes progress as JSON lines to
+its standard output and each group's result to a file. Nothing but safetensors and JSON passes between processes, and a
 caller's script needs no ``__main__`` guard.
 """
 
@@ -34,10 +34,11 @@ from spurlab.training.recipe import Recipe
 log = logging.getLogger(__name__)
 
 TRIES = 2  # a group is tried once more after its worker died
+NO_MORE = "no more"  # the order after which a worker ends by itself
 
 
 class WorkerError(RuntimeError):
-    """A worker process ended twice before its group was trained."""
+    """A worker process died twice before its group was trained, or could not train it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +152,8 @@ class _Pool:
             worker, event = self._events.get()
             if event is None:
                 self._died(worker)
+            elif "failed" in event:
+                raise WorkerError(f"{self._name(worker.group)} could not be trained: {event['failed']}")
             elif event.get("finished"):
                 self._finished += 1
                 self._give(worker)
@@ -175,17 +178,21 @@ class _Pool:
         self._tries[group] += 1
         worker.train(group)
 
+    def _name(self, group: int) -> str:
+        seeds = sorted({member.seed for member in self._groups[group]})
+        return f"group {group} ({len(self._groups[group])} members, seeds {seeds})"
+
     def _died(self, worker: "_Worker") -> None:
         self._workers.remove(worker)
         end, group = worker.kill(), worker.group
         if group < 0:  # it had nothing left to do
             return
-        seeds = sorted({member.seed for member in self._groups[group]})
-        what = f"the worker that trained group {group} ({len(self._groups[group])} members, seeds {seeds}) {end}"
+        what = f"the worker that trained {self._name(group)} {end}"
         self._advance(-self._done[group])
         self._done[group] = 0
         if self._tries[group] >= TRIES:
-            raise WorkerError(f"{what}, for the second time. Out of memory? Try a smaller `group_size`.")
+            advice = " Out of memory? Try a smaller `group_size`." if "signal 9" in end else ""
+            raise WorkerError(f"{what}, for the second time.{advice}")
         log.warning("%s; the group is tried once more.", what)
         self._waiting.appendleft(group)
         self._start()
@@ -199,7 +206,8 @@ class _Worker:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "spurlab.training.worker", str(folder)],
+            # -P: the current folder is not searched for modules; a user's queue.py there is no business of ours
+            [sys.executable, "-P", "-m", "spurlab.training.worker", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -213,23 +221,30 @@ class _Worker:
     def _listen(self, events: "Queue[tuple[_Worker, dict[str, Any] | None]]") -> None:
         if self._process.stdout is not None:
             for line in self._process.stdout:
-                events.put((self, json.loads(line)))
+                try:
+                    event = json.loads(line)
+                except json.JSONDecodeError:  # somebody's print while Python starts; the protocol comes after it
+                    log.debug("a worker said: %s", line.rstrip())
+                    continue
+                events.put((self, event))
         self._process.wait()
         events.put((self, None))
 
     def train(self, group: int) -> None:
         self.group = group
+        self._say(str(group))
+
+    def _say(self, order: str) -> None:
         if self._process.stdin is not None:
             try:
-                print(group, file=self._process.stdin, flush=True)
+                print(order, file=self._process.stdin, flush=True)
             except BrokenPipeError:
                 log.debug("the worker had ended already; its end is on the way as an event")
 
     def close(self) -> None:
         """No more groups: the worker ends by itself."""
         self.group = -1
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._say(NO_MORE)
 
     def kill(self) -> str:
         """End the process now, whatever it does. Returns how it ended, with its last line of standard error."""
