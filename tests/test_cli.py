@@ -71,6 +71,15 @@ def test_data_info_shows_provenance_and_checksums(spurlab):
     assert "Zalando" in spurlab("data", "info", "fashion-mini").stdout
 
 
+def test_data_info_knows_what_a_dataset_is_without_its_files(spurlab):
+    """Nothing is fetched: shape, licence and origin stand in the table, and the translation needs no data either."""
+    info = json.loads(spurlab("data", "info", "cifar10v20-10-1-2", "--json", SPURLAB_OFFLINE="").stdout)
+    assert (info["name"], info["shape"], info["location"]) == ("cifar10", [3, 32, 32], None)
+    planted = {"dataset": "cifar10", "pattern": "R3", "count": 10, "target": 1, "seed": 2}
+    assert info["planted"] == planted
+    assert "spurlab data get cifar10" in spurlab("data", "info", "cifar10").stdout
+
+
 def test_data_get_finds_what_is_here_and_says_when_offline(spurlab):
     assert "fashion-mini is in" in spurlab("data", "get", "fashion-mini").stdout
     refused(spurlab("data", "get", "mnist"), "offline", "spurlab data get mnist", "SPURLAB_DATA")
@@ -152,7 +161,8 @@ def test_help_has_an_example_and_does_not_wait_for_torch(spurlab, command):
 def test_a_pipe_that_closes_early_is_no_error():
     """Nothing on stderr, and the exit code of the program itself, not of the reader, is 0."""
     piped = f"{SPURLAB[0]} list | true; exit ${{PIPESTATUS[0]}}"
-    result = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=False)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    result = subprocess.run(["bash", "-c", piped], env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -164,17 +174,22 @@ def test_a_failure_is_no_mistake_of_the_users(spurlab, tmp_path):
 
 def test_ctrl_c_stops_cleanly(tmp_path):
     """SIGINT in the middle of training: exit code 130, a sentence, no worker left, no result half written."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*SPURLAB, "run", "quickstart", "--out", str(tmp_path / "out"), "--workers", "2"],
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("spurlab-*/group-*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+        # a shell that starts the suite in the background has it ignore SIGINT, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not list(tmp_path.glob("spurlab-*/group-*")) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "stopped" in said
     assert "Traceback" not in said

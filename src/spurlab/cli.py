@@ -33,6 +33,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: which are here, fetch one, what it is.")
 app.add_typer(data_app, name="data")
 
+NOT_HERE = "not here: spurlab data get {}"
 USERS_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
@@ -87,7 +88,7 @@ def data_list(as_json: Json = False, debug: Debug = False) -> None:
         }
         for name, entry in DATASETS.items()
     ]
-    _show(lines, as_json, missing="not here: spurlab data get NAME")
+    _show(lines, as_json)
 
 
 @data_app.command("get")
@@ -103,37 +104,45 @@ def data_get(name: str, offline: Offline = False, as_json: Json = False, debug: 
 
 
 @data_app.command("info")
-def data_info(name: str, offline: Offline = False, as_json: Json = False, debug: Debug = False) -> None:
-    """What a dataset is, where it came from, and its checksums. Names of the paper's code are translated.
+def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
+    """What a dataset is, where it came from, its checksums; fetches nothing. Translates names of the paper's code.
 
-    Example: [bold]spurlab data info fashion-mini[/bold], [bold]spurlab data info mnistv8-3-0-0[/bold]
+    Example: [bold]spurlab data info fashion-mini[/bold]
+
+    Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
     """
     from dataclasses import asdict
 
-    from spurlab.data import DATASETS, load
+    from spurlab.data import DATASETS, described, load, locate
     from spurlab.patterns import parse_reference_dataset
 
     about: dict[str, Any] = {}
     if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
         meant = parse_reference_dataset(name)
         about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
-    data = load(name, offline=offline or None)
+    entry = described(name)
     about |= {
-        "name": data.name,
-        "train": len(data.train),
-        "test": len(data.test),
-        "shape": list(data.shape),
-        "input_range": data.input_range,
-        "classes": list(data.class_names),
-        "class_sizes": data.train.labels.bincount(minlength=data.classes).tolist(),
-        **asdict(data.source),
+        "name": name,
+        "title": entry.title,
+        "train": entry.sizes[0],
+        "test": entry.sizes[1],
+        "shape": list(entry.shape),
+        "classes": list(entry.class_names),
     }
+    if locate(name) is None:  # what is known without the files
+        about |= {"licence": entry.licence, "origin": entry.origin, "location": None}
+    else:
+        data = load(name, offline=True)
+        class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
+        about |= {"input_range": data.input_range, "class_sizes": class_sizes, **asdict(data.source)}
     if as_json:
         _print_json(about)
         return
     for key, value in about.items():
         if isinstance(value, dict):
             print(f"{key}:", *(f"  {inner}  {what}" for inner, what in value.items()), sep="\n")
+        elif value is None:
+            print(f"{key}: {NOT_HERE.format(name)}")
         else:
             print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
 
@@ -242,7 +251,9 @@ def run_study(
 ) -> None:
     """Run a study: train what it needs, then print tables and verdicts and write rows and a figure.
 
-    Example: [bold]spurlab run quickstart[/bold], [bold]spurlab run quickstart --set n=[0,3] --set seed=[0,1,2][/bold]
+    Example: [bold]spurlab run quickstart[/bold]
+
+    Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --out out/short[/bold]
     """
     from spurlab.data import load
     from spurlab.studies import cells_of, check_grid, claim_folder, load_study, run, trainings_of, write_rows
@@ -302,7 +313,7 @@ def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
         yield advance
 
 
-def _show(lines: Sequence[dict[str, Any]], as_json: bool, missing: str = "") -> None:
+def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
     """Lines with the same keys, as JSON or as a table."""
     if as_json:
         _print_json(lines)
@@ -314,7 +325,7 @@ def _show(lines: Sequence[dict[str, Any]], as_json: bool, missing: str = "") -> 
     for key in lines[0]:
         table.add_column(key, justify="left" if isinstance(lines[0][key], str) else "right", overflow="fold")
     for line in lines:
-        table.add_row(*(_cell(value, missing) for value in line.values()))
+        table.add_row(*(_cell(value, line) for value in line.values()))
     _console().print(table)
 
 
@@ -325,10 +336,10 @@ def _console() -> "Console":
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
-def _cell(value: Any, missing: str) -> str:
+def _cell(value: Any, line: dict[str, Any]) -> str:
     match value:
         case None:
-            return missing
+            return NOT_HERE.format(line["name"])
         case float():
             return f"{value:.3f}"
         case int():

@@ -53,6 +53,11 @@ def test_a_diverged_seed_is_left_out_everywhere_and_named():
     assert "diverged seeds 3" in str(curve_table(curve, "T-shirt").title)
 
 
+def test_no_network_left_is_said_in_words():
+    (curve,) = curves(rows_of({n: [math.nan] * 3 for n in SCORES}))
+    assert "no network is left" in str(curve_table(curve, "T-shirt").title)
+
+
 def test_a_single_network_gives_no_verdict():
     (curve,) = curves(rows_of({n: values[:1] for n, values in SCORES.items()}))
     assert "undecided" in str(curve_table(curve, "T-shirt").title)

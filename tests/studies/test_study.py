@@ -44,6 +44,11 @@ def test_a_profile_overrides_and_a_change_overrides_the_profile(study_file):
     assert (study.n, study.dataset, study.pattern) == ((0, 7), "mnist", ("S3",))
 
 
+def test_another_recipe_comes_without_the_changes_to_the_first(study_file):
+    study = load_study(study_file, changes=["recipe.name=quick", "recipe.epochs=5"])
+    assert study.recipe.recipe == RECIPES["quick"].but(epochs=5, milestones=(3, 4))
+
+
 def test_names_of_the_papers_code_are_translated(study_file):
     study = load_study(study_file, changes=["dataset=fashion", "architecture=ce-tor-LargeMLP"])
     assert (study.dataset, study.architecture) == ("fashion-mnist", "large-mlp")
@@ -53,7 +58,7 @@ def test_names_of_the_papers_code_are_translated(study_file):
     ("change", "words"),
     [
         ("patern=S3", r"unknown key 'patern'. Did you mean 'pattern'"),
-        ("recipe.epoch=3", r"unknown key 'recipe.epoch'. Did you mean 'epochs'"),
+        ("recipe.epoch=3", r"unknown key 'recipe.epoch'. Did you mean 'recipe.epochs'"),
         ("recipe.epochs=many", r"'recipe.epochs'.*'many'"),
         ("recipe.epochs=true", r"'recipe.epochs' cannot be True"),
         ("recipe.milestones=[5]", r"'recipe.milestones'.*\[5\].*never reached in 5 epochs"),

@@ -210,6 +210,7 @@ def test_the_package_data_are_learnt(mini, net):
         ({"workers": -1}, r"`workers` must be 0.*-1"),
         ({"classes": 9}, r"label 9.*`classes` is 9"),
         ({"device": "warp"}, r"'warp' cannot be used here"),
+        ({"device": "meta"}, r"'meta' cannot be used here"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_training(mini, wrong, words, monkeypatch):

@@ -236,7 +236,12 @@ def interrupted(tmp_path, temporary):
         script = tmp_path / "script.py"
         script.write_text(SCRIPT)
         process = subprocess.Popen(
-            [sys.executable, script, str(workers)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, script, str(workers)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # a shell that starts the suite in the background has it ignore SIGINT, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         started.append(psutil.Process(process.pid))
         with process:

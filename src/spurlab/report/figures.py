@@ -74,7 +74,7 @@ def _draw_scores(axes: Axes, curves: Sequence[Curve]) -> None:
     places = {n: place for place, n in enumerate(counts)}  # evenly spaced: n = 0 has no place on a logarithmic axis
     several_targets = len({curve.target for curve in curves}) > 1
     for i, curve in enumerate(curves):
-        shift = 0.12 * (i - (len(curves) - 1) / 2)  # beside each other, so that no interval hides another
+        shift = 0.08 * (i - (len(curves) - 1) / 2)  # beside each other, so that no interval hides another
         at = [places[point.n] + shift for point in curve.points]
         values = [point.score.value for point in curve.points]
         spread = [

@@ -27,5 +27,7 @@ def curve_table(curve: Curve, target_name: str) -> Table:
 
 def verdict_of(curve: Curve) -> str:
     """The verdict, with the seeds that had to be left out."""
+    if curve.points[0].score.models == 0:
+        return "undecided: no network is left, since one of every seed diverged"
     left_out = ", ".join(str(seed) for seed in curve.diverged)
     return f"{curve.verdict}" + (f" (without the diverged seeds {left_out})" if left_out else "")

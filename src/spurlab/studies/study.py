@@ -47,10 +47,10 @@ class RecipeSettings(BaseModel):
                 f"key 'recipe.name': there is no recipe {self.name!r}. {_nearest(self.name, list(RECIPES))}"
             )
         changes = dict(self.model_extra or {})
-        known = [field.name for field in fields(Recipe)]
+        keys = ["recipe.name", *(f"recipe.{field.name}" for field in fields(Recipe))]
         for key, value in changes.items():
-            if key not in known:
-                raise StudyError(f"unknown key 'recipe.{key}'. {_nearest(key, ['name', *known])}")
+            if f"recipe.{key}" not in keys:
+                raise StudyError(f"unknown key 'recipe.{key}'. {_nearest(f'recipe.{key}', keys)}")
             if isinstance(value, bool):  # which Python would take for a number
                 raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
         try:
@@ -202,7 +202,9 @@ def _changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
         table = _merged(table, _parsed(change))
     content = _merged(content, table)
     recipe = table.get("recipe")
-    if isinstance(recipe, dict) and type(recipe.get("epochs")) is int and not {"name", "milestones"} & recipe.keys():
+    if isinstance(recipe, dict) and "name" in recipe:  # another recipe: what the file changed in its own does not count
+        content["recipe"] = recipe
+    elif isinstance(recipe, dict) and type(recipe.get("epochs")) is int and "milestones" not in recipe:
         scaled = RecipeSettings.model_validate(before.get("recipe", {})).recipe.lasting(max(recipe["epochs"], 0))
         content["recipe"]["milestones"] = list(scaled.milestones)
     return content

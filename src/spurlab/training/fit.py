@@ -145,8 +145,8 @@ def _usable(device: torch.device | str) -> torch.device:
     """The device, if PyTorch knows it and this machine has it."""
     try:
         usable = torch.device(device)
-        torch.empty(0, device=usable)
-    except (RuntimeError, AssertionError) as error:  # PyTorch built without CUDA asserts
+        torch.empty(1, device=usable).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch built without CUDA asserts
         reason = str(error).splitlines()[0]
         raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}). Try 'cpu'.") from error
     return usable
