@@ -295,19 +295,19 @@ def _stops_cleanly() -> "Iterator[None]":
 def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
     """A bar on stderr while training, with the rate and the time left; one line where that is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     if not (sys.stdout.isatty() and console.is_terminal):
         yield lambda now: None if now.done else print(f"{title} ...", file=sys.stderr)
         return
-    columns = (TextColumn(title), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    columns = (TextColumn("training"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=None, state="starting")
 
         def advance(now: "TrainingProgress") -> None:
             left = "" if now.seconds_left == float("inf") else f", {now.seconds_left:.0f} s left"
-            state = f"{now.done}/{now.total} epochs of a model, {now.rate:.1f} a second{left}"
+            state = f"{now.done}/{now.total} model-epochs, {now.rate:.1f} a second{left}"
             bar.update(task, completed=now.done, total=now.total, state=state)
 
         yield advance
