@@ -565,7 +565,7 @@ def main() -> None:
             print(profile(base, precision, plan.steps))
         return
     with tempfile.TemporaryDirectory(prefix="spurlab-bench-") as name:
-        Job("mlp", base, CLASSES, RECIPE, "lockstep").write(Path(name))
+        Job("mlp", base, CLASSES, "lockstep").write(Path(name))
         del base  # from here on the processes share the file
         results = measure(Path(name), plan)
     found = goals(results, plan)

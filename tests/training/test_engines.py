@@ -13,6 +13,7 @@ from spurlab.models import mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, Trained, clip, flush_denormals, order_of, train_each, train_group
+from spurlab.training.engines import decay
 
 ENGINES = {"lockstep": train_group, "plain": train_each}
 
@@ -21,7 +22,7 @@ def by_hand(model, member, recipe):
     """Softmax regression in float64 from the formulas; losses by epoch, and how often each clipping changed a gradient.
 
     The gradient of the cross-entropy is (p - y) x, averaged over the batch; Adam and momentum as in their papers, the
-    penalty added to the gradient after clipping.
+    penalty added to the gradient after clipping. Noise comes as the docstring of `Recipe` says.
     """
     data = member.data.materialize()
     x = F.pad(data.inputs.flatten(1).double(), (0, 1), value=1.0)  # the last column carries the bias
@@ -32,12 +33,16 @@ def by_hand(model, member, recipe):
     for epoch in range(recipe.epochs):
         rate = recipe.learning_rate * recipe.decay ** sum(epoch >= milestone for milestone in recipe.milestones)
         total = 0.0
-        order = order_of(member, epoch).tolist()
+        order, noise = order_of(member, epoch).tolist(), rng_for(member.seed, "noise", epoch)
         for start in range(0, len(order), recipe.batch_size):
             rows = order[start : start + recipe.batch_size]
-            p = (x[rows] @ theta.T).softmax(1)
+            seen = x[rows].clone()
+            if recipe.input_noise:
+                draws = torch.randn(len(rows), *data.shape, generator=noise).flatten(1)
+                seen[:, :-1] += recipe.input_noise * draws
+            p = (seen @ theta.T).softmax(1)
             total -= (p * y[rows]).sum(1).log().sum().item()
-            gradient = (p - y[rows]).T @ x[rows] / len(rows)
+            gradient = (p - y[rows]).T @ seen / len(rows)
             if recipe.clip_norm is not None and gradient.norm() > recipe.clip_norm:
                 gradient *= recipe.clip_norm / gradient.norm()
                 bites["norm"] += 1
@@ -68,6 +73,8 @@ SETTINGS = {
     "adam": {},
     "adam, milestones, weight decay": {"milestones": (2,), "weight_decay": 0.05},
     "adam, clipped by both": {"clip_norm": 0.25, "clip_value": 0.02},
+    "sgd, noise": SGD | {"input_noise": 0.3},
+    "adam, noise": {"input_noise": 0.3},
 }
 
 
@@ -76,17 +83,57 @@ SETTINGS = {
 def test_softmax_regression_equals_arithmetic(which, engine, small, members_of):
     """200 = 2 x 80 + 40: the smaller last batch counts as one step, and by its examples in the loss of the epoch."""
     recipe = Recipe(epochs=4, batch_size=80, **{"milestones": ()} | SETTINGS[which])
-    members = members_of([0, 20])
-    models = [seeded(lambda: mlp(small.shape, 10, hidden=()), member.seed) for member in members]
-    trained = ENGINES[engine](lambda seed: seeded(lambda: mlp(small.shape, 10, hidden=()), seed), members, recipe)
-    for i, member in enumerate(members):
-        theta, losses, bites, steps = by_hand(models[i], member, recipe)
+    for bites in compare_with_arithmetic(engine, small, members_of([0, 20]), [recipe] * 2):
+        for kind in ("norm", "value"):
+            assert (bites[kind] > 0) == (f"clipped by {kind}" in which or "clipped by both" in which)
+
+
+def compare_with_arithmetic(engine, small, members, recipes):
+    """Train by the engine and by hand, four epochs of three steps. Returns how often clipping changed a gradient."""
+
+    def make(seed):
+        return seeded(lambda: mlp(small.shape, 10, hidden=()), seed)
+
+    trained, all_bites = ENGINES[engine](make, members, recipes), []
+    for i, (member, recipe) in enumerate(zip(members, recipes, strict=True)):
+        theta, losses, bites, steps = by_hand(make(member.seed), member, recipe)
         assert steps == 12
         assert_close(trained.losses[i].tolist(), losses, rtol=1e-5, atol=0)
         assert_close(trained.state["1.weight"][i].double(), theta[:, :-1], rtol=1e-4, atol=1e-5)
         assert_close(trained.state["1.bias"][i].double(), theta[:, -1], rtol=1e-4, atol=1e-5)
-        for kind in ("norm", "value"):
-            assert (bites[kind] > 0) == (f"clipped by {kind}" in which or "clipped by both" in which)
+        all_bites.append(bites)
+    return all_bites
+
+
+OWN = [
+    {},
+    {"weight_decay": 0.05},
+    {"weight_decay": 0.3},
+    {"input_noise": 0.3},
+    {"clip_norm": 0.25},
+    {"clip_value": 0.02},
+    {"weight_decay": 0.05, "input_noise": 0.1, "clip_norm": 0.3, "clip_value": 0.05},
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("shared", [SGD, {}], ids=["sgd", "adam"])
+def test_each_member_has_its_own_settings(shared, engine, small, members_of):
+    """All members have the same data and seed, so only their settings make them differ."""
+    (member,) = members_of([20])
+    recipes = [Recipe(epochs=4, batch_size=80, milestones=(), **shared, **own) for own in OWN]
+    bites = compare_with_arithmetic(engine, small, [member] * len(OWN), recipes)
+    assert [each["norm"] > 0 for each in bites] == ["clip_norm" in own for own in OWN]
+    assert [each["value"] > 0 for each in bites] == ["clip_value" in own for own in OWN]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recipes_that_cannot_share_a_group_are_refused(engine, make, members_of):
+    members = members_of([0, 3])
+    with pytest.raises(ValueError, match="may differ only in weight_decay, input_noise, clip_norm, clip_value"):
+        ENGINES[engine](make, members, [Recipe(epochs=1), Recipe(epochs=1, optimizer="sgd")])
+    with pytest.raises(ValueError, match="there are 1 recipes for 2 members"):
+        ENGINES[engine](make, members, [Recipe(epochs=1)])
 
 
 def losses_of(engine, make, members, recipe):
@@ -120,6 +167,8 @@ OVERLAYS = {"replace": [0, 3, 20], "append": [20, 20, 20]}
 TWINS = {
     "adam": {},
     "adam, weight decay": {"weight_decay": 0.01},
+    "adam, noise": {"input_noise": 0.2},
+    "sgd, noise": {"optimizer": "sgd", "learning_rate": 0.1, "input_noise": 0.2},
     "adam, clipped by norm": {"clip_norm": 0.3},
     "adam, clipped by value": {"clip_value": 0.08},
     "adam, clipped by both": {"clip_norm": 0.3, "clip_value": 0.08},
@@ -184,16 +233,54 @@ def test_no_epochs_leave_the_initial_weights(engine, make, members_of):
             assert trained.state[name][i].equal(tensor)
 
 
-@pytest.mark.parametrize("which", ["adam", "sgd, clipped by both"])
-def test_a_member_alone_is_the_same_member_in_a_group(which, make, members_of):
-    """Weights and batches depend on its own seed and overlay; sums of other widths may round otherwise."""
-    members = members_of([0, 3, 20, 3, 1])
-    recipe = Recipe(epochs=3, batch_size=32, milestones=(2,), **TWINS[which])
-    (together, group), (alone, single) = (losses_of("lockstep", make, some, recipe) for some in (members, [members[2]]))
-    assert_close(together[2], alone[0], rtol=1e-5, atol=0)
-    for name, weights in group.state.items():
-        assert_close(weights[2], single.state[name][0], rtol=1e-4, atol=1e-5)
-        assert not weights[2].allclose(weights[1], rtol=1e-2, atol=1e-3)  # and is no other
+COMPANY = {
+    "adam": [{}],
+    "sgd": [{"optimizer": "sgd", "learning_rate": 0.1}],
+    "adam, weight decay": [{"weight_decay": 0.01}],
+    "sgd, weight decay": [{"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01}],
+    "adam, clipped by both": [{"clip_norm": 0.3, "clip_value": 0.08}],
+    "adam, noise": [{"input_noise": 0.2}],
+    "adam, each its own": OWN,
+    "sgd, each its own": [{"optimizer": "sgd", "learning_rate": 0.1} | own for own in OWN],
+    "bfloat16, each its own": [{"precision": "bfloat16"} | own for own in OWN],
+}
+
+
+@pytest.mark.parametrize(
+    ("hidden", "batch_size"), [((16, 12), 32), ((17, 13), 37), ((256, 256, 256), 128)], ids=["even", "odd", "large"]
+)
+@pytest.mark.parametrize("which", COMPANY)
+def test_a_member_is_the_same_to_the_bit_in_any_company(which, hidden, batch_size, small, members_of):
+    """Ten members at once, by fives, threes, twos and ones; the last group and the last batch are smaller.
+
+    Layers of odd sizes fill no vector register, so members share registers, and what is left over is computed by
+    another loop: where a member stands in memory must not matter.
+    """
+
+    def make(seed):
+        return seeded(lambda: mlp(small.shape, 10, hidden=hidden), seed)
+
+    members = members_of([0, 3, 20, 3, 1, 0, 5, 20, 2, 3])
+    settings = {"epochs": 2, "batch_size": batch_size, "milestones": (1,)}
+    recipes = [Recipe(**settings, **COMPANY[which][i % len(COMPANY[which])]) for i in range(10)]
+    ways = [
+        Trained.joined([train_group(make, members[i : i + m], recipes[i : i + m]) for i in range(0, 10, m)])
+        for m in ((10, 5, 3, 2, 1) if batch_size < 128 else (10, 3, 1))
+    ]
+    for other in ways[1:]:
+        assert other.losses.equal(ways[0].losses)
+        for name, weights in ways[0].state.items():
+            assert other.state[name].equal(weights), name
+    apart = torch.pdist(torch.cat([weights.flatten(1) for weights in ways[0].state.values()], 1))
+    assert apart.min() > 0.1  # no two of the ten would pass for each other
+
+
+def test_a_lone_member_tells_of_itself_alone(make, members_of):
+    """It has a twin beside it that nobody should see."""
+    losses, trained = losses_of("lockstep", make, members_of([20]), Recipe(epochs=2))
+    assert losses.shape == (1, 4)
+    assert trained.losses.shape == (1, 2)
+    assert all(len(weights) == 1 for weights in trained.state.values())
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -269,6 +356,15 @@ def test_clip_keeps_a_broken_gradient_to_its_member():
     clip([weight], Recipe(clip_norm=5.0))
     assert weight.grad[1].isnan().all()
     assert_close(weight.grad[[0, 2]], torch.tensor([[3.0, 4.0], [3.0, 4.0]]))
+
+
+def test_decay_adds_each_members_own_share_of_its_weights():
+    """By hand; where there is no decay not even an infinite weight is looked at."""
+    weight, bias = torch.tensor([[1.0, -2.0], [3.0, 4.0], [math.inf, 1.0]]), torch.tensor([[10.0], [20.0], [30.0]])
+    weight.grad, bias.grad = torch.full_like(weight, 0.5), torch.full_like(bias, 0.5)
+    decay([weight, bias], [Recipe(weight_decay=0.1), Recipe(weight_decay=2.0), Recipe()])
+    assert_close(weight.grad, torch.tensor([[0.6, 0.3], [6.5, 8.5], [0.5, 0.5]]))
+    assert_close(bias.grad, torch.tensor([[1.5], [40.5], [0.5]]))
 
 
 def test_diverged_means_a_loss_or_a_weight_that_is_not_finite():

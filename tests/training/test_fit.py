@@ -42,9 +42,9 @@ def test_members_come_back_in_their_order(net, members_of):
     assert ensemble.seeds == tuple(range(7))
     for i, member in enumerate(members):
         alone = train(net, [member])
-        assert_close(ensemble.trained.losses[i], alone.trained.losses[0], rtol=1e-5, atol=0)
+        assert ensemble.trained.losses[i].equal(alone.trained.losses[0])
         for name, tensor in alone.member(0).state_dict().items():
-            assert_close(ensemble.member(i).state_dict()[name], tensor, rtol=1e-4, atol=1e-5)
+            assert ensemble.member(i).state_dict()[name].equal(tensor)
     others = torch.pdist(torch.cat([weights.flatten(1) for weights in ensemble.trained.state.values()], 1))
     assert others.min() > 0.1  # no two of the seven would pass for each other
 
@@ -69,6 +69,38 @@ def test_groups_hold_each_member_once_with_its_equals(appended, group_size, work
         assert len(sizes) == sum(sizes) or len(sizes) % max(workers, 1) == 0
         fewest = -(-sum(sizes) // group_size)
         assert fewest <= len(sizes) < fewest + max(workers, 1)
+
+
+@pytest.mark.parametrize("engine", ["lockstep", "plain"])
+def test_each_member_may_have_its_own_recipe(engine, net, members_of):
+    """Whatever it is grouped with, by decay and noise or not at all: each against itself alone."""
+    members = members_of([5, 0, 3, 5, 0, 0])
+    changes = [{}, {"optimizer": "sgd"}, {"weight_decay": 0.1}, {"optimizer": "sgd", "input_noise": 0.5}]
+    recipes = [TWO.but(**changes[i % 4]) for i in range(6)]
+    ensemble = train(net, members, recipes, engine=engine)
+    for i, (member, recipe) in enumerate(zip(members, recipes, strict=True)):
+        alone = train(net, [member], recipe, engine=engine)
+        assert ensemble.trained.losses[i].equal(alone.trained.losses[0])
+        assert all(weights[i].equal(alone.trained.state[name][0]) for name, weights in ensemble.trained.state.items())
+        other = train(net, [member], TWO, engine=engine)
+        assert ensemble.trained.losses[i].equal(other.trained.losses[0]) == (recipe == TWO)
+
+
+def test_groups_have_recipes_that_may_share_them(members_of):
+    """Weight decay may differ in a group, the optimizer may not; and lengths may not, as before."""
+    members = members_of([0, 3, 0, 3, 0, 0], "append")
+    decays = [Recipe(weight_decay=0.1 * i) for i in range(6)]
+    mixed = [Recipe(optimizer="sgd" if i in (0, 5) else "adam", weight_decay=0.1 * i) for i in range(6)]
+    assert grouped(members, 10, 1) == grouped(members, 10, 1, decays) == [[0, 2, 4, 5], [1, 3]]
+    assert grouped(members, 10, 1, mixed) == [[0, 5], [2, 4], [1, 3]]
+
+
+def test_recipes_that_do_not_fit_are_refused(net, members_of):
+    members = members_of([0, 3])
+    with pytest.raises(ValueError, match="there are 3 recipes for 2 members"):
+        train(net, members, [TWO] * 3)
+    with pytest.raises(ValueError, match=r"the same number of epochs, but these have \[2, 3\]"):
+        train(net, members, [TWO, TWO.but(epochs=3)])
 
 
 def test_a_group_has_at_least_one_member(members_of):

@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 
-from spurlab.training import RECIPES, Recipe
+from spurlab.training import PER_MEMBER, RECIPES, Recipe
+from spurlab.training.recipe import recipe_of_each
 
 
 def test_the_recipe_of_the_paper():
@@ -22,6 +23,7 @@ def test_the_recipe_of_the_paper():
         "decay": 0.1,
         "clip_norm": None,
         "clip_value": None,
+        "input_noise": 0,
         "precision": "float32",
     }
 
@@ -42,6 +44,7 @@ WRONG = {
     "decay": [0.0, 1.1, -0.1, math.nan],
     "clip_norm": [0.0, -1.0, math.nan],
     "clip_value": [0.0, -1.0, math.nan],
+    "input_noise": [-0.1, math.inf, math.nan],
     "precision": ["float16", ""],
 }
 
@@ -68,12 +71,41 @@ def test_every_setting_has_a_wrong_value_above():
         {"milestones": ()},
         {"milestones": (1,)},
         {"batch_size": 1},
-        {"clip_norm": math.inf, "clip_value": 1e-9},
+        {"clip_norm": 1e9, "clip_value": 1e-9},
     ],
 )
 def test_settings_at_the_border_are_allowed(right):
     recipe = Recipe(**right)
     assert all(getattr(recipe, name) == value for name, value in right.items())
+
+
+@pytest.mark.parametrize("name", ["clip_norm", "clip_value"])
+def test_an_infinite_bound_is_none(name):
+    """They train the same network, so they must be found as the same recipe."""
+    assert Recipe(**{name: math.inf}) == Recipe()
+    assert getattr(RECIPES["paper"].but(**{name: math.inf}), name) is None
+
+
+def test_shared_forgets_what_a_member_may_have_for_itself():
+    """Four settings by name, and no other."""
+    own = {"weight_decay": 0.1, "input_noise": 0.2, "clip_norm": 0.3, "clip_value": 0.4}
+    assert set(PER_MEMBER) == set(own)
+    assert Recipe(**own).shared == Recipe().shared == Recipe()
+    others = {"optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "batch_size": 7, "epochs": 3} | {
+        "milestones": (1,), "decay": 0.5, "precision": "bfloat16",
+    }  # fmt: skip
+    assert set(own) | set(others) == {setting.name for setting in dataclasses.fields(Recipe)}
+    for name, value in others.items():
+        recipe = Recipe(**{name: value})
+        assert recipe.but(**own).shared == recipe.shared == recipe != Recipe()
+
+
+def test_one_recipe_is_for_all_and_several_are_one_for_each():
+    one, two = Recipe(), Recipe(epochs=2)
+    assert recipe_of_each(one, 3) == [one, one, one]
+    assert recipe_of_each((one, two), 2) == [one, two]
+    with pytest.raises(ValueError, match="there are 2 recipes for 3 members"):
+        recipe_of_each([one, two], 3)
 
 
 def test_but_changes_what_it_is_told_and_checks_again():

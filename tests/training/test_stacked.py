@@ -110,6 +110,24 @@ def test_the_state_is_the_members_weights_by_name():
     assert list(stack.state()) == list(models[0].state_dict())
 
 
+def test_all_weights_stand_in_one_vector_of_whole_registers():
+    """Moving the vector moves the weights, and their gradients are its gradient; the rest is zero and stays so.
+
+    3 members, 6 inputs, 5 units, 4 classes: 90 + 15 + 60 + 12 numbers, in pieces of 96 + 16 + 64 + 16.
+    """
+    _, stack = models_and_stack((5,), torch.float32)
+    assert len(stack.weights) == len(stack.weights.grad) == 96 + 16 + 64 + 16
+    stack(draw(3, 2, 1, 2, 3, purpose="x")).square().sum().backward()
+    wanted = [parameter - 0.5 * parameter.grad for parameter in stack.parameters()]
+    stack.weights -= 0.5 * stack.weights.grad
+    pieces = stack.weights.split([90, 6, 15, 1, 60, 4, 12, 4])
+    for piece, parameter, want in zip(pieces[0::2], stack.parameters(), wanted, strict=True):
+        assert parameter.grad.abs().min() < parameter.grad.abs().max()
+        assert parameter.equal(want)
+        assert piece.equal(want.flatten())
+    assert all(rest.abs().max() == 0 for rest in pieces[1::2])
+
+
 @pytest.mark.parametrize("name", ["small-mlp", "mlp", "large-mlp"])
 def test_the_perceptrons_of_the_zoo_can_be_stacked(name):
     assert can_stack(build(name, (1, 4, 4), 3, seed=0))

@@ -3,12 +3,13 @@
 from spurlab.training.batches import Batches, Member, order_of
 from spurlab.training.engines import Trained, clip, flush_denormals, train_each, train_group
 from spurlab.training.ensemble import Ensemble
-from spurlab.training.fit import Progress, fit, grouped
-from spurlab.training.recipe import RECIPES, Recipe
+from spurlab.training.fit import Progress, fit, grouped, usable_device
+from spurlab.training.pool import WorkerError
+from spurlab.training.recipe import PER_MEMBER, RECIPES, Recipe
 from spurlab.training.stacked import StackedMLP, can_stack
-from spurlab.training.workers import WorkerError
 
 __all__ = [
+    "PER_MEMBER",
     "RECIPES",
     "Batches",
     "Ensemble",
@@ -26,4 +27,5 @@ __all__ = [
     "order_of",
     "train_each",
     "train_group",
+    "usable_device",
 ]

@@ -1,8 +1,9 @@
 """What each member sees: the order of its examples, and whole batches for all members of a group."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float32, Int64
@@ -25,19 +26,34 @@ def order_of(member: Member, epoch: int) -> Int64[Tensor, " n"]:
     return torch.randperm(len(member.data), generator=rng_for(member.seed, "order", epoch))
 
 
+def noise_of(member: Member, epoch: int) -> Callable[[tuple[int, ...]], Float32[Tensor, "..."]]:
+    """Standard Gaussian noise for the member's batches of this epoch: call it with the shape of each batch in turn."""
+    return partial(torch.randn, generator=rng_for(member.seed, "noise", epoch))
+
+
 class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
     The members share `base` and the number of training examples. Inputs come in one buffer that the next batch
     overwrites.
+
+    Args:
+        input_noise: of each member, see `Recipe`; none if empty.
     """
 
-    def __init__(self, members: Sequence[Member], batch_size: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        input_noise: Sequence[float] = (),
+    ) -> None:
         plants = [member.data for member in members]
         base, self._examples = plants[0].base, len(plants[0])
         if any(plant.base is not base or len(plant) != self._examples for plant in plants):
             raise ValueError("members of one group must share their base data and their number of training examples.")
         self._members, self._batch_size, self._device = members, batch_size, torch.device(device)
+        self._input_noise = list(input_noise) or [0.0] * len(members)
         self._base_inputs, self._base_labels = base.inputs.to(device), base.labels.to(device)
         self._overlay_inputs = torch.cat([plant.inputs for plant in plants]).to(device)
         self._overlay_labels = torch.cat([plant.labels for plant in plants]).to(device)
@@ -51,6 +67,7 @@ class Batches:
         """The batches of one epoch, inputs and labels."""
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)
+        noises = [noise_of(member, epoch) if self._input_noise[i] else None for i, member in enumerate(self._members)]
         # appended examples have no row in the base: any row does, the overlay covers it
         orders = orders.clamp_(max=len(self._base_labels) - 1).to(self._device)
         for rows, hit in zip(orders.split(self._batch_size, dim=1), hits, strict=True):
@@ -61,7 +78,11 @@ class Batches:
             if hit is not None:
                 place, overlay = hit
                 inputs[place], labels[place] = self._overlay_inputs[overlay], self._overlay_labels[overlay]
-            yield inputs.view(*rows.shape, *inputs.shape[1:]), labels.view(rows.shape)
+            inputs = inputs.view(*rows.shape, *inputs.shape[1:])
+            for own, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
+                if noise is not None:
+                    own.add_(noise(own.shape).to(self._device), alpha=sd)
+            yield inputs, labels.view(rows.shape)
 
     def _hits(self, orders: Int64[Tensor, "m n"]) -> list[tuple[Tensor, Tensor] | None]:
         """For each batch: which of its ``m * b`` places belong to the overlays, and which overlay rows go there."""

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spurlab.training.batches import Batches, Member, order_of
-from spurlab.training.recipe import Recipe
+from spurlab.training.batches import Batches, Member, noise_of, order_of
+from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
 from spurlab.training.stacked import StackedMLP, State, can_stack
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -66,7 +66,7 @@ def stack_states(models: Sequence[nn.Module]) -> State:
 def train_group(
     make: Callable[[int], nn.Module],
     members: Sequence[Member],
-    recipe: Recipe,
+    recipe: Recipe | Sequence[Recipe],
     *,
     device: torch.device | str = "cpu",
     after_epoch: Callable[[], None] = lambda: None,
@@ -74,38 +74,55 @@ def train_group(
 ) -> Trained:
     """Train all members at once: one batched product for each layer, one fused optimizer step for all.
 
-    Members share their base data and their number of examples. What a member learns does not depend on its
-    companions, save for rounding; one that diverges leaves the others alone.
+    Members share their base data and their number of examples. On one machine and with one number of threads, what a
+    member learns is the same to the bit in any company, or none; one that diverges leaves the others alone.
 
     Args:
         make: the member's network with its initial weights, by seed.
+        recipe: one for all, or one for each member; they may differ in the settings of `PER_MEMBER`.
         after_epoch: called after each epoch.
         after_step: called with each member's loss at each step.
 
     Raises:
-        ValueError: a network that cannot be stacked (see `can_stack`); `train_each` takes any.
+        ValueError: a network that cannot be stacked (see `can_stack`; `train_each` takes any), or recipes that differ
+            in more.
     """
+    recipes = _recipes_of(members, recipe)
+    if len(members) == 1:
+        # PyTorch multiplies a batch of one matrix with another kernel, which rounds otherwise. With a twin beside it,
+        # the member gets the same bits as in any company.
+        trained = train_group(
+            make,
+            [members[0]] * 2,
+            recipes * 2,
+            device=device,
+            after_epoch=after_epoch,
+            after_step=None if after_step is None else lambda losses: after_step(losses[:1]),
+        )
+        return Trained({name: each[:1].clone() for name, each in trained.state.items()}, trained.losses[:1].clone())
+    shared = recipes[0].shared
     models = [make(member.seed) for member in members]
     if not all(can_stack(model) for model in models):
         raise ValueError(
             f"{type(models[0]).__name__} cannot be trained in lockstep, which knows Flatten, then Linear and ReLU in "
             "turns. Train it with the engine 'plain'."
         )
-    state = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
-    del models  # the stacked copy is trained
-    network = StackedMLP(state, PRECISIONS[recipe.precision])
+    stacked = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
+    network = StackedMLP(stacked, PRECISIONS[shared.precision])
+    del models, stacked  # the network's own copy is trained
     parameters = list(network.parameters())
-    optimizer, schedule = recipe.optimizer_for(parameters)
-    batches = Batches(members, recipe.batch_size, device)
-    history = torch.zeros(recipe.epochs, len(members))
-    for epoch in range(recipe.epochs):
+    optimizer, schedule = shared.optimizer_for([network.weights])
+    batches = Batches(members, shared.batch_size, device, [recipe.input_noise for recipe in recipes])
+    history = torch.zeros(shared.epochs, len(members))
+    for epoch in range(shared.epochs):
         total = torch.zeros(len(members), device=device)
         for inputs, labels in batches.epoch(epoch):
             logits = network(inputs)
             # classes before examples: the softmax over the few classes then runs along the many examples
             losses = F.cross_entropy(logits.transpose(1, 2).contiguous(), labels, reduction="none").mean(1)
             losses.sum().backward()
-            clip(parameters, recipe)
+            clip(parameters, recipes)
+            decay(parameters, recipes)
             optimizer.step()
             total += losses.detach() * labels.shape[1]
             if after_step is not None:
@@ -113,30 +130,50 @@ def train_group(
         schedule.step()
         history[epoch] = (total / len(members[0].data)).cpu()
         after_epoch()
-    return Trained(network.state(), history.T.contiguous())
+    return Trained({name: each.clone() for name, each in network.state().items()}, history.T.contiguous())
 
 
-def clip(parameters: Sequence[Tensor], recipe: Recipe) -> None:
-    """Clip each member's gradient, by the norm over all its parameters and by value, as `recipe` says; in place.
+def _recipes_of(members: Sequence[Member], recipe: Recipe | Sequence[Recipe]) -> list[Recipe]:
+    recipes = recipe_of_each(recipe, len(members))
+    if len({each.shared for each in recipes}) > 1:
+        raise ValueError(
+            f"the recipes of one group may differ only in {', '.join(PER_MEMBER)}. Train the others in another group."
+        )
+    return recipes
 
-    The factor is the one of ``torch.nn.utils.clip_grad_norm_``, which the slow twin uses.
+
+def clip(parameters: Sequence[Tensor], recipe: Recipe | Sequence[Recipe]) -> None:
+    """Clip each member's gradient, by the norm over all its parameters and by value, as its recipe says; in place.
+
+    One member after the other, as ``torch.nn.utils.clip_grad_norm_`` does it, which the slow twin uses: a sum over
+    several members at once would round by their number, and would be no faster.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if recipe.clip_norm is not None:
-        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
-        factor = (recipe.clip_norm / (squares.sqrt() + 1e-6)).clamp(max=1)
-        for gradient in gradients:
-            gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
-    if recipe.clip_value is not None:
-        for gradient in gradients:
-            gradient.clamp_(-recipe.clip_value, recipe.clip_value)
+    for i, own in enumerate(recipe_of_each(recipe, len(gradients[0]))):
+        if own.clip_norm is not None:
+            norms = torch.stack([torch.linalg.vector_norm(gradient[i]) for gradient in gradients])
+            factor = (own.clip_norm / (torch.linalg.vector_norm(norms) + 1e-6)).clamp(max=1)
+            for gradient in gradients:
+                gradient[i].mul_(factor)
+        if own.clip_value is not None:
+            for gradient in gradients:
+                gradient[i].clamp_(-own.clip_value, own.clip_value)
+
+
+def decay(parameters: Sequence[Tensor], recipe: Recipe | Sequence[Recipe]) -> None:
+    """Add each member's l2 penalty to its gradient, as PyTorch's optimizers do; in place."""
+    weights = [(parameter.detach(), parameter.grad) for parameter in parameters if parameter.grad is not None]
+    for i, own in enumerate(recipe_of_each(recipe, len(parameters[0]))):
+        if own.weight_decay > 0:
+            for weight, gradient in weights:
+                gradient[i].add_(weight[i], alpha=own.weight_decay)
 
 
 @flush_denormals()
 def train_each(
     make: Callable[[int], nn.Module],
     members: Sequence[Member],
-    recipe: Recipe,
+    recipe: Recipe | Sequence[Recipe],
     *,
     device: torch.device | str = "cpu",
     after_epoch: Callable[[], None] = lambda: None,
@@ -146,7 +183,10 @@ def train_each(
 
     `after_epoch` is called after each epoch of each member; `after_step` with one loss.
     """
-    trained = [_train_one(make(member.seed), member, recipe, device, after_epoch, after_step) for member in members]
+    trained = [
+        _train_one(make(member.seed), member, own, device, after_epoch, after_step)
+        for member, own in zip(members, _recipes_of(members, recipe), strict=True)
+    ]
     return Trained(stack_states([model for model, _ in trained]), torch.stack([losses for _, losses in trained]))
 
 
@@ -166,11 +206,14 @@ def _train_one(
     history = torch.zeros(recipe.epochs)
     autocast = torch.autocast(torch.device(device).type, PRECISIONS[recipe.precision], recipe.precision != "float32")
     for epoch in range(recipe.epochs):
-        total = torch.zeros((), device=device)
+        total, noise = torch.zeros((), device=device), noise_of(member, epoch)
         for rows in order_of(member, epoch).to(device).split(recipe.batch_size):
             optimizer.zero_grad()
+            batch = inputs[rows]
+            if recipe.input_noise:
+                batch = batch + recipe.input_noise * noise(batch.shape).to(device)
             with autocast:
-                logits = model(inputs[rows])
+                logits = model(batch)
             loss = F.cross_entropy(logits.float(), labels[rows])
             loss.backward()
             if recipe.clip_norm is not None:

@@ -16,7 +16,7 @@ from spurlab.models import architecture_named, build, seeded
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
-from spurlab.training.recipe import Recipe
+from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.stacked import can_stack
 from spurlab.training.workers import Job, run_in_workers
 
@@ -47,7 +47,7 @@ class Progress:
 def fit(
     architecture: str | Callable[[], nn.Module],
     members: Sequence[Member],
-    recipe: Recipe,
+    recipe: Recipe | Sequence[Recipe],
     *,
     classes: int,
     engine: EngineName = "auto",
@@ -58,16 +58,17 @@ def fit(
 ) -> Ensemble:
     """Train one network for each member, in groups that run in lockstep, spread over one-thread worker processes.
 
-    A member's initial weights and the order of its examples depend on its own seed alone, so it is the same network,
-    to rounding, whatever it is grouped with. On one machine the same call gives the same numbers.
+    A member's initial weights, the order of its examples and its noise depend on its own seed alone, so it is the same
+    network whatever it is grouped with: to the bit on one machine, with one thread.
 
     Args:
         architecture: a name of the zoo, or a function that makes the network (it is trained in this process).
         members: the networks to train; they share one base training set.
-        recipe: how to train.
+        recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
         engine: ``lockstep``, ``plain`` (one at a time, for any network), or ``auto``: lockstep where it can.
-        group_size: the most members that train in lockstep.
+        group_size: the most members that train in lockstep; those of one group have equal numbers of examples and
+            recipes with equal ``shared``.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
         device: other than the CPU: trained in this process.
         progress: called when training starts and after each epoch of a group.
@@ -77,8 +78,8 @@ def fit(
         ``ensemble.diverged`` and named in the log; the others are not touched by it.
 
     Raises:
-        ValueError: no members, members of different base data, a label beyond `classes`, an unknown engine, device
-            or architecture, or a network that cannot run in lockstep when asked to.
+        ValueError: no members, members of different base data, recipes that do not fit them, a label beyond `classes`,
+            an unknown engine, device or architecture, or a network that cannot run in lockstep when asked to.
         WorkerError: a worker process died twice over the same group, or failed.
     """
     if not members:
@@ -94,19 +95,22 @@ def fit(
         raise ValueError(f"`engine` must be one of {', '.join(get_args(EngineName))}, but it is {engine!r}.")
     if workers is not None and workers < 0:
         raise ValueError(f"`workers` must be 0 (train in this process) or more, but it is {workers}.")
+    recipes = recipe_of_each(recipe, len(members))
+    if len(lengths := sorted({each.epochs for each in recipes})) > 1:
+        raise ValueError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
     if engine == "auto":
         engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
     train = train_group if engine == "lockstep" else train_each
-    device = _usable(device)
+    device = usable_device(device)
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not in_zoo or device.type != "cpu":
         workers = 0
 
-    start, done, total = time.perf_counter(), 0, len(members) * recipe.epochs
+    start, done, total = time.perf_counter(), 0, len(members) * recipes[0].epochs
 
     def advance(model_epochs: int) -> None:
         nonlocal done
@@ -114,16 +118,16 @@ def fit(
         progress(Progress(done, total, time.perf_counter() - start))
 
     advance(0)
-    groups = grouped(members, group_size, workers)
+    groups = grouped(members, group_size, workers, recipes)
     if workers > 0:
-        job = Job(name, base, classes, recipe, engine)
-        trained = run_in_workers(job, [[members[i] for i in group] for group in groups], workers, advance)
+        parts = [([members[i] for i in group], [recipes[i] for i in group]) for group in groups]
+        trained = run_in_workers(Job(name, base, classes, engine), parts, workers, advance)
     else:
         trained = [
             train(
                 make,
                 [members[i] for i in group],
-                recipe,
+                [recipes[i] for i in group],
                 device=device,
                 after_epoch=partial(advance, len(group) if engine == "lockstep" else 1),
             )
@@ -141,7 +145,7 @@ def fit(
     return ensemble
 
 
-def _usable(device: torch.device | str) -> torch.device:
+def usable_device(device: torch.device | str) -> torch.device:
     """The device, if PyTorch knows it and this machine has it."""
     try:
         usable = torch.device(device)
@@ -152,8 +156,15 @@ def _usable(device: torch.device | str) -> torch.device:
     return usable
 
 
-def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[list[int]]:
-    """Members that may train in lockstep (equal numbers of examples), in even groups that keep all workers busy.
+def grouped(
+    members: Sequence[Member], group_size: int, workers: int, recipes: Sequence[Recipe] = ()
+) -> list[list[int]]:
+    """Members that may train in lockstep, in even groups that keep all workers busy.
+
+    Those of one group have equal numbers of examples and recipes with equal ``shared``.
+
+    Args:
+        recipes: of each member; none: one for all.
 
     >>> from spurlab.data import Examples
     >>> from spurlab.patterns import Planted
@@ -163,9 +174,10 @@ def grouped(members: Sequence[Member], group_size: int, workers: int) -> list[li
     """
     if group_size < 1:
         raise ValueError(f"`group_size` must be 1 or more, but it is {group_size}.")
-    by_length = sorted(range(len(members)), key=lambda i: len(members[i].data))
+    shared = [recipe.shared for recipe in recipes]
+    kinds = [(shared.index(shared[i]) if shared else 0, len(member.data)) for i, member in enumerate(members)]
     groups = []
-    for _, same in groupby(by_length, key=lambda i: len(members[i].data)):
+    for _, same in groupby(sorted(range(len(members)), key=kinds.__getitem__), key=kinds.__getitem__):
         places = list(same)
         parts = -(-len(places) // group_size)
         if workers > 1:

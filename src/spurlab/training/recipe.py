@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,6 +11,8 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
 OptimizerName = Literal["adam", "sgd"]
 Precision = Literal["float32", "bfloat16"]
+# settings in which the members of one lockstep group may differ
+PER_MEMBER = ("weight_decay", "input_noise", "clip_norm", "clip_value")
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,18 @@ class Recipe:
         epochs: 0 leaves the initial weights.
         milestones: after so many epochs the rate is multiplied by `decay`.
         decay: the factor at each milestone.
-        clip_norm: the largest l2 norm of a member's whole gradient, or None.
-        clip_value: the largest absolute value of each number of the gradient, or None; comes after `clip_norm`.
+        clip_norm: the largest l2 norm of a member's whole gradient; None (as is infinity): any.
+        clip_value: the largest absolute value of each number of the gradient, after `clip_norm`; None (as is infinity):
+            any.
+        input_noise: standard deviation of the Gaussian noise that is added to the training inputs, in units of the
+            inputs, anew at each step; the sum is not clipped. In [0, inf).
         precision: of the matrix products; weights and optimizer stay float32.
 
     Raises:
         ValueError: a setting outside its range; the sentence names it.
 
-    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping).
+    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping);
+    readme and notebook of its code (weight decay, input noise).
     """
 
     optimizer: OptimizerName = "adam"
@@ -46,9 +52,13 @@ class Recipe:
     decay: float = 0.1
     clip_norm: float | None = None
     clip_value: float | None = None
+    input_noise: float = 0.0
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) == math.inf:
+                object.__setattr__(self, name, None)
         for name, allowed in (("optimizer", get_args(OptimizerName)), ("precision", get_args(Precision))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
@@ -60,6 +70,7 @@ class Recipe:
             "epochs": self.epochs < 0,
             "milestones": list(self.milestones) != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones),
             "decay": not 0 < self.decay <= 1,
+            "input_noise": not (0 <= self.input_noise < math.inf),
             "clip_norm": self.clip_norm is not None and not self.clip_norm > 0,
             "clip_value": self.clip_value is not None and not self.clip_value > 0,
         }
@@ -84,6 +95,15 @@ class Recipe:
         scaled = sorted({round(milestone * epochs / self.epochs) for milestone in self.milestones})
         return self.but(epochs=epochs, milestones=tuple(milestone for milestone in scaled if 0 < milestone < epochs))
 
+    @property
+    def shared(self) -> "Recipe":
+        """The same recipe with the settings of `PER_MEMBER` at their defaults: members with equal ones train together.
+
+        >>> RECIPES["quick"].but(weight_decay=0.1, clip_norm=1.0).shared == RECIPES["quick"]
+        True
+        """
+        return self.but(**{each.name: each.default for each in fields(self) if each.name in PER_MEMBER})
+
     def optimizer_for(self, parameters: Sequence[Tensor]) -> tuple[torch.optim.Optimizer, LRScheduler]:
         """PyTorch's optimizer, one fused step for all parameters, and the schedule that is stepped after each epoch."""
         optimizer: torch.optim.Optimizer
@@ -94,6 +114,18 @@ class Recipe:
                 parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
             )
         return optimizer, MultiStepLR(optimizer, list(self.milestones), gamma=self.decay)
+
+
+def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Recipe]:
+    """One recipe for each member; a single one is for all.
+
+    Raises:
+        ValueError: another number of recipes than of members.
+    """
+    recipes = [recipe] * members if isinstance(recipe, Recipe) else list(recipe)
+    if len(recipes) != members:
+        raise ValueError(f"there are {len(recipes)} recipes for {members} members: give one, or one for each member.")
+    return recipes
 
 
 RECIPES: dict[str, Recipe] = {

@@ -1,7 +1,7 @@
 """Many perceptrons in one: stacked weights, one batched matrix product for each layer."""
 
 from collections.abc import Mapping
-from itertools import cycle
+from itertools import accumulate, cycle
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 State = dict[str, Tensor]
+
+LANES = 16  # float32 numbers in the widest vector register, and 64 bytes, on which matrix products like to start
 
 
 def can_stack(model: nn.Module) -> bool:
@@ -36,9 +38,14 @@ class StackedMLP(nn.Module):
     is what makes lockstep fast: on a CPU, first touching fresh memory costs as much as a layer's bias and ReLU.
     So call ``backward`` before the next ``forward``.
 
+    All weights stand in one vector, `weights`, with their gradients in ``weights.grad``: that is what an optimizer
+    steps. Each parameter is a piece of it, filled up with zeros to whole vector registers. The last numbers of a tensor
+    that fills none are computed by another loop, which rounds otherwise, and which member they belong to would depend
+    on how many there are.
+
     Args:
         state: the members' ``state_dict`` with a leading axis m, named as in `nn.Sequential` (``1.weight``, ``1.bias``,
-            ...): weights ``m out in``, biases ``m out``.
+            ...): weights ``m out in``, biases ``m out``; copied.
         precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
     """
 
@@ -46,9 +53,16 @@ class StackedMLP(nn.Module):
         super().__init__()
         # weight, bias, weight, bias, ... by layer, in whatever order a file gave them back
         self._names = sorted(state, key=lambda name: (int(name.split(".")[0]), name.endswith("bias")))
-        self._parameters_in_order = nn.ParameterList(nn.Parameter(state[name]) for name in self._names)
-        for parameter in self._parameters_in_order:
-            parameter.grad = torch.zeros_like(parameter)
+        ends = list(accumulate(-(-state[name].numel() // LANES) * LANES for name in self._names))
+        first = state[self._names[0]]
+        self.weights, self.weights.grad = first.new_zeros(ends[-1]), first.new_zeros(ends[-1])
+        self._parameters_in_order = nn.ParameterList()
+        for name, start in zip(self._names, [0, *ends], strict=False):
+            place = slice(start, start + state[name].numel())
+            self.weights[place] = state[name].flatten()
+            parameter = nn.Parameter(self.weights[place].view_as(state[name]))
+            parameter.grad = self.weights.grad[place].view_as(state[name])
+            self._parameters_in_order.append(parameter)
         self._scratch = _Scratch(precision)
 
     def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
