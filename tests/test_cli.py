@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from spurlab.studies import Store
+
 SPURLAB = [str(Path(sys.executable).with_name("spurlab"))]
 TINY = ["--set", "n=[0,3]", "--set", "seed=[0,1]", "--set", "recipe.epochs=1", "--set", "recipe.milestones=[]"]
 
@@ -110,15 +112,59 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
     rows = json.loads(first.stdout)
     assert len(rows) == 2 * 2 * 2 * 2
     assert {"measure", "value", "pattern", "target", "n", "seed", "dataset", "epochs", "torch"} <= set(rows[0])
-    files = ["rows.csv", "rows.parquet", "scores.pdf", "scores.png", "study.json"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
-    before = (tmp_path / "out" / "rows.csv").read_bytes()
+    files = [f"quickstart.{ending}" for ending in ("csv", "parquet", "pdf", "png", "svg")] + ["results.sqlite"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == files
+    before = (tmp_path / "out" / "quickstart.csv").read_bytes()
+    elsewhere = spurlab("run", "quickstart", *TINY, "--out", "elsewhere", "--json")
+    same = ("measure", "value", "pattern", "target", "n", "seed", "training")
+    assert [[row[key] for key in same] for row in json.loads(elsewhere.stdout)] == [[r[k] for k in same] for r in rows]
     again = spurlab("run", "quickstart", *TINY, "--out", "out")
-    assert "R3, planted in class 0 (T-shirt/top): " in again.stdout
+    assert "R3, target 0 (T-shirt/top): " in again.stdout
     assert re.search(r"learnt (at|up to) n = 3", again.stdout)
-    assert (tmp_path / "out" / "rows.csv").read_bytes() == before
-    refused(spurlab("run", "quickstart", *TINY, "--set", "n=[0,4]", "--out", "out"), "other settings", "--out")
-    assert (tmp_path / "out" / "rows.csv").read_bytes() == before
+    assert "training" not in again.stderr  # all was there
+    assert (tmp_path / "out" / "quickstart.csv").read_bytes() == before
+
+
+def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
+    """What the plan counts is what is there after the run; a part of the study finds its networks done."""
+    where = [*TINY, "--out", "out"]
+    plan = json.loads(spurlab("plan", "quickstart", *where, "--no-time", "--json").stdout)
+    assert {key: plan[key] for key in ("cells", "rows", "trainings", "shared", "done", "to_do")} == {
+        "cells": 8,
+        "rows": 16,
+        "trainings": 6,
+        "shared": 2,
+        "done": 0,
+        "to_do": 6,
+    }
+    assert not (tmp_path / "out").exists()
+    assert len(json.loads(spurlab("run", "quickstart", *where, "--only", "pattern=R3", "--json").stdout)) == 8
+    part = spurlab("plan", "quickstart", *where, "--only", "pattern=R3").stdout
+    assert "4 done in out, 0 to do" in part
+    after = json.loads(spurlab("plan", "quickstart", *where, "--json").stdout)
+    assert (after["done"], after["to_do"]) == (2, 4)  # the clean networks are to be measured with S3 too
+    assert after["seconds"] > 0
+    assert after["memory"] > 1e8
+    verdicts = json.loads(spurlab("claims", "out", "--json").stdout)
+    assert {verdict["outcome"] for verdict in verdicts} == {"undecided"}  # two networks decide nothing
+    assert "undecided" in spurlab("claims", "out").stdout
+    assert spurlab("report", "out").returncode == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "How many examples does it take?" in page
+    assert "spurlab run quickstart --set &#39;n=[0,3]&#39;" in page or "spurlab run quickstart --set 'n=[0,3]'" in page
+
+
+@pytest.mark.parametrize("command", ["claims", "report"])
+def test_a_folder_without_results_is_a_mistake(spurlab, command):
+    refused(spurlab(command, "nowhere"), "no results in nowhere", "spurlab run")
+
+
+def test_a_damaged_store_is_a_failure_and_stays_as_it_is(spurlab, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.sqlite").write_bytes(b"x" * 5000)
+    refused(spurlab("run", "quickstart", *TINY, "--out", "out"), "damaged", "left as they are", code=1)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["results.sqlite"]
+    assert (tmp_path / "out" / "results.sqlite").read_bytes() == b"x" * 5000
 
 
 @pytest.mark.parametrize(
@@ -133,6 +179,9 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
         (["data", "info", "fashion-mnst"], ["Did you mean 'fashion-mnist'"]),
         (["run", "quickstart", "--executor", "ray"], ["ray", "local"]),
         (["run", "quickstart", "--device", "warp"], ["warp"]),
+        (["run", "quickstart", "--only", "pattern=S1"], ["pattern=S1", "R3, S3"]),
+        (["run", "fig2-cifar10"], ["no architecture 'resnet20'"]),
+        (["plan", "quickstart", "--set", "recipe.epoch=3"], ["Did you mean 'recipe.epochs'"]),
         (["data", "info", "mnistv9-3-0-0"], ["v9"]),
         (["patterns", "--dataset", "nothing"], ["nothing"]),
     ],
@@ -148,7 +197,19 @@ def test_debug_shows_the_traceback(spurlab):
 
 
 @pytest.mark.parametrize(
-    "command", [["data", "list"], ["data", "get"], ["data", "info"], ["patterns"], ["models"], ["list"], ["run"]]
+    "command",
+    [
+        ["data", "list"],
+        ["data", "get"],
+        ["data", "info"],
+        ["patterns"],
+        ["models"],
+        ["list"],
+        ["run"],
+        ["plan"],
+        ["claims"],
+        ["report"],
+    ],
 )
 def test_help_has_an_example_and_does_not_wait_for_torch(spurlab, command):
     result = spurlab(*command, "--help", PYTHONPROFILEIMPORTTIME="1")
@@ -184,7 +245,7 @@ def test_ctrl_c_stops_cleanly(tmp_path):
     ) as process:
         try:
             deadline = time.monotonic() + 60
-            while not list(tmp_path.glob("spurlab-*/group-*")) and time.monotonic() < deadline:
+            while not list(tmp_path.glob("out/.running/*")) and time.monotonic() < deadline:
                 time.sleep(0.1)
             process.send_signal(signal.SIGINT)
             said = process.communicate(timeout=60)[1]
@@ -193,5 +254,7 @@ def test_ctrl_c_stops_cleanly(tmp_path):
     assert process.returncode == 130
     assert "stopped" in said
     assert "Traceback" not in said
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["study.json"]
-    assert not list(tmp_path.glob("spurlab-*"))
+    assert "goes on from there" in said
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == [".running", "results.sqlite"]
+    with Store(tmp_path / "out", read_only=True) as store:
+        assert store._connection.execute("SELECT count(*) FROM claim").fetchone() == (0,)

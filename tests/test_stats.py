@@ -11,7 +11,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spurlab.seeds import rng_for
-from spurlab.stats import Estimate, Learnt, holm, learnt_at, null_rank, paired_difference, paired_test
+from spurlab.stats import (
+    Estimate,
+    Learnt,
+    holm,
+    learnt_at,
+    mean_above,
+    null_rank,
+    paired_difference,
+    paired_test,
+    pearson,
+)
 
 values = st.lists(st.integers(-1000, 1000).map(lambda i: i / 64), min_size=2, max_size=12)
 p_lists = st.lists(st.floats(0, 1), max_size=6)
@@ -293,3 +303,75 @@ def test_null_rank_is_uniform_where_the_pattern_is_one_of_its_family():
 def test_null_rank_of_nan_is_nan():
     assert math.isnan(null_rank(math.nan, tensor([0.1])))
     assert math.isnan(null_rank(0.1, tensor([0.1, math.nan])))
+
+
+# -- A mean against a limit --
+
+
+@given(values, st.integers(-1000, 1000).map(lambda i: i / 64))
+@settings(deadline=None)
+def test_mean_above_is_scipys_one_sided_t_test_and_the_interval_as_a_p_value(numbers, limit):
+    assume(len(set(numbers)) > 1)
+    estimate = Estimate.across_models(tensor(numbers))
+    p = mean_above(estimate, limit)
+    assert p == pytest.approx(scipy.stats.ttest_1samp(numbers, limit, alternative="greater").pvalue, abs=1e-9)
+    assume(abs(2 * p - 0.05) > 1e-9)
+    assert (2 * p < 0.05) == (estimate.low > limit)
+
+
+def test_mean_above_without_spread_and_without_models():
+    alike = Estimate.across_models(tensor([0.5, 0.5, 0.5]))
+    assert [mean_above(alike, limit) for limit in (0.4, 0.5, 0.6)] == [0, 1, 1]
+    assert math.isnan(mean_above(Estimate.across_models(tensor([0.5])), 0.0))
+    assert math.isnan(mean_above(Estimate.across_models(tensor([0.5, math.nan])), 0.0))
+
+
+# -- Correlation --
+
+
+@given(st.lists(st.tuples(st.integers(-99, 99), st.integers(-99, 99)), min_size=4, max_size=12))
+@settings(deadline=None)
+def test_pearson_is_scipys(pairs):
+    x, y = (tensor([float(number) for number in side]) for side in zip(*pairs, strict=True))
+    assume(len(set(x.tolist())) > 1 and len(set(y.tolist())) > 1)
+    want = scipy.stats.pearsonr(x.numpy(), y.numpy())
+    assume(abs(want.statistic) < 1 - 1e-9)
+    got = pearson(x, y)
+    assert (got.r, got.p) == pytest.approx((want.statistic, want.pvalue), abs=1e-9)
+    assert (got.low, got.high) == pytest.approx(tuple(want.confidence_interval()), abs=1e-9)
+
+
+def test_pearson_by_hand():
+    """1234 and 1324: covariance 4, both sums of squares 5, so r = 4/5; t = .8 sqrt(2 / .36) = 4 sqrt(2) / 3.
+
+    For 2 degrees of freedom P(|T| > t) = 1 - t / sqrt(2 + t^2) = 1 - .8.
+    """
+    got = pearson(tensor([1.0, 2.0, 3.0, 4.0]), tensor([1.0, 3.0, 2.0, 4.0]))
+    assert got.r == pytest.approx(0.8)
+    assert got.p == pytest.approx(0.2)
+    assert got.high == pytest.approx(math.tanh(math.atanh(0.8) + 1.959964), rel=1e-6)  # n - 3 = 1
+    assert got.above(math.tanh(math.atanh(0.8) - 1.959964)) == pytest.approx(0.025, rel=1e-5)
+    assert got.above(0.8) == pytest.approx(0.5)
+
+
+def test_pearson_at_its_ends():
+    x = tensor([1.0, 2.0, 4.0, 8.0])
+    for sign in (1, -1):
+        line = pearson(x, sign * 3 * x + 1)
+        assert line.r == pytest.approx(sign)
+        assert line.p == pytest.approx(0, abs=1e-6)
+        assert line.above(0.0) == pytest.approx(float(sign < 0), abs=1e-6)
+    assert str(pearson(x[:3], tensor([1.0, 0.0, 3.0]))) == "0.79"  # three points: no interval
+    for other in (torch.ones(4), x * math.nan):
+        nothing = pearson(x, other)
+        assert math.isnan(nothing.r) and math.isnan(nothing.p) and math.isnan(nothing.above(0.0))  # noqa: PT018
+    assert math.isnan(pearson(x[:2], x[:2]).r)
+    with pytest.raises(ValueError, match="4 and 3 numbers"):
+        pearson(x, x[:3])
+
+
+def test_fishers_interval_covers_the_truth_as_often_as_it_says():
+    """Normal pairs with correlation .6: of 1,000 intervals Binomial(1000, .95) cover it; four sd are 28."""
+    draws = torch.randn(1000, 2, 7, generator=rng_for(3, "test"), dtype=torch.float64)
+    found = [pearson(a, 0.6 * a + 0.8 * b) for a, b in draws]
+    assert abs(sum(c.low <= 0.6 <= c.high for c in found) - 950) < 28  # one seed in about 16,000; ours is fixed

@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from spurlab.training import Progress as TrainingProgress
+    from spurlab.data import Dataset
+    from spurlab.studies import Study, StudyProgress
 
 app = typer.Typer(
     name="spurlab",
@@ -234,51 +237,192 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         print(f"{room}: {', '.join(known) if known else 'none yet'}")
 
 
+StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")]
+Profile = Annotated[str | None, typer.Option(help="quick or paper, where the study has them; quick is the default.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="axis=value or axis=[values], e.g. pattern=R3; repeatable.")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results, also of several studies; default out/STUDY.")]
+ExecutorName = Annotated[str, typer.Option(help="local: worker processes on this machine.")]
+Workers = Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")]
+Device = Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")]
+Folder = Annotated[Path, typer.Argument(help="A folder that `spurlab run` has filled.")]
+
+
 @app.command("run")
 def run_study(
-    study: Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")],
-    profile: Annotated[str | None, typer.Option(help="quick or paper, where the study has profiles.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results; default out/STUDY.")] = None,
-    executor: Annotated[str, typer.Option(help="local: worker processes on this machine.")] = "local",
-    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")] = None,
-    device: Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")] = "cpu",
+    study: StudyName,
+    profile: Profile = None,
+    set_: Set = None,
+    only: Only = None,
+    out: Out = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    device: Device = "cpu",
     offline: Offline = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run a study: train what it needs, then print tables and verdicts and write rows and a figure.
+    """Run a study: train what is missing, then print tables and verdicts and write rows and a figure.
+
+    Stopped in whatever way, the same command goes on where it was.
 
     Example: [bold]spurlab run quickstart[/bold]
 
-    Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --out out/short[/bold]
+    Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
     """
-    from spurlab.data import load
-    from spurlab.studies import cells_of, check_grid, claim_folder, load_study, run, trainings_of, write_rows
+    from spurlab.studies import decide, run
 
-    if executor != "local":
-        raise typer.BadParameter(f"{executor!r} is not there yet; use 'local'.", param_hint="--executor")
-    what = load_study(study, profile, set_ or [])
-    folder = out if out is not None else Path("out") / Path(study).stem
-    data = load(what.dataset, offline=offline or None)
-    check_grid(what, data)
-    claim_folder(folder, what)
-    count = len(trainings_of(cells_of(what)))
-    with _stops_cleanly(), _progress_bar(f"training {count} networks on {what.dataset}") as advance:
-        rows = run(what, data, workers=workers, device=device, progress=advance)
-    from spurlab.report import curve_table, curves, save_figure, study_figure
+    what, folder = _study(study, profile, set_, only), _folder(out, study)
+    command = shlex.join(_command(study, profile, set_, only, folder))
+    with _stops_cleanly(), _study_bar(what.name) as advance:
+        result = run(
+            what,
+            folder,
+            executor=executor,
+            workers=workers,
+            device=device,
+            load=_loader(offline),
+            progress=advance,
+            command=command,
+        )
+    from spurlab.report import claims_table, save_figure, study_figure, study_tables
 
-    found = curves(rows)
-    written = write_rows(rows, folder) + save_figure(study_figure(what, data, found), folder / "scores")
+    written = result.write() + save_figure(study_figure(result), folder / what.name)
     if as_json:
-        _print_json([row.flat() for row in rows])
+        _print_json(result.rows.to_dict("records"))
     else:
         console = _console()
-        for curve in found:
-            console.print(curve_table(curve, data.class_names[curve.target]))
+        for table in study_tables(result):
+            console.print(table)
+        if what.claims:
+            console.print(claims_table(decide(result.rows, what.claims)))
     _say_written(written, as_json)
+
+
+@app.command("plan")
+def plan_study(
+    study: StudyName,
+    profile: Profile = None,
+    set_: Set = None,
+    only: Only = None,
+    out: Out = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    device: Device = "cpu",
+    time_: Annotated[bool, typer.Option("--time/--no-time", help="Train a few steps to tell time and memory.")] = True,
+    offline: Offline = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What `run` would train: how much is shared, done and left, and the time and memory that it takes here.
+
+    Example: [bold]spurlab plan fig2-mnist --out out/paper[/bold]
+    """
+    from dataclasses import asdict
+
+    from spurlab.studies import plan
+
+    what, folder = _study(study, profile, set_, only), _folder(out, study)
+    with _waiting("training a few steps of each kind" if time_ else ""):
+        found = plan(
+            what,
+            folder,
+            executor=executor,
+            workers=workers,
+            device=device,
+            load=_loader(offline),
+            calibrate=time_,
+        )
+    if as_json:
+        _print_json({"study": what.name, "profile": what.profile, "out": str(folder)} | asdict(found))
+        return
+    print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
+    print(f"  {found.cells:,} cells, {found.rows:,} rows")
+    print(f"  {found.trainings:,} networks to train; {found.shared:,} cells share another's network")
+    groups = f"{found.groups:,} groups, {max(found.workers, 1)} at a time"
+    print(f"  {found.done:,} done in {folder}, {found.to_do:,} to do in {groups}")
+    if found.seconds is not None and found.memory is not None and found.to_do:
+        print(f"  about {_duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
+
+
+@app.command("claims")
+def claims(
+    folder: Folder,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Each claim of the papers that the rows of a folder bear on: the statistic, its interval, the verdict.
+
+    Example: [bold]spurlab claims out/quickstart[/bold]
+    """
+    from spurlab.studies import decide, results_in, together
+
+    results = results_in(folder)
+    numbers = sorted({number for result in results for number in result.study.claims}) or None
+    verdicts = decide(together(results), numbers)
+    if as_json:
+        _print_json([verdict.record() for verdict in verdicts])
+        return
+    from spurlab.report import claims_table
+
+    _console().print(claims_table(verdicts))
+
+
+@app.command("report")
+def report(
+    folder: Folder,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """One HTML page that opens from disk: answers, verdicts, figures, tables and where they come from.
+
+    Example: [bold]spurlab report out/quickstart[/bold]
+    """
+    from spurlab.report import write_report
+    from spurlab.studies import decide, results_in, together
+
+    results = results_in(folder)
+    numbers = sorted({number for result in results for number in result.study.claims})
+    written = write_report(results, decide(together(results), numbers) if numbers else [], folder)
+    if as_json:
+        _print_json({"written": [str(path) for path in written]})
+    else:
+        _say_written(written, as_json)
+
+
+def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
+    """The study that the options mean."""
+    from spurlab.studies import load_study, narrowed
+
+    return narrowed(load_study(study, profile, changes or []), only or [])
+
+
+def _folder(out: Path | None, study: str) -> Path:
+    return out if out is not None else Path("out") / Path(study).stem
+
+
+def _command(
+    study: str, profile: str | None, changes: list[str] | None, only: list[str] | None, folder: Path
+) -> list[str]:
+    """The command line that gives the same rows."""
+    profiles = ["--profile", profile] if profile else []
+    repeated = [word for change in changes or [] for word in ("--set", change)]
+    repeated += [word for each in only or [] for word in ("--only", each)]
+    return ["spurlab", "run", study, *profiles, *repeated, "--out", str(folder)]
+
+
+def _loader(offline: bool) -> "Callable[[str], Dataset]":
+    from spurlab.data import load
+
+    return partial(load, offline=offline or None)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
@@ -287,28 +431,59 @@ def _stops_cleanly() -> "Iterator[None]":
     try:
         yield
     except KeyboardInterrupt:
-        print("spurlab: stopped; no results were written. The same command starts again.", file=sys.stderr)
+        print("spurlab: stopped; what was finished is kept. The same command goes on from there.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager
-def _progress_bar(title: str) -> "Iterator[Callable[[TrainingProgress], None]]":
-    """A bar on stderr while training, with the rate and the time left; one line where that is no terminal."""
+def _waiting(what: str) -> "Iterator[None]":
+    """A spinner on stderr where that is a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if what and sys.stdout.isatty() and console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
+    """A bar for the whole study on stderr and a line for each group under way; one line where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True)
     if not (sys.stdout.isatty() and console.is_terminal):
-        yield lambda now: None if now.done else print(f"{title} ...", file=sys.stderr)
-        return
-    columns = (TextColumn("training"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None, state="starting")
+        said = False
 
-        def advance(now: "TrainingProgress") -> None:
-            left = "" if now.seconds_left == float("inf") else f", {now.seconds_left:.0f} s left"
-            state = f"{now.done}/{now.total} model-epochs, {now.rate:.1f} a second{left}"
-            bar.update(task, completed=now.done, total=now.total, state=state)
+        def say(now: "StudyProgress") -> None:
+            nonlocal said
+            if now.total and not said:
+                print(f"{name}: training {now.of - now.networks} of {now.of} networks ...", file=sys.stderr)
+            said = True
+
+        yield say
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=console, transient=True) as bar:
+        overall = bar.add_task(name, total=None, state="starting")
+        inner: dict[str, Any] = {}
+
+        def advance(now: "StudyProgress") -> None:
+            left = "" if now.seconds_left == float("inf") else f", {_duration(now.seconds_left)} left"
+            state = f"{now.networks}/{now.of} networks{left}"
+            if now.waiting:
+                state = f"waiting for another process to finish {now.waiting} networks"
+            bar.update(overall, completed=now.done, total=max(now.total, 1), state=state)
+            under_way = {f"  {what} #{place}": (done, of) for place, (what, done, of) in enumerate(now.running, 1)}
+            for gone in set(inner) - set(under_way):
+                bar.remove_task(inner.pop(gone))
+            for what, (done, of) in under_way.items():
+                if what not in inner:
+                    inner[what] = bar.add_task(what.rpartition(" #")[0], total=of, state="")
+                bar.update(inner[what], completed=done, total=of, state=f"epoch {done}/{of}")
 
         yield advance
 

@@ -1,25 +1,35 @@
-"""Rows to curves, with numbers small enough to work out by hand; figures that can be opened."""
+"""Rows to curves and groups, with numbers small enough to work out by hand."""
 
 import math
 
+import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
-from spurlab.report import curve_table, curves, pattern_gallery, save_figure, score_figure
+from spurlab.report import curves, groups
+from spurlab.report.sheets import verdict_of
+from spurlab.report.summary import diverged, estimates, networks, per_network
 from spurlab.stats import holm, paired_test
-from spurlab.studies import Row
 
 SCORES = {0: [0.0, 0.1, 0.0], 1: [0.1, 0.1, 0.0], 10: [0.5, 0.7, 0.6]}
 
 
-def rows_of(scores, pattern="R3", target=0):
-    return [
-        Row(measure, value if measure == "spurious_score" else 0.9, pattern, target, n, seed, {})
+def rows_of(scores, pattern="R3", target=0, **settings):
+    return pd.DataFrame(
+        {
+            "measure": measure,
+            "value": value if measure == "spurious_score" else 0.9,
+            "pattern": pattern,
+            "target": target,
+            "n": n,
+            "seed": seed,
+            "training": f"{pattern if n else ''} {target if n else ''} {n} {seed} {settings}",
+        }
+        | settings
         for n, values in scores.items()
         for seed, value in enumerate(values)
         for measure in ("spurious_score", "accuracy")
-    ]
+    )
 
 
 def test_a_curve_pairs_seeds_with_their_own_control():
@@ -34,13 +44,15 @@ def test_a_curve_pairs_seeds_with_their_own_control():
     assert ten.accuracy.value == pytest.approx(0.9)
 
 
-def test_the_order_of_rows_does_not_matter():
-    """Seeds are paired by their number, not by their place among the rows."""
-    assert curves(rows_of(SCORES)[::-1]) == curves(rows_of(SCORES))
+def test_neither_the_order_of_rows_nor_doubles_matter():
+    """Seeds are paired by their number, not by their place; two studies may share a network."""
+    rows = rows_of(SCORES)
+    assert curves(rows[::-1]) == curves(rows)
+    assert curves(pd.concat([rows, rows])) == curves(rows)
 
 
 def test_one_curve_for_each_pattern_and_target():
-    rows = rows_of(SCORES) + rows_of(SCORES, "S3") + rows_of(SCORES, "S3", 1)
+    rows = pd.concat([rows_of(SCORES), rows_of(SCORES, "S3"), rows_of(SCORES, "S3", 1)])
     assert [(curve.pattern, curve.target) for curve in curves(rows)] == [("R3", 0), ("S3", 0), ("S3", 1)]
 
 
@@ -50,40 +62,64 @@ def test_a_diverged_seed_is_left_out_everywhere_and_named():
     (without,) = curves(rows_of(SCORES))
     assert curve.points == without.points
     assert curve.diverged == (3,)
-    assert "diverged seeds 3" in str(curve_table(curve, "T-shirt").title)
+    assert "without the diverged seeds 3" in verdict_of(curve)
+    assert diverged(rows_of(scores)) == 1
+
+
+def test_a_seed_that_is_not_finished_is_left_out_too():
+    scores = {n: values if n == 10 else [*values, 0.5] for n, values in SCORES.items()}
+    (curve,) = curves(rows_of(scores))
+    assert (curve.diverged, curve.unfinished) == ((), (3,))
+    assert "unfinished seeds 3" in verdict_of(curve)
+    assert curve.points == curves(rows_of(SCORES))[0].points
 
 
 def test_no_network_left_is_said_in_words():
     (curve,) = curves(rows_of({n: [math.nan] * 3 for n in SCORES}))
-    assert "no network is left" in str(curve_table(curve, "T-shirt").title)
+    assert "no network is left" in verdict_of(curve)
 
 
 def test_a_single_network_gives_no_verdict():
     (curve,) = curves(rows_of({n: values[:1] for n, values in SCORES.items()}))
-    assert "undecided" in str(curve_table(curve, "T-shirt").title)
+    assert "undecided" in verdict_of(curve)
     assert math.isnan(curve.points[-1].p)
 
 
-def test_figures_are_written_as_png_and_pdf_and_always_the_same(tmp_path):
-    strips = {"R3": torch.rand(3, 1, 28, 28), "Co": torch.rand(2, 3, 32, 32)}
-    drawn = curves(rows_of(SCORES) + rows_of(SCORES, "Co"))
-    made = [save_figure(score_figure(drawn, strips, "t"), tmp_path / name) for name in ("one", "two")]
-    for one, two in zip(*made, strict=True):
-        assert one.read_bytes() == two.read_bytes()
-    png, pdf = made[0]
-    with Image.open(png) as image:
-        assert image.size == (1800, 800)
-    assert pdf.read_bytes().startswith(b"%PDF")
-    save_figure(pattern_gallery(strips, "g"), tmp_path / "gallery")
-    assert (tmp_path / "gallery.png").stat().st_size > 10_000
+def test_scores_without_accuracies_make_a_curve():
+    rows = rows_of(SCORES)
+    (curve,) = curves(rows[rows["measure"] == "spurious_score"])
+    assert math.isnan(curve.points[0].accuracy.value)
+    assert curve.verdict.n == 10
 
 
-def test_the_figure_shows_the_numbers_of_the_curves():
-    """The drawn line passes through the means, and its bars end where the intervals end."""
-    (curve,) = curves(rows_of(SCORES))
-    axes = score_figure([curve], {"R3": torch.rand(1, 1, 4, 4)}, "t").axes[0]
-    line, _, (bars,) = axes.containers[0]
-    assert line.get_ydata() == pytest.approx([point.score.value for point in curve.points])
-    ends = [end for segment in bars.get_segments() for end in segment[:, 1]]
-    assert ends == pytest.approx([end for point in curve.points for end in (point.score.low, point.score.high)])
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "10"]
+@pytest.mark.parametrize(
+    ("settings", "labels"),
+    [
+        ([{"optimizer": "adam"}, {"optimizer": "sgd"}], ["Adam", "SGD"]),
+        ([{"optimizer": "adam", "momentum": 0.9}, {"optimizer": "sgd", "momentum": 0.8}], ["Adam", "SGD"]),
+        ([{"clip_norm": math.nan}, {"clip_norm": 0.1}], ["no clipping", "clipped by norm at 0.1"]),
+        ([{"architecture": "mlp"}, {"architecture": "large-mlp"}], ["MLP", "large MLP"]),
+        ([{"weight_decay": 0.0}, {"weight_decay": 1e-5}], ["weight decay 0", "weight decay 1e-05"]),
+        ([{"dataset": "mnist"}, {"dataset": "cifar10"}], ["", ""]),
+        ([{"optimizer": "adam"}], [""]),
+    ],
+)
+def test_groups_are_named_by_what_tells_them_apart(settings, labels):
+    found = groups(pd.concat([rows_of(SCORES, **each) for each in settings]))
+    assert [group.label for group in found] == labels
+    assert all(len(group.rows) == len(rows_of(SCORES)) for group in found)
+
+
+def test_averages_within_a_network_come_before_averages_over_networks():
+    """Two targets of three seeds are three networks' worth of evidence, not six; NaN in one target loses the seed."""
+    rows = pd.concat([rows_of({3: [0.0, 0.2, 0.4]}), rows_of({3: [0.2, 0.4, math.nan]}, target=1)])
+    rows = rows[rows["measure"] == "spurious_score"]
+    assert per_network(rows, "spurious_score", n=3).dropna().tolist() == pytest.approx([0.1, 0.3])
+    mean = estimates(rows, ["pattern", "n"])["R3", 3]
+    assert (mean.value, mean.models) == (pytest.approx(0.2), 2)
+
+
+def test_networks_are_counted_once_and_patterns_are_none():
+    both = pd.concat([rows_of(SCORES), rows_of(SCORES, target=1)])
+    assert networks(both) == 3 + 2 * 6  # n = 0 is shared
+    assert networks(both.assign(measure="empirical_norm")) == 0

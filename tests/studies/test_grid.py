@@ -1,6 +1,13 @@
 """Cells share trainings: what is counted here is what a machine would spend its time on."""
 
-from spurlab.studies import Cell, cells_of, load_study, trainings_of
+import json
+from dataclasses import fields, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spurlab.studies import Cell, Setting, Training, cells_of, groups_of, load_study, trainings_of
+from spurlab.training import RECIPES, Recipe
 
 
 def test_the_quickstart_trains_55_networks_for_60_cells():
@@ -12,11 +19,98 @@ def test_the_quickstart_trains_55_networks_for_60_cells():
 def test_figure_2_of_the_paper_needs_495_trainings_not_560():
     """7 patterns x 2 targets x 7 counts x 5 seeds = 490, and 5 clean networks for all patterns and both targets."""
     grid = ["pattern=['S1','S2','S3','R1','R2','R3','Co']", "target=[0,1]", "n=[0,3,5,10,20,100,2000,5000]"]
-    cells = cells_of(load_study("quickstart", changes=grid))
-    assert (len(cells), len(trainings_of(cells))) == (560, 495)
+    for study in load_study("quickstart", changes=grid), load_study("fig2-mnist", "paper"):
+        cells = cells_of(study)
+        assert (len(cells), len(trainings_of(cells))) == (560, 495)
+
+
+def test_counts_of_shipped_studies():
+    """By hand: 2 optimizers x (5 clean + 2 patterns x 2 n x 5), twice for two data sets; with clipping 3 ways."""
+    cells = {name: cells_of(load_study(name)) for name in ("fig7-optimizer", "fig8-clipping", "regularization")}
+    assert {name: len(trainings_of(of)) for name, of in cells.items()} == {
+        "fig7-optimizer": 2 * 2 * 25,
+        "fig8-clipping": 2 * 3 * 25,
+        "regularization": (5 + 4 + 3) * (5 + 2 * 5),
+    }
+    together = [*cells["fig7-optimizer"], *cells["fig8-clipping"]]  # Adam without clipping is in both
+    assert len(trainings_of(together)) == 100 + 150 - 50
+
+
+SETTING = Setting("mnist", "mlp", "replace", RECIPES["quick"])
+APPENDED = replace(SETTING, how="append")
+
+
+def cell(pattern="R3", target=0, n=0, seed=4, setting=SETTING):
+    return Cell(setting, SETTING, pattern, target, n, seed)
 
 
 def test_cells_share_a_training_only_without_planted_examples():
-    assert Cell("R3", 0, 0, 4).training == Cell("S3", 1, 0, 4).training
-    assert Cell("R3", 0, 0, 4).training != Cell("R3", 0, 0, 3).training
-    assert Cell("R3", 0, 3, 4).training != Cell("R3", 1, 3, 4).training
+    assert cell("R3").training == cell("S3", 1).training == cell(setting=APPENDED).training
+    assert cell().training != cell(seed=3).training
+    assert cell("R3", 0, 3).training != cell("R3", 1, 3).training
+    assert cell(n=3).training != cell(n=3, setting=APPENDED).training
+
+
+def test_every_setting_of_a_training_is_in_its_key():
+    """Each change gives another key, and other data too."""
+    one = Training(SETTING, "R3", 0, 3, 4)
+    recipe = SETTING.recipe
+    others = [
+        one._replace(pattern="S3"),
+        one._replace(target=1),
+        one._replace(n=30),
+        one._replace(seed=40),
+        one._replace(setting=APPENDED),
+        one._replace(setting=replace(SETTING, dataset="fashion-mnist")),
+        one._replace(setting=replace(SETTING, architecture="large-mlp")),
+        *(
+            one._replace(setting=replace(SETTING, recipe=recipe.but(**{name: value})))
+            for name, value in [
+                ("optimizer", "sgd"),
+                ("learning_rate", 0.1),
+                ("momentum", 0.5),
+                ("weight_decay", 0.1),
+                ("batch_size", 64),
+                ("epochs", 11),
+                ("milestones", (6,)),
+                ("decay", 0.5),
+                ("clip_norm", 0.1),
+                ("clip_value", 0.1),
+                ("input_noise", 0.1),
+                ("precision", "bfloat16"),
+            ]
+        ),
+    ]
+    assert len({field.name for field in fields(Recipe)}) == 12  # a new setting belongs into the list above
+    keys = [training.key("data") for training in (one, *others)] + [one.key("other data")]
+    assert len(set(keys)) == len(keys)
+    assert one.key("data") == Training(replace(SETTING), "R3", 0, 3, 4).key("data")
+
+
+def test_a_setting_at_its_default_is_not_in_the_key():
+    """So a setting that a later version adds does not change the keys of what is trained already."""
+    assert "input_noise" not in SETTING.identity
+    assert json.loads(SETTING.identity)["recipe"] == {"epochs": 10, "milestones": [6, 8]}
+
+
+def test_a_training_survives_json():
+    one = Training(APPENDED, "R3", 0, 3, 4)
+    assert Training.from_json(json.loads(json.dumps(one.as_json()))) == one
+
+
+@given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 5))
+def test_groups_are_even_hold_each_training_once_and_keep_workers_busy(count, size, workers):
+    trainings = [Training(SETTING, None, None, 0, seed) for seed in range(count)]
+    groups = groups_of(trainings, [10] * count, size, workers)
+    assert [training for group in groups for training in group] == trainings
+    assert max(map(len, groups)) <= size
+    assert max(map(len, groups)) - min(map(len, groups)) <= 1
+    assert len(groups) % max(workers, 1) == 0 or len(groups) == count
+
+
+def test_groups_hold_one_kind_each():
+    """Members may differ in what lockstep keeps apart, not in the optimizer or the number of examples."""
+    recipes = [RECIPES["quick"].but(**change) for change in ({}, {"weight_decay": 0.1}, {"optimizer": "sgd"})]
+    trainings = [Training(replace(SETTING, recipe=recipe), "R3", 0, 3, 4) for recipe in recipes]
+    assert [len(group) for group in groups_of(trainings, [10, 10, 10], 10, 1)] == [2, 1]
+    assert [len(group) for group in groups_of(trainings, [10, 13, 10], 10, 1)] == [1, 1, 1]

@@ -1,7 +1,7 @@
-"""A study from file to rows, against the same steps by hand."""
+"""A study from file to rows, against the same steps by hand; what is trained, and what is not trained again."""
 
-import json
 import math
+import threading
 
 import pandas as pd
 import pytest
@@ -10,95 +10,211 @@ import torch
 from spurlab.data import Dataset
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
-from spurlab.studies import StudyError, claim_folder, load_study, run, write_rows
+from spurlab.studies import EXECUTORS, StudyError, load_study, narrowed, results_in, run, together
+from spurlab.studies.executors import local
 from spurlab.training import Member, train_each
 
-CHANGES = ["n=[0, 40]", "seed=[3, 5]", "recipe.epochs=2", "recipe.milestones=[1]", "architecture=small-mlp", "target=1"]
-
 
 @pytest.fixture(scope="module")
-def small(mini):
-    """Every fifth training image, every fourth test image: small, and all classes are in it."""
-    train, test = mini.train[torch.arange(0, 10_000, 5)], mini.test[torch.arange(0, 2_000, 4)]
-    return Dataset(mini.name, train, test, mini.class_names, mini.input_range, mini.source)
+def small_result(small, tmp_path_factory):
+    study = load_study("quickstart", changes=SMALL)
+    return run(study, tmp_path_factory.mktemp("out"), workers=0, load=lambda name: small)
 
 
-@pytest.fixture(scope="module")
-def rows(small):
-    return run(load_study("quickstart", changes=CHANGES), small, workers=0)
+SMALL = ["n=[0, 40]", "seed=[3, 5]", "recipe.epochs=2", "architecture=small-mlp", "target=1", "weights=true"]
 
 
-def test_rows_hold_what_the_same_steps_by_hand_give(small, rows):
+@pytest.fixture
+def trained(monkeypatch):
+    """The trainings that executors are given from here on, in their order."""
+    seen = []
+
+    def counting(tasks, *rest):
+        def noted():
+            for task in tasks:
+                seen.extend(task.trainings)
+                yield task
+
+        return local(noted(), *rest)
+
+    monkeypatch.setitem(EXECUTORS, "local", counting)
+    return seen
+
+
+def test_rows_hold_what_the_same_steps_by_hand_give(small, small_result):
     """One network alone, planted, trained by the slow twin and scored with a loop over test images."""
-    study = load_study("quickstart", changes=CHANGES)
     pattern = make_pattern("R3", small.shape, 5)
     member = Member(plant(small.train, pattern, 1, 40, 5), 5)
     model = build("small-mlp", small.shape, 10, 5)
-    train_each(lambda seed: model, [member], study.recipe.recipe)
+    train_each(lambda seed: model, [member], small_result.study.grids[0].recipe[0])
     with torch.no_grad():
         clean = model.eval()(small.test.inputs).softmax(-1)
         marked = model(pattern(small.test.inputs)).softmax(-1)
     score = sum(float(after[1]) - float(before[1]) > 0.1 for before, after in zip(clean, marked, strict=True)) / 500
     right = sum(int(p.argmax()) == int(y) for p, y in zip(clean, small.test.labels, strict=True)) / 500
-    found = {row.measure: row.value for row in rows if (row.pattern, row.n, row.seed) == ("R3", 40, 5)}
+    rows = small_result.rows
+    found = rows[(rows.pattern == "R3") & (rows.n == 40) & (rows.seed == 5)].set_index("measure").value
     assert found["spurious_score"] == pytest.approx(score, abs=0.01)  # 5 of 500 images may stand at the threshold
     assert found["accuracy"] == pytest.approx(right, abs=0.01)
 
 
-def test_each_cell_has_two_rows_and_every_row_explains_itself(rows):
-    points = [(row.measure, row.pattern, row.target, row.n, row.seed) for row in rows]
-    assert len(set(points)) == len(points) == 2 * 2 * 2 * 2
-    for row in rows:
-        settings = row.flat()
-        assert (settings["dataset"], settings["architecture"], settings["epochs"]) == ("fashion-mini", "small-mlp", 2)
+def test_each_cell_has_two_rows_and_every_row_explains_itself(small, small_result):
+    rows = small_result.rows
+    assert len(rows) == len(rows.drop_duplicates(["measure", "pattern", "target", "n", "seed"])) == 2 * 2 * 2 * 2
+    for _, row in rows.iterrows():
+        assert (row.dataset, row.architecture, row.epochs) == ("fashion-mini", "small-mlp", 2)
         assert 0 <= row.value <= 1
-        assert settings["torch"] == torch.__version__
+        assert (row.torch, row.data, row.device) == (torch.__version__, small.checksum, "cpu")
+        assert row.seconds > 0
+        assert pd.Timestamp(row.finished).tzinfo is not None
 
 
-def test_patterns_share_the_clean_network(rows):
+def test_patterns_share_the_clean_network(small_result):
     """n = 0 is one network for R3 and S3: the same accuracy, but scores of two patterns."""
-    clean = {(row.pattern, row.seed): row.value for row in rows if row.n == 0 and row.measure == "accuracy"}
-    assert clean["R3", 3] == clean["S3", 3]
-    assert clean["R3", 5] == clean["S3", 5]
+    rows = small_result.rows[(small_result.rows.n == 0) & (small_result.rows.seed == 3)]
+    assert rows.training.nunique() == 1
+    assert rows[rows.measure == "accuracy"].value.nunique() == 1
+    assert len(rows[rows.measure == "spurious_score"]) == 2
 
 
-def test_more_than_the_class_has_is_refused_before_training(small):
-    study = load_study("quickstart", changes=["n=[0, 5000]"])
-    with pytest.raises(StudyError, match=r"n = 5000.*class 0"):
-        run(study, small, workers=0, progress=lambda _: pytest.fail("something was trained"))
+def test_weights_on_request_are_those_that_were_measured(small, small_result):
+    """The accuracy of the kept weights, in a plain network, is the one in the row."""
+    row = small_result.rows[small_result.rows.measure == "accuracy"].iloc[0]
+    network = build("small-mlp", small.shape, 10, 0)
+    network.load_state_dict(small_result.weights(row.training))
+    with torch.no_grad():
+        right = (network(small.test.inputs).argmax(1) == small.test.labels).double().mean().item()
+    assert right == pytest.approx(row.value, abs=1e-12)
+    assert small_result.weights("nothing") is None
 
 
-def test_a_pattern_that_does_not_fit_is_refused_before_training(small):
+def test_what_is_finished_is_never_trained_again(small, study_of, tmp_path, trained):
+    """The second study shares the clean networks and R3; only its own pattern is trained. The third finds all."""
+    first = run(study_of("pattern=R3"), tmp_path, workers=0, load=lambda name: small)
+    assert len(trained) == 4
+    second = run(study_of("pattern=['R3', 'Co']"), tmp_path, workers=0, load=lambda name: small)
+    # the clean networks again, to be measured with Co
+    assert [(t.pattern, t.n) for t in trained[4:]] == [(None, 0), (None, 0), ("Co", 40), ("Co", 40)]
+    count = len(trained)
+    run(study_of("pattern=['Co', 'R3']"), tmp_path, workers=0, load=lambda name: small)
+    assert len(trained) == count
+    same = second.rows[second.rows.pattern == "R3"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(same, first.rows)
+
+
+def test_weights_that_were_not_kept_are_trained_for(small, study_of, tmp_path, trained):
+    study = study_of("pattern=R3")
+    first = run(study, tmp_path, workers=0, load=lambda name: small)
+    assert first.weights(first.rows.training[0]) is None
+    kept = run(study_of("pattern=R3", "weights=true"), tmp_path, workers=0, load=lambda name: small)
+    assert len(trained) == 8
+    assert kept.weights(kept.rows.training[0]) is not None
+
+
+def test_worker_processes_give_the_same_rows_to_the_bit(study_of, tmp_path):
+    """Groups of other sizes and other processes; the data come by name. One thread here as there."""
+    study = study_of("pattern=R3", "seed=[0, 1, 2]", "recipe.clip_norm=['none', 0.1]")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        here = run(study, tmp_path / "here", workers=0)
+    finally:
+        torch.set_num_threads(threads)
+    there = run(study, tmp_path / "there", workers=2)
+    assert here.rows.value.tolist() == there.rows.value.tolist()
+
+
+def test_two_runs_in_one_folder_share_the_work(small, study_of, tmp_path, trained):
+    """Two threads with a store each stand for two processes: together they train each network once."""
+    study, results = (
+        study_of("seed=[0, 1, 2, 3, 4, 5, 6, 7]", "pattern=R3", "recipe.epochs=1", "recipe.milestones=[]"),
+        [],
+    )
+    threads = [
+        threading.Thread(target=lambda: results.append(run(study, tmp_path, workers=0, load=lambda name: small)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(trained) == len(set(trained)) == 16
+    pd.testing.assert_frame_equal(results[0].rows, results[1].rows)
+
+
+def test_measures_of_patterns_and_architectures_train_nothing(small, tmp_path, trained):
+    norms = run(load_study("patterns", changes=["dataset=fashion-mini"]), tmp_path, load=lambda name: small)
+    sizes = run(load_study("table2"), tmp_path, load=lambda name: small)
+    assert trained == []
+    assert norms.rows[norms.rows.pattern == "S1"].value.tolist() == pytest.approx([1.0] * 5, abs=1e-3)
+    assert sizes.rows.set_index("architecture").value.to_dict() == {
+        "small-mlp": 203_530,
+        "mlp": 335_114,
+        "large-mlp": 932_362,
+    }
+    both = results_in(tmp_path)
+    assert [result.study.name for result in both] == ["patterns", "table2"]
+    assert len(together(both)) == 38
+
+
+def test_a_diverged_network_is_a_row_of_nan(small, study_of, tmp_path):
+    """Steps of 1e30 leave weights that are not finite."""
+    rows = run(
+        study_of("recipe.learning_rate=1e30", "recipe.optimizer=sgd", "pattern=R3"),
+        tmp_path,
+        workers=0,
+        load=lambda name: small,
+    ).rows
+    assert rows.value.isna().all()
+    assert results_in(tmp_path)[0].rows.value.isna().all()
+
+
+def test_pattern_importance_is_the_mean_over_the_box_of_the_largest_weights(small, tmp_path):
+    study = load_study("fig5-weights", changes=["dataset=fashion-mini", "n=[0, 9]", "seed=1", "recipe.epochs=1"])
+    result = run(study, tmp_path, workers=0, load=lambda name: small)
+    for _, row in result.rows[result.rows.measure == "pattern_importance"].iterrows():
+        weight = result.weights(row.training)["1.weight"]
+        corner = [max(weight[:, 28 * i + j].tolist()) for i in range(5) for j in range(5)]
+        assert row.value == pytest.approx(sum(corner) / 25, rel=1e-6)
+
+
+def test_marked_accuracy_counts_marked_images_with_their_true_labels(small, tmp_path):
+    changes = ["dataset=fashion-mini", "pattern=S3", "seed=1", "n=[0, 200]", "recipe.epochs=2", "weights=true"]
+    study = load_study("regularization", changes=[*changes, "recipe.weight_decay=0", "measure=marked_accuracy"])
+    study = narrowed(study, ["recipe.input_noise=0.0", "recipe.clip_value=none"])
+    result = run(study, tmp_path, workers=0, load=lambda name: small)
+    pattern = make_pattern("S3", small.shape, 1)
+    for _, row in result.rows.iterrows():
+        network = build("mlp", small.shape, 10, 0)
+        network.load_state_dict(result.weights(row.training))
+        with torch.no_grad():
+            guessed = network(pattern(small.test.inputs)).argmax(1)
+        assert row.value == pytest.approx((guessed == small.test.labels).double().mean().item(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("n=[0, 5000]", r"n = 5000.*class 1"), ("target=10", r"class 10")],
+)
+def test_what_the_data_cannot_give_is_refused_before_training(small, study_of, tmp_path, trained, change, words):
+    with pytest.raises(StudyError, match=words):
+        run(study_of(change), tmp_path / "out", workers=0, load=lambda name: small)
+    assert trained == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_that_does_not_fit_is_refused_before_training(small, study_of, tmp_path):
     """Co needs 25 rows; these images have 20."""
     train, test = (type(part)(part.inputs[:, :, :20], part.labels) for part in (small.train, small.test))
     low = Dataset("low", train, test, small.class_names, small.input_range, small.source)
-    with pytest.raises(StudyError, match="pattern Co"):
-        run(load_study("quickstart", changes=["pattern=Co"]), low, workers=0)
+    for changes in (["pattern=Co"], ["pattern=Co", "n=0"]):
+        with pytest.raises(StudyError, match="pattern Co"):
+            run(study_of(*changes), tmp_path / "out", workers=0, load=lambda name: low)
 
 
-def test_rows_survive_csv_and_parquet(rows, tmp_path):
-    csv, parquet = write_rows(rows, tmp_path)
+def test_rows_survive_csv_and_parquet(small_result):
+    csv, parquet = small_result.write()
     for table in (pd.read_csv(csv), pd.read_parquet(parquet)):
-        assert table["value"].tolist() == pytest.approx([row.value for row in rows], rel=1e-15)
-        assert table["pattern"].tolist() == [row.pattern for row in rows]
+        assert table["value"].tolist() == pytest.approx(small_result.rows["value"].tolist(), rel=1e-15)
+        assert table["pattern"].tolist() == small_result.rows["pattern"].tolist()
         assert not any(math.isnan(value) for value in table["value"])
-
-
-def test_a_folder_keeps_the_results_of_other_settings(rows, tmp_path):
-    study, other = load_study("quickstart"), load_study("quickstart", changes=["n=1"])
-    claim_folder(tmp_path, other)  # nothing was written after it: free for others
-    claim_folder(tmp_path, study)
-    write_rows(rows, tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    claim_folder(tmp_path, study)  # the same study may run again
-    with pytest.raises(StudyError, match="holds the results of other settings"):
-        claim_folder(tmp_path, other)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert json.loads((tmp_path / "study.json").read_text())["n"] == list(study.n)
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    """A file stands where the folder should be."""
-    (tmp_path / "file").touch()
-    with pytest.raises(StudyError, match="cannot be written"):
-        claim_folder(tmp_path / "file" / "out", load_study("quickstart"))

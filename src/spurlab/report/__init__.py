@@ -1,17 +1,25 @@
-"""Reports: rows in, tables and figures out."""
+"""Reports: rows in, tables, figures and one page out."""
 
-from spurlab.report.figures import pattern_gallery, save_figure, score_figure, study_figure
-from spurlab.report.summary import Curve, Point, curves
-from spurlab.report.tables import curve_table, verdict_of
+from spurlab.report.figures import FIGURES, pattern_gallery, save_figure, score_figure, study_figure
+from spurlab.report.page import write_report
+from spurlab.report.sheets import verdict_of
+from spurlab.report.summary import Curve, Group, Point, curves, groups
+from spurlab.report.tables import claims_table, curve_table, study_tables
 
 __all__ = [
+    "FIGURES",
     "Curve",
+    "Group",
     "Point",
+    "claims_table",
     "curve_table",
     "curves",
+    "groups",
     "pattern_gallery",
     "save_figure",
     "score_figure",
     "study_figure",
+    "study_tables",
     "verdict_of",
+    "write_report",
 ]

@@ -1,33 +1,67 @@
-"""Curves as tables for the terminal."""
+"""Tables for the terminal."""
+
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
-from spurlab.report.summary import Curve
+from spurlab.report.figures.notes import panel_title, target_title
+from spurlab.report.sheets import Number, Sheet, curve_sheet, study_sheets, verdict_of
+from spurlab.report.summary import Curve, curves, groups
+from spurlab.studies import StudyResult, Verdict
 
 
 def curve_table(curve: Curve, target_name: str) -> Table:
-    """Score at each n with its interval, paired difference to n = 0 and test accuracy; the verdict below."""
-    seeds = curve.points[0].score.models
+    """Score at each n with its interval, paired difference to n = 0 and test accuracy; the verdict above."""
+    title = f"{curve.pattern}, planted in class {curve.target} ({target_name}): {verdict_of(curve)}"
+    return as_table(curve_sheet(curve, title))
+
+
+def study_tables(result: StudyResult) -> list[Table]:
+    """The tables that suit the study; for scores, one for each curve, and of several the verdicts last."""
+    sheets = study_sheets(result)
+    if result.study.figure != "scores":
+        return [as_table(sheet) for sheet in sheets]
+    found = [
+        curve_sheet(
+            curve,
+            f"{panel_title(group.dataset, group.label, curve.pattern, target_title(group.dataset, curve.target))}: "
+            f"{verdict_of(curve)}",
+        )
+        for group in groups(result.rows)
+        for curve in curves(group.rows)
+    ]
+    return [as_table(sheet) for sheet in (*found, *(sheets[:1] if len(found) > 1 else []))]
+
+
+def claims_table(verdicts: Sequence[Verdict]) -> Table:
+    """Each claim with its outcome, and what that rests on."""
+    table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
+    table.add_column("claim", justify="right", no_wrap=True)
+    table.add_column("what is claimed", ratio=5)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("finding", ratio=6)
+    table.add_column("networks", justify="right", no_wrap=True)
+    styles = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow"}
+    for verdict in verdicts:
+        outcome = Text(verdict.outcome, style=styles.get(verdict.outcome, ""))
+        words = (Text(verdict.claim.statement), outcome, Text(verdict.finding))
+        table.add_row(str(verdict.claim.number), *words, f"{verdict.models:,}", end_section=True)
+    return table
+
+
+def as_table(sheet: Sheet) -> Table:
+    """The table for the terminal; its words are no markup."""
     table = Table(
-        title=f"{curve.pattern}, planted in class {curve.target} ({target_name}): {verdict_of(curve)}",
-        caption=f"mean [95 % interval] over {seeds} networks; p: paired, one-sided, Holm-corrected over n",
+        title=Text(sheet.title),
+        caption=Text(sheet.note) if sheet.note else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("n", "spurious score", "difference to n = 0", "p", "test accuracy"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for point in curve.points:
-        difference = "" if point.difference is None else f"{point.difference}"
-        p = "" if point.p is None else f"{point.p:.2g}"
-        table.add_row(str(point.n), f"{point.score}", difference, p, f"{point.accuracy:.3f}")
+    for heading, numeric in zip(sheet.headings, sheet.numeric, strict=True):
+        table.add_column(Text(heading), justify="right" if numeric else "left", no_wrap=True)
+    for line in sheet.lines:
+        table.add_row(*(Text(cell.text if isinstance(cell, Number) else cell) for cell in line))
     return table
-
-
-def verdict_of(curve: Curve) -> str:
-    """The verdict, with the seeds that had to be left out."""
-    if curve.points[0].score.models == 0:
-        return "undecided: no network is left, since one of every seed diverged"
-    left_out = ", ".join(str(seed) for seed in curve.diverged)
-    return f"{curve.verdict}" + (f" (without the diverged seeds {left_out})" if left_out else "")

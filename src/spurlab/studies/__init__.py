@@ -1,26 +1,55 @@
-"""Studies: a TOML file in, rows out."""
+"""Studies: a TOML file in; trainings, rows and verdicts out."""
 
-from spurlab.studies.grid import Cell, Training, cells_of, trainings_of
-from spurlab.studies.rows import claim_folder, frame, write_rows
-from spurlab.studies.run import Row, check_grid, pattern_of, planted, run
-from spurlab.studies.study import RecipeSettings, Study, StudyError, load_study, shipped
+from spurlab.studies.claims import CLAIMS, Claim, Part, Verdict, decide
+from spurlab.studies.executors import EXECUTORS, Executor
+from spurlab.studies.grid import Cell, Setting, Training, cells_of, groups_of, trainings_of
+from spurlab.studies.measures import MEASURES, Measure
+from spurlab.studies.plan import Plan, plan
+from spurlab.studies.results import StudyResult, results_in, rows_of, together
+from spurlab.studies.run import StudyProgress, run
+from spurlab.studies.store import FolderError, Store, StoreError
+from spurlab.studies.study import Grid, Study, StudyError, load_study, narrowed, shipped
+from spurlab.studies.task import Outcome, Task, pattern_of, perform, planted
+from spurlab.studies.work import Work, work_of
 
 __all__ = [
+    "CLAIMS",
+    "EXECUTORS",
+    "MEASURES",
     "Cell",
-    "RecipeSettings",
-    "Row",
+    "Claim",
+    "Executor",
+    "FolderError",
+    "Grid",
+    "Measure",
+    "Outcome",
+    "Part",
+    "Plan",
+    "Setting",
+    "Store",
+    "StoreError",
     "Study",
     "StudyError",
+    "StudyProgress",
+    "StudyResult",
+    "Task",
     "Training",
+    "Verdict",
+    "Work",
     "cells_of",
-    "check_grid",
-    "claim_folder",
-    "frame",
+    "decide",
+    "groups_of",
     "load_study",
+    "narrowed",
     "pattern_of",
+    "perform",
+    "plan",
     "planted",
+    "results_in",
+    "rows_of",
     "run",
     "shipped",
+    "together",
     "trainings_of",
-    "write_rows",
+    "work_of",
 ]

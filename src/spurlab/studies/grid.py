@@ -1,27 +1,86 @@
 """From a study to what must be trained: cells are points of the grid, and several can share one training."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from itertools import pairwise, product
+from typing import Any, NamedTuple
 
-from spurlab.studies.study import Study
+from spurlab.patterns import How
+from spurlab.studies.study import Study, recipe_from_json
+from spurlab.training import Recipe
+
+# Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
+TRAINING_VERSION = 1
+
+_DEFAULTS = asdict(Recipe())
 
 
 @dataclass(frozen=True)
-class Training:
+class Setting:
+    """What many trainings have in common."""
+
+    dataset: str
+    architecture: str
+    how: How
+    recipe: Recipe
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.dataset, self.architecture, self.how, self.recipe)))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept: a grid asks for it at every cell
+
+    @cached_property
+    def identity(self) -> str:
+        """What a key says of it: settings at their defaults are left out, so a new setting changes no old key."""
+        recipe = {key: value for key, value in asdict(self.recipe).items() if value != _DEFAULTS[key]}
+        about = {"dataset": self.dataset, "architecture": self.architecture, "how": self.how, "recipe": recipe}
+        return json.dumps(about, sort_keys=True)
+
+
+class Training(NamedTuple):
     """One network to train. Without planted examples (n = 0) it has neither pattern nor target."""
 
+    setting: Setting
     pattern: str | None
     target: int | None
     n: int
     seed: int
 
+    def key(self, checksum: str) -> str:
+        """Its name by content: the settings, the data (`checksum`) and the version of the training code."""
+        about = (
+            f"{TRAINING_VERSION}|{checksum}|{self.setting.identity}|{self.pattern}|{self.target}|{self.n}|{self.seed}"
+        )
+        return hashlib.sha256(about.encode()).hexdigest()[:20]
 
-@dataclass(frozen=True)
-class Cell:
-    """One point of the grid: a pattern, a target and a count, measured on the network of one seed."""
+    def as_json(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        setting = self.setting
+        about = {"dataset": setting.dataset, "architecture": setting.architecture, "how": setting.how}
+        planted = {"pattern": self.pattern, "target": self.target, "n": self.n, "seed": self.seed}
+        return about | planted | {"recipe": asdict(setting.recipe)}
 
-    pattern: str
+    @classmethod
+    def from_json(cls, about: dict[str, Any]) -> "Training":
+        """What `as_json` gave."""
+        setting = Setting(about["dataset"], about["architecture"], about["how"], recipe_from_json(about["recipe"]))
+        return cls(setting, about["pattern"], about["target"], about["n"], about["seed"])
+
+
+class Cell(NamedTuple):
+    """One point of the grid: a pattern, a target and a count, measured on the network of one seed.
+
+    The pattern is None in a study of networks alone.
+    """
+
+    setting: Setting
+    control: Setting  # of the network with n = 0, which is neither replaced nor appended
+    pattern: str | None
     target: int
     n: int
     seed: int
@@ -30,15 +89,49 @@ class Cell:
     def training(self) -> Training:
         """The network to measure; n = 0 is one network for all patterns and targets."""
         if self.n == 0:
-            return Training(None, None, 0, self.seed)
-        return Training(self.pattern, self.target, self.n, self.seed)
+            return Training(self.control, None, None, 0, self.seed)
+        return Training(self.setting, self.pattern, self.target, self.n, self.seed)
 
 
 def cells_of(study: Study) -> list[Cell]:
-    """Every point of the study's grid."""
-    return [Cell(*point) for point in product(study.pattern, study.target, study.n, study.seed)]
+    """Every point of the study's grids, each once."""
+    known: dict[Setting, Setting] = {}
+    cells: dict[Cell, None] = {}
+    for grid in study.grids:
+        for dataset, architecture, how, recipe in product(grid.dataset, grid.architecture, grid.how, grid.recipe):
+            setting, control = (Setting(dataset, architecture, each, recipe) for each in (how, "replace"))
+            setting, control = known.setdefault(setting, setting), known.setdefault(control, control)
+            points = product(grid.pattern or (None,), grid.target, grid.n, grid.seed)
+            cells.update(dict.fromkeys(Cell(setting, control, p, target, n, seed) for p, target, n, seed in points))
+    return list(cells)
 
 
-def trainings_of(cells: Sequence[Cell]) -> list[Training]:
+def trainings_of(cells: Iterable[Cell]) -> list[Training]:
     """What must be trained for these cells, each network once, in the order in which the cells need it."""
     return list(dict.fromkeys(cell.training for cell in cells))
+
+
+def groups_of(
+    trainings: Sequence[Training], examples: Sequence[int], group_size: int, workers: int
+) -> list[list[Training]]:
+    """Trainings that may run in lockstep, in even groups that keep all workers busy.
+
+    They are the same for the same list, whatever is done already: a study that goes on after a stop trains the
+    same groups as one that was never stopped.
+
+    Args:
+        examples: how many training examples each has.
+        group_size: the most trainings of one group.
+    """
+    kinds: dict[tuple[Any, ...], list[Training]] = {}
+    for training, count in zip(trainings, examples, strict=True):
+        setting = training.setting
+        kind = setting.dataset, setting.architecture, setting.recipe.shared, count
+        kinds.setdefault(kind, []).append(training)
+    groups = []
+    for same in kinds.values():
+        parts = -(-len(same) // group_size)
+        parts = min(-(-parts // max(workers, 1)) * max(workers, 1), len(same))
+        bounds = [-(-len(same) * part // parts) for part in range(parts + 1)]
+        groups += [same[low:high] for low, high in pairwise(bounds)]
+    return groups

@@ -1,137 +1,190 @@
-"""Running a study: plant, train, measure; one row for each measured number."""
+"""Running a study: train what is missing, measure it, keep it."""
 
-import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
-import torch
-from torch import Tensor
+import psutil
 
-import spurlab
 from spurlab.data import Dataset
-from spurlab.metrics import accuracy, spurious_score
-from spurlab.patterns import Pattern, Planted, make_pattern, plant
-from spurlab.studies.grid import Cell, Training, cells_of, trainings_of
+from spurlab.data import load as load_dataset
+from spurlab.studies.executors import EXECUTORS
+from spurlab.studies.results import StudyResult, rows_of
+from spurlab.studies.store import Record, Store
 from spurlab.studies.study import Study, StudyError
-from spurlab.training import Ensemble, Member, Progress, fit
+from spurlab.studies.task import Task
+from spurlab.studies.work import Work, work_of
+from spurlab.training import usable_device
+
+POLL = 1.0  # seconds between looks at what another process is training
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measured number, with everything needed to explain it. NaN: the network diverged."""
+class StudyProgress:
+    """How far a study has come, counted in epochs of one network.
 
-    measure: str
-    value: float
-    pattern: str
-    target: int
-    n: int
-    seed: int
-    settings: Mapping[str, Any]
+    Args:
+        done: model-epochs of this call, finished or under way.
+        total: model-epochs that were missing when it began.
+        seconds: since then.
+        networks: how many networks are finished, those that were there already included.
+        of: how many the study needs.
+        running: the groups under way, each with its epochs done and their number.
+        waiting: how many networks another process is training.
+    """
 
-    def flat(self) -> dict[str, Any]:
-        """The row as one table line: the settings stand beside the number."""
-        own = {key: value for key, value in vars(self).items() if key != "settings"}
-        return own | dict(self.settings)
+    done: int
+    total: int
+    seconds: float
+    networks: int
+    of: int
+    running: tuple[tuple[str, int, int], ...] = ()
+    waiting: int = 0
+
+    @property
+    def seconds_left(self) -> float:
+        """The time left at the rate so far; infinite before the first epoch is done."""
+        return self.seconds * (self.total - self.done) / self.done if self.done > 0 else float("inf")
 
 
 def run(
     study: Study,
-    data: Dataset,
+    folder: Path,
     *,
+    executor: str = "local",
     workers: int | None = None,
-    device: torch.device | str = "cpu",
-    progress: Callable[[Progress], None] = lambda _: None,
-) -> list[Row]:
-    """Train every network that the study needs, each once, and measure it.
+    device: str = "cpu",
+    load: Callable[[str], Dataset] = load_dataset,
+    progress: Callable[[StudyProgress], None] = lambda _: None,
+    command: str = "",
+) -> StudyResult:
+    """Train every network that the study needs and that the folder does not hold yet, each once, and measure it.
+
+    Each group of networks is written to the folder as soon as it is finished. Stopped in whatever way, the same call
+    goes on where it was and ends in the same numbers. Several processes may run studies in one folder at once: they
+    share the work.
 
     Args:
         study: what to train and measure.
-        data: the dataset that it names.
-        workers: processes to train in (see `spurlab.training.fit`).
-        device: where to train.
-        progress: called now and then while training.
-
-    Returns:
-        For each cell two rows: the ``spurious_score`` of its pattern and target, and the ``accuracy`` of its network on
-        the clean test examples.
-
-    Raises:
-        StudyError: the grid does not fit the data; nothing has been trained then.
-    """
-    cells = cells_of(study)
-    trainings = trainings_of(cells)
-    members = [Member(planted(study, data, training), training.seed) for training in trainings]
-    ensemble = fit(
-        study.architecture,
-        members,
-        study.recipe.recipe,
-        classes=data.classes,
-        workers=workers,
-        device=device,
-        progress=progress,
-    )
-    settings = settings_of(study, device)
-    places = {training: place for place, training in enumerate(trainings)}
-    clean = ensemble.predict(data.test.inputs)
-    accuracies = accuracy(clean, data.test.labels).tolist()
-    scores = dict(_scores(data, cells, places, ensemble, clean))
-    rows = []
-    for cell in cells:
-        for measure, value in (("spurious_score", scores[cell]), ("accuracy", accuracies[places[cell.training]])):
-            rows.append(Row(measure, value, cell.pattern, cell.target, cell.n, cell.seed, settings))
-    return rows
-
-
-def planted(study: Study, data: Dataset, training: Training) -> Planted:
-    """The training set of one network.
+        folder: where results are kept, of this study and others.
+        executor: a name of `EXECUTORS`.
+        workers: processes; None: one for each core that this process may use; 0: train in this process.
+        device: where to train; other than ``cpu``: in this process.
+        load: gives a data set by its name; worker processes use `spurlab.data.load`.
+        progress: called now and then.
+        command: what the user typed, kept beside the results.
 
     Raises:
-        StudyError: the pattern, the target or n does not fit the data.
+        StudyError: the study does not fit its data; nothing has been trained then.
+        FolderError: the folder cannot hold results.
+        StoreError: the results cannot be read or written; what was finished before is kept.
+        WorkerError: a worker process died twice over the same group, or failed.
     """
-    if training.pattern is None or training.target is None:
-        return Planted.none(data.train)
-    try:
-        pattern = pattern_of(data, training.pattern, training.seed)
-        return plant(data.train, pattern, training.target, training.n, training.seed, how=study.how)
-    except ValueError as error:
-        raise StudyError(f"{study.dataset}, pattern {training.pattern}, n = {training.n}: {error}") from error
+    work = work_of(study, {name: load(name) for name in study.dataset})
+    workers = workers_for(workers, device)
+    if executor not in EXECUTORS:
+        raise StudyError(f"there is no executor {executor!r}. There are: {', '.join(EXECUTORS)}.")
+    with Store(folder) as store:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        store.record(Record(study.name, study.model_dump_json(), work.checksums, command, started))
+        store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light().items()})))
+        tasks = work.tasks(workers, free_memory(), device, str(folder.absolute()) if study.weights else None)
+        watch = _Watch(store, work, progress)
+        while watch.missing():
+            with closing(
+                EXECUTORS[executor](_claimed(store, tasks, study.weights), workers, load, watch.told)
+            ) as outcomes:
+                trained = 0
+                for task, outcome in outcomes:
+                    store.put(outcome.finished(task))
+                    watch.finished(task)
+                    trained += 1
+            if not trained and watch.missing():
+                watch.wait()
+        return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started)
 
 
-def check_grid(study: Study, data: Dataset) -> None:
-    """Whether every pattern, target and n fits the data, found out before anything is written or trained.
+def free_memory() -> int:
+    """Bytes that can be taken without swapping, half of them left to others."""
+    return int(psutil.virtual_memory().available // 2)
+
+
+def workers_for(asked: int | None, device: str) -> int:
+    """How many processes to train in: as asked; one for each core that this process may use; none on another device.
 
     Raises:
-        StudyError: one does not.
+        StudyError: fewer than none were asked for.
+        ValueError: a device that this machine does not have.
     """
-    for name in study.pattern:
-        for target in study.target:
-            planted(study, data, Training(name, target, max(study.n), study.seed[0]))
+    if asked is not None and asked < 0:
+        raise StudyError(f"`workers` must be 0 (train in this process) or more, but it is {asked}.")
+    if usable_device(device).type != "cpu":
+        return 0
+    if asked is not None:
+        return asked
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
-    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
-    return make_pattern(name, data.shape, seed, clip=data.input_range)
+def _claimed(store: Store, tasks: Sequence[Task], weights: bool) -> Iterator[Task]:
+    """Of each task what is neither finished nor trained by another process; claimed at the moment it is pulled."""
+    for task in tasks:
+        free = store.claim(dict(zip(task.keys, task.requests, strict=True)), weights=weights)
+        if (left := task.only(free)) is not None:
+            yield left
 
 
-def settings_of(study: Study, device: torch.device | str) -> dict[str, Any]:
-    """What the rows of a study have in common."""
-    recipe = asdict(study.recipe.recipe)
-    recipe["milestones"] = " ".join(str(milestone) for milestone in recipe["milestones"])
-    about = {"dataset": study.dataset, "architecture": study.architecture, "how": study.how, "device": str(device)}
-    versions = {"spurlab": spurlab.__version__, "torch": torch.__version__, "machine": platform.machine()}
-    return about | recipe | versions
+class _Watch:
+    """Counts what is done and tells it."""
 
+    def __init__(self, store: Store, work: Work, progress: Callable[[StudyProgress], None]) -> None:
+        self._store, self._study, self._progress = store, work.study, progress
+        self._wanted = work.keyed()
+        checksums = work.checksums
+        self._epochs = {
+            training.key(checksums[training.setting.dataset]): training.setting.recipe.epochs
+            for training in work.requests
+        }
+        self._total = sum(self._epochs[key] for key in self.missing())
+        self._start, self._done, self._networks = time.perf_counter(), 0, len(self._wanted) - len(self.missing())
+        self._running: dict[tuple[str, ...], tuple[Task, int]] = {}
+        self._tell()
 
-def _scores(
-    data: Dataset, cells: Sequence[Cell], places: Mapping[Training, int], ensemble: Ensemble, clean: Tensor
-) -> Iterator[tuple[Cell, float]]:
-    """The spurious score of each cell. Test images are marked once for each pattern and seed."""
-    for name, seed in dict.fromkeys((cell.pattern, cell.seed) for cell in cells):
-        marked_inputs = pattern_of(data, name, seed)(data.test.inputs)
-        group = [cell for cell in cells if (cell.pattern, cell.seed) == (name, seed)]
-        used = torch.tensor(sorted({places[cell.training] for cell in group}))
-        marked = dict(zip(used.tolist(), ensemble[used].predict(marked_inputs), strict=True))
-        for cell in group:
-            place = places[cell.training]
-            yield cell, spurious_score(clean[place], marked[place], cell.target).item()
+    def missing(self) -> set[str]:
+        return self._store.missing(self._wanted, weights=self._study.weights)
+
+    def told(self, task: Task, epochs: int) -> None:
+        self._running[task.keys] = task, epochs
+        self._tell()
+
+    def finished(self, task: Task) -> None:
+        self._running.pop(task.keys, None)
+        self._done += len(task.trainings) * task.epochs
+        self._networks += len(task.trainings)
+        self._tell()
+
+    def wait(self) -> None:
+        """Another process trains what is missing: look again soon."""
+        missing = self.missing()
+        self._networks = len(self._wanted) - len(missing)
+        self._done = self._total - sum(self._epochs[key] for key in missing)
+        self._tell(len(missing))
+        time.sleep(POLL)
+
+    def _tell(self, waiting: int = 0) -> None:
+        under_way = sum(len(task.trainings) * epochs for task, epochs in self._running.values())
+        running = tuple((task.name, epochs, task.epochs) for task, epochs in self._running.values())
+        self._progress(
+            StudyProgress(
+                self._done + under_way,
+                self._total,
+                time.perf_counter() - self._start,
+                self._networks,
+                len(self._wanted),
+                running,
+                waiting,
+            )
+        )

@@ -1,0 +1,113 @@
+"""Mean spurious score against mean empirical norm of each pattern (section 3.3.1 of arXiv:2202.05189)."""
+
+import math
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.stats import pearsonr
+
+from spurlab.report.figures.notes import panel_title, small_print
+from spurlab.report.figures.style import (
+    axes_grid,
+    describe,
+    draw_estimates,
+    pattern_look,
+    printable,
+    sentence,
+    share_axis,
+    sheet,
+)
+from spurlab.report.summary import SHARE, Group, estimate, groups, per_network
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """The patterns of one group.
+
+    Args:
+        patterns: by name, mean norm and mean score over n > 0 and targets.
+        r: Pearson's correlation over the patterns; NaN below three.
+        p: its two-sided p-value.
+    """
+
+    patterns: dict[str, tuple[Estimate, Estimate]]
+    r: float
+    p: float
+
+
+def draw(result: StudyResult) -> Figure:
+    """A panel for each dataset; the title says the correlation."""
+    panels = [(group, found) for group in groups(result.rows) if (found := correlation(group)).patterns]
+    title = result.study.title
+    if not panels:
+        return sentence(title, "The figure needs both the empirical norm and the spurious score of each pattern.")
+    columns = min(2, len(panels))
+    note = "A point is the mean of one pattern over n > 0, targets and networks; r is Pearson's, over patterns. "
+    figure, body = sheet(title, 3.4 * -(-len(panels) // columns), note + small_print(result))
+    for i, (axes, (group, found)) in enumerate(zip(axes_grid(body, len(panels), columns), panels, strict=True)):
+        _draw(axes, found)
+        axes.set_title(f"{panel_title(group.dataset, group.label)}: {_outcome(found)}")
+        axes.set_ylabel("" if i % columns else "mean spurious score")
+    words = [
+        f"{panel_title(group.dataset, group.label)}: {_outcome(found)}; "
+        + ", ".join(f"{name} norm {x.value:.2f} score {y.value:.2f}" for name, (x, y) in found.patterns.items())
+        for group, found in panels
+    ]
+    return describe(figure, f"Mean spurious score against mean empirical norm. {'. '.join(words)}.")
+
+
+def correlation(group: Group) -> Correlation:
+    """Mean norm and mean score of each pattern, and how the two go together."""
+    rows = group.rows[(group.rows["measure"] == "empirical_norm") | (group.rows["n"] > 0)]
+    found = {}
+    for name in dict.fromkeys(rows["pattern"].dropna()):
+        norm = estimate(per_network(rows, "empirical_norm", pattern=name))
+        score = estimate(per_network(rows, "spurious_score", pattern=name), SHARE)
+        if norm.models and score.models:
+            found[str(name)] = (norm, score)
+    x, y = ([pair[side].value for pair in found.values()] for side in (0, 1))
+    if len(found) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
+        return Correlation(found, math.nan, math.nan)
+    r, p = pearsonr(x, y)
+    return Correlation(found, float(r), float(p))
+
+
+def _outcome(found: Correlation) -> str:
+    if math.isnan(found.r):
+        return "no correlation can be said"
+    return f"r = {found.r:.2f}, p {'< 0.001' if found.p < 0.001 else f'= {found.p:.3f}'}"
+
+
+def _draw(axes: Axes, found: Correlation) -> None:
+    norms = [norm.value for norm, _ in found.patterns.values()]
+    axes.set_xlim(0, 1.15 * max(*norms, 1.0))
+    for i, (name, (norm, score)) in enumerate(found.patterns.items()):
+        draw_estimates(axes, [norm.value], [score], pattern_look(name, i), name, line="", markersize=6.5)
+    share_axis(axes, "mean spurious score")
+    axes.set_xlabel("mean empirical norm")
+    _label(axes, found)
+
+
+def _label(axes: Axes, found: Correlation) -> None:
+    """A name beside each point, on the side where it is farthest from other points, bars and names."""
+    low, high = axes.get_xlim()
+    wide, tall = 3.6 / (high - low), 2.6 / 1.06  # inches for a unit, near enough
+    taken = [
+        (norm.value * wide, y * tall)
+        for norm, score in found.patterns.values()
+        for y in (score.value, *([score.low, score.high] if math.isfinite(score.low) else []))
+    ]
+    for name, (norm, score) in found.patterns.items():
+        here = (norm.value * wide, score.value * tall)
+        sides = [(0.2, 0.0), (-0.2, 0.0), (0.17, 0.14), (-0.17, 0.14), (0.17, -0.14), (-0.17, -0.14)]
+        free = [
+            min(((here[0] + dx - x) / 1.3) ** 2 + (here[1] + dy - y) ** 2 for x, y in taken) - 0.0001 * i
+            for i, (dx, dy) in enumerate(sides)
+        ]
+        dx, dy = sides[free.index(max(free))]
+        taken.append((here[0] + dx, here[1] + dy))
+        at, aside = (norm.value, score.value), (dx * 72, dy * 72)
+        axes.annotate(printable(name), at, aside, textcoords="offset points", ha="center", va="center")

@@ -1,0 +1,55 @@
+"""Words that figures share: names of datasets and panels, and the small print."""
+
+from spurlab.data import DATASETS
+from spurlab.report.summary import diverged, networks, trained
+from spurlab.studies import StudyResult
+
+
+def dataset_title(name: str) -> str:
+    """Its title in the catalogue; the name itself where it is not in there."""
+    return DATASETS[name].title if name in DATASETS else name
+
+
+def class_name(dataset: str, target: int) -> str:
+    """The name of a class; "" where it is not known."""
+    names = DATASETS[dataset].class_names if dataset in DATASETS else ()
+    return names[target] if 0 <= target < len(names) else ""
+
+
+def target_title(dataset: str, target: int) -> str:
+    """The target with its name, unless that is its number."""
+    name = class_name(dataset, target)
+    return f"target {target}" + (f" ({name})" if name and name != str(target) else "")
+
+
+def panel_title(dataset: str, *parts: str) -> str:
+    """Dataset and what else tells this panel from others."""
+    return ", ".join(part for part in (dataset_title(dataset), *parts) if part)
+
+
+def small_print(result: StudyResult, intervals: bool = True) -> str:
+    """What a reader must know to compare the figure: networks, epochs, sizes, profile, what is left out."""
+    rows = result.rows
+    count, words = networks(rows), []
+    if count and intervals:
+        seeds = int(trained(rows)["seed"].nunique())
+        words.append("Means with 95 % intervals." if seeds > 1 else "One network for each point: no intervals.")
+    if count:
+        words.append(f"{count:,} network{'' if count == 1 else 's'}{_training(result)}.")
+        sizes = [
+            f"{DATASETS[name].sizes[0]:,} of {dataset_title(name)}"
+            for name in dict.fromkeys(rows["dataset"])
+            if name in DATASETS
+        ]
+        words += [f"Training images: {', '.join(sizes)}."] if sizes else []
+    if lost := diverged(rows):
+        words.append(f"{lost} diverged {'network is' if lost == 1 else 'networks are'} left out.")
+    return " ".join(words)
+
+
+def _training(result: StudyResult) -> str:
+    """Epochs and profile of the networks."""
+    epochs = sorted({int(each) for each in result.rows["epochs"].dropna()}) if "epochs" in result.rows else []
+    spans = f", {' or '.join(str(each) for each in epochs)} epochs" if epochs else ""
+    profile = result.study.profile
+    return f"{spans}, profile {profile}" if profile else spans

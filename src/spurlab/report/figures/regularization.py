@@ -1,0 +1,230 @@
+"""Score and accuracy against weight decay, input noise and clipping (the notebook of the paper's code)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
+
+from spurlab.report.figures.notes import dataset_title, small_print
+from spurlab.report.figures.style import MARKERS, describe, draw_estimates, pattern_look, sentence, share_axis, sheet
+from spurlab.report.summary import SHARE, estimates
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+
+SWEPT = {
+    "weight_decay": "weight decay",
+    "input_noise": "input noise",
+    "clip_norm": "clipped by norm at",
+    "clip_value": "clipped by value at",
+}
+MEASURES = {"spurious_score": "spurious score", "accuracy": "accuracy, clean", "marked_accuracy": "accuracy, marked"}
+_LINES: tuple[Literal["-", "--", ":", "-."], ...] = (
+    "-",
+    "--",
+    ":",
+    "-.",
+)  # by pattern, beside its colour; n has the markers
+_MOST = 4  # n drawn
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What happens along one setting while the others stand at their base.
+
+    Args:
+        levels: from none (0, or clipping at infinity) to the strongest.
+        lines: by measure, pattern and n, the mean at each level that was measured.
+    """
+
+    levels: tuple[float, ...]
+    lines: Mapping[tuple[str, str, int], Mapping[float, Estimate]]
+
+
+def draw(result: StudyResult) -> Figure:
+    """A column for each setting that varies, a row for each measure; colours are patterns, strokes are n."""
+    title = result.study.title
+    found = {
+        str(dataset): swept
+        for dataset, rows in result.rows.groupby("dataset", sort=False)
+        if (swept := sweeps(rows[rows["measure"].isin(list(MEASURES))]))
+    }
+    if not found:
+        return sentence(title, "Neither weight decay nor noise nor clipping varies in what has been measured.")
+    keys = dict.fromkeys(key for swept in found.values() for sweep in swept.values() for key in sweep.lines)
+    measures = [measure for measure in MEASURES if any(key[0] == measure for key in keys)]
+    patterns = list(dict.fromkeys(key[1] for key in keys))
+    every = sorted({key[2] for key in keys})
+    counts = _some(every)
+    note = "To the right: stronger, on a logarithmic axis; far left: none. The axes of accuracy show a part of 0 to 1. "
+    if len(every) > len(counts):
+        note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
+    if result.rows["target"].nunique() > 1:
+        note += "Mean over the targets. "
+    figure, body = sheet(
+        title, (1.75 * len(measures) + 0.7) * len(found), note + small_print(result), _legend(patterns, counts)
+    )
+    blocks = body.subfigures(len(found), 1, squeeze=False)[:, 0]
+    for (dataset, swept), block in zip(found.items(), blocks, strict=True):
+        grid = block.add_gridspec(len(measures), len(swept))
+        for j, (setting, sweep) in enumerate(swept.items()):
+            for i, measure in enumerate(measures):
+                axes = block.add_subplot(grid[i, j])
+                _draw(axes, setting, sweep, measure, patterns, counts)
+                share_axis(axes, "" if j else MEASURES[measure])
+                if measure == "spurious_score":
+                    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+                else:
+                    axes.set_ylim(*_span(swept, measure, counts))
+                    axes.yaxis.set_major_locator(MaxNLocator(4))
+                    axes.yaxis.set_major_formatter(FormatStrFormatter("%.2g"))
+                axes.tick_params(labelleft=j == 0)
+                if i == 0 and j == 0 and len(found) > 1:
+                    axes.set_title(dataset_title(dataset))
+                if i == len(measures) - 1:
+                    axes.set_xlabel(SWEPT[setting])
+                else:
+                    axes.set_xticklabels([])
+    return describe(figure, " ".join(_words(dataset, swept, counts) for dataset, swept in found.items()))
+
+
+def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
+    """By setting that varies, the rows in which the others stand at their base: none, or else the commonest level."""
+    levels = {name: _levels(name, rows[name]) for name in SWEPT if name in rows.columns}
+    levels = {name: column for name, column in levels.items() if column.nunique() > 1}
+    base = {name: _base(name, column) for name, column in levels.items()}
+    found = {}
+    for name, column in levels.items():
+        chosen = pd.Series(data=True, index=rows.index)
+        for other, its_column in levels.items():
+            if other != name:
+                chosen &= its_column == base[other]
+        lines: dict[tuple[str, str, int], dict[float, Estimate]] = {}
+        mine = rows[chosen].assign(level=column[chosen])
+        for (measure, pattern, n, level), mean in estimates(mine, ["measure", "pattern", "n", "level"], SHARE).items():
+            lines.setdefault((str(measure), str(pattern), int(n)), {})[float(level)] = mean
+        if lines and mine["level"].nunique() > 1:
+            order = sorted({float(level) for level in mine["level"]}, key=partial(_strength, name))
+            found[name] = Sweep(tuple(order), lines)
+    return found
+
+
+def _levels(name: str, column: "pd.Series[float]") -> "pd.Series[float]":
+    """The levels as numbers: no clipping is clipping at infinity."""
+    return column.astype(float).fillna(math.inf if name.startswith("clip_") else 0.0)
+
+
+def _strength(name: str, level: float) -> float:
+    """The place on the axis: the stronger, the larger; minus infinity for none."""
+    if level == 0 or math.isinf(level):
+        return -math.inf
+    return -math.log10(level) if name.startswith("clip_") else math.log10(level)
+
+
+def _base(name: str, column: "pd.Series[float]") -> float:
+    none = math.inf if name.startswith("clip_") else 0.0
+    return none if (column == none).any() else float(column.mode().iloc[0])
+
+
+def _some(counts: Sequence[int]) -> list[int]:
+    """At most four n, from the smallest to the largest."""
+    if len(counts) <= _MOST:
+        return list(counts)
+    return [counts[round(i * (len(counts) - 1) / (_MOST - 1))] for i in range(_MOST)]
+
+
+def _legend(patterns: Sequence[str], counts: Sequence[int]) -> list[tuple[Line2D, str]]:
+    legend = []
+    for place, pattern in enumerate(patterns):
+        colour, _ = pattern_look(pattern, place)
+        for k, n in enumerate(counts):
+            line = _LINES[place % len(_LINES)]
+            handle = Line2D([], [], color=colour, linestyle=line, marker=MARKERS[k], markersize=4.5)
+            handle.set_markerfacecolor(colour if n else "white")
+            legend.append((handle, f"{pattern}, n = {n}"))
+    return legend
+
+
+def _draw(axes: Axes, setting: str, sweep: Sweep, measure: str, patterns: Sequence[str], counts: Sequence[int]) -> None:
+    places = _level_axis(axes, setting, sweep.levels)
+    room = (max(places.values()) - min(places.values())) / 60
+    for p, pattern in enumerate(patterns):
+        for k, n in enumerate(counts):
+            line = sweep.lines.get((measure, pattern, n), {})
+            shown = [level for level in sweep.levels if level in line]
+            shift = room * (p * len(counts) + k - (len(patterns) * len(counts) - 1) / 2) / 2
+            draw_estimates(
+                axes,
+                [places[level] + shift for level in shown],
+                [line[level] for level in shown],
+                (pattern_look(pattern, p)[0], MARKERS[k]),
+                f"{pattern}, n = {n}",
+                line=_LINES[p % len(_LINES)],
+                markersize=4.5,
+                hollow=n == 0,
+            )
+
+
+def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tuple[float, float]:
+    """The part of the vertical axis that all columns of this measure need."""
+    ends = [
+        end
+        for sweep in swept.values()
+        for (what, _, n), line in sweep.lines.items()
+        if what == measure and n in counts
+        for mean in line.values()
+        for end in (mean.value, mean.low, mean.high)
+        if math.isfinite(end)
+    ]
+    if not ends:
+        return 0.0, 1.0
+    room = max(0.06 * (max(ends) - min(ends)), 0.01)
+    return min(ends) - room, max(ends) + room
+
+
+def _level_axis(axes: Axes, setting: str, levels: Sequence[float]) -> dict[float, float]:
+    """The place of each level: logarithmic, and one of its own for none, parted by a gap in the axis."""
+    places = {level: _strength(setting, level) for level in levels}
+    finite = sorted(place for place in places.values() if math.isfinite(place))
+    span = max(finite[-1] - finite[0], 1.0)
+    none = finite[0] - max(0.16 * span, 0.35)
+    places = {level: place if math.isfinite(place) else none for level, place in places.items()}
+    ticks: dict[float, str] = {}
+    for level, place in sorted(places.items(), key=lambda pair: (math.isfinite(_strength(setting, pair[0])), pair[1])):
+        if all(abs(place - other) >= 0.125 * span for other in ticks):  # so that no label covers another
+            ticks[place] = level_label(level)
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set_xticks(list(places.values()), minor=True)
+    axes.set_xlim(none - 0.08 * span if none in places.values() else finite[0] - 0.08 * span, finite[-1] + 0.08 * span)
+    if none in places.values():
+        axes.axvline((none + finite[0]) / 2, color="#BBBBBB", linewidth=0.8, linestyle=(0, (2, 2)))
+    return places
+
+
+def level_label(level: float) -> str:
+    if level == 0 or math.isinf(level):
+        return "0" if level == 0 else "none"
+    power = math.log10(level)
+    if abs(power) > 2.5:
+        digits, exponent = f"{level:.0e}".split("e")
+        return f"{'' if digits == '1' else digits + '·'}10{str(int(exponent)).translate(_POWERS)}"
+    return f"{level:g}"
+
+
+def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> str:
+    parts = []
+    for setting, sweep in swept.items():
+        for (measure, pattern, n), line in sweep.lines.items():
+            shown = [level for level in sweep.levels if level in line]
+            if n != counts[-1] or not shown:
+                continue
+            ends = " to ".join(f"{line[level].value:.2f} at {level_label(level)}" for level in (shown[0], shown[-1]))
+            parts.append(f"{SWEPT[setting]}, {pattern}, n = {n}, {MEASURES[measure]} {ends}")
+    return f"{dataset_title(dataset)}: {'; '.join(parts)}."

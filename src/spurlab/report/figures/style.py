@@ -1,0 +1,243 @@
+"""What all figures share: size, colours, the places of title, legend and small print, and how a figure is written."""
+
+import math
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from spurlab.stats import Estimate
+
+P = ParamSpec("P")
+
+WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
+# Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# the same in every figure: small patterns warm, random ones cool
+PATTERN_LOOKS = {
+    "S1": ("#E69F00", "^"),
+    "S2": ("#CC79A7", "D"),
+    "S3": ("#D55E00", "s"),
+    "R1": ("#56B4E9", "v"),
+    "R2": ("#009E73", "P"),
+    "R3": ("#0072B2", "o"),
+    "Co": ("#000000", "X"),
+}
+_STYLE: Any = {  # names as in matplotlibrc
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 10.0,
+    "text.parse_math": False,  # names and titles are a user's: a $ in them is a $
+    "svg.hashsalt": "spurlab",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our settings of matplotlib, whatever the user's are, for as long as the block lasts."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a title may be in any script
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws, under our settings of matplotlib."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write the figure as PNG (200 dots an inch), PDF and SVG; the same figure gives the same bytes.
+
+    What `describe` noted of the figure stands in the files, for those who do not see it.
+
+    Returns:
+        The files, ``stem`` with the three endings.
+    """
+    words = spoken(figure)
+    metadata: dict[str, dict[str, Any]] = {  # no date and no version
+        ".png": {"Software": None} | ({"Description": words} if words else {}),
+        ".pdf": {"CreationDate": None} | ({"Subject": words} if words else {}),
+        ".svg": {"Date": None, "Creator": None} | ({"Description": words} if words else {}),
+    }
+    with style():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # everything has its place now; the same one in all three files
+    paths = []
+    for ending, about in metadata.items():
+        path = stem.with_name(stem.name + ending)
+        with style():
+            figure.savefig(path, dpi=200, metadata=about)
+        paths.append(path)
+    return paths
+
+
+def describe(figure: Figure, words: str) -> Figure:
+    """The figure, with what is to be seen on it in words and numbers."""
+    figure.set_label(words)
+    return figure
+
+
+def spoken(figure: Figure) -> str:
+    """What is to be seen on the figure, in words and numbers; "" where nobody said."""
+    return printable(str(figure.get_label()))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which have no glyph and no place in XML."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def sheet(
+    title: str, height: float, note: str = "", legend: Sequence[tuple[Artist | Any, str]] = (), width: float = WIDTH
+) -> tuple[Figure, SubFigure]:
+    """An empty figure: title and legend above, small print below, and the part between them to draw in.
+
+    Args:
+        title: a line or two.
+        height: of the part to draw in, in inches.
+        note: the small print.
+        legend: handles and labels; as many to a line as fit.
+        width: of the whole, in inches.
+    """
+    titles = textwrap.wrap(printable(title), int(width * 11.5)) or [""]
+    notes = textwrap.wrap(printable(note), int(width * 16.5))
+    lines, columns = _legend_shape([len(label) for _, label in legend], width)
+    top, bottom = 0.1 + 0.21 * len(titles) + 0.25 * lines + (0.06 if lines else 0.0), 0.06 + 0.155 * len(notes)
+    size = (width, top + height + bottom)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1))
+    parts: Any = figure.subfigures(3, 1, height_ratios=(top, height, bottom), hspace=0)
+    head, body, foot = parts
+    head.text(0.1 / width, 1 - 0.07 / top, "\n".join(titles), fontsize=12, va="top", linespacing=1.25)
+    if legend:
+        handles, labels = zip(*legend, strict=True)
+        labels = tuple(printable(label) for label in labels)
+        look = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.6, "labelspacing": 0.4}
+        head.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.1 / width, 0.05 / top), ncols=columns, **look)
+    foot.text(0.1 / width, 1, "\n".join(notes), fontsize=8, color="#444444", va="top", linespacing=1.3)
+    return figure, body
+
+
+def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
+    """Lines and columns of a legend, from the letters of each label; it is filled column by column."""
+    for lines in range(1, len(letters) + 1):
+        columns = [letters[i : i + lines] for i in range(0, len(letters), lines)]
+        if sum(0.08 * max(column) + 0.62 for column in columns) < width - 0.2:
+            return lines, len(columns)
+    return len(letters), 1
+
+
+def sentence(title: str, words: str) -> Figure:
+    """A figure that only says why there is nothing to see."""
+    figure = Figure(figsize=(WIDTH, 1.5))
+    figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
+    figure.text(0.1 / WIDTH, 0.5, "\n".join(textwrap.wrap(printable(words), 110)), va="center", color="#444444")
+    return describe(figure, words)
+
+
+def pattern_look(pattern: str, place: int = 0) -> tuple[str, str]:
+    """Colour and marker of a pattern; of one that is not in the table, those of its place among others."""
+    return PATTERN_LOOKS.get(pattern, look(place))
+
+
+def look(place: int) -> tuple[str, str]:
+    """Colour and marker of the line at this place; they differ together for the first seven, in pairs for 49."""
+    return COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
+def draw_estimates(
+    axes: Axes,
+    at: Sequence[float],
+    estimates: Sequence[Estimate],
+    style: tuple[str, str],
+    label: str = "",
+    line: str = "-",
+    markersize: float = 5.0,
+    hollow: bool = False,
+) -> ErrorbarContainer:
+    """Means with their intervals; what is NaN leaves a gap, and a mean of one network has no bar.
+
+    Args:
+        axes: where.
+        at: the place of each mean.
+        estimates: the means.
+        style: colour and marker.
+        label: in the legend.
+        line: the line through the means; "" for none.
+        markersize: in points.
+        hollow: white markers with a coloured rim.
+    """
+    colour, marker = style
+    below, above = (
+        [max(end, 0.0) if math.isfinite(end) else math.nan for end in ends]
+        for ends in ([e.value - e.low for e in estimates], [e.high - e.value for e in estimates])
+    )
+    return axes.errorbar(
+        list(at),
+        [e.value for e in estimates],
+        yerr=[below, above],
+        label=printable(label),
+        color=colour,
+        marker=marker,
+        linestyle=line or "none",
+        markerfacecolor="white" if hollow else colour,
+        markersize=markersize,
+        linewidth=1.5,
+        elinewidth=1.2,
+        capsize=2.5,
+        capthick=1.2,
+    )
+
+
+def dodged(place: int, of: int, room: float = 0.56) -> float:
+    """How far the place-th of several marks at one tick stands aside, so that no interval hides another."""
+    return 0.0 if of < 2 else min(0.1, room / (of - 1)) * (place - (of - 1) / 2)
+
+
+def share_axis(axes: Axes, label: str) -> None:
+    """A vertical axis for a share, from 0 to 1."""
+    axes.set_ylabel(label)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
+    axes.grid(axis="y", alpha=0.3, linewidth=0.7)
+
+
+def count_axis(axes: Axes, counts: Sequence[int], label: str = "marked training examples, n") -> dict[int, float]:
+    """A horizontal axis with a place for each n, evenly spaced, since n = 0 has none on a logarithmic axis."""
+    places = {n: float(place) for place, n in enumerate(counts)}
+    axes.set_xticks(list(places.values()), [f"{n:,}" for n in counts])
+    axes.set_xlim(-0.5, len(counts) - 0.5)
+    axes.set_xlabel(label)
+    return places
+
+
+def axes_grid(body: SubFigure, count: int, columns: int) -> list[Axes]:
+    """Axes for `count` panels, row by row."""
+    rows = math.ceil(count / columns)
+    grid = body.add_gridspec(rows, columns)
+    return [body.add_subplot(grid[i // columns, i % columns]) for i in range(count)]

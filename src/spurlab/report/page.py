@@ -1,0 +1,171 @@
+"""One page to look at: self-contained HTML, the figures beside it."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from spurlab.report.answers import answer
+from spurlab.report.figures import save_figure, spoken, study_figure
+from spurlab.report.figures.notes import dataset_title
+from spurlab.report.sheets import Number, Sheet, study_sheets
+from spurlab.report.summary import SETTINGS, diverged, networks, trained
+from spurlab.report.svg import inline_svg
+from spurlab.studies import StudyResult, Verdict
+
+OUTCOMES = ("reproduced", "not reproduced", "undecided")
+_OPEN_LINES = 16  # longer tables are folded away until they are wanted
+
+
+@dataclass(frozen=True)
+class Section:
+    """One study on the page."""
+
+    anchor: str
+    result: StudyResult
+    answer: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    svg: Markup
+    words: str
+    links: tuple[str, ...]
+    sheets: tuple[Sheet, ...]
+    facts: Mapping[str, str]
+
+
+def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
+    """Write ``report.html`` and each study's figure as PNG, PDF and SVG.
+
+    The page needs neither a network nor the files beside it. All text from studies or data is escaped.
+
+    Args:
+        results: the studies, in the order in which they should stand.
+        verdicts: the claims that their rows decide.
+        folder: is made where it is not there; files of these names are replaced.
+
+    Returns:
+        The files, the page first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    sections: list[Section] = []
+    for result, name in zip(results, _file_names(results), strict=True):
+        figure = study_figure(result)
+        drawn = save_figure(figure, folder / name)
+        paths += drawn
+        sections.append(
+            Section(
+                anchor=f"study-{len(sections) + 1}",
+                result=result,
+                answer=tuple(answer(result)),
+                verdicts=tuple(each for each in verdicts if each.claim.number in result.study.claims),
+                svg=Markup(inline_svg(drawn[-1].read_bytes(), f"f{len(sections) + 1}", spoken(figure))),  # noqa: S704 - made by us, its text is escaped
+                words=spoken(figure),
+                links=tuple(path.name for path in drawn),
+                sheets=tuple(study_sheets(result)),
+                facts=facts_of(result),
+            )
+        )
+    page = folder / "report.html"
+    page.write_text(_rendered(sections, verdicts), encoding="utf-8")
+    return [page, *paths]
+
+
+def facts_of(result: StudyResult) -> dict[str, str]:
+    """Settings and provenance of a study's numbers: what each was, or all that it was."""
+    rows = result.rows
+    facts = {"source": result.study.source, "profile": result.study.profile or ""}
+    if not rows.empty:
+        facts |= {name.replace("_", " "): _values(rows[name]) for name in SETTINGS if name in rows}
+        made = trained(rows)
+        per_network = made.drop_duplicates("training")
+        facts["seeds"] = _values(made["seed"]) if len(made) else ""
+        facts["networks"] = f"{networks(rows):,}" if networks(rows) else ""
+        facts["diverged"] = f"{diverged(rows):,}" if diverged(rows) else ""
+        facts["training time"] = _duration(float(per_network["seconds"].sum())) if len(made) else ""
+        facts["trained"] = _span(rows["finished"])
+        facts["spurlab"], facts["PyTorch"] = _values(rows["spurlab"]), _values(rows["torch"])
+        facts["machine"] = ", ".join(each for each in (_values(rows["machine"]), _values(rows["device"])) if each)
+        sums = rows[["dataset", "data"]].dropna().drop_duplicates()
+        for dataset, data in zip(sums["dataset"], sums["data"], strict=True):
+            facts[f"data checksum, {dataset_title(str(dataset))}"] = str(data)
+    facts["last run"] = _moment(result.when)
+    return {name: value for name, value in facts.items() if value}
+
+
+def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
+    environment = Environment(
+        loader=PackageLoader("spurlab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["number"] = lambda cell: isinstance(cell, Number)
+    templates = files("spurlab.report").joinpath("templates")
+    style, script = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("report.html.j2").render(
+        sections=sections,
+        verdicts=verdicts,
+        counts={outcome: sum(each.outcome == outcome for each in verdicts) for outcome in OUTCOMES},
+        question=_question(sections),
+        open_lines=_OPEN_LINES,
+        style=Markup(style),  # noqa: S704 - a file of the package
+        script=Markup(script),  # noqa: S704 - a file of the package
+        script_hash=f"sha256-{digest}",
+    )
+
+
+def _question(sections: Sequence[Section]) -> str:
+    if len(sections) == 1:
+        return sections[0].result.study.title
+    return "How many marked training examples does it take until a network goes by the mark, and what changes that?"
+
+
+def _file_names(results: Sequence[StudyResult]) -> list[str]:
+    """A plain file name for each study, no two alike."""
+    names: list[str] = []
+    for result in results:
+        name = re.sub(r"[^\w-]+", "-", result.study.name).strip("-")[:80] or "study"
+        names.append(name if name not in names else f"{name}-{len(names) + 1}")
+    return names
+
+
+def _values(column: "pd.Series[Any]") -> str:
+    values = [_plain(value) for value in column.drop_duplicates()]
+    shown = list(dict.fromkeys(values))
+    return "" if shown == ["none"] else ", ".join(shown)
+
+
+def _plain(value: Any) -> str:
+    if pd.isna(value):
+        return "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _moment(text: str) -> str:
+    """An ISO 8601 moment to the minute; what it is not stays as it is."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(\+00:00|Z)?", text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
+def _span(column: "pd.Series[str]") -> str:
+    moments = sorted(str(moment) for moment in column.dropna().unique())
+    return " to ".join(dict.fromkeys(_moment(moment) for moment in (*moments[:1], *moments[-1:])))
+
+
+__all__ = ["facts_of", "write_report"]

@@ -1,0 +1,328 @@
+"""Tables as values: what stands in the terminal and on the page is the same."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from spurlab.models import ARCHITECTURES
+from spurlab.report.figures.accuracy import accuracies
+from spurlab.report.figures.importance import lines_of
+from spurlab.report.figures.norm import correlation
+from spurlab.report.figures.notes import class_name, dataset_title
+from spurlab.report.figures.regularization import MEASURES, SWEPT, level_label, sweeps
+from spurlab.report.summary import (
+    DIFFERENCE,
+    SHARE,
+    Curve,
+    Group,
+    curves,
+    estimate,
+    estimates,
+    groups,
+    per_network,
+)
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+from spurlab.studies.claims.norm import PUBLISHED
+
+PAPER_NORMS = {  # Table 1 of arXiv:2202.05189
+    "mnist": {"S1": 1.00, "S2": 3.00, "S3": 5.00, "R1": 3.88, "R2": 7.70, "R3": 15.19, "Co": 5.98},
+    "fashion-mnist": {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44},
+    "cifar10": {"S1": 0.84, "S2": 2.57, "S3": 4.34, "R1": 7.72, "R2": 14.54, "R3": 23.20, "Co": 8.00},
+}
+PAPER_PARAMETERS = {"small-mlp": 203_530, "mlp": 335_114, "large-mlp": 932_362}  # its Table 2
+_ZERO = re.compile(r"-(0\.0+)(?!\d)")
+
+
+class Number(NamedTuple):
+    """A number as it is shown, and what it is sorted by."""
+
+    text: str
+    value: float | int
+
+
+Cell = str | Number
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table.
+
+    Args:
+        title: what it is.
+        headings: one for each column.
+        lines: a cell for each column; "" where there is nothing.
+        note: what the numbers are.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    lines: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Which columns hold numbers."""
+        return tuple(any(isinstance(line[i], Number) for line in self.lines) for i in range(len(self.headings)))
+
+
+def study_sheets(result: StudyResult) -> list[Sheet]:
+    """The tables that suit the study; those without lines are left out."""
+    if result.rows.empty or result.study.figure not in SHEETS:
+        return []
+    return [sheet for sheet in SHEETS[result.study.figure](result) if sheet.lines]
+
+
+def curve_sheet(curve: Curve, title: str) -> Sheet:
+    """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
+    headings = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")
+    seeds = curve.points[0].score.models
+    note = f"mean [95 % interval] over {seeds} networks; p: paired, one-sided, Holm-corrected over n"
+    return Sheet(title, headings, tuple(_points(curve)), note)
+
+
+def verdict_of(curve: Curve) -> str:
+    """The verdict, with the seeds that had to be left out."""
+    if curve.points[0].score.models == 0 and curve.diverged:
+        return "undecided: no network is left, since one of every seed diverged"
+    if curve.points[0].score.models == 0:
+        return "undecided: the networks of no seed are complete"
+    without = [
+        f"the {why} seeds {', '.join(str(seed) for seed in seeds)}"
+        for why, seeds in (("diverged", curve.diverged), ("unfinished", curve.unfinished))
+        if seeds
+    ]
+    return f"{curve.verdict}" + (f" (without {' and '.join(without)})" if without else "")
+
+
+def _scores(result: StudyResult) -> list[Sheet]:
+    found = [(group, curve) for group in groups(result.rows) for curve in curves(group.rows)]
+    learnt: list[tuple[Cell, ...]] = []
+    points: list[tuple[Cell, ...]] = []
+    for group, curve in found:
+        where = (*_where(group), curve.pattern, _target(group.dataset, curve.target))
+        first, last = curve.points[0].score, curve.points[-1].score
+        at = Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
+        learnt.append((*where, at, _mean(first), _mean(last)))
+        points += [(*where, *point) for point in _points(curve)]
+    where_headings = ("dataset", "networks", "pattern", "target")
+    largest = max((curve.points[-1].n for _, curve in found), default=0)
+    return [
+        _slim(
+            "When is the pattern learnt?",
+            (*where_headings, "verdict", "score at n = 0", f"score at n = {largest}"),
+            learnt,
+            "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)",
+        ),
+        _slim(
+            "All scores",
+            (*where_headings, "n", "spurious score", "difference to n = 0", "p", "test accuracy"),
+            points,
+            "mean [95 % interval] over networks; p: paired, one-sided, Holm-corrected over n",
+        ),
+    ]
+
+
+def _gallery(result: StudyResult) -> list[Sheet]:
+    rows = result.rows[result.rows["measure"] == "empirical_norm"]
+    lines = [
+        (
+            dataset_title(dataset),
+            str(pattern),
+            _mean(norm, ".2f"),
+            _number(PAPER_NORMS.get(dataset, {}).get(pattern), ".2f"),
+        )
+        for (dataset, pattern), norm in estimates(rows, ["dataset", "pattern"]).items()
+    ]
+    headings = ("dataset", "pattern", "mean empirical norm", "paper")
+    return [_slim("Mean empirical norm (Table 1)", headings, lines, "mean [95 % interval] over draws of the pattern")]
+
+
+def _parameters(result: StudyResult) -> list[Sheet]:
+    rows = result.rows[result.rows["measure"] == "parameters"]
+    lines = [
+        (
+            _architecture(name),
+            dataset_title(dataset),
+            _number(count.value, ",.0f"),
+            _number(PAPER_PARAMETERS.get(name), ",.0f"),
+        )
+        for (name, dataset), count in estimates(rows, ["architecture", "dataset"]).items()
+    ]
+    headings = ("architecture", "dataset", "parameters", "paper")
+    return [_slim("Trainable parameters (Table 2)", headings, lines, "paper: with ten classes and 28 x 28 images")]
+
+
+def _accuracy(result: StudyResult) -> list[Sheet]:
+    lines: list[tuple[Cell, ...]] = []
+    for group in groups(result.rows[result.rows["measure"] == "accuracy"]):
+        for pattern, line in accuracies(group).items():
+            for n, mean in line.items():
+                change = _difference(group, "accuracy", {"pattern": pattern}, {"n": n}, {"n": 0}) if n else None
+                lines.append((*_where(group), pattern, _count(n), _mean(mean, ".4f"), _mean(change, ".4f")))
+    headings = ("dataset", "networks", "pattern", "n", "test accuracy", "difference to n = 0")
+    return [
+        _slim("Accuracy on clean test images", headings, lines, "mean [95 % interval] over networks, targets averaged")
+    ]
+
+
+def _norm(result: StudyResult) -> list[Sheet]:
+    summary: list[tuple[Cell, ...]] = []
+    lines: list[tuple[Cell, ...]] = []
+    for group in groups(result.rows):
+        found = correlation(group)
+        if found.patterns:
+            published = _number(PUBLISHED.get(group.dataset), ".2f")
+            summary.append((*_where(group), _number(found.r, ".2f"), _number(found.p, ".2g"), published))
+        for pattern, (norm, score) in found.patterns.items():
+            lines.append((*_where(group), pattern, _mean(norm, ".2f"), _mean(score)))
+    return [
+        _slim(
+            "Correlation of norm and score",
+            ("dataset", "networks", "r", "p", "r in the paper"),
+            summary,
+            "Pearson's r over patterns, two-sided p",
+        ),
+        _slim(
+            "Norm and score of each pattern",
+            ("dataset", "networks", "pattern", "mean norm", "mean score"),
+            lines,
+            "mean [95 % interval] over networks; scores averaged over n > 0 and targets",
+        ),
+    ]
+
+
+def _importance(result: StudyResult) -> list[Sheet]:
+    lines: list[tuple[Cell, ...]] = []
+    for group in groups(result.rows):
+        for line in lines_of(result, group, maps=False):
+            same = {"pattern": line.pattern, "target": line.target}
+            for n, mean in line.inside.items():
+                change = _difference(group, "pattern_importance", same, {"n": n}, {"n": 0}, None) if n else None
+                where = (*_where(group), line.pattern, _target(group.dataset, line.target))
+                lines.append((*where, _count(n), _mean(mean, ".3f"), _mean(change, ".3f")))
+    headings = ("dataset", "networks", "pattern", "target", "n", "mean importance", "difference to n = 0")
+    return [_slim("Importance of the pattern's pixels", headings, lines, "mean [95 % interval] over networks")]
+
+
+def _bars(result: StudyResult) -> list[Sheet]:
+    lines: list[tuple[Cell, ...]] = []
+    first: dict[str, Group] = {}
+    for group in groups(result.rows[result.rows["measure"] == "spurious_score"]):
+        base = first.setdefault(group.dataset, group)
+        for (pattern, target, n), mean in estimates(group.rows, ["pattern", "target", "n"], SHARE).items():
+            cell = {"pattern": pattern, "target": target, "n": n}
+            change = None
+            if group is not base:
+                one, other = (per_network(each.rows, "spurious_score", **cell) for each in (group, base))
+                change = _paired(one, other, DIFFERENCE)
+            where = (dataset_title(group.dataset), str(pattern), _target(group.dataset, int(target)), _count(int(n)))
+            lines.append((*where, group.label, _mean(mean), _mean(change)))
+    base_label = next(iter(first.values())).label if first else ""
+    headings = (
+        "dataset",
+        "pattern",
+        "target",
+        "n",
+        "networks",
+        "spurious score",
+        f"difference to {base_label or 'the first'}",
+    )
+    return [
+        _slim("Scores compared", headings, lines, "mean [95 % interval] over networks; differences are paired by seed")
+    ]
+
+
+def _regularization(result: StudyResult) -> list[Sheet]:
+    sheets = []
+    for dataset, rows in result.rows.groupby("dataset", sort=False):
+        for setting, sweep in sweeps(rows).items():
+            lines: list[tuple[Cell, ...]] = []
+            cells = dict.fromkeys((pattern, n) for _, pattern, n in sweep.lines)
+            for pattern, n in cells:
+                for level in sweep.levels:
+                    means = [sweep.lines.get((measure, pattern, n), {}).get(level) for measure in MEASURES]
+                    shown = Number(level_label(level), level)
+                    lines.append((pattern, _count(n), shown, *(_mean(mean) for mean in means)))
+            headings = ("pattern", "n", SWEPT[setting], *MEASURES.values())
+            title = f"{dataset_title(str(dataset))}: {SWEPT[setting].removesuffix(' at')}"
+            sheets.append(_slim(title, headings, lines, "mean [95 % interval] over networks"))
+    return sheets
+
+
+SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
+    "gallery": _gallery,
+    "parameters": _parameters,
+    "scores": _scores,
+    "accuracy": _accuracy,
+    "norm": _norm,
+    "importance": _importance,
+    "bars": _bars,
+    "regularization": _regularization,
+}
+
+
+def _points(curve: Curve) -> list[tuple[Cell, ...]]:
+    return [
+        (
+            _count(point.n),
+            _mean(point.score),
+            _mean(point.difference),
+            "" if point.p is None else _number(point.p, ".2g"),
+            _mean(point.accuracy, ".3f"),
+        )
+        for point in curve.points
+    ]
+
+
+def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str) -> Sheet:
+    """Without columns that are empty throughout."""
+    kept = [i for i in range(len(headings)) if any(line[i] != "" for line in lines)]
+    return Sheet(title, tuple(headings[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in lines), note)
+
+
+def _where(group: Group) -> tuple[Cell, Cell]:
+    return dataset_title(group.dataset), group.label
+
+
+def _architecture(name: str) -> str:
+    return ARCHITECTURES[name].title if name in ARCHITECTURES else name
+
+
+def _target(dataset: str, target: int) -> Number:
+    name = class_name(dataset, target)
+    return Number(f"{target} ({name})" if name and name != str(target) else str(target), target)
+
+
+def _count(n: int) -> Number:
+    return Number(f"{n:,}", n)
+
+
+def _number(value: float | int | None, spec: str) -> Cell:
+    return "" if value is None or math.isnan(value) else Number(format(value, spec), float(value))
+
+
+def _mean(mean: Estimate | None, spec: str = "") -> Cell:
+    return "" if mean is None or mean.models == 0 else Number(_ZERO.sub(r"\1", format(mean, spec)), mean.value)
+
+
+def _difference(
+    group: Group,
+    measure: str,
+    same: dict[str, Any],
+    one: dict[str, Any],
+    other: dict[str, Any],
+    bounds: tuple[float, float] | None = DIFFERENCE,
+) -> Estimate:
+    """The paired difference of one cell to another of the same group."""
+    first, second = (per_network(group.rows, measure, **same | cell) for cell in (one, other))
+    return _paired(first, second, bounds)
+
+
+def _paired(one: "pd.Series[float]", other: "pd.Series[float]", bounds: tuple[float, float] | None) -> Estimate:
+    """The mean difference over the seeds that both have."""
+    return estimate((one - other).dropna(), bounds)

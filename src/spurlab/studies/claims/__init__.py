@@ -1,0 +1,59 @@
+"""The paper's claims as tests: rows in, verdicts out. The rule is in `spurlab.studies.claims.judge`."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from spurlab.studies.claims import (
+    accuracy,
+    dispersed,
+    importance,
+    norm,
+    optimization,
+    regularization,
+    size,
+    three_examples,
+)
+from spurlab.studies.claims.base import Claim, Verdict
+from spurlab.studies.claims.evidence import Evidence
+from spurlab.studies.claims.judge import Part
+
+# A new claim is one file and one line here.
+CLAIMS: dict[int, Claim] = {
+    1: three_examples.CLAIM,
+    2: dispersed.CLAIM,
+    3: accuracy.CLAIM,
+    4: norm.CLAIM,
+    7: size.CLAIM,
+    8: optimization.CLAIM,
+    9: importance.CLAIM,
+    11: regularization.CLAIM,
+}
+
+
+def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Verdict]:
+    """What rows say about the paper's claims.
+
+    Args:
+        rows: one line for each measured number, of one or several studies; NaN: the network diverged. Rows that are
+            not there make a claim undecided, never an error.
+        numbers: which claims; all of `CLAIMS` where None.
+
+    Returns:
+        One verdict for each claim, in that order.
+
+    Raises:
+        ValueError: a number that is no claim here.
+
+    >>> [verdict] = decide(pd.DataFrame(), [1])
+    >>> verdict.outcome, verdict.models
+    ('undecided', 0)
+    """
+    wanted = list(CLAIMS) if numbers is None else list(numbers)
+    if unknown := [number for number in wanted if number not in CLAIMS]:
+        raise ValueError(f"there is no claim {unknown[0]}. There are {', '.join(map(str, CLAIMS))}.")
+    evidence = Evidence.of(rows)
+    return [CLAIMS[number].decide(evidence) for number in wanted]
+
+
+__all__ = ["CLAIMS", "Claim", "Part", "Verdict", "decide"]

@@ -1,0 +1,67 @@
+"""What a claim is, and what is said about it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from spurlab.studies.claims.evidence import Evidence
+from spurlab.studies.claims.judge import Outcome, Part, Question, settle, summary
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the paper says and that rows can decide.
+
+    Args:
+        number: in the list of claims.
+        statement: what is claimed.
+        source: where it is claimed.
+        statistic: the number that is looked at.
+        test: how the verdict comes about, in words.
+        questions: rows -> one question for each part of the claim, missing ones included.
+    """
+
+    number: int
+    statement: str
+    source: str
+    statistic: str
+    test: str
+    questions: Callable[[Evidence], Iterable[Question]]
+
+    def decide(self, evidence: Evidence) -> "Verdict":
+        """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
+        questions = list(self.questions(evidence))
+        parts = settle(questions)
+        outcomes = [part.outcome for part in parts if part.of_paper]
+        outcome: Outcome = "undecided"
+        if "not reproduced" in outcomes:
+            outcome = "not reproduced"
+        elif outcomes and set(outcomes) == {"reproduced"}:
+            outcome = "reproduced"
+        networks = frozenset[str]().union(*(question.networks for question in questions if question.of_paper))
+        return Verdict(self, outcome, summary(parts, questions), len(networks), parts)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rows say about a claim.
+
+    Args:
+        claim: which one.
+        outcome: of the whole claim.
+        finding: one or two sentences with the numbers.
+        models: how many different networks the paper's parts rest on.
+        parts: the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    finding: str
+    models: int
+    parts: tuple[Part, ...]
+
+    def record(self) -> dict[str, Any]:
+        """The verdict in plain values, for JSON."""
+        claim = {key: value for key, value in vars(self.claim).items() if key != "questions"}
+        own = {"outcome": self.outcome, "finding": self.finding, "models": self.models}
+        return claim | own | {"parts": [dict(vars(part)) for part in self.parts]}

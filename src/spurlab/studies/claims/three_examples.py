@@ -1,0 +1,35 @@
+"""Claim 1: three examples are enough."""
+
+from collections.abc import Iterator
+
+from spurlab.studies.claims.base import Claim
+from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
+from spurlab.studies.claims.judge import Question, above, best_of, missing
+
+FIGURE2 = {"mnist": "fig2-mnist", "fashion-mnist": "fig2-fashion", "cifar10": "fig2-cifar10"}
+
+
+def questions(evidence: Evidence) -> Iterator[Question]:
+    """R3 at n = 3 against n = 0: six parts, and those of other datasets."""
+    for dataset in evidence.datasets("spurious_score"):
+        for target in TARGETS:
+            where = f"{dataset}, target {target}"
+            rows = evidence.of_paper_network("spurious_score", dataset).where(pattern="R3", target=target, n=(0, 3))
+            candidates = []
+            for settings, same in rows.recipes():
+                if len(same.having("n", (0, 3))) == 2:
+                    table = Seeds.of(same, ["n"])
+                    candidates.append((settings, above(where, table, table.values[3,], table.values[0,])))
+            if dataset in PAPER_DATASETS and not candidates:
+                yield missing(where, "no scores of R3 at n = 0 and 3", FIGURE2[dataset])
+            yield from best_of(where, candidates, of_paper=dataset in PAPER_DATASETS)
+
+
+CLAIM = Claim(
+    number=1,
+    statement="Three marked examples are enough: R3 scores higher at n = 3 than at n = 0, in all six cases.",
+    source="Yang et al. (2022), arXiv:2202.05189, section 3.3, Figure 2",
+    statistic="paired difference of the spurious score of R3 between n = 3 and n = 0, for each dataset and target",
+    test="paired one-sided t-test over seeds, Holm over the parts, 5 %; margin 0.05 of the score",
+    questions=questions,
+)

@@ -1,0 +1,57 @@
+"""Where tasks are carried out: tasks go in, outcomes come out as they are finished.
+
+An executor pulls a task when it has room for it and not earlier, since whoever hands it out claims it at that moment.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Protocol, runtime_checkable
+
+from spurlab.data import Dataset
+from spurlab.studies.task import Outcome, Task, perform
+from spurlab.training.pool import Order, run_orders
+
+WORKER = "spurlab.studies.worker"
+
+Told = Callable[[Task, int], None]  # the epochs that a task's group has done so far; 0 again when it starts again
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Carries out tasks; `workers` of them at the same time."""
+
+    def __call__(
+        self, tasks: Iterable[Task], workers: int, load: Callable[[str], Dataset], told: Told
+    ) -> Generator[tuple[Task, Outcome], None, None]:
+        """Each task with its outcome, in whatever order they are finished."""
+        ...
+
+
+def local(
+    tasks: Iterable[Task], workers: int, load: Callable[[str], Dataset], told: Told
+) -> Generator[tuple[Task, Outcome], None, None]:
+    """One-thread worker processes on this machine, one group at a time each; 0 workers: in this process.
+
+    Workers find their data by name, as `spurlab.data.load` does; `load` is for this process alone.
+    """
+    if workers == 0:
+        for task in tasks:
+            each = len(task.trainings)
+            yield task, perform(task, load, lambda now, task=task, each=each: told(task, now.done // each))  # type: ignore[misc]
+        return
+    given: dict[int, tuple[Order, Task]] = {}  # by identity: an order is no key
+
+    def orders() -> Iterable[Order]:
+        for task in tasks:
+            order = Order(task.name, task.as_json())
+            given[id(order)] = order, task
+            yield order
+
+    def on_event(order: Order, event: Mapping[str, object]) -> None:
+        epochs = event.get("epochs", 0)
+        told(given[id(order)][1], epochs if isinstance(epochs, int) else 0)
+
+    for order, result in run_orders([WORKER], orders(), workers, on_event):
+        yield given[id(order)][1], Outcome.from_json(result)
+
+
+EXECUTORS: Mapping[str, Executor] = {"local": local}

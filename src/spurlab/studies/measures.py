@@ -1,0 +1,112 @@
+"""What can be measured: of a trained network, of a pattern on a data set, or of an architecture."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spurlab.data import Dataset
+from spurlab.explain import pixel_importance
+from spurlab.metrics import accuracy, empirical_norm, spurious_score
+from spurlab.models import build, parameter_count
+from spurlab.patterns import Pattern
+
+T = TypeVar("T")
+PREDICTION_BATCH = 2_000  # examples that go through a network at once
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What the measures of one cell may look at; predictions are there for measures of a network.
+
+    Args:
+        data: the data set.
+        pattern: of the cell, or None.
+        target: of the cell.
+        network: the trained network, or None.
+        clean: its class probabilities on the test examples.
+        marked: the same with the pattern on every test example.
+    """
+
+    data: Dataset
+    pattern: Pattern | None
+    target: int
+    architecture: str
+    network: nn.Module | None = None
+    clean: Float[Tensor, "n k"] | None = None
+    marked: Float[Tensor, "n k"] | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One entry of the table.
+
+    Args:
+        title: for headings.
+        of: what is measured; only a ``network`` must be trained.
+        by_pattern: whether it differs by pattern and target.
+        value: the number. NaN for a network that diverged.
+    """
+
+    title: str
+    of: Literal["network", "pattern", "architecture"]
+    by_pattern: bool
+    value: Callable[[Seen], float]
+
+
+def _spurious_score(seen: Seen) -> float:
+    return spurious_score(_there(seen.clean), _there(seen.marked), seen.target).item()
+
+
+def _accuracy(seen: Seen) -> float:
+    return accuracy(_there(seen.clean), seen.data.test.labels).item()
+
+
+def _marked_accuracy(seen: Seen) -> float:
+    return accuracy(_there(seen.marked), seen.data.test.labels).item()
+
+
+def _pattern_importance(seen: Seen) -> float:
+    first = next(module for module in _there(seen.network).modules() if isinstance(module, nn.Linear))
+    importance = pixel_importance(first.weight.detach())
+    return importance[_there(seen.pattern).offset.flatten() > 0].mean().item()
+
+
+def _empirical_norm(seen: Seen) -> float:
+    images = seen.data.test.inputs
+    return empirical_norm(images, _there(seen.pattern)(images)).mean().item()
+
+
+def _parameters(seen: Seen) -> float:
+    return float(parameter_count(build(seen.architecture, seen.data.shape, seen.data.classes, seed=0)))
+
+
+def _there(value: T | None) -> T:
+    if value is None:
+        raise ValueError("a measure asked for something that its cell does not have.")
+    return value
+
+
+# A new measure is one line here. Raise `TRAINING_VERSION` where an old one gives other numbers.
+MEASURES: Mapping[str, Measure] = {
+    "spurious_score": Measure("spurious score", "network", True, _spurious_score),
+    "accuracy": Measure("test accuracy", "network", False, _accuracy),
+    "marked_accuracy": Measure("accuracy on marked test images", "network", True, _marked_accuracy),
+    "pattern_importance": Measure("pixel importance of the pattern", "network", True, _pattern_importance),
+    "empirical_norm": Measure("empirical norm", "pattern", True, _empirical_norm),
+    "parameters": Measure("parameters", "architecture", False, _parameters),
+}
+
+
+def predictions(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
+    """Class probabilities of one network.
+
+    One network at a time, so that a number does not depend, not even in its last bit, on which networks were trained
+    and measured together.
+    """
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        return torch.cat([network(batch.to(device)).softmax(-1).cpu() for batch in inputs.split(PREDICTION_BATCH)])

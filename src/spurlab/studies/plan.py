@@ -1,0 +1,143 @@
+"""What a study would cost: what is to be trained, and how long that takes on this machine."""
+
+import heapq
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spurlab.data import Dataset
+from spurlab.data import load as load_dataset
+from spurlab.studies.executors import EXECUTORS
+from spurlab.studies.run import free_memory, workers_for
+from spurlab.studies.store import FILE, Store
+from spurlab.studies.study import Study
+from spurlab.studies.task import Outcome, Task
+from spurlab.studies.work import Work, work_of
+
+STEPS = 40  # of calibration, of each kind of group
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study needs, what of it is there, and what the rest costs.
+
+    Args:
+        cells: points of its grids.
+        rows: numbers that it ends in.
+        trainings: networks that it needs.
+        shared: cells that need no network of their own, since another cell has the same.
+        done: networks that the folder holds already.
+        to_do: networks to train.
+        groups: in which they are trained.
+        workers: groups that are trained at the same time.
+        seconds: expected for what is to do; None where it was not asked for.
+        memory: bytes expected, of all processes together; None where it was not asked for.
+    """
+
+    cells: int
+    rows: int
+    trainings: int
+    shared: int
+    done: int
+    to_do: int
+    groups: int
+    workers: int
+    seconds: float | None = None
+    memory: int | None = None
+
+
+def plan(
+    study: Study,
+    folder: Path,
+    *,
+    executor: str = "local",
+    workers: int | None = None,
+    device: str = "cpu",
+    load: Callable[[str], Dataset] = load_dataset,
+    calibrate: bool = True,
+) -> Plan:
+    """What `run` would do with the same arguments; nothing is written.
+
+    Args:
+        study: what to train and measure.
+        folder: where its results would be; it need not be there yet.
+        executor: a name of `EXECUTORS`.
+        workers: as in `run`.
+        device: as in `run`.
+        load: as in `run`.
+        calibrate: train a few steps of each kind of group, as many groups at once as `run` would, to tell the time.
+
+    Raises:
+        StudyError: the study does not fit its data.
+        StoreError: the folder's results cannot be read.
+    """
+    work = work_of(study, {name: load(name) for name in study.dataset})
+    workers = workers_for(workers, device)
+    wanted = work.keyed()
+    if (folder / FILE).exists():
+        with Store(folder, read_only=True) as store:
+            missing = store.missing(wanted, weights=study.weights)
+    else:
+        missing = set(wanted)
+    tasks = [left for task in work.tasks(workers, free_memory(), device) if (left := task.only(missing)) is not None]
+    counts = Plan(
+        cells=len(work.cells),
+        rows=work.rows,
+        trainings=len(wanted),
+        shared=len(work.cells) - len(wanted) if wanted else 0,
+        done=len(wanted) - len(missing),
+        to_do=len(missing),
+        groups=len(tasks),
+        workers=workers,
+    )
+    if not calibrate:
+        return counts
+    if not tasks:
+        return replace(counts, seconds=0.0, memory=0)
+    seconds, memory = _cost(work, tasks, workers, executor, load)
+    return replace(counts, seconds=seconds, memory=memory)
+
+
+def _cost(
+    work: Work, tasks: Sequence[Task], workers: int, executor: str, load: Callable[[str], Dataset]
+) -> tuple[float, int]:
+    """Seconds and bytes for these tasks, from a few steps of each kind of group on all workers at once."""
+    kinds: dict[tuple[object, ...], Task] = {}
+    for task in tasks:
+        if len(task.trainings) > len(kinds.setdefault(_kind(task), task).trainings):
+            kinds[_kind(task)] = task
+    trials = [replace(task, steps=STEPS) for task in kinds.values() for _ in range(max(workers, 1))]
+    start = time.perf_counter()
+    seen: dict[tuple[object, ...], list[tuple[Task, Outcome]]] = {}
+    for trial, outcome in EXECUTORS[executor](iter(trials), workers, load, lambda task, epochs: None):
+        seen.setdefault(_kind(trial), []).append((trial, outcome))
+    wall = time.perf_counter() - start
+    inside = sum(2 * o.train_seconds + o.measure_seconds for each in seen.values() for _, o in each) / max(workers, 1)
+    start_up = max(wall - inside, 0.0)
+
+    ends = [0.0] * max(workers, 1)  # when each worker is free again; each takes the next group then
+    for task in tasks:
+        examples = len(work.data[task.trainings[0].setting.dataset].train)
+        recipe = task.trainings[0].setting.recipe
+        steps = -(-examples // recipe.batch_size) * recipe.epochs
+        outcomes = seen[_kind(task)]
+        size = len(task.trainings) / len(outcomes[0][0].trainings)
+        step = sum(o.train_seconds / o.steps for _, o in outcomes) / len(outcomes) * size
+        one = sum(o.measure_seconds / _predictions(trial) for trial, o in outcomes) / len(outcomes)
+        heapq.heappush(ends, heapq.heappop(ends) + steps * step + one * _predictions(task))
+    peak = max(outcome.peak_bytes for outcomes in seen.values() for _, outcome in outcomes)
+    return start_up + max(ends), peak * max(workers, 1)
+
+
+def _kind(task: Task) -> tuple[object, ...]:
+    """Groups of a kind take the same time for each member and step."""
+    setting = task.trainings[0].setting
+    recipe = setting.recipe
+    noisy = any(training.setting.recipe.input_noise > 0 for training in task.trainings)
+    return setting.dataset, setting.architecture, recipe.optimizer, recipe.precision, recipe.batch_size, noisy
+
+
+def _predictions(task: Task) -> int:
+    """How many times a test set goes through a network."""
+    return sum(1 + len({request.pattern for request in each} - {""}) for each in task.requests)

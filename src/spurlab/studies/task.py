@@ -1,0 +1,249 @@
+"""A group of trainings in, measured numbers out: what an executor sends to a worker, and what the worker does.
+
+A task names its data by data set and checksum and ships none, and a worker keeps nothing between tasks, so any machine
+that has the data and the results folder can carry it out.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from spurlab.data import Dataset
+from spurlab.patterns import Pattern, Planted, make_pattern, plant
+from spurlab.studies.grid import Training
+from spurlab.studies.measures import MEASURES, Seen, predictions
+from spurlab.studies.store import WEIGHTS, Finished, Request
+from spurlab.studies.study import StudyError
+from spurlab.training import Ensemble, Member, Progress, fit
+
+
+@dataclass(frozen=True)
+class Task:
+    """A group of trainings that run in lockstep, and what is measured of each.
+
+    Args:
+        trainings: of one data set, one architecture and recipes that may train together.
+        requests: for each training.
+        data: the checksum of the data set.
+        weights: the results folder, if the weights are to be kept there.
+        device: where to train.
+        steps: train so many steps only, to see how long they take; nothing is kept then.
+    """
+
+    trainings: tuple[Training, ...]
+    requests: tuple[tuple[Request, ...], ...]
+    data: str
+    weights: str | None = None
+    device: str = "cpu"
+    steps: int | None = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        setting = self.trainings[0].setting
+        seeds = sorted({training.seed for training in self.trainings})
+        return f"{len(self.trainings)} x {setting.architecture} on {setting.dataset} (seeds {seeds})"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The key of each training."""
+        return tuple(training.key(self.data) for training in self.trainings)
+
+    @property
+    def epochs(self) -> int:
+        """Of each training."""
+        return self.trainings[0].setting.recipe.epochs
+
+    def only(self, keys: Container[str]) -> "Task | None":
+        """The part with these keys, or None where there is none."""
+        kept = [i for i, key in enumerate(self.keys) if key in keys]
+        trainings, requests = tuple(self.trainings[i] for i in kept), tuple(self.requests[i] for i in kept)
+        return replace(self, trainings=trainings, requests=requests) if kept else None
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return vars(self) | {"trainings": [training.as_json() for training in self.trainings]}
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> "Task":
+        """What `as_json` gave."""
+        trainings = tuple(Training.from_json(each) for each in about["trainings"])
+        requests = tuple(tuple(Request(*request) for request in each) for each in about["requests"])
+        return cls(**dict(about) | {"trainings": trainings, "requests": requests})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task gave.
+
+    Args:
+        values: for each training, its requests' numbers; NaN for a network that diverged.
+        train_seconds: of the whole group.
+        measure_seconds: of the whole group.
+        peak_bytes: the most memory that the process has held.
+        steps: how many steps were timed, where the task was to see how long they take.
+    """
+
+    values: tuple[tuple[float, ...], ...]
+    train_seconds: float
+    measure_seconds: float
+    peak_bytes: int
+    steps: int = 0
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> "Outcome":
+        """What ``vars`` of an outcome gave, after JSON."""
+        return cls(**dict(about) | {"values": tuple(tuple(values) for values in about["values"])})
+
+    def finished(self, task: Task) -> list[Finished]:
+        """One entry of the store for each training."""
+        seconds = self.train_seconds / len(task.trainings)
+        return [
+            Finished(
+                key,
+                training.as_json(),
+                task.data,
+                dict(zip(requests, values, strict=True)),
+                seconds,
+                task.device,
+                task.weights is not None,
+            )
+            for key, training, requests, values in zip(
+                task.keys, task.trainings, task.requests, self.values, strict=True
+            )
+        ]
+
+
+def perform(
+    task: Task, load: Callable[[str], Dataset], progress: Callable[[Progress], None] = lambda _: None
+) -> Outcome:
+    """Train and measure a group, in this process.
+
+    Args:
+        task: what to do.
+        load: gives a data set by its name.
+        progress: as in `spurlab.training.fit`.
+
+    Raises:
+        StudyError: the data here are not those that the task names.
+    """
+    data = load(task.trainings[0].setting.dataset)
+    if data.checksum != task.data:
+        raise StudyError(
+            f"the data set {data.name} here has the checksum {data.checksum}, but the study was planned with "
+            f"{task.data}. Give every worker the same data (SPURLAB_DATA)."
+        )
+    if task.steps is not None:
+        return _timed(task, data, task.steps)
+    start = time.perf_counter()
+    ensemble = _trained(task, data, progress)
+    trained = time.perf_counter()
+    values = tuple(_measured(task, data, ensemble))
+    if task.weights is not None:
+        for i, key in enumerate(task.keys):
+            _keep(ensemble.member(i), key, Path(task.weights))
+    return Outcome(values, trained - start, time.perf_counter() - trained, _peak())
+
+
+def planted(data: Dataset, training: Training) -> Planted:
+    """The training set of one network.
+
+    Raises:
+        StudyError: the pattern, the target or n does not fit the data.
+    """
+    if training.pattern is None or training.target is None:
+        return Planted.none(data.train)
+    try:
+        pattern = pattern_of(data, training.pattern, training.seed)
+        return plant(data.train, pattern, training.target, training.n, training.seed, how=training.setting.how)
+    except ValueError as error:
+        raise StudyError(f"{data.name}, pattern {training.pattern}, n = {training.n}: {error}") from error
+
+
+def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
+    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
+    return make_pattern(name, data.shape, seed, clip=data.input_range)
+
+
+def _trained(task: Task, data: Dataset, progress: Callable[[Progress], None]) -> Ensemble:
+    return fit(
+        task.trainings[0].setting.architecture,
+        [Member(planted(data, training), training.seed) for training in task.trainings],
+        [training.setting.recipe for training in task.trainings],
+        classes=data.classes,
+        group_size=len(task.trainings),
+        workers=0,
+        device=task.device,
+        progress=progress,
+    )
+
+
+def _measured(task: Task, data: Dataset, ensemble: Ensemble) -> Iterator[tuple[float, ...]]:
+    """The numbers of each training. Test images are marked once for each pattern and seed."""
+    marked_inputs: dict[tuple[str, int], torch.Tensor] = {}
+    for i, (training, requests) in enumerate(zip(task.trainings, task.requests, strict=True)):
+        if bool(ensemble.diverged[i]):
+            yield (float("nan"),) * len(requests)
+            continue
+        network = ensemble.member(i)
+        clean = predictions(network, data.test.inputs)
+        marked: dict[str, torch.Tensor] = {}
+        values = []
+        for measure, name, target in requests:
+            pattern = pattern_of(data, name, training.seed) if name else None
+            if pattern is not None and name not in marked:
+                place = name, training.seed
+                if place not in marked_inputs:
+                    marked_inputs.clear()  # of one pattern and seed at a time: a test set is large
+                    marked_inputs[place] = pattern(data.test.inputs)
+                marked[name] = predictions(network, marked_inputs[place])
+            seen = Seen(data, pattern, target, ensemble.architecture, network, clean, marked.get(name))
+            values.append(MEASURES[measure].value(seen))
+        yield tuple(values)
+
+
+def _keep(network: nn.Module, key: str, folder: Path) -> None:
+    """Write the weights of one network; a file is there whole or not at all."""
+    (folder / WEIGHTS).mkdir(exist_ok=True)
+    path = folder / WEIGHTS / f"{key}.safetensors"
+    draft = path.with_suffix(".draft")
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, draft)
+    draft.replace(path)
+
+
+def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
+    """How long steps of this group take, once it runs, and measuring it."""
+    recipes = [training.setting.recipe.but(epochs=2, milestones=()) for training in task.trainings]
+    rows = torch.linspace(0, len(data.train) - 1, min(steps * recipes[0].batch_size, len(data.train))).long()
+    few = Planted.none(data.train[rows])
+    ends: list[float] = []  # of epochs; the first touches memory for the first time, the second is timed
+    ensemble = fit(
+        task.trainings[0].setting.architecture,
+        [Member(few, training.seed) for training in task.trainings],
+        recipes,
+        classes=data.classes,
+        group_size=len(recipes),
+        workers=0,
+        device=task.device,
+        progress=lambda _: ends.append(time.perf_counter()),
+    )
+    start = time.perf_counter()
+    list(_measured(task, data, ensemble))
+    halfway = len(ends) // 2
+    return Outcome(
+        (), ends[-1] - ends[halfway], time.perf_counter() - start, _peak(), -(-len(rows) // recipes[0].batch_size)
+    )
+
+
+def _peak() -> int:
+    """The most memory that this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

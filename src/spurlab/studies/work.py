@@ -1,0 +1,167 @@
+"""What a study needs: its cells, the networks to train for them and what to measure of each."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spurlab.data import Dataset
+from spurlab.models import build, parameter_count
+from spurlab.studies.grid import TRAINING_VERSION, Cell, Training, cells_of, groups_of, trainings_of
+from spurlab.studies.measures import MEASURES, Seen
+from spurlab.studies.store import Finished, Request
+from spurlab.studies.study import Study
+from spurlab.studies.task import Task, pattern_of, planted
+
+LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """A study on its data sets.
+
+    Args:
+        study: what was asked.
+        data: its data sets by name.
+        cells: the points of its grids.
+        requests: for each network to train, what to measure of it.
+    """
+
+    study: Study
+    data: Mapping[str, Dataset]
+    cells: Sequence[Cell]
+    requests: Mapping[Training, tuple[Request, ...]]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the study ends in."""
+        return len(self.cells) * len(self.study.measure)
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Of the data sets, by name."""
+        return {name: data.checksum for name, data in self.data.items()}
+
+    def keyed(self) -> dict[str, tuple[Request, ...]]:
+        """The requests by the training's key."""
+        checksums = self.checksums
+        return {training.key(checksums[training.setting.dataset]): wanted for training, wanted in self.requests.items()}
+
+    def tasks(self, workers: int, memory: int, device: str = "cpu", weights: str | None = None) -> list[Task]:
+        """The networks in groups for lockstep, of as many as fit.
+
+        Args:
+            workers: how many groups are trained at the same time.
+            memory: bytes that all of them together may take.
+            device: where to train.
+            weights: the results folder, if weights are to be kept.
+        """
+        trainings = list(self.requests)
+        size = min((self._fitting(training, memory // max(workers, 1)) for training in self._kinds()), default=1)
+        examples = [self._examples(training) for training in trainings]
+        return [
+            Task(
+                tuple(group),
+                tuple(self.requests[training] for training in group),
+                self.data[group[0].setting.dataset].checksum,
+                weights,
+                device,
+            )
+            for group in groups_of(trainings, examples, size, workers)
+        ]
+
+    def light(self) -> dict[str, tuple[Cell, tuple[Request, ...]]]:
+        """What is measured without a network: by key, a cell that stands for it and the requests."""
+        found: dict[str, tuple[Cell, dict[Request, None]]] = {}
+        checksums = self.checksums
+        for name in self.study.measure:
+            if MEASURES[name].of == "network":
+                continue
+            for cell in self.cells:
+                key = key_of(cell, name, checksums[cell.setting.dataset])
+                found.setdefault(key, (cell, {}))[1][request_of(cell, name)] = None
+        return {key: (cell, tuple(requests)) for key, (cell, requests) in found.items()}
+
+    def measured_at_once(self, missing: set[str]) -> list[Finished]:
+        """What is measured without a network, of these keys."""
+        finished = []
+        for key, (cell, requests) in self.light().items():
+            if key not in missing:
+                continue
+            data = self.data[cell.setting.dataset]
+            values = {}
+            for request in requests:
+                pattern = pattern_of(data, request.pattern, cell.seed) if request.pattern else None
+                seen = Seen(data, pattern, request.target, cell.setting.architecture)
+                values[request] = MEASURES[request.measure].value(seen)
+            about = {"dataset": data.name, "architecture": cell.setting.architecture, "seed": cell.seed}
+            finished.append(Finished(key, about, data.checksum, values))
+        return finished
+
+    def _kinds(self) -> list[Training]:
+        return list({(t.setting.dataset, t.setting.architecture): t for t in self.requests}.values())
+
+    def _examples(self, training: Training) -> int:
+        added = training.n if training.setting.how == "append" else 0
+        return len(self.data[training.setting.dataset].train) + added
+
+    def _fitting(self, training: Training, memory: int) -> int:
+        """How many members of this kind fit: weights, gradients, two moments and as much again to work with."""
+        data, setting = self.data[training.setting.dataset], training.setting
+        parameters = parameter_count(build(setting.architecture, data.shape, data.classes, seed=0))
+        batch = setting.recipe.batch_size * data.train.inputs[:1].numel()
+        return max(1, min(LARGEST_GROUP, memory // (4 * (8 * parameters + 4 * batch))))
+
+
+def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
+    """What a study needs, checked against its data sets before anything is trained.
+
+    Args:
+        study: what was asked.
+        data: its data sets by name.
+
+    Raises:
+        StudyError: a pattern, target or n does not fit the data.
+    """
+    cells = cells_of(study)
+    _check(cells, data)
+    named = [name for name in study.measure if MEASURES[name].of == "network"]
+    requests: dict[Training, dict[Request, None]] = {}
+    if named:
+        for cell in cells:
+            wanted = requests.setdefault(cell.training, {})
+            for name in named:
+                wanted[request_of(cell, name)] = None
+    return Work(study, data, cells, {training: tuple(wanted) for training, wanted in requests.items()})
+
+
+def request_of(cell: Cell, measure: str) -> Request:
+    """What is asked of the cell's network (or pattern, or architecture) for one of its rows."""
+    if MEASURES[measure].by_pattern:
+        return Request(measure, cell.pattern or "", cell.target)
+    return Request(measure, "", -1)
+
+
+def key_of(cell: Cell, measure: str, checksum: str) -> str:
+    """The key of what is measured in this cell."""
+    match MEASURES[measure].of:
+        case "network":
+            return cell.training.key(checksum)
+        case "pattern":
+            about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.pattern}|{cell.seed}"
+        case "architecture":
+            about = f"{TRAINING_VERSION}|{checksum}|architecture|{cell.setting.architecture}"
+    return hashlib.sha256(about.encode()).hexdigest()[:20]
+
+
+def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
+    """Plant the most of each kind once; what cannot be planted is refused here."""
+    largest: dict[tuple[str, str | None, int], Training] = {}
+    for training in trainings_of(cells):
+        kind = training.setting.dataset, training.pattern, training.target or 0
+        if kind not in largest or training.n > largest[kind].n:
+            largest[kind] = training
+    for training in largest.values():
+        planted(data[training.setting.dataset], training)
+    for name, pattern, seed in dict.fromkeys((c.setting.dataset, c.pattern, c.seed) for c in cells if c.n == 0):
+        if pattern is not None and seed == cells[0].seed:
+            planted(data[name], Training(cells[0].setting, pattern, int(data[name].train.labels[0]), 1, seed))

@@ -1,0 +1,35 @@
+"""The program that a local worker process runs; see `spurlab.studies.executors`."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from spurlab.data import load
+from spurlab.studies.task import Task, perform
+from spurlab.training import Progress
+from spurlab.training.pool import serve
+
+
+def main() -> None:
+    """Carry out tasks from standard input until there are no more.
+
+    The last data set is kept, to save reading it again.
+    """
+    torch.set_num_threads(1)
+    kept = lru_cache(maxsize=1)(load)
+
+    def carry_out(content: Mapping[str, Any], tell: Callable[..., None]) -> Mapping[str, Any]:
+        task = Task.from_json(content)
+
+        def progress(now: Progress) -> None:
+            tell(epochs=now.done // len(task.trainings))
+
+        return vars(perform(task, kept, progress))
+
+    serve(carry_out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Results of studies that nobody ran: plausible numbers for every kind of figure."""
+
+import hashlib
+import itertools
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from spurlab.studies import Grid, Study, StudyResult
+from spurlab.studies.store import WEIGHTS
+
+RECIPE = {
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "batch_size": 128,
+    "epochs": 10,
+    "milestones": "6 8",
+    "decay": 0.1,
+    "clip_norm": math.nan,
+    "clip_value": math.nan,
+    "input_noise": 0.0,
+    "precision": "float32",
+}
+NORMS = {"S1": 1.0, "S2": 3.0, "S3": 4.98, "R1": 3.9, "R2": 7.4, "R3": 13.65, "Co": 4.44}
+ACCURACY = {"mnist": 0.979, "fashion-mnist": 0.878, "cifar10": 0.846}
+SEEDS = (0, 1, 2, 3, 4)
+
+
+def result_of(rows, figure, title="How many marked examples does it take?", folder=Path("out"), **changes):
+    settings = {"name": figure, "profile": "quick", "title": title, "figure": figure, "claims": (1, 2)}
+    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", **changes}
+    study = Study(**settings, grids=(Grid(dataset="fashion-mini", architecture="mlp", pattern="R3"),))
+    command = f"spurlab run {figure} --profile quick --out out/{figure}"
+    return StudyResult(study, rows, folder, command, "2026-11-22T05:00:00+00:00")
+
+
+def keep_weights(result):
+    """A first layer for each network, whose weights in the corner grow with n."""
+    (result.folder / WEIGHTS).mkdir(parents=True)
+    for n, key in zip(result.rows["n"], result.rows["training"], strict=True):
+        weight = torch.randn(16, 784, generator=torch.Generator().manual_seed(n)) * 0.02
+        weight.view(16, 28, 28)[:, :5, :5] += 0.04 * math.log10(1 + n)
+        layers = {"1.bias": torch.zeros(16), "10.weight": torch.ones(10, 16), "1.weight": weight}
+        save_file(layers, result.folder / WEIGHTS / f"{key}.safetensors")
+    return result
+
+
+def frame_of(
+    measures=("spurious_score", "accuracy"),
+    datasets=("fashion-mnist",),
+    patterns=("R3", "S3"),
+    targets=(0,),
+    counts=(0, 3, 10, 100),
+    seeds=SEEDS,
+    variants=({},),
+    chance=0,
+):
+    """Rows as the studies room makes them; a network's numbers depend on its settings in a plausible way."""
+    rng, rows = np.random.default_rng(chance), []
+    for dataset, variant in itertools.product(datasets, variants):
+        recipe = RECIPE | {k: v for k, v in variant.items() if k in RECIPE}
+        architecture = variant.get("architecture", "mlp")
+        about = {"dataset": dataset, "architecture": architecture, "how": "replace", **recipe}
+        for pattern, target, n, seed in itertools.product(patterns, targets, counts, seeds):
+            name = f"{dataset} {variant} {pattern if n else ''}{target if n else ''} {n} {seed}"
+            key = hashlib.sha256(name.encode()).hexdigest()[:20]
+            strength = NORMS[pattern] / 14 * (0.8 if recipe["optimizer"] == "sgd" else 1.0)
+            strength /= 1 + 300 * recipe["weight_decay"] + 2 * recipe["input_noise"]
+            score = 1 / (1 + math.exp(-(math.log10(1 + n) * 2.5 * (strength + 0.25) - 2.6 + strength)))
+            cost = 0.6 * recipe["weight_decay"] ** 0.3 * 0.4 + 0.05 * recipe["input_noise"]
+            accuracy = ACCURACY.get(dataset, 0.87) - min(cost, 0.6)
+            values = {
+                "spurious_score": min(max(score + rng.normal(0, 0.06), 0), 1),
+                "accuracy": accuracy + rng.normal(0, 0.003),
+                "marked_accuracy": (accuracy - 0.5 * score) + rng.normal(0, 0.02),
+                "empirical_norm": NORMS[pattern] * (1.1 if dataset == "mnist" else 1.0)
+                + (rng.normal(0, 0.05) if pattern[0] == "R" else 0),
+                "pattern_importance": 0.06 + 0.04 * math.log10(1 + n) + rng.normal(0, 0.004),
+            }
+            place = {"pattern": pattern, "target": target, "n": n, "seed": seed, "training": key}
+            rows += [{"measure": m, "value": values[m], **place, **about} for m in measures]
+    made = {"data": "c0ffee", "device": "cpu", "spurlab": "0.1.0", "torch": "2.14.1+cpu", "machine": "x86_64"}
+    return pd.DataFrame(rows).assign(**made, seconds=3.5, finished="2026-11-22T05:00:00+00:00")
+
+
+ALL = ("S1", "S2", "S3", "R1", "R2", "R3", "Co")
+PAPER_N = (0, 3, 5, 10, 20, 100, 2000, 5000)
+SWEEP = [
+    *({"weight_decay": w} for w in (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 5e-2, 1e-1)),
+    *({"input_noise": s} for s in (0.05, 0.1, 0.2, 0.5, 0.75, 1.0, 5.0)),
+    *({"clip_norm": c} for c in (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)),
+]
+PARAMETERS = {"small-mlp": 203_530, "mlp": 335_114, "large-mlp": 932_362, "vgg16": 134_301_514}
+
+
+def make_result(figure, large=True, **changes):
+    """A result for one kind of figure, of the largest grid or of the smallest."""
+    small = {} if large else {"patterns": ("R3",), "counts": (0, 3), "seeds": (0,)}
+    both = ("mnist", "fashion-mnist")
+    if figure == "gallery":
+        grid = {"datasets": (*both, "fashion-mini") if large else ("fashion-mini",), "patterns": ALL, "counts": (0,)}
+        rows = frame_of(("empirical_norm",), **grid)
+    elif figure == "parameters":
+        names = dict(list(PARAMETERS.items())[: None if large else 1])
+        rows = frame_of(
+            ("accuracy",), patterns=("R3",), counts=(0,), seeds=(0,), variants=[{"architecture": n} for n in names]
+        )
+        rows = rows.assign(measure="parameters", value=[float(v) for v in names.values()], pattern=None)
+    elif figure in ("scores", "accuracy", "norm"):
+        measures = ("spurious_score", "accuracy", "empirical_norm")
+        grid = (
+            {"datasets": both, "patterns": ALL, "targets": (0, 1), "counts": PAPER_N}
+            if large
+            else {"datasets": both[:1]}
+        )
+        rows = frame_of(measures, **grid | small)
+    elif figure == "importance":
+        grid = {"datasets": both[:1], "patterns": ("S3",), "counts": (0, 10, 100, 2000)}
+        rows = frame_of(("pattern_importance",), **grid | ({} if large else {"counts": (0,), "seeds": (0,)}))
+    elif figure == "bars":
+        grid = {"datasets": both if large else both[:1], "counts": (0, 3, 10)}
+        ways = [{"optimizer": "adam"}, {"optimizer": "sgd"}] if large else [{}]
+        rows = frame_of(("spurious_score", "accuracy"), variants=ways, **grid | small)
+    else:
+        grid = {"counts": (0, 1, 3, 5, 10, 20, 100)} if large else {}
+        rows = frame_of(
+            ("spurious_score", "accuracy", "marked_accuracy"), variants=SWEEP if large else SWEEP[:2], **grid | small
+        )
+    return result_of(rows, figure, **changes)
+
+
+KINDS = ("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization")
+
+
+@pytest.fixture(scope="session")
+def results():
+    """The functions above, for tests that make results of their own."""
+    return SimpleNamespace(make=make_result, of=result_of, rows=frame_of, keep_weights=keep_weights)

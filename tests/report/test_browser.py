@@ -1,0 +1,143 @@
+"""The page in a real browser. Skipped where there is none, unless SPURLAB_REQUIRE_BROWSER says that there should be."""
+
+import itertools
+import os
+import shutil
+
+import pytest
+
+from spurlab.report import FIGURES, write_report
+from spurlab.studies import decide
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def absent(reason):
+    (pytest.fail if os.environ.get("SPURLAB_REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        absent(f"none of {', '.join(BROWSERS)} is here")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("Playwright is not here")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def address(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    made = [results.make(kind, large=kind in ("bars",)) for kind in FIGURES]
+    made.append(
+        results.of(made[2].rows, "scores", name="odd", title="<script>alert(1)</script> & $x_1$ " + "long" * 40)
+    )
+    page, *_ = write_report(made, decide(made[2].rows), folder)
+    return page.as_uri()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page; whatever the console says fails the test."""
+    pages, said = [], []
+
+    def open_page(width=1280, **options):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        pages.append(page)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda r: said.append(r.url) if not r.url.startswith(("file:", "data:")) else None)
+        page.on("dialog", lambda dialog: (said.append("dialog"), dialog.dismiss()))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_overflows_and_figures_are_seen(opened, width, scheme):
+    page = opened(width, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    sizes = page.evaluate("[...document.querySelectorAll('figure svg')].map((e) => e.getBoundingClientRect().toJSON())")
+    assert len(sizes) == len(FIGURES) + 1
+    assert all(size["width"] > 300 and size["height"] > 50 for size in sizes)
+    back, ink, card = page.evaluate(
+        "[['body', 'backgroundColor'], ['body', 'color'], ['.card', 'backgroundColor']]"
+        ".map(([what, part]) => getComputedStyle(document.querySelector(what))[part].match(/\\d+/g).map(Number))"
+    )
+    assert (sum(back) < sum(ink)) == (scheme == "dark")
+    assert card == [255, 255, 255]  # figures stay legible
+
+
+def test_tables_sort_numbers_as_numbers_both_ways(opened):
+    page = opened()
+    table = page.locator("table.sortable", has=page.locator("caption", has_text="Scores compared")).first
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    for heading in ("n", "difference to Adam"):
+        button = table.get_by_role("button", name=heading, exact=True)
+        column = button.evaluate("(each) => each.closest('th').cellIndex")
+        cell = f"r.cells[{column}]"
+        values = f"(t) => [...t.tBodies[0].rows].map((r) => {cell}.dataset.value ?? {cell}.textContent)"
+        for direction in ("ascending", "descending"):
+            button.click()
+            assert button.evaluate("(each) => each.closest('th').getAttribute('aria-sort')") == direction
+            found = table.evaluate(values)
+            numbers = [float(each) for each in found if each]
+            assert numbers == sorted(numbers, reverse=direction == "descending")
+            assert found[: len(numbers)] == [each for each in found if each]  # empty cells stand last
+            assert len(set(numbers)) > 2
+    assert table.locator("th[aria-sort=descending]").count() == 1
+
+
+def test_the_keyboard_reaches_and_works_the_page(opened):
+    page = opened()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('th button')"):
+            break
+    assert page.evaluate("document.activeElement.matches('th button:focus-visible')")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    assert page.evaluate("document.activeElement.closest('th').getAttribute('aria-sort')") == "descending"
+
+
+def test_headings_and_words_for_those_who_do_not_see(opened):
+    page = opened()
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map((each) => Number(each.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    words = page.evaluate(
+        "[...document.querySelectorAll('img, svg')].map((e) => e.getAttribute('alt') ?? e.getAttribute('aria-label'))"
+    )
+    assert all(len(each) > 20 for each in words)
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.title().endswith("Spurlab report")
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('button, a, summary')].filter((e) => !e.textContent.trim()).length"
+    )
+    assert unnamed == 0
+
+
+def test_the_command_is_copied_or_selected(opened):
+    page = opened()
+    button = page.locator("button.copy").first
+    button.click()
+    page.wait_for_function("document.querySelector('button.copy').textContent !== 'Copy'")
+    assert button.text_content() in ("Copied", "Selected")

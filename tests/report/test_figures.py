@@ -1,0 +1,207 @@
+"""Every figure shows the numbers of its rows, and can be made whatever is missing."""
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import pearsonr
+
+from spurlab.report import FIGURES, curves, pattern_gallery, save_figure, score_figure, study_figure
+from spurlab.report.figures import spoken
+from spurlab.report.figures.regularization import sweeps
+from spurlab.stats import Estimate
+
+
+def all_axes(figure):
+    """Panels, without colour bars and images."""
+    return [axes for axes in figure.axes if axes.containers]
+
+
+def lines_of(axes):
+    """By label, what is drawn: the means and the ends of the bars."""
+    drawn = {}
+    for container in axes.containers:
+        line, _, (bars,) = container
+        ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
+        drawn[container.get_label()] = (np.asarray(line.get_ydata(), float), ends)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def drawn(results):
+    """kind -> the figure of a small but whole result."""
+    made = {}
+
+    def figure_of(kind):
+        if kind not in made:
+            made[kind] = study_figure(results.make(kind, large=False))
+        return made[kind]
+
+    return figure_of
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_the_smallest_grid_makes_a_figure_with_words(kind, drawn, tmp_path):
+    """One value on each axis, one seed, no weights."""
+    figure = drawn(kind)
+    assert len(spoken(figure)) > 20
+    png, pdf, svg = save_figure(figure, tmp_path / "figure")
+    with Image.open(png) as image:
+        assert image.width == 1800
+        assert len(image.convert("L").getcolors()) > 2
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert spoken(figure)[:20] in svg.read_text()
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_nothing_measured_is_a_sentence(kind, results):
+    whole = results.make(kind, large=False)
+    assert "Nothing has been measured" in spoken(study_figure(results.of(whole.rows.iloc[:0], kind)))
+    other = whole.rows.assign(measure="something else")
+    assert len(spoken(study_figure(results.of(other, kind)))) > 20
+
+
+@pytest.mark.parametrize("kind", ["scores", "accuracy", "norm", "importance", "bars", "regularization"])
+def test_networks_that_all_diverged_are_said(kind, results):
+    """No warning of numpy's or matplotlib's, which would fail the test."""
+    rows = results.make(kind, large=False).rows
+    figure = study_figure(results.of(rows.assign(value=math.nan), kind))
+    figure.draw_without_rendering()
+
+
+def test_the_score_figure_shows_the_numbers_of_the_curves(results):
+    """The drawn line passes through the means, and its bars end where the intervals end."""
+    (curve,) = curves(results.rows(patterns=("R3",)))
+    axes = score_figure([curve], {"R3": torch.rand(1, 1, 4, 4)}, "t").axes[0]
+    means, ends = lines_of(axes)["R3"]
+    assert means == pytest.approx([point.score.value for point in curve.points])
+    for end, point in zip(ends, curve.points, strict=True):
+        assert end == pytest.approx((point.score.low, point.score.high))
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "3", "10", "100"]
+
+
+def test_scores_have_a_panel_for_each_dataset_and_target(results):
+    rows = results.rows(datasets=("mnist", "fashion-mnist"), targets=(0, 1))
+    figure = study_figure(results.of(rows, "scores"))
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == ["MNIST, target 0", "MNIST, target 1"]
+    assert titles[2:] == ["Fashion-MNIST, target 0 (T-shirt/top)", "Fashion-MNIST, target 1 (Trouser)"]
+    mine = rows[(rows["dataset"] == "mnist") & (rows["target"] == 1)]
+    for curve in curves(mine):
+        means, _ = lines_of(figure.axes[1])[curve.pattern]
+        assert means == pytest.approx([point.score.value for point in curve.points])
+
+
+def test_the_quickstart_stands_beside_marked_images(results, mini):
+    figure = study_figure(results.of(results.rows(datasets=("fashion-mini",)), "scores"))
+    images = [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
+    assert len(images) == 6  # three of each of two patterns
+    assert images[3][:5, :5].min() == 1.0  # the square of S3
+
+
+def test_accuracy_is_averaged_over_targets_and_stands_on_the_papers_band(results):
+    rows = results.rows(("accuracy",), datasets=("mnist",), patterns=("R3",), targets=(0, 1))
+    axes = all_axes(study_figure(results.of(rows, "accuracy")))[0]
+    means, _ = lines_of(axes)["R3"]
+    wanted = rows.groupby("n")["value"].mean()
+    assert means == pytest.approx(wanted.to_list())
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_height()) == pytest.approx((0.976, 0.007))  # printed: .976 to .983
+
+
+def test_norm_titles_say_the_correlation_over_patterns(results):
+    rows = results.rows(("spurious_score", "empirical_norm"), patterns=("S1", "S2", "S3", "R3"), targets=(0, 1))
+    axes = study_figure(results.of(rows, "norm")).axes[0]
+    norms = rows[rows["measure"] == "empirical_norm"].groupby("pattern")["value"].mean()
+    scores = rows[(rows["measure"] == "spurious_score") & (rows["n"] > 0)].groupby("pattern")["value"].mean()
+    r, p = pearsonr(norms, scores.loc[norms.index])
+    assert f"r = {r:.2f}, p = {p:.3f}" in axes.get_title(loc="left")
+    points = {each.get_label(): each[0].get_xydata()[0] for each in axes.containers}
+    for pattern in norms.index:
+        assert points[pattern] == pytest.approx([norms[pattern], scores[pattern]])
+
+
+def test_importance_maps_share_one_scale_and_outline_the_pattern(results, tmp_path):
+    rows = results.rows(("pattern_importance",), datasets=("mnist",), patterns=("S3",), counts=(0, 10, 2000))
+    figure = study_figure(results.keep_weights(results.of(rows, "importance", weights=True, folder=tmp_path)))
+    maps = [axes for axes in figure.axes if axes.get_images()]
+    assert [axes.get_title() for axes in maps] == ["n = 0", "n = 10", "n = 2,000"]
+    assert len({axes.get_images()[0].get_clim() for axes in maps}) == 1
+    corners = [axes.get_images()[0].get_array()[:5, :5].mean() for axes in maps]
+    assert corners == sorted(corners)
+    assert corners[2] > 2 * corners[0]
+    outline = maps[0].patches[0]
+    assert (outline.get_xy(), outline.get_width(), outline.get_height()) == ((-0.5, -0.5), 5, 5)
+    mean = rows[rows["n"] == 10]["value"].mean()
+    assert f"{mean:.3f} [" in maps[1].get_xlabel()
+
+
+def test_bars_put_the_optimizers_side_by_side(results):
+    rows = results.rows(
+        ("spurious_score",), patterns=("S3",), counts=(0, 3, 10), variants=[{"optimizer": "adam"}, {"optimizer": "sgd"}]
+    )
+    axes = all_axes(study_figure(results.of(rows, "bars")))[0]
+    for label, name in (("Adam", "adam"), ("SGD", "sgd")):
+        means, _ = lines_of(axes)[label]
+        wanted = rows[rows["optimizer"] == name].groupby("n")["value"].mean()
+        assert means == pytest.approx(wanted.to_list())
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "3", "10"]
+
+
+def test_sweeps_part_settings_and_order_levels_by_strength(results):
+    """Each sweep holds the rows whose other settings stand at none; no clipping is the weakest clipping."""
+    variants = [{}, {"weight_decay": 1e-3}, {"weight_decay": 0.1}, {"clip_norm": 1e-5}, {"clip_norm": 1.0}]
+    rows = results.rows(("spurious_score",), patterns=("R3",), counts=(0, 3), variants=variants)
+    found = sweeps(rows)
+    assert {name: sweep.levels for name, sweep in found.items()} == {
+        "weight_decay": (0.0, 1e-3, 0.1),
+        "clip_norm": (math.inf, 1.0, 1e-5),
+    }
+    mean = found["weight_decay"].lines["spurious_score", "R3", 3][0.1]
+    values = rows[(rows["weight_decay"] == 0.1) & (rows["n"] == 3)]["value"]
+    assert mean == Estimate.across_models(torch.tensor(values.to_numpy()), (0.0, 1.0))
+
+
+def test_diverged_networks_and_the_profile_stand_in_the_small_print(results):
+    rows = results.rows(patterns=("R3",))
+    rows.loc[rows["training"] == rows["training"].iloc[-1], "value"] = math.nan
+    figure = study_figure(results.of(rows, "scores"))
+    small = " ".join(text.get_text() for part in figure.subfigs for text in part.texts).replace("\n", " ")
+    assert "1 diverged network is left out" in small
+    assert "20 networks, 10 epochs, profile quick" in small
+    assert "60,000 of Fashion-MNIST" in small
+
+
+def test_a_title_is_never_mathematics(results, tmp_path):
+    """A lone $ would be a broken formula, and matplotlib would raise or draw something else."""
+    rows = results.rows(patterns=("R3",), counts=(0, 3), seeds=(0, 1))
+    figure = study_figure(results.of(rows, "scores", title="costs 5$ & <b>x</b> $x_1$ \x00 $\\frac{"))
+    *_, svg = save_figure(figure, tmp_path / "odd")
+    assert "<b>" not in svg.read_text()
+    assert "\x00" not in svg.read_text()
+
+
+def test_figures_are_always_the_same_bytes_whatever_the_users_style(results, tmp_path):
+    result = results.make("scores", large=False)
+    one = save_figure(study_figure(result), tmp_path / "one")
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "text.parse_math": True}):
+        two = save_figure(study_figure(result), tmp_path / "two")
+    assert [path.suffix for path in one] == [".png", ".pdf", ".svg"]
+    for first, second in zip(one, two, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_gallery_of_the_command_line(tmp_path):
+    strips = {"R3": torch.rand(3, 1, 28, 28), "Co": torch.rand(2, 3, 32, 32)}
+    save_figure(pattern_gallery(strips, "g"), tmp_path / "gallery")
+    assert (tmp_path / "gallery.png").stat().st_size > 10_000
+
+
+def test_an_unknown_figure_is_named(results):
+    result = results.make("scores", large=False)
+    object.__setattr__(result, "study", result.study.model_copy(update={"figure": "pie"}))
+    with pytest.raises(ValueError, match=r"'pie'\. There are: gallery"):
+        study_figure(result)

@@ -1,0 +1,113 @@
+"""The page as text: complete, escaped, self-contained."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from spurlab.report import FIGURES, write_report
+from spurlab.report.page import facts_of
+from spurlab.report.svg import inline_svg
+from spurlab.studies import decide
+
+EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Outline(HTMLParser):
+    """Tags, ids and headings; fails on tags that do not close."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.ids += [value for key, value in attributes if key == "id"]
+        self.links += [value for key, value in attributes if key in ("href", "src")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    made = [results.make(kind, large=False) for kind in FIGURES]
+    evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=EVIL, pattern=EVIL)
+    made.append(results.of(evil, "scores", title=EVIL, name=f"../{EVIL}", source=EVIL))
+    paths = write_report(made, decide(made[2].rows, [1, 3]), folder)
+    return folder, paths, paths[0].read_text()
+
+
+def test_figures_stand_beside_the_page(written):
+    folder, paths, _ = written
+    assert paths[0] == folder / "report.html"
+    assert sorted(paths) == sorted(folder.iterdir())
+    assert len(paths) == 1 + 3 * 9
+
+
+def test_tags_close_and_ids_are_unique_between_figures(written):
+    outline = Outline()
+    outline.feed(written[2])
+    assert outline.open == []
+    assert len(set(outline.ids)) == len(outline.ids)
+    inside = [link[1:] for link in outline.links if link.startswith("#")]
+    assert set(inside) <= set(outline.ids)
+    assert outline.tags.count("svg") == 9
+
+
+def test_nothing_is_fetched(written):
+    outline = Outline()
+    outline.feed(written[2])
+    files = [link for link in outline.links if not link.startswith(("#", "data:"))]
+    assert all(re.fullmatch(r"[\w-]+\.(png|pdf|svg)", link) for link in files)
+    assert "default-src 'none'" in written[2]
+
+
+def test_text_from_studies_and_data_is_escaped(written):
+    page = written[2]
+    assert page.count("<script>") == 1
+    assert page.count("</script>") == 1
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert page.count("</style>") == 1
+    assert "$x_1$" in page
+    assert not any(
+        "script" in path.read_text() for path in written[1] if path.suffix == ".svg" and "alert" in path.name
+    )
+
+
+def test_a_figure_reaches_nothing_beyond_itself(results):
+    svg = b"""<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9">
+    <metadata>when</metadata><style>*{color: red}</style><!-- words --><path id="a" d="M 1.23456 -0.00001"/>
+    <use id="b" xlink:href="#a" style="clip-path: url(#c); fill: #a0b0c0"/><clipPath id="c"/></svg>"""
+    element = inline_svg(svg, "f1", 'say "hello" & <b>')
+    assert 'id="f1-a"' in element
+    assert 'href="#f1-a"' in element
+    assert "url(#f1-c)" in element
+    assert "#a0b0c0" in element
+    assert "M 1.23 -0" in element
+    assert not re.search(r"<style|metadata|words|id=\"f1-b|width=", element)
+    assert 'aria-label="say &quot;hello&quot; &amp; &lt;b&gt;"' in element
+
+
+def test_the_page_of_nothing_says_so(tmp_path):
+    (page,) = write_report([], [], tmp_path / "new")
+    assert "No study has been run." in page.read_text()
+
+
+def test_facts_count_each_network_once(results):
+    facts = facts_of(results.of(results.rows(targets=(0, 1), seeds=(0, 1)), "scores"))
+    networks = 2 * (1 + 2 * 2 * 3)  # by seed: n = 0, and two patterns with two targets at three n
+    assert facts["networks"] == str(networks)
+    assert facts["training time"] == f"{3.5 * networks:.0f} s"
+    assert facts["seeds"] == "0, 1"
+    assert facts["last run"] == "2026-11-22 05:00 UTC"
+    assert "clip norm" not in facts

@@ -1,0 +1,104 @@
+"""Tables say the numbers of the rows, in the terminal and on the page alike."""
+
+import io
+import math
+
+import pytest
+from rich.console import Console
+
+from spurlab.report import FIGURES, claims_table, curve_table, curves, study_tables
+from spurlab.report.answers import ANSWERS, answer
+from spurlab.report.sheets import SHEETS, Number, study_sheets
+from spurlab.studies import decide
+
+
+def printed(table, width=160):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def lines_of(sheet):
+    """Lines by heading; a number by its value."""
+    return [
+        {h: cell.value if isinstance(cell, Number) else cell for h, cell in zip(sheet.headings, line, strict=True)}
+        for line in sheet.lines
+    ]
+
+
+def test_every_figure_has_its_tables_and_its_answer():
+    assert list(SHEETS) == list(ANSWERS) == list(FIGURES)
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_tables_and_answers_of_the_smallest_grid(kind, results):
+    result = results.make(kind, large=False)
+    assert study_tables(result)
+    assert all(sentence.endswith(".") for sentence in answer(result))
+    gone = results.of(result.rows.iloc[:0], kind)
+    assert study_tables(gone) == []
+    assert answer(gone) == ["Nothing has been measured yet."]
+    lost = results.of(result.rows.assign(value=math.nan), kind)
+    assert all(printed(table) for table in study_tables(lost))
+    assert answer(lost)
+
+
+def test_a_curve_is_printed_with_its_verdict(results):
+    (curve,) = curves(results.rows(patterns=("R3",)))
+    text = printed(curve_table(curve, "T-shirt"))
+    assert "R3, planted in class 0 (T-shirt): learnt at n = 3" in text
+    assert f"{curve.points[-1].score}" in text
+    assert "over 5 networks" in text
+
+
+def test_scores_have_one_table_for_each_curve_and_the_verdicts_last(results):
+    result = results.of(results.rows(targets=(0, 1)), "scores")
+    *each, last = study_tables(result)
+    assert len(each) == 4
+    assert "When is the pattern learnt?" in printed(last)
+    verdicts, points = study_sheets(result)
+    assert len(verdicts.lines) == 4
+    assert len(points.lines) == 16
+    assert "networks" not in points.headings  # nothing tells these apart
+
+
+def test_norms_stand_beside_those_of_the_paper(results):
+    (sheet,) = study_sheets(results.make("gallery"))
+    lines = lines_of(sheet)
+    r3 = next(line for line in lines if (line["dataset"], line["pattern"]) == ("Fashion-MNIST", "R3"))
+    assert r3["paper"] == 13.65
+    assert r3["mean empirical norm"] == pytest.approx(13.65, abs=0.2)
+
+
+def test_optimizers_are_compared_seed_by_seed(results):
+    rows = results.rows(("spurious_score",), patterns=("R3",), variants=[{"optimizer": "adam"}, {"optimizer": "sgd"}])
+    (sheet,) = study_sheets(results.of(rows, "bars"))
+    sgd = next(line for line in lines_of(sheet) if line["networks"] == "SGD" and line["n"] == 10)
+    at = rows[rows["n"] == 10].set_index(["optimizer", "seed"])["value"]
+    assert sgd["difference to Adam"] == pytest.approx((at["sgd"] - at["adam"]).mean())
+
+
+def test_accuracies_differ_from_their_own_control(results):
+    rows = results.rows(("accuracy",), patterns=("R3",), targets=(0, 1))
+    (sheet,) = study_sheets(results.of(rows, "accuracy"))
+    line = next(line for line in lines_of(sheet) if line["n"] == 100)
+    means = rows.groupby("n")["value"].mean()
+    assert line["difference to n = 0"] == pytest.approx(means[100] - means[0])
+
+
+def test_regularization_lists_every_level(results):
+    sheets = study_sheets(results.make("regularization"))
+    assert [len(sheet.lines) for sheet in sheets] == [14 * 7, 14 * 8, 14 * 7]
+    assert sheets[2].lines[0][2] == Number("none", math.inf)
+
+
+def test_claims_are_printed_without_folding_their_numbers(results):
+    verdicts = decide(results.make("scores").rows, [1, 3])
+    text = printed(claims_table(verdicts))
+    assert text.count("undecided") >= 2
+    assert all(len(line.rstrip()) <= 160 for line in text.splitlines())
+
+
+def test_words_in_brackets_are_no_markup(results):
+    rows = results.rows(patterns=("R3",), counts=(0, 3)).assign(pattern="[bold]R3[/nonsense]")
+    assert "[bold]R3[/nonsense]" in printed(study_tables(results.of(rows, "scores"))[0])

@@ -1,0 +1,656 @@
+"""The verdicts on frames whose answers are worked out by hand or by scipy."""
+
+import itertools
+import json
+import math
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import torch
+
+from spurlab.seeds import rng_for
+from spurlab.stats import paired_difference, paired_test
+from spurlab.studies.claims import CLAIMS, decide
+from spurlab.studies.claims.evidence import PATTERNS, Evidence, Seeds
+from spurlab.studies.claims.judge import Question, below, best_of, settle
+
+RECIPE = {
+    "architecture": "mlp",
+    "how": "replace",
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "batch_size": 128,
+    "epochs": 70,
+    "milestones": "40 50 60",
+    "decay": 0.1,
+    "clip_norm": math.nan,
+    "clip_value": math.nan,
+    "input_noise": 0.0,
+    "precision": "float32",
+    "data": "0abc",
+}
+SPREAD = np.array([-0.02, -0.01, 0.0, 0.01, 0.02])  # mean 0, sd .0158
+LOW, HIGH = 0.1 + SPREAD, 0.6 + 2 * SPREAD
+
+
+def noise(*key):
+    """Five numbers of a cell's own with mean 0 and the sd of SPREAD, so that no two cells differ by a constant."""
+    draw = np.random.default_rng(zlib.crc32(repr(key).encode())).standard_normal(5)
+    return (draw - draw.mean()) / draw.std() * SPREAD.std()
+
+
+SIX = tuple(itertools.product(("mnist", "fashion-mnist", "cifar10"), (0, 1)))
+
+
+def frame(cells, measure="spurious_score", dataset="mnist", **settings):
+    """(pattern, target, n) -> one value for each seed; "resnet20" on CIFAR-10 unless said otherwise."""
+    if dataset == "cifar10":
+        settings = {"architecture": "resnet20"} | settings
+    return pd.DataFrame(
+        [
+            {"measure": measure, "value": float(value), "dataset": dataset, "pattern": pattern, "target": target}
+            | {"n": n, "seed": seed}
+            | RECIPE
+            | settings
+            for (pattern, target, n), values in cells.items()
+            for seed, value in enumerate(values)
+        ]
+    )
+
+
+def verdict(number, *frames):
+    [found] = decide(pd.concat(frames, ignore_index=True), [number])
+    assert found.claim is CLAIMS[number]
+    return found
+
+
+def part(found, where):
+    [one] = [part for part in found.parts if part.where == where]
+    return one
+
+
+def outcomes(found, *, of_paper=True):
+    return {part.where: part.outcome for part in found.parts if part.of_paper == of_paper}
+
+
+# -- Whatever is missing --
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pd.DataFrame(),
+        pd.DataFrame({"measure": ["spurious_score"], "value": ["?"]}),
+        pd.DataFrame({"value": [0.5], "n": [3]}),
+        frame({("R3", 0, 3): [math.nan] * 5, ("R3", 0, 0): [math.inf] * 5}),
+        frame({(p, t, n): [0.5] for p in PATTERNS for t in (0, 1) for n in (0, 3, 10)}),
+        frame({(p, t, n): HIGH for p in PATTERNS for t in (0, 1) for n in (0, 3)}).drop(columns=["architecture"]),
+        frame({("R3", 0, 0): LOW, ("R3", 0, 3): HIGH}).assign(milestones=[[4, 5]] * 10, machine=None),
+        frame({(p, 0, n): [math.nan] * 5 for p in PATTERNS for n in (0, 3, 10)}, measure="accuracy"),
+    ],
+    ids=["empty", "text", "few columns", "diverged", "one seed", "no architecture", "lists", "only accuracy"],
+)
+def test_rows_that_cannot_decide_leave_undecided(number, rows):
+    found = verdict(number, rows)
+    assert found.outcome == "undecided"
+    assert found.finding
+    assert all(part.finding for part in found.parts)
+    json.dumps(found.record())
+
+
+def test_every_claim_says_what_it_is_and_what_to_run():
+    found = decide(pd.DataFrame())
+    assert [v.claim.number for v in found] == [1, 2, 3, 4, 7, 8, 9, 11]
+    for v in found:
+        assert all((v.claim.statement, v.claim.source, v.claim.statistic, v.claim.test))
+        assert v.models == 0
+        assert ": run " in v.finding
+        assert all(part.outcome == "undecided" and ": run " in part.finding for part in v.parts)
+    with pytest.raises(ValueError, match="no claim 5"):
+        decide(pd.DataFrame(), [5])
+
+
+# -- Claim 1, and what all claims share --
+
+
+def six(changes=(), **settings):
+    cells = dict.fromkeys(SIX, (LOW, HIGH)) | dict(changes)
+    return [
+        frame({("R3", target, 0): low, ("R3", target, 3): high}, dataset=dataset, **settings)
+        for (dataset, target), (low, high) in cells.items()
+    ]
+
+
+def test_three_examples_are_enough_in_six_cases():
+    found = verdict(1, *six())
+    assert found.outcome == "reproduced"
+    assert len(found.parts) == 6
+    assert found.models == 3 * (5 + 10)  # n = 0 is one network for both targets
+    p = 6 * scipy.stats.ttest_rel(HIGH, LOW, alternative="greater").pvalue
+    one = part(found, "fashion-mnist, target 1")
+    assert f"p = {p:.2g} (Holm over 6 parts)" in one.finding
+    assert "+0.500 [+0.480, +0.520] over 5 seeds" in one.finding  # 2.776 * .0158 / sqrt(5) = .0196
+    assert one.models == 10
+
+
+def test_one_part_without_the_effect_refutes_and_one_wide_leaves_undecided():
+    flat = {("mnist", 1): (LOW, LOW + SPREAD[::-1] / 10)}
+    found = verdict(1, *six(flat))
+    assert found.outcome == "not reproduced"
+    assert outcomes(found) == {f"{d}, target {t}": "reproduced" for d, t in SIX} | {"mnist, target 1": "not reproduced"}
+    wide = {("mnist", 1): (LOW, LOW + np.array([-0.3, 0.5, 0.4, -0.2, 0.1]))}
+    found = verdict(1, *six(wide))
+    assert found.outcome == "undecided"
+    assert "about" in part(found, "mnist, target 1").finding  # how many seeds would do
+
+
+def test_a_missing_part_is_undecided_and_named():
+    found = verdict(1, *six()[:4])
+    assert found.outcome == "undecided"
+    assert found.finding.endswith("cifar10, target 0; cifar10, target 1: run fig2-cifar10.")
+
+
+def test_holm_is_over_the_parts_that_could_be_tested():
+    """p = .0304 alone passes; as one of six with others clear it still does, as the largest; two such do not."""
+    weak = LOW + np.array([0.01, 0.02, 0.03, -0.005, 0.02])
+    p = scipy.stats.ttest_rel(weak, LOW, alternative="greater").pvalue
+    assert 0.025 < p < 0.05
+    assert verdict(1, *six({("mnist", 0): (LOW, weak)})).outcome == "reproduced"
+    two = verdict(1, *six({("mnist", 0): (LOW, weak), ("mnist", 1): (LOW, weak)}))
+    assert two.outcome == "not reproduced"  # and both intervals lie below .05
+    assert "p = 0.06" in part(two, "mnist, target 0").finding
+    alone = verdict(1, frame({("R3", 0, 0): LOW, ("R3", 0, 3): weak}))
+    assert part(alone, "mnist, target 0").outcome == "reproduced"
+
+
+def test_not_reproduced_is_corrected_for_many_parts():
+    """An interval that ends just below .05 speaks alone, and not as one of six."""
+    down = LOW + 0.02 + np.array([-0.025, 0.024, -0.02, 0.021, 0.0])
+    estimate = paired_difference(torch.tensor(down), torch.tensor(LOW))
+    assert estimate.high < 0.05
+    assert 0.05 / 6 < below(estimate, 0.05) < 0.05
+    alone = verdict(1, frame({("R3", 0, 0): LOW, ("R3", 0, 3): down}))
+    assert part(alone, "mnist, target 0").outcome == "not reproduced"
+    assert part(verdict(1, *six({("mnist", 0): (LOW, down)})), "mnist, target 0").outcome == "undecided"
+
+
+def test_diverged_and_unfinished_seeds_are_left_out_whole_and_named():
+    high = HIGH.copy()
+    high[1] = math.nan
+    rows = frame({("R3", 0, 0): LOW, ("R3", 0, 3): high})
+    rows = rows[~((rows["seed"] == 4) & (rows["n"] == 3))]
+    one = part(verdict(1, rows), "mnist, target 0")
+    kept = [0, 2, 3]
+    assert one.outcome == "reproduced"
+    assert one.models == 6
+    assert "left out: seed 1 diverged, seed 4 incomplete" in one.finding
+    assert f"p = {scipy.stats.ttest_rel(HIGH[kept], LOW[kept], alternative='greater').pvalue:.2g}" in one.finding
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_are_undecided(seeds):
+    one = part(verdict(1, *six({("mnist", 0): (LOW[:seeds], HIGH[:seeds])})), "mnist, target 0")
+    assert one.outcome == "undecided"
+    assert f"{seeds} complete seed" in one.finding
+
+
+def test_the_same_row_twice_is_one_and_pairs_do_not_depend_on_order():
+    rows = pd.concat(six(), ignore_index=True)
+    twice = pd.concat([rows, rows.sample(frac=1, random_state=0).assign(machine="other")])
+    assert verdict(1, twice).record() == verdict(1, rows).record()
+
+
+def test_two_numbers_for_one_seed_are_averaged_and_a_nan_among_them_counts():
+    """Retraining seed 0 on another machine makes no sixth network, and no new seed."""
+    cells = {("R3", 0, 0): LOW, ("R3", 0, 3): HIGH}
+    again = frame({("R3", 0, 3): HIGH[:1] + 0.1}, machine="other")
+    evidence = Evidence.of(pd.concat([frame(cells), again]))
+    table = Seeds.of(evidence, ["n"])
+    assert table.values[3,].tolist() == pytest.approx([HIGH[0] + 0.05, *HIGH[1:]])
+    again["value"] = math.nan
+    assert Seeds.of(Evidence.of(pd.concat([frame(cells), again])), ["n"]).seeds == (1, 2, 3, 4)
+
+
+def test_networks_are_counted_by_training():
+    rows = frame({("R3", t, n): LOW + n / 10 for t in (0, 1) for n in (0, 3)})
+    control = rows["n"] == 0
+    keys = np.where(control, "c" + rows["seed"].astype(str), "p" + rows.index.astype(str))
+    assert verdict(1, rows.assign(training=keys)).models == 15
+    assert verdict(1, rows).models == 15  # and without keys
+
+
+def test_only_like_is_compared_with_like():
+    """A high score at n = 3 counts for nothing beside n = 0 of another recipe, data set or way of planting."""
+    for change in ({"epochs": 10}, {"how": "append"}, {"data": "ffff"}, {"precision": "bfloat16"}):
+        found = verdict(1, frame({("R3", 0, 0): LOW}), frame({("R3", 0, 3): HIGH}, **change))
+        assert part(found, "mnist, target 0").models == 0
+    for change in ({"weight_decay": 0.1}, {"clip_norm": 0.1}, {"input_noise": 0.5}, {"optimizer": "sgd"}):
+        assert verdict(1, *six(**change)).models == 0
+
+
+def test_the_recipe_nearest_to_the_papers_counts_whatever_it_says():
+    quick = frame({("R3", 0, 0): LOW, ("R3", 0, 3): HIGH}, epochs=10, milestones="6 8")
+    paper = frame({("R3", 0, 0): LOW, ("R3", 0, 3): LOW + SPREAD[::-1] / 10})
+    found = verdict(1, quick, paper)
+    assert part(found, "mnist, target 0 (70 epochs, milestones 40 50 60)").outcome == "not reproduced"
+    other = part(found, "mnist, target 0 (10 epochs, milestones 6 8)")
+    assert (other.outcome, other.of_paper) == ("reproduced", False)
+    assert found.outcome == "not reproduced"
+    found = verdict(1, quick, paper[paper["seed"] < 2])  # two seeds of the paper's recipe do not shadow a full study
+    assert part(found, "mnist, target 0 (10 epochs, milestones 6 8)").of_paper
+    assert outcomes(verdict(1, quick))["mnist, target 0 (10 epochs)"] == "reproduced"
+
+
+def test_another_dataset_never_counts():
+    mini = frame({("R3", 0, 0): LOW, ("R3", 0, 3): LOW + SPREAD[::-1] / 10}, dataset="fashion-mini")
+    found = verdict(1, *six(), mini)
+    assert found.outcome == "reproduced"
+    assert outcomes(found, of_paper=False) == {"fashion-mini, target 0": "not reproduced"}
+    mini["value"] = np.where(mini["n"] == 3, 0.9, 0.1) + np.tile(SPREAD, 2) * (mini["n"] == 3)
+    found = verdict(1, *six()[:4], mini)
+    assert found.outcome == "undecided"
+    assert outcomes(found, of_paper=False) == {"fashion-mini, target 0": "reproduced"}
+
+
+def test_nothing_is_reproduced_more_often_than_its_level():
+    """Six parts without an effect: some part passes in at most 5 % of 150 studies, Binomial and 4 sd above."""
+    draws = torch.randn(150, 6, 2, 5, generator=rng_for(0, "test"), dtype=torch.float64)
+    alarms = 0
+    for study in draws:
+        parts = [Question("", "", holds=paired_test(a, b), fails=1.0, seeds=5) for a, b in study]
+        alarms += any(part.outcome == "reproduced" for part in settle(parts))
+    assert alarms < 7.5 + 4 * math.sqrt(150 * 0.05 * 0.95)  # fails for fewer than one seed in 30,000; ours is fixed
+
+
+def test_an_effect_as_large_as_the_margin_is_seldom_denied():
+    """Six parts whose true difference is .05: one of them is "not reproduced" in at most 2.5 % of 150 studies."""
+    draws = torch.randn(150, 6, 5, generator=rng_for(1, "test"), dtype=torch.float64) * 0.03 + 0.05
+    alarms = 0
+    for study in draws:
+        fails = [below(paired_difference(d, torch.zeros_like(d)), 0.05) for d in study]
+        parts = [Question("", "", holds=1.0, fails=p, seeds=5) for p in fails]
+        alarms += any(part.outcome == "not reproduced" for part in settle(parts))
+    assert alarms < 3.75 + 4 * math.sqrt(150 * 0.025 * 0.975)  # fails for about one seed in 10,000; ours is fixed
+
+
+def test_null_frames_are_seldom_reproduced():
+    """The whole way, 10 frames of one part without an effect: Binomial(10, .05) is above 4 for one seed in 15,000."""
+    passed = 0
+    for draw in range(10):
+        scores = torch.rand(2, 5, generator=rng_for(draw, "test")).numpy()
+        found = verdict(1, frame({("R3", 0, 0): scores[0], ("R3", 0, 3): scores[1]}))
+        passed += part(found, "mnist, target 0").outcome == "reproduced"
+    assert passed <= 4
+
+
+def test_best_of_prefers_the_papers_way_to_more_epochs():
+    settings = {"how": "replace", "epochs": 10, "learning_rate": 0.01}
+    answers = [
+        (settings, Question("", "a", seeds=5)),
+        (settings | {"how": "append", "epochs": 70}, Question("", "b", seeds=9)),
+    ]
+    assert [q.finding for q in best_of("x", answers, of_paper=True)] == ["a", "b"]
+
+
+# -- Claim 2 --
+
+
+def grid(level, counts=(0, 3, 10), targets=(0, 1), patterns=PATTERNS):
+    """`level(pattern, n)` + a seed's own part that differs by pattern and n, for each cell."""
+    cells = itertools.product(patterns, targets, counts)
+    return {(p, t, n): level(p, n) + noise(p, t, n) / 4 for p, t, n in cells}
+
+
+def higher_when_random(p, n):
+    return 0.1 + (n > 0) * (0.5 if p[0] == "R" else 0.2)
+
+
+def all_three(level, **options):
+    return [frame(grid(level, **options), dataset=d) for d in ("mnist", "fashion-mnist", "cifar10")]
+
+
+def test_random_patterns_score_higher_and_the_core_is_learnt():
+    found = verdict(2, *all_three(higher_when_random))
+    assert found.outcome == "reproduced"
+    assert len(found.parts) == 7
+    cells = grid(higher_when_random)
+    random, small = (np.mean([cells[p + k, 0, n] for k in "123" for n in (3, 10)], axis=0) for p in "RS")
+    assert f"{np.mean(random - small):+.3f}" in part(found, "mnist, target 0").finding
+    assert "R above S in 9 of 9 pairs; n = 3, 10" in part(found, "mnist, target 0").finding
+    assert "learnt at n = 3" in part(found, "Co on mnist, target 0").finding
+
+
+def test_core_that_is_not_learnt_and_patterns_alike_refute():
+    found = verdict(2, *all_three(lambda p, n: 0.1 if p == "Co" else higher_when_random(p, n)))
+    assert part(found, "Co on mnist, target 0").outcome == "not reproduced"
+    assert "not learnt up to n = 10" in part(found, "Co on mnist, target 0").finding
+    assert found.outcome == "not reproduced"
+    found = verdict(2, *all_three(lambda p, n: 0.1 + 0.2 * (n > 0)))
+    assert set(outcomes(found).values()) == {"reproduced", "not reproduced"}
+    assert part(found, "Co on mnist, target 0").outcome == "reproduced"
+
+
+def test_claim_2_needs_all_six_patterns_at_one_n_and_the_core():
+    cells = grid(higher_when_random)
+    for lacking in ("S1", "R2"):
+        found = verdict(2, frame({k: v for k, v in cells.items() if k[0] != lacking}))
+        assert part(found, "mnist, target 0").models == 0
+    found = verdict(2, frame({k: v for k, v in cells.items() if not (k[0] == "S1" and k[2] == 10)}))
+    assert part(found, "mnist, target 0").finding.count("n = 3;") == 1  # only the n that all of them have
+    found = verdict(2, frame({k: v for k, v in cells.items() if k[0] != "Co"}))
+    assert part(found, "Co on mnist, target 0").models == 0
+
+
+# -- Claim 3 --
+
+
+def accuracies(change, counts=(0, 3, 5000), datasets=("mnist", "fashion-mnist", "cifar10")):
+    def cells(dataset):
+        last = {"cifar10": (0, 3, 500)}.get(dataset, counts)
+        base = 0.9 + SPREAD / 10
+        return {
+            (p, t, n): base + (change(p, t, n) + noise(p, t, n) / 20) * (n > 0)
+            for p, t, n in itertools.product(PATTERNS, (0, 1), last)
+        }
+
+    return [frame(cells(dataset), "accuracy", dataset) for dataset in datasets]
+
+
+def test_accuracy_hardly_changes():
+    found = verdict(3, *accuracies(lambda p, t, n: 0.0))
+    assert found.outcome == "reproduced"
+    assert outcomes(found) == dict.fromkeys(("mnist", "fashion-mnist", "cifar10"), "reproduced")
+    one = part(found, "mnist")
+    assert "published 0.976 0.983 0.980 0.001" in one.finding
+    assert one.models == 5 + 2 * 7 * 2 * 5  # the control once
+    assert f"{one.models} networks: min, max, mean, sd 0.897 0.903 0.900" in one.finding
+
+
+def test_accuracy_that_falls_or_falls_for_one_pattern_alone_refutes():
+    found = verdict(3, *accuracies(lambda p, t, n: -0.03))
+    assert set(outcomes(found).values()) == {"not reproduced"}
+    # 1 of 14 cells loses .05: the mean moves by .0036 only
+    found = verdict(3, *accuracies(lambda p, t, n: -0.05 * (p == "Co" and t == 0)))
+    assert found.outcome == "not reproduced"
+    assert "Co, target 0, n = 3: -0.05" in part(found, "mnist").finding
+
+
+def test_accuracy_with_a_wide_interval_or_without_the_rest_is_undecided():
+    found = verdict(3, *accuracies(lambda p, t, n: 20 * SPREAD / 20))
+    assert set(outcomes(found).values()) == {"undecided"}
+    rows = [rows[(rows["pattern"] != "S1") & (rows["target"] == 0)] for rows in accuracies(lambda p, t, n: 0.0, (0, 3))]
+    found = verdict(3, *rows)
+    assert found.outcome == "undecided"
+    assert part(found, "mnist").outcome == "reproduced"
+    assert "no accuracies of S1, target 1, n = 5000" in part(found, "mnist, the rest of Figure 2").finding
+
+
+# -- Claim 4 --
+
+NORMS = {"S1": 1.0, "S2": 3.0, "S3": 5.0, "R1": 3.88, "R2": 7.7, "R3": 15.19, "Co": 5.98}
+
+
+def norms(dataset, values=NORMS):
+    return frame({(p, 0, 0): [norm] * 2 for p, norm in values.items()}, "empirical_norm", dataset)
+
+
+def correlated(level, norm=NORMS):
+    return [
+        rows for d in ("mnist", "fashion-mnist", "cifar10") for rows in (frame(grid(level), dataset=d), norms(d, norm))
+    ]
+
+
+def test_norm_and_score_are_correlated():
+    level = {"S1": 0.1, "S2": 0.1, "S3": 0.35, "R1": 0.3, "R2": 0.6, "R3": 0.9, "Co": 0.4}
+    found = verdict(4, *correlated(lambda p, n: level[p] * (n > 0)))
+    assert found.outcome == "reproduced"
+    cells = grid(lambda p, n: level[p] * (n > 0))
+    score = [np.mean([cells[p, t, n] for t in (0, 1) for n in (3, 10)]) for p in NORMS]
+    want = scipy.stats.pearsonr(list(NORMS.values()), score)
+    low, high = want.confidence_interval()
+    one = part(found, "fashion-mnist")
+    assert f"r = {want.statistic:.2f} [{low:.2f}, {high:.2f}]" in one.finding
+    assert f"p = {want.pvalue:.2g} over 7 patterns, published 0.84" in one.finding
+    assert "scores less n = 0: r = " in one.finding
+
+
+def test_no_correlation_is_undecided_with_seven_points_and_a_reversed_one_refutes():
+    found = verdict(4, *correlated(lambda p, n: 0.5 + 0.1 * (ord(p[1]) % 3)))
+    assert set(outcomes(found).values()) == {"undecided"}
+    found = verdict(4, *correlated(lambda p, n: 1 - NORMS[p] / 20))
+    assert found.outcome == "not reproduced"
+
+
+def test_all_seven_patterns_and_their_norms_are_needed():
+    cells = grid(lambda p, n: NORMS[p] / 20)
+    scores = frame(cells)
+    for lacking in ("S1", "Co"):
+        less = norms("mnist", {p: v for p, v in NORMS.items() if p != lacking})
+        assert verdict(4, scores, less).models == 0
+        assert verdict(4, scores[scores["pattern"] != lacking], norms("mnist")).models == 0
+    one_target = verdict(4, scores[scores["target"] == 0], norms("mnist"))
+    assert part(one_target, "mnist, target 0 only").outcome == "reproduced"
+    assert verdict(4, scores.assign(value=0.0), norms("mnist")).outcome == "undecided"  # no spread, no correlation
+
+
+# -- Claim 7 --
+
+
+def sized(scores, dataset, patterns=("R3",), counts=(3, 10)):
+    """The score of each architecture at n > 0, and .1 at n = 0."""
+    return [
+        frame(
+            {(p, 0, n): (value if n else 0.1) + noise(name, p, n) for p in patterns for n in (0, *counts)},
+            dataset=dataset,
+            architecture=name,
+        )
+        for name, value in scores.items()
+    ]
+
+
+def everywhere(scores):
+    counted = [
+        pd.DataFrame([{"measure": "parameters", "dataset": d, "architecture": name, "value": 1000.0 * 2**i}])
+        for d in ("mnist", "fashion-mnist", "cifar10")
+        for i, name in enumerate(scores)
+    ]
+    return [rows for d in ("mnist", "fashion-mnist", "cifar10") for rows in sized(scores, d)] + counted
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcome"),
+    [
+        ({"a": 0.6, "b": 0.3}, "reproduced"),  # the larger scores lower
+        ({"a": 0.6, "b": 0.6}, "reproduced"),  # and the same: more did not mean higher
+        ({"a": 0.3, "b": 0.6, "c": 0.9}, "not reproduced"),
+        ({"a": 0.3, "b": 0.6, "c": 0.4}, "reproduced"),  # one counterexample will do
+        ({"a": 0.1, "b": 0.1}, "undecided"),  # nobody learns it
+        ({"a": 0.6}, "undecided"),
+    ],
+)
+def test_size(scores, outcome):
+    found = verdict(7, *everywhere(scores))
+    assert found.outcome == outcome
+
+
+def test_size_of_the_zoos_networks_is_counted():
+    found = verdict(7, *sized({"small-mlp": 0.6, "large-mlp": 0.4}, "mnist"))
+    assert part(found, "mnist").outcome == "reproduced"
+    assert "large-mlp (932,362) less small-mlp (203,530) on R3: -0.2" in part(found, "mnist").finding
+    assert "lower" in part(found, "mnist").finding
+    assert found.outcome == "undecided"
+    assert verdict(7, *sized({"mine": 0.6, "yours": 0.4}, "mnist")).models == 0  # sizes unknown
+
+
+def test_a_small_but_sure_rise_with_size_is_no_counterexample():
+    rise = [frame({("R3", 0, n): v for n, v in ((0, LOW), (3, HIGH))}, architecture="small-mlp")]
+    rise += [frame({("R3", 0, n): v for n, v in ((0, LOW), (3, HIGH + 0.02 + SPREAD / 20))}, architecture="mlp")]
+    found = verdict(7, *rise)
+    assert part(found, "mnist").outcome == "not reproduced"  # higher in the only comparison
+
+
+# -- Claim 8 --
+
+BARS = tuple(itertools.product(("S3", "R3"), (0,), (3, 10)))
+
+
+def bars(change=lambda p, n: 0.0, **settings):
+    """S3 and R3 at n = 3 and 10: `change` and a spread of .0016 beside the plain ones."""
+    cells = {(p, t, n): HIGH + change(p, n) + SPREAD[::-1] / 10 * bool(settings) for p, t, n in BARS}
+    return [frame(cells, dataset=d, **settings) for d in ("mnist", "fashion-mnist")] + [
+        frame(cells, dataset="cifar10", **({"learning_rate": 0.1} if "optimizer" in settings else {}), **settings)
+    ]
+
+
+def optimized(sgd=lambda p, n: 0.0, norm=lambda p, n: 0.0, value=lambda p, n: 0.0):
+    return [*bars(), *bars(sgd, optimizer="sgd"), *bars(norm, clip_norm=0.1), *bars(value, clip_value=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome"),
+    [
+        ({}, "reproduced"),
+        ({"sgd": lambda p, n: -0.3}, "reproduced"),  # Adam above
+        ({"sgd": lambda p, n: 0.2}, "not reproduced"),  # Adam below
+        ({"sgd": lambda p, n: 0.09 * (p == "S3" and n == 3)}, "not reproduced"),  # in one of four bars
+        ({"norm": lambda p, n: -0.2}, "not reproduced"),
+        ({"value": lambda p, n: 0.2}, "not reproduced"),
+        ({"value": lambda p, n: 0.04 + 3 * SPREAD}, "undecided"),
+        ({"sgd": lambda p, n: 4 * SPREAD}, "undecided"),
+    ],
+)
+def test_optimization(changes, outcome):
+    found = verdict(8, *optimized(**changes))
+    assert found.outcome == outcome
+    assert len(found.parts) == 9
+    answer = {"sgd": "Adam less SGD", "norm": "clipping by norm", "value": "clipping by value"}
+    for where, got in outcomes(found).items():
+        assert got == (outcome if any(where.split(" (")[0].endswith(answer[key]) for key in changes) else "reproduced")
+
+
+def test_optimization_names_the_bars_and_needs_all_four():
+    found = verdict(8, *optimized(sgd=lambda p, n: -0.1))
+    assert "S3, n = 3: +0.100, S3, n = 10: +0.100, R3, n = 3: +0.100, R3" in part(found, "mnist, Adam less SGD").finding
+    rows = pd.concat(optimized())
+    found = verdict(8, rows[~((rows["pattern"] == "S3") & (rows["n"] == 10) & (rows["optimizer"] == "sgd"))])
+    assert part(found, "mnist, Adam less SGD").models == 0
+    assert "run fig7-optimizer on mnist" in part(found, "mnist, Adam less SGD").finding
+    found = verdict(8, *bars(), *bars(optimizer="sgd", momentum=0.5))  # not the paper's SGD
+    assert part(found, "mnist, Adam less SGD").models == 0
+
+
+# -- Claim 9 --
+
+
+def importance(levels, dataset="mnist", counts=(0, 10, 100, 2000)):
+    cells = {("S3", 0, n): v + noise(n) / 4 for n, v in zip(counts, levels, strict=True)}
+    return frame(cells, "pattern_importance", dataset)
+
+
+@pytest.mark.parametrize(
+    ("levels", "outcome", "steps"),
+    [
+        ((0.1, 0.2, 0.4, 0.8), "reproduced", "rrrr"),
+        ((0.4, 0.4, 0.6, 0.8), "not reproduced", "nrrr"),  # the first step up is none
+        ((0.1, 0.1, 0.4, 0.8), "undecided", "urrr"),  # a tenth of .1 is too little to tell with this spread
+        ((0.8, 0.6, 0.4, 0.2), "not reproduced", "nnnn"),
+    ],
+)
+def test_importance(levels, outcome, steps):
+    found = verdict(9, importance(levels))
+    assert found.outcome == outcome
+    assert [part.where for part in found.parts] == [
+        f"mnist, n = {a} to {b}" for a, b in zip((0, 10, 100, 0), (10, 100, 2000, 2000), strict=True)
+    ]
+    assert "".join(part.outcome[0] for part in found.parts) == steps
+
+
+def test_importance_needs_every_step_on_mnist():
+    found = verdict(9, importance((0.1, 0.2, 0.4), counts=(0, 10, 2000)))
+    assert found.outcome == "undecided"
+    assert "".join(part.outcome[0] for part in found.parts) == "ruur"
+    found = verdict(9, importance((0.1, 0.2, 0.4, 0.8), dataset="fashion-mnist"))
+    assert found.outcome == "undecided"
+    assert set(outcomes(found, of_paper=False).values()) == {"reproduced"}
+
+
+# -- Claim 11 --
+
+
+def regularized(column, levels, datasets=("mnist", "fashion-mnist", "cifar10")):
+    """level -> (score, accuracy) of R3 at n = 3 and 10; each level's spread is its own."""
+    rows = []
+    for dataset in datasets:
+        for level, pair in levels.items():
+            for measure, value, spread in zip(("spurious_score", "accuracy"), pair, (1, 0.1), strict=True):
+                cells = {("R3", 0, n): value + spread * noise(level, n, measure) for n in (3, 10)}
+                rows.append(frame(cells, measure, dataset, **{column: level}))
+    return rows
+
+
+HELPS = {0.0: (0.6, 0.88), 1e-4: (0.6, 0.88), 1e-2: (0.3, 0.85), 1e-1: (0.1, 0.5)}
+
+
+def both(levels):
+    noise = {100 * level: pair for level, pair in levels.items()}
+    return regularized("weight_decay", levels) + regularized("input_noise", noise)[:]
+
+
+def test_regularization_helps_at_a_cost():
+    found = verdict(11, *both(HELPS))
+    assert found.outcome == "reproduced"
+    assert len(found.parts) == 12
+    score = part(found, "mnist, weight decay, R3, score")
+    assert "mildest that lowers: 0.01, by 0.300" in score.finding
+    assert "alone at n = 3, 10 of 3, 10" in score.finding
+    cost = part(found, "mnist, weight decay, R3, accuracy")
+    assert "0.01 costs accuracy +0.030" in cost.finding
+    assert "mildest that lowers: 1, by" in part(found, "mnist, input noise, R3, score").finding
+
+
+@pytest.mark.parametrize(
+    ("levels", "outcome", "score", "cost"),
+    [
+        (HELPS | {1e-2: (0.3, 0.88)}, "not reproduced", "reproduced", "not reproduced"),  # for free
+        (dict.fromkeys(HELPS, (0.6, 0.88)), "not reproduced", "not reproduced", "undecided"),
+        ({0.0: (0.6, 0.88), 1e-5: (0.6, 0.88)}, "undecided", "undecided", "undecided"),  # too mild a grid
+        (dict.fromkeys(HELPS, (0.02, 0.88)), "undecided", "undecided", "undecided"),  # nothing to lower
+        (HELPS | {1e-1: (math.nan, math.nan)}, "reproduced", "reproduced", "reproduced"),  # the strongest diverged
+    ],
+)
+def test_regularization(levels, outcome, score, cost):
+    found = verdict(11, *both(levels))
+    assert found.outcome == outcome
+    for where, got in outcomes(found).items():
+        assert got == (score if "score" in where else cost), where
+
+
+def test_regularization_needs_the_accuracy_and_the_control():
+    rows = pd.concat(regularized("weight_decay", HELPS, ["mnist"]))
+    found = verdict(11, rows[rows["measure"] != "accuracy"])
+    assert part(found, "mnist, weight decay, R3, score").outcome == "reproduced"
+    assert "no accuracies" in part(found, "mnist, weight decay, R3, accuracy").finding
+    assert part(found, "mnist, input noise").models == 0
+    assert verdict(11, rows[rows["weight_decay"] > 0]).models == 0
+    assert verdict(11, rows[rows["seed"] < 2]).outcome == "undecided"
+
+
+def test_a_fall_that_is_sure_but_tiny_is_not_the_mildest_that_lowers():
+    """1e-4 lowers the score by .03, surely; what the method costs is asked at 1e-2."""
+    found = verdict(11, *both(HELPS | {1e-4: (0.57, 0.88)}))
+    assert "mildest that lowers: 0.01" in part(found, "mnist, weight decay, R3, score").finding
+    assert found.outcome == "reproduced"
+
+
+def test_nan_leaves_the_seed_out_of_every_level():
+    rows = pd.concat(regularized("weight_decay", HELPS, ["mnist"]))
+    rows.loc[(rows["seed"] == 3) & (rows["weight_decay"] == 1e-2) & (rows["n"] == 3), "value"] = math.nan
+    score = part(verdict(11, rows), "mnist, weight decay, R3, score")
+    assert "over 4 seeds" in score.finding
+    assert "seed 3 diverged" in score.finding

@@ -1,0 +1,193 @@
+"""The results file: what is written stays, whoever else writes, and whatever goes wrong."""
+
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from spurlab.studies import FolderError, Store, StoreError, results_in
+from spurlab.studies.store import FILE, VERSION, Finished, Record, Request
+
+ACCURACY, SCORE = Request("accuracy", "", -1), Request("spurious_score", "R3", 0)
+WANTED = {"a": [ACCURACY], "b": [ACCURACY, SCORE]}
+
+
+def done(key, values=None, **more):
+    return Finished(key, {"n": 3}, "checksum", values or {ACCURACY: 0.9}, **more)
+
+
+def test_what_is_put_comes_back_to_the_bit(tmp_path):
+    """A third has no end in binary numbers; NaN is a network that diverged, and counts as finished."""
+    with Store(tmp_path) as store:
+        store.put([done("a", {ACCURACY: 1 / 3, SCORE: math.nan}, seconds=2.5, device="cuda", weights=True)])
+    with Store(tmp_path, read_only=True) as store:
+        values = store.values()
+        assert values["a", *ACCURACY] == 1 / 3
+        assert math.isnan(values["a", *SCORE])
+        data, device, *_, seconds, finished = store.subjects()["a"]
+        assert (data, device, seconds) == ("checksum", "cuda", 2.5)
+        assert finished.endswith("+00:00")
+        assert store.missing({"a": [ACCURACY, SCORE]}, weights=True) == set()
+
+
+def test_what_is_there_stays(tmp_path):
+    with Store(tmp_path) as store:
+        store.put([done("a", {ACCURACY: 0.5})])
+        store.put([done("a", {ACCURACY: 0.7, SCORE: 0.1}, weights=True)])
+        assert store.values() == {("a", *ACCURACY): 0.5, ("a", *SCORE): 0.1}
+        assert store.missing({"a": [ACCURACY]}, weights=True) == set()
+
+
+def test_missing_is_what_lacks_any_number_or_the_weights(tmp_path):
+    with Store(tmp_path) as store:
+        store.put([done("a"), done("b")])
+        assert store.missing(WANTED) == {"b"}
+        assert store.missing(WANTED, weights=True) == {"a", "b"}
+
+
+def test_studies_are_remembered_by_name_the_last_of_each(tmp_path):
+    with Store(tmp_path) as store:
+        for settings in ("first", "second"):
+            store.record(Record("mine", settings, {"mnist": "abc"}, "spurlab run mine", "now"))
+        assert store.records() == [Record("mine", "second", {"mnist": "abc"}, "spurlab run mine", "now")]
+
+
+def test_what_one_has_claimed_no_other_gets(tmp_path):
+    with Store(tmp_path) as one, Store(tmp_path) as two:
+        assert one.claim({"a": [ACCURACY]}) == {"a"}
+        assert two.claim(WANTED) == {"b"}
+        assert one.claim(WANTED) == set()  # nor the same one twice
+        one.put([done("a")])
+        two.release(["b"])
+        assert one.claim(WANTED) == {"b"}
+
+
+def test_claims_end_with_the_one_who_made_them(tmp_path):
+    with Store(tmp_path) as one:
+        with Store(tmp_path) as two:
+            assert two.claim(WANTED) == {"a", "b"}
+            assert one.claim(WANTED) == set()
+        assert one.claim(WANTED) == {"a", "b"}
+
+
+def test_claims_of_a_killed_process_are_free_at_once(tmp_path):
+    """The other process claims, says so, and is killed without a chance to tidy up."""
+    program = f"""
+import sys
+from pathlib import Path
+from spurlab.studies import Store
+from spurlab.studies.store import Request
+store = Store(Path({str(tmp_path)!r}))
+print(store.claim({{"a": [Request("accuracy", "", -1)]}}), flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline().strip() == "{'a'}"
+        with Store(tmp_path) as store:
+            assert store.claim(WANTED) == {"b"}
+            other.kill()
+            other.wait()
+            assert store.claim(WANTED) == {"a"}
+
+
+def test_nothing_of_a_group_is_written_when_a_part_cannot_be(tmp_path):
+    with Store(tmp_path) as store:
+        store._connection.execute(
+            "CREATE TEMP TRIGGER t BEFORE INSERT ON subject WHEN NEW.key = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        with pytest.raises(StoreError):
+            store.put([done("a"), done("b")])
+        assert store.values() == {}
+        store.put([done("a")])  # the transaction was ended
+        assert len(store.values()) == 1
+
+
+@pytest.fixture
+def filled(tmp_path):
+    with Store(tmp_path) as store:
+        store.put([done(f"key {i}") for i in range(400)])
+    return tmp_path / FILE
+
+
+def unchanged(path, words, error=StoreError, read_only=False):
+    """Opening is refused in these words, and the file is left as it is."""
+    before = path.read_bytes()
+    with pytest.raises(error, match=words):
+        Store(path.parent, read_only=read_only)
+    assert path.read_bytes() == before
+    return True
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_damaged_store_is_left_alone(filled, read_only):
+    whole = filled.read_bytes()
+    filled.write_bytes(whole[: len(whole) // 2])
+    assert unchanged(filled, "damaged.*left as they are", read_only=read_only)
+    filled.write_bytes(whole[:4096] + b"x" * 8192 + whole[4096 + 8192 :])
+    assert unchanged(filled, "damaged.*left as they are", read_only=read_only)
+    filled.write_bytes(b"")
+    assert unchanged(filled, "damaged.*empty", read_only=read_only)
+    filled.write_bytes(b"no database" * 1000)
+    assert unchanged(filled, "damaged.*not a database", read_only=read_only)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(filled):
+    connection = sqlite3.connect(filled)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    assert unchanged(filled, f"newer Spurlab.*{VERSION + 1}.*{VERSION}.*Update")
+
+
+def test_another_programs_file_is_left_alone(tmp_path):
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    assert unchanged(tmp_path / FILE, "not a file of Spurlab")
+
+
+def test_a_full_disk_keeps_what_was_finished(filled):
+    """SQLite's own limit on the file's size stands for the disk: the error is the same."""
+    with Store(filled.parent) as store:
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        store._connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StoreError, match=r"cannot be written.*full.*kept: make room, and the same command goes on"):
+            store.put([done(f"more {i}") for i in range(1000)])
+        assert len(store.values()) == 400
+    with Store(filled.parent) as store:
+        assert len(store.values()) == 400
+        store.put([done("more")])
+
+
+def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
+    """A file stands where the folder should be; /proc takes no files from anybody."""
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match=r"cannot be written to.*--out"):
+        Store(tmp_path / "file" / "out")
+    if os.path.isdir("/proc/self"):
+        from pathlib import Path
+
+        with pytest.raises(FolderError, match=r"cannot be written to /proc"):
+            Store(Path("/proc/spurlab"))
+
+
+def test_results_are_read_where_nothing_can_be_written(filled, monkeypatch):
+    """As on a read-only disk, of which `os.access` tells (a test may run as root, who may write anywhere else)."""
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(FolderError, match="no permission"):
+        Store(filled.parent)
+    with Store(filled.parent, read_only=True) as store:
+        assert len(store.values()) == 400
+
+
+def test_a_folder_without_results(tmp_path):
+    with pytest.raises(FolderError, match=r"no results in.*spurlab run"):
+        results_in(tmp_path)
+    Store(tmp_path).close()
+    with pytest.raises(FolderError, match="no study was run"):
+        results_in(tmp_path)
+    assert not list(tmp_path.glob("*.sqlite.*"))
