@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from spurlab.studies.grid import Setting, Training, cells_of
+from spurlab.studies.grid import Cell, Setting, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import WEIGHTS, FolderError, Store, StoreError
 from spurlab.studies.study import Study
-from spurlab.studies.work import key_of, request_of
+from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished")
@@ -118,32 +118,47 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         fields, ``training`` (the key of what was measured), and how it was made: the data's checksum, device,
         versions, machine, seconds of training, when it was finished. A value of NaN: the network diverged.
     """
-    values, subjects = store.values(), store.subjects()
-    keys: dict[Training, str] = {}
-    settings: dict[Setting, int] = {}
-    lines: list[tuple[object, ...]] = []
-    abouts: list[tuple[object, ...]] = []
-    places: list[int] = []
-    unseen = object()
-    for cell in cells_of(study):
-        checksum = checksums[cell.setting.dataset]
-        place = settings.setdefault(cell.setting, len(settings))
-        for measure in study.measure:
-            if MEASURES[measure].of == "network":
-                training = cell.training
-                key = keys.get(training) or keys.setdefault(training, training.key(checksum))
-            else:
-                key = key_of(cell, measure, checksum)
-            value = values.get((key, *request_of(cell, measure)), unseen)
-            if value is not unseen:
-                lines.append((measure, value, cell.pattern, cell.target, cell.n, cell.seed, key))
-                abouts.append(subjects[key])
+    cells, values, keys = cells_of(study), store.values(), dict[tuple[object, ...], str]()
+    places: list[int] = []  # of each row's cell
+    named: list[str] = []
+    found: list[float | None] = []
+    measured: list[str] = []  # the key of what was measured
+    absent = object()
+    kinds = [(name, MEASURES[name].of == "network", MEASURES[name].by_pattern) for name in study.measure]
+    for place, cell in enumerate(cells):
+        # one key for each training, and no object for each cell: there can be very many
+        training = (cell.control, None, None, 0, cell.seed) if cell.n == 0 else (cell.setting, *cell[2:])
+        key = keys.get(training)
+        if key is None:
+            key = keys[training] = cell.training.key(checksums[cell.setting.dataset])
+        for name, of_network, by_pattern in kinds:
+            what = key if of_network else key_of(cell, name, checksums[cell.setting.dataset])
+            request = (what, name, cell.pattern or "", cell.target) if by_pattern else (what, name, "", -1)
+            value = values.get(request, absent)
+            if value is not absent:
                 places.append(place)
-    table = pd.DataFrame(lines, columns=["measure", "value", "pattern", "target", "n", "seed", "training"])
-    shared = _settings_table(list(settings)).iloc[np.array(places, dtype=int)].reset_index(drop=True)
-    made = pd.DataFrame(abouts, columns=list(ABOUT))
-    first = ["measure", "value", "dataset", "architecture", "how", "pattern", "target", "n", "seed"]
-    whole = pd.concat([table, shared, made], axis=1)
+                named.append(name)
+                found.append(value)  # type: ignore[arg-type]
+                measured.append(what)
+    columns = dict(zip(Cell._fields, zip(*cells, strict=True), strict=True))
+    settings = {setting: i for i, setting in enumerate(dict.fromkeys(columns["setting"]))}
+    shared = _settings_table(list(settings))
+    of_row = np.array(places, dtype=int)
+    setting_of_row = np.array([settings[setting] for setting in columns["setting"]])[of_row]
+    subjects = store.subjects()
+    order = {key: i for i, key in enumerate(subjects)}
+    subject_of_row = np.array([order[key] for key in measured], dtype=int)
+    made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))
+    cell_table = pd.DataFrame({name: columns[name] for name in ("pattern", "target", "n", "seed")})
+    parts = [
+        pd.DataFrame({"measure": named, "value": np.array(found, dtype=float)}),
+        shared.take(setting_of_row).reset_index(drop=True),
+        cell_table.take(of_row).reset_index(drop=True),
+        pd.DataFrame({"training": measured}),
+        made.take(subject_of_row).reset_index(drop=True),
+    ]
+    whole = pd.concat(parts, axis=1)
+    first = ["measure", "value", "dataset", "architecture", "how", "pattern", "target", "n", "seed", "training"]
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
 
 

@@ -239,31 +239,32 @@ class Store:
             wanted: by key, what should be measured.
             weights: whether the weights should be there too.
         """
+        few = len(wanted) <= 100  # then only theirs are looked up
+        where, keys = (f"key IN ({','.join('?' * len(wanted))})", [*wanted]) if few else ("TRUE", [])
         with self._in_words():
-            there = set(self._connection.execute("SELECT key, measure, pattern, target FROM measured"))
-            kept = {key for (key,) in self._connection.execute("SELECT key FROM subject WHERE weights")}
+            found = self._connection.execute(f"SELECT key, measure, pattern, target FROM measured WHERE {where}", keys)  # noqa: S608
+            there = set(found)
+            found = self._connection.execute(f"SELECT key FROM subject WHERE weights AND {where}", keys)  # noqa: S608
+            kept = {key for (key,) in found}
         return {
             key
             for key, requests in wanted.items()
             if (weights and key not in kept) or any((key, *request) not in there for request in requests)
         }
 
-    def values(self) -> dict[tuple[str, str, str, int], float]:
-        """Every measured number by key, measure, pattern and target; NaN for a network that diverged."""
+    def values(self) -> dict[tuple[str, str, str, int], float | None]:
+        """Every measured number by key, measure, pattern and target; None for a network that diverged."""
         with self._in_words():
-            found = self._connection.execute("SELECT key, measure, pattern, target, value FROM measured").fetchall()
-        nan = float("nan")
-        return {(key, *request): nan if value is None else value for key, *request, value in found}
+            found = self._connection.execute("SELECT key, measure, pattern, target, value FROM measured")
+            return {row[:4]: row[4] for row in found}
 
     def subjects(self) -> dict[str, tuple[Any, ...]]:
         """By key: data checksum, device, versions of spurlab and torch, machine, seconds, when it was finished."""
         with self._in_words():
-            return {
-                key: tuple(about)
-                for key, *about in self._connection.execute(
-                    "SELECT key, data, device, spurlab, torch, machine, seconds, finished FROM subject"
-                )
-            }
+            found = self._connection.execute(
+                "SELECT key, data, device, spurlab, torch, machine, seconds, finished FROM subject"
+            )
+            return {row[0]: row[1:] for row in found}
 
     # claims
 

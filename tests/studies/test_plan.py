@@ -1,0 +1,79 @@
+"""What a plan says is what a run then does; its times are the calibration's, scaled."""
+
+import pytest
+
+from spurlab.studies import EXECUTORS, Outcome, load_study, plan, run
+
+
+def counts(found):
+    return found.cells, found.rows, found.trainings, found.shared, found.done, found.to_do
+
+
+def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path):
+    """2 patterns x 2 n x 2 seeds; each clean network stands for two cells. R3 is trained first, then all."""
+    both, one = study_of(), study_of().only("pattern", ["R3"])
+    out = tmp_path / "out"
+
+    def planned(study):
+        return counts(plan(study, out, workers=0, load=lambda name: small, calibrate=False))
+
+    assert planned(both) == (8, 16, 6, 2, 0, 6)
+    assert not out.exists()
+    run(one, out, workers=0, load=lambda name: small)
+    assert planned(one) == (4, 8, 4, 0, 4, 0)
+    assert planned(both) == (8, 16, 6, 2, 2, 4)  # the clean networks are still to be measured with S3
+    done = plan(one, out, workers=0, load=lambda name: small)
+    assert (done.seconds, done.memory) == (0.0, 0)
+
+
+def test_a_study_without_networks_plans_none(small, tmp_path):
+    found = plan(load_study("table2"), tmp_path, load=lambda name: small)
+    assert (found.trainings, found.shared, found.to_do, found.seconds) == (0, 0, 0, 0.0)
+
+
+@pytest.fixture
+def known_machine(monkeypatch):
+    """An executor that trains nothing: a step of a group of m takes m / 100 s, a prediction 1 s, memory 1 GB."""
+    trials = []
+
+    def pretend(tasks, workers, load, told):
+        for task in tasks:
+            trials.append(task)
+            m = len(task.trainings)
+            predictions = sum(1 + len({request.pattern for request in each} - {""}) for each in task.requests)
+            yield task, Outcome((), task.steps * m / 100, 1.0 * predictions, 10**9, task.steps)
+
+    monkeypatch.setitem(EXECUTORS, "local", pretend)
+    return trials
+
+
+def test_the_expected_time_is_that_of_all_groups_on_all_workers(small, study_of, tmp_path, known_machine):
+    """By hand: 2,000 examples are 16 steps of 128; 2 epochs; 30 networks, of which 10 clean ones are measured twice.
+
+    Two workers get 2 groups of 7 or 8 each, which ends when half of the work is done, give or take a network.
+    """
+    study = study_of(f"seed={list(range(10))}")
+    found = plan(study, tmp_path, workers=2, load=lambda name: small)
+    networks, predictions = 30, 10 * 3 + 20 * 2
+    whole = networks * 16 * 2 / 100 + predictions
+    one = 16 * 2 / 100 + 3
+    assert found.to_do == networks
+    assert whole / 2 <= found.seconds <= whole / 2 + one
+    assert found.memory == 2 * 10**9
+    assert len(known_machine) == 2  # one kind of group, on both workers at once
+
+
+def test_every_kind_of_group_is_tried(small, study_of, tmp_path, known_machine):
+    study = study_of("recipe.optimizer=['adam', 'sgd']", "recipe.input_noise=[0, 0.1]", "recipe.weight_decay=[0, 0.1]")
+    plan(study, tmp_path, workers=1, load=lambda name: small)
+    kinds = {(trial.trainings[0].setting.recipe.optimizer, len(trial.trainings) > 0) for trial in known_machine}
+    assert {optimizer for optimizer, _ in kinds} == {"adam", "sgd"}
+    assert all(trial.steps for trial in known_machine)
+
+
+def test_the_calibration_times_real_steps(small, study_of, tmp_path):
+    """On real networks, in this process: seconds and bytes that a machine can have."""
+    found = plan(study_of(), tmp_path / "out", workers=0, load=lambda name: small)
+    assert 0.001 < found.seconds < 600
+    assert 1e8 < found.memory < 1e11
+    assert not (tmp_path / "out").exists()
