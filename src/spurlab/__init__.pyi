@@ -16,6 +16,11 @@ from .seeds import rng_for as rng_for
 from .stats import Estimate as Estimate
 from .stats import learnt_at as learnt_at
 from .stats import paired_difference as paired_difference
+from .studies import decide as decide
+from .studies import load_study as load_study
+from .studies import plan as plan
+from .studies import results_in as results_in
+from .studies import run as run
 from .training import RECIPES as RECIPES
 from .training import Ensemble as Ensemble
 from .training import Member as Member
