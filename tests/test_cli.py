@@ -1,4 +1,4 @@
-"""The real program in a process of its own, as a user runs it."""
+"""The command line: in a process of its own where that matters, else in this one, which is faster."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from spurlab.cli import main
 from spurlab.studies import Store
 
 SPURLAB = [str(Path(sys.executable).with_name("spurlab"))]
@@ -18,21 +19,50 @@ TINY = ["--set", "n=[0,3]", "--set", "seed=[0,1]", "--set", "recipe.epochs=1", "
 
 
 @pytest.fixture
-def spurlab(tmp_path):
-    """Run the program in an empty folder, offline, with no data but the embedded."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SPURLAB_")}
-    environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "SPURLAB_OFFLINE": "1", "COLUMNS": "100"}
+def environment(tmp_path):
+    """Offline, with no data but the embedded, and a cache of its own."""
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache"), "SPURLAB_OFFLINE": "1", "COLUMNS": "100"}
+
+
+@pytest.fixture
+def program(tmp_path, environment):
+    """Run the real program in a process of its own, as a user does, in an empty folder."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("SPURLAB_")}
 
     def call(*arguments, **more):
         return subprocess.run(
             [*SPURLAB, *arguments],
             cwd=tmp_path,
-            env=environment | more,
+            env=clean | environment | more,
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
+
+    return call
+
+
+@pytest.fixture
+def spurlab(tmp_path, environment, monkeypatch, capsys):
+    """The same in this process, which has PyTorch loaded already."""
+    for key in [key for key in os.environ if key.startswith("SPURLAB_")]:
+        monkeypatch.delenv(key)
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, **more):
+        for key, value in more.items():
+            monkeypatch.setenv(key, value)
+        capsys.readouterr()
+        code = 0
+        try:
+            main(arguments)
+        except SystemExit as end:
+            code = end.code or 0
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return call
 
@@ -103,11 +133,11 @@ def test_patterns_are_those_of_table_1_and_can_be_drawn(spurlab, tmp_path):
     assert norms == pytest.approx(
         {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44}, rel=0.05
     )
-    assert sorted(path.suffix for path in (tmp_path / "gallery").iterdir()) == [".pdf", ".png"]
+    assert sorted(path.suffix for path in (tmp_path / "gallery").iterdir()) == [".pdf", ".png", ".svg"]
 
 
-def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, tmp_path):
-    first = spurlab("run", "quickstart", *TINY, "--out", "out", "--json")
+def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, program, tmp_path):
+    first = program("run", "quickstart", *TINY, "--out", "out", "--json")
     assert first.returncode == 0, first.stderr
     rows = json.loads(first.stdout)
     assert len(rows) == 2 * 2 * 2 * 2
@@ -190,8 +220,8 @@ def test_a_users_mistake_is_a_sentence_and_exit_code_2(spurlab, arguments, words
     refused(spurlab(*arguments), *words)
 
 
-def test_debug_shows_the_traceback(spurlab):
-    result = spurlab("run", "quikstart", "--debug")
+def test_debug_shows_the_traceback(program):
+    result = program("run", "quikstart", "--debug")
     assert result.returncode != 0
     assert "Traceback" in result.stderr
 
@@ -211,8 +241,8 @@ def test_debug_shows_the_traceback(spurlab):
         ["report"],
     ],
 )
-def test_help_has_an_example_and_does_not_wait_for_torch(spurlab, command):
-    result = spurlab(*command, "--help", PYTHONPROFILEIMPORTTIME="1")
+def test_help_has_an_example_and_does_not_wait_for_torch(program, command):
+    result = program(*command, "--help", PYTHONPROFILEIMPORTTIME="1")
     assert result.returncode == 0
     assert "Example" in result.stdout
     assert "--json" in result.stdout

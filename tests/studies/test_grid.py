@@ -30,7 +30,7 @@ def test_counts_of_shipped_studies():
     assert {name: len(trainings_of(of)) for name, of in cells.items()} == {
         "fig7-optimizer": 2 * 2 * 25,
         "fig8-clipping": 2 * 3 * 25,
-        "regularization": (5 + 4 + 3) * (5 + 2 * 5),
+        "regularization": (4 + 3 + 2) * (5 + 2 * 5),
     }
     together = [*cells["fig7-optimizer"], *cells["fig8-clipping"]]  # Adam without clipping is in both
     assert len(trainings_of(together)) == 100 + 150 - 50

@@ -194,7 +194,7 @@ def test_marked_accuracy_counts_marked_images_with_their_true_labels(small, tmp_
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("n=[0, 5000]", r"n = 5000.*class 1"), ("target=10", r"class 10")],
+    [("n=[0, 5000]", r"n = 5000.*class 1"), ("target=[0, 10]", r"classes 0 to 9, but 10")],
 )
 def test_what_the_data_cannot_give_is_refused_before_training(small, study_of, tmp_path, trained, change, words):
     with pytest.raises(StudyError, match=words):

@@ -4,7 +4,6 @@ A task names its data by data set and checksum and ships none, and a worker keep
 that has the data and the results folder can carry it out.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -244,6 +244,10 @@ def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
 
 
 def _peak() -> int:
-    """The most memory that this process has held, in bytes."""
+    """The most memory that this process has held, in bytes; where the system does not tell, what it holds now."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().rss)
+    import resource  # noqa: PLC0415 - not there on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

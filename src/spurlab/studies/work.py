@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from spurlab.data import Dataset
 from spurlab.models import build, parameter_count
-from spurlab.studies.grid import TRAINING_VERSION, Cell, Training, cells_of, groups_of, trainings_of
+from spurlab.studies.grid import TRAINING_VERSION, Cell, Training, cells_of, groups_of
 from spurlab.studies.measures import MEASURES, Seen
 from spurlab.studies.store import Finished, Request
-from spurlab.studies.study import Study
+from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task, pattern_of, planted
 
 LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
@@ -154,14 +154,20 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
 
 
 def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
-    """Plant the most of each kind once; what cannot be planted is refused here."""
-    largest: dict[tuple[str, str | None, int], Training] = {}
-    for training in trainings_of(cells):
-        kind = training.setting.dataset, training.pattern, training.target or 0
-        if kind not in largest or training.n > largest[kind].n:
-            largest[kind] = training
-    for training in largest.values():
-        planted(data[training.setting.dataset], training)
-    for name, pattern, seed in dict.fromkeys((c.setting.dataset, c.pattern, c.seed) for c in cells if c.n == 0):
-        if pattern is not None and seed == cells[0].seed:
-            planted(data[name], Training(cells[0].setting, pattern, int(data[name].train.labels[0]), 1, seed))
+    """Draw every pattern and plant the most of each kind once; what does not fit is refused here."""
+    largest: dict[tuple[str, str | None, int], Cell] = {}
+    for cell in cells:
+        kind = cell.setting.dataset, cell.pattern, cell.target
+        if kind not in largest or cell.n > largest[kind].n:
+            largest[kind] = cell
+    for (name, pattern, target), cell in largest.items():
+        if target >= data[name].classes:
+            raise StudyError(
+                f"key 'target': {name} has the classes 0 to {data[name].classes - 1}, but {target} is asked for."
+            )
+        if pattern is not None:
+            try:
+                pattern_of(data[name], pattern, cell.seed)
+            except ValueError as error:
+                raise StudyError(f"{name}: {error}") from error
+        planted(data[name], cell.training)
