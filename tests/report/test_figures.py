@@ -1,6 +1,7 @@
 """Every figure shows the numbers of its rows, and can be made whatever is missing."""
 
 import math
+from typing import get_args
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +14,7 @@ from spurlab.report import FIGURES, curves, pattern_gallery, save_figure, score_
 from spurlab.report.figures import spoken
 from spurlab.report.figures.regularization import sweeps
 from spurlab.stats import Estimate
+from spurlab.studies.study import FigureName
 
 
 def all_axes(figure):
@@ -205,3 +207,7 @@ def test_an_unknown_figure_is_named(results):
     object.__setattr__(result, "study", result.study.model_copy(update={"figure": "pie"}))
     with pytest.raises(ValueError, match=r"'pie'\. There are: gallery"):
         study_figure(result)
+
+
+def test_every_figure_that_a_study_can_name_can_be_drawn():
+    assert set(FIGURES) == set(get_args(FigureName))

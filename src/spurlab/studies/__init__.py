@@ -3,12 +3,13 @@
 from spurlab.studies.claims import CLAIMS, Claim, Part, Verdict, decide
 from spurlab.studies.executors import EXECUTORS, Executor
 from spurlab.studies.grid import Cell, Setting, Training, cells_of, groups_of, trainings_of
+from spurlab.studies.load import load_study, narrowed, shipped
 from spurlab.studies.measures import MEASURES, Measure
 from spurlab.studies.plan import Plan, plan
 from spurlab.studies.results import StudyResult, results_in, rows_of, together
 from spurlab.studies.run import StudyProgress, run
 from spurlab.studies.store import FolderError, Store, StoreError
-from spurlab.studies.study import Grid, Study, StudyError, load_study, narrowed, shipped
+from spurlab.studies.study import Grid, Study, StudyError
 from spurlab.studies.task import Outcome, Task, pattern_of, perform, planted
 from spurlab.studies.work import Work, work_of
 

@@ -1,12 +1,9 @@
 """A study is data, not a script: one TOML file that says what to train and measure; a list is an axis of the grid."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from difflib import get_close_matches
-from importlib.resources import files
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -56,7 +53,7 @@ def recipes_of(settings: Any) -> Any:
     axes: dict[str, Sequence[Any]] = {}
     for key, value in settings.items():
         if f"recipe.{key}" not in keys:
-            raise StudyError(f"unknown key 'recipe.{key}'. {_nearest(f'recipe.{key}', keys)}")
+            raise StudyError(f"unknown key 'recipe.{key}'. {nearest(f'recipe.{key}', keys)}")
         is_axis = isinstance(value, list) and (key != "milestones" or any(isinstance(each, list) for each in value))
         axes[key] = value if is_axis else [value]
         if not axes[key]:
@@ -79,7 +76,7 @@ def recipe_from_json(about: Mapping[str, Any]) -> Recipe:
 def _recipe(settings: dict[str, Any]) -> Recipe:
     name = settings.pop("name", "quick")
     if name not in RECIPES:
-        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {_nearest(str(name), list(RECIPES))}")
+        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {nearest(str(name), list(RECIPES))}")
     for key, value in settings.items():
         if isinstance(value, bool):  # which Python would take for a number
             raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
@@ -88,7 +85,7 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
     try:
         recipe = TypeAdapter(Recipe).validate_python(asdict(RECIPES[name]) | settings)
     except ValidationError as error:
-        raise StudyError(_sentence(error, "recipe.")) from error
+        raise StudyError(sentence_of(error, "recipe.")) from error
     if "epochs" in settings and "milestones" not in settings:
         recipe = RECIPES[name].but(**settings | {"epochs": RECIPES[name].epochs}).lasting(recipe.epochs)
     if late := [milestone for milestone in recipe.milestones if milestone >= recipe.epochs > 0]:
@@ -200,7 +197,7 @@ class Study(BaseModel):
     def _known_measures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in MEASURES:
-                raise ValueError(f"there is no measure {name!r}. {_nearest(name, list(MEASURES))}")
+                raise ValueError(f"there is no measure {name!r}. {nearest(name, list(MEASURES))}")
         return names
 
     @model_validator(mode="after")
@@ -254,7 +251,7 @@ class Study(BaseModel):
             f"recipe.{each.name}" for each in fields(Recipe)
         ]
         if key not in axes:
-            raise StudyError(f"--only {key}: there is no such axis. {_nearest(key, axes)}")
+            raise StudyError(f"--only {key}: there is no such axis. {nearest(key, axes)}")
         setting = key.removeprefix("recipe.")
         if key == "pattern":
             values = [pattern_name(value) if isinstance(value, str) else value for value in values]
@@ -285,7 +282,7 @@ def _dataset_named(name: str) -> str:
     try:
         meant = parse_reference_dataset(name)
     except ValueError:
-        raise ValueError(f"there is no dataset {name!r}. {_nearest(name, list(DATASETS))}") from None
+        raise ValueError(f"there is no dataset {name!r}. {nearest(name, list(DATASETS))}") from None
     if meant.pattern is None:
         return meant.dataset
     raise ValueError(
@@ -295,169 +292,13 @@ def _dataset_named(name: str) -> str:
     )
 
 
-def shipped() -> list[str]:
-    """The names of the studies that come with the package."""
-    return sorted(entry.name.removesuffix(".toml") for entry in files(__package__).joinpath("library").iterdir())
-
-
-def load_study(name: str | Path, profile: str | None = None, changes: Sequence[str] = ()) -> Study:
-    """Read a study: a shipped one by its name, or a TOML file.
-
-    Args:
-        name: e.g. ``quickstart``, or the path of a TOML file.
-        profile: ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings. None:
-            ``quick`` where the file has it.
-        changes: settings to override, each ``key=value`` with a value as in TOML, e.g. ``recipe.epochs=3``,
-            ``n=[0, 10]``, ``dataset=mnist``. With other epochs, the milestones stay at the same fractions.
-
-    Raises:
-        StudyError: no such study or profile, broken TOML, or a key or value that a study cannot have; the sentence
-            names the file, the key and the nearest valid name.
-    """
-    where, text = _read(str(name))
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{where} is not valid TOML: {error}.") from error
-    profiles = content.pop("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
-        raise StudyError(f"{where}: key 'profiles' must hold tables, [profiles.quick] and [profiles.paper].")
-    if profile is None and "quick" in profiles:
-        profile = "quick"
-    if profile is not None:
-        if profile not in profiles:
-            has = ", ".join(profiles) if profiles else "none; leave out --profile"
-            raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
-        content = _merged(content, profiles[profile])
-    try:
-        about = {"name": Path(name).stem, "profile": profile}
-        return Study.model_validate(_in_grids(_changed(content, changes)) | about)
-    except ValidationError as error:
-        raise StudyError(f"{where}: {_sentence(error)}") from error
-    except StudyError as error:
-        raise StudyError(f"{where}: {error}") from error
-
-
-def narrowed(study: Study, only: Sequence[str]) -> Study:
-    """The part of a study that the command line's ``--only`` asks for.
-
-    Args:
-        only: each ``axis=value`` or ``axis=[values]``, as in TOML.
-
-    Raises:
-        StudyError: no such axis or value.
-    """
-    for each in only:
-        key, equals, _ = each.partition("=")
-        if not equals:
-            raise StudyError(f"--only takes axis=value, e.g. pattern=R3, but was given {each!r}.")
-        value: Any = _parsed(each, "--only")
-        for part in key.strip().split("."):
-            value = value[part]
-        study = study.only(key.strip(), value if isinstance(value, list) else [value])
-    return study
-
-
-def _in_grids(content: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, as the fields of a `Study`: each ``[[grid]]`` changes what stands outside of them."""
-    own = [key for key in Study.model_fields if key not in ("name", "profile", "grids")]
-    axes = list(Grid.model_fields)
-    tables = content.pop("grid", [{}])
-    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise StudyError("key 'grid' must hold tables, each written [[grid]].")
-    for key in content:
-        if key not in (*own, *axes):
-            raise StudyError(f"unknown key {key!r}. {_nearest(key, [*own, *axes, 'grid'])}")
-    common = {key: value for key, value in content.items() if key in axes}
-    return {key: value for key, value in content.items() if key in own} | {
-        "grids": tuple(_merged(common, table) for table in tables)
-    }
-
-
-def _read(name: str) -> tuple[str, str]:
-    """Where the study was found, for error messages, and its text."""
-    if name in shipped():
-        return f"study {name!r}", files(__package__).joinpath("library", f"{name}.toml").read_text()
-    path = Path(name)
-    if path.suffix != ".toml" and not path.exists():
-        raise StudyError(f"there is no study {name!r}. {_nearest(name, shipped())} A file of your own ends in .toml.")
-    try:
-        return str(path), path.read_text()
-    except FileNotFoundError:
-        raise StudyError(f"there is no study file {path}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"the study file {path} cannot be read: {error}.") from error
-
-
-def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` with the keys of `override`; tables are merged, all else is replaced.
-
-    A recipe of another name comes without the changes that were made to the first one.
-    """
-    merged = dict(content)
-    for key, value in override.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        other_recipe = key == "recipe" and both_tables and "name" in value
-        merged[key] = _merged(merged[key], value) if both_tables and not other_recipe else value
-    return merged
-
-
-def _changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """`content` with the changes, which also hold in each grid.
-
-    Where they give other epochs and no milestones, these stay at the same fractions.
-    """
-    table = dict[str, Any]()
-    for change in changes:
-        table = _merged(table, _parsed(change))
-    grids = content.get("grid", [])
-    changed = _merged(content, table)
-    if isinstance(grids, list) and "grid" in content and "grid" not in table:
-        changed["grid"] = [_without(grid, table) if isinstance(grid, dict) else grid for grid in grids]
-    recipe = table.get("recipe")
-    if isinstance(recipe, dict) and type(recipe.get("epochs")) is int and not {"milestones", "name"} & set(recipe):
-        before = recipes_of(content.get("recipe", {}))[0]
-        changed["recipe"]["milestones"] = list(before.lasting(max(recipe["epochs"], 0)).milestones)
-    return changed
-
-
-def _without(content: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` without the keys that stand in `table`."""
-    kept = dict[str, Any]()
-    for key, value in content.items():
-        if key not in table:
-            kept[key] = value
-        elif isinstance(value, dict) and isinstance(table[key], dict):
-            kept[key] = _without(value, table[key])
-    return kept
-
-
-def _parsed(change: str, option: str = "--set") -> dict[str, Any]:
-    """``a.b=value`` as nested tables; a value that is no TOML is a string."""
-    key, equals, value = change.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(part.isidentifier() for part in parts):
-        raise StudyError(f"{option} takes key=value, e.g. recipe.epochs=3, but was given {change!r}.")
-    try:
-        table: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        if value.strip().startswith(("[", "{", '"', "'")):
-            raise StudyError(
-                f"{option} {change}: {value!r} is not valid TOML ({error}). Text in a list needs quotes."
-            ) from error
-        table = value.strip()
-    for part in reversed(parts):
-        table = {part: table}
-    return dict(table)
-
-
-def _sentence(error: ValidationError, table: str = "") -> str:
+def sentence_of(error: ValidationError, table: str = "") -> str:
     """The first thing that pydantic found, in our words."""
     first = error.errors()[0]
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     place = place.removeprefix("grids.")
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}. {_nearest(place, list(Grid.model_fields))}"
+        return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
     message = first["msg"].removeprefix("Value error, ")
@@ -468,6 +309,7 @@ def _sentence(error: ValidationError, table: str = "") -> str:
     return sentence if sentence.endswith((".", "?")) else f"{sentence}."
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What may have been meant, as a sentence."""
     near = get_close_matches(name, known, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
