@@ -51,7 +51,7 @@ def planning(cells: int) -> float:
             work = work_of(study, data)
             assert len(work.cells) == cells
             missing = store.missing(work.keyed())
-            tasks = [left for task in work.tasks(2, 10**10) if (left := task.only(missing)) is not None]
+            tasks = [left for task in work.tasks(2, 10**10, Path(folder)) if (left := task.only(missing)) is not None]
             assert sum(len(task.trainings) for task in tasks) == len(missing)
 
         return seconds(plan)

@@ -275,7 +275,7 @@ def run_study(
     from spurlab.studies import decide, run
 
     what, folder = _study(study, profile, set_, only), _folder(out, study)
-    command = shlex.join(_command(study, profile, set_, only, folder))
+    command = shlex.join(_command(study, profile, set_, only, folder, device))
     with _stops_cleanly(), _study_bar(what.name) as advance:
         result = run(
             what,
@@ -340,10 +340,11 @@ def plan_study(
         return
     print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
     print(f"  {found.cells:,} cells, {found.rows:,} rows")
-    print(f"  {found.trainings:,} networks to train; {found.shared:,} cells share another's network")
-    groups = f"{found.groups:,} groups, {max(found.workers, 1)} at a time"
-    print(f"  {found.done:,} done in {folder}, {found.to_do:,} to do in {groups}")
-    if found.seconds is not None and found.memory is not None and found.to_do:
+    print(f"  {found.trainings:,} networks; {found.shared:,} cells share another's")
+    groups = f" in {found.groups:,} groups, {max(found.workers, 1)} at a time" if found.groups else ""
+    again = f", {found.to_measure:,} to measure again" if found.to_measure else ""
+    print(f"  {found.done:,} done in {folder}{again}, {found.to_do:,} to do{groups}")
+    if found.seconds is not None and found.memory is not None and found.groups:
         print(f"  about {_duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
 
 
@@ -404,13 +405,14 @@ def _folder(out: Path | None, study: str) -> Path:
 
 
 def _command(
-    study: str, profile: str | None, changes: list[str] | None, only: list[str] | None, folder: Path
+    study: str, profile: str | None, changes: list[str] | None, only: list[str] | None, folder: Path, device: str
 ) -> list[str]:
     """The command line that gives the same rows."""
     profiles = ["--profile", profile] if profile else []
     repeated = [word for change in changes or [] for word in ("--set", change)]
     repeated += [word for each in only or [] for word in ("--only", each)]
-    return ["spurlab", "run", study, *profiles, *repeated, "--out", str(folder)]
+    where = ["--device", device] if device != "cpu" else []
+    return ["spurlab", "run", study, *profiles, *repeated, "--out", str(folder), *where]
 
 
 def _loader(offline: bool) -> "Callable[[str], Dataset]":

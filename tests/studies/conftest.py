@@ -10,7 +10,6 @@ CHANGES = (
     "n=[0, 40]",
     "seed=[3, 5]",
     "recipe.epochs=2",
-    "recipe.milestones=[1]",
     "architecture=small-mlp",
     "target=1",
 )

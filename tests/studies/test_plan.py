@@ -6,7 +6,7 @@ from spurlab.studies import EXECUTORS, Outcome, load_study, plan, run
 
 
 def counts(found):
-    return found.cells, found.rows, found.trainings, found.shared, found.done, found.to_do
+    return found.cells, found.rows, found.trainings, found.shared, found.done, found.to_measure, found.to_do
 
 
 def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path):
@@ -17,11 +17,11 @@ def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path):
     def planned(study):
         return counts(plan(study, out, workers=0, load=lambda name: small, calibrate=False))
 
-    assert planned(both) == (8, 16, 6, 2, 0, 6)
+    assert planned(both) == (8, 16, 6, 2, 0, 0, 6)
     assert not out.exists()
     run(one, out, workers=0, load=lambda name: small)
-    assert planned(one) == (4, 8, 4, 0, 4, 0)
-    assert planned(both) == (8, 16, 6, 2, 2, 4)  # the clean networks are still to be measured with S3
+    assert planned(one) == (4, 8, 4, 0, 4, 0, 0)
+    assert planned(both) == (8, 16, 6, 2, 2, 2, 2)  # the clean networks are still to be measured with S3
     done = plan(one, out, workers=0, load=lambda name: small)
     assert (done.seconds, done.memory) == (0.0, 0)
 
@@ -40,7 +40,7 @@ def known_machine(monkeypatch):
         for task in tasks:
             trials.append(task)
             m = len(task.trainings)
-            predictions = sum(1 + len({request.pattern for request in each} - {""}) for each in task.requests)
+            predictions = sum(3 if training.n == 0 else 2 for training in task.trainings)  # clean; R3 and S3, or one
             yield task, Outcome((), task.steps * m / 100, 1.0 * predictions, 10**9, task.steps)
 
     monkeypatch.setitem(EXECUTORS, "local", pretend)
@@ -65,15 +65,24 @@ def test_the_expected_time_is_that_of_all_groups_on_all_workers(small, study_of,
 
 def test_every_kind_of_group_is_tried(small, study_of, tmp_path, known_machine):
     study = study_of("recipe.optimizer=['adam', 'sgd']", "recipe.input_noise=[0, 0.1]", "recipe.weight_decay=[0, 0.1]")
+    only_plain = study_of()
     plan(study, tmp_path, workers=1, load=lambda name: small)
-    kinds = {(trial.trainings[0].setting.recipe.optimizer, len(trial.trainings) > 0) for trial in known_machine}
-    assert {optimizer for optimizer, _ in kinds} == {"adam", "sgd"}
-    assert all(trial.steps for trial in known_machine)
+    tried = [trial.trainings for trial in known_machine]
+    noisy = [trainings for trainings in tried if any(t.setting.recipe.input_noise for t in trainings)]
+    quiet = [trainings for trainings in tried if trainings not in noisy]
+    for kind in noisy, quiet:
+        assert {trainings[0].setting.recipe.optimizer for trainings in kind} == {"adam", "sgd"}
+    known_machine.clear()
+    plan(only_plain, tmp_path, workers=1, load=lambda name: small)
+    assert not any(t.setting.recipe.input_noise for trial in known_machine for t in trial.trainings)
 
 
-def test_the_calibration_times_real_steps(small, study_of, tmp_path):
-    """On real networks, in this process: seconds and bytes that a machine can have."""
-    found = plan(study_of(), tmp_path / "out", workers=0, load=lambda name: small)
-    assert 0.001 < found.seconds < 600
-    assert 1e8 < found.memory < 1e11
+def test_the_calibration_is_of_real_steps(small, study_of, tmp_path):
+    """A hundred times the epochs, measured at the same time: a time that grows with them (tenfold leaves room)."""
+    short, long = (
+        plan(study_of(f"recipe.epochs={epochs}"), tmp_path / "out", workers=0, load=lambda name: small)
+        for epochs in (2, 2_000)
+    )
+    assert long.seconds > 10 * short.seconds > 0
+    assert long.memory >= short.memory > 1e8
     assert not (tmp_path / "out").exists()

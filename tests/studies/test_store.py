@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from spurlab.studies import FolderError, Store, StoreError, results_in
-from spurlab.studies.store import FILE, VERSION, Finished, Record, Request
+from spurlab.studies.store import FILE, VERSION, Finished, Record, Request, weights_file
 
 ACCURACY, SCORE = Request("accuracy", "", -1), Request("spurious_score", "R3", 0)
 WANTED = {"a": [ACCURACY], "b": [ACCURACY, SCORE]}
@@ -22,7 +22,7 @@ def done(key, values=None, **more):
 def test_what_is_put_comes_back_to_the_bit(tmp_path):
     """A third has no end in binary numbers; NaN is a network that diverged, and counts as finished."""
     with Store(tmp_path) as store:
-        store.put([done("a", {ACCURACY: 1 / 3, SCORE: math.nan}, seconds=2.5, device="cuda", weights=True)])
+        store.put([done("a", {ACCURACY: 1 / 3, SCORE: math.nan}, seconds=2.5, device="cuda")])
     with Store(tmp_path, read_only=True) as store:
         values = store.values()
         assert values["a", *ACCURACY] == 1 / 3
@@ -30,15 +30,14 @@ def test_what_is_put_comes_back_to_the_bit(tmp_path):
         data, device, *_, seconds, finished = store.subjects()["a"]
         assert (data, device, seconds) == ("checksum", "cuda", 2.5)
         assert finished.endswith("+00:00")
-        assert store.missing({"a": [ACCURACY, SCORE]}, weights=True) == set()
+        assert store.missing({"a": [ACCURACY, SCORE]}) == set()
 
 
 def test_what_is_there_stays(tmp_path):
     with Store(tmp_path) as store:
         store.put([done("a", {ACCURACY: 0.5})])
-        store.put([done("a", {ACCURACY: 0.7, SCORE: 0.1}, weights=True)])
+        store.put([done("a", {ACCURACY: 0.7, SCORE: 0.1})])
         assert store.values() == {("a", *ACCURACY): 0.5, ("a", *SCORE): 0.1}
-        assert store.missing({"a": [ACCURACY]}, weights=True) == set()
 
 
 def test_missing_is_what_lacks_any_number_or_the_weights(tmp_path):
@@ -46,13 +45,22 @@ def test_missing_is_what_lacks_any_number_or_the_weights(tmp_path):
         store.put([done("a"), done("b")])
         assert store.missing(WANTED) == {"b"}
         assert store.missing(WANTED, weights=True) == {"a", "b"}
+        file = weights_file(tmp_path, "a")
+        file.parent.mkdir()
+        file.touch()
+        assert store.missing(WANTED, weights=True) == {"b"}
+        file.unlink()  # weights that are gone are to be trained for again
+        assert store.missing(WANTED, weights=True) == {"a", "b"}
 
 
-def test_studies_are_remembered_by_name_the_last_of_each(tmp_path):
+def test_studies_are_remembered_by_name_and_settings(tmp_path):
+    one, two = (Record("mine", settings, {"mnist": "abc"}, "spurlab run mine", "now") for settings in ("1", "2"))
     with Store(tmp_path) as store:
-        for settings in ("first", "second"):
-            store.record(Record("mine", settings, {"mnist": "abc"}, "spurlab run mine", "now"))
-        assert store.records() == [Record("mine", "second", {"mnist": "abc"}, "spurlab run mine", "now")]
+        store.record(one)
+        store.record(two)
+        assert store.records() == [one, two]
+        store.record(one._replace(started="later"), instead_of=[two])
+        assert store.records() == [one._replace(started="later")]
 
 
 def test_what_one_has_claimed_no_other_gets(tmp_path):
@@ -61,8 +69,7 @@ def test_what_one_has_claimed_no_other_gets(tmp_path):
         assert two.claim(WANTED) == {"b"}
         assert one.claim(WANTED) == set()  # nor the same one twice
         one.put([done("a")])
-        two.release(["b"])
-        assert one.claim(WANTED) == {"b"}
+        assert two.claim({"a": [ACCURACY, SCORE]}) == {"a"}  # finished, and given back, but more is asked for now
 
 
 def test_claims_end_with_the_one_who_made_them(tmp_path):
@@ -173,6 +180,26 @@ def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
 
         with pytest.raises(FolderError, match=r"cannot be written to /proc"):
             Store(Path("/proc/spurlab"))
+
+
+def test_the_last_results_of_a_killed_process_are_not_passed_over(filled, monkeypatch):
+    """They stand in a file beside the store until somebody can write: on a read-only disk that is said."""
+    connection = sqlite3.connect(filled)
+    connection.execute("INSERT INTO claim VALUES ('k', 'o')")
+    connection.commit()
+    left = filled.with_name("results.sqlite-wal")
+    kept = left.read_bytes()
+    connection.close()
+    left.write_bytes(kept)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert unchanged(filled, "last results.*Copy the folder", read_only=True)
+
+
+def test_a_store_that_is_gone_but_for_its_last_part_is_not_made_anew(filled):
+    filled.with_name("results.sqlite-wal").write_bytes(b"x" * 100)
+    filled.unlink()
+    with pytest.raises(StoreError, match=r"gone, but results\.sqlite-wal is there"):
+        Store(filled.parent)
 
 
 def test_results_are_read_where_nothing_can_be_written(filled, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spurlab.studies import Study, StudyError, load_study, narrowed, shipped
+from spurlab.studies import Study, StudyError, cells_of, load_study, narrowed, shipped, trainings_of
 from spurlab.training import RECIPES
 
 TEXT = """
@@ -46,7 +46,7 @@ def test_a_file_says_it_all(study_file):
 
 def test_a_profile_overrides_and_a_change_overrides_the_profile(study_file):
     study = load_study(study_file, "paper", ["recipe.epochs=4", "n=[0, 7]", "dataset=mnist", "pattern=v8"])
-    assert recipes(study) == [RECIPES["paper"].but(epochs=4, milestones=(2,))]
+    assert recipes(study) == [RECIPES["paper"].but(epochs=4, milestones=(2, 3))]
     assert (study.n, study.dataset, study.pattern) == ((0, 7), ("mnist",), ("S3",))
     assert study.profile == "paper"
 
@@ -92,6 +92,10 @@ def test_names_of_the_papers_code_are_translated(study_file):
         ("recipe.optimizer=['adam', 'adm']", r"'recipe.optimizer'|`optimizer`.*adm"),
         ("pattern=3", r"'pattern'"),
         ("profiles.quick=3", r"unknown key 'profiles'"),
+        ("recipe=paper", r"'recipe' is a table, but it is 'paper'.*recipe.name"),
+        ("recipe.learning_rate=-1", r"key 'recipe': `learning_rate` of a recipe cannot be -1"),
+        ("measure=['accuracy', 'accuracy']", r"'measure'.*twice"),
+        ("seed=99999999999999999999", r"'seed'"),
     ],
 )
 def test_what_a_study_cannot_have_is_refused_by_name(study_file, change, words):
@@ -176,10 +180,43 @@ def test_a_study_of_several_grids_is_their_union(study_file):
     assert [[r.weight_decay for r in grid.recipe] for grid in changed.grids] == [[0.1], [0.1, 0.1]]
 
 
+def test_the_length_of_training_goes_with_the_named_recipe_in_whatever_order(study_file):
+    """A change of name leaves the file's epochs, not its other settings; a change of epochs holds beside both."""
+    study_file.write_text(TEXT.replace("epochs = 5", "epochs = 5\noptimizer = ['adam', 'sgd']"))
+    for changes in (["recipe.epochs=3", "recipe.name=quick"], ["recipe.name=quick", "recipe.epochs=3"]):
+        found = recipes(load_study(study_file, changes=changes))
+        assert found == [RECIPES["quick"].but(epochs=3, milestones=(2,), optimizer=name) for name in ("adam", "sgd")]
+    assert {r.epochs for r in recipes(load_study(study_file, changes=["recipe.name=quick"]))} == {10}
+
+
+def test_a_change_holds_in_grids_with_a_recipe_of_their_own(study_file):
+    grid = "[[grid]]\nrecipe = { name = 'quick', milestones = [9] }\n[[grid]]\nrecipe.weight_decay = 0.1\n"
+    study_file.write_text(TEXT.replace("[profiles.paper]", grid + "[profiles.paper]"))
+    one, two = load_study(study_file, changes=["recipe.epochs=7"]).grids
+    assert one.recipe == (RECIPES["quick"].lasting(7),)
+    assert two.recipe == (RECIPES["paper"].lasting(7).but(weight_decay=0.1),)
+    assert [r.epochs for r in recipes(load_study("quickstart", changes=["recipe.epochs=[3, 5]"]))] == [3, 5]
+
+
+@pytest.mark.parametrize("field", ["learning_rate", "weight_decay", "input_noise", "clip_norm", "clip_value"])
+def test_one_and_one_point_zero_are_one_setting(study_file, field):
+    """Also beside other epochs, and after a study was written out and read back: the same key, so the same network."""
+    keys = set()
+    for value in ("1", "1.0"):
+        for length in ([], ["recipe.epochs=4"], ["recipe.epochs=4", "recipe.milestones=[2, 3]"]):
+            study = load_study(study_file, changes=[f"recipe.{field}={value}", *length])
+            again = Study.model_validate_json(study.model_dump_json())
+            found = {training.key("data") for each in (study, again) for training in trainings_of(cells_of(each))}
+            assert len(found) == 6  # 3 n x 2 seeds
+            keys |= found
+    assert len(keys) == 12  # 5 epochs, and 4; the paper's milestones of 4 epochs are 2 and 3
+
+
 def test_only_keeps_a_part_and_the_control(study_file):
     study_file.write_text(TEXT.replace("[profiles.paper]", GRIDS + "[profiles.paper]").replace('"R3"', '["R3", "S3"]'))
     study = load_study(study_file)
     assert narrowed(study, ["pattern=v8"]).pattern == ("S3",)
+    assert narrowed(study, ["architecture=ce-tor-MLP"]).architecture == ("mlp",)
     assert [grid.n for grid in narrowed(study, ["n=3"]).grids] == [(0, 3)]
     assert [grid.n for grid in narrowed(study, ["n=[3, 20]"]).grids] == [(0, 3), (0, 20)]
     (left,) = narrowed(study, ["recipe.weight_decay=0.5"]).grids

@@ -1,17 +1,18 @@
 """What goes to a worker and comes back: plain values, and data by name."""
 
 import json
+import math
 
 import pytest
 import torch
 
-from spurlab.studies import Outcome, StudyError, Task, load_study, perform, work_of
-from spurlab.studies.task import WEIGHTS
+from spurlab.studies import Outcome, StoreError, StudyError, Task, load_study, perform, work_of
+from spurlab.studies.store import WEIGHTS
 
 
 @pytest.fixture
-def task(small, study_of):
-    (only,) = work_of(study_of("pattern=R3"), {"fashion-mini": small}).tasks(1, 10**10)
+def task(small, study_of, tmp_path):
+    (only,) = work_of(study_of("pattern=R3"), {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
     return only
 
 
@@ -40,16 +41,49 @@ def test_progress_counts_epochs(small, task):
 
 
 def test_weights_are_written_whole(small, study_of, tmp_path):
-    study = study_of("pattern=R3", "seed=3", "n=0", "weights=true")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, weights=str(tmp_path))
+    study = study_of("pattern=R3", "seed=3", "weights=true")
+    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
     perform(task, lambda name: small)
-    assert [path.name for path in (tmp_path / WEIGHTS).iterdir()] == [f"{task.keys[0]}.safetensors"]
+    names = {path.name for path in (tmp_path / WEIGHTS).iterdir()}
+    assert names == {f"{key}.safetensors" for key in task.keys}
 
 
-def test_groups_are_of_as_many_as_memory_holds(small):
+def test_networks_whose_weights_are_there_are_measured_to_the_same_bits(small, task):
+    """The clean ones' always are; the others are trained again, and end where they were."""
+    first = perform(task, lambda name: small)
+    seen = []
+    again = perform(task, lambda name: small, seen.append)
+    assert again.values == first.values
+    assert seen[-1].total == 2 * 2  # 2 networks of 2 epochs
+    clean = task.only([key for key, training in zip(task.keys, task.trainings, strict=True) if training.n == 0])
+    assert perform(clean, lambda name: small, lambda now: pytest.fail("trained again")).train_seconds == 0
+
+
+def test_a_diverged_network_is_still_known_as_one_from_its_weights(small, study_of, tmp_path):
+    study = study_of("recipe.learning_rate=1e30", "recipe.optimizer=sgd", "pattern=R3", "n=0")
+    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    for _ in range(2):
+        assert all(math.isnan(value) for values in perform(task, lambda name: small).values for value in values)
+
+
+def test_weights_that_cannot_be_written_or_read_are_told(small, study_of, tmp_path):
+    study = study_of("pattern=R3", "seed=3", "n=0")
+    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path / "out")
+    (tmp_path / "out").touch()
+    with pytest.raises(StoreError, match=r"weights cannot be written.*kept: make room"):
+        perform(task, lambda name: small)
+    (tmp_path / "out").unlink()
+    perform(task, lambda name: small)
+    (path,) = (tmp_path / "out" / WEIGHTS).iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(StoreError, match=r"damaged.*Remove the file"):
+        perform(task, lambda name: small)
+
+
+def test_groups_are_of_as_many_as_memory_holds(small, tmp_path):
     work = work_of(load_study("quickstart"), {"fashion-mini": small})
-    assert max(len(task.trainings) for task in work.tasks(2, 10**10)) == 10
-    assert max(len(task.trainings) for task in work.tasks(2, 10**7)) == 1
+    assert max(len(task.trainings) for task in work.tasks(2, 10**10, tmp_path)) == 10
+    assert max(len(task.trainings) for task in work.tasks(2, 10**7, tmp_path)) == 1
 
 
 def test_a_checksum_tells_data_apart(small, mini):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
 from spurlab.data import Dataset
+from spurlab.studies.study import StudyError, nearest
 from spurlab.studies.task import Outcome, Task, perform
 from spurlab.training.pool import Order, run_orders
 
@@ -55,3 +56,14 @@ def local(
 
 
 EXECUTORS: Mapping[str, Executor] = {"local": local}
+
+
+def executor_named(name: str) -> Executor:
+    """The executor of this name.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if name not in EXECUTORS:
+        raise StudyError(f"there is no executor {name!r}. {nearest(name, list(EXECUTORS))}")
+    return EXECUTORS[name]

@@ -15,7 +15,22 @@ from spurlab.training import Recipe
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
 TRAINING_VERSION = 1
 
-_DEFAULTS = asdict(Recipe())
+# What a key leaves out. Never change a value here, whatever `Recipe` comes to say: old keys would mean something else.
+# A new setting joins with the value that does what was done before it came.
+KEY_DEFAULTS = {
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "batch_size": 128,
+    "epochs": 70,
+    "milestones": (40, 50, 60),
+    "decay": 0.1,
+    "clip_norm": None,
+    "clip_value": None,
+    "input_noise": 0.0,
+    "precision": "float32",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,9 @@ class Setting:
     @cached_property
     def identity(self) -> str:
         """What a key says of it: settings at their defaults are left out, so a new setting changes no old key."""
-        recipe = {key: value for key, value in asdict(self.recipe).items() if value != _DEFAULTS[key]}
+        recipe = {key: value for key, value in asdict(self.recipe).items() if value != KEY_DEFAULTS[key]}
+        if self.recipe.optimizer == "adam":  # which has no momentum
+            recipe.pop("momentum", None)
         about = {"dataset": self.dataset, "architecture": self.architecture, "how": self.how, "recipe": recipe}
         return json.dumps(about, sort_keys=True)
 

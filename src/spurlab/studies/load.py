@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spurlab.studies.study import Grid, Study, StudyError, nearest, recipes_of, sentence_of
+from spurlab.studies.study import Grid, Study, StudyError, nearest, sentence_of
 
 
 def shipped() -> list[str]:
@@ -24,7 +24,8 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
         profile: ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings. None:
             ``quick`` where the file has it.
         changes: settings to override, each ``key=value`` with a value as in TOML, e.g. ``recipe.epochs=3``,
-            ``n=[0, 10]``, ``dataset=mnist``. With other epochs, the milestones stay at the same fractions.
+            ``n=[0, 10]``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same
+            fractions.
 
     Raises:
         StudyError: no such study or profile, broken TOML, or a key or value that a study cannot have; the sentence
@@ -47,7 +48,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
         content = _merged(content, profiles[profile])
     try:
         about = {"name": Path(name).stem, "profile": profile}
-        return Study.model_validate(_in_grids(_changed(content, changes)) | about)
+        return Study.model_validate(_in_grids(content, _together(changes)) | about)
     except ValidationError as error:
         raise StudyError(f"{where}: {sentence_of(error)}") from error
     except StudyError as error:
@@ -74,31 +75,36 @@ def narrowed(study: Study, only: Sequence[str]) -> Study:
     return study
 
 
-def _in_grids(content: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, as the fields of a `Study`: each ``[[grid]]`` changes what stands outside of them."""
+def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says, as the fields of a `Study`.
+
+    Each ``[[grid]]`` changes what stands outside of them, and the changes of the command line hold in every grid.
+    """
     own = [key for key in Study.model_fields if key not in ("name", "profile", "grids")]
     axes = list(Grid.model_fields)
-    tables = content.pop("grid", [{}])
+    tables = changes.get("grid", content.get("grid", [{}]))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
-    for key in content:
-        if key not in (*own, *axes):
+    for key in (*content, *changes):
+        if key not in (*own, *axes, "grid"):
             raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid'])}")
-    common = {key: value for key, value in content.items() if key in axes}
-    return {key: value for key, value in content.items() if key in own} | {
-        "grids": tuple(_merged(common, table) for table in tables)
-    }
+
+    def of_grids(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in table.items() if key in axes}
+
+    grids = tuple(_merged(_merged(of_grids(content), table), of_grids(changes)) for table in tables)
+    return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
 
 
 def _read(name: str) -> tuple[str, str]:
     """Where the study was found, for error messages, and its text."""
     if name in shipped():
-        return f"study {name!r}", files(__package__).joinpath("library", f"{name}.toml").read_text()
+        return f"study {name!r}", files(__package__).joinpath("library", f"{name}.toml").read_text("utf-8")
     path = Path(name)
     if path.suffix != ".toml" and not path.exists():
         raise StudyError(f"there is no study {name!r}. {nearest(name, shipped())} A file of your own ends in .toml.")
     try:
-        return str(path), path.read_text()
+        return str(path), path.read_text("utf-8")
     except FileNotFoundError:
         raise StudyError(f"there is no study file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -108,44 +114,29 @@ def _read(name: str) -> tuple[str, str]:
 def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """`content` with the keys of `override`; tables are merged, all else is replaced.
 
-    A recipe of another name comes without the changes that were made to the first one.
+    How long to train belongs together: a recipe of another name comes with its own epochs and milestones, and other
+    epochs with the named recipe's milestones, at the same fractions.
     """
     merged = dict(content)
     for key, value in override.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        other_recipe = key == "recipe" and both_tables and "name" in value
-        merged[key] = _merged(merged[key], value) if both_tables and not other_recipe else value
+        if key == "recipe" and both_tables:
+            length = {"epochs", "milestones"} if "name" in value else {"milestones"} if "epochs" in value else set()
+            merged[key] = {name: each for name, each in merged[key].items() if name not in length} | value
+        else:
+            merged[key] = _merged(merged[key], value) if both_tables else value
     return merged
 
 
-def _changed(content: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """`content` with the changes, which also hold in each grid.
-
-    Where they give other epochs and no milestones, these stay at the same fractions.
-    """
-    table = dict[str, Any]()
+def _together(changes: Sequence[str]) -> dict[str, Any]:
+    """All changes as one table, whatever their order."""
+    table: dict[str, Any] = {}
     for change in changes:
-        table = _merged(table, _parsed(change))
-    grids = content.get("grid", [])
-    changed = _merged(content, table)
-    if isinstance(grids, list) and "grid" in content and "grid" not in table:
-        changed["grid"] = [_without(grid, table) if isinstance(grid, dict) else grid for grid in grids]
-    recipe = table.get("recipe")
-    if isinstance(recipe, dict) and type(recipe.get("epochs")) is int and not {"milestones", "name"} & set(recipe):
-        before = recipes_of(content.get("recipe", {}))[0]
-        changed["recipe"]["milestones"] = list(before.lasting(max(recipe["epochs"], 0)).milestones)
-    return changed
-
-
-def _without(content: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` without the keys that stand in `table`."""
-    kept = dict[str, Any]()
-    for key, value in content.items():
-        if key not in table:
-            kept[key] = value
-        elif isinstance(value, dict) and isinstance(table[key], dict):
-            kept[key] = _without(value, table[key])
-    return kept
+        parsed = _parsed(change)
+        for key, value in parsed.items():
+            both_tables = isinstance(value, dict) and isinstance(table.get(key), dict)
+            table[key] = table[key] | value if both_tables else value
+    return table
 
 
 def _parsed(change: str, option: str = "--set") -> dict[str, Any]:

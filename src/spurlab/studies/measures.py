@@ -49,12 +49,15 @@ class Measure:
         of: what is measured; only a ``network`` must be trained.
         by_pattern: whether it differs by pattern and target.
         value: the number. NaN for a network that diverged.
+        always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
+            little then, and another study may want it.
     """
 
     title: str
     of: Literal["network", "pattern", "architecture"]
     by_pattern: bool
     value: Callable[[Seen], float]
+    always: bool = False
 
 
 def _spurious_score(seen: Seen) -> float:
@@ -92,9 +95,9 @@ def _there(value: T | None) -> T:
 
 # A new measure is one line here. Raise `TRAINING_VERSION` where an old one gives other numbers.
 MEASURES: Mapping[str, Measure] = {
-    "spurious_score": Measure("spurious score", "network", True, _spurious_score),
-    "accuracy": Measure("test accuracy", "network", False, _accuracy),
-    "marked_accuracy": Measure("accuracy on marked test images", "network", True, _marked_accuracy),
+    "spurious_score": Measure("spurious score", "network", True, _spurious_score, always=True),
+    "accuracy": Measure("test accuracy", "network", False, _accuracy, always=True),
+    "marked_accuracy": Measure("accuracy on marked test images", "network", True, _marked_accuracy, always=True),
     "pattern_importance": Measure("pixel importance of the pattern", "network", True, _pattern_importance),
     "empirical_norm": Measure("empirical norm", "pattern", True, _empirical_norm),
     "parameters": Measure("parameters", "architecture", False, _parameters),

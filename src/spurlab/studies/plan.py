@@ -2,18 +2,19 @@
 
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
-from spurlab.studies.executors import EXECUTORS
+from spurlab.studies.executors import Executor, executor_named
 from spurlab.studies.run import free_memory, workers_for
-from spurlab.studies.store import FILE, Store
+from spurlab.studies.store import FILE, Store, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.work import Work, work_of
+from spurlab.training.recipe import PER_MEMBER
 
 STEPS = 40  # of calibration, of each kind of group
 
@@ -28,6 +29,7 @@ class Plan:
         trainings: networks that it needs.
         shared: cells that need no network of their own, since another cell has the same.
         done: networks that the folder holds already.
+        to_measure: networks whose weights are there, but not all that is to be measured.
         to_do: networks to train.
         groups: in which they are trained.
         workers: groups that are trained at the same time.
@@ -40,6 +42,7 @@ class Plan:
     trainings: int
     shared: int
     done: int
+    to_measure: int
     to_do: int
     groups: int
     workers: int
@@ -72,22 +75,25 @@ def plan(
         StudyError: the study does not fit its data.
         StoreError: the folder's results cannot be read.
     """
+    carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, {name: load(name) for name in study.dataset})
-    workers = workers_for(workers, device)
     wanted = work.keyed()
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:
             missing = store.missing(wanted, weights=study.weights)
     else:
         missing = set(wanted)
-    tasks = [left for task in work.tasks(workers, free_memory(), device) if (left := task.only(missing)) is not None]
+    whole = work.tasks(workers, free_memory(), folder, device)
+    tasks = [left for task in whole if (left := task.only(missing)) is not None]
+    to_measure = {key for key in missing if weights_file(folder, key).is_file()}
     counts = Plan(
         cells=len(work.cells),
         rows=work.rows,
         trainings=len(wanted),
         shared=len(work.cells) - len(wanted) if wanted else 0,
         done=len(wanted) - len(missing),
-        to_do=len(missing),
+        to_measure=len(to_measure),
+        to_do=len(missing) - len(to_measure),
         groups=len(tasks),
         workers=workers,
     )
@@ -95,12 +101,17 @@ def plan(
         return counts
     if not tasks:
         return replace(counts, seconds=0.0, memory=0)
-    seconds, memory = _cost(work, tasks, workers, executor, load)
+    seconds, memory = _cost(work, tasks, to_measure, workers, carry_out, load)
     return replace(counts, seconds=seconds, memory=memory)
 
 
 def _cost(
-    work: Work, tasks: Sequence[Task], workers: int, executor: str, load: Callable[[str], Dataset]
+    work: Work,
+    tasks: Sequence[Task],
+    to_measure: Container[str],
+    workers: int,
+    carry_out: Executor,
+    load: Callable[[str], Dataset],
 ) -> tuple[float, int]:
     """Seconds and bytes for these tasks, from a few steps of each kind of group on all workers at once."""
     kinds: dict[tuple[object, ...], Task] = {}
@@ -110,7 +121,7 @@ def _cost(
     trials = [replace(task, steps=STEPS) for task in kinds.values() for _ in range(max(workers, 1))]
     start = time.perf_counter()
     seen: dict[tuple[object, ...], list[tuple[Task, Outcome]]] = {}
-    for trial, outcome in EXECUTORS[executor](iter(trials), workers, load, lambda task, epochs: None):
+    for trial, outcome in carry_out(iter(trials), workers, load, lambda task, epochs: None):
         seen.setdefault(_kind(trial), []).append((trial, outcome))
     wall = time.perf_counter() - start
     inside = sum(2 * o.train_seconds + o.measure_seconds for each in seen.values() for _, o in each) / max(workers, 1)
@@ -118,11 +129,10 @@ def _cost(
 
     ends = [0.0] * max(workers, 1)  # when each worker is free again; each takes the next group then
     for task in tasks:
-        examples = len(work.data[task.trainings[0].setting.dataset].train)
         recipe = task.trainings[0].setting.recipe
-        steps = -(-examples // recipe.batch_size) * recipe.epochs
+        steps = -(-work.examples(task.trainings[0]) // recipe.batch_size) * recipe.epochs
         outcomes = seen[_kind(task)]
-        size = len(task.trainings) / len(outcomes[0][0].trainings)
+        size = sum(key not in to_measure for key in task.keys) / len(outcomes[0][0].trainings)
         step = sum(o.train_seconds / o.steps for _, o in outcomes) / len(outcomes) * size
         one = sum(o.measure_seconds / _predictions(trial) for trial, o in outcomes) / len(outcomes)
         heapq.heappush(ends, heapq.heappop(ends) + steps * step + one * _predictions(task))
@@ -134,8 +144,9 @@ def _kind(task: Task) -> tuple[object, ...]:
     """Groups of a kind take the same time for each member and step."""
     setting = task.trainings[0].setting
     recipe = setting.recipe
-    noisy = any(training.setting.recipe.input_noise > 0 for training in task.trainings)
-    return setting.dataset, setting.architecture, recipe.optimizer, recipe.precision, recipe.batch_size, noisy
+    # noise is drawn, and what is kept apart for each member takes passes over the gradients
+    extras = [any(getattr(training.setting.recipe, name) for training in task.trainings) for name in PER_MEMBER]
+    return setting.dataset, setting.architecture, recipe.optimizer, recipe.precision, recipe.batch_size, *extras
 
 
 def _predictions(task: Task) -> int:

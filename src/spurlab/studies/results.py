@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spurlab.studies.grid import Cell, Setting, cells_of
 from spurlab.studies.measures import MEASURES
-from spurlab.studies.store import WEIGHTS, FolderError, Store, StoreError
+from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
@@ -48,7 +48,7 @@ class StudyResult:
         Raises:
             StoreError: the file is damaged.
         """
-        path = self.folder / WEIGHTS / f"{training}.safetensors"
+        path = weights_file(self.folder, training)
         if not path.is_file():
             return None
         try:
@@ -88,17 +88,26 @@ def results_in(folder: Path) -> list[StudyResult]:
     with Store(folder, read_only=True) as store:
         found = []
         for record in store.records():
-            try:
-                study = Study.model_validate_json(record.settings)
-            except ValidationError as error:
-                raise StoreError(
-                    f"the study {record.name!r} in {folder} has settings that this version does not know "
-                    f"({error.errors()[0]['msg']}). Run it again."
-                ) from error
+            study = study_of(record)
             found.append(StudyResult(study, rows_of(study, record.data, store), folder, record.command, record.started))
         if not found:
             raise FolderError(f"no study was run in {folder} yet. `spurlab run STUDY --out {folder}` runs one.")
         return found
+
+
+def study_of(record: Record) -> Study:
+    """The study that was recorded.
+
+    Raises:
+        StoreError: it has settings that this version does not know.
+    """
+    try:
+        return Study.model_validate_json(record.settings)
+    except ValidationError as error:
+        raise StoreError(
+            f"the study {record.name!r} was recorded with settings that this version does not know "
+            f"({error.errors()[0]['msg']}). Read its folder with the version that wrote it."
+        ) from error
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:

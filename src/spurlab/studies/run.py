@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +12,10 @@ import psutil
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
-from spurlab.studies.executors import EXECUTORS
-from spurlab.studies.results import StudyResult, rows_of
-from spurlab.studies.store import Record, Store
+from spurlab.studies.executors import executor_named
+from spurlab.studies.grid import cells_of
+from spurlab.studies.results import StudyResult, rows_of, study_of
+from spurlab.studies.store import Record, Request, Store
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task
 from spurlab.studies.work import Work, work_of
@@ -84,20 +85,17 @@ def run(
         StoreError: the results cannot be read or written; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
     """
+    carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, {name: load(name) for name in study.dataset})
-    workers = workers_for(workers, device)
-    if executor not in EXECUTORS:
-        raise StudyError(f"there is no executor {executor!r}. There are: {', '.join(EXECUTORS)}.")
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        store.record(Record(study.name, study.model_dump_json(), work.checksums, command, started))
+        _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light().items()})))
-        tasks = work.tasks(workers, free_memory(), device, str(folder.absolute()) if study.weights else None)
+        tasks, wanted = work.tasks(workers, free_memory(), folder, device), work.keyed()
         watch = _Watch(store, work, progress)
         while watch.missing():
-            with closing(
-                EXECUTORS[executor](_claimed(store, tasks, study.weights), workers, load, watch.told)
-            ) as outcomes:
+            claimed = _claimed(store, tasks, wanted, study.weights)
+            with closing(carry_out(claimed, workers, load, watch.told)) as outcomes:
                 trained = 0
                 for task, outcome in outcomes:
                     store.put(outcome.finished(task))
@@ -129,10 +127,31 @@ def workers_for(asked: int | None, device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _claimed(store: Store, tasks: Sequence[Task], weights: bool) -> Iterator[Task]:
+def _remember(store: Store, work: Work, command: str, started: str) -> None:
+    """Record the study, unless an earlier one of its name holds all its rows; those that it holds go."""
+    study = work.study
+    rows = {(cell, measure) for cell in work.cells for measure in study.measure}
+    own = Record(study.name, study.model_dump_json(), work.checksums, command, started)
+    superfluous = []
+    for old in store.records():
+        if old.name != study.name or old.settings == own.settings:
+            continue
+        earlier = study_of(old)
+        there = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
+        same = (earlier.figure, earlier.claims, old.data) == (study.figure, study.claims, own.data)
+        if same and rows < there:
+            return
+        if same and rows >= there:
+            superfluous.append(old)
+    store.record(own, superfluous)
+
+
+def _claimed(
+    store: Store, tasks: Sequence[Task], wanted: Mapping[str, Sequence[Request]], weights: bool
+) -> Iterator[Task]:
     """Of each task what is neither finished nor trained by another process; claimed at the moment it is pulled."""
     for task in tasks:
-        free = store.claim(dict(zip(task.keys, task.requests, strict=True)), weights=weights)
+        free = store.claim({key: wanted[key] for key in task.keys}, weights=weights)
         if (left := task.only(free)) is not None:
             yield left
 

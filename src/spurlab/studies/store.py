@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ APPLICATION = 0x5370_7572  # "Spur": marks the file as ours
 TABLES = """
 CREATE TABLE subject (
     key TEXT PRIMARY KEY, settings TEXT NOT NULL, data TEXT NOT NULL, device TEXT, spurlab TEXT, torch TEXT,
-    machine TEXT, seconds REAL, finished TEXT, weights INTEGER NOT NULL
+    machine TEXT, seconds REAL, finished TEXT
 ) WITHOUT ROWID;
 CREATE TABLE measured (
     key TEXT NOT NULL REFERENCES subject, measure TEXT NOT NULL, pattern TEXT NOT NULL, target INTEGER NOT NULL,
@@ -37,7 +38,8 @@ CREATE TABLE measured (
 ) WITHOUT ROWID;
 CREATE TABLE claim (key TEXT PRIMARY KEY, owner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE study (
-    name TEXT PRIMARY KEY, settings TEXT NOT NULL, data TEXT NOT NULL, command TEXT NOT NULL, started TEXT NOT NULL
+    name TEXT NOT NULL, settings TEXT NOT NULL, data TEXT NOT NULL, command TEXT NOT NULL, started TEXT NOT NULL,
+    PRIMARY KEY (name, settings)
 ) WITHOUT ROWID;
 """
 
@@ -69,7 +71,6 @@ class Finished:
         values: by request; NaN for a network that diverged.
         seconds: of training, shared evenly among a group that was trained together.
         device: where it was trained.
-        weights: whether the weights are in the folder.
     """
 
     key: str
@@ -78,7 +79,6 @@ class Finished:
     values: Mapping[Request, float]
     seconds: float = 0.0
     device: str = "cpu"
-    weights: bool = False
 
 
 class Record(NamedTuple):
@@ -109,6 +109,9 @@ class Store:
             if not read_only:
                 folder.mkdir(parents=True, exist_ok=True)
                 if not self._path.exists():
+                    if self._companions():
+                        left = self._companions()[0].name
+                        raise StoreError(self._damaged(f"it is gone, but {left} is there"))
                     _create(self._path)
                 if not os.access(folder, os.W_OK) or not os.access(self._path, os.W_OK):
                     raise PermissionError("no permission to write")
@@ -121,6 +124,11 @@ class Store:
     def _opened(self) -> sqlite3.Connection:
         if self._path.stat().st_size == 0:
             raise StoreError(self._damaged("it is empty"))
+        if self._frozen() and any(part.name.endswith("-wal") and part.stat().st_size for part in self._companions()):
+            raise StoreError(
+                f"the last results in {self.folder} are still in {self._companions()[0].name}, which cannot be read "
+                "where nothing can be written. Copy the folder and read the copy."
+            )
         with self._in_words():
             connection = sqlite3.connect(self._uri(), uri=True, timeout=60, isolation_level=None)
             try:
@@ -144,9 +152,16 @@ class Store:
             return connection
 
     def _uri(self) -> str:
-        # a folder that cannot be written to has no place for the files that SQLite shares between processes
-        frozen = self._read_only and not (os.access(self.folder, os.W_OK) and os.access(self._path, os.W_OK))
-        return f"{self._path.absolute().as_uri()}?{'immutable=1' if frozen else 'mode=rw'}"
+        return f"{self._path.absolute().as_uri()}?{'immutable=1' if self._frozen() else 'mode=rw'}"
+
+    def _frozen(self) -> bool:
+        """Whether the folder has no place for the files that SQLite shares between processes."""
+        return self._read_only and not (os.access(self.folder, os.W_OK) and os.access(self._path, os.W_OK))
+
+    def _companions(self) -> list[Path]:
+        """What SQLite has put beside the file: what was written last, and what processes share."""
+        beside = (self._path.with_name(f"{self._path.name}{ending}") for ending in ("-wal", "-shm"))
+        return [path for path in beside if path.exists()]
 
     def _damaged(self, how: str) -> str:
         return (
@@ -201,31 +216,41 @@ class Store:
 
     # studies
 
-    def record(self, record: Record) -> None:
-        """Remember that a study is run here, in place of an earlier one of its name; its results stay."""
+    def record(self, record: Record, instead_of: Iterable[Record] = ()) -> None:
+        """Remember that a study is run here.
+
+        Args:
+            record: the study; it takes the place of an earlier one of its name and settings.
+            instead_of: other records that it makes superfluous; results stay.
+        """
         row = record._replace(data=json.dumps(record.data))  # type: ignore[arg-type]
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?, ?, ?, ?)", row)
+            for old in instead_of:
+                connection.execute("DELETE FROM study WHERE name = ? AND settings = ?", (old.name, old.settings))
 
     def records(self) -> list[Record]:
         """The studies that were run here, by name."""
         with self._in_words():
-            found = self._connection.execute("SELECT * FROM study ORDER BY name").fetchall()
+            found = self._connection.execute("SELECT * FROM study ORDER BY name, started, settings").fetchall()
         return [Record(name, settings, json.loads(data), *rest) for name, settings, data, *rest in found]
 
     # results
 
     def put(self, finished: Iterable[Finished]) -> None:
-        """Write what was finished, all in one transaction, and give back its claims. What is there already stays."""
-        made = (spurlab.__version__, torch.__version__, platform.machine(), _now())
+        """Write what was finished, all in one transaction, and give back its claims.
+
+        What is there already stays: where more was measured of a network later, how it was made is told of its
+        training.
+
+        Raises:
+            StoreError: it cannot be written; then nothing of it is.
+        """
+        made = (spurlab.__version__, torch.__version__, machine(), _now())
         with self._transaction() as connection:
             for each in finished:
                 about = each.key, json.dumps(each.settings), each.data, each.device, *made[:3], each.seconds, made[3]
-                connection.execute(
-                    "INSERT INTO subject VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (key) DO UPDATE SET weights = max(weights, excluded.weights)",
-                    (*about, each.weights),
-                )
+                connection.execute("INSERT OR IGNORE INTO subject VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", about)
                 connection.executemany(
                     "INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?, ?)",
                     [(each.key, *request, value) for request, value in each.values.items()],
@@ -237,19 +262,21 @@ class Store:
 
         Args:
             wanted: by key, what should be measured.
-            weights: whether the weights should be there too.
+            weights: whether files of weights should be there too.
+
+        Raises:
+            StoreError: the store cannot be read.
         """
         few = len(wanted) <= 100  # then only theirs are looked up
         where, keys = (f"key IN ({','.join('?' * len(wanted))})", [*wanted]) if few else ("TRUE", [])
         with self._in_words():
             found = self._connection.execute(f"SELECT key, measure, pattern, target FROM measured WHERE {where}", keys)  # noqa: S608
             there = set(found)
-            found = self._connection.execute(f"SELECT key FROM subject WHERE weights AND {where}", keys)  # noqa: S608
-            kept = {key for (key,) in found}
         return {
             key
             for key, requests in wanted.items()
-            if (weights and key not in kept) or any((key, *request) not in there for request in requests)
+            if (weights and not weights_file(self.folder, key).is_file())
+            or any((key, *request) not in there for request in requests)
         }
 
     def values(self) -> dict[tuple[str, str, str, int], float | None]:
@@ -273,6 +300,9 @@ class Store:
 
         Returns:
             Those that are this process's to train now.
+
+        Raises:
+            StoreError: the store cannot be written, or no lock can be held in the folder.
         """
         self._live()
         with self._transaction() as connection:
@@ -283,11 +313,6 @@ class Store:
             free -= {key for key, owner in taken if alive[owner]}
             connection.executemany("INSERT OR REPLACE INTO claim VALUES (?, ?)", [(key, self._owner) for key in free])
             return free
-
-    def release(self, keys: Iterable[str]) -> None:
-        """Give claims back without a result."""
-        with self._transaction() as connection:
-            connection.executemany("DELETE FROM claim WHERE key = ? AND owner = ?", [(k, self._owner) for k in keys])
 
     def _live(self) -> None:
         """Hold the lock that says that this process lives; the system lets it go when the process ends, however."""
@@ -329,12 +354,33 @@ def _create(path: Path) -> None:
         finally:
             connection.close()
         with suppress(FileExistsError):
-            os.link(draft, path)
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without hard links
+                if not path.exists():
+                    draft.rename(path)
     except sqlite3.Error as error:
         raise OSError(str(error)) from error
     finally:
         for leftover in path.parent.glob(f"{draft.name}*"):
             leftover.unlink(missing_ok=True)
+
+
+def weights_file(folder: Path, key: str) -> Path:
+    """Where the weights of one network are, if they were kept."""
+    return folder / WEIGHTS / f"{key}.safetensors"
+
+
+@cache
+def machine() -> str:
+    """The machine in short: kind, processor, cores."""
+    processor = platform.processor()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    return ", ".join(part for part in (platform.machine(), processor, f"{os.cpu_count()} cores") if part)
 
 
 def _now() -> str:

@@ -28,7 +28,7 @@ T = TypeVar("T")
 Axis = Annotated[
     tuple[T, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,)), Field(min_length=1)
 ]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 FigureName = Literal["gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization"]
 
 
@@ -47,8 +47,10 @@ def recipes_of(settings: Any) -> Any:
     """
     if isinstance(settings, list):  # from JSON
         return tuple(recipe_from_json(each) for each in settings)
-    if not isinstance(settings, Mapping):
+    if isinstance(settings, tuple):
         return settings
+    if not isinstance(settings, Mapping):
+        raise StudyError(f"key 'recipe' is a table, but it is {settings!r}. A named recipe is recipe.name = ...")
     keys = ["recipe.name", *(f"recipe.{each.name}" for each in fields(Recipe))]
     axes: dict[str, Sequence[Any]] = {}
     for key, value in settings.items():
@@ -87,7 +89,7 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
     except ValidationError as error:
         raise StudyError(sentence_of(error, "recipe.")) from error
     if "epochs" in settings and "milestones" not in settings:
-        recipe = RECIPES[name].but(**settings | {"epochs": RECIPES[name].epochs}).lasting(recipe.epochs)
+        recipe = recipe.but(milestones=RECIPES[name].lasting(recipe.epochs).milestones)
     if late := [milestone for milestone in recipe.milestones if milestone >= recipe.epochs > 0]:
         raise StudyError(f"key 'recipe.milestones': {late} are never reached in {recipe.epochs} epochs.")
     return recipe
@@ -195,6 +197,8 @@ class Study(BaseModel):
     @field_validator("measure")
     @classmethod
     def _known_measures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
             if name not in MEASURES:
                 raise ValueError(f"there is no measure {name!r}. {nearest(name, list(MEASURES))}")
@@ -253,8 +257,9 @@ class Study(BaseModel):
         if key not in axes:
             raise StudyError(f"--only {key}: there is no such axis. {nearest(key, axes)}")
         setting = key.removeprefix("recipe.")
-        if key == "pattern":
-            values = [pattern_name(value) if isinstance(value, str) else value for value in values]
+        meant = {"pattern": pattern_name, "dataset": _dataset_named, "architecture": architecture_named}
+        if key in meant:
+            values = [meant[key](value) if isinstance(value, str) else value for value in values]
         values = [None if value == "none" and setting.startswith("clip_") else value for value in values]
 
         def there(grid: Grid) -> tuple[Any, ...]:
@@ -262,7 +267,7 @@ class Study(BaseModel):
 
         has = list(dict.fromkeys(value for grid in self.grids for value in there(grid)))
         if absent := [value for value in values if value not in has]:
-            raise StudyError(f"--only {key}={absent[0]}: this study has {', '.join(map(str, has))} there.")
+            raise StudyError(f"--only {key}={absent[0]}: this study has {', '.join(map(str, has)) or 'nothing'} there.")
         grids = []
         for grid in self.grids:
             if key != setting:
@@ -296,7 +301,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     """The first thing that pydantic found, in our words."""
     first = error.errors()[0]
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
-    place = place.removeprefix("grids.")
+    place = place.removeprefix("grids.").removesuffix(".")
     if first["type"] == "extra_forbidden":
         return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
     if first["type"] == "missing":

@@ -6,21 +6,23 @@ that has the data and the results folder can carry it out.
 
 import sys
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from spurlab.data import Dataset
+from spurlab.models import build
 from spurlab.patterns import Pattern, Planted, make_pattern, plant
 from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Seen, predictions
-from spurlab.studies.store import WEIGHTS, Finished, Request
+from spurlab.studies.store import Finished, Request, StoreError, weights_file
 from spurlab.studies.study import StudyError
 from spurlab.training import Ensemble, Member, Progress, fit
 
@@ -33,7 +35,9 @@ class Task:
         trainings: of one data set, one architecture and recipes that may train together.
         requests: for each training.
         data: the checksum of the data set.
-        weights: the results folder, if the weights are to be kept there.
+        folder: the results folder, where weights are read and kept; workers elsewhere must see it too.
+        weights: whether all weights are kept; those of clean networks, which later studies measure with other patterns,
+            always are.
         device: where to train.
         steps: train so many steps only, to see how long they take; nothing is kept then.
     """
@@ -41,7 +45,8 @@ class Task:
     trainings: tuple[Training, ...]
     requests: tuple[tuple[Request, ...], ...]
     data: str
-    weights: str | None = None
+    folder: str
+    weights: bool = False
     device: str = "cpu"
     steps: int | None = None
 
@@ -86,8 +91,8 @@ class Outcome:
 
     Args:
         values: for each training, its requests' numbers; NaN for a network that diverged.
-        train_seconds: of the whole group.
-        measure_seconds: of the whole group.
+        train_seconds: wall time of the whole group; 0 where all weights were there.
+        measure_seconds: wall time of the whole group.
         peak_bytes: the most memory that the process has held.
         steps: how many steps were timed, where the task was to see how long they take.
     """
@@ -114,7 +119,6 @@ class Outcome:
                 dict(zip(requests, values, strict=True)),
                 seconds,
                 task.device,
-                task.weights is not None,
             )
             for key, training, requests, values in zip(
                 task.keys, task.trainings, task.requests, self.values, strict=True
@@ -125,7 +129,7 @@ class Outcome:
 def perform(
     task: Task, load: Callable[[str], Dataset], progress: Callable[[Progress], None] = lambda _: None
 ) -> Outcome:
-    """Train and measure a group, in this process.
+    """Train and measure a group, in this process. Networks whose weights are there are measured only.
 
     Args:
         task: what to do.
@@ -134,6 +138,7 @@ def perform(
 
     Raises:
         StudyError: the data here are not those that the task names.
+        StoreError: weights cannot be written, or are damaged.
     """
     data = load(task.trainings[0].setting.dataset)
     if data.checksum != task.data:
@@ -144,13 +149,18 @@ def perform(
     if task.steps is not None:
         return _timed(task, data, task.steps)
     start = time.perf_counter()
-    ensemble = _trained(task, data, progress)
+    files = [weights_file(Path(task.folder), key) for key in task.keys]
+    networks = {i: _kept(path, task.trainings[i], data) for i, path in enumerate(files) if path.is_file()}
+    fresh = [i for i in range(len(files)) if i not in networks]
+    if fresh:
+        ensemble = _trained([task.trainings[i] for i in fresh], data, task.device, progress)
+        networks |= {i: (ensemble.member(j), bool(ensemble.diverged[j])) for j, i in enumerate(fresh)}
     trained = time.perf_counter()
-    values = tuple(_measured(task, data, ensemble))
-    if task.weights is not None:
-        for i, key in enumerate(task.keys):
-            _keep(ensemble.member(i), key, Path(task.weights))
-    return Outcome(values, trained - start, time.perf_counter() - trained, _peak())
+    values = tuple(_measured(task, data, [networks[i] for i in range(len(files))]))
+    for i in fresh:
+        if task.weights or task.trainings[i].pattern is None:
+            _keep(*networks[i], files[i])
+    return Outcome(values, trained - start if fresh else 0.0, time.perf_counter() - trained, _peak())
 
 
 def planted(data: Dataset, training: Training) -> Planted:
@@ -173,27 +183,31 @@ def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
     return make_pattern(name, data.shape, seed, clip=data.input_range)
 
 
-def _trained(task: Task, data: Dataset, progress: Callable[[Progress], None]) -> Ensemble:
+Network = tuple[nn.Module, bool]  # and whether it diverged
+
+
+def _trained(
+    trainings: Sequence[Training], data: Dataset, device: str, progress: Callable[[Progress], None]
+) -> Ensemble:
     return fit(
-        task.trainings[0].setting.architecture,
-        [Member(planted(data, training), training.seed) for training in task.trainings],
-        [training.setting.recipe for training in task.trainings],
+        trainings[0].setting.architecture,
+        [Member(planted(data, training), training.seed) for training in trainings],
+        [training.setting.recipe for training in trainings],
         classes=data.classes,
-        group_size=len(task.trainings),
+        group_size=len(trainings),
         workers=0,
-        device=task.device,
+        device=device,
         progress=progress,
     )
 
 
-def _measured(task: Task, data: Dataset, ensemble: Ensemble) -> Iterator[tuple[float, ...]]:
+def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterator[tuple[float, ...]]:
     """The numbers of each training. Test images are marked once for each pattern and seed."""
     marked_inputs: dict[tuple[str, int], torch.Tensor] = {}
-    for i, (training, requests) in enumerate(zip(task.trainings, task.requests, strict=True)):
-        if bool(ensemble.diverged[i]):
+    for training, requests, (network, diverged) in zip(task.trainings, task.requests, networks, strict=True):
+        if diverged:
             yield (float("nan"),) * len(requests)
             continue
-        network = ensemble.member(i)
         clean = predictions(network, data.test.inputs)
         marked: dict[str, torch.Tensor] = {}
         values = []
@@ -205,18 +219,38 @@ def _measured(task: Task, data: Dataset, ensemble: Ensemble) -> Iterator[tuple[f
                     marked_inputs.clear()  # of one pattern and seed at a time: a test set is large
                     marked_inputs[place] = pattern(data.test.inputs)
                 marked[name] = predictions(network, marked_inputs[place])
-            seen = Seen(data, pattern, target, ensemble.architecture, network, clean, marked.get(name))
+            seen = Seen(data, pattern, target, training.setting.architecture, network, clean, marked.get(name))
             values.append(MEASURES[measure].value(seen))
         yield tuple(values)
 
 
-def _keep(network: nn.Module, key: str, folder: Path) -> None:
+def _keep(network: nn.Module, diverged: bool, path: Path) -> None:
     """Write the weights of one network; a file is there whole or not at all."""
-    (folder / WEIGHTS).mkdir(exist_ok=True)
-    path = folder / WEIGHTS / f"{key}.safetensors"
     draft = path.with_suffix(".draft")
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, draft)
-    draft.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        save_file(tensors, draft, {"diverged": str(diverged)})
+        draft.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(
+            f"weights cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
+            "the same command goes on."
+        ) from error
+
+
+def _kept(path: Path, training: Training, data: Dataset) -> Network:
+    """What `_keep` wrote."""
+    network = build(training.setting.architecture, data.shape, data.classes, training.seed)
+    try:
+        with safe_open(path, "pt") as file:
+            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
+            return network.eval(), (file.metadata() or {}).get("diverged") == "True"
+    except (SafetensorError, RuntimeError) as error:
+        raise StoreError(
+            f"the weights in {path} are damaged ({error}). Remove the file, and the same command trains that network "
+            "again."
+        ) from error
 
 
 def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
@@ -236,7 +270,7 @@ def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
         progress=lambda _: ends.append(time.perf_counter()),
     )
     start = time.perf_counter()
-    list(_measured(task, data, ensemble))
+    list(_measured(task, data, [(ensemble.member(i), False) for i in range(len(recipes))]))
     halfway = len(ends) // 2
     return Outcome(
         (), ends[-1] - ends[halfway], time.perf_counter() - start, _peak(), -(-len(rows) // recipes[0].batch_size)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from spurlab.data import Dataset
 from spurlab.models import build, parameter_count
@@ -46,24 +47,25 @@ class Work:
         checksums = self.checksums
         return {training.key(checksums[training.setting.dataset]): wanted for training, wanted in self.requests.items()}
 
-    def tasks(self, workers: int, memory: int, device: str = "cpu", weights: str | None = None) -> list[Task]:
+    def tasks(self, workers: int, memory: int, folder: Path, device: str = "cpu") -> list[Task]:
         """The networks in groups for lockstep, of as many as fit.
 
         Args:
             workers: how many groups are trained at the same time.
             memory: bytes that all of them together may take.
+            folder: where results are kept.
             device: where to train.
-            weights: the results folder, if weights are to be kept.
         """
         trainings = list(self.requests)
         size = min((self._fitting(training, memory // max(workers, 1)) for training in self._kinds()), default=1)
-        examples = [self._examples(training) for training in trainings]
+        examples = [self.examples(training) for training in trainings]
         return [
             Task(
                 tuple(group),
-                tuple(self.requests[training] for training in group),
+                tuple(_with_more(training, self.requests[training]) for training in group),
                 self.data[group[0].setting.dataset].checksum,
-                weights,
+                str(folder.absolute()),
+                self.study.weights,
                 device,
             )
             for group in groups_of(trainings, examples, size, workers)
@@ -100,7 +102,8 @@ class Work:
     def _kinds(self) -> list[Training]:
         return list({(t.setting.dataset, t.setting.architecture): t for t in self.requests}.values())
 
-    def _examples(self, training: Training) -> int:
+    def examples(self, training: Training) -> int:
+        """How many training examples it has."""
         added = training.n if training.setting.how == "append" else 0
         return len(self.data[training.setting.dataset].train) + added
 
@@ -139,6 +142,18 @@ def request_of(cell: Cell, measure: str) -> Request:
     if MEASURES[measure].by_pattern:
         return Request(measure, cell.pattern or "", cell.target)
     return Request(measure, "", -1)
+
+
+def _with_more(training: Training, requests: tuple[Request, ...]) -> tuple[Request, ...]:
+    """The requests, and what is always measured of a network with a pattern. (Of others the weights are kept.)"""
+    if training.pattern is None or training.target is None:
+        return requests
+    always = [
+        Request(name, *((training.pattern, training.target) if measure.by_pattern else ("", -1)))
+        for name, measure in MEASURES.items()
+        if measure.always
+    ]
+    return tuple(dict.fromkeys((*requests, *always)))
 
 
 def key_of(cell: Cell, measure: str, checksum: str) -> str:

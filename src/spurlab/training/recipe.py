@@ -56,6 +56,9 @@ class Recipe:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "momentum", "weight_decay", "decay", "clip_norm", "clip_value", "input_noise"):
+            if isinstance(getattr(self, name), int):  # 1 and 1.0 are one setting, also where it is written out
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("clip_norm", "clip_value"):
             if getattr(self, name) == math.inf:
                 object.__setattr__(self, name, None)

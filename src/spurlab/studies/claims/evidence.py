@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ import pandas as pd
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+
+from spurlab.training import RECIPES
 
 PAPER_DATASETS = ("mnist", "fashion-mnist", "cifar10")
 TARGETS = (0, 1)
@@ -19,16 +21,17 @@ ARCHITECTURES: Mapping[str, tuple[str, ...]] = {"cifar10": ("resnet20", "resnet5
 
 # the paper's settings; what is "off" here is also assumed where rows have no such column or no value in it
 OFF: Mapping[str, float] = {"weight_decay": 0.0, "clip_norm": math.inf, "clip_value": math.inf, "input_noise": 0.0}
-PAPER: Mapping[str, Any] = {
-    "how": "replace",
-    "optimizer": "adam",
-    "learning_rate": 0.01,
-    "batch_size": 128,
-    "epochs": 70,
-    "decay": 0.1,
-    "precision": "float32",
-    **OFF,
+COUNTED: Mapping[str, Mapping[str, Any]] = {  # the recipes whose networks count for the paper
+    name: {
+        **asdict(RECIPES[name]),
+        "how": "replace",
+        "momentum": 0.0,  # Adam does not use it
+        "milestones": " ".join(map(str, RECIPES[name].milestones)),
+        **OFF,
+    }
+    for name in ("paper", "quick")
 }
+PAPER = COUNTED["paper"]
 SETTINGS = (
     *("dataset", "data", "architecture", "how", "optimizer", "learning_rate", "momentum", "weight_decay", "batch_size"),
     *("epochs", "milestones", "decay", "clip_norm", "clip_value", "input_noise", "precision"),
@@ -70,7 +73,7 @@ class Evidence:
                 table[column] = pd.to_numeric(table[column].astype(object), errors="coerce").astype(float)
         table["value"] = table["value"].where(np.isfinite(table["value"]))
         table = table.fillna(dict(OFF))
-        table.loc[table["optimizer"] == "adam", "momentum"] = 0.0  # Adam does not use it
+        table.loc[table["optimizer"] == "adam", "momentum"] = 0.0
         table = table.fillna({name: -1.0 for name in SETTINGS if name not in WORDS})  # unknown, and alike in that
         placed = table[["target", "n", "seed"]].notna().all(axis=1)
         table = table[placed | (table["measure"] == "parameters")].fillna({"target": -1, "n": -1, "seed": -1})

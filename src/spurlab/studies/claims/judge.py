@@ -3,11 +3,14 @@
 A claim has parts (a dataset, a target, ...). A part is judged from differences between networks of the same seed.
 
 - *Directional* ("above"): reproduced when the paired one-sided test passes at 5 %, Holm-corrected over the parts that
-  could be tested. Not reproduced when it does not pass and the 95 % interval lies wholly below a margin, the smallest
-  difference that would matter. Else undecided: the absence of evidence is no evidence of absence.
+  could be tested, unless the 95 % interval lies wholly below a margin, the smallest difference that would matter. Not
+  reproduced when the test does not pass and the interval lies there. Else undecided: a rise that is surely there but
+  too small to matter, or too few numbers (the absence of evidence is no evidence of absence).
 - *Alike* ("hardly changes", "equal or above"): reproduced when the 95 % interval lies wholly within the margin. Not
-  reproduced when it, or that of a single cell (a pattern, an n) behind the mean, lies wholly outside. Else undecided.
-- Fewer than three seeds: undecided.
+  reproduced when it, or that of a single cell (a pattern, an n) behind the mean, lies wholly outside. Else undecided;
+  so also where no difference could have been seen: nothing is learnt, or the score is full.
+- Fewer than three seeds: undecided. Differences without any spread speak from five seeds on, as in the sign test.
+- Only the paper's recipe and the package's quick one count for the paper, in any precision.
 
 The whole is reproduced only if every part of the paper's is, so "alike" needs no correction for many parts there. It is
 not reproduced as soon as one part is not, so there the intervals are corrected (Holm, over cells and over parts): a
@@ -17,21 +20,22 @@ part can be undecided although its plain 95 % interval, the one that is printed,
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from jaxtyping import Float64
 from torch import Tensor
 
 from spurlab.stats import Estimate, holm, mean_above, paired_difference, paired_test
-from spurlab.studies.claims.evidence import PAPER, Seeds, Settings
+from spurlab.studies.claims.evidence import COUNTED, PAPER, Seeds, Settings
 
 LEVEL = 0.05
 FEWEST = 3  # seeds; two give an interval 13 standard errors wide on either side
 # one test image in twenty; networks that differ in the seed alone differ by more than this at n = 3 to 10
 SCORE_MARGIN = 0.05
+FULL = 1 - SCORE_MARGIN  # above it there is no room for a rise that would matter
 # over all networks of the paper's Figure 2 the standard deviation is .001 to .005 and the range .006 to .030
 ACCURACY_MARGIN = 0.01
-
+SAME = 1e-6  # a spread below this is rounding: one test image of 10,000 is 1e-4
 
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
 
@@ -40,7 +44,8 @@ Outcome = Literal["reproduced", "not reproduced", "undecided"]
 class Part:
     """One part of a claim: where, what came out, and from how many networks.
 
-    `of_paper`: False for what the paper does not claim (another dataset) or has been answered by rows nearer to it.
+    `of_paper`: False for what the paper does not claim (another dataset), for another recipe than the paper's or the
+    quick one, and for what has been answered by rows nearer to the paper.
     """
 
     where: str
@@ -65,6 +70,9 @@ class Question:
         networks: which.
         of_paper: see :class:`Part`.
         wanted: what would decide it, where it is undecided; the study to run, where there are no networks.
+        one_way: the rows do not reach far enough to speak against the statement.
+        lacks: what of Figure 2 these rows do not have.
+        departures: which settings are not the paper's.
     """
 
     where: str
@@ -77,6 +85,26 @@ class Question:
     networks: frozenset[str] = frozenset()
     of_paper: bool = True
     wanted: str = ""
+    one_way: bool = False
+    lacks: str = ""
+    departures: str = ""
+
+    @classmethod
+    def of(cls, where: str, table: Seeds, *pieces: str, **answers: Any) -> "Question":
+        """The question that these seeds answer; the pieces are the finding."""
+        finding = _sentence(*pieces, table.left_out)
+        return cls(where, finding, seeds=len(table.seeds), networks=table.networks, **answers)
+
+    @property
+    def place(self) -> str:
+        """Where, with what is not the paper's."""
+        return _sentence(self.where, self.departures, joint=" (", end=")")
+
+    def untestable(self, why: str) -> "Question":
+        """The same numbers, which say nothing about the statement."""
+        if math.isnan(self.holds):
+            return self
+        return replace(self, holds=math.nan, fails=math.nan, finding=_sentence(self.finding, why))
 
 
 def missing(where: str, what: str, run: str) -> Question:
@@ -87,8 +115,7 @@ def missing(where: str, what: str, run: str) -> Question:
 def too_few(where: str, table: Seeds) -> Question:
     """A part with fewer than three seeds."""
     found = f"{len(table.seeds)} complete seed{'s' * (len(table.seeds) != 1)}"
-    finding = _sentence(f"{found}, at least {FEWEST} are needed: run more seeds", table.left_out)
-    return Question(where, finding, headline="too few seeds", seeds=len(table.seeds), networks=table.networks)
+    return Question.of(where, table, f"{found}, at least {FEWEST} are needed: run more seeds", headline="too few seeds")
 
 
 def above(
@@ -104,21 +131,15 @@ def above(
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
     difference = paired_difference(higher, lower)
-    return Question(
+    return Question.of(
         where,
-        _sentence(
-            f"{what} {difference:+.3f} over {len(table.seeds)} seeds ({_mean(higher)} against {_mean(lower)})",
-            note,
-            table.left_out,
-        ),
-        f"{difference.value:+.3f}",
+        table,
+        f"{what} {difference:+.3f} over {len(table.seeds)} seeds ({_mean(higher)} against {_mean(lower)})",
+        note,
+        headline=f"{difference.value:+.3f}",
         holds=paired_test(higher, lower),
         fails=below(difference, margin),
-        seeds=len(table.seeds),
-        networks=table.networks,
-        wanted=more_seeds(difference, margin)
-        if difference.stderr
-        else "equal differences count by sign: run more seeds",
+        wanted=more_seeds(difference, margin),
     )
 
 
@@ -158,21 +179,27 @@ def unchanged(
     limits = f"-{margin:g}" if one_sided else f"+-{margin:g}"
     label = f"{widest}: " if len(estimates) > 1 else ""
     finding = f"{label}change {estimates[widest]:+.3f} over {len(table.seeds)} seeds, margin {limits}"
-    return Question(
+    return Question.of(
         where,
-        _sentence(finding, beyond, note, table.left_out),
-        f"{estimates[widest].value:+.3f}",
+        table,
+        finding,
+        beyond,
+        note,
+        headline=f"{estimates[widest].value:+.3f}",
         holds=max(within),
-        fails=min(corrected.values()),
+        fails=corrected[worst],
         alike=True,
-        seeds=len(table.seeds),
-        networks=table.networks,
         wanted=more_seeds(estimates[widest], margin),
     )
 
 
 def below(estimate: Estimate, limit: float, *, inside: bool = False) -> float:
-    """p-value that the mean is below the limit (`inside`: above); under 5 % where the 95 % interval is wholly there."""
+    """p-value that the mean is below the limit (`inside`: above); under 5 % where the 95 % interval is wholly there.
+
+    Without spread the interval is a point whatever the number of seeds; too few for a sign test say nothing: 1.
+    """
+    if estimate.stderr < SAME and 0.5**estimate.models >= LEVEL:
+        return 1.0
     if inside:
         return min(1.0, 2 * mean_above(estimate, limit))
     return min(1.0, 2 * mean_above(replace(estimate, value=-estimate.value), -limit))
@@ -180,42 +207,60 @@ def below(estimate: Estimate, limit: float, *, inside: bool = False) -> float:
 
 def more_seeds(difference: Estimate, margin: float) -> str:
     """How many seeds would bring the interval down to the margin on either side."""
+    if difference.stderr < SAME:
+        return "equal differences count by sign: run more seeds"
     needed = math.ceil((2 * difference.stderr / margin) ** 2 * difference.models)
     return f"about {needed} seeds would narrow it to +-{margin:.2g}" if needed > difference.models else "run more seeds"
 
 
-def best_of(where: str, candidates: Sequence[tuple[Settings, Question]], *, of_paper: bool) -> list[Question]:
+def best_of(
+    candidates: Sequence[tuple[Settings, Question]], *, of_paper: bool, absent: Question | None = None
+) -> list[Question]:
     """One part that several recipes answer: the nearest to the paper's counts, the others are parts of their own.
 
-    The choice does not look at the outcome: three seeds or more first, then the fewest settings that are not the
-    paper's, then the epochs nearest to its 70, then the most seeds. `where` names what is not the paper's.
+    The choice does not look at the outcome: recipes that count first, then three seeds or more, then the fewest
+    settings that are not the paper's, then the epochs nearest to its 70, then the most seeds.
+
+    Args:
+        candidates: the settings and the question that their rows answer.
+        of_paper: whether the paper claims this at all.
+        absent: stands for the paper's part where no recipe counts.
     """
 
-    def nearness(candidate: tuple[Settings, Question]) -> tuple[bool, int, float, int, str]:
+    def counts(settings: Settings) -> bool:
+        return of_paper and any(
+            all(settings[name] == recipe[name] for name in recipe if name in settings and name != "precision")
+            for recipe in COUNTED.values()
+        )
+
+    def nearness(candidate: tuple[Settings, Question]) -> tuple[bool, bool, int, float, int, str]:
         settings, question = candidate
-        others = [name for name in PAPER if name != "epochs" and name in settings and settings[name] != PAPER[name]]
         away = float(abs(settings.get("epochs", -1) - PAPER["epochs"]))
-        return question.seeds < FEWEST, len(others), away, -question.seeds, repr(settings)
+        few = question.seeds < FEWEST
+        return not counts(settings), few, len(_others(settings)), away, -question.seeds, repr(settings)
 
     ordered = sorted(candidates, key=nearness)
-    return [
-        replace(
-            question,
-            where=_sentence(
-                question.where or where, _departures(settings, [s for s, _ in ordered]), joint=" (", end=")"
-            ),
-            of_paper=of_paper and place == 0,
-        )
+    rivals = [settings for settings, _ in ordered]
+    questions = [
+        replace(question, departures=_departures(settings, rivals), of_paper=place == 0 and counts(settings))
         for place, (settings, question) in enumerate(ordered)
     ]
+    if of_paper and absent and not any(question.of_paper for question in questions):
+        questions.insert(0, absent)
+    return questions
+
+
+def _others(settings: Settings) -> list[str]:
+    """The settings that are not the paper's; the milestones follow the epochs."""
+    return [name for name in PAPER if name != "milestones" and name in settings and settings[name] != PAPER[name]]
 
 
 def _departures(settings: Settings, rivals: Sequence[Settings]) -> str:
     """What is not the paper's in these settings, and what tells them from their rivals."""
-    words = []
+    words, others = [], _others(settings)
     for name, value in settings.items():
         differs = any(rival[name] != value for rival in rivals)
-        if name == "dataset" or not (differs or (name in PAPER and PAPER[name] != value)):
+        if name == "dataset" or not (differs or name in others):
             continue
         shown = value[:8] if name == "data" else f"{value:g}" if isinstance(value, float) else value
         shown = {"": "unknown", "-1": "unknown", "inf": "none"}.get(shown, shown)
@@ -233,7 +278,7 @@ def settle(questions: Sequence[Question]) -> tuple[Part, ...]:
         fails = dict(zip(tested, holm([questions[i].fails for i in tested]), strict=True))
         answers |= {i: _answer(questions[i], holds.get(i), fails[i], len(directional)) for i in tested}
     return tuple(
-        answers.get(i, Part(q.where, "undecided", q.finding, len(q.networks), q.of_paper))
+        answers.get(i, Part(q.place, "undecided", q.finding, len(q.networks), q.of_paper))
         for i, q in enumerate(questions)
     )
 
@@ -242,33 +287,40 @@ def _answer(question: Question, holds: float | None, fails: float, family: int) 
     finding = question.finding
     if holds is not None:
         finding = _sentence(finding, f"p = {holds:.2g}" + (f" (Holm over {family} parts)" if family > 1 else ""))
-    outcome: Outcome
-    if holds is not None and holds < LEVEL:
-        outcome = "reproduced"
-    elif fails < LEVEL:
+    passes = (question.holds if holds is None else holds) < LEVEL
+    outcome: Outcome = "undecided"
+    if holds is not None and passes and question.fails < LEVEL:
+        finding = _sentence(finding, "surely there, but too small to matter")
+    elif fails < LEVEL and not question.one_way:
         outcome = "not reproduced"
-    elif holds is None and question.holds < LEVEL:
+    elif passes:
         outcome = "reproduced"
     else:
-        outcome, finding = "undecided", _sentence(finding, question.wanted)
-    return Part(question.where, outcome, finding, len(question.networks), question.of_paper)
+        finding = _sentence(finding, question.wanted)
+    return Part(question.place, outcome, finding, len(question.networks), question.of_paper)
 
 
 def summary(parts: Sequence[Part], questions: Sequence[Question]) -> str:
-    """One sentence for each outcome among the parts that count, with each part's number."""
+    """One sentence for each outcome among the parts that count, with each part's number.
+
+    What is not the paper's is said once where it is the same for all of them.
+    """
     sentences = []
-    counted = sum(part.of_paper for part in parts)
+    counted = [(part, question) for part, question in zip(parts, questions, strict=True) if part.of_paper]
+    departures = {question.departures for _, question in counted if question.networks}
     for outcome in ("reproduced", "not reproduced", "undecided"):
         those = [
-            f"{part.where} {question.headline}".strip()
-            for part, question in zip(parts, questions, strict=True)
-            if part.of_paper and part.outcome == outcome and part.models
+            f"{question.place if len(departures) > 1 else question.where} {question.headline}".strip()
+            for part, question in counted
+            if part.outcome == outcome and question.networks
         ]
         if those:
-            sentences.append(f"{outcome.capitalize()} in {len(those)} of {counted} parts: {'; '.join(those)}.")
-    absent = [question for question in questions if question.of_paper and not question.networks]
+            sentences.append(f"{outcome.capitalize()} in {len(those)} of {len(counted)} parts: {'; '.join(those)}.")
+    if len(departures) == 1 and (shared := departures.pop()):
+        sentences.append(f"These with {shared}, unlike the paper's.")
+    absent = [question for _, question in counted if not question.networks]
     if absent:
-        named = "all parts" if len(absent) == counted else "; ".join(question.where for question in absent)
+        named = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
         runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
         sentences.append(f"Undecided without networks for {named}: run {', '.join(runs) or 'more seeds'}.")
     return " ".join(sentences)

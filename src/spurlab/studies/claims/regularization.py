@@ -36,10 +36,10 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             found = False
             for pattern in rows.having("pattern", PATTERNS):
                 where = f"{dataset}, {words}, {pattern}"
-                scores, costs = _candidates(rows.where(pattern=pattern), column, reach)
-                found |= bool(scores)
-                yield from best_of(f"{where}, score", scores, of_paper=of_paper)
-                yield from best_of(f"{where}, accuracy", costs, of_paper=of_paper)
+                for candidates in _candidates(where, rows.where(pattern=pattern), column, reach):
+                    answers = best_of(candidates, of_paper=of_paper)
+                    found |= any(answer.of_paper for answer in answers)
+                    yield from answers
             if of_paper and not found:
                 what = f"no scores with and without {words}"
                 yield missing(f"{dataset}, {words}", what, f"regularization on {dataset}")
@@ -48,7 +48,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
 Candidates = list[tuple[Settings, Question]]
 
 
-def _candidates(rows: Evidence, column: str, reach: float) -> tuple[Candidates, Candidates]:
+def _candidates(where: str, rows: Evidence, column: str, reach: float) -> tuple[Candidates, Candidates]:
     scores: Candidates = []
     costs: Candidates = []
     for settings, every in rows.recipes([column]):
@@ -56,13 +56,13 @@ def _candidates(rows: Evidence, column: str, reach: float) -> tuple[Candidates, 
         same = planted.where(measure="spurious_score")
         if len(levels := sorted(set(same.rows[column]))) < 2 or levels[0] != 0:
             continue
-        question, mildest = _score(same, column, reach)
+        question, mildest = _score(f"{where}, score", same, column, reach)
         scores.append((settings, question))
-        costs.append((settings, _cost(planted.where(measure="accuracy"), column, mildest)))
+        costs.append((settings, _cost(f"{where}, accuracy", planted.where(measure="accuracy"), column, mildest)))
     return scores, costs
 
 
-def _score(every: Evidence, column: str, reach: float) -> tuple[Question, float | None]:
+def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Question, float | None]:
     """Does some level lower the score, and which is the mildest?"""
     # a level at which nearly all networks diverge would leave no seed for the others
     fits = every.rows.groupby([column, "seed"])["value"].agg(lambda values: bool(values.notna().all()))
@@ -73,16 +73,15 @@ def _score(every: Evidence, column: str, reach: float) -> tuple[Question, float 
     )
     if 0.0 not in levels or len(levels) < 2:
         finding = f"fewer than {FEWEST} networks converged at {', '.join(f'{level:g}' for level in dead)}"
-        return Question("", finding, wanted="other levels"), None
+        return Question(where, finding, wanted="other levels"), None
     same = every.where(**{column: tuple(levels)})
     cells = _shared(same, column, levels)
     if not cells:
-        return Question(
-            "", "the levels share no n > 0: run them at the same n", wanted="all levels at the same n"
-        ), None
+        finding = "the levels share no n > 0: run them at the same n"
+        return Question(where, finding, wanted="all levels at the same n"), None
     table = Seeds.of(_only(same, cells), [column, "target", "n"])
     if len(table.seeds) < FEWEST:
-        return too_few("", table), None
+        return too_few(where, table), None
     score = {level: table.mean([(level, *cell) for cell in cells]) for level in levels}
     plain = score[0.0]
     drops: dict[float, Estimate] = {level: paired_difference(plain, score[level]) for level in levels[1:]}
@@ -97,28 +96,17 @@ def _score(every: Evidence, column: str, reach: float) -> tuple[Question, float 
         finding += _at_each(table, cells, mildest, drops)
     if dead:
         finding += f"; left out, fewer than {FEWEST} seeds: {', '.join(f'{level:g}' for level in dead)}"
-    if table.left_out:
-        finding += f"; {table.left_out}"
-    nothing = plain.mean().item() <= SCORE_MARGIN
-    weak = levels[-1] < reach
-    wanted = (
-        "nothing to lower"
-        if nothing
-        else f"run levels up to {reach:g}"
-        if weak
-        else more_seeds(drops[shown], SCORE_MARGIN)
-    )
-    question = Question(
-        "",
+    question = Question.of(
+        where,
+        table,
         finding,
-        f"{shown:g}: {-drops[shown].value:+.3f}",
+        headline=f"{shown:g}: {-drops[shown].value:+.3f}",
         holds=min(p.values()),
-        fails=1.0 if nothing or weak else max(below(drop, SCORE_MARGIN) for drop in drops.values()),
-        seeds=len(table.seeds),
-        networks=table.networks,
-        wanted=wanted,
+        fails=max(below(drop, SCORE_MARGIN) for drop in drops.values()),
+        one_way=levels[-1] < reach,
+        wanted=f"run levels up to {reach:g}" if levels[-1] < reach else more_seeds(drops[shown], SCORE_MARGIN),
     )
-    return question, mildest
+    return question.untestable("nothing to lower") if plain.mean() <= SCORE_MARGIN else question, mildest
 
 
 def _at_each(table: Seeds, cells: list[tuple[int, int]], level: float | None, drops: dict[float, Estimate]) -> str:
@@ -134,17 +122,16 @@ def _at_each(table: Seeds, cells: list[tuple[int, int]], level: float | None, dr
     return f"; alone at n = {', '.join(alone)} of {', '.join(map(str, counts))}" if alone else "; at no n alone"
 
 
-def _cost(accuracy: Evidence, column: str, level: float | None) -> Question:
+def _cost(where: str, accuracy: Evidence, column: str, level: float | None) -> Question:
     """Is the accuracy lower at the mildest level that lowers the score?"""
     if level is None:
-        return Question(
-            "", f"no level surely lowers the score, by {SCORE_MARGIN:g} or more", wanted="more seeds or levels"
-        )
+        finding = f"no level surely lowers the score, by {SCORE_MARGIN:g} or more"
+        return Question(where, finding, wanted="more seeds or levels")
     if not (cells := _shared(accuracy, column, [0.0, level])):
-        return Question("", "no accuracies: measure the accuracy too", wanted="the accuracy too")
+        return Question(where, "no accuracies: measure the accuracy too", wanted="the accuracy too")
     table = Seeds.of(_only(accuracy.where(**{column: (0.0, level)}), cells), [column, "target", "n"])
     plain, regular = (table.mean([(lvl, *cell) for cell in cells]) for lvl in (0.0, level))
-    return above("", table, plain, regular, ACCURACY_MARGIN, what=f"{level:g} costs accuracy")
+    return above(where, table, plain, regular, ACCURACY_MARGIN, what=f"{level:g} costs accuracy")
 
 
 def _shared(rows: Evidence, column: str, levels: list[float]) -> list[tuple[int, int]]:

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
+from spurlab.studies.claims.figure2 import FIGURE2
 from spurlab.studies.claims.judge import Question, above, best_of, missing
-
-FIGURE2 = {"mnist": "fig2-mnist", "fashion-mnist": "fig2-fashion", "cifar10": "fig2-cifar10"}
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:
@@ -20,9 +19,8 @@ def questions(evidence: Evidence) -> Iterator[Question]:
                 if len(same.having("n", (0, 3))) == 2:
                     table = Seeds.of(same, ["n"])
                     candidates.append((settings, above(where, table, table.values[3,], table.values[0,])))
-            if dataset in PAPER_DATASETS and not candidates:
-                yield missing(where, "no scores of R3 at n = 0 and 3", FIGURE2[dataset])
-            yield from best_of(where, candidates, of_paper=dataset in PAPER_DATASETS)
+            absent = missing(where, "no scores of R3 at n = 0 and 3", FIGURE2.get(dataset, ""))
+            yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
 
 
 CLAIM = Claim(
