@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,8 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     part = spurlab("plan", "quickstart", *where, "--only", "pattern=R3").stdout
     assert "4 done in out, 0 to do" in part
     after = json.loads(spurlab("plan", "quickstart", *where, "--json").stdout)
-    assert (after["done"], after["to_do"]) == (2, 4)  # the clean networks are to be measured with S3 too
+    # the clean networks are to be measured with S3 too
+    assert (after["done"], after["to_measure"], after["to_do"]) == (2, 2, 2)
     assert after["seconds"] > 0
     assert after["memory"] > 1e8
     verdicts = json.loads(spurlab("claims", "out", "--json").stdout)
@@ -212,12 +214,26 @@ def test_a_damaged_store_is_a_failure_and_stays_as_it_is(spurlab, tmp_path):
         (["run", "quickstart", "--only", "pattern=S1"], ["pattern=S1", "R3, S3"]),
         (["run", "fig2-cifar10"], ["no architecture 'resnet20'"]),
         (["plan", "quickstart", "--set", "recipe.epoch=3"], ["Did you mean 'recipe.epochs'"]),
+        (["plan", "quickstart", "--executor", "ray"], ["ray", "local"]),
         (["data", "info", "mnistv9-3-0-0"], ["v9"]),
         (["patterns", "--dataset", "nothing"], ["nothing"]),
     ],
 )
 def test_a_users_mistake_is_a_sentence_and_exit_code_2(spurlab, arguments, words):
     refused(spurlab(*arguments), *words)
+
+
+def test_the_version(spurlab):
+    assert spurlab("--version").stdout == f"spurlab {version('spurlab')}\n"
+
+
+def test_a_part_leaves_the_files_of_the_whole(spurlab, tmp_path):
+    assert spurlab("run", "quickstart", *TINY, "--out", "out").returncode == 0
+    before = (tmp_path / "out" / "quickstart.csv").read_bytes()
+    part = spurlab("run", "quickstart", *TINY, "--out", "out", "--only", "pattern=R3")
+    assert "all 4 networks are here already" in part.stderr
+    assert "files stay as they are" in part.stderr
+    assert (tmp_path / "out" / "quickstart.csv").read_bytes() == before
 
 
 def test_debug_shows_the_traceback(program):
@@ -263,8 +279,9 @@ def test_a_failure_is_no_mistake_of_the_users(spurlab, tmp_path):
     refused(spurlab("patterns", "--out", "gallery", "--json"), "patterns-fashion-mini.png", code=1)
 
 
-def test_ctrl_c_stops_cleanly(tmp_path):
-    """SIGINT in the middle of training: exit code 130, a sentence, no worker left, no result half written."""
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_stop_cleanly(tmp_path, sent, code):
+    """In the middle of training: their exit code, a sentence, no worker left, no result half written."""
     with subprocess.Popen(
         [*SPURLAB, "run", "quickstart", "--out", str(tmp_path / "out"), "--workers", "2"],
         stderr=subprocess.PIPE,
@@ -277,11 +294,11 @@ def test_ctrl_c_stops_cleanly(tmp_path):
             deadline = time.monotonic() + 60
             while not list(tmp_path.glob("out/.running/*")) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sent)
             said = process.communicate(timeout=60)[1]
         finally:
             process.kill()
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "stopped" in said
     assert "Traceback" not in said
     assert "goes on from there" in said

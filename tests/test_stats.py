@@ -227,7 +227,7 @@ def test_learnt_from_the_smallest_n_on_which_all_larger_ones_confirm(scores, n):
     learnt = learnt_at(scores, CONTROL)
     assert learnt.n == n
     assert learnt.decided
-    assert str(learnt) == (f"learnt at n = {n}" if n else f"not learnt up to n = {max(scores)}")
+    assert str(learnt) == (f"learnt at n = {n}" if n else f"not shown to be learnt up to n = {max(scores)}")
 
 
 def test_learnt_is_corrected_for_the_grid():

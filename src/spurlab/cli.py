@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spurlab.data import Dataset
-    from spurlab.studies import Study, StudyProgress
+    from spurlab.studies import Study, StudyProgress, StudyResult, Verdict
 
 app = typer.Typer(
     name="spurlab",
@@ -37,7 +38,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Datasets: which are here, fet
 app.add_typer(data_app, name="data")
 
 NOT_HERE = "not here: spurlab data get {}"
-USERS_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
+USERS_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback with errors.")]
@@ -241,13 +242,30 @@ StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab li
 Profile = Annotated[str | None, typer.Option(help="quick or paper, where the study has them; quick is the default.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")]
 Only = Annotated[
-    list[str] | None, typer.Option("--only", help="axis=value or axis=[values], e.g. pattern=R3; repeatable.")
+    list[str] | None, typer.Option("--only", help="axis=value, or a list of values, e.g. pattern=R3; repeatable.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results, also of several studies; default out/STUDY.")]
 ExecutorName = Annotated[str, typer.Option(help="local: worker processes on this machine.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")]
 Device = Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")]
 Folder = Annotated[Path, typer.Argument(help="A folder that `spurlab run` has filled.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from spurlab import __version__
+
+        print(f"spurlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="The version of Spurlab.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """A laboratory for spurious correlations in neural networks."""
 
 
 @app.command("run")
@@ -289,7 +307,8 @@ def run_study(
         )
     from spurlab.report import claims_table, save_figure, study_figure, study_tables
 
-    written = result.write() + save_figure(study_figure(result), folder / what.name)
+    # the files of a study are not replaced by those of a part of it
+    written = [] if result.part_of else result.write() + save_figure(study_figure(result), folder / what.name)
     if as_json:
         _print_json(result.rows.to_dict("records"))
     else:
@@ -298,6 +317,8 @@ def run_study(
             console.print(table)
         if what.claims:
             console.print(claims_table(decide(result.rows, what.claims)))
+    if result.part_of:
+        print(f"a part of the {what.name} in {folder}, whose files stay as they are", file=sys.stderr)
     _say_written(written, as_json)
 
 
@@ -340,8 +361,11 @@ def plan_study(
         return
     print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
     print(f"  {found.cells:,} cells, {found.rows:,} rows")
-    print(f"  {found.trainings:,} networks; {found.shared:,} cells share another's")
-    groups = f" in {found.groups:,} groups, {max(found.workers, 1)} at a time" if found.groups else ""
+    if not found.trainings:
+        print("  no networks to train")
+        return
+    print(f"  {found.trainings:,} networks; cells that share another's: {found.shared:,}")
+    groups = f" in groups: {found.groups:,}, of which {max(found.workers, 1)} at a time" if found.groups > 1 else ""
     again = f", {found.to_measure:,} to measure again" if found.to_measure else ""
     print(f"  {found.done:,} done in {folder}{again}, {found.to_do:,} to do{groups}")
     if found.seconds is not None and found.memory is not None and found.groups:
@@ -358,13 +382,15 @@ def claims(
 
     Example: [bold]spurlab claims out/quickstart[/bold]
     """
-    from spurlab.studies import decide, results_in, together
+    from spurlab.studies import results_in
 
     results = results_in(folder)
-    numbers = sorted({number for result in results for number in result.study.claims}) or None
-    verdicts = decide(together(results), numbers)
+    verdicts = _verdicts(results)
     if as_json:
         _print_json([verdict.record() for verdict in verdicts])
+        return
+    if not verdicts:
+        print("no claim of the paper is about what was measured here")
         return
     from spurlab.report import claims_table
 
@@ -382,15 +408,23 @@ def report(
     Example: [bold]spurlab report out/quickstart[/bold]
     """
     from spurlab.report import write_report
-    from spurlab.studies import decide, results_in, together
+    from spurlab.studies import results_in
 
     results = results_in(folder)
-    numbers = sorted({number for result in results for number in result.study.claims})
-    written = write_report(results, decide(together(results), numbers) if numbers else [], folder)
+    written = write_report(results, _verdicts(results), folder)
     if as_json:
         _print_json({"written": [str(path) for path in written]})
     else:
         _say_written(written, as_json)
+
+
+def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
+    """On the claims that the studies ask for, and on those that their rows bear on all the same."""
+    from spurlab.studies import decide, together
+
+    asked = {number for result in results for number in result.study.claims}
+    found = decide(together(results))
+    return [verdict for verdict in found if verdict.claim.number in asked or verdict.models]
 
 
 def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
@@ -429,12 +463,23 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _stops_cleanly() -> "Iterator[None]":
-    """Ctrl-C ends the command with a sentence. Whatever was under way has cleaned up after itself by then."""
+    """Ctrl-C and SIGTERM end the command with a sentence. What was under way has cleaned up after itself by then."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("spurlab: stopped; what was finished is kept. The same command goes on from there.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, as batch systems send it: it stops as Ctrl-C does."""
 
 
 @contextmanager
@@ -462,8 +507,12 @@ def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
 
         def say(now: "StudyProgress") -> None:
             nonlocal said
-            if now.total and not said:
-                print(f"{name}: training {now.of - now.networks} of {now.of} networks ...", file=sys.stderr)
+            if now.of and not said:
+                left = now.of - now.networks
+                what = (
+                    f"training {left} of {now.of} networks ..." if left else f"all {now.of} networks are here already"
+                )
+                print(f"{name}: {what}", file=sys.stderr)
             said = True
 
         yield say

@@ -313,7 +313,9 @@ class Learnt:
             return f"undecided: {'one model says' if self.models == 1 else 'no models say'} nothing about the spread"
         if not self.decided:
             return "undecided: some scores are NaN"
-        return f"learnt at n = {self.n}" if self.n is not None else f"not learnt up to n = {max(self.adjusted)}"
+        if self.n is None:
+            return f"not shown to be learnt up to n = {max(self.adjusted)}"
+        return f"learnt at n = {self.n}"
 
 
 def learnt_at(scores: Mapping[int, Float[Tensor, " m"]], baseline: Float[Tensor, " m0"], level: float = 0.05) -> Learnt:

@@ -96,6 +96,11 @@ def test_names_of_the_papers_code_are_translated(study_file):
         ("recipe.learning_rate=-1", r"key 'recipe': `learning_rate` of a recipe cannot be -1"),
         ("measure=['accuracy', 'accuracy']", r"'measure'.*twice"),
         ("seed=99999999999999999999", r"'seed'"),
+        ("seed=[]", r"'seed': must not be empty"),
+        ("weights=yes", r"'weights': must be true or false"),
+        ("figure=importance", r"'importance' shows the measure 'pattern_importance'"),
+        ("measure=accuracy", r"'scores' shows the measure 'spurious_score'"),
+        ("recipe.epochs='3'", r"'recipe.epochs': must be a number, but it is '3'"),
     ],
 )
 def test_what_a_study_cannot_have_is_refused_by_name(study_file, change, words):

@@ -87,7 +87,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
     for key in (*content, *changes):
         if key not in (*own, *axes, "grid"):
-            raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid'])}")
+            raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid', 'profiles'])}")
 
     def of_grids(table: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in table.items() if key in axes}

@@ -31,6 +31,7 @@ class StudyResult:
         folder: where they are kept.
         command: what gives them again.
         when: it was started last, UTC.
+        part_of: the study in the folder that holds all these rows and more, if there is one; its files stay.
     """
 
     study: Study
@@ -38,6 +39,7 @@ class StudyResult:
     folder: Path
     command: str = ""
     when: str = ""
+    part_of: Study | None = None
 
     def weights(self, training: str) -> dict[str, Tensor] | None:
         """The weights of one network by name, or None where they were not kept.

@@ -89,7 +89,7 @@ def run(
     work = work_of(study, {name: load(name) for name in study.dataset})
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        _remember(store, work, command, started)
+        part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light().items()})))
         tasks, wanted = work.tasks(workers, free_memory(), folder, device), work.keyed()
         watch = _Watch(store, work, progress)
@@ -103,7 +103,7 @@ def run(
                     trained += 1
             if not trained and watch.missing():
                 watch.wait()
-        return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started)
+        return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started, part_of)
 
 
 def free_memory() -> int:
@@ -127,8 +127,8 @@ def workers_for(asked: int | None, device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remember(store: Store, work: Work, command: str, started: str) -> None:
-    """Record the study, unless an earlier one of its name holds all its rows; those that it holds go."""
+def _remember(store: Store, work: Work, command: str, started: str) -> Study | None:
+    """Record the study, unless an earlier one of its name holds all its rows, which is returned; those it holds go."""
     study = work.study
     rows = {(cell, measure) for cell in work.cells for measure in study.measure}
     own = Record(study.name, study.model_dump_json(), work.checksums, command, started)
@@ -140,10 +140,11 @@ def _remember(store: Store, work: Work, command: str, started: str) -> None:
         there = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
         same = (earlier.figure, earlier.claims, old.data) == (study.figure, study.claims, own.data)
         if same and rows < there:
-            return
+            return earlier
         if same and rows >= there:
             superfluous.append(old)
     store.record(own, superfluous)
+    return None
 
 
 def _claimed(

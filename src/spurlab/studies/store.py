@@ -103,9 +103,11 @@ class Store:
         self.folder, self._path = folder, folder / FILE
         self._owner, self._read_only = uuid.uuid4().hex, read_only
         self._lock: BaseFileLock | None = None
-        if read_only and not self._path.is_file():
+        if read_only and not self._path.exists():
             raise FolderError(f"there are no results in {folder}. `spurlab run STUDY --out {folder}` makes some.")
         try:
+            if self._path.is_dir():
+                raise IsADirectoryError(f"{self._path} is a folder")
             if not read_only:
                 folder.mkdir(parents=True, exist_ok=True)
                 if not self._path.exists():
@@ -174,7 +176,7 @@ class Store:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
+            if any(word in str(error) for word in ("full", "disk I/O", "too big")):
                 raise StoreError(
                     f"the results cannot be written to {self._path} ({error}). What was finished before is kept: "
                     "make room, and the same command goes on."

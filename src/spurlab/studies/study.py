@@ -32,6 +32,19 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 FigureName = Literal["gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization"]
 
 
+# the measures that a figure cannot do without
+DRAWN: dict[FigureName, tuple[str, ...]] = {
+    "gallery": ("empirical_norm",),
+    "parameters": ("parameters",),
+    "scores": ("spurious_score", "accuracy"),
+    "accuracy": ("accuracy",),
+    "norm": ("spurious_score", "empirical_norm"),
+    "importance": ("pattern_importance",),
+    "bars": ("spurious_score",),
+    "regularization": ("spurious_score",),
+}
+
+
 class StudyError(ValueError):
     """A study that cannot be run as it is written."""
 
@@ -84,6 +97,8 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
             raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
         if key.startswith("clip_") and value == "none":
             settings[key] = None
+        elif isinstance(value, str) and key not in ("optimizer", "precision"):
+            raise StudyError(f"key 'recipe.{key}': must be a number, but it is {value!r}.")
     try:
         recipe = TypeAdapter(Recipe).validate_python(asdict(RECIPES[name]) | settings)
     except ValidationError as error:
@@ -177,15 +192,12 @@ class Study(BaseModel):
     title: str
     source: str = ""
     figure: FigureName = "scores"
-    claims: tuple[int, ...] = ()
+    claims: Annotated[
+        tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
+    ] = ()
     measure: Axis[str] = ("spurious_score", "accuracy")
     weights: bool = False
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
-
-    @field_validator("claims", mode="before")
-    @classmethod
-    def _claims_from_a_list(cls, numbers: Any) -> Any:
-        return tuple(numbers) if isinstance(numbers, list) else numbers
 
     @field_validator("claims")
     @classmethod
@@ -209,6 +221,15 @@ class Study(BaseModel):
         for name in self.measure:
             if MEASURES[name].by_pattern and not all(grid.pattern for grid in self.grids):
                 raise ValueError(f"key 'pattern': the measure {name!r} needs a pattern, but none is named.")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_that_the_figure_shows(self) -> "Study":
+        for name in DRAWN.get(self.figure, ()):
+            if name not in self.measure:
+                raise ValueError(
+                    f"key 'figure': {self.figure!r} shows the measure {name!r}, which is not in 'measure'."
+                )
         return self
 
     @property
@@ -297,6 +318,19 @@ def _dataset_named(name: str) -> str:
     )
 
 
+MUST_BE = {
+    "too_short": "must not be empty",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
+
+
 def sentence_of(error: ValidationError, table: str = "") -> str:
     """The first thing that pydantic found, in our words."""
     first = error.errors()[0]
@@ -306,7 +340,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
         return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
-    message = first["msg"].removeprefix("Value error, ")
+    message = MUST_BE.get(first["type"], first["msg"].removeprefix("Value error, "))
     found = "" if first["type"] == "value_error" else f", but it is {first['input']!r}"
     sentence = (
         f"key {place!r}: {message}{found}" if place and not message.startswith(("key ", "unknown key")) else message

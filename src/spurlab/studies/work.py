@@ -126,7 +126,10 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         StudyError: a pattern, target or n does not fit the data.
     """
     cells = cells_of(study)
-    _check(cells, data)
+    try:
+        _check(cells, data)
+    except StudyError as error:
+        raise StudyError(f"study {study.name!r}: {error}") from error
     named = [name for name in study.measure if MEASURES[name].of == "network"]
     requests: dict[Training, dict[Request, None]] = {}
     if named:
@@ -185,4 +188,9 @@ def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
                 pattern_of(data[name], pattern, cell.seed)
             except ValueError as error:
                 raise StudyError(f"{name}: {error}") from error
+        there = int((data[name].train.labels == target).sum())
+        if cell.n > there:
+            raise StudyError(
+                f"key 'n': {cell.n} examples of class {target} of {name} are to be marked, but it has {there}."
+            )
         planted(data[name], cell.training)

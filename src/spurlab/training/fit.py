@@ -151,7 +151,9 @@ def usable_device(device: torch.device | str) -> torch.device:
         usable = torch.device(device)
         torch.empty(1, device=usable).tolist()
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch built without CUDA asserts
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        if reason.startswith("Expected one of"):  # and a list of all that PyTorch knows
+            reason = "PyTorch knows no such device"
         raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}). Try 'cpu'.") from error
     return usable
 

@@ -38,7 +38,7 @@ class Claim:
             outcome = "not reproduced"
         elif outcomes and set(outcomes) == {"reproduced"}:
             outcome = "reproduced"
-        networks = frozenset[str]().union(*(question.networks for question in questions if question.of_paper))
+        networks = frozenset[str]().union(*(question.networks for question in questions))
         return Verdict(self, outcome, summary(parts, questions), len(networks), parts)
 
 
@@ -50,7 +50,7 @@ class Verdict:
         claim: which one.
         outcome: of the whole claim.
         finding: one or two sentences with the numbers.
-        models: how many different networks the paper's parts rest on.
+        models: how many different networks were looked at.
         parts: the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count.
     """
 

@@ -29,6 +29,7 @@ from spurlab.stats import Estimate, holm, mean_above, paired_difference, paired_
 from spurlab.studies.claims.evidence import COUNTED, PAPER, Seeds, Settings
 
 LEVEL = 0.05
+SHOWN = 6  # parts beside the paper's that are named in a finding
 FEWEST = 3  # seeds; two give an interval 13 standard errors wide on either side
 # one test image in twenty; networks that differ in the seed alone differ by more than this at n = 3 to 10
 SCORE_MARGIN = 0.05
@@ -322,7 +323,16 @@ def summary(parts: Sequence[Part], questions: Sequence[Question]) -> str:
     if absent:
         named = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
         runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
-        sentences.append(f"Undecided without networks for {named}: run {', '.join(runs) or 'more seeds'}.")
+        here = [run for run in runs if "cifar10" not in run]
+        advice = f": run {', '.join(here)}" if here else ""
+        sentences.append(f"Undecided without networks for {named}{advice}.")
+        if len(here) < len(runs):
+            sentences.append("The paper's networks for CIFAR-10 are not in this version yet.")
+    own = [(p, q) for p, q in zip(parts, questions, strict=True) if not p.of_paper and q.networks]
+    if own:
+        said = [f"{part.where}: {part.outcome} {question.headline}".strip() for part, question in own[:SHOWN]]
+        more = f"; and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
+        sentences.append(f"Beside the paper's: {'; '.join(said)}{more}.")
     return " ".join(sentences)
 
 

@@ -89,8 +89,8 @@ CLAIM = Claim(
     source="Yang et al. (2022), arXiv:2202.05189, section 3.3.3, appendix A.2, Figures 7 and 8",
     statistic="paired difference of the spurious score, Adam less SGD (momentum 0.9) and clipped at 0.1 less not, mean "
     "over targets and over those of S3 and R3 at n = 3 and 10 where one side learns (0.05 above its n = 0) and not "
-    "both are above 0.95: elsewhere no difference can be seen. Clipping by norm as the text says, by value as the public "
-    "code does",
+    "both are above 0.95: elsewhere no difference can be seen. Clipping by norm as the text says, by value as the "
+    "public code does",
     test="the 95 % interval of the mean above -0.05 (Adam) or within +-0.05 (clipping), and none of the cells wholly "
     "outside (Holm)",
     questions=questions,
