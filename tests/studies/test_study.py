@@ -1,5 +1,7 @@
 """Study files: what is read, what is overridden, and what is refused before anything is trained."""
 
+from pathlib import Path
+
 import pytest
 
 from spurlab.studies import Study, StudyError, cells_of, load_study, narrowed, shipped, trainings_of
@@ -242,3 +244,11 @@ def test_a_study_survives_json(study_file):
     study_file.write_text(TEXT.replace("[profiles.paper]", GRIDS + "[profiles.paper]"))
     study = load_study(study_file)
     assert Study.model_validate_json(study.model_dump_json()) == study
+
+
+def test_the_study_in_the_documentation_can_be_read(tmp_path):
+    """6 levels, each with 3 clean networks and 2 patterns x 2 n x 3 seeds."""
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text("utf-8")
+    path = tmp_path / "documented.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert len(trainings_of(cells_of(load_study(path)))) == 6 * (3 + 2 * 2 * 3)
