@@ -305,10 +305,11 @@ def run_study(
             progress=advance,
             command=command,
         )
-    from spurlab.report import claims_table, save_figure, study_figure, study_tables
+    from spurlab.report import claims_table, file_stem, save_figure, study_figure, study_tables
 
     # the files of a study are not replaced by those of a part of it
-    written = [] if result.part_of else result.write() + save_figure(study_figure(result), folder / what.name)
+    stem = file_stem(what)
+    written = [] if result.part_of else result.write(stem) + save_figure(study_figure(result), folder / stem)
     if as_json:
         _print_json(result.rows.to_dict("records"))
     else:
@@ -369,7 +370,9 @@ def plan_study(
     again = f", {found.to_measure:,} to measure again" if found.to_measure else ""
     print(f"  {found.done:,} done in {folder}{again}, {found.to_do:,} to do{groups}")
     if found.seconds is not None and found.memory is not None and found.groups:
-        print(f"  about {_duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
+        from spurlab.report import duration
+
+        print(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
 
 
 @app.command("claims")
@@ -455,12 +458,6 @@ def _loader(offline: bool) -> "Callable[[str], Dataset]":
     return partial(load, offline=offline or None)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 @contextmanager
 def _stops_cleanly() -> "Iterator[None]":
     """Ctrl-C and SIGTERM end the command with a sentence. What was under way has cleaned up after itself by then."""
@@ -519,11 +516,13 @@ def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
         return
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=console, transient=True) as bar:
+        from spurlab.report import duration
+
         overall = bar.add_task(name, total=None, state="starting")
         inner: dict[str, Any] = {}
 
         def advance(now: "StudyProgress") -> None:
-            left = "" if now.seconds_left == float("inf") else f", {_duration(now.seconds_left)} left"
+            left = "" if now.seconds_left == float("inf") else f", {duration(now.seconds_left)} left"
             state = f"{now.networks}/{now.of} networks{left}"
             if now.waiting:
                 state = f"waiting for another process to finish {now.waiting} networks"

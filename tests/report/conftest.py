@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from spurlab.studies import Grid, Study, StudyResult
 from spurlab.studies.store import WEIGHTS
+from spurlab.studies.study import DRAWN
 
 RECIPE = {
     "optimizer": "adam",
@@ -36,7 +37,8 @@ SEEDS = (0, 1, 2, 3, 4)
 
 def result_of(rows, figure, title="How many marked examples does it take?", folder=Path("out"), **changes):
     settings = {"name": figure, "profile": "quick", "title": title, "figure": figure, "claims": (1, 2)}
-    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", **changes}
+    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", "measure": DRAWN[figure]}
+    settings |= changes
     study = Study(**settings, grids=(Grid(dataset="fashion-mini", architecture="mlp", pattern="R3"),))
     command = f"spurlab run {figure} --profile quick --out out/{figure}"
     return StudyResult(study, rows, folder, command, "2026-11-22T05:00:00+00:00")

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from scipy.stats import pearsonr
 
-from spurlab.report import FIGURES, curves, pattern_gallery, save_figure, score_figure, study_figure
+from spurlab.report import FIGURES, curves, groups, pattern_gallery, save_figure, score_figure, study_figure
 from spurlab.report.figures import spoken
+from spurlab.report.figures.importance import lines_of as maps_of
+from spurlab.report.figures.norm import correlation
 from spurlab.report.figures.regularization import sweeps
 from spurlab.stats import Estimate
+from spurlab.studies import decide
+from spurlab.studies.store import WEIGHTS
 from spurlab.studies.study import FigureName
 
 
@@ -124,6 +129,33 @@ def test_norm_titles_say_the_correlation_over_patterns(results):
     points = {each.get_label(): each[0].get_xydata()[0] for each in axes.containers}
     for pattern in norms.index:
         assert points[pattern] == pytest.approx([norms[pattern], scores[pattern]])
+
+
+def test_norm_and_claim_leave_out_the_same_seeds(results):
+    """Seed 4 diverged once, at n = 0: its scores, turned round, would lower r."""
+    patterns = ("S1", "S2", "S3", "R1", "R2", "R3", "Co")
+    rows = results.rows(("spurious_score", "empirical_norm"), ("mnist",), patterns, (0, 1))
+    scored, lost = rows["measure"] == "spurious_score", rows["seed"] == 4
+    rows.loc[scored & lost, "value"] = 1 - rows.loc[scored & lost, "value"]
+    rows.loc[scored & lost & (rows["n"] == 0), "value"] = math.nan
+    norms = rows[~scored].groupby("pattern")["value"].mean()
+    scores = rows[scored & ~lost & (rows["n"] > 0)].groupby("pattern")["value"].mean()
+    found = correlation(groups(rows)[0])
+    assert (found.r, found.p) == pytest.approx(tuple(pearsonr(norms, scores)))
+    (verdict,) = decide(rows, [4])
+    assert any(f"r = {found.r:.2f} " in part.finding for part in verdict.parts)
+
+
+def test_importance_maps_are_those_of_one_seed(results, tmp_path):
+    """The network of seed 0 diverged at n = 10. All weights are the number of the seed: the maps must be ones."""
+    rows = results.rows(("pattern_importance",), datasets=("mnist",), patterns=("S3",), counts=(0, 10, 2000))
+    rows.loc[(rows["n"] == 10) & (rows["seed"] == 0), "value"] = math.nan
+    (tmp_path / WEIGHTS).mkdir()
+    for seed, key in zip(rows["seed"], rows["training"], strict=True):
+        save_file({"1.weight": torch.full((4, 784), float(seed))}, tmp_path / WEIGHTS / f"{key}.safetensors")
+    result = results.of(rows, "importance", weights=True, folder=tmp_path)
+    (line,) = maps_of(result, groups(rows)[0])
+    assert {n: pixels.unique().tolist() for n, pixels in line.maps.items()} == {0: [1.0], 10: [1.0], 2000: [1.0]}
 
 
 def test_importance_maps_share_one_scale_and_outline_the_pattern(results, tmp_path):

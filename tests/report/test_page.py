@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spurlab.report import FIGURES, write_report
+from spurlab.report import FIGURES, file_stem, write_report
 from spurlab.report.page import facts_of
 from spurlab.report.svg import inline_svg
-from spurlab.studies import decide
+from spurlab.studies import FolderError, decide
 
 EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -62,6 +62,56 @@ def test_tags_close_and_ids_are_unique_between_figures(written):
     inside = [link[1:] for link in outline.links if link.startswith("#")]
     assert set(inside) <= set(outline.ids)
     assert outline.tags.count("svg") == 9
+
+
+def test_studies_of_one_name_are_told_apart(results, tmp_path):
+    """The quick and the paper profile of one study, another quick one of it, and a study whose name is in the way."""
+    small = {"large": False, "name": "weights"}
+    made = [results.make("importance", **small, profile=profile) for profile in ("quick", "paper", "quick")]
+    made.append(results.make("importance", **small | {"name": "Weights-2"}, profile=None, title="Another?"))
+    page, *drawn = write_report(made, [], tmp_path)
+    assert [path.name for path in drawn if path.suffix == ".png"] == [
+        "weights.png",
+        "weights-paper.png",
+        "weights-2.png",
+        "Weights-2-2.png",  # not "Weights-2", which some file systems do not tell from "weights-2"
+    ]
+    outline = Outline()
+    outline.feed(page.read_text())
+    headings = re.findall(r"<h2 id=\"study-.*>(.*)</h2>", page.read_text())
+    title = made[0].study.title
+    assert headings == [f"{title} (weights)", f"{title} (profile paper)", f"{title} (weights-2)", "Another?"]
+    assert len(set(outline.ids)) == len(outline.ids)
+    assert [link for link in outline.links if link.startswith("#study")] == [f"#study-{i}" for i in (1, 2, 3, 4)]
+    regions = re.findall(r'aria-label="(Importance .*)" tabindex', page.read_text())
+    assert len(set(regions)) == 4
+
+
+def test_a_name_makes_a_plain_file(results):
+    odd = results.make("scores", large=False, name="../a b", profile="../x").study
+    assert file_stem(odd) == "a-b-x"
+    assert file_stem(odd.model_copy(update={"profile": "quick"})) == "a-b"
+    assert file_stem(odd.model_copy(update={"name": "..", "profile": None})) == "study"
+
+
+@pytest.mark.parametrize("spoil", ["folder", "figure", "page"])
+def test_a_folder_that_cannot_be_written_to_is_said(spoil, results, tmp_path):
+    """Something else has the name of the folder, of a figure, or of the page."""
+    folder = tmp_path / "out"
+    if spoil == "folder":
+        folder.write_text("a file")
+    else:
+        (folder / {"figure": "scores.png", "page": "report.html"}[spoil]).mkdir(parents=True)
+    with pytest.raises(FolderError, match=r"cannot be written to .*out.* Make room there"):
+        write_report([results.make("scores", large=False)], [], folder)
+
+
+def test_settings_that_vary_together_stand_in_a_table(results, tmp_path):
+    rows = results.rows(patterns=("R3",), counts=(0, 3), variants=[{}, {"clip_norm": 0.1}, {"clip_value": 0.2}])
+    result = results.of(rows, "bars")
+    assert not {"clip norm", "clip value"} & set(facts_of(result))
+    assert "<caption>Settings that were run</caption>" in write_report([result], [], tmp_path)[0].read_text()
+    assert facts_of(results.of(rows[rows["clip_value"].isna()], "bars"))["clip norm"] == "none, 0.1"
 
 
 def test_nothing_is_fetched(written):

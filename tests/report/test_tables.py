@@ -3,12 +3,13 @@
 import io
 import math
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from spurlab.report import FIGURES, claims_table, curve_table, curves, study_tables
 from spurlab.report.answers import ANSWERS, answer
-from spurlab.report.sheets import SHEETS, Number, study_sheets
+from spurlab.report.sheets import SHEETS, Number, settings_sheet, study_sheets, verdict_of
 from spurlab.studies import decide
 
 
@@ -47,7 +48,7 @@ def test_a_curve_is_printed_with_its_verdict(results):
     (curve,) = curves(results.rows(patterns=("R3",)))
     text = printed(curve_table(curve, "T-shirt"))
     assert "R3, planted in class 0 (T-shirt): learnt at n = 3" in text
-    assert f"{curve.points[-1].score}" in text
+    assert f"{curve.points[-1].score:.3f}" in text
     assert "over 5 networks" in text
 
 
@@ -60,6 +61,56 @@ def test_scores_have_one_table_for_each_curve_and_the_verdicts_last(results):
     assert len(verdicts.lines) == 4
     assert len(points.lines) == 16
     assert "networks" not in points.headings  # nothing tells these apart
+
+
+def test_each_score_stands_at_its_own_largest_n(results):
+    """R3 was measured up to n = 3, S3 up to n = 30; S1 has its control alone, as in a study that is not finished."""
+    grids = {"R3": (0, 3), "S3": (0, 30), "S1": (0,)}
+    rows = pd.concat([results.rows(patterns=(name,), counts=counts) for name, counts in grids.items()])
+    result = results.of(rows, "scores")
+    lines = {line["pattern"]: line for line in lines_of(study_sheets(result)[0])}
+    for name, counts in grids.items():
+        mine = rows[(rows["pattern"] == name) & (rows["n"] == counts[-1]) & (rows["measure"] == "spurious_score")]
+        assert lines[name]["largest n"] == counts[-1]
+        assert lines[name]["score at the largest n"] == pytest.approx(mine["value"].mean())
+    alone = next(curve for curve in curves(rows) if curve.pattern == "S1")
+    assert verdict_of(alone) == "undecided: no n above 0 has been measured"
+    score = curves(rows[rows["pattern"] == "S3"])[0].points[-1].score.value
+    assert f"S3 ({score:.3f})" in answer(result)[0]
+
+
+def test_small_scores_and_p_values_keep_their_digits(results):
+    """Two digits would make [0.00, 0.00] of intervals about 0.001; one p is far below 0.05, one is near."""
+    rows = results.rows(("spurious_score",), patterns=("R3",), counts=(0, 3, 10))
+    for n, values in (
+        (0, [0.0] * 5),
+        (3, [0.001, 0.00105, 0.00095, 0.001, 0.00102]),
+        (10, [0.004, 0, 0, 0.003, 0.002]),
+    ):
+        rows.loc[rows["n"] == n, "value"] = values
+    _, points = study_sheets(results.of(rows, "scores"))
+    zero, three, ten = ([cell.text if isinstance(cell, Number) else cell for cell in line] for line in points.lines)
+    at = points.headings.index("spurious score")
+    assert [zero[at], three[at]] == ["0.000 [0.000, 0.000]", "0.001 [0.001, 0.001]"]
+    p = points.headings.index("p")
+    assert three[p] == "< 0.0001"
+    assert ten[p] == f"{points.lines[2][p].value:.4f}"
+    assert 0.02 < points.lines[2][p].value < 0.1
+
+
+def test_many_curves_are_one_table_in_the_terminal(results):
+    (table,) = study_tables(results.of(results.rows(patterns=("S1", "S2", "S3", "R1", "R2")), "scores"))
+    assert "When is the pattern learnt?" in printed(table)
+
+
+def test_the_combinations_of_settings_are_those_that_were_run(results):
+    """Clipping by norm and by value, never both: from the union of each one could not tell."""
+    rows = results.rows(patterns=("R3",), counts=(0, 3), variants=[{}, {"clip_norm": 0.1}, {"clip_value": 0.2}])
+    sheet = settings_sheet(rows)
+    assert sheet.headings == ("clip norm", "clip value", "networks")
+    shown = [tuple(cell.text for cell in line) for line in sheet.lines]
+    assert shown == [("none", "none", "10"), ("0.1", "none", "10"), ("none", "0.2", "10")]
+    assert settings_sheet(results.rows(patterns=("R3",), variants=[{}, {"clip_norm": 0.1}])) is None
 
 
 def test_norms_stand_beside_those_of_the_paper(results):

@@ -1,7 +1,8 @@
 """Reports: rows in, tables, figures and one page out."""
 
 from spurlab.report.figures import FIGURES, pattern_gallery, save_figure, score_figure, study_figure
-from spurlab.report.page import write_report
+from spurlab.report.figures.notes import duration
+from spurlab.report.page import file_stem, write_report
 from spurlab.report.sheets import verdict_of
 from spurlab.report.summary import Curve, Group, Point, curves, groups
 from spurlab.report.tables import claims_table, curve_table, study_tables
@@ -14,6 +15,8 @@ __all__ = [
     "claims_table",
     "curve_table",
     "curves",
+    "duration",
+    "file_stem",
     "groups",
     "pattern_gallery",
     "save_figure",

@@ -27,22 +27,28 @@ def _scores(result: StudyResult) -> list[str]:
         for target in dict.fromkeys(curve.target for curve in found):
             where = panel_title(group.dataset, group.label, target_title(group.dataset, target))
             sentences.append(f"{where}: {_learnt([curve for curve in found if curve.target == target])}.")
+    if sentences:
+        sentences[-1] += " In brackets: the mean score at the largest n."
     return sentences
 
 
 def _learnt(found: list[Curve]) -> str:
-    """Patterns by the n from which on they are learnt."""
+    """Patterns by the n from which on they are learnt, with the score that they come to."""
     decided = [curve for curve in found if curve.verdict.decided]
     words = [
-        f"from n = {n:,} on: {_listed([curve.pattern for curve in decided if curve.verdict.n == n])}"
+        f"from n = {n:,} on: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
         for n in sorted({curve.verdict.n for curve in decided if curve.verdict.n is not None})
     ]
     words = [f"learnt {'; '.join(words)}"] if words else []
-    if never := [curve.pattern for curve in decided if curve.verdict.n is None]:
-        words.append(f"not learnt: {_listed(never)}")
+    if never := [_with_score(curve) for curve in decided if curve.verdict.n is None]:
+        words.append(f"not shown to be learnt: {_listed(never)}")
     if unclear := [curve.pattern for curve in found if not curve.verdict.decided]:
         words.append(f"undecided: {_listed(unclear)}")
     return "; ".join(words)
+
+
+def _with_score(curve: Curve) -> str:
+    return f"{curve.pattern} ({curve.points[-1].score.value:.3f})"
 
 
 def _gallery(result: StudyResult) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from markupsafe import Markup
 
 from spurlab.report.answers import answer
 from spurlab.report.figures import save_figure, spoken, study_figure
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.sheets import Number, Sheet, study_sheets
-from spurlab.report.summary import SETTINGS, diverged, networks, trained
+from spurlab.report.figures.notes import dataset_title, duration
+from spurlab.report.figures.style import writing
+from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
+from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
 from spurlab.report.svg import inline_svg
-from spurlab.studies import StudyResult, Verdict
+from spurlab.studies import Study, StudyResult, Verdict
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")
 _OPEN_LINES = 16  # longer tables are folded away until they are wanted
@@ -30,6 +32,7 @@ class Section:
     """One study on the page."""
 
     anchor: str
+    heading: str
     result: StudyResult
     answer: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
@@ -38,6 +41,7 @@ class Section:
     links: tuple[str, ...]
     sheets: tuple[Sheet, ...]
     facts: Mapping[str, str]
+    settings: Sheet | None
 
 
 def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
@@ -52,17 +56,23 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
 
     Returns:
         The files, the page first.
+
+    Raises:
+        FolderError: they cannot be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     sections: list[Section] = []
-    for result, name in zip(results, _file_names(results), strict=True):
+    names = _file_names(results)
+    for result, name, heading in zip(results, names, _headings(results, names), strict=True):
         figure = study_figure(result)
         drawn = save_figure(figure, folder / name)
         paths += drawn
         sections.append(
             Section(
                 anchor=f"study-{len(sections) + 1}",
+                heading=heading,
                 result=result,
                 answer=tuple(answer(result)),
                 verdicts=tuple(each for each in verdicts if each.claim.number in result.study.claims),
@@ -71,25 +81,34 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
                 links=tuple(path.name for path in drawn),
                 sheets=tuple(study_sheets(result)),
                 facts=facts_of(result),
+                settings=settings_sheet(result.rows),
             )
         )
     page = folder / "report.html"
-    page.write_text(_rendered(sections, verdicts), encoding="utf-8")
+    with writing(folder):
+        page.write_text(_rendered(sections, verdicts), encoding="utf-8")
     return [page, *paths]
 
 
+def file_stem(study: Study) -> str:
+    """The name of a study's files, without ending: plain, and with the profile unless it is the usual one, quick."""
+    profile = "" if study.profile in (None, "quick") else f"-{study.profile}"
+    return re.sub(r"\W+", "-", study.name + profile).strip("-")[:80] or "study"
+
+
 def facts_of(result: StudyResult) -> dict[str, str]:
-    """Settings and provenance of a study's numbers: what each was, or all that it was."""
+    """Settings and provenance of a study's numbers; where several settings vary, `settings_sheet` has these."""
     rows = result.rows
     facts = {"source": result.study.source, "profile": result.study.profile or ""}
     if not rows.empty:
-        facts |= {name.replace("_", " "): _values(rows[name]) for name in SETTINGS if name in rows}
+        several = names if len(names := varying(rows)) > 1 else []
+        facts |= {n.replace("_", " "): _values(rows[n]) for n in SETTINGS if n in rows and n not in several}
         made = trained(rows)
         per_network = made.drop_duplicates("training")
         facts["seeds"] = _values(made["seed"]) if len(made) else ""
         facts["networks"] = f"{networks(rows):,}" if networks(rows) else ""
         facts["diverged"] = f"{diverged(rows):,}" if diverged(rows) else ""
-        facts["training time"] = _duration(float(per_network["seconds"].sum())) if len(made) else ""
+        facts["training time"] = duration(float(per_network["seconds"].sum())) if len(made) else ""
         facts["trained"] = _span(rows["finished"])
         facts["spurlab"], facts["PyTorch"] = _values(rows["spurlab"]), _values(rows["torch"])
         facts["machine"] = ", ".join(each for each in (_values(rows["machine"]), _values(rows["device"])) if each)
@@ -131,12 +150,25 @@ def _question(sections: Sequence[Section]) -> str:
 
 
 def _file_names(results: Sequence[StudyResult]) -> list[str]:
-    """A plain file name for each study, no two alike."""
-    names: list[str] = []
+    """A plain file name for each study, no two alike, whatever their case."""
+    names: dict[str, str] = {}
     for result in results:
-        name = re.sub(r"[^\w-]+", "-", result.study.name).strip("-")[:80] or "study"
-        names.append(name if name not in names else f"{name}-{len(names) + 1}")
-    return names
+        stem = file_stem(result.study)
+        tried = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
+        name = next(each for each in tried if each.casefold() not in names)
+        names[name.casefold()] = name
+    return list(names.values())
+
+
+def _headings(results: Sequence[StudyResult], names: Sequence[str]) -> list[str]:
+    """The title of each study; of those that share one, with the profile, or else the file name, that tells them."""
+    headings = []
+    for result, name in zip(results, names, strict=True):
+        title, profile = result.study.title, result.study.profile
+        alike = [other.study.profile for other in results if other.study.title == title]
+        which = f"profile {profile}" if profile and alike.count(profile) == 1 else name
+        headings.append(f"{title} ({which})" if len(alike) > 1 else title)
+    return headings
 
 
 def _values(column: "pd.Series[Any]") -> str:
@@ -151,12 +183,6 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def _moment(text: str) -> str:
     """An ISO 8601 moment to the minute; what it is not stays as it is."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(\+00:00|Z)?", text)
@@ -168,4 +194,4 @@ def _span(column: "pd.Series[str]") -> str:
     return " to ".join(dict.fromkeys(_moment(moment) for moment in (*moments[:1], *moments[-1:])))
 
 
-__all__ = ["facts_of", "write_report"]
+__all__ = ["facts_of", "file_stem", "write_report"]

@@ -23,7 +23,9 @@ from spurlab.report.summary import (
     estimate,
     estimates,
     groups,
+    networks,
     per_network,
+    varying,
 )
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
@@ -91,6 +93,8 @@ def verdict_of(curve: Curve) -> str:
         return "undecided: no network is left, since one of every seed diverged"
     if curve.points[0].score.models == 0:
         return "undecided: the networks of no seed are complete"
+    if not curve.verdict.adjusted:
+        return "undecided: no n above 0 has been measured"
     without = [
         f"the {why} seeds {', '.join(str(seed) for seed in seeds)}"
         for why, seeds in (("diverged", curve.diverged), ("unfinished", curve.unfinished))
@@ -105,16 +109,15 @@ def _scores(result: StudyResult) -> list[Sheet]:
     points: list[tuple[Cell, ...]] = []
     for group, curve in found:
         where = (*_where(group), curve.pattern, _target(group.dataset, curve.target))
-        first, last = curve.points[0].score, curve.points[-1].score
+        first, last = curve.points[0], curve.points[-1]
         at = Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
-        learnt.append((*where, at, _mean(first), _mean(last)))
+        learnt.append((*where, at, _mean(first.score), _mean(last.score), _count(last.n)))
         points += [(*where, *point) for point in _points(curve)]
     where_headings = ("dataset", "networks", "pattern", "target")
-    largest = max((curve.points[-1].n for _, curve in found), default=0)
     return [
         _slim(
             "When is the pattern learnt?",
-            (*where_headings, "verdict", "score at n = 0", f"score at n = {largest}"),
+            (*where_headings, "verdict", "score at n = 0", "score at the largest n", "largest n"),
             learnt,
             "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)",
         ),
@@ -177,7 +180,7 @@ def _norm(result: StudyResult) -> list[Sheet]:
         found = correlation(group)
         if found.patterns:
             published = _number(PUBLISHED.get(group.dataset), ".2f")
-            summary.append((*_where(group), _number(found.r, ".2f"), _number(found.p, ".2g"), published))
+            summary.append((*_where(group), _number(found.r, ".2f"), _p(found.p), published))
         for pattern, (norm, score) in found.patterns.items():
             lines.append((*_where(group), pattern, _mean(norm, ".2f"), _mean(score)))
     return [
@@ -204,7 +207,7 @@ def _importance(result: StudyResult) -> list[Sheet]:
             for n, mean in line.inside.items():
                 change = _difference(group, "pattern_importance", same, {"n": n}, {"n": 0}, None) if n else None
                 where = (*_where(group), line.pattern, _target(group.dataset, line.target))
-                lines.append((*where, _count(n), _mean(mean, ".3f"), _mean(change, ".3f")))
+                lines.append((*where, _count(n), _mean(mean), _mean(change)))
     headings = ("dataset", "networks", "pattern", "target", "n", "mean importance", "difference to n = 0")
     return [_slim("Importance of the pattern's pixels", headings, lines, "mean [95 % interval] over networks")]
 
@@ -254,6 +257,18 @@ def _regularization(result: StudyResult) -> list[Sheet]:
     return sheets
 
 
+def settings_sheet(rows: pd.DataFrame) -> Sheet | None:
+    """The combinations of settings that were run; None where at most one setting varies."""
+    names = varying(rows)
+    if len(names) < 2:
+        return None
+    lines = [
+        (*(_setting(group.settings[name]) for name in names), _count(networks(group.rows))) for group in groups(rows)
+    ]
+    headings = (*(name.replace("_", " ") for name in names), "networks")
+    return Sheet("Settings that were run", headings, tuple(lines), "networks without marks can stand in several lines")
+
+
 SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
     "gallery": _gallery,
     "parameters": _parameters,
@@ -272,8 +287,8 @@ def _points(curve: Curve) -> list[tuple[Cell, ...]]:
             _count(point.n),
             _mean(point.score),
             _mean(point.difference),
-            "" if point.p is None else _number(point.p, ".2g"),
-            _mean(point.accuracy, ".3f"),
+            "" if point.p is None else _p(point.p),
+            _mean(point.accuracy),
         )
         for point in curve.points
     ]
@@ -298,6 +313,12 @@ def _target(dataset: str, target: int) -> Number:
     return Number(f"{target} ({name})" if name and name != str(target) else str(target), target)
 
 
+def _setting(value: Any) -> Cell:
+    if pd.isna(value):
+        return Number("none", math.inf)
+    return Number(f"{value:g}", value) if isinstance(value, int | float) else str(value)
+
+
 def _count(n: int) -> Number:
     return Number(f"{n:,}", n)
 
@@ -306,7 +327,11 @@ def _number(value: float | int | None, spec: str) -> Cell:
     return "" if value is None or math.isnan(value) else Number(format(value, spec), float(value))
 
 
-def _mean(mean: Estimate | None, spec: str = "") -> Cell:
+def _p(p: float) -> Cell:
+    return Number("< 0.0001", p) if p < 0.0001 else _number(p, ".4f")
+
+
+def _mean(mean: Estimate | None, spec: str = ".3f") -> Cell:
     return "" if mean is None or mean.models == 0 else Number(_ZERO.sub(r"\1", format(mean, spec)), mean.value)
 
 

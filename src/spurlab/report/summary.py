@@ -93,6 +93,11 @@ def groups(rows: pd.DataFrame) -> list[Group]:
     return [Group(settings, part, label) for (settings, part), label in zip(split, labels, strict=True)]
 
 
+def varying(rows: pd.DataFrame) -> list[str]:
+    """The settings that are not the same in all rows."""
+    return [name for name in SETTINGS if name in rows.columns and rows[name].nunique(dropna=False) > 1]
+
+
 def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fewest settings, dataset apart, that tell all groups of each dataset from each other; in words."""
     names = [name for name in settings[0] if name != "dataset"]
@@ -144,7 +149,7 @@ def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[fl
     chosen = rows["measure"] == measure
     for name, value in where.items():
         chosen &= rows[name] == value
-    return _averaged(rows[chosen], ["seed"])
+    return averaged(rows[chosen], ["seed"])
 
 
 def estimates(
@@ -156,12 +161,12 @@ def estimates(
     """
     if rows.empty:
         return {}
-    per_seed = _averaged(rows, [*by, "seed"]).dropna()
+    per_seed = averaged(rows, [*by, "seed"]).dropna()
     cells = per_seed.groupby(list(by), sort=False)
     return {key: estimate(values, bounds) for key, values in cells}
 
 
-def _averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
+def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     """Means that are NaN where any of the numbers is."""
     cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
     return cells["mean"].where(cells["count"] == cells["size"])

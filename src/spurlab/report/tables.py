@@ -11,6 +11,8 @@ from spurlab.report.sheets import Number, Sheet, curve_sheet, study_sheets, verd
 from spurlab.report.summary import Curve, curves, groups
 from spurlab.studies import StudyResult, Verdict
 
+_MOST = 4  # curves with a table of their own
+
 
 def curve_table(curve: Curve, target_name: str) -> Table:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy; the verdict above."""
@@ -19,20 +21,21 @@ def curve_table(curve: Curve, target_name: str) -> Table:
 
 
 def study_tables(result: StudyResult) -> list[Table]:
-    """The tables that suit the study; for scores, one for each curve, and of several the verdicts last."""
+    """The tables that suit the study; for scores, one for each of up to four curves; of several, the verdicts last."""
     sheets = study_sheets(result)
     if result.study.figure != "scores":
         return [as_table(sheet) for sheet in sheets]
-    found = [
+    found = [(group, curve) for group in groups(result.rows) for curve in curves(group.rows)]
+    each = [
         curve_sheet(
             curve,
             f"{panel_title(group.dataset, group.label, curve.pattern, target_title(group.dataset, curve.target))}: "
             f"{verdict_of(curve)}",
         )
-        for group in groups(result.rows)
-        for curve in curves(group.rows)
+        for group, curve in found
+        if len(found) <= _MOST
     ]
-    return [as_table(sheet) for sheet in (*found, *(sheets[:1] if len(found) > 1 else []))]
+    return [as_table(sheet) for sheet in (*each, *(sheets[:1] if len(found) > 1 else []))]
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> Table:

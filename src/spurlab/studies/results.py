@@ -60,8 +60,11 @@ class StudyResult:
                 f"the weights in {path} are damaged ({error}). Remove the file and run the study again."
             ) from error
 
-    def write(self) -> list[Path]:
+    def write(self, stem: str | None = None) -> list[Path]:
         """Write the rows as CSV to read and Parquet to compute with.
+
+        Args:
+            stem: the files' name without its ending; None: the study's name.
 
         Returns:
             The files.
@@ -69,7 +72,7 @@ class StudyResult:
         Raises:
             StoreError: they cannot be written.
         """
-        paths = [self.folder / f"{self.study.name}{ending}" for ending in (".csv", ".parquet")]
+        paths = [self.folder / f"{stem or self.study.name}{ending}" for ending in (".csv", ".parquet")]
         try:
             self.rows.to_csv(paths[0], index=False)
             self.rows.to_parquet(paths[1], index=False)

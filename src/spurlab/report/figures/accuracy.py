@@ -15,6 +15,7 @@ from spurlab.report.figures.style import (
     describe,
     dodged,
     draw_estimates,
+    outer_labels,
     pattern_look,
     sentence,
     sheet,
@@ -49,12 +50,12 @@ def draw(result: StudyResult) -> Figure:
     if result.rows["target"].nunique() > 1:
         note = "Mean over the targets. " + note
     figure, body = sheet(title, 3.1 * -(-len(panels) // columns), note, legend)
-    for i, (axes, (group, lines)) in enumerate(zip(axes_grid(body, len(panels), columns), panels, strict=True)):
+    grid = axes_grid(body, len(panels), columns)
+    for axes, (group, lines) in zip(grid, panels, strict=True):
         _draw(axes, group.dataset, lines, looks)
         axes.set_title(panel_title(group.dataset, group.label))
-        axes.set_ylabel("" if i % columns else "test accuracy")
-        if i + columns < len(panels):
-            axes.set_xlabel("")
+        axes.set_ylabel("test accuracy")
+    outer_labels(grid, columns)
     return describe(figure, " ".join(_words(group, lines) for group, lines in panels))
 
 

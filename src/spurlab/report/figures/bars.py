@@ -11,6 +11,7 @@ from spurlab.report.figures.style import (
     dodged,
     draw_estimates,
     look,
+    outer_labels,
     sentence,
     share_axis,
     sheet,
@@ -47,17 +48,16 @@ def draw(result: StudyResult) -> Figure:
         panel_title(dataset, pattern, target_title(dataset, target) if several else "")
         for dataset, pattern, target in panels
     ]
-    for i, (axes, name, panel) in enumerate(zip(grid, names, panels.values(), strict=True)):
+    for axes, name, panel in zip(grid, names, panels.values(), strict=True):
         places = count_axis(axes, sorted({n for line in panel.values() for n in line}))
         for place in list(places.values())[:-1]:
             axes.axvline(place + 0.5, color="#DDDDDD", linewidth=0.7)
         for way, line in panel.items():
             at = [places[n] + dodged(ways.index(way), len(ways), 0.7) for n in line]
             draw_estimates(axes, at, list(line.values()), looks[way], way, line="", markersize=6.0)
-        share_axis(axes, "" if i % columns else "spurious score")
+        share_axis(axes, "spurious score")
         axes.set_title(name)
-        if i + columns < len(panels):
-            axes.set_xlabel("")
+    outer_labels(grid, columns)
     words = [
         f"{name}: " + "; ".join(_words(way, line) for way, line in panel.items())
         for name, panel in zip(names, panels.values(), strict=True)

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 import torch
 from jaxtyping import Float
 from matplotlib.figure import Figure, SubFigure
@@ -32,7 +33,8 @@ class Line:
         title: says which.
         pattern: its name.
         target: where it was planted.
-        maps: by n, the importance of each pixel in the network of the first seed; empty where no weights are kept.
+        maps: by n, the importance of each pixel in the networks of one seed, the first of those that have most n;
+            empty where no weights are kept.
         inside: by n, the mean importance over the pattern's box, over networks.
     """
 
@@ -60,8 +62,8 @@ def draw(result: StudyResult) -> Figure:
     pixels = torch.cat([each.flatten() for line in with_maps for each in line.maps.values()])
     low, high = (float(pixels.quantile(share)) for share in (0.002, 0.998))
     note = (
-        "The darker, the larger the largest weight from this pixel to the first hidden layer, in the network of the "
-        "first seed; outlined: the pattern. Below: mean over the outlined pixels and networks. "
+        "The darker, the larger the largest weight from this pixel to the first hidden layer, in the networks of "
+        "one seed; outlined: the pattern. Below: mean over the outlined pixels and networks. "
     )
     side = min(2.0, 8.0 / columns)
     figure, body = sheet(title, (side + 0.75) * len(with_maps), note + small_print(result))
@@ -80,15 +82,22 @@ def lines_of(result: StudyResult, group: Group, maps: bool = True) -> list[Line]
         means = {int(n): estimate(per_network(mine, "pattern_importance", n=n)) for n in sorted(mine["n"].unique())}
         inside = {n: mean for n, mean in means.items() if mean.models}
         drawn: dict[int, Float[Tensor, "h w"]] = {}
-        for n in list(inside)[:_MOST] if maps else ():
-            first = mine[(mine["n"] == n) & mine["value"].notna()].sort_values("seed").iloc[0]
-            if (weights := result.weights(str(first["training"]))) is not None:
+        for n, training in _of_one_seed(mine[mine["n"].isin(list(inside)[:_MOST])]).items() if maps else ():
+            if (weights := result.weights(training)) is not None:
                 one = importance_map(weights, group.dataset)
                 drawn |= {n: one} if one is not None else {}
         title = panel_title(group.dataset, group.label, f"{pattern}, {target_title(group.dataset, int(target))}")
         if inside:
             found.append(Line(title, str(pattern), int(target), drawn, inside))
     return found
+
+
+def _of_one_seed(rows: pd.DataFrame) -> dict[int, str]:
+    """By n, the network of the first seed that has every n; where none has, of the first of those that have most."""
+    found = rows[rows["value"].notna()].sort_values(["seed", "n"])
+    counts = found.groupby("seed")["n"].nunique()
+    mine = found[found["seed"] == counts.idxmax()] if len(counts) else found
+    return {int(n): str(training) for n, training in zip(mine["n"], mine["training"], strict=True)}
 
 
 def importance_map(weights: dict[str, Tensor], dataset: str) -> Float[Tensor, "h w"] | None:

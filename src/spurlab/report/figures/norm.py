@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import pearsonr
 
 from spurlab.report.figures.notes import panel_title, small_print
 from spurlab.report.figures.style import (
@@ -18,8 +19,8 @@ from spurlab.report.figures.style import (
     share_axis,
     sheet,
 )
-from spurlab.report.summary import SHARE, Group, estimate, groups, per_network
-from spurlab.stats import Estimate
+from spurlab.report.summary import SHARE, Group, averaged, estimate, groups, per_network
+from spurlab.stats import Estimate, pearson
 from spurlab.studies import StudyResult
 
 
@@ -47,7 +48,8 @@ def draw(result: StudyResult) -> Figure:
     columns = min(2, len(panels))
     note = "A point is the mean of one pattern over n > 0, targets and networks; r is Pearson's, over patterns. "
     figure, body = sheet(title, 3.4 * -(-len(panels) // columns), note + small_print(result))
-    for i, (axes, (group, found)) in enumerate(zip(axes_grid(body, len(panels), columns), panels, strict=True)):
+    grid = axes_grid(body, len(panels), columns)
+    for i, (axes, (group, found)) in enumerate(zip(grid, panels, strict=True)):
         _draw(axes, found)
         axes.set_title(f"{panel_title(group.dataset, group.label)}: {_outcome(found)}")
         axes.set_ylabel("" if i % columns else "mean spurious score")
@@ -60,19 +62,28 @@ def draw(result: StudyResult) -> Figure:
 
 
 def correlation(group: Group) -> Correlation:
-    """Mean norm and mean score of each pattern, and how the two go together."""
-    rows = group.rows[(group.rows["measure"] == "empirical_norm") | (group.rows["n"] > 0)]
+    """Mean norm and mean score of each pattern, and how the two go together, as claim 4 has it.
+
+    Scores are over the n that all patterns and targets have, and over the seeds that have them all, control included.
+    """
+    scores = group.rows[group.rows["measure"] == "spurious_score"]
+    marked = scores[scores["n"] > 0]
+    if marked.empty:
+        return Correlation({}, math.nan, math.nan)
+    patterns, targets = (list(dict.fromkeys(marked[name].dropna())) for name in ("pattern", "target"))
+    table = averaged(scores, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
+    counts = [n for n in scores["n"].unique() if all((*cell, n) in table for cell in product(patterns, targets))]
+    whole = table[list(product(patterns, targets, counts))].dropna()
     found = {}
-    for name in dict.fromkeys(rows["pattern"].dropna()):
-        norm = estimate(per_network(rows, "empirical_norm", pattern=name))
-        score = estimate(per_network(rows, "spurious_score", pattern=name), SHARE)
+    for name in patterns:
+        norm = estimate(per_network(group.rows, "empirical_norm", pattern=name))
+        cells = [(name, target, n) for target, n in product(targets, counts) if n > 0]
+        score = estimate(whole[cells].mean(axis=1), SHARE)
         if norm.models and score.models:
             found[str(name)] = (norm, score)
-    x, y = ([pair[side].value for pair in found.values()] for side in (0, 1))
-    if len(found) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
-        return Correlation(found, math.nan, math.nan)
-    r, p = pearsonr(x, y)
-    return Correlation(found, float(r), float(p))
+    x, y = (torch.tensor([pair[side].value for pair in found.values()], dtype=torch.float64) for side in (0, 1))
+    r = pearson(x, y)
+    return Correlation(found, r.r, r.p)
 
 
 def _outcome(found: Correlation) -> str:

@@ -209,6 +209,7 @@ def _level_axis(axes: Axes, setting: str, levels: Sequence[float]) -> dict[float
 
 
 def level_label(level: float) -> str:
+    """The level as it stands at an axis: "0", "none" (clipping at infinity), "0.05", "10⁻⁵"."""
     if level == 0 or math.isinf(level):
         return "0" if level == 0 else "none"
     power = math.log10(level)

@@ -18,6 +18,7 @@ from spurlab.report.figures.style import (
     describe,
     dodged,
     draw_estimates,
+    outer_labels,
     pattern_look,
     sentence,
     share_axis,
@@ -45,13 +46,11 @@ def draw(result: StudyResult) -> Figure:
     patterns = list(dict.fromkeys(curve.pattern for _, _, mine in panels for curve in mine))
     columns = 2
     figure, body = sheet(title, 3.0 * -(-len(panels) // columns), note, _legend(patterns))
-    for i, (axes, (where, _, mine)) in enumerate(zip(axes_grid(body, len(panels), columns), panels, strict=True)):
+    grid = axes_grid(body, len(panels), columns)
+    for axes, (where, _, mine) in zip(grid, panels, strict=True):
         _draw_scores(axes, mine, patterns)
         axes.set_title(where)
-        if i % columns:
-            axes.set_ylabel("")
-        if i + columns < len(panels):
-            axes.set_xlabel("")
+    outer_labels(grid, columns)
     return describe(figure, " ".join(f"{where}: {_words(mine)}" for where, _, mine in panels))
 
 

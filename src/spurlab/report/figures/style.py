@@ -17,6 +17,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from spurlab.stats import Estimate
+from spurlab.studies import FolderError
 
 P = ParamSpec("P")
 
@@ -78,6 +79,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
     Returns:
         The files, ``stem`` with the three endings.
+
+    Raises:
+        FolderError: they cannot be written there.
     """
     words = spoken(figure)
     metadata: dict[str, dict[str, Any]] = {  # no date and no version
@@ -91,10 +95,22 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for ending, about in metadata.items():
         path = stem.with_name(stem.name + ending)
-        with style():
+        with style(), writing(stem.parent):
             figure.savefig(path, dpi=200, metadata=about)
         paths.append(path)
     return paths
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """A folder that cannot be written to, or is full, is said in a sentence: `FolderError`."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(
+            f"figures and pages cannot be written to {folder} ({error.strerror or error}). "
+            "Make room there, or use a folder that you may write to."
+        ) from error
 
 
 def describe(figure: Figure, words: str) -> Figure:
@@ -241,3 +257,12 @@ def axes_grid(body: SubFigure, count: int, columns: int) -> list[Axes]:
     rows = math.ceil(count / columns)
     grid = body.add_gridspec(rows, columns)
     return [body.add_subplot(grid[i // columns, i % columns]) for i in range(count)]
+
+
+def outer_labels(grid: Sequence[Axes], columns: int) -> None:
+    """Axis labels only where no panel stands to the left or below."""
+    for i, axes in enumerate(grid):
+        if i % columns:
+            axes.set_ylabel("")
+        if i + columns < len(grid):
+            axes.set_xlabel("")
