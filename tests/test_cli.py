@@ -143,7 +143,8 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
     rows = json.loads(first.stdout)
     assert len(rows) == 2 * 2 * 2 * 2
     assert {"measure", "value", "pattern", "target", "n", "seed", "dataset", "epochs", "torch"} <= set(rows[0])
-    files = [f"quickstart.{ending}" for ending in ("csv", "parquet", "pdf", "png", "svg")] + ["results.sqlite"]
+    endings = ("csv", "parquet", "pdf", "png", "svg")
+    files = [*(f"quickstart.{ending}" for ending in endings), "results.sqlite", "weights"]
     assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == files
     before = (tmp_path / "out" / "quickstart.csv").read_bytes()
     elsewhere = spurlab("run", "quickstart", *TINY, "--out", "elsewhere", "--json")

@@ -251,7 +251,7 @@ Device = Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")]
 Folder = Annotated[Path, typer.Argument(help="A folder that `spurlab run` has filled.")]
 
 
-def _show_version(asked: bool) -> None:
+def _show_version(asked: bool | None) -> None:
     if asked:
         from spurlab import __version__
 
@@ -262,8 +262,8 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def about(
     version: Annotated[
-        bool, typer.Option("--version", help="The version of Spurlab.", is_eager=True, callback=_show_version)
-    ] = False,
+        bool | None, typer.Option("--version", help="The version of Spurlab.", is_eager=True, callback=_show_version)
+    ] = None,
 ) -> None:
     """A laboratory for spurious correlations in neural networks."""
 

@@ -1,5 +1,6 @@
 """What all figures share: size, colours, the places of title, legend and small print, and how a figure is written."""
 
+import errno
 import math
 import textwrap
 import warnings
@@ -17,7 +18,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from spurlab.stats import Estimate
-from spurlab.studies import FolderError
+from spurlab.studies import FolderError, StoreError
 
 P = ParamSpec("P")
 
@@ -103,14 +104,19 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """A folder that cannot be written to, or is full, is said in a sentence: `FolderError`."""
+    """What cannot be written is said in a sentence.
+
+    Raises:
+        FolderError: nobody may write there, or it is no folder.
+        StoreError: it failed, as on a full disk.
+    """
     try:
         yield
     except OSError as error:
-        raise FolderError(
-            f"figures and pages cannot be written to {folder} ({error.strerror or error}). "
-            "Make room there, or use a folder that you may write to."
-        ) from error
+        what = f"{error.filename or folder} cannot be written ({error.strerror or error})."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise FolderError(f"{what} Use a folder that you may write to.") from error
+        raise StoreError(f"{what} What was measured is kept: make room, and the same command goes on.") from error
 
 
 def describe(figure: Figure, words: str) -> Figure:
