@@ -168,8 +168,9 @@ class _Watch:
             training.key(checksums[training.setting.dataset]): training.setting.recipe.epochs
             for training in work.requests
         }
-        self._total = sum(self._epochs[key] for key in self.missing())
-        self._start, self._done, self._networks = time.perf_counter(), 0, len(self._wanted) - len(self.missing())
+        missing = self.missing()
+        self._total = sum(self._epochs[key] for key in missing)
+        self._start, self._done, self._networks = time.perf_counter(), 0, len(self._wanted) - len(missing)
         self._running: dict[tuple[str, ...], tuple[Task, int]] = {}
         self._tell()
 
