@@ -24,7 +24,7 @@ from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Seen, predictions
 from spurlab.studies.store import Finished, Request, StoreError, weights_file
 from spurlab.studies.study import StudyError
-from spurlab.training import Ensemble, Member, Progress, fit
+from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ def perform(
     networks = {i: _kept(path, task.trainings[i], data) for i, path in enumerate(files) if path.is_file()}
     fresh = [i for i in range(len(files)) if i not in networks]
     if fresh:
-        ensemble = _trained([task.trainings[i] for i in fresh], data, task.device, progress)
+        trainings = [task.trainings[i] for i in fresh]
+        members = [Member(planted(data, training), training.seed) for training in trainings]
+        ensemble = _trained(task, members, [training.setting.recipe for training in trainings], data, progress)
         networks |= {i: (ensemble.member(j), bool(ensemble.diverged[j])) for j, i in enumerate(fresh)}
     trained = time.perf_counter()
     values = tuple(_measured(task, data, [networks[i] for i in range(len(files))]))
@@ -187,16 +189,21 @@ Network = tuple[nn.Module, bool]  # and whether it diverged
 
 
 def _trained(
-    trainings: Sequence[Training], data: Dataset, device: str, progress: Callable[[Progress], None]
+    task: Task,
+    members: Sequence[Member],
+    recipes: Sequence[Recipe],
+    data: Dataset,
+    progress: Callable[[Progress], None],
 ) -> Ensemble:
+    """The members of one group, in this process."""
     return fit(
-        trainings[0].setting.architecture,
-        [Member(planted(data, training), training.seed) for training in trainings],
-        [training.setting.recipe for training in trainings],
+        task.trainings[0].setting.architecture,
+        members,
+        recipes,
         classes=data.classes,
-        group_size=len(trainings),
+        group_size=len(members),
         workers=0,
-        device=device,
+        device=task.device,
         progress=progress,
     )
 
@@ -259,16 +266,8 @@ def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
     rows = torch.linspace(0, len(data.train) - 1, min(steps * recipes[0].batch_size, len(data.train))).long()
     few = Planted.none(data.train[rows])
     ends: list[float] = []  # of epochs; the first touches memory for the first time, the second is timed
-    ensemble = fit(
-        task.trainings[0].setting.architecture,
-        [Member(few, training.seed) for training in task.trainings],
-        recipes,
-        classes=data.classes,
-        group_size=len(recipes),
-        workers=0,
-        device=task.device,
-        progress=lambda _: ends.append(time.perf_counter()),
-    )
+    members = [Member(few, training.seed) for training in task.trainings]
+    ensemble = _trained(task, members, recipes, data, lambda _: ends.append(time.perf_counter()))
     start = time.perf_counter()
     list(_measured(task, data, [(ensemble.member(i), False) for i in range(len(recipes))]))
     halfway = len(ends) // 2
