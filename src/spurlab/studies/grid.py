@@ -5,12 +5,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 from typing import Any, NamedTuple
 
 from spurlab.patterns import How
 from spurlab.studies.study import Study, recipe_from_json
-from spurlab.training import Recipe
+from spurlab.training import Recipe, evenly
 
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
 TRAINING_VERSION = 1
@@ -145,10 +145,4 @@ def groups_of(
         setting = training.setting
         kind = setting.dataset, setting.architecture, setting.recipe.shared, count
         kinds.setdefault(kind, []).append(training)
-    groups = []
-    for same in kinds.values():
-        parts = -(-len(same) // group_size)
-        parts = min(-(-parts // max(workers, 1)) * max(workers, 1), len(same))
-        bounds = [-(-len(same) * part // parts) for part in range(parts + 1)]
-        groups += [same[low:high] for low, high in pairwise(bounds)]
-    return groups
+    return [group for same in kinds.values() for group in evenly(same, group_size, workers)]

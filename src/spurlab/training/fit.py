@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import nn
@@ -22,6 +22,7 @@ from spurlab.training.workers import Job, run_in_workers
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 EngineName = Literal["auto", "lockstep", "plain"]
 
 
@@ -180,10 +181,18 @@ def grouped(
     kinds = [(shared.index(shared[i]) if shared else 0, len(member.data)) for i, member in enumerate(members)]
     groups = []
     for _, same in groupby(sorted(range(len(members)), key=kinds.__getitem__), key=kinds.__getitem__):
-        places = list(same)
-        parts = -(-len(places) // group_size)
-        if workers > 1:
-            parts = min(-(-parts // workers) * workers, len(places))
-        bounds = [-(-len(places) * part // parts) for part in range(parts + 1)]
-        groups += [places[low:high] for low, high in pairwise(bounds)]
+        groups += evenly(list(same), group_size, workers)
     return groups
+
+
+def evenly(items: Sequence[T], group_size: int, workers: int) -> list[list[T]]:
+    """The items in order, in groups of at most `group_size` that differ by one at most and keep all workers busy.
+
+    >>> evenly(range(5), 4, 1), evenly(range(5), 4, 3)
+    ([[0, 1, 2], [3, 4]], [[0, 1], [2, 3], [4]])
+    """
+    parts = -(-len(items) // group_size)
+    if workers > 1:
+        parts = min(-(-parts // workers) * workers, len(items))
+    bounds = [-(-len(items) * part // parts) for part in range(parts + 1)]
+    return [list(items[low:high]) for low, high in pairwise(bounds)]
