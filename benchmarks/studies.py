@@ -1,9 +1,10 @@
-"""What the study engine costs beside the training: planning, reading back, and running.
+"""What the study engine costs beside the training: planning, reading back, and running; and whether plans come true.
 
     python benchmarks/studies.py [--json]
 
 Planning and reading are medians. The overhead is the time that `run` takes beyond training and measuring,
-as a share of the training, in this process and on the data that come with the package.
+as a share of the training, in this process and on the data that come with the package. Plan against run is the
+larger of the two times over the smaller, with the worker processes of this machine.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spurlab.data import load
-from spurlab.studies import EXECUTORS, Store, Study, load_study, rows_of, run, work_of
+from spurlab.studies import EXECUTORS, Store, Study, load_study, plan, rows_of, run, work_of
 from spurlab.studies.executors import local
 from spurlab.studies.store import Finished
 
@@ -50,7 +51,7 @@ def planning(cells: int) -> float:
         def plan() -> None:
             work = work_of(study, data)
             assert len(work.cells) == cells
-            missing = store.missing(work.keyed())
+            missing = store.missing(work.wanted)
             tasks = [left for task in work.tasks(2, 10**10, Path(folder)) if (left := task.only(missing)) is not None]
             assert sum(len(task.trainings) for task in tasks) == len(missing)
 
@@ -92,21 +93,34 @@ def overhead() -> tuple[float, float]:
     return inside[0], whole - sum(inside)
 
 
+def plan_against_run() -> tuple[float, float]:
+    """Seconds that the plan expects of a study, and seconds that it takes."""
+    study = load_study("quickstart", changes=["n=[0, 3, 10]", f"seed={list(range(12))}", "recipe.epochs=8"])
+    with tempfile.TemporaryDirectory() as folder:
+        expected = plan(study, Path(folder)).seconds
+        start = time.perf_counter()
+        run(study, Path(folder))
+        assert expected
+        return expected, time.perf_counter() - start
+
+
 def main() -> None:
     """Measure, and show what was measured beside its goal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     as_json = parser.parse_args().json
+    expected, taken = plan_against_run()
     training, beyond = overhead()
     lines = [
         ("planning 10,000 cells, s", planning(10_000), 2.0),
         ("reading back 100,000 rows, s", reading(100_000), 1.0),
         ("overhead, share of training", beyond / training, 0.02),
+        ("plan against run, ratio", max(expected / taken, taken / expected), 1.5),
     ]
     if as_json:
         print(json.dumps({what: measured for what, measured, _ in lines}))
         return
-    table = Table(title=f"The study engine (overhead over {training:.0f} s of training)")
+    table = Table(title=f"The study engine (overhead over {training:.0f} s of training, plan of {taken:.0f} s)")
     for heading in ("what", "measured", "goal", "met"):
         table.add_column(heading, justify="left" if heading == "what" else "right")
     for what, measured, goal in lines:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spurlab.data import Dataset
-    from spurlab.studies import Study, StudyProgress, StudyResult, Verdict
+    from spurlab.studies import Study, StudyResult, Verdict
 
 app = typer.Typer(
     name="spurlab",
@@ -290,11 +290,12 @@ def run_study(
 
     Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
     """
+    from spurlab.progress import study_bar
     from spurlab.studies import decide, run
 
     what, folder = _study(study, profile, set_, only), _folder(out, study)
     command = shlex.join(_command(study, profile, set_, only, folder, device))
-    with _stops_cleanly(), _study_bar(what.name) as advance:
+    with _stops_cleanly(), study_bar(what.name) as advance:
         result = run(
             what,
             folder,
@@ -344,10 +345,11 @@ def plan_study(
     """
     from dataclasses import asdict
 
+    from spurlab.progress import waiting
     from spurlab.studies import plan
 
     what, folder = _study(study, profile, set_, only), _folder(out, study)
-    with _waiting("training a few steps of each kind" if time_ else ""):
+    with waiting("training a few steps of each kind" if time_ else ""):
         found = plan(
             what,
             folder,
@@ -477,65 +479,6 @@ def _stops_cleanly() -> "Iterator[None]":
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, as batch systems send it: it stops as Ctrl-C does."""
-
-
-@contextmanager
-def _waiting(what: str) -> "Iterator[None]":
-    """A spinner on stderr where that is a terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if what and sys.stdout.isatty() and console.is_terminal:
-        with console.status(what):
-            yield
-    else:
-        yield
-
-
-@contextmanager
-def _study_bar(name: str) -> "Iterator[Callable[[StudyProgress], None]]":
-    """A bar for the whole study on stderr and a line for each group under way; one line where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    if not (sys.stdout.isatty() and console.is_terminal):
-        said = False
-
-        def say(now: "StudyProgress") -> None:
-            nonlocal said
-            if now.of and not said:
-                left = now.of - now.networks
-                what = (
-                    f"training {left} of {now.of} networks ..." if left else f"all {now.of} networks are here already"
-                )
-                print(f"{name}: {what}", file=sys.stderr)
-            said = True
-
-        yield say
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, console=console, transient=True) as bar:
-        from spurlab.report import duration
-
-        overall = bar.add_task(name, total=None, state="starting")
-        inner: dict[str, Any] = {}
-
-        def advance(now: "StudyProgress") -> None:
-            left = "" if now.seconds_left == float("inf") else f", {duration(now.seconds_left)} left"
-            state = f"{now.networks}/{now.of} networks{left}"
-            if now.waiting:
-                state = f"waiting for another process to finish {now.waiting} networks"
-            bar.update(overall, completed=now.done, total=max(now.total, 1), state=state)
-            under_way = {f"  {what} #{place}": (done, of) for place, (what, done, of) in enumerate(now.running, 1)}
-            for gone in set(inner) - set(under_way):
-                bar.remove_task(inner.pop(gone))
-            for what, (done, of) in under_way.items():
-                if what not in inner:
-                    inner[what] = bar.add_task(what.rpartition(" #")[0], total=of, state="")
-                bar.update(inner[what], completed=done, total=of, state=f"epoch {done}/{of}")
-
-        yield advance
 
 
 def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:

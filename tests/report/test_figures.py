@@ -1,6 +1,7 @@
 """Every figure shows the numbers of its rows, and can be made whatever is missing."""
 
 import math
+from itertools import pairwise
 from typing import get_args
 
 import matplotlib as mpl
@@ -9,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, ttest_rel
 
 from spurlab.report import FIGURES, curves, groups, pattern_gallery, save_figure, score_figure, study_figure
 from spurlab.report.figures import spoken
 from spurlab.report.figures.importance import lines_of as maps_of
-from spurlab.report.figures.norm import correlation
+from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.regularization import sweeps
 from spurlab.stats import Estimate
 from spurlab.studies import decide
@@ -109,14 +110,18 @@ def test_the_quickstart_stands_beside_marked_images(results, mini):
     assert images[3][:5, :5].min() == 1.0  # the square of S3
 
 
-def test_accuracy_is_averaged_over_targets_and_stands_on_the_papers_band(results):
+def test_accuracy_is_a_difference_within_each_seed_over_the_targets(results):
     rows = results.rows(("accuracy",), datasets=("mnist",), patterns=("R3",), targets=(0, 1))
     axes = all_axes(study_figure(results.of(rows, "accuracy")))[0]
-    means, _ = lines_of(axes)["R3"]
-    wanted = rows.groupby("n")["value"].mean()
-    assert means == pytest.approx(wanted.to_list())
-    (band,) = axes.patches
-    assert (band.get_y(), band.get_height()) == pytest.approx((0.976, 0.007))  # printed: .976 to .983
+    means, ends = lines_of(axes)["R3"]
+    table = rows.groupby(["seed", "n"])["value"].mean().unstack()
+    for mean, end, n in zip(means, ends, (3, 10, 100), strict=True):
+        assert mean == pytest.approx(table[n].mean() - table[0].mean())
+        assert end == pytest.approx(tuple(ttest_rel(table[n], table[0]).confidence_interval(0.95)))
+    (margin,) = (patch for patch in axes.patches if patch.get_height() != 1)
+    assert (margin.get_y(), margin.get_height()) == pytest.approx((-0.01, 0.02))
+    assert f"{table[0].mean():.3f} [" in axes.get_title(loc="left")
+    assert "paper: 0.976 to 0.983" in axes.get_title(loc="left").replace("\n", " ")
 
 
 def test_norm_titles_say_the_correlation_over_patterns(results):
@@ -124,8 +129,10 @@ def test_norm_titles_say_the_correlation_over_patterns(results):
     axes = study_figure(results.of(rows, "norm")).axes[0]
     norms = rows[rows["measure"] == "empirical_norm"].groupby("pattern")["value"].mean()
     scores = rows[(rows["measure"] == "spurious_score") & (rows["n"] > 0)].groupby("pattern")["value"].mean()
-    r, p = pearsonr(norms, scores.loc[norms.index])
-    assert f"r = {r:.2f}, p = {p:.3f}" in axes.get_title(loc="left")
+    found = pearsonr(norms, scores.loc[norms.index])
+    low, high = found.confidence_interval(0.95)
+    said = f"r = {found.statistic:.2f} [{low:.2f}, {high:.2f}], p = {found.pvalue:.3f}"
+    assert said in axes.get_title(loc="left").replace("\n", " ")
     points = {each.get_label(): each[0].get_xydata()[0] for each in axes.containers}
     for pattern in norms.index:
         assert points[pattern] == pytest.approx([norms[pattern], scores[pattern]])
@@ -140,7 +147,7 @@ def test_norm_and_claim_leave_out_the_same_seeds(results):
     rows.loc[scored & lost & (rows["n"] == 0), "value"] = math.nan
     norms = rows[~scored].groupby("pattern")["value"].mean()
     scores = rows[scored & ~lost & (rows["n"] > 0)].groupby("pattern")["value"].mean()
-    found = correlation(groups(rows)[0])
+    found = norms_and_scores(groups(rows)[0]).correlation
     assert (found.r, found.p) == pytest.approx(tuple(pearsonr(norms, scores)))
     (verdict,) = decide(rows, [4])
     assert any(f"r = {found.r:.2f} " in part.finding for part in verdict.parts)
@@ -183,6 +190,25 @@ def test_bars_put_the_optimizers_side_by_side(results):
         wanted = rows[rows["optimizer"] == name].groupby("n")["value"].mean()
         assert means == pytest.approx(wanted.to_list())
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "3", "10"]
+    dots = sorted(y for line in axes.get_lines() if line.get_marker() == "." for y in line.get_ydata())
+    assert dots == pytest.approx(sorted(rows["value"]))  # each network once
+
+
+def test_long_panel_titles_stay_beside_each_other(results):
+    """Several settings of the recipe tell the panels apart: every title ends before the next panel begins."""
+    variants = [
+        {"optimizer": name, "input_noise": 0.25, "clip_norm": clip, "epochs": epochs}
+        for name in ("adam", "sgd")
+        for clip, epochs in ((0.125, 100), (None, 250))
+    ]
+    rows = results.rows(patterns=("R3",), targets=(0,), variants=variants)
+    figure = study_figure(results.of(rows, "scores"))
+    figure.draw_without_rendering()
+    titles = [axes._left_title.get_window_extent() for axes in figure.axes]
+    assert len(titles) == 4
+    for first, second in pairwise(titles):
+        assert not first.overlaps(second)
+    assert max(title.x1 for title in titles) <= figure.bbox.x1
 
 
 def test_sweeps_part_settings_and_order_levels_by_strength(results):
@@ -205,7 +231,7 @@ def test_diverged_networks_and_the_profile_stand_in_the_small_print(results):
     figure = study_figure(results.of(rows, "scores"))
     small = " ".join(text.get_text() for part in figure.subfigs for text in part.texts).replace("\n", " ")
     assert "1 diverged network is left out" in small
-    assert "20 networks, 10 epochs, profile quick" in small
+    assert "20 networks in all, 10 epochs, profile quick" in small
     assert "60,000 of Fashion-MNIST" in small
 
 

@@ -104,6 +104,15 @@ def test_rows_that_cannot_decide_leave_undecided(number, rows):
     json.dumps(found.record())
 
 
+def test_the_interval_of_a_difference_of_scores_ends_at_one():
+    """Student's interval around +.75 would reach beyond 1, where no difference can be."""
+    found = part(verdict(1, frame({("R3", 0, 0): [0.9, 0.0, 0, 0, 0], ("R3", 0, 3): [0.93] * 5})), "mnist, target 0")
+    difference = scipy.stats.ttest_rel([0.93] * 5, [0.9, 0.0, 0, 0, 0])
+    low, high = difference.confidence_interval(0.95)
+    assert high > 1
+    assert f"+0.750 [{low:+.3f}, +1.000]" in found.finding
+
+
 def test_every_claim_says_what_it_is_and_what_to_run():
     found = decide(pd.DataFrame())
     assert [v.claim.number for v in found] == [1, 2, 3, 4, 7, 8, 9, 11]
@@ -341,7 +350,7 @@ def test_a_part_without_an_effect_is_reproduced_as_often_as_the_level_says():
     """
     draws = torch.randn(1000, 2, 5, generator=rng_for(0, "test"), dtype=torch.float64)
     table = Seeds({}, (0, 1, 2, 3, 4), "", frozenset({"a"}))
-    passed = sum(settle([above("", table, high, low)])[0].outcome == "reproduced" for high, low in draws)
+    passed = sum(settle([above("", table, high, low, bounds=None)])[0].outcome == "reproduced" for high, low in draws)
     assert abs(passed - 50) <= 28
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -26,18 +27,28 @@ weights = true
 """
 
 
-@pytest.fixture
-def study(tmp_path):
-    path = tmp_path / "short.toml"
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / "short.toml"
     path.write_text(STUDY)
 
     def start(out):
         command = [sys.executable, "-m", "spurlab.cli", "run", str(path), "--out", str(out), "--json"]
         return subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
 
     return start
+
+
+@pytest.fixture(scope="module")
+def whole(study, tmp_path_factory):
+    """The folder of a run that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    with study(folder) as process:
+        assert process.wait(timeout=300) == 0, process.stderr.read().decode()
+    return folder
 
 
 def finished(folder):
@@ -55,16 +66,13 @@ def wait_for_more(process, folder, than):
         time.sleep(0.2)
 
 
-def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, tmp_path):
+def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, whole, tmp_path):
     """SIGKILL to the program alone: its workers must find out by themselves.
 
     Odd kills come at a moment of the start or the first training; even ones soon after something was finished, so
     each of them has something to lose. Moments are drawn from a fixed seed.
     """
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    with study(whole) as process:
-        assert process.wait(timeout=300) == 0, process.stderr.read().decode()
-    moments, before, kills_with_something_new = random.Random(0), {}, 0
+    broken, moments, before, kills_with_something_new = tmp_path / "broken", random.Random(0), {}, 0
     for kill in range(KILLS):
         with study(broken) as process:
             if kill % 2 == 0:
@@ -90,3 +98,33 @@ def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, tmp
     assert len(weights) == 60
     assert kills_with_something_new >= 2
     print(f"{KILLS} kills, {kills_with_something_new} of them after something new was finished")
+
+
+def test_two_programs_share_a_folder_and_one_finishes_what_the_other_was_killed_at(study, whole, tmp_path):
+    """Each network is trained once, but for those that the killed one had under way."""
+    shared = tmp_path / "shared"
+    Store(shared).close()
+    with sqlite3.connect(shared / FILE) as connection:
+        connection.execute("CREATE TABLE written (key TEXT)")
+        connection.execute(
+            "CREATE TRIGGER noted BEFORE INSERT ON subject BEGIN INSERT INTO written VALUES (NEW.key); END"
+        )
+    with study(shared) as killed, study(shared) as other:
+        owners = set()
+        while (killed.poll(), other.poll()) == (None, None) and not (len(owners) == 2 and finished(shared)):
+            owners |= {owner for (owner,) in connection.execute("SELECT owner FROM claim")}
+            time.sleep(0.1)
+        killed.send_signal(signal.SIGKILL)
+        before = finished(shared)
+        assert other.wait(timeout=300) == 0, other.stderr.read().decode()
+    assert len(owners) == 2  # both had begun
+    assert killed.returncode == -signal.SIGKILL
+    end = finished(shared)
+    assert 0 < len(before) < len(end)
+    assert end.items() >= before.items()
+    assert {which: value for which, (value, _) in end.items()} == {
+        which: value for which, (value, _) in finished(whole).items()
+    }
+    written = [key for (key,) in connection.execute("SELECT key FROM written")]
+    connection.close()
+    assert len(written) == len(set(written)) == 60

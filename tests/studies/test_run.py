@@ -174,6 +174,13 @@ def test_a_part_of_a_study_does_not_hide_the_whole(small, study_of, tmp_path):
     assert len(together(found)) == 32
 
 
+def test_studies_come_by_the_first_claim_that_they_bear_on(small, study_of, tmp_path):
+    for name, claims in (("a", [8]), ("b", [3, 1]), ("c", []), ("d", [3])):
+        study = study_of(f"claims={claims}", "n=0", "recipe.epochs=0").model_copy(update={"name": name})
+        run(study, tmp_path, workers=0, load=lambda _: small)
+    assert [result.study.name for result in results_in(tmp_path)] == ["c", "b", "d", "a"]
+
+
 def test_rows_are_of_the_network_that_the_cell_names(small_result):
     """Written out for speed where rows are read; here it is the cell's own training."""
     keys = {
@@ -195,7 +202,7 @@ def test_measures_of_patterns_and_architectures_train_nothing(small, tmp_path, g
         "large-mlp": 932_362,
     }
     both = results_in(tmp_path)
-    assert [result.study.name for result in both] == ["patterns", "table2"]
+    assert {result.study.name for result in both} == {"patterns", "table2"}
     assert len(together(both)) == 38
 
 

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable
 
-from spurlab.report.figures.accuracy import accuracies
-from spurlab.report.figures.bars import bars
+from spurlab.report.figures.accuracy import base, changes
 from spurlab.report.figures.importance import lines_of
-from spurlab.report.figures.norm import correlation
+from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import dataset_title, panel_title, target_title
 from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
-from spurlab.report.summary import Curve, curves, estimates, groups
+from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult
 
 
@@ -75,22 +74,23 @@ def _parameters(result: StudyResult) -> list[str]:
 def _accuracy(result: StudyResult) -> list[str]:
     sentences = []
     for group in groups(result.rows[result.rows["measure"] == "accuracy"]):
-        means = [mean.value for line in accuracies(group).values() for mean in line.values()]
-        if means:
-            where = panel_title(group.dataset, group.label)
-            sentences.append(
-                f"{where}: the mean accuracies of all patterns and n lie in {min(means):.3f} to {max(means):.3f}."
-            )
+        where, (n, mean) = panel_title(group.dataset, group.label), base(group)
+        found = {f"{pattern}, n = {n:,}": e for pattern, line in changes(group).items() for n, e in line.items()}
+        words = f"{where}: {mean:.3f} at n = {n:,}"
+        if found:
+            largest = max(found, key=lambda key: abs(found[key].value))
+            words += f"; the largest mean change among {len(found)}: {found[largest]:+.3f} ({largest})"
+        sentences.append(f"{words}.")
     return sentences
 
 
 def _norm(result: StudyResult) -> list[str]:
     sentences = []
     for group in groups(result.rows):
-        found = correlation(group)
-        if not math.isnan(found.r):
+        r = norms_and_scores(group).correlation
+        if not math.isnan(r.r):
             where = panel_title(group.dataset, group.label)
-            sentences.append(f"{where}: r = {found.r:.2f} over {len(found.patterns)} patterns (p = {found.p:.2g}).")
+            sentences.append(f"{where}: r = {r} over {r.points} patterns (p = {r.p:.2g}).")
     return sentences
 
 
@@ -100,8 +100,8 @@ def _importance(result: StudyResult) -> list[str]:
         for line in lines_of(result, group, maps=False):
             first, last = min(line.inside), max(line.inside)
             sentences.append(
-                f"{line.title}: mean importance {line.inside[first].value:.3f} at n = {first:,}, "
-                f"{line.inside[last].value:.3f} at n = {last:,}."
+                f"{line.title}: mean importance {line.inside[first]:.3f} at n = {first:,}, "
+                f"{line.inside[last]:.3f} at n = {last:,}."
             )
     return sentences
 
@@ -109,10 +109,10 @@ def _importance(result: StudyResult) -> list[str]:
 def _bars(result: StudyResult) -> list[str]:
     sentences = []
     for group in groups(result.rows[result.rows["measure"] == "spurious_score"]):
-        means = [mean.value for line in bars(group).values() for n, mean in line.items() if n > 0]
-        if means:
+        mean = estimate(averaged(group.rows[group.rows["n"] > 0], ["seed"]), SHARE)
+        if mean.models:
             where = panel_title(group.dataset, group.label)
-            sentences.append(f"{where}: mean score {sum(means) / len(means):.2f} over patterns, targets and n > 0.")
+            sentences.append(f"{where}: mean score {mean:.2f} over patterns, targets and n > 0; {_seeds(mean.models)}.")
     return sentences
 
 
@@ -123,19 +123,18 @@ def _regularization(result: StudyResult) -> list[str]:
             ends = sweep.levels[0], sweep.levels[-1]
             words = []
             for measure, name in (("spurious_score", "score"), ("accuracy", "accuracy")):
-                pairs = [
-                    (line[ends[0]].value, line[ends[1]].value)
-                    for (what, _, n), line in sweep.lines.items()
-                    if what == measure and n > 0 and all(end in line for end in ends)
-                ]
-                if pairs:
-                    first, last = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
+                first, last = (sweep.means.get((measure, end)) for end in ends)
+                if first and last:
                     words.append(f"{name} {first:.2f} to {last:.2f}")
             if words:
                 levels = " to ".join(level_label(end) for end in ends)
                 where = f"{dataset_title(str(dataset))}, {SWEPT[setting].removesuffix(' at')}, {levels}"
                 sentences.append(f"{where}: mean {', '.join(words)}.")
     return sentences
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def _listed(names: list[str]) -> str:

@@ -127,6 +127,7 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["bound"] = bound
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
     templates = files("spurlab.report").joinpath("templates")
     style, script = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
@@ -141,6 +142,15 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
         script=Markup(script),  # noqa: S704 - a file of the package
         script_hash=f"sha256-{digest}",
     )
+
+
+def bound(sentence: str) -> str:
+    r"""With spaces that no line is broken at around "=" and other signs, and before "%" and "networks".
+
+    >>> bound("r = 0.9 over 3 seeds, 95 % of all")
+    'r\xa0=\xa00.9 over 3\xa0seeds, 95\xa0% of all'
+    """
+    return re.sub(r" (?=[=<>] )|(?<= [=<>]) |(?<=\d) (?=%|networks?\b|seeds?\b)", "\xa0", sentence)
 
 
 def _question(sections: Sequence[Section]) -> str:

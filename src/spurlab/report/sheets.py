@@ -11,7 +11,7 @@ import pandas as pd
 from spurlab.models import ARCHITECTURES
 from spurlab.report.figures.accuracy import accuracies
 from spurlab.report.figures.importance import lines_of
-from spurlab.report.figures.norm import correlation
+from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import class_name, dataset_title
 from spurlab.report.figures.regularization import MEASURES, SWEPT, level_label, sweeps
 from spurlab.report.summary import (
@@ -177,10 +177,12 @@ def _norm(result: StudyResult) -> list[Sheet]:
     summary: list[tuple[Cell, ...]] = []
     lines: list[tuple[Cell, ...]] = []
     for group in groups(result.rows):
-        found = correlation(group)
+        found = norms_and_scores(group)
         if found.patterns:
             published = _number(PUBLISHED.get(group.dataset), ".2f")
-            summary.append((*_where(group), _number(found.r, ".2f"), _p(found.p), published))
+            r = found.correlation
+            shown = "" if math.isnan(r.r) else Number(str(r), r.r)
+            summary.append((*_where(group), shown, _p(r.p), published))
         for pattern, (norm, score) in found.patterns.items():
             lines.append((*_where(group), pattern, _mean(norm, ".2f"), _mean(score)))
     return [
@@ -188,7 +190,7 @@ def _norm(result: StudyResult) -> list[Sheet]:
             "Correlation of norm and score",
             ("dataset", "networks", "r", "p", "r in the paper"),
             summary,
-            "Pearson's r over patterns, two-sided p",
+            "Pearson's r over patterns [Fisher's 95 % interval], two-sided p",
         ),
         _slim(
             "Norm and score of each pattern",

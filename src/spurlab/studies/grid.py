@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from spurlab.patterns import How
-from spurlab.studies.study import Study, recipe_from_json
+from spurlab.studies.study import Study
 from spurlab.training import Recipe, evenly
 
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
@@ -85,7 +85,7 @@ class Training(NamedTuple):
     @classmethod
     def from_json(cls, about: dict[str, Any]) -> "Training":
         """What `as_json` gave."""
-        setting = Setting(about["dataset"], about["architecture"], about["how"], recipe_from_json(about["recipe"]))
+        setting = Setting(about["dataset"], about["architecture"], about["how"], Recipe.from_json(about["recipe"]))
         return cls(setting, about["pattern"], about["target"], about["n"], about["seed"])
 
 

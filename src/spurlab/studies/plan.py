@@ -77,7 +77,7 @@ def plan(
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, {name: load(name) for name in study.dataset})
-    wanted = work.keyed()
+    wanted = work.wanted
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:
             missing = store.missing(wanted, weights=study.weights)

@@ -1,6 +1,8 @@
 """Rows: one line for each measured number, with everything needed to explain it; read back from a results folder."""
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -84,7 +86,7 @@ class StudyResult:
 
 
 def results_in(folder: Path) -> list[StudyResult]:
-    """Every study that was run in a folder, with the rows that are there.
+    """Every study that was run in a folder, with the rows that are there; by the first claim that they bear on.
 
     Raises:
         FolderError: there are no results.
@@ -97,7 +99,7 @@ def results_in(folder: Path) -> list[StudyResult]:
             found.append(StudyResult(study, rows_of(study, record.data, store), folder, record.command, record.started))
         if not found:
             raise FolderError(f"no study was run in {folder} yet. `spurlab run STUDY --out {folder}` runs one.")
-        return found
+        return sorted(found, key=lambda result: min(result.study.claims, default=0))
 
 
 def study_of(record: Record) -> Study:
@@ -120,6 +122,19 @@ def together(results: Sequence[StudyResult]) -> pd.DataFrame:
     return pd.concat([result.rows for result in results], ignore_index=True).drop_duplicates(ignore_index=True)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No garbage collection meanwhile: it would look through all that is read again and again, a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_without_collector()
 def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 

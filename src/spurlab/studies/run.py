@@ -90,8 +90,8 @@ def run(
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         part_of = _remember(store, work, command, started)
-        store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light().items()})))
-        tasks, wanted = work.tasks(workers, free_memory(), folder, device), work.keyed()
+        store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
+        tasks, wanted = work.tasks(workers, free_memory(), folder, device), work.wanted
         watch = _Watch(store, work, progress)
         while watch.missing():
             claimed = _claimed(store, tasks, wanted, study.weights)
@@ -162,12 +162,8 @@ class _Watch:
 
     def __init__(self, store: Store, work: Work, progress: Callable[[StudyProgress], None]) -> None:
         self._store, self._study, self._progress = store, work.study, progress
-        self._wanted = work.keyed()
-        checksums = work.checksums
-        self._epochs = {
-            training.key(checksums[training.setting.dataset]): training.setting.recipe.epochs
-            for training in work.requests
-        }
+        self._wanted = work.wanted
+        self._epochs = {key: training.setting.recipe.epochs for key, training in work.trainings.items()}
         missing = self.missing()
         self._total = sum(self._epochs[key] for key in missing)
         self._start, self._done, self._networks = time.perf_counter(), 0, len(self._wanted) - len(missing)

@@ -59,7 +59,10 @@ def recipes_of(settings: Any) -> Any:
         StudyError: an unknown key or name, or a value that the setting cannot have.
     """
     if isinstance(settings, list):  # from JSON
-        return tuple(recipe_from_json(each) for each in settings)
+        try:
+            return tuple(Recipe.from_json(each) for each in settings)
+        except (TypeError, KeyError) as error:
+            raise StudyError(f"a recipe of another version of Spurlab: {error}.") from error
     if isinstance(settings, tuple):
         return settings
     if not isinstance(settings, Mapping):
@@ -74,18 +77,6 @@ def recipes_of(settings: Any) -> Any:
         if not axes[key]:
             raise StudyError(f"key 'recipe.{key}' is an empty list.")
     return tuple(dict.fromkeys(_recipe(dict(zip(axes, point, strict=True))) for point in product(*axes.values())))
-
-
-def recipe_from_json(about: Mapping[str, Any]) -> Recipe:
-    """What `dataclasses.asdict` gave, after JSON.
-
-    Raises:
-        StudyError: settings that this version does not know.
-    """
-    try:
-        return Recipe(**{**about, "milestones": tuple(about["milestones"])})
-    except (TypeError, KeyError) as error:
-        raise StudyError(f"a recipe of another version of Spurlab: {error}.") from error
 
 
 def _recipe(settings: dict[str, Any]) -> Recipe:

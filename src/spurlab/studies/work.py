@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from spurlab.data import Dataset
@@ -42,10 +43,16 @@ class Work:
         """Of the data sets, by name."""
         return {name: data.checksum for name, data in self.data.items()}
 
-    def keyed(self) -> dict[str, tuple[Request, ...]]:
-        """The requests by the training's key."""
+    @cached_property
+    def trainings(self) -> dict[str, Training]:
+        """The networks to train, by key."""
         checksums = self.checksums
-        return {training.key(checksums[training.setting.dataset]): wanted for training, wanted in self.requests.items()}
+        return {training.key(checksums[training.setting.dataset]): training for training in self.requests}
+
+    @property
+    def wanted(self) -> dict[str, tuple[Request, ...]]:
+        """What to measure of each network, by its key."""
+        return {key: self.requests[training] for key, training in self.trainings.items()}
 
     def tasks(self, workers: int, memory: int, folder: Path, device: str = "cpu") -> list[Task]:
         """The networks in groups for lockstep, of as many as fit.
@@ -71,6 +78,7 @@ class Work:
             for group in groups_of(trainings, examples, size, workers)
         ]
 
+    @cached_property
     def light(self) -> dict[str, tuple[Cell, tuple[Request, ...]]]:
         """What is measured without a network: by key, a cell that stands for it and the requests."""
         found: dict[str, tuple[Cell, dict[Request, None]]] = {}
@@ -86,7 +94,7 @@ class Work:
     def measured_at_once(self, missing: set[str]) -> list[Finished]:
         """What is measured without a network, of these keys."""
         finished = []
-        for key, (cell, requests) in self.light().items():
+        for key, (cell, requests) in self.light.items():
             if key not in missing:
                 continue
             data = self.data[cell.setting.dataset]

@@ -1,7 +1,7 @@
 """How a network is trained: one frozen value, and the named ones of the paper."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -80,6 +80,16 @@ class Recipe:
         for name, is_wrong in wrong.items():
             if is_wrong:
                 raise ValueError(f"`{name}` of a recipe cannot be {getattr(self, name)!r}.")
+
+    @classmethod
+    def from_json(cls, about: Mapping[str, Any]) -> "Recipe":
+        """What `dataclasses.asdict` gave, after JSON.
+
+        Raises:
+            TypeError: settings that this version does not know.
+            KeyError: no milestones.
+        """
+        return cls(**{**about, "milestones": tuple(about["milestones"])})
 
     def but(self, **changes: Any) -> "Recipe":
         """The same recipe with some settings changed, checked again.

@@ -78,8 +78,7 @@ def read_group(base: Examples, path: Path) -> tuple[list[Member], list[Recipe]]:
         Member(Planted(base, rows, inputs, each["how"]), each["seed"])
         for each, (rows, inputs) in zip(about, overlays, strict=True)
     ]
-    settings = [each["recipe"] for each in about]
-    return members, [Recipe(**each | {"milestones": tuple(each["milestones"])}) for each in settings]
+    return members, [Recipe.from_json(each["recipe"]) for each in about]
 
 
 def write_trained(trained: Trained, path: Path) -> None:

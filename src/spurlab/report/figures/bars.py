@@ -1,5 +1,8 @@
 """Scores of several optimizers or clippings beside each other (Figures 7 and 8 of arXiv:2202.05189)."""
 
+from typing import cast
+
+import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -16,11 +19,12 @@ from spurlab.report.figures.style import (
     share_axis,
     sheet,
 )
-from spurlab.report.summary import SHARE, Group, estimates, groups
+from spurlab.report.summary import SHARE, Group, averaged, groups
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
-Bars = dict[str, dict[int, Estimate]]
+Bars = dict[str, dict[int, list[float]]]  # by way to train and n, the score of each network
+_MOST = 10  # networks that are shown one by one
 
 
 def draw(result: StudyResult) -> Figure:
@@ -29,7 +33,7 @@ def draw(result: StudyResult) -> Figure:
     title = result.study.title
     panels: dict[tuple[str, str, int], Bars] = {}
     for group in found:
-        for (pattern, target), line in bars(group).items():
+        for (pattern, target), line in scores_of(group).items():
             panels.setdefault((group.dataset, pattern, target), {})[group.label] = line
     if not panels:
         return sentence(title, "No spurious score has been measured.")
@@ -40,23 +44,27 @@ def draw(result: StudyResult) -> Figure:
         for way, (colour, marker) in looks.items()
     ]
     columns = min(2, len(panels))
-    note = "n = 0 is the control: networks that saw no mark. " + small_print(result)
-    figure, body = sheet(title, 2.9 * -(-len(panels) // columns), note, legend)
+    note = "n = 0 is the control: networks that saw no mark. "
+    each = [scores for panel in panels.values() for line in panel.values() for scores in line.values()]
+    if any(1 < len(scores) <= _MOST for scores in each):
+        note += "Small dots: single networks. "
+    figure, body = sheet(title, 2.9 * -(-len(panels) // columns), note + small_print(result), legend)
     several = len({target for _, _, target in panels}) > 1
-    grid = axes_grid(body, len(panels), columns)
     names = [
         panel_title(dataset, pattern, target_title(dataset, target) if several else "")
         for dataset, pattern, target in panels
     ]
-    for axes, name, panel in zip(grid, names, panels.values(), strict=True):
+    grid = axes_grid(body, names, columns)
+    for axes, panel in zip(grid, panels.values(), strict=True):
         places = count_axis(axes, sorted({n for line in panel.values() for n in line}))
-        for place in list(places.values())[:-1]:
-            axes.axvline(place + 0.5, color="#DDDDDD", linewidth=0.7)
         for way, line in panel.items():
-            at = [places[n] + dodged(ways.index(way), len(ways), 0.7) for n in line]
-            draw_estimates(axes, at, list(line.values()), looks[way], way, line="", markersize=6.0)
+            at = [places[n] + dodged(ways.index(way), len(ways), 0.7, 0.18) for n in line]
+            draw_estimates(axes, at, [_mean(line[n]) for n in line], looks[way], way, line="", markersize=6.0)
+            for place, scores in zip(at, line.values(), strict=True):
+                if 1 < len(scores) <= _MOST:
+                    beside = [place + 0.05] * len(scores)
+                    axes.plot(beside, scores, ".", color=looks[way][0], markersize=3.5, alpha=0.6)
         share_axis(axes, "spurious score")
-        axes.set_title(name)
     outer_labels(grid, columns)
     words = [
         f"{name}: " + "; ".join(_words(way, line) for way, line in panel.items())
@@ -65,14 +73,20 @@ def draw(result: StudyResult) -> Figure:
     return describe(figure, f"Mean spurious scores. {'. '.join(words)}.")
 
 
-def bars(group: Group) -> dict[tuple[str, int], dict[int, Estimate]]:
-    """By pattern and target, the score at each n over the networks."""
-    table: dict[tuple[str, int], dict[int, Estimate]] = {}
-    for (pattern, target, n), mean in estimates(group.rows, ["pattern", "target", "n"], SHARE).items():
-        table.setdefault((str(pattern), int(target)), {})[int(n)] = mean
-    return {key: dict(sorted(line.items())) for key, line in table.items()}
+def scores_of(group: Group) -> dict[tuple[str, int], dict[int, list[float]]]:
+    """By pattern and target, the score of each network at each n; those that diverged are left out."""
+    table: dict[tuple[str, int], dict[int, list[float]]] = {}
+    per_seed = averaged(group.rows, ["pattern", "target", "n", "seed"]).dropna()
+    for key, scores in per_seed.groupby(["pattern", "target", "n"]):
+        pattern, target, n = cast("tuple[str, int, int]", key)
+        table.setdefault((pattern, int(target)), {})[int(n)] = scores.tolist()
+    return table
 
 
-def _words(way: str, line: dict[int, Estimate]) -> str:
-    numbers = ", ".join(f"{e.value:.2f} at n = {n}" for n, e in line.items())
+def _mean(scores: list[float]) -> Estimate:
+    return Estimate.across_models(torch.tensor(scores, dtype=torch.float64), SHARE)
+
+
+def _words(way: str, line: dict[int, list[float]]) -> str:
+    numbers = ", ".join(f"{sum(scores) / len(scores):.2f} at n = {n}" for n, scores in line.items())
     return f"{way} {numbers}".strip()

@@ -63,7 +63,8 @@ def draw(result: StudyResult) -> Figure:
     low, high = (float(pixels.quantile(share)) for share in (0.002, 0.998))
     note = (
         "The darker, the larger the largest weight from this pixel to the first hidden layer, in the networks of "
-        "one seed; outlined: the pattern. Below: mean over the outlined pixels and networks. "
+        "one seed; outlined: the pattern; the shades end at the .2 % and 99.8 % quantiles. Below: mean over the "
+        "outlined pixels and networks. "
     )
     side = min(2.0, 8.0 / columns)
     figure, body = sheet(title, (side + 0.75) * len(with_maps), note + small_print(result))

@@ -44,9 +44,10 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
     count, words = networks(rows), []
     if count and intervals:
         seeds = int(trained(rows)["seed"].nunique())
-        words.append("Means with 95 % intervals." if seeds > 1 else "One network for each point: no intervals.")
+        many = f"Means over {seeds} seeds with 95 % intervals."
+        words.append(many if seeds > 1 else "One network for each point: no intervals.")
     if count:
-        words.append(f"{count:,} network{'' if count == 1 else 's'}{_training(result)}.")
+        words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
         sizes = [
             f"{DATASETS[name].sizes[0]:,} of {dataset_title(name)}"
             for name in dict.fromkeys(rows["dataset"])
@@ -61,6 +62,6 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
 def _training(result: StudyResult) -> str:
     """Epochs and profile of the networks."""
     epochs = sorted({int(each) for each in result.rows["epochs"].dropna()}) if "epochs" in result.rows else []
-    spans = f", {' or '.join(str(each) for each in epochs)} epochs" if epochs else ""
+    spans = f", {' or '.join(str(each) for each in epochs)} epoch{'' if epochs == [1] else 's'}" if epochs else ""
     profile = result.study.profile
     return f"{spans}, profile {profile}" if profile else spans

@@ -13,7 +13,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from spurlab.report.figures.notes import dataset_title, small_print
-from spurlab.report.figures.style import MARKERS, describe, draw_estimates, pattern_look, sentence, share_axis, sheet
+from spurlab.report.figures.style import (
+    MARKERS,
+    bands,
+    describe,
+    dodged,
+    draw_estimates,
+    pattern_look,
+    sentence,
+    share_axis,
+    sheet,
+)
 from spurlab.report.summary import SHARE, estimates
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
@@ -32,6 +42,7 @@ _LINES: tuple[Literal["-", "--", ":", "-."], ...] = (
     "-.",
 )  # by pattern, beside its colour; n has the markers
 _MOST = 4  # n drawn
+_LABELS = 5  # at most, below one axis
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -42,10 +53,12 @@ class Sweep:
     Args:
         levels: from none (0, or clipping at infinity) to the strongest.
         lines: by measure, pattern and n, the mean at each level that was measured.
+        means: by measure and level, the mean over patterns and n > 0.
     """
 
     levels: tuple[float, ...]
     lines: Mapping[tuple[str, str, int], Mapping[float, Estimate]]
+    means: Mapping[tuple[str, float], Estimate]
 
 
 def draw(result: StudyResult) -> Figure:
@@ -63,7 +76,7 @@ def draw(result: StudyResult) -> Figure:
     patterns = list(dict.fromkeys(key[1] for key in keys))
     every = sorted({key[2] for key in keys})
     counts = _some(every)
-    note = "To the right: stronger, on a logarithmic axis; far left: none. The axes of accuracy show a part of 0 to 1. "
+    note = "To the right: stronger, not to scale; far left: none. The axes of accuracy show a part of 0 to 1. "
     if len(every) > len(counts):
         note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
     if result.rows["target"].nunique() > 1:
@@ -77,7 +90,7 @@ def draw(result: StudyResult) -> Figure:
         for j, (setting, sweep) in enumerate(swept.items()):
             for i, measure in enumerate(measures):
                 axes = block.add_subplot(grid[i, j])
-                _draw(axes, setting, sweep, measure, patterns, counts)
+                _draw(axes, sweep, measure, patterns, counts)
                 share_axis(axes, "" if j else MEASURES[measure])
                 if measure == "spurious_score":
                     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -112,7 +125,10 @@ def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
             lines.setdefault((str(measure), str(pattern), int(n)), {})[float(level)] = mean
         if lines and mine["level"].nunique() > 1:
             order = sorted({float(level) for level in mine["level"]}, key=partial(_strength, name))
-            found[name] = Sweep(tuple(order), lines)
+            means = estimates(mine[mine["n"] > 0], ["measure", "level"], SHARE)
+            found[name] = Sweep(
+                tuple(order), lines, {(str(what), float(level)): mean for (what, level), mean in means.items()}
+            )
     return found
 
 
@@ -122,10 +138,8 @@ def _levels(name: str, column: "pd.Series[float]") -> "pd.Series[float]":
 
 
 def _strength(name: str, level: float) -> float:
-    """The place on the axis: the stronger, the larger; minus infinity for none."""
-    if level == 0 or math.isinf(level):
-        return -math.inf
-    return -math.log10(level) if name.startswith("clip_") else math.log10(level)
+    """The stronger, the larger, from none on: a large decay, a low clip."""
+    return -level if name.startswith("clip_") else level
 
 
 def _base(name: str, column: "pd.Series[float]") -> float:
@@ -152,14 +166,13 @@ def _legend(patterns: Sequence[str], counts: Sequence[int]) -> list[tuple[Line2D
     return legend
 
 
-def _draw(axes: Axes, setting: str, sweep: Sweep, measure: str, patterns: Sequence[str], counts: Sequence[int]) -> None:
-    places = _level_axis(axes, setting, sweep.levels)
-    room = (max(places.values()) - min(places.values())) / 60
+def _draw(axes: Axes, sweep: Sweep, measure: str, patterns: Sequence[str], counts: Sequence[int]) -> None:
+    places = _level_axis(axes, sweep.levels)
     for p, pattern in enumerate(patterns):
         for k, n in enumerate(counts):
             line = sweep.lines.get((measure, pattern, n), {})
             shown = [level for level in sweep.levels if level in line]
-            shift = room * (p * len(counts) + k - (len(patterns) * len(counts) - 1) / 2) / 2
+            shift = dodged(p * len(counts) + k, len(patterns) * len(counts))
             draw_estimates(
                 axes,
                 [places[level] + shift for level in shown],
@@ -189,31 +202,35 @@ def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tu
     return min(ends) - room, max(ends) + room
 
 
-def _level_axis(axes: Axes, setting: str, levels: Sequence[float]) -> dict[float, float]:
-    """The place of each level: logarithmic, and one of its own for none, parted by a gap in the axis."""
-    places = {level: _strength(setting, level) for level in levels}
-    finite = sorted(place for place in places.values() if math.isfinite(place))
-    span = max(finite[-1] - finite[0], 1.0)
-    none = finite[0] - max(0.16 * span, 0.35)
-    places = {level: place if math.isfinite(place) else none for level, place in places.items()}
-    ticks: dict[float, str] = {}
-    for level, place in sorted(places.items(), key=lambda pair: (math.isfinite(_strength(setting, pair[0])), pair[1])):
-        if all(abs(place - other) >= 0.125 * span for other in ticks):  # so that no label covers another
-            ticks[place] = level_label(level)
-    axes.set_xticks(list(ticks), list(ticks.values()))
+def _level_axis(axes: Axes, levels: Sequence[float]) -> dict[float, float]:
+    """A place for each level, evenly spaced, since none has no place on a logarithmic axis; labels for some of many."""
+    places = {level: float(place) for place, level in enumerate(levels)}
+    bands(axes, len(levels))
+    step = -(-len(levels) // _LABELS)
+    labelled = levels[::step]
+    axes.set_xticks([places[level] for level in labelled], level_labels(labelled))
     axes.set_xticks(list(places.values()), minor=True)
-    axes.set_xlim(none - 0.08 * span if none in places.values() else finite[0] - 0.08 * span, finite[-1] + 0.08 * span)
-    if none in places.values():
-        axes.axvline((none + finite[0]) / 2, color="#BBBBBB", linewidth=0.8, linestyle=(0, (2, 2)))
+    axes.set_xlim(-0.5, len(levels) - 0.5)
     return places
 
 
-def level_label(level: float) -> str:
-    """The level as it stands at an axis: "0", "none" (clipping at infinity), "0.05", "10⁻⁵"."""
+def level_labels(levels: Sequence[float]) -> list[str]:
+    """The levels as they stand at an axis, all in one style: "0", "none" (clipping at infinity), "0.05" or "5·10⁻²".
+
+    >>> level_labels([0, 0.1, 0.5]), level_labels([float("inf"), 0.05, 0.0001])
+    (['0', '0.1', '0.5'], ['none', '5·10⁻²', '10⁻⁴'])
+    """
+    powers = any(level != 0 and not math.isinf(level) and abs(math.log10(level)) > 2.5 for level in levels)
+    return [level_label(level, powers=powers) for level in levels]
+
+
+def level_label(level: float, *, powers: bool | None = None) -> str:
+    """One level; as a power of ten where that is shorter, unless it is said."""
     if level == 0 or math.isinf(level):
         return "0" if level == 0 else "none"
-    power = math.log10(level)
-    if abs(power) > 2.5:
+    if powers is None:
+        powers = abs(math.log10(level)) > 2.5
+    if powers:
         digits, exponent = f"{level:.0e}".split("e")
         return f"{'' if digits == '1' else digits + '·'}10{str(int(exponent)).translate(_POWERS)}"
     return f"{level:g}"

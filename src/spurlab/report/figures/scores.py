@@ -46,10 +46,9 @@ def draw(result: StudyResult) -> Figure:
     patterns = list(dict.fromkeys(curve.pattern for _, _, mine in panels for curve in mine))
     columns = 2
     figure, body = sheet(title, 3.0 * -(-len(panels) // columns), note, _legend(patterns))
-    grid = axes_grid(body, len(panels), columns)
-    for axes, (where, _, mine) in zip(grid, panels, strict=True):
+    grid = axes_grid(body, [where for where, _, _ in panels], columns)
+    for axes, (_, _, mine) in zip(grid, panels, strict=True):
         _draw_scores(axes, mine, patterns)
-        axes.set_title(where)
     outer_labels(grid, columns)
     return describe(figure, " ".join(f"{where}: {_words(mine)}" for where, _, mine in panels))
 

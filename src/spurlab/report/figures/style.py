@@ -25,6 +25,7 @@ P = ParamSpec("P")
 WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
 # Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BAND = "#F4F4F4"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # the same in every figure: small patterns warm, random ones cool
 PATTERN_LOOKS = {
@@ -236,9 +237,9 @@ def draw_estimates(
     )
 
 
-def dodged(place: int, of: int, room: float = 0.56) -> float:
+def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:
     """How far the place-th of several marks at one tick stands aside, so that no interval hides another."""
-    return 0.0 if of < 2 else min(0.1, room / (of - 1)) * (place - (of - 1) / 2)
+    return 0.0 if of < 2 else min(step, room / (of - 1)) * (place - (of - 1) / 2)
 
 
 def share_axis(axes: Axes, label: str) -> None:
@@ -249,20 +250,31 @@ def share_axis(axes: Axes, label: str) -> None:
     axes.grid(axis="y", alpha=0.3, linewidth=0.7)
 
 
-def count_axis(axes: Axes, counts: Sequence[int], label: str = "marked training examples, n") -> dict[int, float]:
+def count_axis(axes: Axes, counts: Sequence[int]) -> dict[int, float]:
     """A horizontal axis with a place for each n, evenly spaced, since n = 0 has none on a logarithmic axis."""
     places = {n: float(place) for place, n in enumerate(counts)}
+    bands(axes, len(counts))
     axes.set_xticks(list(places.values()), [f"{n:,}" for n in counts])
     axes.set_xlim(-0.5, len(counts) - 0.5)
-    axes.set_xlabel(label)
+    axes.set_xlabel("marked training examples, n (not to scale)")
     return places
 
 
-def axes_grid(body: SubFigure, count: int, columns: int) -> list[Axes]:
-    """Axes for `count` panels, row by row."""
-    rows = math.ceil(count / columns)
-    grid = body.add_gridspec(rows, columns)
-    return [body.add_subplot(grid[i // columns, i % columns]) for i in range(count)]
+def bands(axes: Axes, places: int) -> None:
+    """A light band behind every other place, so that marks that stand aside are not taken for those of the next."""
+    for place in range(1, places, 2):
+        axes.axvspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+
+
+def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes]:
+    """Axes for a panel under each title, row by row; long titles are broken into lines."""
+    grid = body.add_gridspec(math.ceil(len(titles) / columns), columns)
+    panels = []
+    for i, title in enumerate(titles):
+        axes = body.add_subplot(grid[i // columns, i % columns])
+        axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns)))
+        panels.append(axes)
+    return panels
 
 
 def outer_labels(grid: Sequence[Axes], columns: int) -> None:

@@ -27,7 +27,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
                 upper, lower = (table.mean([(n, t) for t in targets]) for n in (high, low))
                 margin = VISIBLE * abs(lower.mean().item()) if len(lower) else VISIBLE
                 note = f"target {' and '.join(map(str, targets))}"
-                candidates.append((settings, above(where, table, upper, lower, margin, note=note)))
+                candidates.append((settings, above(where, table, upper, lower, margin, note=note, bounds=None)))
             absent = missing(where, f"no pixel importance of S3 at n = {low} and {high}", "fig5-weights")
             yield from best_of(candidates, of_paper=dataset == "mnist", absent=absent)
 

@@ -36,6 +36,7 @@ SCORE_MARGIN = 0.05
 FULL = 1 - SCORE_MARGIN  # above it there is no room for a rise that would matter
 # over all networks of the paper's Figure 2 the standard deviation is .001 to .005 and the range .006 to .030
 ACCURACY_MARGIN = 0.01
+SHARES = (-1.0, 1.0)  # where differences of scores and accuracies lie
 SAME = 1e-6  # a spread below this is rounding: one test image of 10,000 is 1e-4
 
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
@@ -127,11 +128,12 @@ def above(
     margin: float = SCORE_MARGIN,
     what: str = "difference",
     note: str = "",
+    bounds: tuple[float, float] | None = SHARES,
 ) -> Question:
-    """Is `higher` above `lower`, seed by seed?"""
+    """Is `higher` above `lower`, seed by seed? The difference must lie within the bounds."""
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
-    difference = paired_difference(higher, lower)
+    difference = paired_difference(higher, lower, bounds)
     return Question.of(
         where,
         table,
@@ -167,7 +169,7 @@ def unchanged(
     """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
-    estimates, single = ({k: Estimate.across_models(v) for k, v in d.items()} for d in (whole, cells))
+    estimates, single = ({k: Estimate.across_models(v, SHARES) for k, v in d.items()} for d in (whole, cells))
     within = [max(below(e, -margin, inside=True), 0.0 if one_sided else below(e, margin)) for e in estimates.values()]
     outside = {
         key: min(below(e, -margin), 1.0 if one_sided else below(e, margin, inside=True))

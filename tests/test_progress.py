@@ -1,0 +1,32 @@
+"""What a command says while it works where there is no terminal."""
+
+from spurlab.progress import Lines
+from spurlab.studies import StudyProgress
+
+
+def test_lines_say_the_start_and_then_only_now_and_then(capsys):
+    moment = 0.0
+    lines = Lines("fig2-mnist", lambda: moment)
+    for moment, networks in ((0.0, 5), (100.0, 6), (119.0, 7), (120.0, 8), (121.0, 9), (240.0, 10)):
+        lines(StudyProgress(done=networks - 5, total=20, seconds=moment, networks=networks, of=25))
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "fig2-mnist: training 20 of 25 networks ...",
+        "fig2-mnist: 8/25 networks, 11 min left",  # three in two minutes, seventeen to go
+        "fig2-mnist: 10/25 networks, 12 min left",
+    ]
+
+
+def test_a_study_that_waits_for_another_process_says_so(capsys):
+    moment = 0.0
+    lines = Lines("accuracy", lambda: moment)
+    lines(StudyProgress(0, 10, 0.0, 0, 10))
+    moment = 130.0
+    lines(StudyProgress(0, 10, 130.0, 0, 10, waiting=4))
+    assert "waiting for another process to finish 4 networks" in capsys.readouterr().err
+
+
+def test_where_nothing_is_trained_nothing_is_said(capsys):
+    Lines("table2")(StudyProgress(0, 0, 0.0, 0, 0))
+    assert capsys.readouterr().err == ""
