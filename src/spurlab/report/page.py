@@ -135,13 +135,21 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
     return environment.get_template("report.html.j2").render(
         sections=sections,
         verdicts=verdicts,
-        counts={outcome: sum(each.outcome == outcome for each in verdicts) for outcome in OUTCOMES},
+        counts=_counted([verdict.outcome for verdict in verdicts]),
+        tested=_counted(
+            [part.outcome for verdict in verdicts for part in verdict.parts if part.of_paper and part.models]
+        ),
         question=_question(sections),
         open_lines=_OPEN_LINES,
         style=Markup(style),  # noqa: S704 - a file of the package
         script=Markup(script),  # noqa: S704 - a file of the package
         script_hash=f"sha256-{digest}",
     )
+
+
+def _counted(outcomes: Sequence[str]) -> dict[str, int]:
+    """How many there are of each; empty where there are none at all."""
+    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES} if outcomes else {}
 
 
 def bound(sentence: str) -> str:
