@@ -66,14 +66,21 @@ def wait_for_more(process, folder, than):
         time.sleep(0.2)
 
 
+def values_of(folder):
+    return {which: value for which, (value, _) in finished(folder).items()}
+
+
 def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, whole, tmp_path):
     """SIGKILL to the program alone: its workers must find out by themselves.
 
     Odd kills come at a moment of the start or the first training; even ones soon after something was finished, so
-    each of them has something to lose. Moments are drawn from a fixed seed.
+    each of them has something to lose. Moments are drawn from a fixed seed. Where all was finished before a kill, the
+    next ones hit a new folder.
     """
-    broken, moments, before, kills_with_something_new = tmp_path / "broken", random.Random(0), {}, 0
+    wanted, moments = values_of(whole), random.Random(0)
+    folders, before, kills_with_something_new = [tmp_path / "broken-0"], {}, 0
     for kill in range(KILLS):
+        broken = folders[-1]
         with study(broken) as process:
             if kill % 2 == 0:
                 wait_for_more(process, broken, len(before))
@@ -86,16 +93,17 @@ def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, who
         assert now.items() >= before.items()  # nothing is lost, and nothing was trained again
         kills_with_something_new += len(now) > len(before)
         before = now
-    with study(broken) as process:
+        if len(now) == len(wanted):
+            folders.append(tmp_path / f"broken-{len(folders)}")
+            before = {}
+    with study(folders[-1]) as process:
         assert process.wait(timeout=300) == 0, process.stderr.read().decode()
-    end = finished(broken)
-    assert end.items() >= before.items()
-    assert {which: value for which, (value, _) in end.items()} == {
-        which: value for which, (value, _) in finished(whole).items()
-    }
+    assert finished(folders[-1]).items() >= before.items()
     weights = {path.name: path.read_bytes() for path in (whole / "weights").iterdir()}
-    assert {p.name: p.read_bytes() for p in (broken / "weights").glob("*.safetensors")} == weights
     assert len(weights) == 60
+    for folder in folders:
+        assert values_of(folder) == wanted
+        assert {p.name: p.read_bytes() for p in (folder / "weights").glob("*.safetensors")} == weights
     assert kills_with_something_new >= 2
     print(f"{KILLS} kills, {kills_with_something_new} of them after something new was finished")
 
@@ -122,9 +130,7 @@ def test_two_programs_share_a_folder_and_one_finishes_what_the_other_was_killed_
     end = finished(shared)
     assert 0 < len(before) < len(end)
     assert end.items() >= before.items()
-    assert {which: value for which, (value, _) in end.items()} == {
-        which: value for which, (value, _) in finished(whole).items()
-    }
+    assert values_of(shared) == values_of(whole)
     written = [key for (key,) in connection.execute("SELECT key FROM written")]
     connection.close()
     assert len(written) == len(set(written)) == 60

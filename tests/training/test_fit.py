@@ -171,11 +171,6 @@ def test_auto_falls_back_to_plain(members_of, steps):
     assert (auto.trained.losses[:, 1] < auto.trained.losses[:, 0]).all()
 
 
-def test_lockstep_refuses_a_convolution(members_of):
-    with pytest.raises(ValueError, match=r"cannot be trained in lockstep.*engine 'plain'"):
-        train(conv, members_of([0]), engine="lockstep")
-
-
 def test_batch_norm_can_be_trained_and_asked(members_of, small):
     """Its counter of batches is one number for each member, not a tensor with an axis."""
 

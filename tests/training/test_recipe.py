@@ -25,6 +25,8 @@ def test_the_recipe_of_the_paper():
         "clip_value": None,
         "input_noise": 0,
         "precision": "float32",
+        "loss": "ce",
+        "augmentation": "none",
     }
 
 
@@ -46,6 +48,8 @@ WRONG = {
     "clip_value": [0.0, -1.0, math.nan],
     "input_noise": [-0.1, math.inf, math.nan],
     "precision": ["float16", ""],
+    "loss": ["bce", ""],
+    "augmentation": ["mixup", ""],
 }
 
 
@@ -92,7 +96,7 @@ def test_shared_forgets_what_a_member_may_have_for_itself():
     assert set(PER_MEMBER) == set(own)
     assert Recipe(**own).shared == Recipe().shared == Recipe()
     others = {"optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "batch_size": 7, "epochs": 3} | {
-        "milestones": (1,), "decay": 0.5, "precision": "bfloat16",
+        "milestones": (1,), "decay": 0.5, "precision": "bfloat16", "loss": "mse", "augmentation": "crop",
     }  # fmt: skip
     assert set(own) | set(others) == {setting.name for setting in dataclasses.fields(Recipe)}
     for name, value in others.items():

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from spurlab.models import build, mlp, seeded
 from spurlab.seeds import rng_for
-from spurlab.training import Recipe, StackedMLP, can_stack, train_group
+from spurlab.training import StackedMLP, can_stack
 from spurlab.training.engines import stack_states
 
 
@@ -182,8 +182,3 @@ STRANGERS = {
 @pytest.mark.parametrize("which", STRANGERS)
 def test_what_the_chain_does_not_know_is_refused(which):
     assert not can_stack(STRANGERS[which]())
-
-
-def test_a_group_of_strangers_is_refused_with_a_way_out(members_of):
-    with pytest.raises(ValueError, match=r"Linear cannot be trained in lockstep.*with the engine 'plain'"):
-        train_group(lambda seed: nn.Linear(7, 10), members_of([0, 3]), Recipe(epochs=1))

@@ -130,7 +130,7 @@ def _in_words(settings: Mapping[str, Any]) -> str:
                 words.append(_OPTIMIZERS.get(value, str(value)))
             case "architecture", value:
                 words.append(ARCHITECTURES[value].title if value in ARCHITECTURES else str(value))
-            case "how" | "precision", value:
+            case "how" | "precision" | "augmentation", value:
                 words.append(str(value))
             case name, float() as number:
                 words.append(f"{name.replace('_', ' ')} {number:g}")

@@ -30,6 +30,8 @@ KEY_DEFAULTS = {
     "clip_value": None,
     "input_noise": 0.0,
     "precision": "float32",
+    "loss": "ce",
+    "augmentation": "none",
 }
 
 
@@ -53,7 +55,7 @@ class Setting:
     def identity(self) -> str:
         """What a key says of it: settings at their defaults are left out, so a new setting changes no old key."""
         recipe = {key: value for key, value in asdict(self.recipe).items() if value != KEY_DEFAULTS[key]}
-        if self.recipe.optimizer == "adam":  # which has no momentum
+        if self.recipe.optimizer != "sgd":  # the others have no momentum
             recipe.pop("momentum", None)
         about = {"dataset": self.dataset, "architecture": self.architecture, "how": self.how, "recipe": recipe}
         return json.dumps(about, sort_keys=True)

@@ -22,7 +22,7 @@ from spurlab.models import architecture_named
 from spurlab.patterns import How, parse_reference_dataset, pattern_name
 from spurlab.studies.claims import CLAIMS
 from spurlab.studies.measures import MEASURES
-from spurlab.training import RECIPES, Recipe
+from spurlab.training import CHOICES, RECIPES, Recipe
 
 T = TypeVar("T")
 Axis = Annotated[
@@ -88,7 +88,7 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
             raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
         if key.startswith("clip_") and value == "none":
             settings[key] = None
-        elif isinstance(value, str) and key not in ("optimizer", "precision"):
+        elif isinstance(value, str) and key not in CHOICES:
             raise StudyError(f"key 'recipe.{key}': must be a number, but it is {value!r}.")
     try:
         recipe = TypeAdapter(Recipe).validate_python(asdict(RECIPES[name]) | settings)

@@ -5,10 +5,11 @@ from spurlab.training.engines import Trained, clip, flush_denormals, train_each,
 from spurlab.training.ensemble import Ensemble
 from spurlab.training.fit import Progress, evenly, fit, grouped, usable_device
 from spurlab.training.pool import WorkerError
-from spurlab.training.recipe import PER_MEMBER, RECIPES, Recipe
+from spurlab.training.recipe import CHOICES, PER_MEMBER, RECIPES, Recipe
 from spurlab.training.stacked import StackedMLP, can_stack
 
 __all__ = [
+    "CHOICES",
     "PER_MEMBER",
     "RECIPES",
     "Batches",

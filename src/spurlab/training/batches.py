@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
+from spurlab.training.augmentation import AugmentationName, augmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,11 @@ def noise_of(member: Member, epoch: int) -> Callable[[tuple[int, ...]], Float32[
     return partial(torch.randn, generator=rng_for(member.seed, "noise", epoch))
 
 
+def augmenter_of(member: Member, epoch: int, name: AugmentationName) -> Callable[[Tensor], Tensor]:
+    """What is done to the member's batches of this epoch, in turn; see `spurlab.training.augmentation`."""
+    return augmenter(name, rng_for(member.seed, "augmentation", epoch))
+
+
 class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
@@ -39,6 +45,7 @@ class Batches:
 
     Args:
         input_noise: of each member, see `Recipe`; none if empty.
+        augmentation: of all members.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Batches:
         batch_size: int,
         device: torch.device | str = "cpu",
         input_noise: Sequence[float] = (),
+        augmentation: AugmentationName = "none",
     ) -> None:
         plants = [member.data for member in members]
         base, self._examples = plants[0].base, len(plants[0])
@@ -54,6 +62,7 @@ class Batches:
             raise ValueError("members of one group must share their base data and their number of training examples.")
         self._members, self._batch_size, self._device = members, batch_size, torch.device(device)
         self._input_noise = list(input_noise) or [0.0] * len(members)
+        self._augmentation = augmentation
         self._base_inputs, self._base_labels = base.inputs.to(device), base.labels.to(device)
         self._overlay_inputs = torch.cat([plant.inputs for plant in plants]).to(device)
         self._overlay_labels = torch.cat([plant.labels for plant in plants]).to(device)
@@ -68,6 +77,11 @@ class Batches:
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)
         noises = [noise_of(member, epoch) if self._input_noise[i] else None for i, member in enumerate(self._members)]
+        augmenters = (
+            [augmenter_of(member, epoch, self._augmentation) for member in self._members]
+            if self._augmentation != "none"
+            else []
+        )
         # appended examples have no row in the base: any row does, the overlay covers it
         orders = orders.clamp_(max=len(self._base_labels) - 1).to(self._device)
         for rows, hit in zip(orders.split(self._batch_size, dim=1), hits, strict=True):
@@ -79,6 +93,8 @@ class Batches:
                 place, overlay = hit
                 inputs[place], labels[place] = self._overlay_inputs[overlay], self._overlay_labels[overlay]
             inputs = inputs.view(*rows.shape, *inputs.shape[1:])
+            for own, augment in zip(inputs, augmenters, strict=False):
+                own.copy_(augment(own))
             for own, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
                 if noise is not None:
                     own.add_(noise(own.shape).to(self._device), alpha=sd)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from spurlab.training.batches import Batches, Member, noise_of, order_of
+from spurlab.seeds import seed_for
+from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
+from spurlab.training.losses import LOSSES
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
 from spurlab.training.stacked import StackedMLP, State, can_stack
+from spurlab.training.vectorized import VectorizedNet
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -74,8 +76,9 @@ def train_group(
 ) -> Trained:
     """Train all members at once: one batched product for each layer, one fused optimizer step for all.
 
-    Members share their base data and their number of examples. On one machine and with one number of threads, what a
-    member learns is the same to the bit in any company, or none; one that diverges leaves the others alone.
+    Members share their base data and their number of examples; one that diverges leaves the others alone. On one
+    machine and with one number of threads, what a perceptron learns is the same to the bit in any company, or none;
+    of other networks it is the same to rounding.
 
     Args:
         make: the member's network with its initial weights, by seed.
@@ -84,11 +87,13 @@ def train_group(
         after_step: called with each member's loss at each step.
 
     Raises:
-        ValueError: a network that cannot be stacked (see `can_stack`; `train_each` takes any), or recipes that differ
-            in more.
+        ValueError: a network that `torch.func.vmap` cannot run (`train_each` takes any), or recipes that differ in
+            more.
     """
     recipes = _recipes_of(members, recipe)
-    if len(members) == 1:
+    models = [make(member.seed) for member in members]
+    perceptrons = all(can_stack(model) for model in models)
+    if len(members) == 1 and perceptrons:
         # PyTorch multiplies a batch of one matrix with another kernel, which rounds otherwise. With a twin beside it,
         # the member gets the same bits as in any company.
         trained = train_group(
@@ -101,25 +106,26 @@ def train_group(
         )
         return Trained({name: each[:1].clone() for name, each in trained.state.items()}, trained.losses[:1].clone())
     shared = recipes[0].shared
-    models = [make(member.seed) for member in members]
-    if not all(can_stack(model) for model in models):
-        raise ValueError(
-            f"{type(models[0]).__name__} cannot be trained in lockstep, which knows Flatten, then Linear and ReLU in "
-            "turns. Train it with the engine 'plain'."
-        )
     stacked = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
-    network = StackedMLP(stacked, PRECISIONS[shared.precision])
+    network: StackedMLP | VectorizedNet
+    if perceptrons:
+        network = StackedMLP(stacked, PRECISIONS[shared.precision])
+    else:
+        network = VectorizedNet(models[0], stacked, [member.seed for member in members], PRECISIONS[shared.precision])
     del models, stacked  # the network's own copy is trained
     parameters = list(network.parameters())
-    optimizer, schedule = shared.optimizer_for([network.weights])
-    batches = Batches(members, shared.batch_size, device, [recipe.input_noise for recipe in recipes])
+    optimizer, schedule = shared.optimizer_for(network.trained)
+    batches = Batches(
+        members, shared.batch_size, device, [recipe.input_noise for recipe in recipes], shared.augmentation
+    )
+    loss_of = LOSSES[shared.loss]
     history = torch.zeros(shared.epochs, len(members))
     for epoch in range(shared.epochs):
         total = torch.zeros(len(members), device=device)
+        network.begin(epoch)
         for inputs, labels in batches.epoch(epoch):
-            logits = network(inputs)
-            # classes before examples: the softmax over the few classes then runs along the many examples
-            losses = F.cross_entropy(logits.transpose(1, 2).contiguous(), labels, reduction="none").mean(1)
+            network.clear()
+            losses = loss_of(network(inputs), labels).mean(1)
             losses.sum().backward()
             clip(parameters, recipes)
             decay(parameters, recipes)
@@ -181,12 +187,15 @@ def train_each(
 ) -> Trained:
     """The slow twin of `train_group`: one member after the other in plain PyTorch, for any network.
 
+    Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
+
     `after_epoch` is called after each epoch of each member; `after_step` with one loss.
     """
-    trained = [
-        _train_one(make(member.seed), member, own, device, after_epoch, after_step)
-        for member, own in zip(members, _recipes_of(members, recipe), strict=True)
-    ]
+    with torch.random.fork_rng([device] if torch.device(device).type == "cuda" else []):
+        trained = [
+            _train_one(make(member.seed), member, own, device, after_epoch, after_step)
+            for member, own in zip(members, _recipes_of(members, recipe), strict=True)
+        ]
     return Trained(stack_states([model for model, _ in trained]), torch.stack([losses for _, losses in trained]))
 
 
@@ -205,16 +214,21 @@ def _train_one(
     inputs, labels = plain.inputs.to(device), plain.labels.to(device)
     history = torch.zeros(recipe.epochs)
     autocast = torch.autocast(torch.device(device).type, PRECISIONS[recipe.precision], recipe.precision != "float32")
+    loss_of = LOSSES[recipe.loss]
     for epoch in range(recipe.epochs):
         total, noise = torch.zeros((), device=device), noise_of(member, epoch)
+        augment = augmenter_of(member, epoch, recipe.augmentation)
+        torch.manual_seed(seed_for(member.seed, "dropout", epoch))
         for rows in order_of(member, epoch).to(device).split(recipe.batch_size):
             optimizer.zero_grad()
             batch = inputs[rows]
+            if recipe.augmentation != "none":
+                batch = augment(batch)
             if recipe.input_noise:
                 batch = batch + recipe.input_noise * noise(batch.shape).to(device)
             with autocast:
                 logits = model(batch)
-            loss = F.cross_entropy(logits.float(), labels[rows])
+            loss = loss_of(logits.float(), labels[rows]).mean()
             loss.backward()
             if recipe.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)

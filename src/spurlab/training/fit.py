@@ -67,7 +67,7 @@ def fit(
         members: the networks to train; they share one base training set.
         recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
-        engine: ``lockstep``, ``plain`` (one at a time, for any network), or ``auto``: lockstep where it can.
+        engine: ``lockstep``, ``plain`` (one at a time, for any network), or ``auto``: the faster one; the log says why.
         group_size: the most members that train in lockstep; those of one group have equal numbers of examples and
             recipes with equal ``shared``.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
@@ -102,10 +102,11 @@ def fit(
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
-    if engine == "auto":
-        engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
-    train = train_group if engine == "lockstep" else train_each
     device = usable_device(device)
+    if engine == "auto":
+        engine, why = _chosen(make(members[0].seed), device)
+        log.info("%s: %s.", engine, why)
+    train = train_group if engine == "lockstep" else train_each
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not in_zoo or device.type != "cpu":
@@ -144,6 +145,15 @@ def fit(
         what = ", ".join(f"number {i} (seed {seed}, {len(members[i].data.rows)} planted)" for i, seed in lost)
         log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
     return ensemble
+
+
+def _chosen(model: nn.Module, device: torch.device) -> tuple[EngineName, str]:
+    """The faster engine, and why, as `benchmarks/training.py` measures it."""
+    if can_stack(model):
+        return "lockstep", "a perceptron; batched products train many at once"
+    if device.type == "cpu":
+        return "plain", "no perceptron; on a CPU its layers are large enough alone, and grouped convolutions slower"
+    return "lockstep", f"on {device.type} one network alone leaves most of the device idle"
 
 
 def usable_device(device: torch.device | str) -> torch.device:

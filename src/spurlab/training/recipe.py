@@ -9,9 +9,18 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
-OptimizerName = Literal["adam", "sgd"]
+from spurlab.training.augmentation import AugmentationName
+from spurlab.training.losses import LossName
+
+OptimizerName = Literal["adam", "sgd", "adagrad", "rmsprop"]
 Precision = Literal["float32", "bfloat16"]
 # settings in which the members of one lockstep group may differ
+CHOICES: Mapping[str, Any] = {
+    "optimizer": OptimizerName,
+    "precision": Precision,
+    "loss": LossName,
+    "augmentation": AugmentationName,
+}
 PER_MEMBER = ("weight_decay", "input_noise", "clip_norm", "clip_value")
 
 
@@ -20,10 +29,10 @@ class Recipe:
     """All settings of one training.
 
     Args:
-        optimizer: ``adam`` (PyTorch's defaults for beta and epsilon) or ``sgd``.
+        optimizer: ``adam``, ``sgd``, ``adagrad`` or ``rmsprop``, with PyTorch's defaults for what is not named here.
         learning_rate: at the start.
-        momentum: of SGD; Adam does not use it.
-        weight_decay: the l2 penalty that PyTorch's Adam and SGD add to the gradient.
+        momentum: of SGD; the others do not use it.
+        weight_decay: the l2 penalty that PyTorch's optimizers add to the gradient.
         batch_size: the last batch of an epoch is smaller where it does not divide the examples.
         epochs: 0 leaves the initial weights.
         milestones: after so many epochs the rate is multiplied by `decay`.
@@ -34,6 +43,9 @@ class Recipe:
         input_noise: standard deviation of the Gaussian noise that is added to the training inputs, in units of the
             inputs, anew at each step; the sum is not clipped. In [0, inf).
         precision: of the matrix products; weights and optimizer stay float32.
+        loss: ``ce`` (cross-entropy), ``mse`` or ``kld``, see `spurlab.training.losses`.
+        augmentation: ``none``, ``crop``, ``flip`` or ``crop-flip`` of training images, see
+            `spurlab.training.augmentation`; before the noise.
 
     Raises:
         ValueError: a setting outside its range; the sentence names it.
@@ -54,6 +66,8 @@ class Recipe:
     clip_value: float | None = None
     input_noise: float = 0.0
     precision: Precision = "float32"
+    loss: LossName = "ce"
+    augmentation: AugmentationName = "none"
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "momentum", "weight_decay", "decay", "clip_norm", "clip_value", "input_noise"):
@@ -62,8 +76,8 @@ class Recipe:
         for name in ("clip_norm", "clip_value"):
             if getattr(self, name) == math.inf:
                 object.__setattr__(self, name, None)
-        for name, allowed in (("optimizer", get_args(OptimizerName)), ("precision", get_args(Precision))):
-            if getattr(self, name) not in allowed:
+        for name, names in CHOICES.items():
+            if getattr(self, name) not in (allowed := get_args(names)):
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
         wrong = {
             "learning_rate": not (0 < self.learning_rate < math.inf),
@@ -118,14 +132,18 @@ class Recipe:
         return self.but(**{each.name: each.default for each in fields(self) if each.name in PER_MEMBER})
 
     def optimizer_for(self, parameters: Sequence[Tensor]) -> tuple[torch.optim.Optimizer, LRScheduler]:
-        """PyTorch's optimizer, one fused step for all parameters, and the schedule that is stepped after each epoch."""
+        """PyTorch's optimizer, with a fused step where it has one, and the schedule to step after each epoch."""
         optimizer: torch.optim.Optimizer
-        if self.optimizer == "adam":
-            optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
-        else:
-            optimizer = torch.optim.SGD(
-                parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
-            )
+        rate, decay = self.learning_rate, self.weight_decay
+        match self.optimizer:
+            case "adam":
+                optimizer = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+            case "sgd":
+                optimizer = torch.optim.SGD(parameters, lr=rate, momentum=self.momentum, weight_decay=decay, fused=True)
+            case "adagrad":
+                optimizer = torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay)
+            case "rmsprop":
+                optimizer = torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay)
         return optimizer, MultiStepLR(optimizer, list(self.milestones), gamma=self.decay)
 
 

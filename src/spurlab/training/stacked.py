@@ -69,6 +69,17 @@ class StackedMLP(nn.Module):
         logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
         return logits.float()
 
+    @property
+    def trained(self) -> list[Tensor]:
+        """What the optimizer steps."""
+        return [self.weights]
+
+    def begin(self, epoch: int) -> None:
+        """Nothing is drawn in an epoch."""
+
+    def clear(self) -> None:
+        """Gradients are written over, not added to."""
+
     def state(self) -> State:
         """The weights by name, stacked; not copies."""
         return {name: p.detach() for name, p in zip(self._names, self._parameters_in_order, strict=True)}

@@ -34,12 +34,12 @@ COUNTED: Mapping[str, Mapping[str, Any]] = {  # the recipes whose networks count
 PAPER = COUNTED["paper"]
 SETTINGS = (
     *("dataset", "data", "architecture", "how", "optimizer", "learning_rate", "momentum", "weight_decay", "batch_size"),
-    *("epochs", "milestones", "decay", "clip_norm", "clip_value", "input_noise", "precision"),
+    *("epochs", "milestones", "decay", "clip_norm", "clip_value", "input_noise", "precision", "loss", "augmentation"),
 )
 PLACE = ("pattern", "target", "n", "seed")
 WORDS = (
     *("measure", "dataset", "data", "architecture", "how", "pattern", "optimizer", "milestones", "precision"),
-    "training",
+    *("loss", "augmentation", "training"),
 )
 COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, "value")))  # each once
 
@@ -71,9 +71,11 @@ class Evidence:
                 table[column] = pd.Series(words, dtype=object)  # pandas' own strings are slower here
             else:
                 table[column] = pd.to_numeric(table[column].astype(object), errors="coerce").astype(float)
+        for column, usual in (("loss", "ce"), ("augmentation", "none")):
+            table[column] = table[column].where(table[column] != "", usual)
         table["value"] = table["value"].where(np.isfinite(table["value"]))
         table = table.fillna(dict(OFF))
-        table.loc[table["optimizer"] == "adam", "momentum"] = 0.0
+        table.loc[table["optimizer"] != "sgd", "momentum"] = 0.0
         table = table.fillna({name: -1.0 for name in SETTINGS if name not in WORDS})  # unknown, and alike in that
         placed = table[["target", "n", "seed"]].notna().all(axis=1)
         table = table[placed | (table["measure"] == "parameters")].fillna({"target": -1, "n": -1, "seed": -1})

@@ -1,0 +1,142 @@
+"""Many networks of any kind in one: stacked weights under `torch.func.vmap`."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, vmap
+
+from spurlab.seeds import rng_for
+from spurlab.training.stacked import State
+
+
+class VectorizedNet(nn.Module):
+    """m networks of one architecture; ``forward`` takes ``m n *shape`` and gives logits ``m n k``.
+
+    Batch norm keeps each member's own statistics. Dropout draws each member's masks from its own generator, on the
+    CPU the same as in the slow twin: those that PyTorch's global generator would give it.
+
+    Args:
+        template: one of the networks; its own weights are not used.
+        state: the members' ``state_dict`` with a leading axis m; copied.
+        seeds: of the members, for dropout.
+        precision: of the products, as under autocast.
+
+    Raises:
+        ValueError: layers that share weights; from the first ``forward``: the network does what vmap cannot, such as
+            drawing random numbers elsewhere than in `nn.Dropout`.
+    """
+
+    def __init__(
+        self,
+        template: nn.Module,
+        state: State,
+        seeds: Sequence[int],
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self._template = [template.train()]  # in a list: no part of this module
+        every = [name for name, _ in template.named_parameters(remove_duplicate=False)]
+        if len(every) > len(list(template.parameters())):
+            raise self._refused("some of its layers share weights")
+        learnt = {name for name, parameter in template.named_parameters() if parameter.requires_grad}
+        self._names = [name for name in state if name in learnt]
+        self._parameters_in_order = nn.ParameterList(nn.Parameter(state[name].clone()) for name in self._names)
+        self._fixed = {name: tensor.clone() for name, tensor in state.items() if name not in learnt}
+        self._seeds, self._precision = seeds, precision
+        self._generators: list[Generator] = []
+        self._dropouts = {n: m for n, m in template.named_modules() if isinstance(m, nn.Dropout) and m.p > 0}
+        self._shapes: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}  # of the masks, by shape of the batch
+        for name, module in self._dropouts.items():
+            parent = template.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], _Masked(module.p))
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """What the optimizer steps."""
+        return list(self._parameters_in_order)
+
+    def begin(self, epoch: int) -> None:
+        """Before the first batch of an epoch (counted from 0)."""
+        self._generators = [rng_for(seed, "dropout", epoch) for seed in self._seeds]
+
+    def clear(self) -> None:
+        """Forget the gradients of the last step."""
+        for parameter in self._parameters_in_order:
+            parameter.grad = None
+
+    def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
+        state = dict(zip(self._names, self._parameters_in_order, strict=True)) | self._fixed | self._masks(inputs)
+
+        def one(state: State, batch: Tensor) -> Tensor:
+            logits: Tensor = functional_call(self._template[0], state, (batch,))
+            return logits
+
+        with torch.autocast(inputs.device.type, self._precision, self._precision != torch.float32):
+            try:
+                logits = vmap(one)(state, inputs)
+            except RuntimeError as error:
+                raise self._refused(str(error).splitlines()[0]) from error
+        if logits.ndim != 3:
+            raise self._refused(f"one example gives outputs of shape {tuple(logits.shape[2:])}, not a number a class")
+        return logits.float()
+
+    def _refused(self, why: str) -> ValueError:
+        name = type(self._template[0]).__name__
+        return ValueError(f"{name} cannot be trained in lockstep ({why}). Train it with the engine 'plain'.")
+
+    def state(self) -> State:
+        """Weights and buffers by name, stacked; not copies."""
+        learnt = {name: p.detach() for name, p in zip(self._names, self._parameters_in_order, strict=True)}
+        return learnt | self._fixed
+
+    def _masks(self, inputs: Tensor) -> State:
+        """By the name of its buffer, each dropout's mask for all members."""
+        if not self._dropouts:
+            return {}
+        shape = tuple(inputs.shape[1:])
+        if shape not in self._shapes:
+            self._shapes[shape] = self._looked_up(inputs[0])
+        masks: dict[str, list[Tensor]] = {f"{name}.mask": [] for name in self._shapes[shape]}
+        for generator in self._generators:  # a member's layers draw in turn, as they would in a network of its own
+            for name, size in self._shapes[shape].items():
+                kept = 1 - self._dropouts[name].p
+                masks[f"{name}.mask"].append(torch.empty(size).bernoulli_(kept, generator=generator).div_(kept))
+        return {name: torch.stack(each).to(inputs.device) for name, each in masks.items()}
+
+    def _looked_up(self, batch: Tensor) -> dict[str, tuple[int, ...]]:
+        """What each dropout is given, in the order in which they are called."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        template, hooks = self._template[0], []
+
+        def seen(name: str, given: Tensor) -> None:
+            if name in shapes:
+                raise self._refused(f"the dropout {name!r} is used twice")
+            shapes[name] = tuple(given.shape)
+
+        for name in self._dropouts:
+            module = template.get_submodule(name)
+            hooks.append(module.register_forward_pre_hook(lambda _, given, name=name: seen(name, given[0])))
+        try:
+            with torch.no_grad():
+                first = {name: tensor[0].clone() for name, tensor in self.state().items()}
+                functional_call(template, first, (batch,))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return shapes
+
+
+class _Masked(nn.Module):
+    """Dropout with the mask as a buffer; ones, and so no dropout, until a mask is given."""
+
+    mask: Tensor
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.register_buffer("mask", torch.ones(()))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.mask.to(inputs.dtype)

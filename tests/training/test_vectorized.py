@@ -1,0 +1,159 @@
+"""Networks with convolutions, batch norm and dropout in lockstep, against their slow twin."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from spurlab.data import Examples
+from spurlab.models import seeded
+from spurlab.patterns import make_pattern, plant
+from spurlab.seeds import rng_for
+from spurlab.training import RECIPES, Member, fit, train_each, train_group
+from spurlab.training.vectorized import VectorizedNet
+
+RECIPE = RECIPES["quick"].but(epochs=3, milestones=(2,), batch_size=64, learning_rate=1e-3)
+
+
+def small(dropout=0.5):
+    """No bias before batch norm: its gradient is rounding alone, which Adam would blow up."""
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(dropout / 2),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8 * 16, 16),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(16, 5),
+    )
+
+
+@pytest.fixture(scope="module")
+def members():
+    """Three members with 150 images, so that the last batch is smaller, and different marks."""
+    images = torch.rand(150, 3, 8, 8, generator=rng_for(0, "test"))
+    base = Examples(images, torch.randint(5, (150,), generator=rng_for(1, "test")))
+    pattern = make_pattern("R3", (3, 8, 8), 0)
+    return [Member(plant(base, pattern, 0, n, seed), seed) for n, seed in ((0, 3), (5, 4), (10, 5))]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"augmentation": "crop-flip", "input_noise": 0.1},
+        {"loss": "mse"},
+        {"loss": "kld", "optimizer": "rmsprop"},
+        {"optimizer": "adagrad", "weight_decay": 1e-2},
+        {"optimizer": "sgd", "weight_decay": 1e-3, "clip_norm": 0.1, "clip_value": 0.01},
+    ],
+    ids=str,
+)
+def test_members_learn_what_they_learn_alone(members, changes):
+    """The same batches, masks and statistics: what is left is rounding, which adaptive optimizers amplify."""
+    make, recipe = partial(seeded, small), RECIPE.but(**changes)
+    together, alone = train_group(make, members, recipe), train_each(make, members, recipe)
+    torch.testing.assert_close(together.losses, alone.losses, rtol=1e-4, atol=1e-6)
+    assert together.state.keys() == alone.state.keys()
+    for name, tensor in alone.state.items():
+        torch.testing.assert_close(together.state[name], tensor, rtol=1e-3, atol=2e-4)
+    assert not together.state["6.weight"][0].equal(together.state["6.weight"][1])
+
+
+def test_batch_norm_keeps_each_members_own_statistics(members):
+    """After one batch of everything: the running mean is a tenth of the batch's, by hand."""
+    recipe = RECIPE.but(epochs=1, milestones=(), batch_size=150)
+    make = partial(seeded, partial(small, 0.0))
+    state = train_group(make, members, recipe).state
+    for i, member in enumerate(members):
+        first = make(member.seed)[0]
+        mean = first(member.data.materialize().inputs).mean(dim=(0, 2, 3))
+        torch.testing.assert_close(state["1.running_mean"][i], 0.1 * mean)
+        assert state["1.num_batches_tracked"][i] == 1
+
+
+def test_dropout_differs_by_member_epoch_and_step_and_keeps_its_share(members):
+    """Of 3 x 2 masks of 64 x 128 places a quarter is dropped: 12,288 expected, sd 96; ours within 6 sd."""
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.25))
+    network = VectorizedNet(model, {"x": torch.zeros(3)}, [3, 4, 5])
+    inputs = torch.ones(3, 64, 128)
+    seen = []
+    for epoch in (0, 1):
+        network.begin(epoch)
+        seen += [network(inputs), network(inputs)]
+    for i, one in enumerate(seen):
+        assert all(not one.equal(other) for other in seen[:i])
+        assert not one[0].equal(one[1])
+    dropped = sum(int((masks == 0).sum()) for masks in seen[:2])
+    assert abs(dropped - 12_288) < 6 * 96
+    torch.testing.assert_close(seen[0].unique(), torch.tensor([0, 1 / 0.75]))
+
+
+def test_training_leaves_the_global_generator_alone(members):
+    before = torch.random.get_rng_state()
+    for train in (train_each, train_group):
+        train(partial(seeded, small), members, RECIPE.but(epochs=1, milestones=()))
+        assert torch.random.get_rng_state().equal(before)
+
+
+def tied():
+    first = nn.Linear(192, 192)
+    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), first, nn.Linear(192, 5))
+
+
+class DrawsItself(nn.Module):
+    """Draws where lockstep does not see it."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(192, 5)
+
+    def forward(self, inputs):
+        return self.last(F.dropout(inputs.flatten(1), 0.5, self.training))
+
+
+class DropsTwice(DrawsItself):
+    """One dropout, used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = nn.Dropout()
+
+    def forward(self, inputs):
+        return self.last(self.drop(self.drop(inputs.flatten(1))))
+
+
+@pytest.mark.parametrize("network", [DrawsItself, DropsTwice, tied])
+def test_what_lockstep_cannot_do_is_said_and_plain_does_it(members, network):
+    recipe = RECIPE.but(epochs=1, milestones=())
+    with pytest.raises(ValueError, match="Train it with the engine 'plain'"):
+        fit(network, members, recipe, classes=5, engine="lockstep")
+    assert not fit(network, members, recipe, classes=5, engine="plain").diverged.any()
+
+
+def test_outputs_that_are_no_logits_are_refused(members):
+    with pytest.raises(ValueError, match=r"outputs of shape \(3, 8, 5\)"):
+        train_group(lambda seed: nn.Linear(8, 5), members, RECIPE)
+
+
+def test_auto_takes_plain_for_convolutions_on_a_cpu_and_says_why(members, caplog):
+    recipe = RECIPE.but(epochs=1, milestones=())
+    with caplog.at_level("INFO"):
+        auto = fit(small, members, recipe, classes=5)
+    assert "plain: no perceptron" in caplog.text
+    plain = fit(small, members, recipe, classes=5, engine="plain")
+    assert all(tensor.equal(plain.trained.state[name]) for name, tensor in auto.trained.state.items())
+
+
+def test_an_ensemble_of_such_networks_predicts_as_each_member_does(members):
+    ensemble = fit(small, members, RECIPE.but(epochs=1, milestones=()), classes=5, engine="lockstep")
+    images = members[0].data.materialize().inputs
+    together = ensemble.predict(images)
+    for i in range(3):
+        with torch.no_grad():
+            torch.testing.assert_close(together[i], ensemble.member(i)(images).softmax(-1))
