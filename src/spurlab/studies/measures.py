@@ -13,6 +13,7 @@ from spurlab.explain import pixel_importance
 from spurlab.metrics import accuracy, empirical_norm, spurious_score
 from spurlab.models import build, parameter_count
 from spurlab.patterns import Pattern
+from spurlab.training import layout_for
 
 T = TypeVar("T")
 PREDICTION_BATCH = 2_000  # examples that go through a network at once
@@ -110,6 +111,8 @@ def predictions(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[
     One network at a time, so that a number does not depend, not even in its last bit, on which networks were trained
     and measured together.
     """
-    device = next(network.parameters()).device
+    device, layout = next(network.parameters()).device, layout_for(network)
+    network.to(memory_format=layout)
+    batches = (batch.to(device).contiguous(memory_format=layout) for batch in inputs.split(PREDICTION_BATCH))
     with torch.inference_mode():
-        return torch.cat([network(batch.to(device)).softmax(-1).cpu() for batch in inputs.split(PREDICTION_BATCH)])
+        return torch.cat([network(batch).softmax(-1).cpu() for batch in batches])

@@ -6,7 +6,7 @@ from spurlab.training.ensemble import Ensemble
 from spurlab.training.fit import Progress, evenly, fit, grouped, usable_device
 from spurlab.training.pool import WorkerError
 from spurlab.training.recipe import CHOICES, PER_MEMBER, RECIPES, Recipe
-from spurlab.training.stacked import StackedMLP, can_stack
+from spurlab.training.stacked import StackedMLP, can_stack, layout_for
 
 __all__ = [
     "CHOICES",
@@ -26,6 +26,7 @@ __all__ = [
     "fit",
     "flush_denormals",
     "grouped",
+    "layout_for",
     "order_of",
     "train_each",
     "train_group",

@@ -12,7 +12,7 @@ from spurlab.seeds import seed_for
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.losses import LOSSES
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
-from spurlab.training.stacked import StackedMLP, State, can_stack
+from spurlab.training.stacked import StackedMLP, State, can_stack, layout_for
 from spurlab.training.vectorized import VectorizedNet
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -207,7 +207,8 @@ def _train_one(
     after_epoch: Callable[[], None],
     after_step: Callable[[Float[Tensor, " m"]], None] | None,
 ) -> tuple[nn.Module, Float32[Tensor, " epochs"]]:
-    model.to(device).train()
+    layout = layout_for(model)
+    model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
     parameters = list(model.parameters())
     optimizer, schedule = recipe.optimizer_for(parameters)
     plain = member.data.materialize()
@@ -227,7 +228,7 @@ def _train_one(
             if recipe.input_noise:
                 batch = batch + recipe.input_noise * noise(batch.shape).to(device)
             with autocast:
-                logits = model(batch)
+                logits = model(batch.contiguous(memory_format=layout))
             loss = loss_of(logits.float(), labels[rows]).mean()
             loss.backward()
             if recipe.clip_norm is not None:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 
 from spurlab.seeds import rng_for
-from spurlab.training.stacked import State
+from spurlab.training.stacked import State, layout_for
 
 
 class VectorizedNet(nn.Module):
@@ -47,7 +47,7 @@ class VectorizedNet(nn.Module):
         self._seeds, self._precision = seeds, precision
         self._generators: list[Generator] = []
         self._dropouts = {n: m for n, m in template.named_modules() if isinstance(m, nn.Dropout) and m.p > 0}
-        self._shapes: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}  # of the masks, by shape of the batch
+        self._seen: dict[tuple[int, ...], dict[str, Tensor]] = {}  # what is dropped from, by shape of the batch
         for name, module in self._dropouts.items():
             parent = template.get_submodule(name.rpartition(".")[0])
             setattr(parent, name.rpartition(".")[2], _Masked(module.p))
@@ -96,36 +96,41 @@ class VectorizedNet(nn.Module):
         if not self._dropouts:
             return {}
         shape = tuple(inputs.shape[1:])
-        if shape not in self._shapes:
-            self._shapes[shape] = self._looked_up(inputs[0])
-        masks: dict[str, list[Tensor]] = {f"{name}.mask": [] for name in self._shapes[shape]}
+        if shape not in self._seen:
+            self._seen[shape] = self._looked_up(inputs[0])
+        masks: dict[str, list[Tensor]] = {f"{name}.mask": [] for name in self._seen[shape]}
         for generator in self._generators:  # a member's layers draw in turn, as they would in a network of its own
-            for name, size in self._shapes[shape].items():
+            for name, like in self._seen[shape].items():
                 kept = 1 - self._dropouts[name].p
-                masks[f"{name}.mask"].append(torch.empty(size).bernoulli_(kept, generator=generator).div_(kept))
+                masks[f"{name}.mask"].append(torch.empty_like(like).bernoulli_(kept, generator=generator).div_(kept))
         return {name: torch.stack(each).to(inputs.device) for name, each in masks.items()}
 
-    def _looked_up(self, batch: Tensor) -> dict[str, tuple[int, ...]]:
-        """What each dropout is given, in the order in which they are called."""
-        shapes: dict[str, tuple[int, ...]] = {}
+    def _looked_up(self, batch: Tensor) -> dict[str, Tensor]:
+        """What each dropout is given, in the order in which they are called: masks are drawn as it lies in memory."""
+        found: dict[str, Tensor] = {}
         template, hooks = self._template[0], []
 
         def seen(name: str, given: Tensor) -> None:
-            if name in shapes:
+            if name in found:
                 raise self._refused(f"the dropout {name!r} is used twice")
-            shapes[name] = tuple(given.shape)
+            found[name] = given.cpu().float()
 
         for name in self._dropouts:
             module = template.get_submodule(name)
             hooks.append(module.register_forward_pre_hook(lambda _, given, name=name: seen(name, given[0])))
         try:
             with torch.no_grad():
-                first = {name: tensor[0].clone() for name, tensor in self.state().items()}
-                functional_call(template, first, (batch,))
+                layout = layout_for(template)
+                first = {name: _laid_out(tensor[0].clone(), layout) for name, tensor in self.state().items()}
+                functional_call(template, first, (batch.contiguous(memory_format=layout),))
         finally:
             for hook in hooks:
                 hook.remove()
-        return shapes
+        return found
+
+
+def _laid_out(tensor: Tensor, layout: torch.memory_format) -> Tensor:
+    return tensor.contiguous(memory_format=layout) if tensor.ndim == 4 else tensor
 
 
 class _Masked(nn.Module):
