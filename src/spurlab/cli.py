@@ -291,7 +291,7 @@ def run_study(
     Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
     """
     from spurlab.progress import study_bar
-    from spurlab.studies import decide, run
+    from spurlab.studies import decide, run, studies_in
 
     what, folder = _study(study, profile, set_, only), _folder(out, study)
     command = shlex.join(_command(study, profile, set_, only, folder, device))
@@ -306,11 +306,13 @@ def run_study(
             progress=advance,
             command=command,
         )
-    from spurlab.report import claims_table, file_stem, save_figure, study_figure, study_tables
+    from spurlab.report import claims_table, file_names, save_figure, study_figure, study_tables
 
-    # the files of a study are not replaced by those of a part of it
-    stem = file_stem(what)
-    written = [] if result.part_of else result.write(stem) + save_figure(study_figure(result), folder / stem)
+    written: list[Path] = []
+    if not result.part_of:  # the files of a study are not replaced by those of a part of it
+        here = studies_in(folder)
+        stem = file_names(here)[[study.model_dump_json() for study in here].index(what.model_dump_json())]
+        written = result.write(stem) + save_figure(study_figure(result), folder / stem)
     if as_json:
         _print_json(result.rows.to_dict("records"))
     else:

@@ -1,5 +1,6 @@
 """The verdicts on frames whose answers are worked out by hand or by scipy."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,6 +14,7 @@ import torch
 
 from spurlab.seeds import rng_for
 from spurlab.stats import paired_difference, paired_test
+from spurlab.studies import load_study
 from spurlab.studies.claims import CLAIMS, decide
 from spurlab.studies.claims.evidence import PATTERNS, Evidence, Seeds
 from spurlab.studies.claims.judge import Question, above, below, best_of, settle
@@ -47,10 +49,13 @@ def noise(*key):
 SIX = tuple(itertools.product(("mnist", "fashion-mnist", "cifar10"), (0, 1)))
 
 
+ON_CIFAR = {"architecture": "resnet20", "weight_decay": 1e-4, "augmentation": "crop-flip"}
+
+
 def frame(cells, measure="spurious_score", dataset="mnist", **settings):
-    """(pattern, target, n) -> one value for each seed; "resnet20" on CIFAR-10 unless said otherwise."""
+    """(pattern, target, n) -> one value for each seed; on CIFAR-10 as the paper has it unless said otherwise."""
     if dataset == "cifar10":
-        settings = {"architecture": "resnet20"} | settings
+        settings = ON_CIFAR | settings
     return pd.DataFrame(
         [
             {"measure": measure, "value": float(value), "dataset": dataset, "pattern": pattern, "target": target}
@@ -113,6 +118,25 @@ def test_the_interval_of_a_difference_of_scores_ends_at_one():
     assert f"+0.750 [{low:+.3f}, +1.000]" in found.finding
 
 
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+@pytest.mark.parametrize("name", ["fig2-mnist", "fig2-fashion", "fig2-cifar10"])
+def test_the_networks_of_figure_2_count_for_its_claims(name, profile):
+    """The settings of the shipped study itself, as its rows have them."""
+    study = load_study(name, profile)
+    (dataset,), (architecture,), ((recipe,),) = study.dataset, study.architecture, [grid.recipe for grid in study.grids]
+    settings = dataclasses.asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}
+    cells = {("R3", 0, 0): LOW, ("R3", 0, 3): HIGH}
+    found = verdict(1, frame(cells, dataset=dataset, architecture=architecture, **settings))
+    assert "reproduced" in outcomes(found).values()
+    assert not outcomes(found, of_paper=False)
+
+
+@pytest.mark.parametrize("other", [{"weight_decay": 0.0}, {"augmentation": "none"}])
+def test_other_networks_on_cifar_do_not_count(other):
+    found = verdict(1, frame({("R3", 0, 0): LOW, ("R3", 0, 3): HIGH}, dataset="cifar10", **other))
+    assert set(outcomes(found).values()) == {"undecided"}
+
+
 def test_every_claim_says_what_it_is_and_what_to_run():
     found = decide(pd.DataFrame())
     assert [v.claim.number for v in found] == [1, 2, 3, 4, 7, 8, 9, 11]
@@ -162,7 +186,7 @@ def test_one_part_without_the_effect_refutes_and_one_wide_leaves_undecided():
 def test_a_missing_part_is_undecided_and_named():
     found = verdict(1, *six()[:4])
     assert found.outcome == "undecided"
-    assert "Undecided without networks for cifar10, target 0; cifar10, target 1. The paper's" in found.finding
+    assert "Undecided without networks for cifar10, target 0; cifar10, target 1: run fig2-cifar10." in found.finding
 
 
 def test_holm_is_over_the_parts_that_could_be_tested():
@@ -295,7 +319,7 @@ def test_another_recipe_than_the_papers_or_the_quick_one_never_counts(change):
     assert found.models > 0
     assert "Beside the paper's: mnist, target 0" in found.finding
     assert set(outcomes(found, of_paper=False).values()) == {"reproduced"}
-    assert "run fig2-mnist, fig2-fashion." in found.finding
+    assert "run fig2-mnist, fig2-fashion, fig2-cifar10." in found.finding
     assert verdict(1, *six(precision="bfloat16")).outcome == "reproduced"
 
 

@@ -1,5 +1,7 @@
 """What a plan says is what a run then does; its times are the calibration's, scaled."""
 
+import time
+
 import pytest
 
 from spurlab.studies import EXECUTORS, Outcome, load_study, plan, run
@@ -33,15 +35,17 @@ def test_a_study_without_networks_plans_none(small, tmp_path):
 
 @pytest.fixture
 def known_machine(monkeypatch):
-    """An executor that trains nothing: a step of a group of m takes m / 100 s, a prediction 1 s, memory 1 GB."""
+    """An executor that trains nothing: a step of m small perceptrons takes m / 100 s, a prediction 1 s, memory 1 GB."""
     trials = []
+    cost = {"small-mlp": 0.01, "mlp": 0.1, "large-mlp": 0.02}
 
     def pretend(tasks, workers, load, told):
         for task in tasks:
             trials.append(task)
             m = len(task.trainings)
             predictions = sum(3 if training.n == 0 else 2 for training in task.trainings)  # clean; R3 and S3, or one
-            yield task, Outcome((), task.steps * m / 100, 1.0 * predictions, 10**9, task.steps)
+            step = m * cost[task.trainings[0].setting.architecture]
+            yield task, Outcome((), task.steps * step, 1.0 * predictions, 10**9, task.steps)
 
     monkeypatch.setitem(EXECUTORS, "local", pretend)
     return trials
@@ -61,6 +65,38 @@ def test_the_expected_time_is_that_of_all_groups_on_all_workers(small, study_of,
     assert whole / 2 <= found.seconds <= whole / 2 + one
     assert found.memory == 2 * 10**9
     assert len(known_machine) == 2  # one kind of group, on both workers at once
+
+
+def test_each_worker_takes_the_next_group_when_it_is_free(small, study_of, tmp_path, known_machine):
+    """By hand: three clean networks of 32 steps and 3 predictions each take 3.32, 6.2 and 3.64 s on two workers.
+
+    The first worker is free again first and takes the third: 3.32 + 3.64. Each architecture has its own calibration.
+    """
+    study = study_of("architecture=['small-mlp', 'mlp', 'large-mlp']", "n=0", "seed=0")
+    found = plan(study, tmp_path, workers=2, load=lambda name: small)
+    assert [task.trainings[0].setting.architecture for task in known_machine[::2]] == ["small-mlp", "mlp", "large-mlp"]
+    assert found.seconds == pytest.approx(3.32 + 3.64, abs=1e-6)
+
+
+def test_what_is_only_measured_costs_no_training(small, study_of, tmp_path, request):
+    """By hand: two clean networks are there; with them in one group two are trained, 32 steps; 10 predictions."""
+    run(study_of().only("pattern", ["R3"]), tmp_path, workers=0, load=lambda name: small)
+    request.getfixturevalue("known_machine")
+    found = plan(study_of(), tmp_path, workers=1, load=lambda name: small)
+    assert (found.to_measure, found.to_do) == (2, 2)
+    assert found.seconds == pytest.approx(32 * 0.02 + 2 * 3 + 2 * 2, abs=1e-6)
+
+
+def test_the_start_of_the_workers_counts(small, study_of, tmp_path, monkeypatch):
+    """Calibration takes 0.4 s of which nothing is training: that much a run will take too before it trains."""
+
+    def slow_to_start(tasks, workers, load, told):
+        time.sleep(0.4)
+        for task in tasks:
+            yield task, Outcome((), 1e-6 * task.steps, 1e-6, 10**9, task.steps)
+
+    monkeypatch.setitem(EXECUTORS, "local", slow_to_start)
+    assert 0.4 <= plan(study_of(), tmp_path, workers=1, load=lambda name: small).seconds < 4
 
 
 def test_every_kind_of_group_is_tried(small, study_of, tmp_path, known_machine):

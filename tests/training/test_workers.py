@@ -171,7 +171,7 @@ def test_a_group_whose_worker_is_killed_each_time_is_given_up(train, stand_in):
     stand_in("read group; echo '{\"model_epochs\": 2}'; kill -9 $$")
     message = (
         r"^the worker that trained group 0 \(2 members, seeds \[1, 3\]\) was killed by signal 9, for the second time\. "
-        r"Out of memory\? Try a smaller `group_size`\.$"
+        r"Out of memory\? Train with fewer workers\.$"
     )
     with pytest.raises(WorkerError, match=message):
         train(workers=1)

@@ -2,7 +2,7 @@
 
 from spurlab.report.figures import FIGURES, pattern_gallery, save_figure, score_figure, study_figure
 from spurlab.report.figures.notes import duration
-from spurlab.report.page import file_stem, write_report
+from spurlab.report.page import file_names, file_stem, write_report
 from spurlab.report.sheets import verdict_of
 from spurlab.report.summary import Curve, Group, Point, curves, groups
 from spurlab.report.tables import claims_table, curve_table, study_tables
@@ -16,6 +16,7 @@ __all__ = [
     "curve_table",
     "curves",
     "duration",
+    "file_names",
     "file_stem",
     "groups",
     "pattern_gallery",

@@ -64,7 +64,7 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
         folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     sections: list[Section] = []
-    names = _file_names(results)
+    names = file_names([result.study for result in results])
     for result, name, heading in zip(results, names, _headings(results, names), strict=True):
         figure = study_figure(result)
         drawn = save_figure(figure, folder / name)
@@ -115,7 +115,7 @@ def facts_of(result: StudyResult) -> dict[str, str]:
         sums = rows[["dataset", "data"]].dropna().drop_duplicates()
         for dataset, data in zip(sums["dataset"], sums["data"], strict=True):
             facts[f"data checksum, {dataset_title(str(dataset))}"] = str(data)
-    facts["last run"] = _moment(result.when)
+    facts["first run"] = _moment(result.when)
     return {name: value for name, value in facts.items() if value}
 
 
@@ -167,11 +167,15 @@ def _question(sections: Sequence[Section]) -> str:
     return "How many marked training examples does it take until a network goes by the mark, and what changes that?"
 
 
-def _file_names(results: Sequence[StudyResult]) -> list[str]:
-    """A plain file name for each study, no two alike, whatever their case."""
+def file_names(studies: Sequence[Study]) -> list[str]:
+    """A plain file name for each study of a folder, no two alike, whatever their case: the first come has the plainest.
+
+    Args:
+        studies: all of the folder, in the order of `spurlab.studies.studies_in`.
+    """
     names: dict[str, str] = {}
-    for result in results:
-        stem = file_stem(result.study)
+    for study in studies:
+        stem = file_stem(study)
         tried = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
         name = next(each for each in tried if each.casefold() not in names)
         names[name.casefold()] = name
@@ -212,4 +216,4 @@ def _span(column: "pd.Series[str]") -> str:
     return " to ".join(dict.fromkeys(_moment(moment) for moment in (*moments[:1], *moments[-1:])))
 
 
-__all__ = ["facts_of", "file_stem", "write_report"]
+__all__ = ["facts_of", "file_names", "file_stem", "write_report"]

@@ -83,7 +83,8 @@ def curve_sheet(curve: Curve, title: str) -> Sheet:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
     headings = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")
     seeds = curve.points[0].score.models
-    note = f"mean [95 % interval] over {seeds} networks; p: paired, one-sided, Holm-corrected over n"
+    many = f"mean [95 % interval] over {seeds} networks" if seeds != 1 else "one network: no interval"
+    note = f"{many}; p: paired, one-sided, Holm-corrected over n"
     return Sheet(title, headings, tuple(_points(curve)), note)
 
 

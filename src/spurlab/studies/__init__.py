@@ -6,7 +6,7 @@ from spurlab.studies.grid import Cell, Setting, Training, cells_of, groups_of, t
 from spurlab.studies.load import load_study, narrowed, shipped
 from spurlab.studies.measures import MEASURES, Measure
 from spurlab.studies.plan import Plan, plan
-from spurlab.studies.results import StudyResult, results_in, rows_of, together
+from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
 from spurlab.studies.run import StudyProgress, run
 from spurlab.studies.store import FolderError, Store, StoreError
 from spurlab.studies.study import Grid, Study, StudyError
@@ -50,6 +50,7 @@ __all__ = [
     "rows_of",
     "run",
     "shipped",
+    "studies_in",
     "together",
     "trainings_of",
     "work_of",

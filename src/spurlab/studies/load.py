@@ -108,7 +108,8 @@ def _read(name: str) -> tuple[str, str]:
     except FileNotFoundError:
         raise StudyError(f"there is no study file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"the study file {path} cannot be read: {error}.") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise StudyError(f"the study file {path} cannot be read: {reason}.") from error
 
 
 def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class StudyResult:
         rows: one line for each number that is there, in the order of the grid.
         folder: where they are kept.
         command: what gives them again.
-        when: it was started last, UTC.
+        when: it was started first, UTC.
         part_of: the study in the folder that holds all these rows and more, if there is one; its files stay.
     """
 
@@ -93,13 +93,29 @@ def results_in(folder: Path) -> list[StudyResult]:
         StoreError: they are damaged, or of a newer version.
     """
     with Store(folder, read_only=True) as store:
-        found = []
-        for record in store.records():
-            study = study_of(record)
-            found.append(StudyResult(study, rows_of(study, record.data, store), folder, record.command, record.started))
+        found = [
+            StudyResult(study, rows_of(study, record.data, store), folder, record.command, record.started)
+            for study, record in _recorded(store)
+        ]
         if not found:
             raise FolderError(f"no study was run in {folder} yet. `spurlab run STUDY --out {folder}` runs one.")
-        return sorted(found, key=lambda result: min(result.study.claims, default=0))
+        return found
+
+
+def studies_in(folder: Path) -> list[Study]:
+    """The studies of `results_in`, in its order, without their rows.
+
+    Raises:
+        FolderError: there are no results.
+        StoreError: they are damaged, or of a newer version.
+    """
+    with Store(folder, read_only=True) as store:
+        return [study for study, _ in _recorded(store)]
+
+
+def _recorded(store: Store) -> list[tuple[Study, Record]]:
+    found = [(study_of(record), record) for record in store.records()]
+    return sorted(found, key=lambda pair: min(pair[0].claims, default=0))
 
 
 def study_of(record: Record) -> Study:

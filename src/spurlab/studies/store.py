@@ -222,12 +222,18 @@ class Store:
         """Remember that a study is run here.
 
         Args:
-            record: the study; it takes the place of an earlier one of its name and settings.
-            instead_of: other records that it makes superfluous; results stay.
+            record: the study. Where one of its name and settings is there, that keeps the time of its first start.
+            instead_of: other records that it makes superfluous, and whose first start it takes over; results stay.
         """
-        row = record._replace(data=json.dumps(record.data))  # type: ignore[arg-type]
+        instead_of = list(instead_of)
+        first = min([record.started, *(old.started for old in instead_of)])
+        row = record._replace(data=json.dumps(record.data), started=first)  # type: ignore[arg-type]
         with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO study VALUES (?, ?, ?, ?, ?)", row)
+            connection.execute(
+                "INSERT INTO study VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET data = excluded.data, command = excluded.command",
+                row,
+            )
             for old in instead_of:
                 connection.execute("DELETE FROM study WHERE name = ? AND settings = ?", (old.name, old.settings))
 
@@ -242,8 +248,8 @@ class Store:
     def put(self, finished: Iterable[Finished]) -> None:
         """Write what was finished, all in one transaction, and give back its claims.
 
-        What is there already stays: where more was measured of a network later, how it was made is told of its
-        training.
+        What is there already stays. A network that had to be trained again, since more is measured of it, elsewhere or
+        with other versions, names both in how it was made.
 
         Raises:
             StoreError: it cannot be written; then nothing of it is.
@@ -253,6 +259,12 @@ class Store:
             for each in finished:
                 about = each.key, json.dumps(each.settings), each.data, each.device, *made[:3], each.seconds, made[3]
                 connection.execute("INSERT OR IGNORE INTO subject VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", about)
+                for column, value in zip(("device", "spurlab", "torch", "machine"), about[3:7], strict=True):
+                    connection.execute(
+                        f"UPDATE subject SET {column} = {column} || ', then ' || ? "  # noqa: S608 - our own names
+                        f"WHERE key = ? AND instr({column}, ?) = 0",
+                        (value, each.key, value),
+                    )
                 connection.executemany(
                     "INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?, ?)",
                     [(each.key, *request, value) for request, value in each.values.items()],

@@ -331,12 +331,18 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
         return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
-    message = MUST_BE.get(first["type"], first["msg"].removeprefix("Value error, "))
+    message = MUST_BE.get(
+        first["type"], first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    )
     found = "" if first["type"] == "value_error" else f", but it is {first['input']!r}"
     sentence = (
         f"key {place!r}: {message}{found}" if place and not message.startswith(("key ", "unknown key")) else message
     )
-    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+    sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
+    if first["type"] == "literal_error":
+        known = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        sentence += f" {nearest(str(first['input']), known)}" if get_close_matches(str(first["input"]), known) else ""
+    return sentence
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

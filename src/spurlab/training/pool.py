@@ -97,7 +97,7 @@ def _warn_or_raise(order: Order, end: str, attempt: int) -> None:
     """Say that the order's worker has died, in a warning or for good."""
     what = f"the worker that trained {order.name} {end}"
     if attempt >= TRIES:
-        advice = " Out of memory? Try a smaller `group_size`." if "signal 9" in end else ""
+        advice = " Out of memory? Train with fewer workers." if "signal 9" in end else ""
         raise WorkerError(f"{what}, for the second time.{advice}")
     log.warning("%s; the group is tried once more.", what)
 

@@ -54,6 +54,8 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
             if name in DATASETS
         ]
         words += [f"Training images: {', '.join(sizes)}."] if sizes else []
+        targets = rows.loc[rows["n"] > 0, "target"].unique()
+        words += [f"Target {targets[0]} alone."] if len(targets) == 1 else []
     if lost := diverged(rows):
         words.append(f"{lost} diverged {'network is' if lost == 1 else 'networks are'} left out.")
     return " ".join(words)

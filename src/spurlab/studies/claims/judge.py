@@ -26,7 +26,8 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from spurlab.stats import Estimate, holm, mean_above, paired_difference, paired_test
-from spurlab.studies.claims.evidence import COUNTED, PAPER, Seeds, Settings
+from spurlab.studies.claims.evidence import Seeds, Settings, paper_settings
+from spurlab.training import RECIPES
 
 LEVEL = 0.05
 SHOWN = 6  # parts beside the paper's that are named in a finding
@@ -231,14 +232,15 @@ def best_of(
     """
 
     def counts(settings: Settings) -> bool:
+        recipes = [paper_settings(settings.get("dataset", ""), name) for name in ("paper", "quick")]
         return of_paper and any(
             all(settings[name] == recipe[name] for name in recipe if name in settings and name != "precision")
-            for recipe in COUNTED.values()
+            for recipe in recipes
         )
 
     def nearness(candidate: tuple[Settings, Question]) -> tuple[bool, bool, int, float, int, str]:
         settings, question = candidate
-        away = float(abs(settings.get("epochs", -1) - PAPER["epochs"]))
+        away = float(abs(settings.get("epochs", -1) - RECIPES["paper"].epochs))
         few = question.seeds < FEWEST
         return not counts(settings), few, len(_others(settings)), away, -question.seeds, repr(settings)
 
@@ -255,7 +257,8 @@ def best_of(
 
 def _others(settings: Settings) -> list[str]:
     """The settings that are not the paper's; the milestones follow the epochs."""
-    return [name for name in PAPER if name != "milestones" and name in settings and settings[name] != PAPER[name]]
+    paper = paper_settings(settings.get("dataset", ""))
+    return [name for name in paper if name != "milestones" and name in settings and settings[name] != paper[name]]
 
 
 def _departures(settings: Settings, rivals: Sequence[Settings]) -> str:
@@ -267,7 +270,9 @@ def _departures(settings: Settings, rivals: Sequence[Settings]) -> str:
             continue
         shown = value[:8] if name == "data" else f"{value:g}" if isinstance(value, float) else value
         shown = {"": "unknown", "-1": "unknown", "inf": "none"}.get(shown, shown)
-        words.append(f"{shown} epochs" if name == "epochs" else f"{name.replace('_', ' ')} {shown}")
+        words.append(
+            f"{shown} epoch{'' if shown == '1' else 's'}" if name == "epochs" else f"{name.replace('_', ' ')} {shown}"
+        )
     return ", ".join(words)
 
 
@@ -325,11 +330,8 @@ def summary(parts: Sequence[Part], questions: Sequence[Question]) -> str:
     if absent:
         named = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
         runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
-        here = [run for run in runs if "cifar10" not in run]
-        advice = f": run {', '.join(here)}" if here else ""
+        advice = f": run {', '.join(runs)}" if runs else ""
         sentences.append(f"Undecided without networks for {named}{advice}.")
-        if len(here) < len(runs):
-            sentences.append("The paper's networks for CIFAR-10 are not in this version yet.")
     own = [(p, q) for p, q in zip(parts, questions, strict=True) if not p.of_paper and q.networks]
     if own:
         said = [f"{part.where}: {part.outcome} {question.headline}".strip() for part, question in own[:SHOWN]]

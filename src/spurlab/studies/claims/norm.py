@@ -26,7 +26,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             if len(norms.having("pattern", PATTERNS)) == len(PATTERNS) and (question := _part(dataset, same, norms)):
                 candidates.append((settings, replace(question, lacks=lacking(dataset, same))))
         what = "scores at some n > 0 and norms of all seven patterns are needed"
-        absent = missing(dataset, what, "norm-correlation")
+        absent = missing(dataset, what, f"norm-correlation on {dataset}")
         answers = best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
         yield from answers
         yield from the_rest(dataset, answers)

@@ -9,7 +9,7 @@ from spurlab.data import DATASETS
 from spurlab.models import ARCHITECTURES, build, parameter_count
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
 from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds
+from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
 from spurlab.studies.claims.judge import FEWEST, FULL, LEVEL, SCORE_MARGIN, Question, below, best_of, missing, too_few
 
 
@@ -17,9 +17,8 @@ def questions(evidence: Evidence) -> Iterator[Question]:
     """One part for each dataset, from all pairs of architectures and all patterns."""
     for dataset in evidence.datasets("spurious_score"):
         sizes = _sizes(evidence, dataset)
-        rows = evidence.where(
-            measure="spurious_score", dataset=dataset, architecture=tuple(sizes), target=TARGETS, **OFF
-        )
+        fixed = {"architecture": tuple(sizes), "target": TARGETS, **usual(dataset)}
+        rows = evidence.where(measure="spurious_score", dataset=dataset, **fixed)
         candidates = []
         for settings, same in rows.recipes(["architecture"]):
             if question := _part(dataset, same, sizes):
