@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spurlab.data import Dataset
 from spurlab.explain import pixel_importance
 from spurlab.metrics import accuracy, empirical_norm, spurious_score
-from spurlab.models import build, parameter_count
+from spurlab.models import parameter_count, skeleton
 from spurlab.patterns import Pattern
 
 T = TypeVar("T")
@@ -73,9 +73,23 @@ def _marked_accuracy(seen: Seen) -> float:
 
 
 def _pattern_importance(seen: Seen) -> float:
-    first = next(module for module in _there(seen.network).modules() if isinstance(module, nn.Linear))
-    importance = pixel_importance(first.weight.detach())
+    importance = pixel_importance(first_weight(_there(seen.network), seen.architecture).detach())
     return importance[_there(seen.pattern).offset.flatten() > 0].mean().item()
+
+
+def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"]:
+    """The weights of a perceptron's first layer, which has one column for each pixel.
+
+    Raises:
+        ValueError: the network begins with another kind of layer.
+    """
+    first = next((module for module in network.modules() if list(module.parameters(recurse=False))), network)
+    if not isinstance(first, nn.Linear):
+        raise ValueError(
+            "the measure 'pattern_importance' reads each pixel's weights off a first linear layer, but the first layer "
+            f"of {architecture!r} is {type(first).__name__}. Take a perceptron, e.g. 'mlp'."
+        )
+    return first.weight
 
 
 def _empirical_norm(seen: Seen) -> float:
@@ -84,7 +98,7 @@ def _empirical_norm(seen: Seen) -> float:
 
 
 def _parameters(seen: Seen) -> float:
-    return float(parameter_count(build(seen.architecture, seen.data.shape, seen.data.classes, seed=0)))
+    return float(parameter_count(skeleton(seen.architecture, seen.data.shape, seen.data.classes)))
 
 
 def _there(value: T | None) -> T:

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
-from spurlab.models import architecture_named, build, seeded
+from spurlab.models import architecture_named, build, is_user_name, seeded
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
@@ -63,7 +63,8 @@ def fit(
     network whatever it is grouped with: to the bit on one machine, with one thread.
 
     Args:
-        architecture: a name of the zoo, or a function that makes the network (it is trained in this process).
+        architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must
+            be able to import; or a function that makes the network (it is trained in this process).
         members: the networks to train; they share one base training set.
         recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
@@ -102,8 +103,9 @@ def fit(
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
-    if engine == "auto":
-        engine = "lockstep" if can_stack(make(members[0].seed)) else "plain"
+    if engine == "auto" or is_user_name(name):  # whose mistakes are told here, not by a worker
+        stackable = can_stack(make(members[0].seed))
+        engine = ("lockstep" if stackable else "plain") if engine == "auto" else engine
     train = train_group if engine == "lockstep" else train_each
     device = usable_device(device)
     if workers is None:
