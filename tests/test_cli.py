@@ -119,12 +119,24 @@ def test_data_get_finds_what_is_here_and_says_when_offline(spurlab):
 
 
 def test_models_are_those_of_table_2(spurlab):
-    lines = json.loads(spurlab("models", "--json").stdout)
-    assert {line["name"]: line["parameters"] for line in lines} == {
-        "small-mlp": 203_530,
-        "mlp": 335_114,
-        "large-mlp": 932_362,
-    }
+    """Each counted on the images that the paper trains it on; no data set is read."""
+    grey, colour = (
+        {line["name"]: line["parameters"] for line in json.loads(spurlab("models", "--json", *dataset).stdout)}
+        for dataset in ([], ["--dataset", "cifar10"])
+    )
+    on_grey = {"small-mlp": 203_530, "mlp": 335_114, "large-mlp": 932_362, "cnn": 312_202}
+    on_colour = {"resnet20": 269_722, "resnet32": 464_154, "resnet110": 1_727_962, "vgg16": 134_301_514}
+    assert {name: grey[name] for name in on_grey} == on_grey
+    assert {name: colour[name] for name in on_colour} == on_colour
+    assert list(grey) == list(colour)
+
+
+def test_models_that_need_larger_images_have_no_count(spurlab):
+    result = spurlab("models", "--json")
+    counts = {line["name"]: line["parameters"] for line in json.loads(result.stdout)}
+    assert [name for name, count in counts.items() if count is None] == ["vgg16"]
+    assert "Vgg16 needs images of 32 x 32 pixels or more, but these are 1 x 28 x 28" in result.stderr
+    assert re.search(r"vgg16 +-", spurlab("models").stdout)
 
 
 def test_patterns_are_those_of_table_1_and_can_be_drawn(spurlab, tmp_path):
@@ -213,7 +225,9 @@ def test_a_damaged_store_is_a_failure_and_stays_as_it_is(spurlab, tmp_path):
         (["run", "quickstart", "--executor", "ray"], ["ray", "local"]),
         (["run", "quickstart", "--device", "warp"], ["warp"]),
         (["run", "quickstart", "--only", "pattern=S1"], ["pattern=S1", "R3, S3"]),
-        (["run", "fig2-cifar10"], ["no architecture 'resnet20'"]),
+        (["run", "fig2-cifar10"], ["CIFAR-10", "offline"]),
+        (["run", "quickstart", "--set", "architecture=vgg16"], ["Vgg16 needs images of 32 x 32", "1 x 28 x 28"]),
+        (["run", "quickstart", "--set", "architecture=no.nets:make"], ["module 'no.nets'", "PYTHONPATH"]),
         (["plan", "quickstart", "--set", "recipe.epoch=3"], ["Did you mean 'recipe.epochs'"]),
         (["plan", "quickstart", "--executor", "ray"], ["ray", "local"]),
         (["data", "info", "mnistv9-3-0-0"], ["v9"]),

@@ -197,18 +197,21 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The zoo, with parameter counts (Table 2 of arXiv:2202.05189).
+    """The zoo, with parameter counts (Table 2 of arXiv:2202.05189); none for a network that needs larger images.
 
-    Example: [bold]spurlab models --dataset fashion-mnist[/bold]
+    Example: [bold]spurlab models --dataset cifar10[/bold]
     """
     from spurlab.data import described
-    from spurlab.models import ARCHITECTURES, build, parameter_count
+    from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 
     entry = described(dataset)
-    lines = [
-        {"name": name, "parameters": parameter_count(build(name, entry.shape, len(entry.class_names), seed=0))}
-        for name in ARCHITECTURES
-    ]
+    lines: list[dict[str, Any]] = []
+    for name in ARCHITECTURES:
+        lines.append({"name": name, "parameters": None})
+        try:
+            lines[-1]["parameters"] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))
+        except ValueError as error:
+            print(error, file=sys.stderr)
     _show(lines, as_json)
 
 
@@ -509,7 +512,7 @@ def _console() -> "Console":
 def _cell(value: Any, line: dict[str, Any]) -> str:
     match value:
         case None:
-            return NOT_HERE.format(line["name"])
+            return NOT_HERE.format(line["name"]) if "location" in line else "-"
         case float():
             return f"{value:.3f}"
         case int():

@@ -191,19 +191,28 @@ def test_rows_are_of_the_network_that_the_cell_names(small_result):
         assert row.training == keys[row.pattern, row.target, row.n, row.seed]
 
 
+def _no_data(name):
+    raise AssertionError("a study of architectures alone reads no data")
+
+
 def test_measures_of_patterns_and_architectures_train_nothing(small, tmp_path, given):
     norms = run(load_study("patterns", changes=["dataset=fashion-mini"]), tmp_path, load=lambda name: small)
-    sizes = run(load_study("table2"), tmp_path, load=lambda name: small)
+    sizes = run(load_study("table2"), tmp_path, load=_no_data)
     assert given == []
     assert norms.rows[norms.rows.pattern == "S1"].value.tolist() == pytest.approx([1.0] * 5, abs=1e-3)
-    assert sizes.rows.set_index("architecture").value.to_dict() == {
-        "small-mlp": 203_530,
-        "mlp": 335_114,
-        "large-mlp": 932_362,
+    assert sizes.rows.set_index(["dataset", "architecture"]).value.to_dict() == {
+        ("mnist", "small-mlp"): 203_530,
+        ("mnist", "mlp"): 335_114,
+        ("mnist", "large-mlp"): 932_362,
+        ("mnist", "cnn"): 312_202,
+        ("cifar10", "resnet20"): 269_722,
+        ("cifar10", "resnet32"): 464_154,
+        ("cifar10", "resnet110"): 1_727_962,
+        ("cifar10", "vgg16"): 134_301_514,
     }
     both = results_in(tmp_path)
     assert {result.study.name for result in both} == {"patterns", "table2"}
-    assert len(together(both)) == 38
+    assert len(together(both)) == 43
 
 
 def test_a_diverged_network_is_a_row_of_nan(small, study_of, tmp_path):

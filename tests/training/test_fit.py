@@ -150,7 +150,7 @@ def test_the_same_call_gives_the_same_numbers(net, members_of):
 
 def test_a_name_of_the_zoo_and_its_reference_name_are_the_same_network(small, members_of):
     members = members_of([0, 3])
-    by_name, by_reference = (train(name, members).trained for name in ("small-mlp", "ce-tor-SmallMLP"))
+    by_name, by_reference = (train(name, members).trained for name in ("small-mlp", "ce-tor-MLP"))
     assert all(weights.equal(by_reference.state[name]) for name, weights in by_name.state.items())
     untrained = train("small-mlp", members, Recipe(epochs=0))
     for name, tensor in build("small-mlp", small.shape, 10, seed=1).state_dict().items():

@@ -1,6 +1,38 @@
 """The zoo: plain small modules and a table of their names."""
 
+from spurlab.models.cnn import cnn
+from spurlab.models.images import Normalize
+from spurlab.models.last_layer import features, features_layer
 from spurlab.models.mlp import mlp
-from spurlab.models.zoo import ARCHITECTURES, Architecture, architecture_named, build, parameter_count, seeded
+from spurlab.models.resnet import cifar_resnet, resnet
+from spurlab.models.user import is_user_name
+from spurlab.models.vgg import vgg16, vgg_mlp
+from spurlab.models.zoo import (
+    ARCHITECTURES,
+    Architecture,
+    architecture_named,
+    build,
+    parameter_count,
+    seeded,
+    skeleton,
+)
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture_named", "build", "mlp", "parameter_count", "seeded"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Normalize",
+    "architecture_named",
+    "build",
+    "cifar_resnet",
+    "cnn",
+    "features",
+    "features_layer",
+    "is_user_name",
+    "mlp",
+    "parameter_count",
+    "resnet",
+    "seeded",
+    "skeleton",
+    "vgg16",
+    "vgg_mlp",
+]

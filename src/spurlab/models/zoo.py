@@ -8,46 +8,75 @@ from typing import Any
 import torch
 from torch import nn
 
+from spurlab.models.cnn import cnn
 from spurlab.models.mlp import mlp
+from spurlab.models.resnet import cifar_resnet, resnet
+from spurlab.models.user import check_user_name, is_user_name, user_network
+from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.seeds import seed_for
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry of the zoo: what people call it, and the function ``make(shape, classes, **settings)``."""
+    """One entry of the zoo.
+
+    Args:
+        title: what people call it.
+        make: ``make(shape, classes, **settings)`` gives a network: inputs ``n *shape``, logits ``n k``.
+        settings: those of this entry.
+        reference: its name in the public code, as in ``ce-tor-LargeMLP``, if it has one.
+        last: the name of its last linear layer, whose inputs are the features: what `features_layer` gives.
+    """
 
     title: str
     make: Callable[..., nn.Module]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    reference: str = ""  # its name in the public code, as in `ce-tor-LargeMLP`
+    reference: str = ""
+    last: str = ""
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "small-mlp": Architecture("small MLP", mlp, {"hidden": (256,)}, "SmallMLP"),
-    "mlp": Architecture("MLP", mlp, {"hidden": (256, 256, 256)}, "MLP"),
-    "large-mlp": Architecture("large MLP", mlp, {"hidden": (512, 512, 512)}, "LargeMLP"),
+    "small-mlp": Architecture("small MLP", mlp, {"hidden": (256,)}, "MLP", "3"),
+    "mlp": Architecture("MLP", mlp, {"hidden": (256, 256, 256)}, "LargeMLP", "7"),
+    "large-mlp": Architecture("large MLP", mlp, {"hidden": (512, 512, 512)}, "LargeMLPv2", "7"),
+    "vgg-mlp": Architecture("VggMLP", vgg_mlp, {}, "VggMLP", "7"),
+    "cnn": Architecture("CNN", cnn, {}, "CNN002", "16"),
+    "resnet20": Architecture("ResNet20", cifar_resnet, {"depth": 20}, "altResNet20Norm02", "linear"),
+    "resnet32": Architecture("ResNet32", cifar_resnet, {"depth": 32}, "altResNet32Norm02", "linear"),
+    "resnet110": Architecture("ResNet110", cifar_resnet, {"depth": 110}, "altResNet110Norm02", "linear"),
+    "resnet18": Architecture("ResNet18", resnet, {"depth": 18}, "ResNet18", "net.fc"),
+    "resnet18-cifar": Architecture("ResNet18, CIFAR stem", resnet, {"depth": 18, "cifar_stem": True}, last="net.fc"),
+    "resnet50": Architecture("ResNet50", resnet, {"depth": 50}, "ResNet50", "net.fc"),
+    "resnet50-cifar": Architecture("ResNet50, CIFAR stem", resnet, {"depth": 50, "cifar_stem": True}, last="net.fc"),
+    "vgg16": Architecture("Vgg16", vgg16, {}, "Vgg16Norm02", "net.classifier.6"),
 }
 
 
 def architecture_named(name: str) -> str:
     """The zoo's name for `name`, which may also be the public code's, ``[{aug}-]{loss}-tor-{arch}``.
 
+    A name of the form ``package.module:callable`` means a function of the user's. It is given back as it is, and
+    nothing is imported: only `build` and `skeleton` run the user's code.
+
     Raises:
         ValueError: an architecture, loss or augmentation that Spurlab does not have, with the nearest name it has.
 
     >>> architecture_named("ce-tor-LargeMLP")
-    'large-mlp'
+    'mlp'
     """
     if name in ARCHITECTURES:
+        return name
+    if is_user_name(name):
+        check_user_name(name)
         return name
     prefix, found, reference = name.rpartition("-tor-")
     if found and prefix != "ce":
         raise ValueError(
-            f"{name!r} asks for {prefix!r}, but Spurlab trains with the loss 'ce' and without augmentation so far. "
-            f"Write 'ce-tor-{reference}'."
+            f"{name!r} asks for {prefix!r} beside a network. Loss and augmentation are settings of the recipe here: "
+            f"write 'ce-tor-{reference}', and recipe.loss or recipe.augmentation = 'crop-flip' (aug01)."
         )
-    by_reference = {entry.reference: zoo_name for zoo_name, entry in ARCHITECTURES.items()} if found else {}
-    if reference in by_reference:
+    by_reference = {entry.reference: zoo_name for zoo_name, entry in ARCHITECTURES.items() if entry.reference}
+    if found and reference in by_reference:
         return by_reference[reference]
     known = list(by_reference) if found else list(ARCHITECTURES)
     near = get_close_matches(reference, known, n=1)
@@ -59,16 +88,45 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
     """A new network whose initial weights depend on `seed` alone (PyTorch's global generator is left as it was).
 
     Args:
-        name: an entry of `ARCHITECTURES`.
+        name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
         shape: the shape of one input, images ``c h w``.
         classes: the number of classes, k.
         seed: the member's seed.
 
+    Returns:
+        Inputs ``n *shape``, logits ``n k``.
+
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, inputs that the network cannot take, or a user's function that gives no network
+            with one logit for each class.
     """
-    entry = ARCHITECTURES[architecture_named(name)]
+    name = architecture_named(name)
+    if is_user_name(name):
+        return seeded(lambda: user_network(name, shape, classes), seed)
+    entry = ARCHITECTURES[name]
     return seeded(lambda: entry.make(shape, classes, **entry.settings), seed)
+
+
+def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
+    """The network without numbers, to count and to look at: on the meta device, where weights take no memory.
+
+    A user's network is built whole: its code need not run there.
+
+    Args:
+        name: as in `build`.
+        shape: the shape of one input, images ``c h w``.
+        classes: the number of classes, k.
+
+    Raises:
+        ValueError: as in `build`.
+
+    >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
+    134301514
+    """
+    if is_user_name(name):
+        return build(name, shape, classes, seed=0)
+    with torch.device("meta"):
+        return build(name, shape, classes, seed=0)
 
 
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:

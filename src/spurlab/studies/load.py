@@ -1,13 +1,14 @@
 """Reading a study: a shipped one or a TOML file, a profile of it, and what the command line changes or leaves out."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from spurlab.models import is_user_name
 from spurlab.studies.study import Grid, Study, StudyError, nearest, sentence_of
 
 
@@ -27,9 +28,12 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             ``n=[0, 10]``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same
             fractions.
 
+    An architecture of the user's own, ``package.module:callable``, is taken from `changes` alone: nothing is executed
+    that a file names.
+
     Raises:
-        StudyError: no such study or profile, broken TOML, or a key or value that a study cannot have; the sentence
-            names the file, the key and the nearest valid name.
+        StudyError: no such study or profile, broken TOML, a network of the user's own in the file, or a key or value
+            that a study cannot have; the sentence names the file, the key and the nearest valid name.
     """
     where, text = _read(str(name))
     try:
@@ -46,6 +50,12 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             has = ", ".join(profiles) if profiles else "none; leave out --profile"
             raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
         content = _merged(content, profiles[profile])
+    for name_in_file in _architectures(content):
+        if is_user_name(name_in_file):
+            raise StudyError(
+                f"{where}: key 'architecture': {name_in_file!r} names code of your own, and nothing is executed that a "
+                f"study file names. Leave it out there, and type it: --set architecture={name_in_file}"
+            )
     try:
         about = {"name": Path(name).stem, "profile": profile}
         return Study.model_validate(_in_grids(content, _together(changes)) | about)
@@ -94,6 +104,14 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     grids = tuple(_merged(_merged(of_grids(content), table), of_grids(changes)) for table in tables)
     return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
+
+
+def _architectures(content: Mapping[str, Any]) -> Iterator[str]:
+    """Every architecture that the file names, in grids and outside of them."""
+    grids = content.get("grid", [])
+    for table in (content, *(grids if isinstance(grids, list) else [])):
+        named = table.get("architecture", []) if isinstance(table, dict) else []
+        yield from (name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str))
 
 
 def _read(name: str) -> tuple[str, str]:

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from spurlab.data import Dataset
 from spurlab.explain import pixel_importance
 from spurlab.metrics import accuracy, empirical_norm, spurious_score
-from spurlab.models import build, parameter_count
+from spurlab.models import parameter_count, skeleton
 from spurlab.patterns import Pattern
 from spurlab.training import layout_for
 
 T = TypeVar("T")
-PREDICTION_BATCH = 2_000  # examples that go through a network at once
+PREDICTION_BATCH = 2_000  # examples that go through a perceptron at once
+CONVOLVED_BATCH = 250  # and through a network with convolutions, whose activations are large
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +75,23 @@ def _marked_accuracy(seen: Seen) -> float:
 
 
 def _pattern_importance(seen: Seen) -> float:
-    first = next(module for module in _there(seen.network).modules() if isinstance(module, nn.Linear))
-    importance = pixel_importance(first.weight.detach())
+    importance = pixel_importance(first_weight(_there(seen.network), seen.architecture).detach())
     return importance[_there(seen.pattern).offset.flatten() > 0].mean().item()
+
+
+def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"]:
+    """The weights of a perceptron's first layer, which has one column for each pixel.
+
+    Raises:
+        ValueError: the network begins with another kind of layer.
+    """
+    first = next((module for module in network.modules() if list(module.parameters(recurse=False))), network)
+    if not isinstance(first, nn.Linear):
+        raise ValueError(
+            "the measure 'pattern_importance' reads each pixel's weights off a first linear layer, but the first layer "
+            f"of {architecture!r} is {type(first).__name__}. Take a perceptron, e.g. 'mlp'."
+        )
+    return first.weight
 
 
 def _empirical_norm(seen: Seen) -> float:
@@ -85,7 +100,7 @@ def _empirical_norm(seen: Seen) -> float:
 
 
 def _parameters(seen: Seen) -> float:
-    return float(parameter_count(build(seen.architecture, seen.data.shape, seen.data.classes, seed=0)))
+    return float(parameter_count(skeleton(seen.architecture, seen.data.shape, seen.data.classes)))
 
 
 def _there(value: T | None) -> T:
@@ -113,6 +128,7 @@ def predictions(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[
     """
     device, layout = next(network.parameters()).device, layout_for(network)
     network.to(memory_format=layout)
-    batches = (batch.to(device).contiguous(memory_format=layout) for batch in inputs.split(PREDICTION_BATCH))
+    rows = CONVOLVED_BATCH if layout is torch.channels_last else PREDICTION_BATCH
+    batches = (batch.to(device).contiguous(memory_format=layout) for batch in inputs.split(rows))
     with torch.inference_mode():
         return torch.cat([network(batch).softmax(-1).cpu() for batch in batches])

@@ -13,7 +13,7 @@ from spurlab.studies.run import free_memory, workers_for
 from spurlab.studies.store import FILE, Store, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
-from spurlab.studies.work import Work, work_of
+from spurlab.studies.work import Work, data_of, work_of
 from spurlab.training.recipe import PER_MEMBER
 
 STEPS = 40  # of calibration, of each kind of group
@@ -76,7 +76,7 @@ def plan(
         StoreError: the folder's results cannot be read.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
-    work = work_of(study, {name: load(name) for name in study.dataset})
+    work = work_of(study, data_of(study, load))
     wanted = work.wanted
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:

@@ -18,7 +18,7 @@ from spurlab.studies.results import StudyResult, rows_of, study_of
 from spurlab.studies.store import Record, Request, Store
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task
-from spurlab.studies.work import Work, work_of
+from spurlab.studies.work import Work, data_of, work_of
 from spurlab.training import usable_device
 
 POLL = 1.0  # seconds between looks at what another process is training
@@ -86,7 +86,7 @@ def run(
         WorkerError: a worker process died twice over the same group, or failed.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
-    work = work_of(study, {name: load(name) for name in study.dataset})
+    work = work_of(study, data_of(study, load))
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         part_of = _remember(store, work, command, started)

@@ -106,7 +106,7 @@ class Grid(BaseModel):
 
     Args:
         dataset: a name of the data room.
-        architecture: a name of the zoo.
+        architecture: a name of the zoo; from the command line and from Python also ``package.module:callable``.
         pattern: S1 ... Co; none in a study of networks alone.
         target: the class or classes in which the pattern is planted.
         n: how many training examples are marked.

@@ -1,15 +1,17 @@
 """What a study needs: its cells, the networks to train for them and what to measure of each."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from spurlab.data import Dataset
-from spurlab.models import build, parameter_count
+import torch
+
+from spurlab.data import Dataset, Examples, Source, described
+from spurlab.models import parameter_count, skeleton
 from spurlab.studies.grid import TRAINING_VERSION, Cell, Training, cells_of, groups_of
-from spurlab.studies.measures import MEASURES, Seen
+from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task, pattern_of, planted
@@ -118,9 +120,27 @@ class Work:
     def _fitting(self, training: Training, memory: int) -> int:
         """How many members of this kind fit: weights, gradients, two moments and as much again to work with."""
         data, setting = self.data[training.setting.dataset], training.setting
-        parameters = parameter_count(build(setting.architecture, data.shape, data.classes, seed=0))
+        parameters = parameter_count(skeleton(setting.architecture, data.shape, data.classes))
         batch = setting.recipe.batch_size * data.train.inputs[:1].numel()
         return max(1, min(LARGEST_GROUP, memory // (4 * (8 * parameters + 4 * batch))))
+
+
+def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
+    """The study's data sets by name; where it measures architectures alone, no file is read and no example is there.
+
+    Args:
+        study: what was asked.
+        load: gives a data set by its name.
+    """
+    if any(MEASURES[name].of != "architecture" for name in study.measure):
+        return {name: load(name) for name in study.dataset}
+    found = {}
+    for name in study.dataset:
+        entry = described(name)
+        none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
+        source = Source(entry.licence, entry.origin, "")
+        found[name] = Dataset(name, none, none, entry.class_names, (0.0, 1.0), source)
+    return found
 
 
 def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
@@ -131,10 +151,11 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         data: its data sets by name.
 
     Raises:
-        StudyError: a pattern, target or n does not fit the data.
+        StudyError: an architecture, pattern, target or n does not fit the data.
     """
     cells = cells_of(study)
     try:
+        _check_networks(study, cells, data)
         _check(cells, data)
     except StudyError as error:
         raise StudyError(f"study {study.name!r}: {error}") from error
@@ -177,6 +198,17 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
         case "architecture":
             about = f"{TRAINING_VERSION}|{checksum}|architecture|{cell.setting.architecture}"
     return hashlib.sha256(about.encode()).hexdigest()[:20]
+
+
+def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
+    """Every network must take the data, and suit what is measured."""
+    for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
+        try:
+            network = skeleton(architecture, data[name].shape, data[name].classes)
+            if "pattern_importance" in study.measure:
+                first_weight(network, architecture)
+        except ValueError as error:
+            raise StudyError(f"key 'architecture', on {name}: {error}") from error
 
 
 def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:

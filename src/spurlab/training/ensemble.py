@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from spurlab.models import build
+from spurlab.models import ARCHITECTURES, build
 from spurlab.training.engines import Trained
 from spurlab.training.stacked import State
 
@@ -24,7 +24,8 @@ class Ensemble:
     """m trained models of one architecture.
 
     Args:
-        architecture: its name in the zoo, or "" where `make` is a function of the user's.
+        architecture: its name in the zoo, or ``package.module:callable``, or "" where `make` is a function of the
+            user's.
         shape: the shape of one input.
         classes: the number of classes, k.
         seeds: of each member.
@@ -90,7 +91,7 @@ class Ensemble:
         Raises:
             ValueError: a network that is not in the zoo, whose code the file could not name.
         """
-        if self.make is not None:
+        if self.architecture not in ARCHITECTURES:
             raise ValueError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
@@ -102,7 +103,8 @@ class Ensemble:
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: a file that `save` did not write, or that is damaged.
+            ValueError: a file that `save` did not write, that is damaged, or whose network is not in the zoo: the name
+                of other code would be executed.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"there is no ensemble at {path}.")
@@ -115,6 +117,8 @@ class Ensemble:
         if metadata.get("format") != FORMAT:
             raise ValueError(f"{path} is no ensemble of this version of Spurlab (format {metadata.get('format')!r}).")
         about = json.loads(metadata["ensemble"])
+        if about["architecture"] not in ARCHITECTURES:
+            raise ValueError(f"{path} holds networks {about['architecture']!r}, which are not in this version's zoo.")
         state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
         trained = Trained(state, tensors["losses"])
         return cls(about["architecture"], tuple(about["shape"]), about["classes"], tuple(about["seeds"]), trained)

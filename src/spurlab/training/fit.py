@@ -63,7 +63,8 @@ def fit(
     network whatever it is grouped with: to the bit on one machine, with one thread.
 
     Args:
-        architecture: a name of the zoo, or a function that makes the network (it is trained in this process).
+        architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must
+            be able to import; or a function that makes the network (it is trained in this process).
         members: the networks to train; they share one base training set.
         recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
@@ -103,8 +104,9 @@ def fit(
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
     device = usable_device(device)
+    best, why = _chosen(make(members[0].seed), device)  # mistakes in a user's network are told here, not by a worker
     if engine == "auto":
-        engine, why = _chosen(make(members[0].seed), device)
+        engine = best
         log.info("%s: %s.", engine, why)
     train = train_group if engine == "lockstep" else train_each
     if workers is None:

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-import torch
-
 from spurlab.data import DATASETS
-from spurlab.models import ARCHITECTURES, build, parameter_count
+from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
@@ -35,9 +33,8 @@ def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     if dataset in DATASETS:
         entry = DATASETS[dataset]
         there = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
-        with torch.device("meta"):  # the weights themselves are not needed
-            for name in sorted(there & set(ARCHITECTURES) - set(sizes)):
-                sizes[name] = parameter_count(build(name, entry.shape, len(entry.class_names), seed=0))
+        for name in sorted(there & set(ARCHITECTURES) - set(sizes)):
+            sizes[name] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))
     return sizes
 
 

@@ -1,0 +1,95 @@
+"""Networks that are not in the zoo: a function of the user's, named ``package.module:callable``.
+
+To build one is to run the user's code. So such a name is taken from the command line and from Python alone, never from
+a study file or another file of data; and nothing is imported before the network is built.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+
+import torch
+from torch import nn
+
+
+def is_user_name(name: str) -> bool:
+    """Whether the name means a function of the user's; no name of the zoo has a colon."""
+    return ":" in name
+
+
+def check_user_name(name: str) -> None:
+    """Nothing is imported here.
+
+    Raises:
+        ValueError: not of the form ``package.module:callable``.
+    """
+    parts = [part for side in name.split(":") for part in side.split(".")]
+    if name.count(":") != 1 or not all(part.isidentifier() for part in parts):
+        raise ValueError(
+            f"architecture {name!r}: a network of your own is named package.module:callable, e.g. 'mynets.small:make'."
+        )
+
+
+def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
+    """What the user's function makes, tried on one batch of zeros.
+
+    Args:
+        name: ``package.module:callable``; it is called as ``callable(shape, classes)``.
+        shape: of one input.
+        classes: the number of classes, k.
+
+    Returns:
+        Inputs ``n *shape``, logits ``n k``.
+
+    Raises:
+        ValueError: the module cannot be imported, has no such function, or this fails, gives no nn.Module, or one that
+            does not give one logit for each class.
+    """
+    check_user_name(name)
+    place, _, attribute = name.partition(":")
+    try:
+        found: object = import_module(place)
+    except Exception as error:
+        advice = f" Install it, or put its folder on PYTHONPATH ({error})."
+        if not isinstance(error, ModuleNotFoundError) or not f"{place}.".startswith(f"{error.name}."):
+            advice = f" {type(error).__name__}: {error}"
+        raise ValueError(f"architecture {name!r}: the module {place!r} cannot be imported.{advice}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ValueError(f"architecture {name!r}: the module {place!r} has no {attribute!r}.")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(
+            f"architecture {name!r} must be called as {attribute}(shape, classes), but it is a {type(found).__name__}."
+        )
+    call = f"{attribute}({tuple(shape)}, {classes})"
+    try:
+        network = found(tuple(shape), classes)
+    except Exception as error:
+        raise ValueError(f"architecture {name!r}: {call} failed. {type(error).__name__}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave a {type(network).__name__}.")
+    _try(network, name, shape, classes)
+    return network
+
+
+def _try(network: nn.Module, name: str, shape: Sequence[int], classes: int) -> None:
+    """One batch of two examples, in evaluation mode: nothing that the network counts or draws is moved."""
+    training = [module for module in network.modules() if module.training]
+    batch = torch.zeros(2, *shape)
+    try:
+        with torch.no_grad():
+            logits = network.eval()(batch)
+    except Exception as error:
+        raise ValueError(
+            f"architecture {name!r}: the network cannot take a batch of shape {tuple(batch.shape)}. "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    finally:
+        for module in training:
+            module.training = True
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, classes):
+        gave = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ValueError(
+            f"architecture {name!r}: a batch of shape {tuple(batch.shape)} must give logits of shape {(2, classes)}, "
+            f"but gave {gave}."
+        )

@@ -1,0 +1,34 @@
+"""The zoo's networks, each built once and shared: tests leave them as they are."""
+
+import functools
+
+import pytest
+import torch
+
+from spurlab.models import ARCHITECTURES, build
+from spurlab.seeds import rng_for
+
+
+@pytest.fixture(scope="session")
+def shape_of():
+    """name -> the images that the paper gives the network: grey ones to perceptrons and the CNN, colour to the rest."""
+    return lambda name: (1, 28, 28) if name in ("small-mlp", "mlp", "large-mlp", "vgg-mlp", "cnn") else (3, 32, 32)
+
+
+@pytest.fixture(scope="session")
+def network(shape_of):
+    """name -> the network of seed 0 with ten classes, in evaluation mode."""
+    return functools.cache(lambda name: build(name, shape_of(name), 10, seed=0).eval())
+
+
+@pytest.fixture(scope="session")
+def draw():
+    """(shape) -> images in [0, 1]."""
+    return lambda *shape, purpose="images": torch.rand(*shape, generator=rng_for(0, "test", purpose))
+
+
+def pytest_generate_tests(metafunc):
+    """`name` without values of its own runs over the whole zoo."""
+    own = any("name" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "name" in metafunc.fixturenames and not own:
+        metafunc.parametrize("name", ARCHITECTURES)
