@@ -5,7 +5,7 @@ from itertools import combinations
 
 import torch
 
-from spurlab.data import DATASETS
+from spurlab.data import known
 from spurlab.models import ARCHITECTURES, build, parameter_count
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
 from spurlab.studies.claims.base import Claim
@@ -33,8 +33,7 @@ def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     """The number of parameters of each architecture: measured, or counted in the zoo."""
     counted = evidence.where(measure="parameters", dataset=dataset).rows.dropna(subset="value")
     sizes = {str(name): int(value) for name, value in zip(counted["architecture"], counted["value"], strict=True)}
-    if dataset in DATASETS:
-        entry = DATASETS[dataset]
+    if entry := known(dataset):
         there = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
         with torch.device("meta"):  # the weights themselves are not needed
             for name in sorted(there & set(ARCHITECTURES) - set(sizes)):
