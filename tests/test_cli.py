@@ -83,7 +83,7 @@ def test_list_names_everything(spurlab):
     names = json.loads(spurlab("list", "--json").stdout)
     assert list(names) == ["studies", "datasets", "patterns", "models", "deletion", "prevention"]
     assert "quickstart" in names["studies"]
-    assert names["datasets"] == ["fashion-mini", "fashion-mnist", "mnist", "cifar10"]
+    assert names["datasets"] == ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]
     assert names["patterns"] == ["S1", "S2", "S3", "R1", "R2", "R3", "Co"]
     assert "large-mlp" in spurlab("list").stdout
 

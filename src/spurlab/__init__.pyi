@@ -1,7 +1,11 @@
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples
+from .data import from_npz as from_npz
+from .data import from_torch as from_torch
+from .data import image_folder as image_folder
 from .data import load as load
+from .data import only_classes as only_classes
 from .metrics import accuracy as accuracy
 from .metrics import empirical_norm as empirical_norm
 from .metrics import spurious_score as spurious_score

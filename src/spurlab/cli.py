@@ -113,30 +113,31 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data info fashion-mini[/bold]
 
+    Example: [bold]spurlab data info mnist:3,7[/bold] (two classes of MNIST)
+
+    Example: [bold]spurlab data info folder,32:birds[/bold] (images in a folder for each class; an .npz file: npz:FILE)
+
     Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
     """
     from dataclasses import asdict
 
-    from spurlab.data import DATASETS, described, load, locate
+    from spurlab.data import DATASETS, known, load, locate
     from spurlab.patterns import parse_reference_dataset
 
     about: dict[str, Any] = {}
     if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
         meant = parse_reference_dataset(name)
         about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
-    entry = described(name)
-    about |= {
-        "name": name,
-        "title": entry.title,
-        "train": entry.sizes[0],
-        "test": entry.sizes[1],
-        "shape": list(entry.shape),
-        "classes": list(entry.class_names),
-    }
-    if locate(name) is None:  # what is known without the files
+    entry = known(name)
+    about |= {"name": entry.name if entry else name, "title": entry.title if entry else name}
+    if entry and locate(name) is None:  # what is known without the files
+        train, test = entry.sizes or (None, None)
+        about |= {"train": train, "test": test, "shape": list(entry.shape), "classes": list(entry.class_names)}
         about |= {"licence": entry.licence, "origin": entry.origin, "location": None}
     else:
         data = load(name, offline=True)
+        about |= {"train": len(data.train), "test": len(data.test)}
+        about |= {"shape": list(data.shape), "classes": list(data.class_names)}
         class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
         about |= {"input_range": data.input_range, "class_sizes": class_sizes, **asdict(data.source)}
     if as_json:
@@ -184,9 +185,8 @@ def patterns(
         out.mkdir(parents=True, exist_ok=True)
         shown = images[:6]
         strips = {"clean": shown} | {name: pattern(shown) for name, pattern in made.items()}
-        written = save_figure(
-            pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), out / f"patterns-{dataset}"
-        )
+        stem = f"patterns-{re.sub(r'[^A-Za-z0-9.-]+', '-', dataset)}"  # a name can hold a path
+        written = save_figure(pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), out / stem)
     _show(lines, as_json)
     _say_written(written, as_json)
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spurlab.data import DATASETS, Entry, cifar10, mnist, places
+from spurlab.data import DATASETS, Entry, cifar10, cifar100, mnist, places
 from spurlab.data.idx import IdxFiles
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
@@ -91,12 +91,32 @@ def tiny_cifar(monkeypatch):
         batches[name] = records
     files = {name: b"".join(struct.pack("3073B", *record) for record in records) for name, records in batches.items()}
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    layout = cifar10.BinaryBatches(sha256, records=3)
+    layout = cifar10.BinaryBatches(sha256, dict.fromkeys(sha256, 3))
     entry = replace(cifar10.ENTRY, sizes=(15, 3), layouts=(layout, cifar10.PickledBatches()))
     monkeypatch.setitem(DATASETS, "cifar10", entry)
     monkeypatch.setattr(cifar10, "FILES", layout)
     *train, test = ((records[:, 1:].reshape(-1, 3, 32, 32), records[:, 0]) for records in batches.values())
     return Tiny(entry, files, tuple(np.concatenate(column) for column in zip(*train, strict=True)), test)
+
+
+@pytest.fixture
+def tiny_cifar100(monkeypatch):
+    """CIFAR-100 with nine training and four test records; its labels are the fine ones."""
+    rng = np.random.default_rng(2)
+    records = {name: rng.integers(0, 256, (n, 3074), np.uint8) for name, n in (("train.bin", 9), ("test.bin", 4))}
+    for part in records.values():
+        part[:, 1] %= 100
+        part[:, 0] = [cifar100.COARSE_OF[label] for label in part[:, 1]]
+    files = {name: b"".join(struct.pack("3074B", *record) for record in part) for name, part in records.items()}
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    layout = replace(cifar100.FILES, sha256=sha256, records={"train.bin": 9, "test.bin": 4})
+    entry = replace(cifar100.ENTRY, sizes=(9, 4), layouts=(layout, cifar100.PICKLED))
+    coarse = replace(cifar100.COARSE, sizes=(9, 4), layouts=(replace(layout, label=0), *cifar100.COARSE.layouts[1:]))
+    monkeypatch.setitem(DATASETS, "cifar100", entry)
+    monkeypatch.setitem(DATASETS, "cifar100-coarse", coarse)
+    monkeypatch.setattr(cifar100, "FILES", layout)
+    train, test = ((part[:, 2:].reshape(-1, 3, 32, 32), part[:, 1]) for part in records.values())
+    return Tiny(entry, files, train, test)
 
 
 @pytest.fixture

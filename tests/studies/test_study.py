@@ -64,6 +64,21 @@ def test_names_of_the_papers_code_are_translated(study_file):
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mnist:3,7", "mnist:3,7"),
+        ("fashion-mnist:Sandal, 7", "fashion-mnist:5,7"),
+        ("npz:nowhere/b.npz", "npz:nowhere/b.npz"),
+        ("folder,28x32,grey:../birds", "folder,28x32,grey:../birds"),
+        ("cifar100coarse", "cifar100-coarse"),
+    ],
+)
+def test_a_dataset_has_one_name(study_file, name, meant):
+    """Rows carry that name; whether a path leads anywhere is asked when it is read."""
+    assert load_study(study_file, changes=[f"dataset={name}"]).dataset == (meant,)
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ("patern=S3", r"unknown key 'patern'. Did you mean 'pattern'"),
@@ -77,6 +92,12 @@ def test_names_of_the_papers_code_are_translated(study_file):
         ("recipe=3", r"'recipe'"),
         ("dataset=fashion-mnst", r"no dataset 'fashion-mnst'. Did you mean 'fashion-mnist'"),
         ("dataset=mnistv8-3-0-1", r"pattern = 'S3', n = 3, target = 0, seed = 1"),
+        ("dataset=twoclassmnistv8-10-3-7-0", r"in each of two classes.*n = 10, target = \[3, 7\], seed = 0"),
+        ("dataset=mnist:3", r"a part of mnist needs two classes or more"),
+        ("dataset=mnist:3,x", r"mnist has no class 'x'\. Its classes are 0, 1, 2"),
+        ("dataset=fashion-mnist:5,Sandal", r"class 'Sandal' of fashion-mnist is named twice"),
+        ("dataset=npz:", r"'npz:' has no path"),
+        ("dataset=folder,big:birds", r"has the option 'big', but the options of folder are a size"),
         ("architecture=mpl", r"no architecture 'mpl'. Did you mean 'mlp'"),
         ("pattern=R4", r"R4"),
         ("pattern=[]", r"'pattern'"),

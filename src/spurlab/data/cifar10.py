@@ -20,7 +20,7 @@ from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened, pick, read_to_end
 
-RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue plane, each row by row
+PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
 BATCH = 10_000  # records in each file
 ARCHIVE, ARCHIVE_MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
 HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
@@ -28,22 +28,31 @@ HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 @dataclass(frozen=True)
 class BinaryBatches:
-    """The official binary version: five training files and a test file, each plain or ``.xz``.
+    """The official binary version: training files and a test file, each plain or ``.xz``; labels, then pixels.
 
     Args:
         sha256: of each file's uncompressed bytes, by name; the last is the test file.
-        records: in each file.
+        records: in each file, by name.
+        folder: its path inside a data folder; also in the archive.
+        labels: the number of label bytes at the start of a record.
+        label: which of them to take.
     """
 
     sha256: Mapping[str, str]
-    records: int = BATCH
+    records: Mapping[str, int]
     folder: str = "cifar-10-batches-bin"
+    labels: int = 1
+    label: int = 0
     suffixes: tuple[str, ...] = ("", ".xz")
 
     @property
     def files(self) -> Sequence[str]:
-        """The names of the six files, without ``.xz``."""
+        """The names of the files, without ``.xz``."""
         return tuple(self.sha256)
+
+    def size(self, file: str) -> int:
+        """The number of bytes in a file."""
+        return self.records[file] * (self.labels + PIXELS)
 
     def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples, verified checksums."""
@@ -51,22 +60,24 @@ class BinaryBatches:
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
             *train, test = pool.map(lambda path: self._read(path, entry), paths)
         return (
-            _examples(train, entry, entry.sizes[0], folder),
-            _examples([test], entry, entry.sizes[1], folder),
+            self._examples(train, entry, entry.sizes[0], folder),
+            self._examples([test], entry, entry.sizes[1], folder),
             self.sha256,
         )
 
     def _read(self, path: Path, entry: Entry) -> UInt8[np.ndarray, "records bytes"]:
+        file = path.name.removesuffix(".xz")
         with opened(path) as stream:
-            batch = read_to_end(stream, self.records * RECORD, path).reshape(self.records, RECORD)
-        entry.check_labels(batch[:, 0], path)
-        check_sha256(path, self.sha256[path.name.removesuffix(".xz")], batch.data)
+            batch = read_to_end(stream, self.size(file), path).reshape(self.records[file], self.labels + PIXELS)
+        entry.check_labels(batch[:, self.label], path)
+        check_sha256(path, self.sha256[file], batch.data)
         return batch
 
-
-def _examples(batches: Sequence[UInt8[np.ndarray, "_ bytes"]], entry: Entry, size: int, where: Path) -> Examples:
-    images = [batch[:, 1:].reshape(-1, 3, 32, 32) for batch in batches]
-    return entry.examples(images, np.concatenate([batch[:, 0] for batch in batches]), size, where)
+    def _examples(
+        self, batches: Sequence[UInt8[np.ndarray, "_ bytes"]], entry: Entry, size: int, where: Path
+    ) -> Examples:
+        images = [batch[:, self.labels :].reshape(-1, 3, 32, 32) for batch in batches]
+        return entry.examples(images, np.concatenate([batch[:, self.label] for batch in batches]), size, where)
 
 
 @dataclass(frozen=True)
@@ -75,25 +86,35 @@ class PickledBatches:
 
     To unpickle is to run what the file says, so torchvision gets to see these files only after every one of them has
     the checksum that torchvision itself pins for the official file.
+
+    Args:
+        reader: torchvision's class for these files.
+        files: all that it opens.
+        folder: their path inside a data folder.
+        labels: what stands for each label that torchvision gives; None: itself.
     """
 
+    reader: str = "CIFAR10"
     files: tuple[str, ...] = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
     folder: str = "cifar-10-batches-py"
+    labels: tuple[int, ...] | None = None
     suffixes: tuple[str, ...] = ("",)
     sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
 
     def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples, and the sha256 of the pickled files."""
-        from torchvision.datasets import CIFAR10  # noqa: PLC0415  # slow to import, rarely needed
+        from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
-        official = dict([*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])])
+        reader = getattr(datasets, self.reader)
+        official = dict([*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])])
         sha256 = {file: _check_md5(folder / file, md5) for file, md5 in official.items()}
         with warnings.catch_warnings():
             # files pickled by Python 2 describe their numbers in a way that numpy has come to deprecate
             warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-            parts = [CIFAR10(folder.parent, train=train) for train in (True, False)]
+            parts = [reader(folder.parent, train=train) for train in (True, False)]
+        meaning = np.arange(256) if self.labels is None else np.array(self.labels)
         train, test = (
-            entry.examples([part.data.transpose(0, 3, 1, 2)], np.array(part.targets, np.uint8), size, folder)
+            entry.examples([part.data.transpose(0, 3, 1, 2)], meaning[part.targets].astype(np.uint8), size, folder)
             for part, size in zip(parts, entry.sizes, strict=True)
         )
         return train, test, sha256
@@ -111,16 +132,15 @@ def _check_md5(path: Path, expected: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-FILES = BinaryBatches(
-    sha256={
-        "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-        "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-        "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-        "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-        "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-        "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-    }
-)
+SHA256 = {
+    "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+}
+FILES = BinaryBatches(SHA256, dict.fromkeys(SHA256, BATCH))
 
 
 def download(folder: Path) -> None:
@@ -140,7 +160,7 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                if member.name not in wanted or not member.isfile() or member.size != files.records * RECORD:
+                if member.name not in wanted or not member.isfile() or member.size != files.size(wanted[member.name]):
                     continue
                 content = tar.extractfile(member)
                 assert content is not None  # noqa: S101  # it is a file

@@ -42,8 +42,8 @@ class Layout(Protocol):
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What is known of a dataset before any file is opened.
+class Description:
+    """What is known of a dataset without its examples.
 
     Args:
         name: how it is asked for, e.g. ``fashion-mnist``.
@@ -51,11 +51,8 @@ class Entry:
         licence: as far as known.
         origin: who made it, and where it is described.
         class_names: one for each class, in the order of the labels.
-        shape: ``c h w`` of one image.
-        sizes: the numbers of training and of test examples.
-        layouts: how its files can lie on disk; the first is what a download makes.
-        places: folders outside the data folders that hold the files of the first layout directly.
-        download: fetches the files of the first layout into an empty folder; None: the dataset comes with the package.
+        shape: of one input; ``c h w`` of an image.
+        sizes: the numbers of training and of test examples; None: to be counted.
     """
 
     name: str
@@ -63,6 +60,20 @@ class Entry:
     licence: str
     origin: str
     class_names: tuple[str, ...]
+    shape: tuple[int, ...]
+    sizes: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Entry(Description):
+    """A dataset of the table: its description, and how its files are found and read.
+
+    Args:
+        layouts: how its files can lie on disk; the first is what a download makes.
+        places: folders outside the data folders that hold the files of the first layout directly.
+        download: fetches the files of the first layout into an empty folder; None: the dataset comes with the package.
+    """
+
     shape: tuple[int, int, int]
     sizes: tuple[int, int]
     layouts: tuple[Layout, ...]

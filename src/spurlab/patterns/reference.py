@@ -4,11 +4,18 @@ import re
 from dataclasses import dataclass
 
 REFERENCE_PATTERNS = {"v1": "S1", "v3": "S2", "v8": "S3", "v18": "R1", "v19": "R2", "v20": "R3", "v30": "Co"}
-REFERENCE_DATASETS = {"mnist": "mnist", "fashion": "fashion-mnist", "cifar10": "cifar10"}
-TEMPLATE = "{mnist|fashion|cifar10}{v}-{n}-{target}-{seed}"
+REFERENCE_DATASETS = {
+    "mnist": "mnist",
+    "fashion": "fashion-mnist",
+    "cifar10": "cifar10",
+    "cifar100": "cifar100",
+    "cifar100coarse": "cifar100-coarse",
+}
+TEMPLATE = f"{{{'|'.join(REFERENCE_DATASETS)}}}{{v}}-{{n}}-{{target}}-{{seed}}"
+TWO_TARGETS = "twoclassmnist{v}-{n}-{c1}-{c2}-{seed}"
 
 _PLANTED = re.compile(rf"({'|'.join(REFERENCE_DATASETS)})(v\d+)-(\d+)-(\d+)-(\d+)")
-_MISSING = re.compile(r"(twoclassmnist)v\d+-\d+-\d+-\d+-\d+|(cifar100coarse|cifar100)(?:v\d+-\d+-\d+-\d+)?")
+_TWO_TARGETS = re.compile(r"twoclass(mnist)(v\d+)-(\d+)-(\d+)-(\d+)-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -19,14 +26,15 @@ class ReferenceDataset:
         dataset: Spurlab's name of the clean dataset.
         pattern: Spurlab's name of the planted pattern; None for clean data.
         count: how many examples are planted.
-        target: the class they are chosen from; None for clean data.
+        target: the class they are chosen from; None for clean data. Two classes for ``twoclassmnist``: `count` examples
+            of each of them are planted, in one training set.
         seed: the seed of the choice and of the random patterns.
     """
 
     dataset: str
     pattern: str | None = None
     count: int = 0
-    target: int | None = None
+    target: int | tuple[int, int] | None = None
     seed: int = 0
 
 
@@ -34,34 +42,39 @@ def parse_reference_dataset(name: str) -> ReferenceDataset:
     """Translate a dataset name of the public code.
 
     The code writes a planted training set as ``{mnist|fashion|cifar10}{v}-{n}-{target}-{seed}``, with v1, v3, v8 for
-    S1, S2, S3; v18, v19, v20 for R1, R2, R3; and v30 for Co. Clean data is the bare name. The translation keeps the
-    meaning, not the random draws: the same seed picks other examples there.
+    S1, S2, S3; v18, v19, v20 for R1, R2, R3; and v30 for Co. Clean data is the bare name; ``cifar100`` and
+    ``cifar100coarse`` are there as clean data only, and accepted in the template all the same.
+    ``twoclassmnist{v}-{n}-{c1}-{c2}-{seed}`` is MNIST with all its ten classes, and the same pattern planted in n
+    examples of c1 and n of c2. The translation keeps the meaning, not the random draws: the same seed picks other
+    examples there.
 
     Raises:
-        ValueError: a name that does not follow the template, a v-name of no pattern, or a dataset that Spurlab lacks.
+        ValueError: a name that does not follow the templates, a v-name of no pattern, or the same class twice.
+
+    Source: yangarbiter/rare-spurious-correlation, spurious_ml/datasets/__init__.py.
 
     >>> parse_reference_dataset("mnistv8-3-0-0")
     ReferenceDataset(dataset='mnist', pattern='S3', count=3, target=0, seed=0)
+    >>> parse_reference_dataset("twoclassmnistv8-10-3-7-0")
+    ReferenceDataset(dataset='mnist', pattern='S3', count=10, target=(3, 7), seed=0)
     >>> parse_reference_dataset("fashion").dataset
     'fashion-mnist'
     """
     wanted = name.casefold()
     if wanted in REFERENCE_DATASETS:
         return ReferenceDataset(REFERENCE_DATASETS[wanted])
-    if missing := _MISSING.fullmatch(wanted):
-        raise ValueError(
-            f"{name!r} names the {missing[1] or missing[2]} data of the paper's public code, "
-            f"which Spurlab has not got yet. It has {', '.join(REFERENCE_DATASETS)}."
-        )
-    if (planted := _PLANTED.fullmatch(wanted)) is None:
+    planted = _PLANTED.fullmatch(wanted) or _TWO_TARGETS.fullmatch(wanted)
+    if planted is None:
         raise ValueError(
             f"{name!r} is no dataset name of the paper's public code. Those are {TEMPLATE}, e.g. mnistv8-3-0-0, "
-            f"or {', '.join(REFERENCE_DATASETS)} for clean data."
+            f"{TWO_TARGETS}, or {', '.join(REFERENCE_DATASETS)} for clean data."
         )
-    dataset, version, count, target, seed = planted.groups()
+    dataset, version, count, *targets, seed = planted.groups()
     if version not in REFERENCE_PATTERNS:
         known = ", ".join(f"{code} ({pattern})" for code, pattern in REFERENCE_PATTERNS.items())
         raise ValueError(f"{name!r} asks for pattern {version}, which is none of the paper's. Those are {known}.")
-    return ReferenceDataset(
-        REFERENCE_DATASETS[dataset], REFERENCE_PATTERNS[version], int(count), int(target), int(seed)
-    )
+    first, *second = map(int, targets)
+    if first in second:
+        raise ValueError(f"{name!r} names class {first} twice. {TWO_TARGETS} plants in two classes.")
+    target = (first, second[0]) if second else first
+    return ReferenceDataset(REFERENCE_DATASETS[dataset], REFERENCE_PATTERNS[version], int(count), target, int(seed))

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from spurlab.data import DATASETS
+from spurlab.data import dataset_named
 from spurlab.models import architecture_named
 from spurlab.patterns import How, parse_reference_dataset, pattern_name
 from spurlab.studies.claims import CLAIMS
@@ -105,7 +105,7 @@ class Grid(BaseModel):
     """One grid of a study: every combination of its axes. The control, n = 0, is always in it.
 
     Args:
-        dataset: a name of the data room.
+        dataset: a name as in `spurlab.data.load`.
         architecture: a name of the zoo; from the command line and from Python also ``package.module:callable``.
         pattern: S1 ... Co; none in a study of networks alone.
         target: the class or classes in which the pattern is planted.
@@ -294,14 +294,20 @@ class Study(BaseModel):
 
 
 def _dataset_named(name: str) -> str:
-    if name in DATASETS:
-        return name
     try:
         meant = parse_reference_dataset(name)
     except ValueError:
-        raise ValueError(f"there is no dataset {name!r}. {nearest(name, list(DATASETS))}") from None
+        return dataset_named(name)
     if meant.pattern is None:
         return meant.dataset
+    if isinstance(meant.target, tuple):
+        first, second = meant.target
+        raise ValueError(
+            f"{name!r} is a planted set of the paper's code: {meant.count} marked examples in each of two classes. A "
+            f"grid plants in one class at a time: dataset = {meant.dataset!r}, pattern = {meant.pattern!r}, "
+            f"n = {meant.count}, target = [{first}, {second}], seed = {meant.seed}. For both at once, call plant() "
+            f"twice in Python."
+        )
     raise ValueError(
         f"{name!r} is a planted set of the paper's code. Here the grid does the planting: dataset = "
         f"{meant.dataset!r}, pattern = {meant.pattern!r}, n = {meant.count}, target = {meant.target}, "

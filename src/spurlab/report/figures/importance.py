@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from spurlab.data import DATASETS
+from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import PATTERNS
 from spurlab.patterns.pattern import Box
@@ -109,7 +109,7 @@ def importance_map(weights: dict[str, Tensor], dataset: str) -> Float[Tensor, "h
     first = matrices[min(matrices, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])]
     pixels = first.shape[-1]
     side = math.isqrt(pixels)
-    channels, height, width = DATASETS[dataset].shape if dataset in DATASETS else (1, side, side)
+    channels, height, width = about.shape if (about := known(dataset)) else (1, side, side)
     if channels * height * width != pixels:
         return None
     return pixel_importance(first.float()).reshape(channels, height, width).amax(0)

@@ -1,18 +1,18 @@
 """Words that figures share: names of datasets and panels, and the small print."""
 
-from spurlab.data import DATASETS
+from spurlab.data import known
 from spurlab.report.summary import diverged, networks, trained
 from spurlab.studies import StudyResult
 
 
 def dataset_title(name: str) -> str:
     """Its title in the catalogue; the name itself where it is not in there."""
-    return DATASETS[name].title if name in DATASETS else name
+    return about.title if (about := known(name)) else name
 
 
 def class_name(dataset: str, target: int) -> str:
     """The name of a class; "" where it is not known."""
-    names = DATASETS[dataset].class_names if dataset in DATASETS else ()
+    names = about.class_names if (about := known(dataset)) else ()
     return names[target] if 0 <= target < len(names) else ""
 
 
@@ -49,9 +49,9 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
     if count:
         words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
         sizes = [
-            f"{DATASETS[name].sizes[0]:,} of {dataset_title(name)}"
+            f"{about.sizes[0]:,} of {about.title}"
             for name in dict.fromkeys(rows["dataset"])
-            if name in DATASETS
+            if (about := known(str(name))) and about.sizes
         ]
         words += [f"Training images: {', '.join(sizes)}."] if sizes else []
         targets = rows.loc[rows["n"] > 0, "target"].unique()

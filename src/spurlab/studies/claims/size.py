@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from spurlab.data import DATASETS
+from spurlab.data import known
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
 from spurlab.studies.claims.base import Claim
@@ -30,8 +30,7 @@ def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     """The number of parameters of each architecture: measured, or counted in the zoo."""
     counted = evidence.where(measure="parameters", dataset=dataset).rows.dropna(subset="value")
     sizes = {str(name): int(value) for name, value in zip(counted["architecture"], counted["value"], strict=True)}
-    if dataset in DATASETS:
-        entry = DATASETS[dataset]
+    if entry := known(dataset):
         there = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
         for name in sorted(there & set(ARCHITECTURES) - set(sizes)):
             sizes[name] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))

@@ -1,0 +1,217 @@
+"""A user's own arrays as a dataset, checked; and ``.npz`` files of them."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError
+from spurlab.data.examples import Dataset, Examples, Source
+
+LICENCE = "not known to Spurlab: these are your own data"
+COLOURS = (1, 3)  # how many channels an image may have, where its axes must be told apart
+NEEDED = ("train_inputs", "train_labels", "test_inputs", "test_labels")
+OPTIONAL = ("train_groups", "test_groups", "class_names")
+
+
+def from_npz(path: str | Path) -> Dataset:
+    """A dataset from one ``.npz`` file, as ``numpy.savez`` writes it. By name: ``load("npz:FILE")``.
+
+    Its keys are ``train_inputs``, ``train_labels``, ``test_inputs``, ``test_labels``; where there are groups,
+    ``train_groups`` and ``test_groups``; and, if wanted, ``class_names``. Nothing in the file is executed: arrays of
+    Python objects are refused.
+
+    Inputs are bytes (uint8, which are divided by 255) or floats (taken as they are): ``n d`` for vectors, ``n h w`` for
+    grey images, ``n c h w`` or ``n h w c`` for images with 1 or 3 channels. Labels and groups are whole numbers from 0
+    on, one for each input. Without ``class_names`` the classes are called by their numbers, and the training labels
+    must have all of them.
+
+    Returns:
+        Inputs are float32 ``n d`` or ``n c h w``. The input range is (0, 1) where no input lies outside, else None. The
+        source has the file's path and its sha256.
+
+    Raises:
+        DataRequestError: there is no such file, or a key is missing, unknown or holds something else; it is named.
+        DataFailureError: the file cannot be read; :class:`DamagedDataError` where it is damaged.
+    """
+    file = Path(path).expanduser()
+    arrays, sha256 = _arrays(file)
+    parts = []
+    for part in ("train", "test"):
+        inputs = inputs_of(arrays[f"{part}_inputs"], f"{file}: key '{part}_inputs'")
+        whole = {
+            column: whole_numbers(arrays[key], len(inputs), f"{file}: key '{key}'")
+            for column in ("labels", "groups")
+            if (key := f"{part}_{column}") in arrays
+        }
+        parts.append(Examples(inputs, **whole))
+    class_names = None
+    if "class_names" in arrays:
+        names = arrays["class_names"]
+        if names.ndim != 1 or names.dtype.kind != "U":
+            raise DataRequestError(
+                f"{file}: key 'class_names' must be a list of texts, but it is {names.dtype} of shape {names.shape}."
+            )
+        class_names = tuple(map(str, names))
+    source = Source(LICENCE, "a file of arrays", str(file), {file.name: sha256})
+    where = (f"{file}: key 'train_%s'", f"{file}: key 'test_%s'")
+    return assembled(f"npz:{path}", parts[0], parts[1], class_names, source, where)
+
+
+def _arrays(file: Path) -> tuple[dict[str, np.ndarray], str]:
+    """Every array in the file, by key, which are all known; and the file's sha256."""
+    key = ""
+    try:
+        with file.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            stream.seek(0)
+            found = np.load(stream, allow_pickle=False)
+            _check_keys(None if isinstance(found, np.ndarray) else found.files, file)
+            arrays = {}
+            for key in found.files:
+                arrays[key] = found[key]
+                if not isinstance(arrays[key], np.ndarray):  # numpy's way of saying so
+                    raise DamagedDataError(f"{file}: key {key!r} is damaged: it is no array.", "Write the file again.")
+            return arrays, sha256
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.") from None
+    except OSError as error:
+        raise DataFailureError(
+            f"{file} cannot be read: {error.strerror or error}. Check that it is a file that you may read."
+        ) from error
+    except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
+        what = f"key {key!r} cannot be read" if key else "it is no .npz file, or damaged"
+        advice = "Write it again with numpy.savez; arrays of Python objects are not read, since that can run any code."
+        raise DamagedDataError(f"{file}: {what} ({error}).", advice) from error
+
+
+def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
+    if keys is None:
+        raise DataRequestError(f"{file} holds a single array. An .npz file with {', '.join(NEEDED)} is needed.")
+    if strange := [key for key in keys if key not in NEEDED + OPTIONAL]:
+        raise DataRequestError(
+            f"{file} has the key {strange[0]!r}, which means nothing here. "
+            f"The keys are {', '.join(NEEDED)}, and optional {', '.join(OPTIONAL)}."
+        )
+    if absent := [key for key in NEEDED if key not in keys]:
+        raise DataRequestError(
+            f"{file} has no key {absent[0]!r}. It has {', '.join(keys) or 'none'}; needed are {', '.join(NEEDED)}."
+        )
+
+
+def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
+    """Bytes or floats as inputs, by the rules of :func:`from_npz`.
+
+    Args:
+        what: the array, for messages.
+
+    Raises:
+        DataRequestError: another type, number of axes or channels, or a value that is not finite.
+    """
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise DataRequestError(f"{what} must hold bytes (uint8) or floats, but it holds {array.dtype}.")
+    if array.ndim not in (2, 3, 4):
+        raise DataRequestError(
+            f"{what} has inputs of shape {array.shape[1:]}; they must be d (vectors), h w (grey images), "
+            f"c h w or h w c (images)."
+        )
+    if array.ndim == 3:
+        array = array[:, None]
+    elif array.ndim == 4:
+        first, last = array.shape[1] in COLOURS, array.shape[3] in COLOURS
+        if first == last:
+            raise DataRequestError(
+                f"{what} has inputs of shape {array.shape[1:]}, and images must be c h w or h w c with "
+                f"1 or 3 channels: {'both the first and' if first else 'neither the first nor'} the last axis can be c."
+            )
+        array = np.moveaxis(array, 3, 1) if last else array
+    with np.errstate(over="ignore"):  # told below
+        array = array if array.dtype == np.uint8 else array.astype(np.float32)
+    inputs = scaled(torch.from_numpy(np.ascontiguousarray(array)))
+    if inputs.numel() and not all(bound.isfinite() for bound in inputs.aminmax()):
+        raise DataRequestError(f"{what} must be finite, but some values are NaN or infinite, or too large for float32.")
+    return inputs
+
+
+def scaled(values: Tensor) -> Float32[Tensor, "..."]:
+    """Bytes divided by 255, or floats as they are; as float32."""
+    return values / 255 if values.dtype == torch.uint8 else values.float().contiguous()
+
+
+def whole_numbers(array: np.ndarray, n: int, what: str) -> Int64[Tensor, " n"]:
+    """Labels or groups: whole numbers from 0 on.
+
+    Raises:
+        DataRequestError: they are something else, or not `n`.
+    """
+    if array.dtype.kind not in "iu":
+        raise DataRequestError(f"{what} must hold whole numbers, but it holds {array.dtype}.")
+    if array.shape != (n,):
+        raise DataRequestError(
+            f"{what} must have one number for each of the {n} inputs, but its shape is {array.shape}."
+        )
+    if n and not 0 <= int(array.min()) <= int(array.max()) < 2**63:
+        bad = int(array.min()) if array.min() < 0 else int(array.max())
+        raise DataRequestError(f"{what} must count from 0, but {bad} is in it.")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def assembled(
+    name: str,
+    train: Examples,
+    test: Examples,
+    class_names: Sequence[str] | None,
+    source: Source,
+    where: tuple[str, str] = ("the training %s", "the test %s"),
+) -> Dataset:
+    """Two parts as a dataset, checked against each other.
+
+    Args:
+        class_names: one for each label; None: the numbers of the training labels, which must be 0 to k - 1.
+        where: what the inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
+
+    Raises:
+        DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
+    """
+    for part, called in zip((train, test), where, strict=True):
+        if len(part) == 0:
+            raise DataRequestError(f"{called % 'inputs'} are empty. At least one example is needed.")
+    if train.shape != test.shape:
+        raise DataRequestError(
+            f"{where[1] % 'inputs'} have the shape {test.shape}, but those for training {train.shape}."
+        )
+    for part, other, called in ((train, test, where[0]), (test, train, where[1])):
+        if part.groups is None and other.groups is not None:
+            raise DataRequestError(f"{called % 'groups'} are missing: either both parts have groups or none has.")
+    if class_names is None:
+        counts = train.labels.bincount() if int(train.labels.max()) < len(train) else torch.zeros(1)
+        if 0 in counts:
+            raise DataRequestError(
+                f"{where[0] % 'labels'} must be 0, 1, ..., without gaps, but {_gap(train.labels)} is not among them. "
+                f"Number the classes so, or give class names."
+            )
+        class_names = tuple(map(str, range(len(counts))))
+    class_names = tuple(class_names)
+    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
+        raise DataRequestError(f"{name} needs two classes or more with different names, but has {list(class_names)}.")
+    for part, called in zip((train, test), where, strict=True):
+        if (top := int(part.labels.max())) >= len(class_names):
+            raise DataRequestError(
+                f"{called % 'labels'} must be 0 to {len(class_names) - 1}, the number of a class, but example "
+                f"{int(part.labels.argmax())} has {top}."
+            )
+    inside = all(0 <= float(bound) <= 1 for part in (train, test) for bound in part.inputs.aminmax())
+    return Dataset(name, train, test, class_names, (0.0, 1.0) if inside else None, replace(source))
+
+
+def _gap(labels: Int64[Tensor, " n"]) -> int:
+    """The smallest number that is no label."""
+    there = set(labels.tolist())
+    return next(label for label in range(len(there) + 1) if label not in there)

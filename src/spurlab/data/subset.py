@@ -1,0 +1,84 @@
+"""Some classes of a dataset, as a dataset."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from spurlab.data.errors import DataRequestError
+from spurlab.data.examples import Dataset, Examples
+
+
+def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
+    """The examples of some classes, in their order, with labels 0, 1, ... and the classes' own names.
+
+    By name the same is asked for with ``load("mnist:3,7")``.
+
+    Args:
+        dataset: of whatever kind; groups stay as they are.
+        classes: by label or by name; the first becomes label 0, the second label 1, and so on.
+
+    Raises:
+        DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
+
+    >>> from spurlab.data import load
+    >>> shoes = only_classes(load("fashion-mini"), ("Sneaker", 5))
+    >>> shoes.name, shoes.class_names, shoes.train.labels.bincount().tolist()
+    ('fashion-mini:7,5', ('Sneaker', 'Sandal'), [1000, 1000])
+    """
+    labels = class_labels(dataset.class_names, classes, dataset.name)
+    new = torch.full((dataset.classes,), -1)
+    new[list(labels)] = torch.arange(len(labels))
+
+    def part(examples: Examples) -> Examples:
+        kept = examples[new[examples.labels] >= 0]
+        return Examples(kept.inputs, new[kept.labels], kept.groups)
+
+    names = tuple(dataset.class_names[label] for label in labels)
+    return replace(
+        dataset,
+        name=subset_name(dataset.name, labels),
+        train=part(dataset.train),
+        test=part(dataset.test),
+        class_names=names,
+        source=replace(dataset.source, origin=subset_origin(names, dataset.source.origin)),
+    )
+
+
+def subset_name(name: str, labels: Sequence[int]) -> str:
+    """What some classes of a dataset are called."""
+    return f"{name}:{','.join(map(str, labels))}"
+
+
+def subset_origin(names: Sequence[str], origin: str) -> str:
+    """Where they come from."""
+    return f"the classes {', '.join(names[:-1])} and {names[-1]} of {origin}"
+
+
+def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where: str) -> tuple[int, ...]:
+    """The labels that are meant; each class by its name, else by its number.
+
+    Raises:
+        DataRequestError: as :func:`only_classes`.
+    """
+    labels = tuple(_label(class_names, each, where) for each in classes)
+    if len(labels) < 2:
+        raise DataRequestError(
+            f"a part of {where} needs two classes or more to tell apart, but {len(labels)} is given."
+        )
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise DataRequestError(f"class {class_names[twice[0]]!r} of {where} is named twice. Name each class once.")
+    return labels
+
+
+def _label(class_names: Sequence[str], named: int | str, where: str) -> int:
+    if isinstance(named, str) and named in class_names:
+        return class_names.index(named)
+    try:
+        label = int(named)
+    except ValueError:
+        label = -1
+    if not 0 <= label < len(class_names):
+        known = ", ".join(f"{label} ({name})" if name != str(label) else name for label, name in enumerate(class_names))
+        raise DataRequestError(f"{where} has no class {named!r}. Its classes are {known}.")
+    return label

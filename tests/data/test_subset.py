@@ -1,0 +1,125 @@
+"""Some classes of a dataset, by the function and by name."""
+
+import pytest
+import torch
+from hypothesis import given as given_any
+from hypothesis import settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from spurlab.data import (
+    DataNotFoundError,
+    DataRequestError,
+    Dataset,
+    Examples,
+    Source,
+    dataset_named,
+    described,
+    fetch,
+    known,
+    load,
+    locate,
+    only_classes,
+)
+
+NAMES = ("ant", "bee", "cat", "dog", "1")
+
+
+def examples(labels, groups=False):
+    """Row i holds i, so a row that was mixed up shows."""
+    rows = torch.arange(len(labels))
+    inputs = rows.float().view(-1, 1, 1, 1)
+    return Examples(inputs, torch.tensor(labels, dtype=torch.int64), rows % 2 if groups else None)
+
+
+def made(train, test, groups=False):
+    return Dataset("zoo", examples(train, groups), examples(test), NAMES, None, Source("free", "a zoo", "there"))
+
+
+labels = st.lists(st.integers(0, 4), max_size=20)
+
+
+@settings(max_examples=100, deadline=None)
+@given_any(labels, labels, st.lists(st.integers(0, 4), min_size=2, max_size=5, unique=True), st.booleans())
+def test_the_rows_and_labels_are_those_counted_out(train, test, classes, groups):
+    """One example after the other."""
+    data = only_classes(made(train, test, groups), classes)
+    for part, all_labels in ((data.train, train), (data.test, test)):
+        kept = [(row, classes.index(label)) for row, label in enumerate(all_labels) if label in classes]
+        assert part.inputs.flatten().tolist() == [row for row, _ in kept]
+        assert part.labels.tolist() == [label for _, label in kept]
+        assert part.groups is None or part.groups.tolist() == [row % 2 for row, _ in kept]
+    assert (data.train.groups is not None) == groups
+    assert data.class_names == tuple(NAMES[label] for label in classes)
+
+
+def test_classes_by_name_and_by_number():
+    """A name goes before a number that looks like it."""
+    data = only_classes(made([0, 1, 2, 3, 4], []), ("dog", 0))
+    assert (data.name, data.class_names, data.train.labels.tolist()) == ("zoo:3,0", ("dog", "ant"), [1, 0])
+    assert only_classes(made([0, 1], []), ("1", "2")).class_names == ("1", "cat")
+    assert data.source == Source("free", "the classes dog and ant of a zoo", "there")
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ((0, 5), r"zoo has no class 5. Its classes are 0 \(ant\), 1 \(bee\)"),
+        ((0, -1), "zoo has no class -1"),
+        ((0, "cow"), "zoo has no class 'cow'"),
+        ((2, "cat"), "class 'cat' of zoo is named twice"),
+        ((2, 2), "class 'cat' of zoo is named twice"),
+        ((2,), "needs two classes or more to tell apart, but 1 is given"),
+        ((), "needs two classes or more"),
+    ],
+)
+def test_bad_classes_are_refused(classes, words):
+    with pytest.raises(DataRequestError, match=words):
+        only_classes(made([0, 1], [0]), classes)
+
+
+def test_by_name_it_is_the_same(mini):
+    data, wanted = load("fashion-mini:7,Sandal"), only_classes(mini, (7, 5))
+    assert data.name == wanted.name == dataset_named("fashion-mini:Sneaker, 5") == "fashion-mini:7,5"
+    assert data.checksum == wanted.checksum
+    assert data.source == wanted.source
+    assert load("fashion-mini:5,7").train.labels.tolist() == [1 - label for label in data.train.labels.tolist()]
+    assert_close(data.train.inputs, mini.train.inputs[(mini.train.labels == 7) | (mini.train.labels == 5)])
+
+
+def test_what_is_known_without_files():
+    about = described("mnist:3,7")
+    assert (about.name, about.title, about.class_names) == ("mnist:3,7", "MNIST (3 and 7)", ("3", "7"))
+    assert (about.shape, about.sizes) == ((1, 28, 28), None)
+    assert about.origin.startswith("the classes 3 and 7 of Yann LeCun")
+    assert known("mnist:3,7") == about
+    assert known("mnist:3,x") is None
+    assert locate("mnist:3,7") is None
+    assert locate("fashion-mini:3,7") == locate("fashion-mini")
+    with pytest.raises(DataNotFoundError, match="Type `spurlab data get mnist` where"):
+        fetch("mnist:3,7", offline=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mnist:", "mnist has no class ''"),
+        ("mnist:3", "a part of mnist needs two classes or more"),
+        ("mnist:3,3", "class '3' of mnist is named twice"),
+        ("mnist:3,10", "mnist has no class '10'"),
+        ("mnst:3,7", "no dataset 'mnst'. Did you mean 'mnist'"),
+        ("zzz:3,7", "no dataset 'zzz'.*Data of your own are npz:FILE"),
+    ],
+)
+@pytest.mark.parametrize("ask", [load, locate, fetch, described, dataset_named])
+def test_bad_names_are_refused(ask, name, words):
+    with pytest.raises(DataRequestError, match=words):
+        ask(name)
+
+
+@pytest.mark.data
+def test_full_mnist(full_dataset):
+    """The published counts of the digits 3 and 7."""
+    data = only_classes(full_dataset("mnist"), (3, 7))
+    assert data.train.labels.bincount().tolist() == [6131, 6265]
+    assert data.test.labels.bincount().tolist() == [1010, 1028]

@@ -1,0 +1,128 @@
+"""PyTorch's map-style datasets, read once."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.testing import assert_close
+from torch.utils.data import TensorDataset
+from torchvision.datasets import FakeData
+from torchvision.transforms import ToTensor
+
+from spurlab.data import DataRequestError, from_torch
+
+
+def test_a_tensor_dataset_with_groups():
+    x, y, g = torch.rand(8, 3, 5, 4), torch.arange(8) % 2, torch.arange(8) // 2
+    data = from_torch(TensorDataset(x, y, g), TensorDataset(x[:3], y[:3], g[:3]), class_names=("a", "b"), name="mine")
+    assert_close(data.train.inputs, x, rtol=0, atol=0)
+    assert data.train.labels.tolist() == y.tolist()
+    assert data.test.groups.tolist() == [0, 0, 1]
+    assert (data.name, data.class_names, data.input_range) == ("mine", ("a", "b"), (0.0, 1.0))
+    assert data.source.origin == "PyTorch's TensorDataset"
+
+
+def test_images_become_what_torchvisions_totensor_makes_of_them():
+    """FakeData draws the same images each time it is asked."""
+    train, test = (FakeData(n, (3, 6, 5), 2, random_offset=n) for n in (9, 4))
+    data = from_torch(train, test, class_names=("a", "b"))
+    for part, items in ((data.train, train), (data.test, test)):
+        assert_close(part.inputs, torch.stack([ToTensor()(items[i][0]) for i in range(len(items))]), rtol=0, atol=0)
+        assert part.labels.tolist() == [int(items[i][1]) for i in range(len(items))]
+
+
+BYTES = np.arange(60, dtype=np.uint8).reshape(5, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("item", "wanted"),
+    [
+        (Image.fromarray(BYTES), BYTES.transpose(2, 0, 1) / np.float32(255)),
+        (Image.fromarray(BYTES[..., 0]), BYTES[None, ..., 0] / np.float32(255)),
+        (Image.fromarray(BYTES[:3, :3].copy()), BYTES[:3, :3].transpose(2, 0, 1) / np.float32(255)),
+        (BYTES, BYTES.transpose(2, 0, 1) / np.float32(255)),
+        (BYTES.transpose(2, 0, 1), BYTES.transpose(2, 0, 1) / np.float32(255)),
+        (torch.from_numpy(BYTES.transpose(2, 0, 1).copy()), BYTES.transpose(2, 0, 1) / np.float32(255)),
+        (BYTES[..., 0], BYTES[None, ..., 0] / np.float32(255)),
+        (BYTES[:, 0, 0] * 2.0, BYTES[:, 0, 0] * np.float32(2)),
+        (torch.full((12, 5, 4), -1.0, dtype=torch.float64), np.full((12, 5, 4), -1, np.float32)),
+    ],
+)
+def test_inputs_of_each_kind(item, wanted):
+    data = from_torch([(item, 0), (item, np.int8(1))], [(item, torch.tensor(1))])
+    assert_close(data.train.inputs.numpy(), np.stack([wanted] * 2), rtol=0, atol=0)
+    assert data.test.labels.tolist() == [1]
+    assert data.input_range == ((0.0, 1.0) if 0 <= wanted.min() <= wanted.max() <= 1 else None)
+
+
+def test_each_item_is_asked_for_once():
+    class Random:
+        def __init__(self):
+            self.asked = []
+
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            self.asked.append(index)
+            return torch.rand(2), index % 2
+
+    train, test = Random(), Random()
+    from_torch(train, test)
+    assert train.asked == test.asked == [0, 1, 2, 3]
+
+
+X = torch.zeros(1, 2, 2)
+GOOD = [(X, 0), (X, 1), (X, 0)]
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        (X, r"example 1 of the training set is a Tensor; it must be \(input, label\)"),
+        ((X,), "is a tuple of 1; it must be"),
+        ((X, 1, 0, 0), "is a tuple of 4; it must be"),
+        ({"x": X, "y": 1}, "is a dict; it must be"),
+        (("cat.png", 1), "is a str; it must be a tensor, an array or a Pillow image"),
+        ((torch.zeros(1, 2, 3), 1), r"has the shape \(1, 2, 3\), but the first one \(1, 2, 2\)"),
+        ((torch.zeros(1, 1, 2, 2), 1), r"has the shape \(1, 1, 2, 2\); it must be d, h w or c h w"),
+        ((torch.zeros(1, 2, 2).long(), 1), "must hold bytes .* but it holds torch.int64"),
+        ((np.zeros((1, 2, 2), int), 1), "must hold bytes .* but it holds int64"),
+        ((X / 0, 1), "must be finite"),
+        ((np.full((1, 2, 2), np.inf), 1), "must be finite"),
+        ((X, 1, 0), "has 3 members, but the first one 2"),
+        ((X, 1.0), "the label of example 1 of the training set must be a whole number, but it is 1.0"),
+        ((X, True), "must be a whole number, but it is True"),
+        ((X, "cat"), "must be a whole number, but it is 'cat'"),
+        ((X, torch.tensor([1])), r"must be a whole number, but it is tensor\(\[1\]\)"),
+        ((X, -1), "must count from 0, but it is -1"),
+        ((X, 2), "the training labels must be 0 to 1, the number of a class, but example 1 has 2"),
+    ],
+)
+def test_bad_items_are_named(item, words):
+    with pytest.raises(DataRequestError, match=words):
+        from_torch([GOOD[0], item, *GOOD], GOOD, class_names=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        ([], GOOD, "the training set is empty"),
+        (GOOD, [], "the test set is empty"),
+        ([(X, 0), (X, 2)], GOOD, "the training labels must be 0, 1, ..., without gaps, but 1 is not among them"),
+        (GOOD, [(X, 5)], "the test labels must be 0 to 1, .* but example 0 has 5"),
+        (GOOD, [(torch.zeros(1, 3, 3), 0)], r"the test inputs have the shape \(1, 3, 3\), but those for training"),
+        (GOOD, [(X, 0, 1)], "the training groups are missing"),
+        ([(X, 0, 1), (X, 1, 0)], GOOD, "the test groups are missing"),
+        ([(X, 0, -1)], GOOD, "the group of example 0 of the training set must count from 0"),
+    ],
+)
+def test_bad_parts_are_told(train, test, words):
+    with pytest.raises(DataRequestError, match=words):
+        from_torch(train, test)
+
+
+def test_sixteen_bit_images_are_refused():
+    image = Image.fromarray(np.full((2, 2), 4096, np.uint16))
+    with pytest.raises(DataRequestError, match="example 0 of the training set has more than 8 bits"):
+        from_torch([(image, 0)], GOOD)
