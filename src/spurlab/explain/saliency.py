@@ -1,0 +1,329 @@
+r"""Which values of an input move the network's answer: gradient, integrated gradients, occlusion.
+
+What is explained is the network's output :math:`z_t` for a class :math:`t`: the logit, for the networks of the zoo. Not
+the probability: that also rises where only the evidence for the other classes falls (Simonyan et al. 2014, section 3).
+Every method gives a tensor of the inputs' shape, one number for each value of each input; drawing it is somebody
+else's work. The network is asked in evaluation mode and left as it was: its modes, weights, gradients and hooks.
+
+Captum computes the maps; those of the last two methods are accurate to float32 (about 7 digits) in float64 too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from spurlab.explain.modes import evaluating
+
+Target = int | Int64[Tensor, " n"] | None
+
+
+def gradient(
+    model: nn.Module,
+    inputs: Float[Tensor, "n *shape"],
+    target: Target = None,
+    *,
+    absolute: bool = False,
+    rows: int = 500,
+) -> Float[Tensor, "n *shape"]:
+    r"""The gradient of the class's logit: how fast it rises with each value of the input.
+
+    .. math:: M_j = \frac{\partial z_t(x)}{\partial x_j}
+
+    Args:
+        model: logits ``n k`` for inputs ``n *shape``.
+        inputs: one row per example, of any shape: images ``n c h w``, signals ``n 1 length`` or ``n length``.
+        target: the class :math:`t`, for all inputs or for each; None: the class that the network predicts for each.
+        absolute: absolute values, as Simonyan et al. draw them (who then take the largest over the channels), and not
+            signed ones.
+        rows: how many inputs go through the network at once; bounds the memory.
+
+    Returns:
+        One number for each value of the inputs, in units of logit per unit of input; 0: a small change of this value
+        alone does not move the logit.
+
+    Raises:
+        ValueError: a target that is no class or does not fit to the inputs, inputs that are not floats with one row
+            per example, outputs of another shape than ``n k``.
+
+    Source: Simonyan, Vedaldi and Zisserman (2014), arXiv:1312.6034, section 3.
+
+    >>> model = nn.Linear(2, 2)
+    >>> maps = gradient(model, torch.zeros(1, 2), target=1)
+    >>> torch.equal(maps[0], model.weight[1])
+    True
+    """
+    from captum.attr import Saliency  # noqa: PLC0415  # slow to import
+
+    with _asked(model, inputs, rows) as logits:
+        wanted = _targets(logits, inputs, target, rows)
+        method = Saliency(logits)
+        parts = [
+            method.attribute(batch.requires_grad_(), target=classes, abs=False)
+            for batch, classes in _batches(rows, inputs, wanted)
+        ]
+        return _joined(parts, inputs, absolute)
+
+
+def integrated_gradients(
+    model: nn.Module,
+    inputs: Float[Tensor, "n *shape"],
+    target: Target = None,
+    *,
+    baseline: float | Float[Tensor, "..."] = 0.0,
+    steps: int = 50,
+    absolute: bool = False,
+    rows: int = 500,
+) -> Float[Tensor, "n *shape"]:
+    r"""The gradient's mean on the straight way from a baseline to the input, times that way: who contributed how much.
+
+    .. math:: M_j = (x_j - b_j) \int_0^1 \frac{\partial z_t(b + \alpha (x - b))}{\partial x_j} \, d\alpha
+
+    Args:
+        model: logits ``n k`` for inputs ``n *shape``.
+        inputs: one row per example, of any shape.
+        target: the class :math:`t`, for all inputs or for each; None: the class that the network predicts for each
+            input (not: on the way there).
+        baseline: :math:`b`, an input without information: one number for all values, one input ``*shape``, or one
+            for each input ``n *shape``. 0 is the black image that Sundararajan et al. advise for images, and a flat
+            signal.
+        steps: at how many points the gradient is taken (Gauss-Legendre quadrature). Sundararajan et al. find 20 to 300
+            enough.
+        absolute: absolute values, not signed ones. They no longer sum to anything.
+        rows: how many points, of all inputs together, go through the network at once; bounds the memory.
+
+    Returns:
+        One number for each value of the inputs, in units of logit. Completeness: the signed numbers of an input sum to
+        :math:`z_t(x) - z_t(b)`, up to the error of the quadrature. What is missing tells whether `steps` suffice.
+
+    Raises:
+        ValueError: as for :func:`gradient`; a baseline of another shape, less than one step.
+
+    Source: Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, arXiv:1703.01365, sections 3, 5.
+
+    >>> model = nn.Linear(2, 2)
+    >>> maps = integrated_gradients(model, torch.tensor([[3.0, 0.0]]), target=1)
+    >>> torch.allclose(maps[0], model.weight[1] * torch.tensor([3.0, 0.0]))
+    True
+    """
+    from captum.attr import IntegratedGradients  # noqa: PLC0415  # slow to import
+
+    if steps < 1:
+        raise ValueError(f"`steps` must be 1 or more, but it is {steps}. Usual is 50.")
+    with _asked(model, inputs, rows) as logits:
+        wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
+        method = IntegratedGradients(logits)
+        # Captum cuts the steps so that at most `rows` points go at once; cutting the inputs instead would make it
+        # compute the points of the quadrature, which is slow, over and over
+        parts = [
+            method.attribute(batch, baselines=start, target=classes, n_steps=steps, internal_batch_size=rows)
+            for batch, classes, start in _batches(rows, inputs, wanted, baselines)
+        ]
+        return _joined(parts, inputs, absolute)
+
+
+def occlusion(
+    model: nn.Module,
+    inputs: Float[Tensor, "n *shape"],
+    target: Target = None,
+    *,
+    window: int | Sequence[int] = 3,
+    stride: int | Sequence[int] = 1,
+    baseline: float | Float[Tensor, "..."] = 0.0,
+    absolute: bool = False,
+    rows: int = 500,
+) -> Float[Tensor, "n *shape"]:
+    r"""How far the class's logit falls when a window of the input is hidden, on average over the windows that hide it.
+
+    .. math:: M_j = \frac{1}{|\{W \ni j\}|} \sum_{W \ni j} \big( z_t(x) - z_t(x \text{ with } b \text{ inside } W) \big)
+
+    Args:
+        model: logits ``n k`` for inputs ``n *shape``.
+        inputs: one row per example, of any shape.
+        target: the class :math:`t`, for all inputs or for each; None: the class that the network predicts for each
+            input (as it is, with nothing hidden).
+        window: the size of :math:`W`. A number is its size along every axis but the channel axis (the first of two or
+            more: ``c h w``, ``c length``), which is hidden whole; a sequence gives the size along every axis.
+        stride: how far the window moves each time, in the same two ways. The last window is cut off at the edge.
+        baseline: :math:`b`, what stands in the window instead: a number, an input ``*shape``, or one for each input
+            ``n *shape``. Zeiler and Fergus hide with grey; on the black background of MNIST, 0 hides best.
+        absolute: absolute values, not signed ones.
+        rows: how many inputs, with and without window, go through the network at once; bounds the memory.
+
+    Returns:
+        One number for each value of the inputs, in units of logit. Positive: what stands there speaks for the class.
+
+    Raises:
+        ValueError: as for :func:`gradient`; a window or stride with another number of axes than the inputs, a window
+            larger than the input, or a stride larger than the window, which would never hide some values.
+
+    Source: Zeiler and Fergus (2014), Visualizing and understanding convolutional networks, arXiv:1311.2901, section 4.2
+    (there: the probability of the class; the average over windows is Captum's).
+
+    >>> model = nn.Linear(2, 2)
+    >>> maps = occlusion(model, torch.tensor([[3.0, 0.0]]), target=1, window=1)
+    >>> torch.allclose(maps[0], model.weight[1] * torch.tensor([3.0, 0.0]), atol=1e-6)
+    True
+    """
+    from captum.attr import Occlusion  # noqa: PLC0415  # slow to import
+
+    shape = tuple(inputs.shape[1:])
+    sizes, moves = _window(window, stride, shape)
+    with _asked(model, inputs, rows) as logits:
+        wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
+        method = Occlusion(logits)
+        parts = [
+            method.attribute(
+                batch,
+                sliding_window_shapes=sizes,
+                strides=moves,
+                baselines=hidden_by,
+                target=classes,
+                perturbations_per_eval=max(1, rows // len(batch)),
+            )
+            for batch, classes, hidden_by in _batches(rows, inputs, wanted, baselines)
+        ]
+        return _joined(parts, inputs, absolute)
+
+
+SALIENCY: dict[str, Callable[..., Tensor]] = {
+    "gradient": gradient,
+    "integrated-gradients": integrated_gradients,
+    "occlusion": occlusion,
+}
+
+
+def saliency(
+    model: nn.Module,
+    inputs: Float[Tensor, "n *shape"],
+    target: Target = None,
+    method: str = "gradient",
+    **settings: Any,
+) -> Float[Tensor, "n *shape"]:
+    """The saliency maps of a method by its name in `SALIENCY`; see there what the numbers mean.
+
+    Args:
+        model: logits ``n k`` for inputs ``n *shape``.
+        inputs: one row per example, of any shape.
+        target: the class, for all inputs or for each; None: the class that the network predicts for each.
+        method: ``gradient``, ``integrated-gradients`` or ``occlusion``.
+        settings: of the method, e.g. ``absolute=True`` (all), ``steps=100`` or ``window=5``.
+
+    Returns:
+        One number for each value of the inputs.
+
+    Raises:
+        ValueError: a method that is not there, with the nearest name that is; else as the method itself.
+
+    >>> saliency(nn.Linear(3, 2), torch.ones(5, 3), method="occlusion", window=1, absolute=True).shape
+    torch.Size([5, 3])
+    """
+    if method not in SALIENCY:
+        near = get_close_matches(method, SALIENCY, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(SALIENCY)}."
+        raise ValueError(f"there is no saliency method {method!r}. {hint}")
+    return SALIENCY[method](model, inputs, target, **settings)
+
+
+@contextmanager
+def _asked(model: nn.Module, inputs: Tensor, rows: int) -> Iterator[Callable[[Tensor], Tensor]]:
+    """The network's logits as a function, while it is in evaluation mode and gradients can be taken."""
+    if inputs.ndim < 2 or not inputs.is_floating_point():
+        raise ValueError(
+            f"inputs are floats with one row per example, `n *shape`, "
+            f"but these are {inputs.dtype} of shape {tuple(inputs.shape)}."
+        )
+    if rows < 1:
+        raise ValueError(f"`rows` must be 1 or more, but it is {rows}.")
+    device = next((parameter.device for parameter in model.parameters()), inputs.device)
+
+    def logits(batch: Tensor) -> Tensor:
+        # a copy: a first layer that works in place would change what Captum still compares with
+        output: Tensor = model(batch.to(device).clone())
+        return output
+
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        yield logits
+
+
+def _targets(
+    logits: Callable[[Tensor], Tensor], inputs: Float[Tensor, "n *shape"], target: int | Tensor | None, rows: int
+) -> Int64[Tensor, " n"]:
+    """One class for each input: the given one, once it is known to be there, or the predicted one."""
+    predicted = []
+    classes = 0
+    for batch in inputs.split(rows):
+        with torch.no_grad():
+            output = logits(batch)
+        if output.ndim != 2 or len(output) != len(batch):
+            raise ValueError(
+                f"the network must answer {len(batch)} inputs with logits `n k`, "
+                f"but its answer has the shape {tuple(output.shape)}."
+            )
+        classes = output.shape[1]
+        predicted.append(output.argmax(1))
+    if target is None:
+        return torch.cat(predicted)
+    wanted = torch.as_tensor(target, device=predicted[0].device)
+    if wanted.shape not in {(), (len(inputs),)}:
+        raise ValueError(
+            f"`target` is one class for all inputs or one for each of {len(inputs)}, "
+            f"but it has the shape {tuple(wanted.shape)}."
+        )
+    if wanted.dtype != torch.int64:
+        raise ValueError(f"`target` must be a class, an integer, but it is {wanted.dtype}.")
+    if wanted.numel() and not 0 <= int(wanted.min()) <= int(wanted.max()) < classes:
+        span = f"{int(wanted.min())}" if wanted.ndim == 0 else f"{int(wanted.min())} to {int(wanted.max())}"
+        raise ValueError(f"`target` is class {span}, but the network has the classes 0 to {classes - 1}.")
+    return wanted.expand(len(inputs))
+
+
+def _baselines(baseline: float | Tensor, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
+    values = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).detach()
+    if values.shape not in {(), inputs.shape[1:], inputs.shape}:
+        raise ValueError(
+            f"`baseline` is a number, an input of shape {tuple(inputs.shape[1:])} or one for each of {len(inputs)} "
+            f"inputs, but it has the shape {tuple(values.shape)}."
+        )
+    return values.expand_as(inputs)
+
+
+def _window(
+    window: int | Sequence[int], stride: int | Sequence[int], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Size and stride of the window along every axis of one input."""
+    channels = shape[:1] if len(shape) > 1 else ()  # hidden whole, and so never moved along
+    others = len(shape) - len(channels)
+    sizes = (*channels, *[window] * others) if isinstance(window, int) else tuple(window)
+    moves = (*[1] * len(channels), *[stride] * others) if isinstance(stride, int) else tuple(stride)
+    for name, given in (("window", sizes), ("stride", moves)):
+        if len(given) != len(shape):
+            raise ValueError(f"`{name}` has {len(given)} axes, but an input has {len(shape)}: {shape}.")
+        if min(given) < 1:
+            raise ValueError(f"`{name}` must be 1 or more along every axis, but it is {given}.")
+    for size, move, length in zip(sizes, moves, shape, strict=True):
+        if size > length:
+            raise ValueError(f"the window {sizes} is larger than an input, {shape}.")
+        if move > size and size < length:
+            raise ValueError(
+                f"the stride {moves} is larger than the window {sizes}: some values would never be hidden. "
+                "Make the window as large as the stride, or the stride smaller."
+            )
+    return sizes, moves
+
+
+def _batches(rows: int, inputs: Tensor, *columns: Tensor) -> Iterator[list[Tensor]]:
+    """Inputs as new tensors without a past, and what belongs to them."""
+    for start in range(0, len(inputs), rows):
+        batch, *others = (column[start : start + rows] for column in (inputs, *columns))
+        yield [batch.detach().clone(), *others]
+
+
+def _joined(parts: list[Tensor], inputs: Float[Tensor, "n *shape"], absolute: bool) -> Float[Tensor, "n *shape"]:
+    # Captum rounds some of its results to float32
+    maps = torch.cat(parts).detach().to(inputs.dtype) if parts else inputs.new_zeros(inputs.shape)
+    return maps.abs() if absolute else maps
