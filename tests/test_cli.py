@@ -10,6 +10,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from spurlab.cli import main
@@ -197,6 +198,16 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "How many examples does it take?" in page
     assert "spurlab run quickstart --set &#39;n=[0,3]&#39;" in page or "spurlab run quickstart --set 'n=[0,3]'" in page
+
+
+def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):
+    """Other settings under the same name: the first come keeps the plain name, in `run` as in `report`."""
+    for epochs in ("0", "1", "0"):
+        spurlab("run", "quickstart", *TINY, "--set", f"recipe.epochs={epochs}", "--out", "out")
+    spurlab("report", "out")
+    found = {path.stem: set(pd.read_csv(path).epochs) for path in (tmp_path / "out").glob("*.csv")}
+    assert found == {"quickstart": {0}, "quickstart-2": {1}}
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-2.png"}
 
 
 @pytest.mark.parametrize("command", ["claims", "report"])

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 import zlib
 
 import numpy as np
@@ -533,6 +534,17 @@ def test_norm_and_score_are_correlated():
     assert f"r = {want.statistic:.2f} [{low:.2f}, {high:.2f}]" in one.finding
     assert f"p = {want.pvalue:.2g} over 7 patterns (three are one noise), published 0.84" in one.finding
     assert "scores less n = 0: r = " in one.finding
+
+
+def test_a_weak_correlation_refutes_only_where_its_interval_lies_below():
+    """Fisher's 95 % interval is two-sided: where a one-sided 5 % test would refute and it does not, undecided."""
+    weak = {"S1": 0.6, "S2": 0.2, "S3": 0.5, "R1": 0.3, "R2": 0.25, "R3": 0.3, "Co": 0.55}
+    found = part(verdict(4, *correlated(lambda p, n: weak[p] * (n > 0))), "mnist")
+    low, high = (float(end) for end in re.search(r"r = \S+ \[(\S+), (\S+)\]", found.finding).groups())
+    middle, sd = (math.atanh(low) + math.atanh(high)) / 2, 1 / math.sqrt(7 - 3)
+    one_sided = scipy.stats.norm.cdf((middle - math.atanh(0.5)) / sd)
+    assert 0.025 < one_sided < 0.05
+    assert found.outcome == "undecided"
 
 
 def test_no_correlation_is_undecided_with_seven_points_and_a_reversed_one_refutes():

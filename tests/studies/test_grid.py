@@ -33,6 +33,8 @@ def test_counts_of_shipped_studies():
         "fig8-clipping": 2 * 3 * 25,
         "regularization": (4 + 3 + 2) * (5 + 2 * 5),
     }
+    figure2 = {name: len(trainings_of(cells_of(load_study(f"fig2-{name}", "paper")))) for name in ("mnist", "cifar10")}
+    assert figure2 == {"mnist": 7 * 2 * 7 * 5 + 5, "cifar10": 7 * 2 * 6 * 5 + 5}  # 495 and 425
     together = [*cells["fig7-optimizer"], *cells["fig8-clipping"]]  # Adam without clipping is in both
     assert len(trainings_of(together)) == 100 + 150 - 50
 

@@ -59,8 +59,24 @@ def test_studies_are_remembered_by_name_and_settings(tmp_path):
         store.record(one)
         store.record(two)
         assert store.records() == [one, two]
-        store.record(one._replace(started="later"), instead_of=[two])
-        assert store.records() == [one._replace(started="later")]
+        store.record(one._replace(started="now, later", command="again"), instead_of=[two])
+        assert store.records() == [one._replace(command="again")]  # the first start is kept
+        store.record(two._replace(started="z, much later"), instead_of=[one])
+        assert store.records() == [two]  # and handed on
+
+
+def test_a_network_that_was_trained_twice_names_both_ways(tmp_path, monkeypatch):
+    """Its older numbers stay; its rows must not claim to be of one machine and one version."""
+    with Store(tmp_path) as store:
+        store.put([done("a")])
+        first = store.subjects()["a"]
+        store.put([done("a")])
+        assert store.subjects()["a"] == first  # nothing new to tell
+        monkeypatch.setattr("spurlab.studies.store.machine", lambda: "another")
+        store.put([done("a", {Request("marked_accuracy", "R3", 0): 0.5}, device="cuda")])
+        _, device, _, version, machine, *_ = store.subjects()["a"]
+        assert (device, version, machine) == ("cpu, then cuda", first[3], f"{first[4]}, then another")
+        assert len(store.values()) == 2
 
 
 def test_what_one_has_claimed_no_other_gets(tmp_path):

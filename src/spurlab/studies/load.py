@@ -57,7 +57,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
                 f"study file names. Leave it out there, and type it: --set architecture={name_in_file}"
             )
     try:
-        about = {"name": Path(name).stem, "profile": profile}
+        about = {"name": Path(name).stem, "profile": profile, "origin": where}
         return Study.model_validate(_in_grids(content, _together(changes)) | about)
     except ValidationError as error:
         raise StudyError(f"{where}: {sentence_of(error)}") from error
@@ -90,7 +90,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     Each ``[[grid]]`` changes what stands outside of them, and the changes of the command line hold in every grid.
     """
-    own = [key for key in Study.model_fields if key not in ("name", "profile", "grids")]
+    own = [key for key in Study.model_fields if key not in ("name", "profile", "grids", "origin")]
     axes = list(Grid.model_fields)
     tables = changes.get("grid", content.get("grid", [{}]))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):

@@ -174,6 +174,7 @@ class Study(BaseModel):
         measure: what is measured, names of `MEASURES`.
         weights: whether the trained weights are kept as files.
         grids: the points to measure are the union of these.
+        origin: where it was read, for messages; not kept with the results.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -189,6 +190,12 @@ class Study(BaseModel):
     measure: Axis[str] = ("spurious_score", "accuracy")
     weights: bool = False
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
+    origin: str = Field(default="", exclude=True)
+
+    @property
+    def where(self) -> str:
+        """How messages name it: the file, or the study that comes with the package."""
+        return self.origin or f"study {self.name!r}"
 
     @field_validator("claims")
     @classmethod

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from spurlab.data import Dataset, Examples, Source, described
+from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.models import parameter_count, skeleton
 from spurlab.studies.grid import TRAINING_VERSION, Cell, Training, cells_of, groups_of
 from spurlab.studies.measures import MEASURES, Seen, first_weight
@@ -131,9 +131,13 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
     Args:
         study: what was asked.
         load: gives a data set by its name.
+
+    Raises:
+        StudyError: a data set that cannot be had; the sentence names the study and the key.
+        DataFailureError: its files cannot be read.
     """
     if any(MEASURES[name].of != "architecture" for name in study.measure):
-        return {name: load(name) for name in study.dataset}
+        return {name: _loaded(name, study, load) for name in study.dataset}
     found = {}
     for name in study.dataset:
         entry = described(name)
@@ -141,6 +145,13 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         source = Source(entry.licence, entry.origin, "")
         found[name] = Dataset(name, none, none, entry.class_names, (0.0, 1.0), source)
     return found
+
+
+def _loaded(name: str, study: Study, load: Callable[[str], Dataset]) -> Dataset:
+    try:
+        return load(name)
+    except DataRequestError as error:
+        raise StudyError(f"{study.where}: key 'dataset': {error}") from error
 
 
 def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
@@ -158,7 +169,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         _check_networks(study, cells, data)
         _check(cells, data)
     except StudyError as error:
-        raise StudyError(f"study {study.name!r}: {error}") from error
+        raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if MEASURES[name].of == "network"]
     requests: dict[Training, dict[Request, None]] = {}
     if named:
