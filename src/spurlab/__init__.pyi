@@ -1,6 +1,7 @@
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples
+from .data import first_examples as first_examples
 from .data import from_npz as from_npz
 from .data import from_torch as from_torch
 from .data import image_folder as image_folder

@@ -16,6 +16,7 @@ from spurlab.data import (
     dataset_named,
     described,
     fetch,
+    first_examples,
     known,
     load,
     locate,
@@ -123,3 +124,52 @@ def test_full_mnist(full_dataset):
     data = only_classes(full_dataset("mnist"), (3, 7))
     assert data.train.labels.bincount().tolist() == [6131, 6265]
     assert data.test.labels.bincount().tolist() == [1010, 1028]
+
+
+@given_any(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 4))
+@settings(deadline=None)
+def test_the_first_of_each_class_are_kept_in_their_order(train, each):
+    """One by one: an example stays while its class has fewer than `each`."""
+    data, kept = made(train, [0, 1], groups=True), []
+    for row, label in enumerate(train):
+        if sum(train[other] == label for other in kept) < each:
+            kept.append(row)
+    if min(train.count(label) for label in range(5)) < each:
+        with pytest.raises(DataRequestError, match=f"are {each} of each class, but class '.*' has"):
+            first_examples(data, 5 * each)
+        return
+    few = first_examples(data, 5 * each)
+    assert few.train.inputs.flatten().tolist() == kept
+    assert few.train.labels.tolist() == [train[row] for row in kept]
+    assert few.train.groups.tolist() == [row % 2 for row in kept]
+    assert few.test is data.test
+    assert few.name == f"zoo@{5 * each}"
+
+
+def test_fewer_examples_by_name():
+    few = load("fashion-mini@200")
+    assert len(few.train) == 200
+    assert described("fashion-mini@200").sizes == (200, 2000)
+    assert described("fashion-mini@200").title == "Fashion-MNIST mini (200 images)"
+    assert few.checksum != load("fashion-mini").checksum
+    both = load("fashion-mini@200:Bag,0")
+    assert both.name == "fashion-mini@200:8,0" == described(both.name).name
+    assert both.train.labels.bincount().tolist() == [20, 20]
+    assert known("mnist@10000").title == "MNIST (10,000 images)"
+    assert dataset_named("cifar10@10000") == "cifar10@10000"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fashion-mini@", "after the @ how many"),
+        ("fashion-mini@few", "after the @ how many"),
+        ("fashion-mini@15", "15 training examples .* its 10 classes.* multiple of 10"),
+        ("fashion-mini@0", "0 training examples"),
+        ("fashion-mini@20000", "2,000 of each class, but class .* has 1,000"),
+        ("fashion-min@20", "Did you mean 'fashion-mini'"),
+    ],
+)
+def test_a_number_of_examples_that_cannot_be_had(name, words):
+    with pytest.raises(DataRequestError, match=words):
+        load(name)

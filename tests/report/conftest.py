@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from spurlab.studies import Grid, Study, StudyResult
+from spurlab.studies.measures import SENSITIVITY
 from spurlab.studies.store import WEIGHTS
 from spurlab.studies.study import DRAWN
 
@@ -88,6 +89,11 @@ def frame_of(
                 "pattern_importance": 0.06 + 0.04 * math.log10(1 + n) + rng.normal(0, 0.004),
             }
             place = {"pattern": pattern, "target": target, "n": n, "seed": seed, "training": key}
+            steep = 3 if architecture == "cnn" else 6
+            values |= {
+                name: 1 - 0.9 * (percent / 100) ** steep + rng.normal(0, 0.002) - 0.01
+                for name, percent in SENSITIVITY.items()
+            }
             rows += [{"measure": m, "value": values[m], **place, **about} for m in measures]
     made = {"data": "c0ffee", "device": "cpu", "spurlab": "0.1.0", "torch": "2.14.1+cpu", "machine": "x86_64"}
     return pd.DataFrame(rows).assign(**made, seconds=3.5, finished="2026-11-22T05:00:00+00:00")
@@ -131,6 +137,13 @@ def make_result(figure, large=True, **changes):
         grid = {"datasets": both if large else both[:1], "counts": (0, 3, 10)}
         ways = [{"optimizer": "adam"}, {"optimizer": "sgd"}] if large else [{}]
         rows = frame_of(("spurious_score", "accuracy"), variants=ways, **grid | small)
+    elif figure == "sensitivity":
+        grid = {"datasets": both if large else both[:1], "patterns": ("R3",), "counts": (0,)}
+        networks = [
+            {"architecture": name} for name in (("small-mlp", "mlp", "large-mlp", "cnn") if large else ("mlp",))
+        ]
+        measures = list(SENSITIVITY) if large else ["sensitivity_000", "sensitivity_050", "sensitivity_100"]
+        rows = frame_of(measures, variants=networks, **grid | ({} if large else {"seeds": (0,)})).assign(pattern=None)
     else:
         grid = {"counts": (0, 1, 3, 5, 10, 20, 100)} if large else {}
         rows = frame_of(
@@ -139,7 +152,7 @@ def make_result(figure, large=True, **changes):
     return result_of(rows, figure, **changes)
 
 
-KINDS = ("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization")
+KINDS = ("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity")
 
 
 @pytest.fixture(scope="session")

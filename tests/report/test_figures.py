@@ -211,6 +211,17 @@ def test_long_panel_titles_stay_beside_each_other(results):
     assert max(title.x1 for title in titles) <= figure.bbox.x1
 
 
+def test_sensitivity_draws_a_line_for_each_network(results):
+    whole = results.make("sensitivity")
+    for axes, dataset in zip(study_figure(whole).axes, ("mnist", "fashion-mnist"), strict=True):
+        mine = whole.rows[whole.rows["dataset"] == dataset]
+        assert len(axes.get_lines()) == 4
+        for line, name in zip(axes.get_lines(), ("small-mlp", "mlp", "large-mlp", "cnn"), strict=True):
+            wanted = mine[mine["architecture"] == name].groupby("measure")["value"].mean()
+            assert line.get_xdata().tolist() == list(range(0, 101, 2))
+            assert line.get_ydata().tolist() == pytest.approx(wanted.sort_index().to_list())
+
+
 def test_sweeps_part_settings_and_order_levels_by_strength(results):
     """Each sweep holds the rows whose other settings stand at none; no clipping is the weakest clipping."""
     variants = [{}, {"weight_decay": 1e-3}, {"weight_decay": 0.1}, {"clip_norm": 1e-5}, {"clip_norm": 1.0}]

@@ -190,6 +190,16 @@ def test_every_shipped_study_can_be_read(name, profile):
     assert study.title.endswith("?")
 
 
+def test_sensitivity_stands_for_a_measure_at_each_share(study_file):
+    study_file.write_text(TEXT)
+    study = load_study(study_file, changes=["figure=accuracy", "measure=['accuracy', 'sensitivity']"])
+    assert study.measure[:3] == ("accuracy", "sensitivity_000", "sensitivity_002")
+    assert study.measure[-1] == "sensitivity_100"
+    assert len(study.measure) == 1 + 51
+    alone = load_study(study_file, changes=["figure=sensitivity", "measure=sensitivity"])
+    assert alone.measure == study.measure[1:]
+
+
 def test_the_quick_profile_is_the_default_where_there_is_one(study_file):
     study_file.write_text(TEXT.replace("profiles.paper", "profiles.quick"))
     assert load_study(study_file).n == (0, 3)

@@ -8,7 +8,7 @@ from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.folder import image_folder
 from spurlab.data.idx import read_idx
 from spurlab.data.places import cache_folder
-from spurlab.data.subset import only_classes
+from spurlab.data.subset import first_examples, only_classes
 from spurlab.data.torch_data import from_torch
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "dataset_named",
     "described",
     "fetch",
+    "first_examples",
     "from_npz",
     "from_torch",
     "image_folder",

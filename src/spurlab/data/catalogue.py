@@ -1,7 +1,8 @@
 """The table of datasets, and what can be done with a name: locate, fetch, load.
 
-A name is one of the table, e.g. ``mnist``; some classes of such a dataset, ``mnist:3,7``; or a path to a user's own
-data, ``npz:FILE`` or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
+A name is one of the table, e.g. ``mnist``; its first training examples, ``mnist@10000``; some classes of such a
+dataset, ``mnist:3,7``; or a path to a user's own data, ``npz:FILE`` or ``folder:PATH`` (see `spurlab.data.own`). All of
+these can stand in a study.
 """
 
 import os
@@ -15,7 +16,16 @@ from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFound
 from spurlab.data.examples import Dataset, Source
 from spurlab.data.own import own_data
 from spurlab.data.places import cache_folder, candidates, missing
-from spurlab.data.subset import class_labels, only_classes, subset_name, subset_origin
+from spurlab.data.subset import (
+    class_labels,
+    examples_each,
+    few_name,
+    few_origin,
+    first_examples,
+    only_classes,
+    subset_name,
+    subset_origin,
+)
 
 # A new dataset is one file and one line here. The command line, the studies and the tests walk through this table.
 DATASETS: dict[str, Entry] = {
@@ -35,8 +45,9 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     cache. A relative path to other data starts at the current folder.
 
     Args:
-        name: one of `DATASETS`, e.g. ``fashion-mini`` (always here); two or more classes of it, by number or name,
-            e.g. ``mnist:3,7``, which become the labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
+        name: one of `DATASETS`, e.g. ``fashion-mini`` (always here); its first training examples, ``mnist@10000`` (as
+            :func:`first_examples`); two or more classes of it, by number or name, e.g. ``mnist:3,7``, which become the
+            labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
             :func:`from_npz`); ``folder:PATH``, ``folder,32:PATH`` or ``folder,32x48,grey:PATH`` (as
             :func:`image_folder`).
         offline: True forbids a download, False allows it; None: the environment variable ``SPURLAB_OFFLINE`` decides.
@@ -57,7 +68,7 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     """
     if own := own_data(name):
         return own.load()
-    entry, labels = _parsed(name)
+    entry, count, labels = _parsed(name)
     layout, folder = _found(entry) or _fetched(entry, offline)
     try:
         train, test, sha256 = layout.read(folder, entry)
@@ -68,7 +79,8 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
         raise
     source = Source(entry.licence, entry.origin, str(folder), sha256)
     whole = Dataset(entry.name, train, test, entry.class_names, (0.0, 1.0), source)
-    return only_classes(whole, labels) if labels else whole
+    few = first_examples(whole, count) if count else whole
+    return only_classes(few, labels) if labels else few
 
 
 def locate(name: str) -> Path | None:
@@ -112,7 +124,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
         if (there := locate(name)) is None:
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
         return there
-    entry, _ = _parsed(name)
+    entry, *_ = _parsed(name)
     _, folder = _found(entry) or _fetched(entry, offline)
     return folder
 
@@ -127,19 +139,30 @@ def described(name: str) -> Description:
         data = load(name)
         sizes = len(data.train), len(data.test)
         return Description(name, name, data.source.licence, data.source.origin, data.class_names, data.shape, sizes)
-    entry, labels = _parsed(name)
-    if not labels:
-        return entry
-    names = tuple(entry.class_names[label] for label in labels)
-    return Description(
-        subset_name(entry.name, labels),
-        f"{entry.title} ({', '.join(names[:-1])} and {names[-1]})",
-        entry.licence,
-        subset_origin(names, entry.origin),
-        names,
-        entry.shape,
-        None,
-    )
+    entry, count, labels = _parsed(name)
+    found: Description = entry
+    if count:
+        found = Description(
+            few_name(entry.name, count),
+            f"{entry.title} ({count:,} images)",
+            entry.licence,
+            few_origin(count, entry.origin),
+            entry.class_names,
+            entry.shape,
+            (count, entry.sizes[1]),
+        )
+    if labels:
+        names = tuple(entry.class_names[label] for label in labels)
+        found = Description(
+            subset_name(found.name, labels),
+            f"{found.title} ({', '.join(names[:-1])} and {names[-1]})",
+            entry.licence,
+            subset_origin(names, found.origin),
+            names,
+            entry.shape,
+            None,
+        )
+    return found
 
 
 def known(name: str) -> Description | None:
@@ -159,9 +182,10 @@ def dataset_named(name: str) -> str:
     return name if own_data(name) else described(name).name
 
 
-def _parsed(name: str) -> tuple[Entry, tuple[int, ...]]:
-    """The entry that a name means, and the labels of the classes to keep; none for all."""
-    base, colon, classes = name.partition(":")
+def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:
+    """The entry that a name means, how many training examples are kept and the labels of the classes; none for all."""
+    whole, colon, classes = name.partition(":")
+    base, at, few = whole.partition("@")
     if base not in DATASETS:
         near = get_close_matches(base.casefold(), DATASETS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DATASETS)}."
@@ -169,7 +193,12 @@ def _parsed(name: str) -> tuple[Entry, tuple[int, ...]]:
             hint += " Data of your own are npz:FILE (an .npz file) or folder:PATH (images in a folder for each class)."
         raise DataRequestError(f"there is no dataset {base!r}. {hint}")
     entry = DATASETS[base]
-    return entry, class_labels(entry.class_names, classes.split(","), base) if colon else ()
+    if at and not few.isdecimal():
+        raise DataRequestError(f"{whole!r} should say after the @ how many training examples are kept: {base}@10000.")
+    count = int(few) if at else 0
+    if at:
+        examples_each(base, count, len(entry.class_names))
+    return entry, count, class_labels(entry.class_names, classes.split(","), base) if colon else ()
 
 
 def _found(entry: Entry) -> tuple[Layout, Path] | None:

@@ -1,4 +1,4 @@
-"""Some classes of a dataset, as a dataset."""
+"""A part of a dataset, as a dataset: some of its classes, or its first examples."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +43,66 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         class_names=names,
         source=replace(dataset.source, origin=subset_origin(names, dataset.source.origin)),
     )
+
+
+def first_examples(dataset: Dataset, count: int) -> Dataset:
+    """The first training examples of each class, as many of each, in the original order; the test set stays whole.
+
+    By name the same is asked for with ``load("cifar10@10000")``.
+
+    Args:
+        dataset: of whatever kind.
+        count: how many training examples are left, a multiple of the number of classes.
+
+    Raises:
+        DataRequestError: no such multiple, or a class that has too few.
+
+    >>> from spurlab.data import load
+    >>> few = first_examples(load("fashion-mini"), 50)
+    >>> few.name, few.train.labels.bincount().tolist(), len(few.test)
+    ('fashion-mini@50', [5, 5, 5, 5, 5, 5, 5, 5, 5, 5], 2000)
+    """
+    each = examples_each(dataset.name, count, dataset.classes)
+    labels = dataset.train.labels
+    sizes = labels.bincount(minlength=dataset.classes)
+    if each > (least := int(sizes.min())):
+        raise DataRequestError(
+            f"{count:,} training examples of {dataset.name} are {each:,} of each class, but class "
+            f"{dataset.class_names[int(sizes.argmin())]!r} has {least:,}."
+        )
+    order = labels.argsort(stable=True)
+    rank = torch.empty_like(order)  # of each example among those of its class
+    rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
+    return replace(
+        dataset,
+        name=few_name(dataset.name, count),
+        train=dataset.train[(rank < each).nonzero().flatten()],
+        source=replace(dataset.source, origin=few_origin(count, dataset.source.origin)),
+    )
+
+
+def examples_each(name: str, count: int, classes: int) -> int:
+    """How many examples of each class are meant.
+
+    Raises:
+        DataRequestError: as :func:`first_examples`.
+    """
+    if count < 1 or count % classes:
+        raise DataRequestError(
+            f"{count:,} training examples of {name} cannot be as many of each of its {classes} classes. Ask for a "
+            f"multiple of {classes}."
+        )
+    return count // classes
+
+
+def few_name(name: str, count: int) -> str:
+    """What the first examples of a dataset are called."""
+    return f"{name}@{count}"
+
+
+def few_origin(count: int, origin: str) -> str:
+    """Where they come from."""
+    return f"the first {count:,} training examples, as many of each class, of {origin}"
 
 
 def subset_name(name: str, labels: Sequence[int]) -> str:

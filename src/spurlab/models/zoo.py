@@ -84,6 +84,11 @@ def architecture_named(name: str) -> str:
     raise ValueError(f"there is no architecture {reference!r}. {hint}")
 
 
+def architecture_title(name: str) -> str:
+    """What people call it; the name itself where it is not in the zoo."""
+    return ARCHITECTURES[name].title if name in ARCHITECTURES else name
+
+
 def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module:
     """A new network whose initial weights depend on `seed` alone (PyTorch's global generator is left as it was).
 

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 
+from spurlab.models import architecture_title
 from spurlab.report.figures.accuracy import base, changes
 from spurlab.report.figures.importance import lines_of
 from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import dataset_title, panel_title, target_title
 from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
+from spurlab.report.figures.sensitivity import sensitivities
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult
 
@@ -133,6 +135,16 @@ def _regularization(result: StudyResult) -> list[str]:
     return sentences
 
 
+def _sensitivity(result: StudyResult) -> list[str]:
+    return [
+        f"{dataset_title(dataset)}, {architecture_title(name)}: {line[50]:.2f} with half of the pixels, "
+        f"{line[0]:.2f} with all."
+        for dataset, lines in sensitivities(result).items()
+        for name, line in lines.items()
+        if 0 in line and 50 in line
+    ]
+
+
 def _seeds(count: int) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
@@ -150,4 +162,5 @@ ANSWERS: dict[str, Callable[[StudyResult], list[str]]] = {
     "importance": _importance,
     "bars": _bars,
     "regularization": _regularization,
+    "sensitivity": _sensitivity,
 }

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from spurlab.models import ARCHITECTURES
+from spurlab.models import architecture_title
 from spurlab.report.figures.accuracy import accuracies
 from spurlab.report.figures.importance import lines_of
 from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import class_name, dataset_title
 from spurlab.report.figures.regularization import MEASURES, SWEPT, level_label, sweeps
+from spurlab.report.figures.sensitivity import sensitivities
 from spurlab.report.summary import (
     DIFFERENCE,
     SHARE,
@@ -46,6 +47,7 @@ PAPER_PARAMETERS = {  # its Table 2
     "resnet110": 1_727_962,
     "vgg16": 134_301_514,
 }
+SHOWN_SHARES = (0, 20, 50, 80, 100)  # percent
 _ZERO = re.compile(r"-(0\.0+)(?!\d)")
 
 
@@ -159,7 +161,7 @@ def _parameters(result: StudyResult) -> list[Sheet]:
     rows = result.rows[result.rows["measure"] == "parameters"]
     lines = [
         (
-            _architecture(name),
+            architecture_title(name),
             dataset_title(dataset),
             _number(count.value, ",.0f"),
             _number(PAPER_PARAMETERS.get(name), ",.0f"),
@@ -270,6 +272,17 @@ def _regularization(result: StudyResult) -> list[Sheet]:
     return sheets
 
 
+def _sensitivity(result: StudyResult) -> list[Sheet]:
+    lines: list[tuple[Cell, ...]] = []
+    for dataset, found in sensitivities(result).items():
+        for name, line in found.items():
+            shown = [_mean(line.get(percent)) for percent in SHOWN_SHARES]
+            lines.append((dataset_title(dataset), architecture_title(name), *shown))
+    headings = ("dataset", "architecture", *(f"{percent} %" for percent in SHOWN_SHARES))
+    note = "mean [95 % interval] over networks, with this share of the non-zero pixels set to zero"
+    return [_slim("Probability of the true class", headings, lines, note)]
+
+
 def settings_sheet(rows: pd.DataFrame) -> Sheet | None:
     """The combinations of settings that were run; None where at most one setting varies."""
     names = varying(rows)
@@ -291,6 +304,7 @@ SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
     "importance": _importance,
     "bars": _bars,
     "regularization": _regularization,
+    "sensitivity": _sensitivity,
 }
 
 
@@ -315,10 +329,6 @@ def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], 
 
 def _where(group: Group) -> tuple[Cell, Cell]:
     return dataset_title(group.dataset), group.label
-
-
-def _architecture(name: str) -> str:
-    return ARCHITECTURES[name].title if name in ARCHITECTURES else name
 
 
 def _target(dataset: str, target: int) -> Number:

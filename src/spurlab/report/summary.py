@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from spurlab.models import ARCHITECTURES
+from spurlab.models import architecture_title
 from spurlab.stats import Estimate, Learnt, learnt_at, paired_difference
 from spurlab.studies import MEASURES
 from spurlab.training import Recipe
@@ -129,7 +129,7 @@ def _in_words(settings: Mapping[str, Any]) -> str:
             case "optimizer", value:
                 words.append(_OPTIMIZERS.get(value, str(value)))
             case "architecture", value:
-                words.append(ARCHITECTURES[value].title if value in ARCHITECTURES else str(value))
+                words.append(architecture_title(str(value)))
             case "how" | "precision" | "augmentation", value:
                 words.append(str(value))
             case name, float() as number:

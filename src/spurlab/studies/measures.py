@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeVar
 
 import torch
@@ -9,13 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Dataset
-from spurlab.explain import pixel_importance
+from spurlab.explain import input_sensitivity, pixel_importance, sensitivity_examples
 from spurlab.metrics import accuracy, empirical_norm, spurious_score
 from spurlab.models import parameter_count, skeleton
 from spurlab.patterns import Pattern
 from spurlab.training import layout_for
 
 T = TypeVar("T")
+# what `sensitivity` in a study stands for: a measure for each share of pixels that are set to zero
+SENSITIVITY = {f"sensitivity_{percent:03d}": percent for percent in range(0, 101, 2)}
 PREDICTION_BATCH = 2_000  # examples that go through a perceptron at once
 CONVOLVED_BATCH = 250  # and through a network with convolutions, whose activations are large
 
@@ -31,6 +34,7 @@ class Seen:
         network: the trained network, or None.
         clean: its class probabilities on the test examples.
         marked: the same with the pattern on every test example.
+        seed: of the network.
     """
 
     data: Dataset
@@ -40,6 +44,7 @@ class Seen:
     network: nn.Module | None = None
     clean: Float[Tensor, "n k"] | None = None
     marked: Float[Tensor, "n k"] | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,13 @@ def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"
     return first.weight
 
 
+def _sensitivity(percent: int, seen: Seen) -> float:
+    """Over 500 clean training examples, chosen by the network's seed, as are the pixels that go first."""
+    few = sensitivity_examples(seen.data.train, seen.seed, min(500, len(seen.data.train)))
+    predict = partial(predictions, _there(seen.network))
+    return input_sensitivity(predict, few.inputs, few.labels, seen.seed, shares=(percent / 100,)).item()
+
+
 def _empirical_norm(seen: Seen) -> float:
     images = seen.data.test.inputs
     return empirical_norm(images, _there(seen.pattern)(images)).mean().item()
@@ -115,6 +127,11 @@ MEASURES: Mapping[str, Measure] = {
     "accuracy": Measure("test accuracy", "network", False, _accuracy, always=True),
     "marked_accuracy": Measure("accuracy on marked test images", "network", True, _marked_accuracy, always=True),
     "pattern_importance": Measure("pixel importance of the pattern", "network", True, _pattern_importance),
+    **{
+        name: Measure(f"probability of the true class, {percent} % of the pixels zero", "network", False, value)
+        for name, percent in SENSITIVITY.items()
+        for value in (partial(_sensitivity, percent),)
+    },
     "empirical_norm": Measure("empirical norm", "pattern", True, _empirical_norm),
     "parameters": Measure("parameters", "architecture", False, _parameters),
 }

@@ -21,7 +21,7 @@ from spurlab.data import dataset_named
 from spurlab.models import architecture_named
 from spurlab.patterns import How, parse_reference_dataset, pattern_name
 from spurlab.studies.claims import CLAIMS
-from spurlab.studies.measures import MEASURES
+from spurlab.studies.measures import MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 T = TypeVar("T")
@@ -29,7 +29,9 @@ Axis = Annotated[
     tuple[T, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,)), Field(min_length=1)
 ]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
-FigureName = Literal["gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization"]
+FigureName = Literal[
+    "gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity"
+]
 
 
 # the measures that a figure cannot do without
@@ -42,6 +44,7 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "importance": ("pattern_importance",),
     "bars": ("spurious_score",),
     "regularization": ("spurious_score",),
+    "sensitivity": ("sensitivity_000", "sensitivity_050", "sensitivity_100"),
 }
 
 
@@ -161,6 +164,14 @@ class Grid(BaseModel):
         return self
 
 
+def _each_share(measures: Any) -> Any:
+    """The measures, with one for each share of pixels in the place of ``sensitivity``."""
+    named = [measures] if isinstance(measures, str) else measures
+    if not isinstance(named, list | tuple) or "sensitivity" not in named:
+        return measures
+    return [each for name in named for each in (SENSITIVITY if name == "sensitivity" else [name])]
+
+
 class Study(BaseModel):
     """What to train and measure, and what it is asked for.
 
@@ -171,7 +182,7 @@ class Study(BaseModel):
         source: what it reproduces.
         figure: how its rows are drawn.
         claims: the numbers of the claims that its rows bear on.
-        measure: what is measured, names of `MEASURES`.
+        measure: what is measured, names of `MEASURES`; ``sensitivity`` stands for all of `SENSITIVITY`.
         weights: whether the trained weights are kept as files.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
@@ -187,7 +198,7 @@ class Study(BaseModel):
     claims: Annotated[
         tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
     ] = ()
-    measure: Axis[str] = ("spurious_score", "accuracy")
+    measure: Annotated[Axis[str], BeforeValidator(_each_share)] = ("spurious_score", "accuracy")
     weights: bool = False
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     origin: str = Field(default="", exclude=True)

@@ -226,7 +226,8 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
                     marked_inputs.clear()  # of one pattern and seed at a time: a test set is large
                     marked_inputs[place] = pattern(data.test.inputs)
                 marked[name] = predictions(network, marked_inputs[place])
-            seen = Seen(data, pattern, target, training.setting.architecture, network, clean, marked.get(name))
+            about = data, pattern, target, training.setting.architecture
+            seen = Seen(*about, network, clean, marked.get(name), training.seed)
             values.append(MEASURES[measure].value(seen))
         yield tuple(values)
 

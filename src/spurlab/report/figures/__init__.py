@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from spurlab.report.figures import accuracy, bars, gallery, importance, norm, parameters, regularization, scores
+from spurlab.report.figures import (
+    accuracy,
+    bars,
+    gallery,
+    importance,
+    norm,
+    parameters,
+    regularization,
+    scores,
+    sensitivity,
+)
 from spurlab.report.figures.gallery import pattern_gallery
 from spurlab.report.figures.scores import score_figure
 from spurlab.report.figures.style import describe, save_figure, sentence, spoken, style
@@ -20,6 +30,7 @@ FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
     "importance": importance.draw,
     "bars": bars.draw,
     "regularization": regularization.draw,
+    "sensitivity": sensitivity.draw,
 }
 
 __all__ = ["FIGURES", "describe", "pattern_gallery", "save_figure", "score_figure", "spoken", "study_figure"]

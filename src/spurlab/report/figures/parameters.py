@@ -5,7 +5,7 @@ import math
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from spurlab.models import ARCHITECTURES
+from spurlab.models import architecture_title
 from spurlab.report.figures.notes import dataset_title
 from spurlab.report.figures.style import COLOURS, MARKERS, describe, sentence, sheet
 from spurlab.studies import StudyResult
@@ -26,7 +26,7 @@ def draw(result: StudyResult) -> Figure:
     several = len(datasets) > 1
     figure, body = sheet(title, 0.6 + 0.28 * len(lines))
     axes = body.add_subplot()
-    names = [_title(name) + (f", {dataset_title(dataset)}" if several else "") for name, dataset in lines]
+    names = [architecture_title(name) + (f", {dataset_title(dataset)}" if several else "") for name, dataset in lines]
     values = [counts[line] for line in lines]
     low, high = min(values) / 1.6, max(values) * 2.6
     for place, (line, value) in enumerate(zip(lines, values, strict=True)):
@@ -51,7 +51,3 @@ def draw(result: StudyResult) -> Figure:
 
 def _largest(counts: dict[tuple[str, str], int], architecture: str) -> int:
     return max(value for (name, _), value in counts.items() if name == architecture)
-
-
-def _title(architecture: str) -> str:
-    return ARCHITECTURES[architecture].title if architecture in ARCHITECTURES else architecture

@@ -6,11 +6,13 @@ import pandas as pd
 
 from spurlab.studies.claims import (
     accuracy,
+    architecture,
     dispersed,
     importance,
     norm,
     optimization,
     regularization,
+    sensitivity,
     size,
     three_examples,
 )
@@ -24,6 +26,8 @@ CLAIMS: dict[int, Claim] = {
     2: dispersed.CLAIM,
     3: accuracy.CLAIM,
     4: norm.CLAIM,
+    5: architecture.CLAIM,
+    6: sensitivity.CLAIM,
     7: size.CLAIM,
     8: optimization.CLAIM,
     9: importance.CLAIM,
