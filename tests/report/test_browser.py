@@ -137,8 +137,10 @@ def test_headings_and_words_for_those_who_do_not_see(opened):
 
 
 def test_the_command_is_copied_or_selected(opened):
+    from playwright.sync_api import expect
+
     page = opened()
     button = page.locator("button.copy").first
     button.click()
-    page.wait_for_function("document.querySelector('button.copy').textContent !== 'Copy'")
+    expect(button).not_to_have_text("Copy")
     assert button.text_content() in ("Copied", "Selected")

@@ -160,5 +160,5 @@ def test_facts_count_each_network_once(results):
     assert facts["networks"] == str(networks)
     assert facts["training time"] == f"{3.5 * networks:.0f} s"
     assert facts["seeds"] == "7"
-    assert facts["last run"] == "2026-11-22 05:00 UTC"
+    assert facts["first run"] == "2026-11-22 05:00 UTC"
     assert "clip norm" not in facts

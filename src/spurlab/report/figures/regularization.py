@@ -217,7 +217,7 @@ def _level_axis(axes: Axes, levels: Sequence[float]) -> dict[float, float]:
 def level_labels(levels: Sequence[float]) -> list[str]:
     """The levels as they stand at an axis, all in one style: "0", "none" (clipping at infinity), "0.05" or "5·10⁻²".
 
-    >>> level_labels([0, 0.1, 0.5]), level_labels([float("inf"), 0.05, 0.0001])
+    >>> level_labels([0.0, 0.1, 0.5]), level_labels([float("inf"), 0.05, 0.0001])
     (['0', '0.1', '0.5'], ['none', '5·10⁻²', '10⁻⁴'])
     """
     powers = any(level != 0 and not math.isinf(level) and abs(math.log10(level)) > 2.5 for level in levels)
