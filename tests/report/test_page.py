@@ -51,7 +51,7 @@ def test_figures_stand_beside_the_page(written):
     folder, paths, _ = written
     assert paths[0] == folder / "report.html"
     assert sorted(paths) == sorted(folder.iterdir())
-    assert len(paths) == 1 + 3 * 9
+    assert len(paths) == 1 + 3 * (len(FIGURES) + 1)
 
 
 def test_tags_close_and_ids_are_unique_between_figures(written):
@@ -61,7 +61,7 @@ def test_tags_close_and_ids_are_unique_between_figures(written):
     assert len(set(outline.ids)) == len(outline.ids)
     inside = [link[1:] for link in outline.links if link.startswith("#")]
     assert set(inside) <= set(outline.ids)
-    assert outline.tags.count("svg") == 9
+    assert outline.tags.count("svg") == len(FIGURES) + 1
 
 
 def test_studies_of_one_name_are_told_apart(results, tmp_path):
