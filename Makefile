@@ -29,6 +29,7 @@ lint: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/convolutions.py
 	$(BIN)/python benchmarks/studies.py
 
 clean:

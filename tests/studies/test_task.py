@@ -5,9 +5,12 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from spurlab.explain import input_sensitivity, sensitivity_examples
+from spurlab.models import build
 from spurlab.studies import Outcome, StoreError, StudyError, Task, load_study, perform, work_of
-from spurlab.studies.store import WEIGHTS
+from spurlab.studies.store import WEIGHTS, weights_file
 
 
 @pytest.fixture
@@ -106,3 +109,19 @@ def test_a_checksum_tells_data_apart(small, mini):
     ]
     assert same.checksum == small.checksum
     assert len({small.checksum, *(other.checksum for other in others)}) == 5
+
+
+def test_sensitivity_is_that_of_500_training_examples_chosen_by_the_networks_seed(small, study_of, tmp_path):
+    study = study_of("n=0", "seed=[3, 4]", "weights=true", "figure=sensitivity", "measure=sensitivity")
+    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    found = perform(task, lambda name: small)
+    for training, requests, values in zip(task.trainings, task.requests, found.values, strict=True):
+        network = build("small-mlp", small.shape, 10, 0)
+        network.load_state_dict(load_file(weights_file(tmp_path, training.key(task.data))))
+        few = sensitivity_examples(small.train, training.seed, 500)
+        whole = input_sensitivity(network, few.inputs, few.labels, training.seed)
+        assert [request.measure for request in requests] == [
+            f"sensitivity_{percent:03d}" for percent in range(0, 101, 2)
+        ]
+        torch.testing.assert_close(torch.tensor(values, dtype=torch.float64), whole)
+    assert found.values[0] != found.values[1]
