@@ -120,7 +120,7 @@ def test_a_training_survives_json():
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 5))
 def test_groups_are_even_hold_each_training_once_and_keep_workers_busy(count, size, workers):
     trainings = [Training(SETTING, None, None, 0, seed) for seed in range(count)]
-    groups = groups_of(trainings, [10] * count, size, workers)
+    groups = groups_of(trainings, [10] * count, [size] * count, workers)
     assert [training for group in groups for training in group] == trainings
     assert max(map(len, groups)) <= size
     assert max(map(len, groups)) - min(map(len, groups)) <= 1
@@ -131,5 +131,5 @@ def test_groups_hold_one_kind_each():
     """Members may differ in what lockstep keeps apart, not in the optimizer or the number of examples."""
     recipes = [RECIPES["quick"].but(**change) for change in ({}, {"weight_decay": 0.1}, {"optimizer": "sgd"})]
     trainings = [Training(replace(SETTING, recipe=recipe), "R3", 0, 3, 4) for recipe in recipes]
-    assert [len(group) for group in groups_of(trainings, [10, 10, 10], 10, 1)] == [2, 1]
-    assert [len(group) for group in groups_of(trainings, [10, 13, 10], 10, 1)] == [1, 1, 1]
+    assert [len(group) for group in groups_of(trainings, [10, 10, 10], [10] * 3, 1)] == [2, 1]
+    assert [len(group) for group in groups_of(trainings, [10, 13, 10], [10] * 3, 1)] == [1, 1, 1]

@@ -125,3 +125,13 @@ def test_sensitivity_is_that_of_500_training_examples_chosen_by_the_networks_see
         ]
         torch.testing.assert_close(torch.tensor(values, dtype=torch.float64), whole)
     assert found.values[0] != found.values[1]
+
+
+def test_networks_that_train_one_at_a_time_are_tasks_of_their_own(small, study_of, tmp_path):
+    """On a CPU a convolutional network is alone, so that both workers are busy; perceptrons beside it are together."""
+    study = study_of("architecture=['small-mlp', 'cnn']", "n=0", "seed=[0, 1, 2, 3]")
+    tasks = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    assert [(task.trainings[0].setting.architecture, len(task.trainings)) for task in tasks] == [
+        ("small-mlp", 4),
+        *[("cnn", 1)] * 4,
+    ]

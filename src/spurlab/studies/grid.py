@@ -131,7 +131,7 @@ def trainings_of(cells: Iterable[Cell]) -> list[Training]:
 
 
 def groups_of(
-    trainings: Sequence[Training], examples: Sequence[int], group_size: int, workers: int
+    trainings: Sequence[Training], examples: Sequence[int], group_sizes: Sequence[int], workers: int
 ) -> list[list[Training]]:
     """Trainings that may run in lockstep, in even groups that keep all workers busy.
 
@@ -140,11 +140,11 @@ def groups_of(
 
     Args:
         examples: how many training examples each has.
-        group_size: the most trainings of one group.
+        group_sizes: of each, the most trainings of its group.
     """
     kinds: dict[tuple[Any, ...], list[Training]] = {}
-    for training, count in zip(trainings, examples, strict=True):
+    for training, count, size in zip(trainings, examples, group_sizes, strict=True):
         setting = training.setting
-        kind = setting.dataset, setting.architecture, setting.recipe.shared, count
+        kind = setting.dataset, setting.architecture, setting.recipe.shared, count, size
         kinds.setdefault(kind, []).append(training)
-    return [group for same in kinds.values() for group in evenly(same, group_size, workers)]
+    return [group for (*_, size), same in kinds.items() for group in evenly(same, size, workers)]

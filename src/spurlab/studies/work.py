@@ -15,6 +15,7 @@ from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task, pattern_of, planted
+from spurlab.training import faster_engine
 
 LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
 
@@ -66,7 +67,7 @@ class Work:
             device: where to train.
         """
         trainings = list(self.requests)
-        size = min((self._fitting(training, memory // max(workers, 1)) for training in self._kinds()), default=1)
+        sizes = self._group_sizes(memory // max(workers, 1), device)
         examples = [self.examples(training) for training in trainings]
         return [
             Task(
@@ -77,7 +78,7 @@ class Work:
                 self.study.weights,
                 device,
             )
-            for group in groups_of(trainings, examples, size, workers)
+            for group in groups_of(trainings, examples, [sizes[_network(each)] for each in trainings], workers)
         ]
 
     @cached_property
@@ -109,8 +110,15 @@ class Work:
             finished.append(Finished(key, about, data.checksum, values))
         return finished
 
-    def _kinds(self) -> list[Training]:
-        return list({(t.setting.dataset, t.setting.architecture): t for t in self.requests}.values())
+    def _group_sizes(self, memory: int, device: str) -> dict[tuple[str, str], int]:
+        """By data set and architecture, how many train together: one where they do so one at a time anyway."""
+        sizes = {}
+        for kind, training in {_network(training): training for training in self.requests}.items():
+            data, setting = self.data[training.setting.dataset], training.setting
+            network = skeleton(setting.architecture, data.shape, data.classes)
+            engine, _ = faster_engine(network, torch.device(device))
+            sizes[kind] = self._fitting(training, memory) if engine == "lockstep" else 1
+        return sizes
 
     def examples(self, training: Training) -> int:
         """How many training examples it has."""
@@ -123,6 +131,10 @@ class Work:
         parameters = parameter_count(skeleton(setting.architecture, data.shape, data.classes))
         batch = setting.recipe.batch_size * data.train.inputs[:1].numel()
         return max(1, min(LARGEST_GROUP, memory // (4 * (8 * parameters + 4 * batch))))
+
+
+def _network(training: Training) -> tuple[str, str]:
+    return training.setting.dataset, training.setting.architecture
 
 
 def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:

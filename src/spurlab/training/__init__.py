@@ -3,7 +3,7 @@
 from spurlab.training.batches import Batches, Member, order_of
 from spurlab.training.engines import Trained, clip, flush_denormals, train_each, train_group
 from spurlab.training.ensemble import Ensemble
-from spurlab.training.fit import Progress, evenly, fit, grouped, usable_device
+from spurlab.training.fit import Progress, evenly, faster_engine, fit, grouped, usable_device
 from spurlab.training.pool import WorkerError
 from spurlab.training.recipe import CHOICES, PER_MEMBER, RECIPES, Recipe
 from spurlab.training.stacked import StackedMLP, can_stack, layout_for
@@ -23,6 +23,7 @@ __all__ = [
     "can_stack",
     "clip",
     "evenly",
+    "faster_engine",
     "fit",
     "flush_denormals",
     "grouped",

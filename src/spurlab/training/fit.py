@@ -104,7 +104,9 @@ def fit(
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
     device = usable_device(device)
-    best, why = _chosen(make(members[0].seed), device)  # mistakes in a user's network are told here, not by a worker
+    best, why = faster_engine(
+        make(members[0].seed), device
+    )  # mistakes in a user's network are told here, not by a worker
     if engine == "auto":
         engine = best
         log.info("%s: %s.", engine, why)
@@ -149,8 +151,8 @@ def fit(
     return ensemble
 
 
-def _chosen(model: nn.Module, device: torch.device) -> tuple[EngineName, str]:
-    """The faster engine, and why, as `benchmarks/training.py` measures it."""
+def faster_engine(model: nn.Module, device: torch.device) -> tuple[EngineName, str]:
+    """What `fit` takes on a device unless told, and why, as the benchmarks of training and convolutions measure it."""
     if can_stack(model):
         return "lockstep", "a perceptron; batched products train many at once"
     if device.type == "cpu":
