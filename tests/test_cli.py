@@ -210,6 +210,14 @@ def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-2.png"}
 
 
+def test_verbose_says_which_engine_and_why(program):
+    asked = ("plan", "quickstart", "--set", "architecture=['mlp', 'cnn']", "--no-time")
+    said = program(*asked, "--verbose").stderr
+    assert "mlp on fashion-mini: many in lockstep, a perceptron" in said
+    assert "cnn on fashion-mini: one at a time, no perceptron" in said
+    assert program(*asked).stderr == ""
+
+
 @pytest.mark.parametrize("command", ["claims", "report"])
 def test_a_folder_without_results_is_a_mistake(spurlab, command):
     refused(spurlab(command, "nowhere"), "no results in nowhere", "spurlab run")

@@ -41,6 +41,7 @@ NOT_HERE = "not here: spurlab data get {}"
 USERS_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Say which engine trains each network, and why.")]
 Debug = Annotated[bool, typer.Option("--debug", help="A traceback with errors.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never download (as SPURLAB_OFFLINE=1).")]
 
@@ -282,6 +283,7 @@ def run_study(
     workers: Workers = None,
     device: Device = "cpu",
     offline: Offline = False,
+    verbose: Verbose = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -296,6 +298,7 @@ def run_study(
     from spurlab.progress import study_bar
     from spurlab.studies import decide, run, studies_in
 
+    _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
     command = shlex.join(_command(study, profile, set_, only, folder, device))
     with _stops_cleanly(), study_bar(what.name) as advance:
@@ -341,6 +344,7 @@ def plan_study(
     device: Device = "cpu",
     time_: Annotated[bool, typer.Option("--time/--no-time", help="Train a few steps to tell time and memory.")] = True,
     offline: Offline = False,
+    verbose: Verbose = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -353,6 +357,7 @@ def plan_study(
     from spurlab.progress import waiting
     from spurlab.studies import plan
 
+    _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
     with waiting("training a few steps of each kind" if time_ else ""):
         found = plan(
@@ -442,6 +447,11 @@ def _study(study: str, profile: str | None, changes: list[str] | None, only: lis
     from spurlab.studies import load_study, narrowed
 
     return narrowed(load_study(study, profile, changes or []), only or [])
+
+
+def _speak(verbose: bool) -> None:
+    """What the library logs goes to stderr, from warnings on; also how it decides, where that is wanted."""
+    logging.getLogger("spurlab").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def _folder(out: Path | None, study: str) -> Path:

@@ -84,6 +84,11 @@ def architecture_named(name: str) -> str:
     raise ValueError(f"there is no architecture {reference!r}. {hint}")
 
 
+def is_perceptron(name: str) -> bool:
+    """Whether a network of the zoo is one of the paper's perceptrons, linear from the pixels on."""
+    return name in ARCHITECTURES and ARCHITECTURES[name].make is mlp
+
+
 def architecture_title(name: str) -> str:
     """What people call it; the name itself where it is not in the zoo."""
     return ARCHITECTURES[name].title if name in ARCHITECTURES else name

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Dataset
 from spurlab.explain import input_sensitivity, pixel_importance, sensitivity_examples
 from spurlab.metrics import accuracy, empirical_norm, spurious_score
-from spurlab.models import parameter_count, skeleton
+from spurlab.models import is_perceptron, parameter_count, skeleton
 from spurlab.patterns import Pattern
 from spurlab.training import layout_for
 
@@ -58,6 +58,7 @@ class Measure:
         value: the number. NaN for a network that diverged.
         always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
             little then, and another study may want it.
+        suits: whether it can be taken of an architecture.
     """
 
     title: str
@@ -65,6 +66,7 @@ class Measure:
     by_pattern: bool
     value: Callable[[Seen], float]
     always: bool = False
+    suits: Callable[[str], bool] = lambda architecture: True
 
 
 def _spurious_score(seen: Seen) -> float:
@@ -126,7 +128,9 @@ MEASURES: Mapping[str, Measure] = {
     "spurious_score": Measure("spurious score", "network", True, _spurious_score, always=True),
     "accuracy": Measure("test accuracy", "network", False, _accuracy, always=True),
     "marked_accuracy": Measure("accuracy on marked test images", "network", True, _marked_accuracy, always=True),
-    "pattern_importance": Measure("pixel importance of the pattern", "network", True, _pattern_importance),
+    "pattern_importance": Measure(
+        "pixel importance of the pattern", "network", True, _pattern_importance, always=True, suits=is_perceptron
+    ),
     **{
         name: Measure(f"probability of the true class, {percent} % of the pixels zero", "network", False, value)
         for name, percent in SENSITIVITY.items()

@@ -1,6 +1,7 @@
 """What a study needs: its cells, the networks to train for them and what to measure of each."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,9 @@ from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task, pattern_of, planted
 from spurlab.training import faster_engine
 
+log = logging.getLogger(__name__)
+
+WORDS = {"lockstep": "many in lockstep", "plain": "one at a time"}
 LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
 
 
@@ -116,7 +120,8 @@ class Work:
         for kind, training in {_network(training): training for training in self.requests}.items():
             data, setting = self.data[training.setting.dataset], training.setting
             network = skeleton(setting.architecture, data.shape, data.classes)
-            engine, _ = faster_engine(network, torch.device(device))
+            engine, why = faster_engine(network, torch.device(device))
+            log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
             sizes[kind] = self._fitting(training, memory) if engine == "lockstep" else 1
         return sizes
 
@@ -206,7 +211,7 @@ def _with_more(training: Training, requests: tuple[Request, ...]) -> tuple[Reque
     always = [
         Request(name, *((training.pattern, training.target) if measure.by_pattern else ("", -1)))
         for name, measure in MEASURES.items()
-        if measure.always
+        if measure.always and measure.suits(training.setting.architecture)
     ]
     return tuple(dict.fromkeys((*requests, *always)))
 
