@@ -451,7 +451,8 @@ def _study(study: str, profile: str | None, changes: list[str] | None, only: lis
 
 def _speak(verbose: bool) -> None:
     """What the library logs goes to stderr, from warnings on; also how it decides, where that is wanted."""
-    logging.getLogger("spurlab").setLevel(logging.INFO if verbose else logging.WARNING)
+    if verbose:
+        logging.getLogger("spurlab").setLevel(logging.INFO)
 
 
 def _folder(out: Path | None, study: str) -> Path:

@@ -143,7 +143,7 @@ def test_outputs_that_are_no_logits_are_refused(members):
 
 def test_auto_takes_plain_for_convolutions_on_a_cpu_and_says_why(members, caplog):
     recipe = RECIPE.but(epochs=1, milestones=())
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="spurlab"):
         auto = fit(small, members, recipe, classes=5)
     assert "plain: no perceptron" in caplog.text
     plain = fit(small, members, recipe, classes=5, engine="plain")
