@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.explain.modes import evaluating
+from spurlab.models import evaluating
 from spurlab.seeds import rng_for
 
 SHARES = tuple(percent / 100 for percent in range(0, 101, 2))

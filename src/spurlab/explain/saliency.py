@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from spurlab.explain.modes import evaluating
+from spurlab.models import evaluating
 
 Target = int | Int64[Tensor, " n"] | None
 

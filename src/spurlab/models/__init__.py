@@ -4,6 +4,7 @@ from spurlab.models.cnn import cnn
 from spurlab.models.images import Normalize
 from spurlab.models.last_layer import features, features_layer
 from spurlab.models.mlp import mlp
+from spurlab.models.modes import evaluating
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.user import is_user_name
 from spurlab.models.vgg import vgg16, vgg_mlp
@@ -28,6 +29,7 @@ __all__ = [
     "build",
     "cifar_resnet",
     "cnn",
+    "evaluating",
     "features",
     "features_layer",
     "is_perceptron",

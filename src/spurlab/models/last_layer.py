@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.models.modes import evaluating
+
 
 def features_layer(model: nn.Module) -> str:
     """The name of the last linear layer, whose inputs are the features; "" where the model is that layer itself.
@@ -48,11 +50,9 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
     device = next(layer.parameters()).device
     seen: list[tuple[Tensor, Tensor]] = []
     hook = layer.register_forward_hook(lambda _, arguments, output: seen.append((arguments[0], output)))
-    training = [module for module in model.modules() if module.training]
     batches = []
     try:
-        model.eval()
-        with torch.inference_mode():
+        with evaluating(model), torch.inference_mode():
             for batch in inputs.split(batch_size):
                 seen.clear()
                 outputs = model(batch.to(device))
@@ -64,8 +64,6 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
                 batches.append(seen[-1][0].cpu())
     finally:
         hook.remove()
-        for module in training:
-            module.training = True
     return torch.cat(batches)  # outside of inference mode, or no layer could be trained on them
 
 

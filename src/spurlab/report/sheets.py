@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from spurlab.models import architecture_title
-from spurlab.report.figures.accuracy import accuracies
+from spurlab.report.figures.accuracy import accuracies, changes
 from spurlab.report.figures.importance import lines_of
 from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import class_name, dataset_title
@@ -176,9 +176,10 @@ def _parameters(result: StudyResult) -> list[Sheet]:
 def _accuracy(result: StudyResult) -> list[Sheet]:
     lines: list[tuple[Cell, ...]] = []
     for group in groups(result.rows[result.rows["measure"] == "accuracy"]):
+        differences = changes(group)
         for pattern, line in accuracies(group).items():
             for n, mean in line.items():
-                change = _difference(group, "accuracy", {"pattern": pattern}, {"n": n}, {"n": 0}) if n else None
+                change = differences.get(pattern, {}).get(n)
                 lines.append((*_where(group), pattern, _count(n), _mean(mean, ".4f"), _mean(change, ".4f")))
     headings = ("dataset", "networks", "pattern", "n", "test accuracy", "difference to n = 0")
     return [
@@ -220,7 +221,8 @@ def _importance(result: StudyResult) -> list[Sheet]:
         for line in lines_of(result, group, maps=False):
             same = {"pattern": line.pattern, "target": line.target}
             for n, mean in line.inside.items():
-                change = _difference(group, "pattern_importance", same, {"n": n}, {"n": 0}, None) if n else None
+                first, last = (per_network(group.rows, "pattern_importance", **same, n=k) for k in (0, n))
+                change = _paired(last, first, None) if n else None
                 where = (*_where(group), line.pattern, _target(group.dataset, line.target))
                 lines.append((*where, _count(n), _mean(mean), _mean(change)))
     headings = ("dataset", "networks", "pattern", "target", "n", "mean importance", "difference to n = 0")
@@ -356,19 +358,6 @@ def _p(p: float) -> Cell:
 
 def _mean(mean: Estimate | None, spec: str = ".3f") -> Cell:
     return "" if mean is None or mean.models == 0 else Number(_ZERO.sub(r"\1", format(mean, spec)), mean.value)
-
-
-def _difference(
-    group: Group,
-    measure: str,
-    same: dict[str, Any],
-    one: dict[str, Any],
-    other: dict[str, Any],
-    bounds: tuple[float, float] | None = DIFFERENCE,
-) -> Estimate:
-    """The paired difference of one cell to another of the same group."""
-    first, second = (per_network(group.rows, measure, **same | cell) for cell in (one, other))
-    return _paired(first, second, bounds)
 
 
 def _paired(one: "pd.Series[float]", other: "pd.Series[float]", bounds: tuple[float, float] | None) -> Estimate:

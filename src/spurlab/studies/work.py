@@ -122,7 +122,7 @@ class Work:
             network = skeleton(setting.architecture, data.shape, data.classes)
             engine, why = faster_engine(network, torch.device(device))
             log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
-            sizes[kind] = self._fitting(training, memory) if engine == "lockstep" else 1
+            sizes[kind] = self._fitting(training, parameter_count(network), memory) if engine == "lockstep" else 1
         return sizes
 
     def examples(self, training: Training) -> int:
@@ -130,10 +130,9 @@ class Work:
         added = training.n if training.setting.how == "append" else 0
         return len(self.data[training.setting.dataset].train) + added
 
-    def _fitting(self, training: Training, memory: int) -> int:
+    def _fitting(self, training: Training, parameters: int, memory: int) -> int:
         """How many members of this kind fit: weights, gradients, two moments and as much again to work with."""
         data, setting = self.data[training.setting.dataset], training.setting
-        parameters = parameter_count(skeleton(setting.architecture, data.shape, data.classes))
         batch = setting.recipe.batch_size * data.train.inputs[:1].numel()
         return max(1, min(LARGEST_GROUP, memory // (4 * (8 * parameters + 4 * batch))))
 

@@ -104,9 +104,8 @@ def fit(
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
     device = usable_device(device)
-    best, why = faster_engine(
-        make(members[0].seed), device
-    )  # mistakes in a user's network are told here, not by a worker
+    # asked for even where the engine is given: mistakes in a user's network are told here, not by a worker
+    best, why = faster_engine(make(members[0].seed), device)
     if engine == "auto":
         engine = best
         log.info("%s: %s.", engine, why)

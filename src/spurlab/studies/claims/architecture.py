@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
-from spurlab.studies.claims.judge import FEWEST, Question, above, best_of, missing, too_few, unchanged
+from spurlab.studies.claims.judge import Question, above, best_of, missing, unchanged
 
 SMALL = 100  # "the number of spurious examples is small (< 100)"
 
@@ -82,8 +83,6 @@ def _planted(table: Seeds, name: str, below: int = 10**9) -> Float64[Tensor, " m
 def _alike(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
     if len(names) < 2 or (table := _table(same, names)) is None:
         return None
-    if len(table.seeds) < FEWEST:
-        return too_few(where, table)
     mean = {name: _planted(table, name) for name in names}
     pairs = {f"{large} less {small}": mean[large] - mean[small] for small, large in combinations(names, 2)}
     note = ", ".join(f"{name} {mean[name].mean().item():.3f}" for name in names)
@@ -95,8 +94,6 @@ def _below(where: str, same: Evidence, names: list[str], family: Family) -> Ques
         return None
     sizes = [cell for cell in table.values if cell[0] != family.other and cell[3] > 0]
     what = f"{family.name} less {family.other}"
-    if len(table.seeds) < FEWEST:
-        return too_few(where, table)
     return above(where, table, table.mean(sizes), _planted(table, family.other), what=what)
 
 
@@ -109,8 +106,6 @@ def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> 
         return None
     if not {n for *_, n in table.values if 0 < n < SMALL} or not any(n == 0 for *_, n in table.values):
         return None
-    if len(table.seeds) < FEWEST:
-        return too_few(where, table)
     control = {name: table.mean([cell for cell in table.values if cell[0] == name and cell[3] == 0]) for name in every}
     rise = {name: _planted(table, name, SMALL) - control[name] for name in every}
     note = "rise over n = 0: " + ", ".join(f"{name} {rise[name].mean().item():+.3f}" for name in every)
@@ -118,8 +113,8 @@ def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> 
         return unchanged(where, table, rise, {}, ALIKE, note=note)
     if not names:
         return None
-    mean = sum(rise[name] for name in names[1:]) + rise[names[0]]
-    return above(where, table, mean / len(names), rise[family.other], what="rise of perceptrons less cnn's", note=note)
+    mean = torch.stack([rise[name] for name in names]).mean(dim=0)
+    return above(where, table, mean, rise[family.other], what="rise of perceptrons less cnn's", note=note)
 
 
 ALIKE = 0.1  # twice the margin of a single score: "similar" is between networks that share no initial weights

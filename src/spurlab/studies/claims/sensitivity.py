@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 
 from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import Evidence, Seeds, usual
-from spurlab.studies.claims.judge import FEWEST, Question, above, best_of, missing, too_few, unchanged
+from spurlab.studies.claims.evidence import Evidence, Seeds, Settings, usual
+from spurlab.studies.claims.judge import Question, above, best_of, missing, unchanged
 
 PERCEPTRONS = ("small-mlp", "mlp", "large-mlp")
 HALF, WHOLE = "sensitivity_050", "sensitivity_000"
@@ -21,7 +21,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         rows = evidence.where(measure=(HALF, WHOLE), n=0, architecture=(*PERCEPTRONS, "cnn"), **fixed)
         near = f"{dataset}, perceptrons near {NEAR:g} with half of the pixels"
         lower = f"{dataset}, CNN below perceptrons"
-        candidates: dict[str, list[tuple[object, Question]]] = {near: [], lower: []}
+        candidates: dict[str, list[tuple[Settings, Question]]] = {near: [], lower: []}
         for settings, same in rows.recipes(["architecture"]):
             there = same.where(measure=HALF).having("architecture", (*PERCEPTRONS, "cnn"))
             perceptrons = [name for name in there if name in PERCEPTRONS]
@@ -31,13 +31,11 @@ def questions(evidence: Evidence) -> Iterator[Question]:
                 candidates[lower].append((settings, _lower(lower, same, perceptrons)))
         for where, found in candidates.items():
             absent = missing(where, "no sensitivity of these networks", "fig4-sensitivity")
-            yield from best_of(found, of_paper=dataset == "mnist", absent=absent)  # type: ignore[arg-type]
+            yield from best_of(found, of_paper=dataset == "mnist", absent=absent)
 
 
 def _near(where: str, same: Evidence, perceptrons: list[str]) -> Question:
     table = Seeds.of(same.where(measure=HALF, architecture=tuple(perceptrons)), ["architecture"])
-    if len(table.seeds) < FEWEST:
-        return too_few(where, table)
     differences = {f"{name} less {NEAR:g}": table.values[name,] - NEAR for name in perceptrons}
     mean = torch.stack(list(differences.values())).mean(dim=0)
     note = ", ".join(f"{name} {table.values[name,].mean().item():.3f}" for name in perceptrons)
