@@ -148,7 +148,7 @@ def sheet(
         legend: handles and labels; as many to a line as fit.
         width: of the whole, in inches.
     """
-    titles = textwrap.wrap(printable(title), int(width * 11.5)) or [""]
+    titles = textwrap.wrap(printable(title), int(width * 10.8)) or [""]
     notes = textwrap.wrap(printable(note), int(width * 16.5))
     lines, columns = _legend_shape([len(label) for _, label in legend], width)
     top, bottom = 0.1 + 0.21 * len(titles) + 0.25 * lines + (0.06 if lines else 0.0), 0.06 + 0.155 * len(notes)
