@@ -31,6 +31,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/convolutions.py
 	$(BIN)/python benchmarks/studies.py
+	$(BIN)/python benchmarks/deletion.py
 
 clean:
 	rm -rf .venv out

@@ -11,6 +11,10 @@ Group influence: to forget 100 of the 60,000 inputs of Fashion-MNIST, by the pap
   few of the 100 examples, and scaled to all; the table says so. Beside it the same with one repetition.
 
 Both take turns, so that the drift of a virtual machine meets both. The network is trained for one epoch.
+
+Oracles: ten networks, five that learn the pattern and their five oracles, as `spurlab.deletion.prepare` trains them: by
+`fit` in lockstep, in as many processes as there are cores, their start included. Against one network after the other in
+the plain way, a DataLoader in this process over single examples, which is timed for an epoch and scaled.
 """
 
 import argparse
@@ -38,7 +42,8 @@ from spurlab.deletion import GroupInfluence, ReferenceInfluence
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
 from spurlab.seeds import rng_for
-from spurlab.training import RECIPES, Member, train_one
+from spurlab.training import RECIPES, Member, fit, train_one
+from training import time_loader
 
 EXAMPLES, SHAPE, CLASSES = 60_000, (1, 28, 28), 10
 FORGET, REPETITIONS, DEPTH = 100, 10, 1_000  # the public code's settings for 100 examples
@@ -53,14 +58,18 @@ class Plan:
         rounds: how often both are timed.
         few: examples that the slow twin is timed on.
         products: of each of them.
+        steps: of training one network in the plain way; an epoch has 469.
+        epochs: of the recipe.
     """
 
     rounds: int = 3
     few: int = 5
     products: int = 100
+    steps: int = 469
+    epochs: int = 10
 
 
-QUICK = Plan(rounds=1, few=3, products=50)
+QUICK = Plan(rounds=1, few=3, products=50, steps=50, epochs=1)
 
 
 @dataclass(frozen=True)
@@ -128,19 +137,43 @@ def measure_influence(plan: Plan) -> dict[str, Any]:
     return found
 
 
-def influence_goals(found: dict[str, Any]) -> list[Goal]:
-    """How many times faster, and the memory."""
-    goals = []
-    for name, slow in (("as the public code", "public"), ("one repetition", "each")):
-        ratios = [a / b for a, b in zip(found[slow], found["fast"], strict=True)]
-        goals.append(
-            Goal(f"example by example, {name} / group influence", median(ratios), min(ratios), max(ratios), 50)
-        )
-    peak = found["peak_gb"]
-    return [goals[0], Goal("peak of the process, GB", peak, peak, peak, 2.0, at_most=True), *goals[1:]]
+# Oracles in lockstep
+
+
+def measure_oracles(plan: Plan) -> dict[str, Any]:
+    """Seconds of training five networks and their oracles, both ways."""
+    base, _ = fashion_mnist()
+    planted = [plant(base, make_pattern("R3", base.shape, seed), 0, FORGET, seed) for seed in range(5)]
+    members = [Member(each, seed) for seed, each in enumerate(planted)]
+    members += [Member(each.without(each.mask), seed) for seed, each in enumerate(planted)]
+    lockstep, plain = [], []
+    for turn in range(plan.rounds):
+        print(f"round {turn + 1} of {plan.rounds}: oracles", file=sys.stderr)
+        start = time.perf_counter()
+        fit("mlp", members, RECIPE.but(epochs=plan.epochs, milestones=()), classes=CLASSES)
+        lockstep.append(time.perf_counter() - start)
+        plain.append(time_loader(base, 0, plan.steps) * plan.epochs * len(members))
+    return {"lockstep": lockstep, "plain": plain}
 
 
 # Machine and output
+
+
+def goals_of(found: dict[str, Any]) -> list[Goal]:
+    """How many times faster, and the memory."""
+    influence, oracles = found["influence"], found["oracles"]
+
+    def faster(name: str, slow: list[float], fast: list[float], goal: float) -> Goal:
+        ratios = [a / b for a, b in zip(slow, fast, strict=True)]
+        return Goal(name, median(ratios), min(ratios), max(ratios), goal)
+
+    peak = influence["peak_gb"]
+    return [
+        faster("example by example, as the public code / group influence", influence["public"], influence["fast"], 50),
+        faster("example by example, one repetition / group influence", influence["each"], influence["fast"], 50),
+        Goal("peak of the process that deletes, GB", peak, peak, peak, 2.0, at_most=True),
+        faster("oracles one by one, plain / in lockstep", oracles["plain"], oracles["lockstep"], 4),
+    ]
 
 
 def fashion_mnist() -> tuple[Examples, str]:
@@ -170,17 +203,21 @@ def machine() -> dict[str, Any]:
 
 def show(console: Console, found: dict[str, Any], goals: list[Goal], plan: Plan) -> None:
     """The times, and the numbers with a goal."""
-    table = Table(title=f"Group influence: {FORGET} of {EXAMPLES:,} examples, MLP, {found['data']}")
+    scaled = f"scaled from {plan.products} products for each of {plan.few} examples"
+    influence, oracles = found["influence"], found["oracles"]
+    ways = (
+        (f"forget {FORGET}: GroupInfluence, whole call", influence["fast"]),
+        (f"... example by example, batch 1, {REPETITIONS} repetitions (public code); {scaled}", influence["public"]),
+        (f"... example by example, batch 1, one repetition; {scaled}", influence["each"]),
+        (f"train 5 networks and 5 oracles, {plan.epochs} epochs, lockstep", oracles["lockstep"]),
+        (f"... one by one, DataLoader; scaled from {plan.steps} steps", oracles["plain"]),
+    )
+    table = Table(title=f"{EXAMPLES:,} examples, MLP, {influence['data']}")
     table.add_column("way")
     for column in ("seconds", "min - max"):
         table.add_column(column, justify="right", no_wrap=True)
-    scaled = f"scaled from {plan.products} products for each of {plan.few} examples"
-    for name, key in (
-        ("GroupInfluence, whole call", "fast"),
-        (f"example by example, batch 1, {REPETITIONS} repetitions (public code); {scaled}", "public"),
-        (f"example by example, batch 1, one repetition; {scaled}", "each"),
-    ):
-        table.add_row(name, f"{median(found[key]):.1f}", f"{min(found[key]):.1f} - {max(found[key]):.1f}")
+    for name, seconds in ways:
+        table.add_row(name, f"{median(seconds):.1f}", f"{min(seconds):.1f} - {max(seconds):.1f}")
     console.print(table)
     ratios = Table(title=f"Goals, median of {plan.rounds} rounds")
     ratios.add_column("what")
@@ -201,10 +238,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable, and nothing else on standard output")
     args = parser.parse_args()
     plan, about = QUICK if args.quick else Plan(), machine()
-    found = measure_influence(plan)
-    goals = influence_goals(found)
+    found = {"influence": measure_influence(plan), "oracles": measure_oracles(plan)}
+    goals = goals_of(found)
     if args.json:
-        report = {"machine": about, "plan": asdict(plan), "influence": found}
+        report = {"machine": about, "plan": asdict(plan), **found}
         print(json.dumps(report | {"goals": [asdict(each) | {"met": each.met} for each in goals]}, indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else 130)

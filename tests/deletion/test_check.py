@@ -9,7 +9,8 @@ from torch import nn
 
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import Check, check, prepare
-from spurlab.deletion.check import retraining_seconds
+from spurlab.deletion.attempt import retraining_seconds
+from spurlab.deletion.effect import margins_of
 from spurlab.metrics import oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted
@@ -83,15 +84,17 @@ def test_oracles_are_networks_trained_without_the_planted_examples(prepared):
             torch.testing.assert_close(weights, twin.state[name][0], rtol=1e-3, atol=1e-4)
     assert prepared.originals.seeds == prepared.oracles.seeds == SEEDS
     before, oracles = prepared.references(1.0)
-    assert [effect.spurious_score for effect in before] == prepared.scores
-    assert min(prepared.scores) > max(effect.spurious_score for effect in oracles) + 0.1, "the pattern was not learnt"
+    scores = [bench.score for bench in prepared.benches]
+    assert [effect.spurious_score for effect in before] == scores
+    assert min(scores) > max(effect.spurious_score for effect in oracles) + 0.1, "the pattern was not learnt"
     assert [effect.relearn_steps for effect in before] == [0] * 5
     assert all(effect.relearn_steps > 0 for effect in oracles)
 
 
 def test_a_network_is_not_compared_with_the_oracle_of_its_own_seed(prepared):
     """By hand for one oracle: it is 0 away from itself, which would draw every distance down."""
-    margins = prepared.margins
+    oracles = [prepared.oracles.member(i) for i in range(5)]
+    margins = torch.stack([margins_of(oracle, prepared.data.test) for oracle in oracles])
     got = prepared.references(1.0)[1][2].oracle_distance
     assert got == pytest.approx(oracle_distance(margins[2], margins[[0, 1, 3, 4]]).item())
 
@@ -161,7 +164,7 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     (row,) = [row for row in found.rows if row["method"] == "unlucky" and row["seed"] == 9]
     assert row["failed"] == "RuntimeError: out of luck"
     assert math.isnan(row["spurious_score_after"])
-    assert row["spurious_score_before"] == prepared.scores[4]
+    assert row["spurious_score_before"] == prepared.benches[4].score
     assert row["relearn_steps_oracle"] > 0
     text = str(found)
     assert text.startswith(
@@ -226,6 +229,7 @@ def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):
     check("incremental", prepared)
     assert [args[2] for args in asked[1:]] == list(SEEDS)
     assert all(args[1] == RECIPE for args in asked[1:])
+    assert all(args[3](7).state_dict().keys() == net().state_dict().keys() for args in asked[1:])
 
 
 def test_what_cannot_be_checked_is_refused(dataset, prepared, corner):
@@ -271,7 +275,7 @@ def test_the_ten_lines_of_the_docs(mini):
 
 def test_time_of_retraining_is_that_of_its_steps(dataset, monkeypatch):
     """A clock that ticks once at each look: ten steps of an epoch (300 = 9 x 32 + 12), one second each, six epochs."""
-    ticks = iter(range(1000))
+    ticks = map(float, range(1000))
     monkeypatch.setattr("time.process_time", lambda: next(ticks))
     member = Member(Planted.none(dataset.train), 0)
     assert retraining_seconds(net(), member, RECIPE) == 60

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.deletion.effect import Effect, effect_of, known_to_be_planted, losses, oracle_margins, relearn_steps
+from spurlab.deletion.effect import Bench, Effect, known_to_be_planted, losses, margins_of, relearn_steps
 from spurlab.metrics import oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted, plant
@@ -47,11 +48,10 @@ def linear(of_class=4.0, of_mark=0.0, of_member=0.0):
     return nn.Sequential(nn.Flatten(), layer).eval()
 
 
-def measured(network, planted, test_set, oracles=(), score_before=0.0, **changes):
-    """Nothing to come back to, so that no time goes into relearning."""
-    oracles = torch.stack([oracle_margins(each, test_set) for each in oracles]) if oracles else torch.zeros(0, 30)
-    arguments = {"forget": planted.mask, "pattern": MARK, "target": TARGET} | changes
-    return effect_of(network, planted, **arguments, test=test_set, oracles=oracles, score_before=score_before, seed=0)
+def measured(network, planted, test_set, oracles=(), before=None, forget=None):
+    """Before the deletion was nothing to come back to, unless it is said, so that no time goes into relearning."""
+    bench = Bench(before or linear(), planted, MARK, TARGET, test_set, oracles, seed=0)
+    return bench.effect(network, planted.mask if forget is None else forget)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +87,29 @@ def test_distance_is_that_of_the_margins(planted, test_set):
     got = measured(linear(6.0), planted, test_set, oracles).oracle_distance
     # the odds of the right class are e^a : 2, on every example
     assert got == pytest.approx((3 + 2 + 1.5) / 3 - (1 + 0.5 + 1.5) / 3, abs=1e-5)
-    rows = torch.stack([oracle_margins(each, test_set) for each in oracles])
+    rows = torch.stack([margins_of(each, test_set) for each in oracles])
     assert_close(rows[0], torch.full((30,), 3.0 - math.log(2), dtype=torch.float64), rtol=1e-5, atol=0)
-    assert got == pytest.approx(oracle_distance(oracle_margins(linear(6.0), test_set), rows).item())
+    assert got == pytest.approx(oracle_distance(margins_of(linear(6.0), test_set), rows).item())
+
+
+def test_what_is_left_of_the_mark_shows_on_marked_images_alone(planted, test_set):
+    """Logit 1 for the mark moves no prediction: on a third of the images it is odds e^5 : 2 in place of e^4 : 2."""
+    oracles = [linear(), linear()]
+    got = measured(linear(of_mark=1.0), planted, test_set, oracles)
+    assert (got.spurious_score, got.oracle_distance) == (0.0, 0.0)
+    others = math.log(math.e + 1) - math.log(2)  # of the other classes: e^4 : (e + 1) in place of e^4 : 2
+    assert got.oracle_distance_marked == pytest.approx((1 + 2 * others) / 3, abs=1e-5)
 
 
 def test_a_network_that_is_no_longer_one_has_no_numbers(planted, test_set):
-    got = measured(linear(math.nan), planted, test_set, [linear(), linear()], score_before=0.5)
+    got = measured(linear(math.nan), planted, test_set, [linear(), linear()], before=linear(of_mark=8.0))
     assert all(math.isnan(value) for value in vars(got).values())
     assert all(math.isnan(value) for value in vars(Effect.none()).values())
 
 
 def test_nothing_forgotten_has_nothing_to_measure(planted, test_set):
-    got = measured(linear(), planted, test_set, forget=torch.zeros_like(planted.mask), score_before=0.5)
-    assert [math.isnan(value) for value in vars(got).values()] == [False, False, True, True, True, True]
+    got = measured(linear(), planted, test_set, before=linear(of_mark=8.0), forget=torch.zeros_like(planted.mask))
+    assert [math.isnan(value) for value in vars(got).values()] == [False, False, True, True, True, True, True]
 
 
 def test_a_forget_set_of_another_size_is_refused(planted, test_set):
@@ -164,28 +173,28 @@ def learnt():
     def train(data):
         return train_one(seeded(lambda: mlp((1, 8, 8), 3, hidden=(32,)), 0), Member(data, 0), recipe)[0].eval()
 
-    return train(planted), train(planted.without(planted.mask)), planted, corner, test
+    bench = Bench(train(planted), planted, corner, TARGET, test, (), seed=0)
+    return bench, train(planted.without(planted.mask))
 
 
 def test_relearning_counts_the_way_back(learnt):
     """From where the pattern still is: none. From the oracle: some. Without any effect of the pattern: never."""
-    network, oracle, planted, corner, test = learnt
-    score = effect_of(network, planted, planted.mask, corner, TARGET, test, torch.zeros(0, 300), 0.0, 0).spurious_score
-    assert score > 0.3, "this test is about a network that learnt the pattern"
+    bench, oracle = learnt
+    assert bench.score > 0.3, "this test is about a network that learnt the pattern"
 
-    def steps(model, pattern=corner, score=score, forget=planted.mask):
-        return relearn_steps(model, planted, forget, pattern, TARGET, test, score, 0)
+    def steps(model, bench=bench, score=bench.score, forget=bench.planted.mask):
+        return relearn_steps(model, bench, forget, score)
 
     before = copy.deepcopy(oracle.state_dict())
     drawn = torch.random.get_rng_state()
-    assert steps(network) == 0
+    assert steps(bench.network) == 0
     assert 0 < steps(oracle) < 250
     assert steps(oracle) == steps(oracle)
-    assert steps(oracle, score=score / 2) <= steps(oracle)
-    assert steps(oracle, Pattern("nothing", torch.zeros(1, 8, 8), 0.0, 1.0)) == math.inf
+    assert steps(oracle, score=bench.score / 2) <= steps(oracle)
+    assert steps(oracle, replace(bench, pattern=Pattern("nothing", torch.zeros(1, 8, 8), 0.0, 1.0))) == math.inf
     assert math.isnan(steps(oracle, score=0.0))
     assert math.isnan(steps(oracle, score=math.nan))
-    assert math.isnan(steps(oracle, forget=torch.zeros_like(planted.mask)))
+    assert math.isnan(steps(oracle, forget=torch.zeros_like(bench.planted.mask)))
     assert_close(oracle.state_dict(), before, rtol=0, atol=0)
     assert not oracle.training
     assert torch.random.get_rng_state().equal(drawn)

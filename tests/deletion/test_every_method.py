@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from spurlab.deletion import DELETIONS, deletion_named, forget_mask
+from spurlab.deletion import DELETIONS, Sharded, deletion_named, forget_mask
 from spurlab.deletion.method import split
 
 every_method = pytest.mark.parametrize("name", DELETIONS)
@@ -39,10 +39,23 @@ def test_model_and_data_are_left_untouched(name, model, data, forget, recipe):
 @every_method
 def test_the_result_is_a_network_of_the_same_kind(name, model, data, forget, recipe):
     after = deletion_named(name, recipe, 0)(model, data, forget)
-    assert {key: value.shape for key, value in bits(after).items()} == {k: v.shape for k, v in bits(model).items()}
+    for network in after.members if isinstance(after, Sharded) else [after]:
+        assert {key: value.shape for key, value in bits(network).items()} == {
+            k: v.shape for k, v in bits(model).items()
+        }
     assert all(parameter.requires_grad and parameter.is_leaf for parameter in after.parameters())
     assert not any(module.training for module in after.modules())
     assert after(data.inputs).isfinite().all()
+
+
+@pytest.mark.parametrize("name", [name for name in DELETIONS if name != "dampening"])  # its threshold selects none here
+def test_what_is_forgotten_matters(name, model, data, forget, recipe):
+    """A method that does nothing, or does not look at the forget set, would pass all else that is asked here."""
+    after = deletion_named(name, recipe, 0)(model, data, forget)
+    other = deletion_named(name, recipe, 0)(model, data, data.labels == 1)
+    one, two, before = (network(data.inputs).detach() for network in (after, other, model))
+    assert (one - before).abs().max() > 1e-4
+    assert (one - two).abs().max() > 1e-4
 
 
 @every_method

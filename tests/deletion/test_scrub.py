@@ -8,6 +8,7 @@ from torch import nn
 
 from spurlab.data import Examples
 from spurlab.deletion import Scrub
+from spurlab.deletion.steps import Descent
 
 
 def softmax(a, b):
@@ -16,22 +17,30 @@ def softmax(a, b):
     return one / (one + other), other / (one + other)
 
 
-def by_hand(w, retain, forgotten, alpha, gamma, rate, epochs, max_epochs):
-    """Logits (w0 x, w1 x). The divergence has the gradient (q - p) x, cross-entropy (q - y) x; q is the student's."""
+def soft(w, x, temperature):
+    return softmax(w[0] * x / temperature, w[1] * x / temperature)
+
+
+def by_hand(w, retain, forgotten, alpha, gamma, rate, epochs, max_epochs, temperature):
+    """Logits (w0 x, w1 x). Cross-entropy has the gradient (q - y) x, where q is the student's.
+
+    T^2 KL(p || q) at the temperature T has T^2 (q - p) x / T, with p and q of logits divided by T.
+    """
     teacher, w = tuple(w), list(w)
     for epoch in range(epochs):
         if epoch < max_epochs:
             ahead = [0.0, 0.0]
             for x, _ in forgotten:
-                p, q = softmax(teacher[0] * x, teacher[1] * x), softmax(w[0] * x, w[1] * x)
+                p, q = soft(teacher, x, temperature), soft(w, x, temperature)
                 for j in (0, 1):
-                    ahead[j] += (q[j] - p[j]) * x / len(forgotten)
+                    ahead[j] += temperature * (q[j] - p[j]) * x / len(forgotten)
             w = [w[j] + rate * ahead[j] for j in (0, 1)]
         down = [0.0, 0.0]
         for x, y in retain:
-            p, q = softmax(teacher[0] * x, teacher[1] * x), softmax(w[0] * x, w[1] * x)
+            p, q, now = soft(teacher, x, temperature), soft(w, x, temperature), soft(w, x, 1.0)
             for j in (0, 1):
-                down[j] += (alpha * (q[j] - p[j]) + gamma * (q[j] - (y == j))) * x / len(retain)
+                away = alpha * temperature * (q[j] - p[j])
+                down[j] += (away + gamma * (now[j] - (y == j))) * x / len(retain)
         w = [w[j] - rate * down[j] for j in (0, 1)]
     return w
 
@@ -56,9 +65,16 @@ def tiny():
 
 
 @pytest.mark.parametrize(("epochs", "max_epochs"), [(1, 1), (2, 2), (4, 2), (3, 0)])
-@pytest.mark.parametrize(("alpha", "gamma"), [(0.001, 0.99), (0.5, 0.3)])
-def test_steps_by_hand(epochs, max_epochs, alpha, gamma, two, tiny, whole):
-    settings = {"alpha": alpha, "gamma": gamma, "rate": 0.5, "epochs": epochs, "max_epochs": max_epochs}
+@pytest.mark.parametrize(("alpha", "gamma", "temperature"), [(0.001, 0.99, 1.0), (0.5, 0.3, 4.0)])
+def test_steps_by_hand(epochs, max_epochs, alpha, gamma, temperature, two, tiny, whole):
+    settings = {
+        "alpha": alpha,
+        "gamma": gamma,
+        "temperature": temperature,
+        "rate": 0.5,
+        "epochs": epochs,
+        "max_epochs": max_epochs,
+    }
     after = Scrub(whole, **settings)(two, tiny, torch.arange(6) >= 4)
     wanted = by_hand((0.7, -0.4), RETAIN, FORGOTTEN, **settings)
     assert after.weight.flatten().tolist() == pytest.approx(wanted, abs=1e-6)
@@ -77,3 +93,13 @@ def test_the_first_step_upwards_leads_nowhere(two, tiny, whole):
 def test_nothing_to_forget_leaves_the_steps_downwards(model, data, forget, recipe):
     one, other = (Scrub(recipe, max_epochs=most)(model, data, forget & False) for most in (3, 0))
     assert all(new.equal(old) for new, old in zip(one.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("size", "ups"), [(16, 3 * 1), (4, 3 * 2), (1, 3 * 6)])
+def test_forgotten_examples_come_in_small_batches(size, ups, model, data, forget, recipe, monkeypatch):
+    """Six of them, in each of three turns; the 84 retained ones in batches of 20, in each of four."""
+    steps = []
+    step = Descent.step
+    monkeypatch.setattr(Descent, "step", lambda self, loss: steps.append(self.recipe.batch_size) or step(self, loss))
+    Scrub(recipe.but(batch_size=20), epochs=4, forget_batch=size)(model, data, forget)
+    assert (steps.count(size), steps.count(20)) == (ups, 4 * 5)

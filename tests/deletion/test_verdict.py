@@ -15,8 +15,14 @@ ACCURACY = torch.tensor([0.87, 0.88, 0.87, 0.88, 0.87])
 NOISE = torch.tensor([0.01, -0.01, 0.00, 0.01, -0.02])
 
 
-def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after=ACCURACY):
-    return verdict(before, after, oracle, accuracy, accuracy_after)
+def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after=ACCURACY, aucs=()):
+    columns = [
+        {"spurious_score": score, "accuracy": right}
+        for score, right in ((before, accuracy), (after, accuracy_after), (oracle, accuracy))
+    ]
+    for place, auc in zip((1, 2), aucs, strict=False):
+        columns[place]["membership_auc"] = auc
+    return verdict(*columns)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +90,26 @@ def test_below_the_oracles_is_not_like_the_oracles():
     assert "the oracles have 0.198" in got.finding
 
 
+@pytest.mark.parametrize(
+    ("auc", "auc_oracle", "name"),
+    [
+        (0.9 + NOISE, 0.55 - NOISE, "partly"),  # still known
+        (0.1 + NOISE, 0.55 - NOISE, "partly"),  # shunned
+        (0.58 + NOISE, 0.55 + NOISE, "forgets"),  # .03 do not matter, however sure
+        (0.9 + 10 * NOISE, 0.75 - 10 * NOISE, "forgets"),  # not shown
+        (torch.full((5,), math.nan), 0.55 + NOISE, "forgets"),  # not measured
+    ],
+)
+def test_who_forgets_the_pattern_may_still_know_the_examples(auc, auc_oracle, name):
+    got = judge(ORACLE, aucs=(auc, auc_oracle))
+    assert got.name == name
+    assert ("the forgotten can be told: membership AUC" in got.finding) == (name == "partly")
+    assert judge(BEFORE, aucs=(auc, auc_oracle)).name == "does not forget"
+
+
 def test_four_networks_are_too_few():
     assert judge(*[BEFORE[:4]] * 5) == Verdict("undecided", "4 networks; a verdict needs 5")
-    assert verdict(*[BEFORE[:1]] * 5).finding.startswith("1 network;")
+    assert judge(*[BEFORE[:1]] * 5).finding.startswith("1 network;")
     with pytest.raises(ValueError, match=r"one number per network, but they have \[5, 4, 5, 5, 5\]"):
         judge(ORACLE[:4])
 

@@ -1,9 +1,10 @@
 """Data deletion: methods that make a trained network forget some of its training examples, and the check of them."""
 
+from spurlab.deletion.attempt import Attempt, attempt, retraining_seconds
 from spurlab.deletion.bad_teacher import BadTeacher
-from spurlab.deletion.check import Check, Prepared, attempted, check, prepare, retraining_seconds
+from spurlab.deletion.check import Check, Prepared, check, prepare
 from spurlab.deletion.dampening import SelectiveDampening
-from spurlab.deletion.effect import Effect, effect_of, known_to_be_planted, oracle_margins, score_of
+from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
 from spurlab.deletion.fisher import FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent
 from spurlab.deletion.incremental import Incremental
@@ -23,11 +24,13 @@ from spurlab.deletion.scrub import Scrub
 from spurlab.deletion.second_order import SecondOrderInfluence
 from spurlab.deletion.sisa import Sharded, Sisa
 from spurlab.deletion.table import DELETIONS, deletion_named
-from spurlab.deletion.verdict import Verdict, verdict
+from spurlab.deletion.verdict import Judged, Verdict, verdict
 
 __all__ = [
     "DELETIONS",
+    "Attempt",
     "BadTeacher",
+    "Bench",
     "ByConjugateGradient",
     "ByLissa",
     "CatastrophicLastLayers",
@@ -39,6 +42,7 @@ __all__ = [
     "GradientAscent",
     "GroupInfluence",
     "Incremental",
+    "Judged",
     "L1Sparse",
     "LastLayerNewton",
     "NegGradPlus",
@@ -54,15 +58,12 @@ __all__ = [
     "Sharded",
     "Sisa",
     "Verdict",
-    "attempted",
+    "attempt",
     "check",
     "deletion_named",
-    "effect_of",
     "forget_mask",
     "known_to_be_planted",
-    "oracle_margins",
     "prepare",
     "retraining_seconds",
-    "score_of",
     "verdict",
 ]

@@ -25,16 +25,19 @@ class BadTeacher:
     with :math:`u_i = 1` for forgotten examples, the competent teacher :math:`T_s`, which is the given network, and the
     incompetent one :math:`T_d`, which has its architecture and new weights. Labels play no part.
 
+    The settings are those of one experiment of the public code, which forgets a sub-class of CIFAR-100. Its loss is the
+    mean over the k classes too: the same for Adam, but by SGD the steps here are k times as long.
+
     Cost: `epochs` over the forgotten and a share of the retained examples, with three times the forward passes. Needs:
     the forgotten and some retained examples.
 
     Args:
         recipe: its optimizer, batch size and so on; epochs, rate and loss are this method's.
         seed: fixes the incompetent teacher, the retained examples that are taken, and the order.
-        retained: the share of the retained examples that is taken; the paper's 30 %.
-        epochs: the paper's one.
-        rate: the paper's, for Adam.
-        temperature: that the logits are divided by; the paper's 1.
+        retained: the share of the retained examples that is taken; the public code's 30 %.
+        epochs: the public code's one.
+        rate: the public code's, for Adam.
+        temperature: that the logits are divided by; the public code's 1.
         make: as in `Retrain`.
 
     Source: Chundawat et al. (2023), Can bad teaching induce forgetting? Unlearning in deep networks using an

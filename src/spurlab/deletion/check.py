@@ -1,26 +1,26 @@
 """The check of a data deletion method against networks that never saw what it should forget."""
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, astuple, dataclass, field, fields
+from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float64
 from torch import Tensor, nn
 
-from spurlab.data import Dataset, Examples, load
-from spurlab.deletion.effect import Effect, effect_of, known_to_be_planted, oracle_margins, score_of
-from spurlab.deletion.method import Deletion, NotFiniteError, dropping_out, finite, outputs_fit
+from spurlab.data import Dataset, load
+from spurlab.deletion.attempt import Attempt, attempt, retraining_seconds
+from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
+from spurlab.deletion.method import Deletion
+from spurlab.deletion.retrain import Make
 from spurlab.deletion.table import deletion_named
-from spurlab.deletion.verdict import Verdict, verdict
+from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.models import architecture_title, build, seeded
 from spurlab.patterns import How, Pattern, Planted, make_pattern, plant
-from spurlab.stats import Ratio, gap_closed
-from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit, train_one
+from spurlab.stats import Ratio
+from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 
@@ -38,7 +38,8 @@ class Prepared:
         originals: the networks that were trained on them.
         oracles: the networks of the same seeds, from the same initial weights, that were trained without the planted
             examples.
-        retraining: seconds of processor time that it takes to retrain one network, see `prepare`.
+        retraining: seconds that it takes to retrain one network, see `prepare`.
+        make: a new network of their architecture, by seed.
     """
 
     data: Dataset
@@ -49,6 +50,7 @@ class Prepared:
     originals: Ensemble
     oracles: Ensemble
     retraining: float
+    make: Make
     _references: dict[float, tuple[list[Effect], list[Effect]]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -61,35 +63,37 @@ class Prepared:
         return f"{where}, {what}, {self.recipe.epochs} epochs; {len(self)} networks and as many oracles"
 
     @cached_property
-    def scores(self) -> list[float]:
-        """The spurious score of each network before any deletion."""
-        test = self.data.test.inputs
-        return [
-            score_of(self.originals.member(i), test, pattern(test), self.target)
-            for i, pattern in enumerate(self.patterns)
-        ]
+    def benches(self) -> tuple[Bench, ...]:
+        """What deletions from each network are measured against."""
+        oracles = [self.oracles.member(i) for i in range(len(self))]
+        return tuple(
+            Bench(
+                self.originals.member(i),
+                self.planted[i],
+                self.patterns[i],
+                self.target,
+                self.data.test,
+                oracles[:i] + oracles[i + 1 :],
+                self.originals.seeds[i],
+            )
+            for i in range(len(self))
+        )
 
-    @cached_property
-    def margins(self) -> Float64[Tensor, "m n"]:
-        """The margins of each oracle on the clean test examples."""
-        return torch.stack([oracle_margins(self.oracles.member(i), self.data.test) for i in range(len(self))])
-
-    def effect(self, network: nn.Module, i: int, forget: Bool[Tensor, " n"]) -> Effect:
-        """What was done to the i-th network."""
-        others = self.margins[torch.arange(len(self)) != i]
-        seed, test = self.originals.seeds[i], self.data.test
-        pattern, planted, score = self.patterns[i], self.planted[i], self.scores[i]
-        return effect_of(network, planted, forget, pattern, self.target, test, others, score, seed)
+    def method(self, method: Deletion | str, i: int) -> Deletion:
+        """A method as it is, or one of the table for the i-th network."""
+        if not isinstance(method, str):
+            return method
+        return deletion_named(method, self.recipe, self.originals.seeds[i], self.make)
 
     def references(self, share: float, tell: Told = lambda *_: None) -> tuple[list[Effect], list[Effect]]:
         """The numbers of the networks before deletion and of the oracles, measured once for each share."""
         if share not in self._references:
             found: tuple[list[Effect], list[Effect]] = ([], [])
-            for i in range(len(self)):
+            for i, bench in enumerate(self.benches):
                 tell("measuring the networks and the oracles", i, len(self))
                 forget = known_to_be_planted(self.planted[i], share)
                 for effects, ensemble in zip(found, (self.originals, self.oracles), strict=True):
-                    effects.append(self.effect(ensemble.member(i), i, forget))
+                    effects.append(bench.effect(ensemble.member(i), forget))
             self._references[share] = found
         return self._references[share]
 
@@ -111,8 +115,7 @@ def prepare(
 
     The time of retraining is what deletion is there to save. Networks that train together share it, so it is taken of
     one network alone: the mean time of the steps of one epoch, in this process as it is when methods are run, times
-    the steps of the whole training. Here and of methods it is processor time of this process, over all its threads:
-    what else the machine does meanwhile would be most of a clock's time. What a method has done elsewhere is not in it.
+    the steps of the whole training; by the clock that methods are timed by, see `spurlab.deletion.attempt.clock`.
 
     Args:
         data: a data set, or the name of one.
@@ -153,48 +156,13 @@ def prepare(
     rows = torch.arange(len(both))
     originals, oracles = both[rows[: len(seeds)]], both[rows[len(seeds) :]]
     progress("timing one retraining", 0, 1)
-    if isinstance(architecture, str):
-        fresh = build(architecture, data.shape, data.classes, seeds[0])
-    else:
-        fresh = seeded(architecture, seeds[0])
-    seconds = retraining_seconds(fresh, references[0], recipe)
-    return Prepared(data, recipe, target, patterns, planted, originals, oracles, seconds)
-
-
-def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> float:
-    """How long it takes to train one network alone in this process; one epoch is tried, and trains `fresh`.
-
-    NaN for a recipe without epochs. The first step is left out where there are others: PyTorch then still loads code.
-    """
-    if recipe.epochs == 0:
-        return math.nan
-    moments: list[float] = [time.process_time()]
-    train_one(
-        fresh,
-        member,
-        recipe.but(epochs=1, milestones=()),
-        after_step=lambda _: moments.append(time.process_time()),
+    make: Make = (
+        partial(build, architecture, data.shape, data.classes)
+        if isinstance(architecture, str)
+        else partial(seeded, architecture)
     )
-    steps = len(moments) - 1
-    start = 1 if steps > 1 else 0
-    return (moments[-1] - moments[start]) / (steps - start) * steps * recipe.epochs
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """What came of one call of a method.
-
-    Args:
-        seed: of the network.
-        seconds: of processor time that the call took.
-        effect: what it did; all NaN where the result was not finite, None where the call failed.
-        failed: why there is no result, or none that is finite; else "".
-    """
-
-    seed: int
-    seconds: float
-    effect: Effect | None
-    failed: str = ""
+    seconds = retraining_seconds(make(seeds[0]), references[0], recipe)
+    return Prepared(data, recipe, target, patterns, planted, originals, oracles, seconds, make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,20 +180,22 @@ class Checked:
 
     method: str
     share: float
-    calls: tuple[Deleted, ...]
+    calls: tuple[Attempt, ...]
     before: tuple[Effect, ...]
     oracles: tuple[Effect, ...]
     retraining: float
 
-    def _column(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
-        """One number of each network before, after and of the oracle; where the method failed, the network is out."""
-        triples = [
-            (getattr(before, name), getattr(call.effect, name), getattr(oracle, name))
-            for before, call, oracle in zip(self.before, self.calls, self.oracles, strict=True)
-            if call.effect is not None
-        ]
-        before, after, oracle = torch.tensor(triples, dtype=torch.float64).view(-1, 3).unbind(1)
-        return before, after, oracle
+    @cached_property
+    def judged(self) -> Judged:
+        """Before, after and of the oracles, by measure; where the method failed, the network is out."""
+        there = [i for i, call in enumerate(self.calls) if call.effect is not None]
+
+        def columns(effects: Sequence[Effect | None]) -> dict[str, Tensor]:
+            rows = [astuple(effect) for effect in (effects[i] for i in there) if effect is not None]
+            table = torch.tensor(rows, dtype=torch.float64).view(-1, len(fields(Effect)))
+            return {field.name: column for field, column in zip(fields(Effect), table.unbind(1), strict=True)}
+
+        return Judged(columns(self.before), columns([call.effect for call in self.calls]), columns(self.oracles))
 
     @property
     def verdict(self) -> Verdict:
@@ -233,9 +203,7 @@ class Checked:
         failed = [call for call in self.calls if call.effect is None]
         if len(failed) == len(self.calls):
             return Verdict("undecided", f"it failed on every network: {failed[0].failed}")
-        before, after, oracle = self._column("spurious_score")
-        accuracy_before, accuracy_after, _ = self._column("accuracy")
-        found = verdict(before, after, oracle, accuracy_before, accuracy_after)
+        found = self.judged.verdict
         if failed:
             count = f"{len(failed)} of {len(self.calls)} networks"
             return Verdict(found.name, f"{found.finding}. It failed on {count}: {failed[0].failed}")
@@ -247,7 +215,7 @@ class Checked:
     @property
     def closed(self) -> Ratio:
         """The share of the gap between the score before and the oracles' that the method closed."""
-        return gap_closed(*self._column("spurious_score"))
+        return self.judged.closed
 
     @property
     def time(self) -> float:
@@ -317,6 +285,7 @@ HEADINGS = (
     "forgotten",
     "membership",
     "distance",
+    "marked",
     "relearn",
     "time",
     "",
@@ -336,7 +305,13 @@ def _cells(name: str, effects: Sequence[Effect], of: Checked | None = None) -> t
 
     steps = [effect.relearn_steps for effect in effects if not math.isnan(effect.relearn_steps)]
     relearn = f"{median(steps):.0f}" if steps else "-"
-    measured = (mean("accuracy"), mean("forgotten_accuracy"), mean("membership_auc"), mean("oracle_distance"))
+    measured = (
+        mean("accuracy"),
+        mean("forgotten_accuracy"),
+        mean("membership_auc"),
+        mean("oracle_distance"),
+        mean("oracle_distance_marked"),
+    )
     closed = "" if of is None else _closed(of.closed) if effects else "-"
     spent = "" if of is None else f"{of.time:.1%}" if effects else "-"
     return (name, mean("spurious_score"), closed, *measured, relearn, spent, "" if of is None else of.verdict.name)
@@ -380,8 +355,8 @@ def check(
 
     Printed are means over the networks: the spurious score; the share of its gap to the oracles that was closed, with
     95 % interval; accuracy on the test examples and on the forgotten ones without the pattern; the membership AUC of
-    the forgotten ones; the distance to the oracles in log-odds; the median of steps to relearn; the time as a share of
-    retraining; the verdict. `Effect` defines each, `verdict` the last.
+    the forgotten ones; the distance to the oracles in log-odds, on clean and on marked test images; the median of steps
+    to relearn; the time as a share of retraining; the verdict. `Effect` defines each, `verdict` the last.
 
     Args:
         method: a function ``(model, data, forget) -> model`` of your own, a name of `DELETIONS` (which is given the
@@ -426,52 +401,12 @@ def check(
         before, oracles = prepared.references(part, progress)
         for name, ready in methods.items():
             calls = []
-            for i in range(len(prepared)):
+            for i, bench in enumerate(prepared.benches):
                 progress(name, i, len(prepared))
-                calls.append(deleted(ready, prepared, i, known_to_be_planted(prepared.planted[i], part)))
+                calls.append(attempt(prepared.method(ready, i), bench, known_to_be_planted(bench.planted, part)))
             progress(name, len(prepared), len(prepared))
             checked.append(Checked(name, part, tuple(calls), tuple(before), tuple(oracles), prepared.retraining))
     return Check(prepared, tuple(checked))
-
-
-def deleted(method: Deletion | str, prepared: Prepared, i: int, forget: Bool[Tensor, " n"]) -> Deleted:
-    """Let a method forget in the i-th network, and measure; whatever it raises becomes the reason."""
-    seed = prepared.originals.seeds[i]
-    ready = deletion_named(method, prepared.recipe, seed) if isinstance(method, str) else method
-    network, data = prepared.originals.member(i), prepared.planted[i].materialize()
-    effect, seconds = attempted(ready, network, data, forget, seed, lambda after: prepared.effect(after, i, forget))
-    if isinstance(effect, NotFiniteError):
-        return Deleted(seed, seconds, Effect.none(), str(effect))
-    if isinstance(effect, Exception):
-        return Deleted(seed, seconds, None, f"{type(effect).__name__}: {effect}")
-    return Deleted(seed, seconds, effect)
-
-
-def attempted(
-    method: Deletion,
-    network: nn.Module,
-    data: Examples,
-    forget: Bool[Tensor, " n"],
-    seed: int,
-    measured: Callable[[nn.Module], Effect],
-) -> tuple[Effect | Exception, float]:
-    """What a method did to a network, or what it raised, and the processor seconds that it took in this process.
-
-    A method under test may fail in any way, also where its result is measured, and others are to go on.
-    `NotFiniteError`: the weights of its result are not. What it draws from PyTorch's global generator depends on `seed`
-    alone.
-    """
-    seconds, start = 0.0, time.process_time()
-    try:
-        with dropping_out(seed, "method"):
-            after = method(network, data, forget.clone())
-        seconds = time.process_time() - start
-        if not isinstance(after, nn.Module):
-            raise TypeError(f"the method returned {type(after).__name__}, but it must return the network")
-        outputs_fit(after, data)
-        return measured(finite(after)), seconds
-    except Exception as error:
-        return error, seconds or time.process_time() - start
 
 
 def _methods(method: Any) -> dict[str, Deletion | str]:

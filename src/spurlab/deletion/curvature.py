@@ -8,6 +8,7 @@ those that training may change (``requires_grad``) are in it. The solvers know n
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -205,9 +206,12 @@ def squared_gradients(
     if not place.keys() <= {id(weight) for layer in linear for weight in layer.parameters()}:
         return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
     seen: list[tuple[nn.Linear, Tensor, Tensor]] = []
-    hooks = [
-        layer.register_forward_hook(lambda layer, given, out: seen.append((layer, given[0], out))) for layer in linear
-    ]
+
+    def note(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        seen.append((cast("nn.Linear", layer), given[0], out))
+        return out.clone()  # what follows may work in place, and then the slope would be that of another number
+
+    hooks = [layer.register_forward_hook(note) for layer in linear]
     sums = [torch.zeros_like(weight) for weight in free_weights(model)]
     device = device_of(model)
     rows = torch.arange(len(labels)).split(1_000)

@@ -22,9 +22,10 @@ class SelectiveDampening:
         \end{cases}, \qquad \beta_j = \min\left( \lambda \frac{I_{D,j}}{I_{f,j}},\, 1 \right)
 
     The importance I of a weight is the mean over examples of the square of each one's own gradient: over the examples
-    to be forgotten (:math:`I_f`), and over all (:math:`I_D`). The paper's code squares the gradient of the mean loss of
-    a batch instead, in which the gradients of different examples cancel, so there the importance depends on the batch
-    size; here it is the definition.
+    to be forgotten (:math:`I_f`), and over all (:math:`I_D`). The public code squares the gradient of the mean loss of
+    a batch of 64 or 128 instead, in which the gradients of different examples cancel, so there the importance depends
+    on the batch size. Its settings belong to such importances; for those of single examples, as here, they are not
+    tuned.
 
     Cost: the squared gradients of the examples to be forgotten and of `sample` others, see `squared_gradients`. Needs:
     both.
@@ -33,8 +34,8 @@ class SelectiveDampening:
         recipe: of training; its loss counts.
         seed: fixes the sample.
         selection: :math:`\alpha`, how many times more important a weight must be to the forgotten examples. The default
-            is the paper's code's; the paper searched it for each task.
-        dampening: :math:`\lambda`; the same.
+            is the public code's for ResNet-18. It has 5 for a vision transformer that forgets a class, 50 for faces.
+        dampening: :math:`\lambda`; the default is the public code's, which has 0.1 for faces.
         sample: how many retained examples stand for all of them in :math:`I_D`; those to be forgotten are there whole,
             with their true share. None: all of them.
 

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -37,7 +38,10 @@ class Effect:
         membership_auc: of a threshold on the loss, between the forgotten examples as they were planted and test
             examples of the target class with the same pattern on, so that membership is all they differ in; in [0, 1],
             1/2: not to be told apart.
-        oracle_distance: on the clean test examples, in log-odds; 0: as near to the oracles as one of them.
+        oracle_distance: on the clean test examples, in log-odds; 0: as near to the oracles as one of them. What a
+            method has spoilt beside the pattern shows here.
+        oracle_distance_marked: the same on the test examples with the pattern on. What is left of it shows here, also
+            where it changes no prediction.
         relearn_steps: until the pattern is back when the forgotten examples return, see `relearn_steps`; 0: it never
             went, infinite: not within 250 steps.
     """
@@ -47,6 +51,7 @@ class Effect:
     forgotten_accuracy: float
     membership_auc: float
     oracle_distance: float
+    oracle_distance_marked: float
     relearn_steps: float
 
     @classmethod
@@ -55,63 +60,90 @@ class Effect:
         return cls(*[math.nan] * len(fields(cls)))
 
 
-def effect_of(
-    network: nn.Module,
-    planted: Planted,
-    forget: Bool[Tensor, " n"],
-    pattern: Pattern,
-    target: int,
-    test: Examples,
-    oracles: Float[Tensor, "oracles u"],
-    score_before: float,
-    seed: int,
-    *,
-    relearn: bool = True,
-) -> Effect:
-    """Measure one network after a deletion; it is left as it was.
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A network that has learnt a pattern, and all that deletions from it are measured against.
 
     Args:
-        network: after the deletion (or an oracle, or one before any deletion, for comparison).
-        planted: what the network before the deletion was trained on.
-        forget: the examples of this training set that were to be forgotten, see `known_to_be_planted`.
+        network: before any deletion.
+        planted: what it was trained on.
         pattern: the planted pattern.
         target: the class it was planted in.
         test: u examples that no network was trained on.
-        oracles: margins (see `oracle_margins`) on the test examples, of oracles of other seeds; the oracle of this seed
-            starts from the same weights and would seem too near.
-        score_before: the spurious score of this seed's network before the deletion.
+        oracles: networks that were trained without the planted examples, of other seeds: the oracle of this seed starts
+            from the same weights and would seem too near. Less than two: no distances.
         seed: of the network; fixes the draws of relearning.
-        relearn: whether to train until the pattern is back, which takes longer than all else.
-
-    Returns:
-        The numbers; NaN where there is nothing to measure: the distance for less than two oracles, what is measured
-        on forgotten examples where there are none, and all that a network without finite outputs does not have.
-
-    Raises:
-        ValueError: a forget set that does not fit the training set, a target that is no class, or a label without an
-            output.
     """
-    if len(forget) != len(planted):
-        raise ValueError(f"the forget set speaks of {len(forget)} examples, but the training set has {len(planted)}.")
-    places = forget.nonzero().squeeze(1)
-    forgotten, without = planted[places], planted.base[planted.base_rows(places)]
-    unseen = test[test.labels == target]
-    with evaluating(network):
-        clean = predictions(network, test.inputs)
-        marked = predictions(network, pattern(test.inputs))
-        score = spurious_score(clean, marked, target).item()
-        again = predictions(network, without.inputs) if len(places) else clean[:0]
-        auc = membership_auc(losses(network, forgotten), losses(network, _marked(unseen, pattern))).item()
-    return Effect(
-        spurious_score=score,
-        accuracy=accuracy(clean, test.labels).item(),
-        forgotten_accuracy=accuracy(again, without.labels).item(),
-        membership_auc=auc,
-        oracle_distance=oracle_distance(margins(clean, test.labels), oracles).item() if len(oracles) > 1 else math.nan,
-        relearn_steps=relearn_steps(network, planted, forget, pattern, target, test, score_before, seed)
-        if relearn
-        else math.nan,
-    )
+
+    network: nn.Module
+    planted: Planted
+    pattern: Pattern
+    target: int
+    test: Examples
+    oracles: Sequence[nn.Module]
+    seed: int
+
+    @cached_property
+    def marked(self) -> Examples:
+        """The test examples, each with the pattern."""
+        return Examples(self.pattern(self.test.inputs), self.test.labels)
+
+    @cached_property
+    def score(self) -> float:
+        """The spurious score before any deletion."""
+        return score_of(self.network, self.test.inputs, self.marked.inputs, self.target)
+
+    @cached_property
+    def margins(self) -> dict[str, Float64[Tensor, "oracles u"]]:
+        """The margins of the oracles on the ``clean`` and on the ``marked`` test examples, by the true classes."""
+        kinds = {"clean": self.test, "marked": self.marked}
+        return {
+            kind: torch.stack([margins_of(oracle, examples) for oracle in self.oracles])
+            for kind, examples in kinds.items()
+        }
+
+    def effect(self, network: nn.Module, forget: Bool[Tensor, " n"], *, relearn: bool = True) -> Effect:
+        """Measure a network after a deletion; it is left as it was.
+
+        Args:
+            network: after the deletion (or an oracle, or the one before any deletion, for comparison).
+            forget: the training examples that were to be forgotten, see `known_to_be_planted`.
+            relearn: whether to train until the pattern is back, which takes longer than all else.
+
+        Returns:
+            The numbers; NaN where there is nothing to measure: distances for less than two oracles, what is measured
+            on forgotten examples where there are none, and all that a network without finite outputs does not have.
+
+        Raises:
+            ValueError: a forget set that does not fit the training set, a target that is no class, or a label without
+                an output.
+        """
+        if len(forget) != len(self.planted):
+            raise ValueError(
+                f"the forget set speaks of {len(forget)} examples, but the training set has {len(self.planted)}."
+            )
+        places = forget.nonzero().squeeze(1)
+        forgotten, without = self.planted[places], self.planted.base[self.planted.base_rows(places)]
+        with evaluating(network):
+            clean = predictions(network, self.test.inputs)
+            marked = predictions(network, self.marked.inputs)
+            again = predictions(network, without.inputs) if len(places) else clean[:0]
+            unseen = self.marked[self.test.labels == self.target]
+            auc = membership_auc(losses(network, forgotten), losses(network, unseen)).item()
+        return Effect(
+            spurious_score=spurious_score(clean, marked, self.target).item(),
+            accuracy=accuracy(clean, self.test.labels).item(),
+            forgotten_accuracy=accuracy(again, without.labels).item(),
+            membership_auc=auc,
+            oracle_distance=self._distance("clean", clean),
+            oracle_distance_marked=self._distance("marked", marked),
+            relearn_steps=relearn_steps(network, self, forget, self.score) if relearn else math.nan,
+        )
+
+    def _distance(self, kind: str, probabilities: Tensor) -> float:
+        if len(self.oracles) < 2:
+            return math.nan
+        return oracle_distance(margins(probabilities, self.test.labels), self.margins[kind]).item()
 
 
 def known_to_be_planted(planted: Planted, share: float = 1.0) -> Bool[Tensor, " n"]:
@@ -143,10 +175,10 @@ def score_of(
         return spurious_score(predictions(network, inputs), predictions(network, marked), target).item()
 
 
-def oracle_margins(network: nn.Module, test: Examples) -> Float64[Tensor, " u"]:
-    """The margins of one oracle on the clean test examples: a row of what `effect_of` takes."""
+def margins_of(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
+    """The margins of one network on examples, which is left as it was."""
     with evaluating(network):
-        return margins(predictions(network, test.inputs), test.labels)
+        return margins(predictions(network, examples.inputs), examples.labels)
 
 
 def losses(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
@@ -163,16 +195,7 @@ def losses(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
 
 
 @flush_denormals()
-def relearn_steps(
-    network: nn.Module,
-    planted: Planted,
-    forget: Bool[Tensor, " n"],
-    pattern: Pattern,
-    target: int,
-    test: Examples,
-    score_before: float,
-    seed: int,
-) -> float:
+def relearn_steps(network: nn.Module, bench: Bench, forget: Bool[Tensor, " n"], score_before: float) -> float:
     """How many training steps it takes until a pattern is back when the forgotten examples return.
 
     What is only hidden comes back sooner than what was never learnt: the oracles' number says how soon that is.
@@ -185,13 +208,9 @@ def relearn_steps(
 
     Args:
         network: after the deletion.
-        planted: what the network before the deletion was trained on.
+        bench: of the network before it; its seed fixes the batches and the sample.
         forget: the examples that were to be forgotten.
-        pattern: the planted pattern.
-        target: the class it was planted in.
-        test: examples that no network was trained on.
         score_before: the spurious score before the deletion.
-        seed: fixes the batches and the sample.
 
     Returns:
         Steps. 0: it never went; infinite: it is not back after 250. NaN where there is no score to come back to, no
@@ -200,17 +219,17 @@ def relearn_steps(
     goal, places = RELEARNT * score_before, forget.nonzero().squeeze(1)
     if not goal > 0 or len(places) == 0:
         return math.nan
-    rng = rng_for(seed, "deletion", "relearn")
-    sample = test[torch.randperm(len(test), generator=rng)[:RELEARN_SAMPLE]]
-    marked = pattern(sample.inputs)
+    rng = rng_for(bench.seed, "deletion", "relearn")
+    rows = torch.randperm(len(bench.test), generator=rng)[:RELEARN_SAMPLE]
+    clean, marked = bench.test.inputs[rows], bench.marked.inputs[rows]
 
     model = copy.deepcopy(network).train().requires_grad_()
     device = device_of(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
-    forgotten, retained = planted[places], planted.without(forget)
+    forgotten, retained = bench.planted[places], bench.planted.without(forget)
     taken = min(RELEARN_FORGOTTEN, len(places))
     steps = 0
-    with dropping_out(seed, "relearn"):
+    with dropping_out(bench.seed, "relearn"):
         for look in looks(RELEARN_MOST):
             for _ in range(look - steps):
                 few = forgotten[torch.randperm(len(places), generator=rng)[:taken]]
@@ -220,7 +239,7 @@ def relearn_steps(
                 F.cross_entropy(outputs, torch.cat([few.labels, rest.labels]).to(device)).backward()
                 optimizer.step()
             steps = look
-            now = score_of(model, sample.inputs, marked, target)
+            now = score_of(model, clean, marked, bench.target)
             if math.isnan(now):
                 return math.nan
             if now >= goal:
@@ -241,7 +260,3 @@ def looks(most: int) -> Iterator[int]:
         yield step
         step = max(step + 1, step * 11 // 10)
     yield most
-
-
-def _marked(examples: Examples, pattern: Pattern) -> Examples:
-    return Examples(pattern(examples.inputs), examples.labels) if len(examples) else examples

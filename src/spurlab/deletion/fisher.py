@@ -14,7 +14,7 @@ from spurlab.models import evaluating
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 
-FLOOR = 1e-8  # of the Fisher information, as in the paper's code: a weight that no example feels gets no endless noise
+FLOOR = 1e-8  # of the Fisher information, as in the public code: a weight that no example feels gets no endless noise
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,20 @@ class FisherForgetting:
     :math:`\lambda\sigma_h^2`, which it leaves open. The mean is not moved, and the examples to be forgotten count only
     by not being in F: where they are few, this is noise in the directions that all examples leave free.
 
+    The public code has noise of another size: :math:`10^{-3} F^{-1/2}`, with ceilings, the variance averaged over the
+    inputs of each unit, and ten times the variance for biases, batch norm and the last layer.
+
     Cost: k times the squared gradients of `sample` examples, see `squared_gradients`; a forward pass for each strength
     that is tried. Needs: a sample of the retained examples; their labels are not used.
 
     Args:
         seed: fixes the sample and the noise.
-        strengths: :math:`\alpha`, from gentle to strong. The largest is taken at which the loss on retained examples
-            hardly rises, see `spurlab.deletion.search.strongest`.
+        strengths: :math:`\alpha`, from gentle to strong; ours. The largest is taken at which the loss on retained
+            examples hardly rises, see `spurlab.deletion.search.strongest`.
         sample: how many retained examples stand for all of them in F; None: all of them.
 
     Source: Golatkar, Achille and Soatto (2020), Eternal sunshine of the spotless net: selective forgetting in deep
-    networks, arXiv:1911.04933. Its code has :math:`F^{-1/2}` with a ceiling and means over inputs instead.
+    networks, arXiv:1911.04933.
     """
 
     seed: int = 0

@@ -12,7 +12,8 @@ from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
 from spurlab.training import Recipe
 
-# From gentle to strong. 0.01 is what Koh and Liang (2017) added to the Hessian of a network; two more around it.
+# From gentle to strong. A network's damping is left open (0 in Koh and Liang's public code, unless told otherwise);
+# these three are ours, around 0.01, a common value.
 DAMPINGS = (0.1, 0.01, 0.001)
 
 
@@ -40,8 +41,9 @@ class GroupInfluence:
     Args:
         recipe: of training; its loss and weight decay count.
         seed: fixes the sample and the draws.
-        dampings: :math:`d`, from gentle to strong. The papers leave open how much a network can bear, so the smallest
-            is taken at which the loss on retained examples hardly rises, see `spurlab.deletion.search.strongest`.
+        dampings: :math:`d`, from gentle to strong. What a network needs is left open; these three are ours, around a
+            common value. The smallest is taken at which the loss on retained examples hardly rises, see
+            `spurlab.deletion.search.strongest`.
         inverse: how :math:`(H + dI)^{-1}` is applied, with its settings.
         curvature: ``gauss-newton``, or ``hessian``: with it conjugate gradient ends where the curvature is negative.
 

@@ -88,8 +88,9 @@ class ByLissa:
 
     Args:
         batch_size: of one draw.
-        depth: of the recursion. With the batch size, a repetition looks at 64,000 examples: about the training set, as
-            Koh and Liang (2017) advise.
+        depth: of the recursion. A comment in the public code of Yang et al. (2022), arXiv:2202.05189, asks that depth
+            times repetitions be the size of the training set, at one example a draw. Here it is 64,000 examples, about
+            that, in 500 batches.
         repetitions: how many results are averaged.
         scale: above the largest eigenvalue of a batch; None: twice the largest that is found in ten batches, plus the
             damping.
@@ -101,6 +102,8 @@ class ByLissa:
     scale: float | None = None
 
     def __call__(self, problem: Problem, b: Float[Tensor, " p"], damping: float) -> Float[Tensor, " p"]:
+        if not b.any():  # examples without a gradient; there is no direction to look for the scale in
+            return b.clone()
         probe = rng_for(problem.seed, "deletion", "lissa", "scale")
         scale = self.scale or damping + 2 * max(
             largest_eigenvalue(problem.product(self._batch(problem, probe)), b, 5) for _ in range(10)

@@ -16,7 +16,7 @@ from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
-DENSE = 6_000  # a dense Hessian of so many weights takes 0.3 GB in float64; the paper's MLP has 2,570
+DENSE = 6_000  # a dense Hessian of so many weights takes 0.3 GB in float64; the MLP's last layer has 2,570
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,19 @@ class LastLayerNewton:
     quadratic. The forgotten gradient is taken at other points too: the retained one would train on there. The loss is
     convex in the last layer, so the Hessian is never negative. What the features know of the group stays.
 
-    Cost: one forward pass over all examples; k(k + 1)/2 products of the features of `sample` examples; one dense
-    solution in k(d + 1) unknowns for each damping that is tried, above 6,000 unknowns conjugate gradient. Needs: the
-    examples to be forgotten, the others. The last module of the network must be linear.
+    The public code removes one example at a time, from binary logistic losses of one class against the rest; here all
+    go in one step, of the recipe's loss.
+
+    Cost: one forward pass over the examples to be forgotten and `sample` others; k(k + 1)/2 products of the features of
+    the sample; for each damping that is tried one dense solution in k(d + 1) unknowns (above 6,000 unknowns conjugate
+    gradient) and one look at up to 5,000 retained examples. Needs: the examples to be forgotten, a sample of the
+    others. The last module of the network must be linear.
 
     Args:
         recipe: of training; its loss and weight decay count.
         seed: fixes the sample.
-        dampings: :math:`d`, from gentle to strong. The paper has a penalty in training instead; for networks trained
-            without, the smallest is taken at which the loss on retained examples hardly rises, see
+        dampings: :math:`d`, from gentle to strong; ours. The public code has a penalty in training instead. For
+            networks trained without, the smallest is taken at which the loss on retained examples hardly rises, see
             `spurlab.deletion.search.strongest`.
         sample: how many retained examples stand for all of them in the Hessian; None: all of them.
 

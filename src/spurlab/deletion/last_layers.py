@@ -22,7 +22,9 @@ class ExactLastLayers:
         \text{the last } k \text{ drawn anew}
 
     Exact for what the last k layers know, and blind to what the others have learnt from the forgotten examples. A layer
-    is a module with parameters of its own, so batch norm counts as one.
+    is a module with parameters of its own, so batch norm counts as one. (The public code counts linear layers and
+    convolutions only; batch norm between them is trained along, and not reset.) Batch norm without parameters
+    (``affine=False``) is no layer: it is not reset, and its running numbers change wherever it stands.
 
     Cost: one training, for as many epochs as the recipe has, with a shorter backward pass. Needs: the retained
     examples.
@@ -30,7 +32,8 @@ class ExactLastLayers:
     Args:
         recipe: how the network was trained; the last layers are trained again by the whole of it.
         seed: fixes the new weights and the order of the examples.
-        k: the paper leaves it open: more layers forget more, and cost more.
+        k: more layers forget more, and cost more. 2 is our choice: the public code takes 1 to 10 layers of ResNet-20,
+            and 10 or 50 of ResNet-110.
         make: as in `Retrain`.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
@@ -64,9 +67,11 @@ class CatastrophicLastLayers:
     Args:
         recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples.
-        k: the paper leaves it open.
-        epochs: 10, as for the other methods that fine-tune.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
+        k: as in `ExactLastLayers`.
+        epochs: 10 as in the public code of Kurmanji et al. (2023), arXiv:2302.09880; that of Goel et al. has 30, half a
+            training.
+        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: both codes go on at
+            the rate of training.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
     """

@@ -26,18 +26,20 @@ class PruneFinetune:
     One-shot magnitude pruning over all layers together. Only weights of linear layers and convolutions are pruned;
     biases and batch norm are few and stay. Pruned weights stay at zero. An empty forget set is pruned for all the same.
 
-    The paper prunes large networks, and 95 % of their weights. A small one may not survive that: the sparsity is the
-    first of `sparsities` that leaves the retained examples' mean loss, on a sample of them, at most `slack` above what
-    it was; the last if none does.
+    The public code prunes convolutions only, by 95 %, and before it unlearns it trains the sparse network again on all
+    data, from the weights of epoch 8. Here fine-tuning on the retained examples has to do both, and a small network may
+    not survive 95 %. So the sparsity is the first of `sparsities` that leaves the retained examples' mean loss, on a
+    sample of them, at most `slack` above what it was; the last if none does.
 
     Cost: `epochs` over the retained examples, for each sparsity that is tried. Needs: the retained examples.
 
     Args:
         recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples.
-        sparsities: s, the share that is pruned, to choose from, falling. The first is the paper's. One: no choice.
-        epochs: the paper's 10.
-        rate: None: a tenth of the recipe's, as in the paper, see `spurlab.deletion.steps.fine_tuning`.
+        sparsities: s, the share that is pruned, to choose from, falling. The first is the public code's, the
+            others are ours. One: no choice.
+        epochs: the public code's 10.
+        rate: None: a tenth of the recipe's, as in the public code, see `spurlab.deletion.steps.fine_tuning`.
         slack: see above, in nats.
 
     Source: Jia et al. (2023), Model sparsity can simplify machine unlearning, arXiv:2304.04934.

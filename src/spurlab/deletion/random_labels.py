@@ -21,15 +21,18 @@ class RandomLabels:
     .. math:: \min_\theta \sum_{i \in \text{retained}} \ell(\theta, x_i, y_i)
         + \sum_{i \in \text{forgotten}} \ell(\theta, x_i, y'_i), \qquad y'_i \sim \mathcal{U}(\{1..k\} \setminus y_i)
 
-    The wrong labels are drawn once, before training.
+    The wrong labels are drawn once, before training, and all examples are shuffled together, as in the public code of
+    Graves et al.
 
     Cost: `epochs` over all examples. Needs: all examples, and two classes or more.
 
     Args:
         recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
-        epochs: over all examples; 10 as in Fan et al. (2024), arXiv:2310.12508.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
+        epochs: over all examples; 10 as in the public code of Graves et al., and in that of Fan et al. (2024),
+            arXiv:2310.12508.
+        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: the public code of
+            Graves et al. goes on at the rate of training, with the state of its optimizer.
 
     Source: Graves et al. (2021), Amnesiac machine learning, arXiv:2010.10981 ("unlearning"). As a baseline, without the
     retained examples, in Golatkar et al. (2020), arXiv:1911.04933.

@@ -13,7 +13,7 @@ from spurlab.deletion.method import finite, split
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 
-DEPTH, DEPTH_MANY, MANY = 2_000, 1_000, 100  # the public code's depths: for few, and for so many examples to forget
+DEPTH, DEPTH_MANY, MANY = 2_000, 1_000, 100  # the public code's depths, unless told: for few, for MANY to forget
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,13 @@ class ReferenceInfluence:
 
     Args:
         seed: fixes the draws.
-        scale: s; the public code has 25 for MNIST, 100 for Fashion-MNIST and CIFAR-10.
-        damping: d.
-        depth: T; None: as there on MNIST and Fashion-MNIST, 2,000, or 1,000 to forget 100 examples or more.
-        repetitions: r.
+        scale: s; the public code has 25 for MNIST, 100 for Fashion-MNIST and CIFAR-10, unless told otherwise. Its list
+            of runs, params.py, also has 150 (Fashion-MNIST, and MNIST with 100 examples) and 1,000 (CIFAR-10). Which
+            runs made the paper's figures was not found.
+        damping: d; 0.01 as there.
+        depth: T; None: as there on MNIST and Fashion-MNIST, 2,000, or 1,000 to forget 100 examples or more. On CIFAR-10
+            it is 1,000 there for any number: give it. The list of runs also has 500 and 200.
+        repetitions: r; 10 as there.
         draws: ``shared`` by the group, or new ones for ``each`` of its examples as in the public code.
 
     Raises:

@@ -25,18 +25,23 @@ class SalUn:
         \theta = m \odot (\theta_0 + \Delta\theta) + (1 - m) \odot \theta_0
 
     :math:`\ell_f` is the mean loss of the forgotten examples with their own labels, :math:`\theta_0` the given weights
-    and :math:`\gamma` the median over all weights. :math:`\Delta\theta` is learnt as in `RandomLabels`. The paper has
-    :math:`\geq` in place of :math:`>`; they differ where over half of the gradient is exactly zero, as it is for the
-    pixels that no forgotten image lights: here such weights are not salient. Nothing moves for an empty forget set.
+    and :math:`\gamma` the median over all weights. :math:`\Delta\theta` is learnt as in `RandomLabels`. Nothing moves
+    for an empty forget set.
+
+    The public code differs in two ways. It takes exactly half of the weights, by rank. Where over half of the gradient
+    is exactly zero, as it is for the pixels that no forgotten image lights, some of these weights move there; here
+    none does. And it draws the wrong labels anew in each epoch, from all classes, so that a label may be the right one;
+    except on CIFAR-100, an epoch goes over all forgotten examples first and then over the retained ones.
 
     Cost: one gradient of the forgotten examples, then `epochs` over all examples. Needs: all examples.
 
     Args:
         recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
-        share: of the weights that may move at most; the paper's median is 0.5.
-        epochs: over all examples; 10 as in the paper.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
+        share: of the weights that may move at most; the public code's 0.5.
+        epochs: over all examples; 10 as in the public code.
+        rate: None: a tenth of the recipe's, near the public code's 0.013 where training has 0.1, see
+            `spurlab.deletion.steps.fine_tuning`.
 
     Source: Fan et al. (2024), SalUn: empowering machine unlearning via gradient-based weight saliency,
     arXiv:2310.12508.

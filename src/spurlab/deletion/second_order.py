@@ -22,10 +22,10 @@ class SecondOrderInfluence:
         \qquad \theta^{(1)} = - \frac{1}{1 - p}\, \frac{1}{n} (H + dI)^{-1} \sum_{i \in U} \nabla \ell_i(\theta)
 
     U is the group to be forgotten, p its share, :math:`H_U` the curvature of its mean loss, H that of all n examples.
-    These are the first and second derivative of the optimum by the weight of the group, at weight -1, that is without
-    it; the paper leaves out the third derivative of the loss, so the error is of third order in p for a quadratic
-    loss. Without damping the bracket is the paper's; the damping is a pull to the present weights that stays when the
-    group goes, and so enters as it does here.
+    These are the first two terms of the Taylor series of the optimum in the weight of the group, at weight -1, that is
+    without it. The third derivative of the loss is left out, so the error is of third order in p for a quadratic loss.
+    Without damping the formula is term by term the paper's, as the documentation of Influenciae quotes it; the damping
+    is a pull to the present weights that stays when the group goes, and so enters as it does here.
 
     What is said of `GroupInfluence` about networks that are not at a minimum holds here too.
 

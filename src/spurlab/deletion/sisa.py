@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
-from spurlab.deletion.retrain import Make
+from spurlab.deletion.retrain import Make, untrained
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, Trained, faster_engine, grouped, train_each, train_group
@@ -50,10 +50,16 @@ class Sisa:
 
     .. math:: p(x) = \frac{1}{S} \sum_{s=1}^{S} p(x; \theta_s), \qquad \theta_s = \mathcal{A}(\text{shard}_s)
 
+    The public code takes the majority of the networks' votes unless told otherwise; the mean of their probabilities, as
+    here, is its other option. One slice is its default.
+
     Deletion trains the networks of those shards anew that held a forgotten example, from the weights on with which they
     began. That is exact: the others have never seen it, and these are the networks that training without it gives.
 
     It is a way of training, not a change to any network: first `train`, then the call. The shards train in lockstep.
+    Called with a network that was trained in another way, it puts in its place what a service that had sharded all the
+    data from the start would hold after the deletion: the same as `train` and then the call, in the time of one
+    `train`, since networks that would be trained twice are trained once.
 
     Cost: one training for all shards together, by each on an S-th of the data; deletion of a few examples, those of as
     many shards. Needs: all retained examples of the shards concerned.
@@ -61,8 +67,10 @@ class Sisa:
     Args:
         recipe: how each network is trained.
         seed: fixes the shards, the initial weights and the order of the examples; the same for deletion as in training.
-        shards: S; more make deletion cheaper and predictions worse. The paper looks at up to 100 and stays near the
-            accuracy of one network up to about 20.
+        make: a new network, by seed, in place of one that was trained in another way; None: a copy of it, every layer
+            reset, see `spurlab.deletion.retrain.untrained`.
+        shards: S; more make deletion cheaper, and leave fewer examples to each network. 5 as in the example of the
+            public code's README.
 
     Source: Bourtoule et al. (2021), Machine unlearning, arXiv:1912.03817, section IV.
 
@@ -77,6 +85,7 @@ class Sisa:
 
     recipe: Recipe
     seed: int = 0
+    make: Make | None = None
     shards: int = 5
 
     def train(self, make: Make, data: Examples, device: torch.device | str = "cpu") -> Sharded:
@@ -90,39 +99,46 @@ class Sisa:
         Raises:
             ValueError: fewer examples than shards, or no shard.
         """
-        if not 1 <= self.shards <= len(data):
-            raise ValueError(f"cannot cut {len(data)} examples into {self.shards} shards: take 1 to {len(data)}.")
-        order = torch.randperm(len(data), generator=rng_for(self.seed, "deletion", "sisa", "shards"))
-        shard_of = torch.empty_like(order)
-        shard_of[order] = torch.arange(len(data)) % self.shards
-        members = [make(self._seed(shard)).to(device) for shard in range(self.shards)]
-        model = Sharded(members, shard_of.to(device), make)
+        model = self._new(make, data, device)
         self._learn(model, data, range(self.shards))
         finite(model)
         return model
 
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         copied = split(model, data, forget).model
-        if not isinstance(copied, Sharded):
-            raise TypeError(
-                f"SISA is a way of training: it can make only a network forget that it has trained, not this "
-                f"{type(model).__name__}. Train one by `Sisa.train`."
-            )
-        if len(copied.shard_of) != len(data):
+        if sharded := isinstance(copied, Sharded):
+            held = copied
+        else:
+            held = self._new(lambda seed: untrained(copied, seed, self.make), data, device_of(copied))
+        if len(held.shard_of) != len(data):
             raise ValueError(
-                f"this network was trained on {len(copied.shard_of)} examples, but these are {len(data)}: give the "
+                f"this network was trained on {len(held.shard_of)} examples, but these are {len(data)}: give the "
                 "training examples, in the same order."
             )
-        if len(copied.members) != self.shards:
-            raise ValueError(f"this network has {len(copied.members)} shards, but `shards` is {self.shards}.")
-        gone = forget.to(copied.shard_of.device)
-        concerned = sorted(set(copied.shard_of[gone].tolist()) - {NOWHERE})
-        copied.shard_of[gone] = NOWHERE
+        if len(held.members) != self.shards:
+            raise ValueError(f"this network has {len(held.members)} shards, but `shards` is {self.shards}.")
+        gone = forget.to(held.shard_of.device)
+        concerned = sorted(set(held.shard_of[gone].tolist()) - {NOWHERE}) if sharded else range(self.shards)
+        held.shard_of[gone] = NOWHERE
         for shard in concerned:
-            if len(copied.rows(shard)) == 0:
+            if len(held.rows(shard)) == 0:
                 raise ValueError(f"all examples of shard {shard} are to be forgotten: train anew with fewer shards.")
-        self._learn(copied, data, concerned)
-        return finite(copied)
+        self._learn(held, data, concerned)
+        return finite(held)
+
+    def _new(self, make: Make, data: Examples, device: torch.device | str) -> Sharded:
+        """Shards that have learnt nothing yet.
+
+        Raises:
+            ValueError: fewer examples than shards, or no shard.
+        """
+        if not 1 <= self.shards <= len(data):
+            raise ValueError(f"cannot cut {len(data)} examples into {self.shards} shards: take 1 to {len(data)}.")
+        order = torch.randperm(len(data), generator=rng_for(self.seed, "deletion", "sisa", "shards"))
+        shard_of = torch.empty_like(order)
+        shard_of[order] = torch.arange(len(data)) % self.shards
+        members = [make(self._seed(shard)).to(device) for shard in range(self.shards)]
+        return Sharded(members, shard_of.to(device), make)
 
     def _seed(self, shard: int) -> int:
         return seed_for(self.seed, "deletion", "sisa", shard)

@@ -29,8 +29,10 @@ class Batch(NamedTuple):
 class Descent:
     """A network that is being fine-tuned: losses go in, steps of the recipe's optimizer come out.
 
-    The optimizer starts anew. Modules whose own parameters are all frozen rest in evaluation mode, so that their batch
-    norm keeps its running numbers too.
+    The optimizer starts anew. Modules that have parameters of their own, all of them frozen, rest in evaluation mode:
+    such a batch norm keeps its running numbers too. Modules without parameters are in training mode with the rest of
+    the network: dropout, and batch norm with ``affine=False``, whose running numbers change also where all around it is
+    frozen.
 
     Args:
         model: changed in place.
@@ -129,8 +131,9 @@ class Descent:
 def fine_tuning(recipe: Recipe, epochs: int, rate: float | None) -> Recipe:
     """The recipe for some epochs at one rate throughout; None: a tenth of its own.
 
-    A tenth is what Jia et al. (2023), arXiv:2304.04934, train on with after pruning: 0.01 by SGD, where training began
-    at 0.1. As a fraction it can be kept where another optimizer trains.
+    A tenth is what the public code of Jia et al. (2023), arXiv:2304.04934, fine-tunes with: 0.01 by SGD, where training
+    began at 0.1. As a fraction it can be kept where another optimizer trains. For methods of other sources it is our
+    transfer; some of these go on at the rate of training, as their docstrings say.
 
     >>> fine_tuning(Recipe(learning_rate=0.01), 5, None).learning_rate
     0.001

@@ -1,20 +1,23 @@
 """What a deletion method does, as a verdict over networks with the tests behind it."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spurlab.stats import equivalent, mean_above, paired_difference, paired_test
+from spurlab.stats import Ratio, equivalent, gap_closed, mean_above, paired_difference, paired_test
 
 VerdictName = Literal[
     "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided"
 ]  # a check ends in one of these
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
+AUC_MARGIN = 0.05  # the smallest difference between two membership AUCs that matters
 LEVEL = 0.05  # of each test
 LEAST = 5  # networks: four that agree could do so by chance, 1 in 16
 
@@ -35,12 +38,36 @@ class Verdict:
         return f"{self.name}: {self.finding}"
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The numbers of m networks before a deletion, after it, and of the oracles of the same seeds: by measure, paired.
+
+    Args:
+        before: ``spurious_score``, ``accuracy``; others are not looked at.
+        after: the same, and ``membership_auc`` if it was measured.
+        oracle: as after.
+    """
+
+    before: Mapping[str, Float[Tensor, " m"]]
+    after: Mapping[str, Float[Tensor, " m"]]
+    oracle: Mapping[str, Float[Tensor, " m"]]
+
+    @property
+    def closed(self) -> Ratio:
+        """The share of the gap between the score before and the oracles' that the method closed."""
+        before, after, oracle = (columns["spurious_score"] for columns in (self.before, self.after, self.oracle))
+        return gap_closed(before, after, oracle)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Whether the method forgets; see `verdict`."""
+        return verdict(self.before, self.after, self.oracle)
+
+
 def verdict(
-    before: Float[Tensor, " m"],
-    after: Float[Tensor, " m1"],
-    oracle: Float[Tensor, " m2"],
-    accuracy_before: Float[Tensor, " m3"],
-    accuracy_after: Float[Tensor, " m4"],
+    before: Mapping[str, Tensor],
+    after: Mapping[str, Tensor],
+    oracle: Mapping[str, Tensor],
 ) -> Verdict:
     """Whether a deletion method forgets, from the numbers of m networks; all tests are paired by seed, at 5 %.
 
@@ -54,40 +81,49 @@ def verdict(
       (one-sided t-test). A fall that is certain but tiny is no partial success.
     - *undecided*: the test accuracy lost is not shown to be less than .05. A network that has collapsed has no score
       either; it did not forget.
-    - *forgets*: the score after and the oracle's are shown to be equivalent, to differ by less than .05 in the mean
-      (two one-sided tests). With the lines above this, a method that does nothing cannot get here.
+    - *partly*: the score after and the oracle's are shown to be equivalent, to differ by less than .05 in the mean (two
+      one-sided tests), but the forgotten examples can still be told: their membership AUC is shown to differ from the
+      oracle's by more than .05 (t-tests, 2.5 % to each side). Above it they are still known; below it they are shunned,
+      which an attacker sees as well.
+    - *forgets*: the scores are shown to be equivalent. With the lines above this, a method that does nothing cannot get
+      here.
     - *partly*: the score after is shown to be above the oracle's and below the score before (one-sided t-tests).
     - *undecided*: none of these. The sentence says whether more networks are needed, or the score fell below the
       oracle's: a network that shuns the pattern can be told from one that never saw it.
 
+    Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass. The distances to the oracles have
+    no part in it, since methods that train on change outputs everywhere, whatever they forget.
+
     Args:
-        before: spurious score of each network before the deletion, in [0, 1].
-        after: of the same networks after it.
-        oracle: of the networks of the same seeds that never saw the planted examples.
-        accuracy_before: test accuracy before, in [0, 1].
-        accuracy_after: test accuracy after.
+        before: of each network before the deletion, ``spurious_score`` and ``accuracy``, in [0, 1].
+        after: of the same networks after it; also ``membership_auc`` if it was measured.
+        oracle: of the networks of the same seeds that never saw the planted examples, as after.
 
     Raises:
-        ValueError: the five differ in length.
+        ValueError: columns that differ in length.
 
     Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15, 657-680 (equivalence).
 
-    >>> before, oracle = torch.tensor([0.81, 0.75, 0.90, 0.84, 0.79]), torch.tensor([0.00, 0.01, 0.00, 0.02, 0.00])
+    >>> score, low = torch.tensor([0.81, 0.75, 0.90, 0.84, 0.79]), torch.tensor([0.00, 0.01, 0.00, 0.02, 0.00])
     >>> accuracy = torch.tensor([0.87, 0.88, 0.87, 0.88, 0.87])
-    >>> print(verdict(before, before - 0.3 * oracle, oracle, accuracy, accuracy))
+    >>> before, after, oracle = ({"spurious_score": s, "accuracy": accuracy} for s in (score, score - 0.3 * low, low))
+    >>> print(verdict(before, after, oracle))
     does not forget: 0.816 after deletion, less than 0.05 below 0.818 before (p < .001);
     the oracles have 0.006 (p < .001)
     """
-    columns = (before, after, oracle, accuracy_before, accuracy_after)
-    if len({len(column) for column in columns}) > 1:
-        raise ValueError(f"all five need one number per network, but they have {[len(column) for column in columns]}.")
+    score_before, score_after, score_oracle = (each["spurious_score"] for each in (before, after, oracle))
+    accuracy_before, accuracy_after = before["accuracy"], after["accuracy"]
+    lengths = [len(each) for each in (score_before, score_after, score_oracle, accuracy_before, accuracy_after)]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"each column needs one number per network, but they have {lengths}.")
     return (
-        _untestable(before, oracle, accuracy_before)
-        or _broken(after, accuracy_before, accuracy_after)
-        or _nothing_to_forget(before, oracle)
-        or _still_there(before, after, oracle)
+        _untestable(score_before, score_oracle, accuracy_before)
+        or _broken(score_after, accuracy_before, accuracy_after)
+        or _nothing_to_forget(score_before, score_oracle)
+        or _still_there(score_before, score_after, score_oracle)
         or _perhaps_broken(accuracy_before, accuracy_after)
-        or _forgotten(before, after, oracle)
+        or _like_oracle(score_after, score_oracle, after.get("membership_auc"), oracle.get("membership_auc"))
+        or _in_between(score_before, score_after, score_oracle)
     )
 
 
@@ -136,11 +172,22 @@ def _perhaps_broken(accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict 
     return Verdict("undecided", f"{lost}: a network that has collapsed has no score either")
 
 
-def _forgotten(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
+def _like_oracle(after: Tensor, oracle: Tensor, auc: Tensor | None, auc_oracle: Tensor | None) -> Verdict | None:
+    like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
+    if like_oracle >= LEVEL:
+        return None
+    what = f"{_mean(after)} after deletion, within {SCORE_MARGIN} of the oracles' {_mean(oracle)} ({_p(like_oracle)})"
+    if auc is not None and auc_oracle is not None:
+        for more, less in ((auc, auc_oracle), (auc_oracle, auc)):
+            if (p := 2 * mean_above(paired_difference(more, less), AUC_MARGIN)) < LEVEL:
+                known = f"membership AUC {_mean(auc)} against the oracles' {_mean(auc_oracle)} ({_p(p)})"
+                return Verdict("partly", f"{what}, but the forgotten can be told: {known}")
+    return Verdict("forgets", what)
+
+
+def _in_between(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
     now, oracles = f"{_mean(after)} after deletion", f"the oracles have {_mean(oracle)}"
     like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
-    if like_oracle < LEVEL:
-        return Verdict("forgets", f"{now}, within {SCORE_MARGIN} of the oracles' {_mean(oracle)} ({_p(like_oracle)})")
     above, below, under = paired_test(after, oracle), paired_test(before, after), paired_test(oracle, after)
     if above < LEVEL and below < LEVEL:
         what = f"{now}, below {_mean(before)} before ({_p(below)}); {oracles} ({_p(above)})"

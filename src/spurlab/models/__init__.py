@@ -6,7 +6,7 @@ from spurlab.models.last_layer import features, features_layer
 from spurlab.models.mlp import mlp
 from spurlab.models.modes import evaluating
 from spurlab.models.resnet import cifar_resnet, resnet
-from spurlab.models.user import check_user_name, is_user_name, user_function
+from spurlab.models.user import check_user_name, is_user_name, source_digest, user_function
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.models.zoo import (
     ARCHITECTURES,
@@ -40,6 +40,7 @@ __all__ = [
     "resnet",
     "seeded",
     "skeleton",
+    "source_digest",
     "user_function",
     "vgg16",
     "vgg_mlp",

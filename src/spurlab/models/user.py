@@ -5,7 +5,11 @@ never from a study file or another file of data; and nothing is imported before 
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import sha256
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,6 +60,28 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
     if not callable(found):
         raise ValueError(f"{kind} {name!r} must be callable, but it is a {type(found).__name__}.")
     return found
+
+
+@cache
+def source_digest(name: str, kind: str) -> str:
+    """A checksum of the module that the name means, as it is when first asked for: another text is another method.
+
+    What it imports is not in it. The packages above the module are imported, the module itself is not.
+
+    Raises:
+        ValueError: there is no such module.
+    """
+    check_user_name(name, kind)
+    place = name.partition(":")[0]
+    try:
+        spec = find_spec(place)
+    except Exception as error:
+        raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be found. {error}") from error
+    if spec is None:
+        raise ValueError(
+            f"{kind} {name!r}: the module {place!r} cannot be found. Install it, or put its folder on PYTHONPATH."
+        )
+    return sha256(Path(spec.origin).read_bytes()).hexdigest()[:16] if spec.has_location and spec.origin else ""
 
 
 def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:

@@ -7,16 +7,14 @@ from typing import cast
 
 import pandas as pd
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 
 from spurlab.deletion import DELETIONS
 from spurlab.deletion.method import NotFiniteError
-from spurlab.deletion.verdict import Verdict, verdict
+from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate, groups
-from spurlab.stats import Estimate, Ratio, gap_closed
+from spurlab.stats import Estimate, Ratio
+from spurlab.studies.study import REFERENCES
 
-REFERENCES = ("none", "oracle")
 NOT_FINITE = NotFiniteError.__name__  # how such a failure begins
 
 
@@ -77,18 +75,23 @@ class Deleted:
         """Test accuracy before less after, paired by seed."""
         return estimate(self.before["accuracy"] - self.rows["accuracy"], DIFFERENCE)
 
+    @cached_property
+    def judged(self) -> Judged:
+        """All measures over the seeds that all three have; NaN after where the result was not finite."""
+        tables = (self.before, self.rows, self.oracle)
+        seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
+        shared = (table.loc[seeds] for table in tables)
+        return Judged(*({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared))
+
     @property
     def closed(self) -> Ratio:
         """The share of the gap to the oracles that was closed."""
-        before, after, oracle = self._paired("spurious_score")
-        return gap_closed(before, after, oracle)
+        return self.judged.closed
 
-    @cached_property
+    @property
     def verdict(self) -> Verdict:
         """Whether the method forgets."""
-        before, after, oracle = self._paired("spurious_score")
-        accuracy_before, accuracy_after, _ = self._paired("accuracy")
-        return verdict(before, after, oracle, accuracy_before, accuracy_after)
+        return self.judged.verdict
 
     def mean(self, measure: str, bounds: tuple[float, float] | None = None) -> Estimate | None:
         """The mean of a measure after deletion; None where it was not taken."""
@@ -97,12 +100,6 @@ class Deleted:
     def oracle_mean(self, measure: str, bounds: tuple[float, float] | None = None) -> Estimate | None:
         """The same of the oracles."""
         return estimate(self.oracle[measure], bounds) if measure in self.oracle else None
-
-    def _paired(self, measure: str) -> tuple[Float64[Tensor, " m"], ...]:
-        """Before, after, oracle, over the seeds that all have; NaN after where the method failed."""
-        tables = (self.before, self.rows, self.oracle)
-        seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
-        return tuple(torch.tensor(table.loc[seeds, measure].to_numpy(float)) for table in tables)
 
 
 def deletions_of(rows: pd.DataFrame) -> list[Deleted]:

@@ -308,6 +308,7 @@ def _deletion(result: StudyResult) -> list[Sheet]:
                 _mean(auc, ".2f"),
                 _mean(each.oracle_mean("membership_auc", SHARE) if auc else None, ".2f"),
                 _mean(each.mean("oracle_distance"), ".2f"),
+                _mean(each.mean("oracle_distance_marked"), ".2f"),
                 _steps(each.rows),
                 _mean(each.mean("time_share"), ".2f"),
             )
@@ -316,12 +317,12 @@ def _deletion(result: StudyResult) -> list[Sheet]:
     place = ("dataset", "networks", "n", "known", "method")
     headings = (
         *(*place, "verdict", "score before", "after", "never saw them", "share of the gap closed", "accuracy lost"),
-        *("accuracy on the forgotten", "membership AUC", "of oracles", "distance to oracles", "relearn steps"),
-        "time / retraining",
+        *("accuracy on the forgotten", "membership AUC", "of oracles", "distance to oracles", "marked"),
+        *("relearn steps", "time / retraining"),
     )
     note = (
-        "mean [95 % interval] over networks; share closed: Fieller's interval; relearn steps: median; time: of one "
-        "network alone, as a share of training it again"
+        "mean [95 % interval] over networks; share closed: Fieller's interval; distance: on clean test images, and on "
+        "marked ones; relearn steps: median; time: of one network alone, as a share of training it again"
     )
     return [
         _slim("What deletion leaves", headings, lines, note),

@@ -16,19 +16,12 @@ import torch
 from torch import nn
 
 from spurlab.data import Dataset
-from spurlab.deletion import (
-    Effect,
-    attempted,
-    deletion_named,
-    effect_of,
-    forget_mask,
-    oracle_margins,
-    retraining_seconds,
-    score_of,
-)
+from spurlab.deletion import Attempt, Bench, attempt, deletion_named, forget_mask, retraining_seconds
+from spurlab.models import build
 from spurlab.patterns import Planted
 from spurlab.studies.grid import Removal, Training
 from spurlab.studies.store import Finished, Request, weights_file
+from spurlab.studies.study import REFERENCES
 from spurlab.studies.task import checked, kept_network, pattern_of, planted
 from spurlab.training import Member, Progress
 
@@ -74,8 +67,8 @@ class DeletionTask:
 
     @property
     def weight(self) -> int:
-        """How much work a step is."""
-        return 1
+        """How much work a step is: about as much as to train a network, as many methods do."""
+        return max(1, self.removals[0].training.setting.recipe.epochs)
 
     def only(self, keys: Container[str]) -> "DeletionTask | None":
         """The part with these keys, or None where there is none."""
@@ -149,77 +142,65 @@ def perform_deletions(
         StoreError: weights are damaged.
     """
     start = time.perf_counter()
-    bench = _Bench(task, checked(task.removals[0].training.setting.dataset, task.data, load))
+    networks = _Networks(task, checked(task.removals[0].training.setting.dataset, task.data, load))
     values, seconds, failures = [], [], []
     for removal, requests in zip(task.removals, task.requests, strict=True):
-        numbers, took, failure = bench.deleted(removal, requests)
+        numbers, took, failure = networks.deleted(removal, requests)
         values.append(tuple(numbers[request.measure] if numbers else math.nan for request in requests))
         seconds.append(took)
         failures.append(failure)
-        progress(Progress(len(values), len(task.removals), time.perf_counter() - start))
+        progress(Progress(task.weight * len(values), task.weight * task.length, time.perf_counter() - start))
     return DeletionOutcome(tuple(values), tuple(seconds), tuple(failures))
 
 
-class _Bench:
-    """One trained network, its training set and its oracles: what all deletions from it share."""
+class _Networks:
+    """The network that a task deletes from and its oracles, as they are in the results folder."""
 
     def __init__(self, task: DeletionTask, data: Dataset) -> None:
         self._task, self._data = task, data
         self._training = training = task.removals[0].training
-        self._planted = planted(data, training)
-        self._pattern = pattern_of(data, training.pattern or "", training.seed)
-        # the oracle of the same seed starts from the same weights: it would seem too near
-        others = [each for each in task.removals[0].compared if each.seed != training.seed]
-        networks = [network for network, diverged in map(self._network, others) if not diverged]
-        margins = [oracle_margins(network, data.test) for network in networks]
-        self._oracles = torch.stack(margins) if margins else torch.zeros(0, len(data.test))
-        before, _ = self._network(training)
-        test = data.test.inputs
-        self._score = score_of(before, test, self._pattern(test), training.target or 0)
-        self._retraining = self._seconds_to_retrain(before)
+        compared = (each for each in task.removals[0].compared if each.seed != training.seed)
+        before, self._diverged = self._network(training)
+        self._bench = Bench(
+            before,
+            planted(data, training),
+            pattern_of(data, training.pattern or "", training.seed),
+            training.target or 0,
+            data.test,
+            [network for network, diverged in map(self._network, compared) if not diverged],
+            training.seed,
+        )
+        self._retraining = self._seconds_to_retrain()
 
     def deleted(self, removal: Removal, requests: Sequence[Request]) -> tuple[dict[str, float], float, str]:
         """The numbers after one deletion (none where it failed), the seconds that it took, and why it failed."""
         network, diverged = self._network(removal.start)
-        if diverged or math.isnan(self._score):
+        if diverged or self._diverged:
             return {}, 0.0, "the network diverged in training"
-        forget = forget_mask(self._planted.positions[: removal.known], len(self._planted))
+        planted = self._bench.planted
+        forget = forget_mask(planted.positions[: removal.known], len(planted))
+        relearn = any(request.measure == "relearn_steps" for request in requests)
+        if removal.method in REFERENCES:
+            effect = self._bench.effect(network, forget, relearn=relearn)
+            tried = Attempt(self._training.seed, self._retraining if removal.start.without else 0.0, effect)
+        else:
+            recipe = self._training.setting.recipe
+            method = deletion_named(removal.method, recipe, self._training.seed, self._make)
+            tried = attempt(method, self._bench, forget, relearn=relearn)
+        if tried.failed or tried.effect is None:
+            log.warning("%s: %s failed. %s", self._task.name, removal.method, tried.failed)
+            return {}, tried.seconds, tried.failed
+        return vars(tried.effect) | {"time_share": tried.seconds / self._retraining}, tried.seconds, ""
 
-        def measured(after: nn.Module) -> Effect:
-            return effect_of(
-                after,
-                self._planted,
-                forget,
-                self._pattern,
-                self._training.target or 0,
-                self._data.test,
-                self._oracles,
-                self._score,
-                self._training.seed,
-                relearn=any(request.measure == "relearn_steps" for request in requests),
-            )
-
-        seconds = {"none": 0.0, "oracle": self._retraining, "retrain": self._retraining}.get(removal.method)
-        if seconds is not None:
-            return self._numbers(measured(network), seconds), seconds, ""
-        seed = self._training.seed
-        method = deletion_named(removal.method, self._training.setting.recipe, seed)
-        examples = self._planted.materialize()  # anew: a method may spoil what it is given
-        effect, seconds = attempted(method, network, examples, forget, seed, measured)
-        if isinstance(effect, Exception):
-            reason = f"{type(effect).__name__}: {effect}"
-            log.warning("%s: %s failed. %s", self._task.name, removal.method, reason)
-            return {}, seconds, reason
-        return self._numbers(effect, seconds), seconds, ""
-
-    def _numbers(self, effect: Effect, seconds: float) -> dict[str, float]:
-        return vars(effect) | {"time_share": seconds / self._retraining}
-
-    def _seconds_to_retrain(self, network: nn.Module) -> float:
+    def _seconds_to_retrain(self) -> float:
         """Of one network alone, in this process, as methods are run: a few steps train it, and are scaled to all."""
-        recipe, data = self._training.setting.recipe, self._planted
+        recipe, data = self._training.setting.recipe, self._bench.planted
         few = Planted.none(data[torch.arange(min(TIMED * recipe.batch_size, len(data)))])
-        return retraining_seconds(network, Member(few, 0), recipe) * len(data) / len(few)
+        fresh = self._make(self._training.seed).to(self._task.device)
+        return retraining_seconds(fresh, Member(few, 0), recipe) * len(data) / len(few)
+
+    def _make(self, seed: int) -> nn.Module:
+        return build(self._training.setting.architecture, self._data.shape, self._data.classes, seed)
 
     def _network(self, training: Training) -> tuple[nn.Module, bool]:
         key = training.key(self._task.data)

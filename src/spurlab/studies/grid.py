@@ -8,13 +8,16 @@ from functools import cached_property
 from itertools import product
 from typing import Any, NamedTuple
 
+from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
-from spurlab.studies.study import Grid, Study
+from spurlab.studies.study import REFERENCES, Grid, Study
 from spurlab.training import Recipe, evenly
 
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
 TRAINING_VERSION = 1
-DELETION_VERSION = 1  # the same for what a method does, and what is measured then
+DELETION_VERSION = 2  # the same for what a method does, and what is measured then
+
+ORACLES = 5  # networks that outputs are compared with: the first seeds, so that more seeds ask for nothing anew
 
 # What a key leaves out. Never change a value here, whatever `Recipe` comes to say: old keys would mean something else.
 # A new setting joins with the value that does what was done before it came.
@@ -116,9 +119,8 @@ class Removal(NamedTuple):
 
     @property
     def start(self) -> Training:
-        """The network that is measured, or from which the method starts; ``retrain`` trains anew, in lockstep."""
-        left_out = {"oracle": self.training.n, "retrain": self.known}
-        return self.training._replace(without=left_out.get(self.method, 0))
+        """The network that is measured, or from which the method starts."""
+        return self.training._replace(without=self.training.n if self.method == "oracle" else 0)
 
     @property
     def compared(self) -> list[Training]:
@@ -126,8 +128,14 @@ class Removal(NamedTuple):
         return [self.training._replace(seed=seed, without=self.training.n) for seed in self.oracles]
 
     def key(self, checksum: str) -> str:
-        """Its name by content, as of a training."""
+        """Its name by content, as of a training; a method of the user's is known by the text of its module too.
+
+        Raises:
+            ValueError: the module of such a method cannot be found.
+        """
         about = f"{DELETION_VERSION}|{self.training.key(checksum)}|{self.method}|{self.known}|{self.oracles}"
+        if is_user_name(self.method):
+            about += f"|{source_digest(self.method, 'deletion method')}"
         return hashlib.sha256(about.encode()).hexdigest()[:20]
 
     def as_json(self) -> dict[str, Any]:
@@ -198,8 +206,8 @@ def _deletions(grid: Grid, n: int) -> Sequence[tuple[Any, ...]]:
         return [()]
     if n == 0:  # nothing to delete: the oracles are the control
         return []
-    methods = dict.fromkeys(("none", "oracle", *grid.deletion))
-    return [(method, known, grid.seed) for method, known in product(methods, grid.known)]
+    methods = dict.fromkeys((*REFERENCES, *grid.deletion))
+    return [(method, known, grid.seed[:ORACLES]) for method, known in product(methods, grid.known)]
 
 
 def trainings_of(cells: Iterable[Cell]) -> list[Training]:

@@ -141,7 +141,8 @@ MEASURES: Mapping[str, Measure] = {
     "parameters": Measure("parameters", "architecture", False, _parameters),
     "forgotten_accuracy": Measure("accuracy on clean versions of the forgotten examples", "deletion", True, None),
     "membership_auc": Measure("membership AUC of the forgotten examples", "deletion", True, None),
-    "oracle_distance": Measure("distance of outputs to the oracles", "deletion", True, None),
+    "oracle_distance": Measure("distance of outputs to the oracles, clean images", "deletion", True, None),
+    "oracle_distance_marked": Measure("distance of outputs to the oracles, marked images", "deletion", True, None),
     "relearn_steps": Measure("steps until the score is back", "deletion", True, None),
     "time_share": Measure("time as a share of retraining", "deletion", True, None),
 }

@@ -93,7 +93,9 @@ def run(
         trainings = _Part(
             work.tasks(workers, free_memory(), folder, device), work.wanted, study.keeps_weights, _epochs(work)
         )
-        deletions = _Part(work.deletion_tasks(folder, device), work.wanted_after_deletion)
+        deletion_tasks = work.deletion_tasks(folder, device)
+        weights = {key: task.weight for task in deletion_tasks for key in task.keys}
+        deletions = _Part(deletion_tasks, work.wanted_after_deletion, work=weights)
         watch = _Watch(store, (trainings, deletions), progress)
         for part in (trainings, deletions):  # what is deleted from must be trained
             while part.missing(store):

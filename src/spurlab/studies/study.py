@@ -61,6 +61,8 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "deletion-curves": ("spurious_score", "accuracy"),
 }
 
+REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them
+
 
 class StudyError(ValueError):
     """A study that cannot be run as it is written."""
@@ -186,7 +188,7 @@ class Grid(BaseModel):
         for name in names:
             if is_user_name(name):
                 check_user_name(name, "deletion method")
-            elif name not in DELETIONS and name not in ("none", "oracle"):
+            elif name not in DELETIONS and name not in REFERENCES:
                 raise ValueError(f"there is no deletion method {name!r}. {nearest(name, list(DELETIONS))}")
         return names
 
