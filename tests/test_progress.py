@@ -30,3 +30,9 @@ def test_a_study_that_waits_for_another_process_says_so(capsys):
 def test_where_nothing_is_trained_nothing_is_said(capsys):
     Lines("table2")(StudyProgress(0, 0, 0.0, 0, 0))
     assert capsys.readouterr().err == ""
+
+
+def test_deletions_are_named(capsys):
+    lines = Lines("deletion")
+    lines(StudyProgress(done=0, total=20, seconds=0.0, networks=5, of=25, deletions=True))
+    assert capsys.readouterr().err == "deletion: making 20 of 25 networks and deletions ...\n"

@@ -68,9 +68,13 @@ class Lines:
         if self.last is None:
             self.last = self.clock()
             left = now.of - now.networks
-            what = f"training {left} of {now.of} networks ..." if left else f"all {now.of} networks are here already"
+            begin = "making" if now.deletions else "training"
             if now.of:
-                self._say(what)
+                self._say(
+                    f"{begin} {left} of {now.of} {_what(now)} ..."
+                    if left
+                    else f"all {now.of} {_what(now)} are here already"
+                )
         elif self.clock() - self.last >= BETWEEN_LINES:
             self.last = self.clock()
             self._say(_state(now))
@@ -81,6 +85,10 @@ class Lines:
 
 def _state(now: StudyProgress) -> str:
     if now.waiting:
-        return f"waiting for another process to finish {now.waiting} networks"
+        return f"waiting for another process to finish {now.waiting} {_what(now)}"
     left = "" if now.seconds_left == float("inf") else f", {duration(now.seconds_left)} left"
-    return f"{now.networks}/{now.of} networks{left}"
+    return f"{now.networks}/{now.of} {_what(now)}{left}"
+
+
+def _what(now: StudyProgress) -> str:
+    return "networks and deletions" if now.deletions else "networks"

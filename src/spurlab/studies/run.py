@@ -25,7 +25,7 @@ POLL = 1.0  # seconds between looks at what another process is training
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a study has come, counted in epochs of one network; a deletion counts as one.
+    """How far a study has come, counted in epochs of one network; a deletion counts as a whole training.
 
     Args:
         done: model-epochs of this call, finished or under way.
@@ -35,6 +35,7 @@ class StudyProgress:
         of: how many the study needs.
         running: the tasks under way, each with its steps (epochs, deletions) done and their number.
         waiting: how many networks another process is working on.
+        deletions: whether some of the networks are made by deletion.
     """
 
     done: int
@@ -44,6 +45,7 @@ class StudyProgress:
     of: int
     running: tuple[tuple[str, int, int], ...] = ()
     waiting: int = 0
+    deletions: bool = False
 
     @property
     def seconds_left(self) -> float:
@@ -229,5 +231,6 @@ class _Watch:
                 self._of,
                 running,
                 waiting,
+                bool(self._parts[-1].wanted),
             )
         )
