@@ -14,7 +14,8 @@ Both take turns, so that the drift of a virtual machine meets both. The network 
 
 Oracles: ten networks, five that learn the pattern and their five oracles, as `spurlab.deletion.prepare` trains them: by
 `fit` in lockstep, in as many processes as there are cores, their start included. Against one network after the other in
-the plain way, a DataLoader in this process over single examples, which is timed for an epoch and scaled.
+the plain way of `benchmarks/training.py`, a DataLoader over single examples with 4 workers (and with none), which is
+timed for an epoch and scaled.
 """
 
 import argparse
@@ -146,14 +147,16 @@ def measure_oracles(plan: Plan) -> dict[str, Any]:
     planted = [plant(base, make_pattern("R3", base.shape, seed), 0, FORGET, seed) for seed in range(5)]
     members = [Member(each, seed) for seed, each in enumerate(planted)]
     members += [Member(each.without(each.mask), seed) for seed, each in enumerate(planted)]
-    lockstep, plain = [], []
+    lockstep: list[float] = []
+    plain: dict[int, list[float]] = {4: [], 0: []}
     for turn in range(plan.rounds):
         print(f"round {turn + 1} of {plan.rounds}: oracles", file=sys.stderr)
         start = time.perf_counter()
         fit("mlp", members, RECIPE.but(epochs=plan.epochs, milestones=()), classes=CLASSES)
         lockstep.append(time.perf_counter() - start)
-        plain.append(time_loader(base, 0, plan.steps) * plan.epochs * len(members))
-    return {"lockstep": lockstep, "plain": plain}
+        for workers, seconds in plain.items():
+            seconds.append(time_loader(base, workers, plan.steps) * plan.epochs * len(members))
+    return {"lockstep": lockstep, "workers": plain[4], "in process": plain[0]}
 
 
 # Machine and output
@@ -172,7 +175,8 @@ def goals_of(found: dict[str, Any]) -> list[Goal]:
         faster("example by example, as the public code / group influence", influence["public"], influence["fast"], 50),
         faster("example by example, one repetition / group influence", influence["each"], influence["fast"], 50),
         Goal("peak of the process that deletes, GB", peak, peak, peak, 2.0, at_most=True),
-        faster("oracles one by one, plain / in lockstep", oracles["plain"], oracles["lockstep"], 4),
+        faster("oracles one by one, 4 workers / in lockstep", oracles["workers"], oracles["lockstep"], 4),
+        faster("oracles one by one, in process / in lockstep", oracles["in process"], oracles["lockstep"], 4),
     ]
 
 
@@ -210,7 +214,8 @@ def show(console: Console, found: dict[str, Any], goals: list[Goal], plan: Plan)
         (f"... example by example, batch 1, {REPETITIONS} repetitions (public code); {scaled}", influence["public"]),
         (f"... example by example, batch 1, one repetition; {scaled}", influence["each"]),
         (f"train 5 networks and 5 oracles, {plan.epochs} epochs, lockstep", oracles["lockstep"]),
-        (f"... one by one, DataLoader; scaled from {plan.steps} steps", oracles["plain"]),
+        (f"... one by one, DataLoader with 4 workers; scaled from {plan.steps} steps", oracles["workers"]),
+        (f"... one by one, DataLoader in process; scaled from {plan.steps} steps", oracles["in process"]),
     )
     table = Table(title=f"{EXAMPLES:,} examples, MLP, {influence['data']}")
     table.add_column("way")

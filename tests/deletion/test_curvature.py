@@ -212,6 +212,7 @@ def frozen(net):
 NETS = {
     "perceptron": lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(), nn.Linear(5, 3, bias=False)).double(),
     "frozen": lambda: frozen(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 3)).double()),
+    "in place": lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)).double(),
     "twice": Twice,
     "convolution": lambda: nn.Sequential(
         nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.Flatten(), nn.Linear(4, 3)

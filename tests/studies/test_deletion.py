@@ -9,6 +9,7 @@ import torch
 from spurlab.deletion import DELETIONS, Bench, deletion_named, forget_mask
 from spurlab.deletion.table import Entry
 from spurlab.metrics import accuracy, spurious_score
+from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
 from spurlab.studies.grid import Removal, Training
@@ -128,7 +129,7 @@ def test_every_row_says_what_was_deleted(result):
     took = rows[(rows["measure"] == "time_share")].groupby("deletion")["value"]
     assert took.max()["none"] == 0
     assert took.min()["oracle"] == took.max()["oracle"] == 1
-    assert took.min()["retrain"] > 0.2
+    assert took.min()["retrain"] > 0
 
 
 def test_nothing_is_done_twice(small, folder, result, monkeypatch):
@@ -250,6 +251,27 @@ def test_a_method_of_ones_own_comes_from_the_command_line_alone(tmp_path, small,
         other = rows[(rows["measure"] == measure) & (rows["deletion"] == "none")]["value"].tolist()
         assert one == other
         assert not any(map(math.isnan, one))
+
+
+def test_another_text_is_another_method(tmp_path, monkeypatch):
+    """What was measured of the old one is not taken for the new one's; a module that is not there is told."""
+    monkeypatch.syspath_prepend(tmp_path)
+    removal = next(cell.removal for cell in cells_of(study_of("deletion=edited:forget")) if ":" in cell.deletion)
+    keys = []
+    for body in ("model", "None"):
+        (tmp_path / "edited.py").write_text(f"def forget(model, data, forget):\n    return {body}\n")
+        source_digest.cache_clear()  # as in the next process
+        keys.append(removal.key("data"))
+    assert keys[0] != keys[1] == removal.key("data")
+    with pytest.raises(ValueError, match=r"the module 'gone' cannot be found\. Install it, or put its folder on"):
+        removal._replace(method="gone:forget").key("data")
+
+
+def test_more_seeds_ask_for_no_deletion_again():
+    """Outputs are compared with the oracles of the first five seeds."""
+    few, more = ({cell.removal for cell in cells_of(study_of(f"seed={list(range(count))}"))} for count in (5, 8))
+    assert few < more
+    assert all(removal.oracles == (0, 1, 2, 3, 4) for removal in more)
 
 
 def test_results_are_read_back(folder, result):
