@@ -11,7 +11,8 @@ install_import_hook("spurlab", "beartype.beartype")  # before the first import o
 
 from spurlab.data import DataNotFoundError, load, places  # noqa: E402
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# of several test processes each has a core of its own
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -355,21 +355,16 @@ def plan_study(
     """
     from dataclasses import asdict
 
-    from spurlab.progress import waiting
-    from spurlab.studies import plan
+    from spurlab.studies import Plan, plan
 
     _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
-    with waiting("training a few steps of each kind" if time_ else ""):
-        found = plan(
-            what,
-            folder,
-            executor=executor,
-            workers=workers,
-            device=device,
-            load=_loader(offline),
-            calibrate=time_,
-        )
+
+    def planned(calibrate: bool) -> Plan:
+        given: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": _loader(offline)}
+        return plan(what, folder, calibrate=calibrate, **given)
+
+    found = planned(calibrate=time_ and as_json)
     if as_json:
         _print_json({"study": what.name, "profile": what.profile, "out": str(folder)} | asdict(found))
         return
@@ -384,10 +379,13 @@ def plan_study(
     print(f"  {found.done:,} done in {folder}{again}, {found.to_do:,} to do{groups}")
     if found.deletions:
         print(f"  {found.deletions:,} deletions from them, {found.deletions_to_do:,} to do (not in the time below)")
-    if found.seconds is not None and found.memory is not None and found.groups:
+    if time_ and found.groups:  # the counts stand there meanwhile
         from spurlab.report import duration
 
-        print(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
+        sys.stdout.flush()
+        print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)
+        found = planned(calibrate=True)
+        print(f"  about {duration(found.seconds or 0)}, {(found.memory or 0) / 1e9:.1f} GB of memory")
 
 
 @app.command("claims")

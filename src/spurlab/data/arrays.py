@@ -89,7 +89,8 @@ def _arrays(file: Path) -> tuple[dict[str, np.ndarray], str]:
     except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
         what = f"key {key!r} cannot be read" if key else "it is no .npz file, or damaged"
         advice = "Write it again with numpy.savez; arrays of Python objects are not read, since that can run any code."
-        raise DamagedDataError(f"{file}: {what} ({error}).", advice) from error
+        why = "" if "allow_pickle" in str(error) else f" ({error})"  # numpy advises what must not be done
+        raise DamagedDataError(f"{file}: {what}{why}.", advice) from error
 
 
 def _check_keys(keys: Sequence[str] | None, file: Path) -> None:

@@ -109,6 +109,7 @@ def prepare(
     seeds: Sequence[int] = range(5),
     how: How = "replace",
     workers: int | None = None,
+    device: str = "cpu",
     progress: Told = lambda *_: None,
 ) -> Prepared:
     """Train networks with a planted pattern and, from the same initial weights, their oracles without it, in lockstep.
@@ -127,6 +128,7 @@ def prepare(
         seeds: of the networks, which fix everything else about them; five or more for a verdict.
         how: ``replace`` or ``append``, as in `plant`.
         workers: as `fit` takes it.
+        device: where to train, and then to delete and measure.
         progress: told what is under way, how much of it is done, of how much.
 
     Raises:
@@ -152,7 +154,15 @@ def prepare(
     def advance(now: Progress) -> None:
         progress("training", now.done, now.total)
 
-    both = fit(architecture, members + references, recipe, classes=data.classes, workers=workers, progress=advance)
+    both = fit(
+        architecture,
+        members + references,
+        recipe,
+        classes=data.classes,
+        workers=workers,
+        device=device,
+        progress=advance,
+    )
     rows = torch.arange(len(both))
     originals, oracles = both[rows[: len(seeds)]], both[rows[len(seeds) :]]
     progress("timing one retraining", 0, 1)
@@ -161,7 +171,7 @@ def prepare(
         if isinstance(architecture, str)
         else partial(seeded, architecture)
     )
-    seconds = retraining_seconds(make(seeds[0]), references[0], recipe)
+    seconds = retraining_seconds(make(seeds[0]).to(device), references[0], recipe)
     return Prepared(data, recipe, target, patterns, planted, originals, oracles, seconds, make)
 
 
@@ -364,7 +374,7 @@ def check(
         data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
         share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
         progress: told what is under way, how much of it is done, of how much.
-        settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers.
+        settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers, device.
 
     Raises:
         ValueError: an unknown name, a share outside (0, 1], or what `prepare` refuses.

@@ -58,7 +58,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
             raise ValueError(f"{kind} {name!r}: the module {place!r} has no {attribute!r}.")
         found = getattr(found, part)
     if not callable(found):
-        raise ValueError(f"{kind} {name!r} must be callable, but it is a {type(found).__name__}.")
+        raise ValueError(f"{kind} {name!r} must be callable, but its type is {type(found).__name__}.")
     return found
 
 
@@ -106,7 +106,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     except Exception as error:
         raise ValueError(f"architecture {name!r}: {call} failed. {type(error).__name__}: {error}") from error
     if not isinstance(network, nn.Module):
-        raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave a {type(network).__name__}.")
+        raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     _try(network, name, shape, classes)
     return network
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
-from spurlab.models import build
+from spurlab.models import build, is_user_name
 from spurlab.patterns import Pattern, Planted, make_pattern, plant
 from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Seen
@@ -214,17 +214,30 @@ def _trained(
     data: Dataset,
     progress: Callable[[Progress], None],
 ) -> Ensemble:
-    """The members of one group, in this process."""
-    return fit(
-        task.trainings[0].setting.architecture,
-        members,
-        recipes,
-        classes=data.classes,
-        group_size=len(members),
-        workers=0,
-        device=task.device,
-        progress=progress,
-    )
+    """The members of one group, in this process.
+
+    Raises:
+        StudyError: a network of the user's fails in training.
+    """
+    architecture = task.trainings[0].setting.architecture
+    try:
+        return fit(
+            architecture,
+            members,
+            recipes,
+            classes=data.classes,
+            group_size=len(members),
+            workers=0,
+            device=task.device,
+            progress=progress,
+        )
+    except Exception as error:
+        if not is_user_name(architecture):
+            raise
+        raise StudyError(
+            f"architecture {architecture!r}: the network fails in training. {type(error).__name__}: {error} (--debug "
+            "shows where)"
+        ) from error
 
 
 def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterator[tuple[float, ...]]:

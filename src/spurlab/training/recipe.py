@@ -79,21 +79,25 @@ class Recipe:
         for name, names in CHOICES.items():
             if getattr(self, name) not in (allowed := get_args(names)):
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
-        wrong = {
-            "learning_rate": not (0 < self.learning_rate < math.inf),
-            "momentum": not 0 <= self.momentum < 1,
-            "weight_decay": not (0 <= self.weight_decay < math.inf),
-            "batch_size": self.batch_size < 1,
-            "epochs": self.epochs < 0,
-            "milestones": list(self.milestones) != sorted(set(self.milestones)) or any(m < 1 for m in self.milestones),
-            "decay": not 0 < self.decay <= 1,
-            "input_noise": not (0 <= self.input_noise < math.inf),
-            "clip_norm": self.clip_norm is not None and not self.clip_norm > 0,
-            "clip_value": self.clip_value is not None and not self.clip_value > 0,
+        milestones = list(self.milestones)
+        ranges = {
+            "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+            "momentum": (0 <= self.momentum < 1, "0 or more, and below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "epochs": (self.epochs >= 0, "0 or more"),
+            "milestones": (
+                milestones == sorted(set(milestones)) and all(each >= 1 for each in milestones),
+                "rising epochs from 1 on",
+            ),
+            "decay": (0 < self.decay <= 1, "above 0, and 1 at most"),
+            "input_noise": (0 <= self.input_noise < math.inf, "0 or more"),
+            "clip_norm": (self.clip_norm is None or self.clip_norm > 0, "above 0, or none"),
+            "clip_value": (self.clip_value is None or self.clip_value > 0, "above 0, or none"),
         }
-        for name, is_wrong in wrong.items():
-            if is_wrong:
-                raise ValueError(f"`{name}` of a recipe cannot be {getattr(self, name)!r}.")
+        for name, (is_right, range_) in ranges.items():
+            if not is_right:
+                raise ValueError(f"`{name}` of a recipe must be {range_}, but it is {getattr(self, name)!r}.")
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":

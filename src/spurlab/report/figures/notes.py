@@ -48,11 +48,7 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
         words.append(many if seeds > 1 else "One network for each point: no intervals.")
     if count:
         words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
-        sizes = [
-            f"{about.sizes[0]:,} of {about.title}"
-            for name in dict.fromkeys(rows["dataset"])
-            if (about := known(str(name))) and about.sizes
-        ]
+        sizes = [size for name in dict.fromkeys(rows["dataset"]) if (size := _size(str(name)))]
         words += [f"Training images: {', '.join(sizes)}."] if sizes else []
         targets = rows.loc[rows["n"] > 0, "target"].unique()
         words += [f"Target {targets[0]} alone."] if len(targets) == 1 else []
@@ -61,9 +57,25 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
     return " ".join(words)
 
 
+def _size(dataset: str) -> str:
+    """How many training images a data set has, and of how many if it is a part; "" where it is not known.
+
+    >>> _size("fashion-mnist"), _size("cifar10@10000")
+    ('60,000 of Fashion-MNIST', '10,000 of the 50,000 of CIFAR-10')
+    """
+    name, kept, _ = dataset.partition("@")
+    about, whole = known(dataset), known(name)
+    if about is None or whole is None or not about.sizes or not whole.sizes:
+        return ""
+    part = f"{about.sizes[0]:,} of the " if kept else ""
+    return f"{part}{whole.sizes[0]:,} of {whole.title}"
+
+
 def _training(result: StudyResult) -> str:
-    """Epochs and profile of the networks."""
+    """Epochs, precision and profile of the networks."""
     epochs = sorted({int(each) for each in result.rows["epochs"].dropna()}) if "epochs" in result.rows else []
     spans = f", {' or '.join(str(each) for each in epochs)} epoch{'' if epochs == [1] else 's'}" if epochs else ""
+    precisions = set(result.rows["precision"].dropna()) - {"float32"} if "precision" in result.rows else set()
+    spans += f", {' or '.join(sorted(precisions))} products" if precisions else ""
     profile = result.study.profile
     return f"{spans}, profile {profile}" if profile else spans

@@ -6,6 +6,7 @@ import torch
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, Evidence, Seeds, Settings, base_name
+from spurlab.studies.claims.figure2 import WHOLE
 from spurlab.studies.claims.judge import SCORE_MARGIN, Question, best_of, missing, unchanged
 
 # as the public code computes them, which is what the paper's figure shows; and done right, which it does not claim
@@ -29,7 +30,9 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             )
             candidates = [found for settings, same in rows.recipes() for found in _part(where, settings, same, method)]
             counts = of_paper and dataset in PAPER_DATASETS
-            absent = missing(where, "scores before and after deletion", f"fig6-deletion on {dataset}")
+            absent = missing(
+                where, "scores before and after deletion", f"fig6-deletion{' ' + WHOLE if dataset == 'cifar10' else ''}"
+            )
             yield from best_of(candidates, of_paper=counts, absent=absent if counts else None)
 
 

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 
 from spurlab.studies.claims.evidence import Evidence, base_name
+from spurlab.studies.claims.figure2 import WHOLE
 
-FIGURE3 = {"mnist": "fig3-mnist", "fashion-mnist": "fig3-fashion", "cifar10": "fig3-cifar10"}
+FIGURE3 = {
+    dataset: f"{study} {WHOLE}"
+    for dataset, study in {"mnist": "fig3-mnist", "fashion-mnist": "fig3-fashion", "cifar10": "fig3-cifar10"}.items()
+}
 # on CIFAR-10 the paper trains with SGD, at the rate at which each network converges
 RATES = {"resnet20": 0.1, "resnet32": 0.1, "resnet110": 0.1, "vgg16": 0.01}
 RATE = 0.1  # of a network that the paper does not have
