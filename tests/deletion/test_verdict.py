@@ -15,13 +15,15 @@ ACCURACY = torch.tensor([0.87, 0.88, 0.87, 0.88, 0.87])
 NOISE = torch.tensor([0.01, -0.01, 0.00, 0.01, -0.02])
 
 
-def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after=ACCURACY, aucs=()):
+def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after=ACCURACY, aucs=(), **distances):
     columns = [
         {"spurious_score": score, "accuracy": right}
         for score, right in ((before, accuracy), (after, accuracy_after), (oracle, accuracy))
     ]
     for place, auc in zip((1, 2), aucs, strict=False):
         columns[place]["membership_auc"] = auc
+    for name, both in distances.items():
+        columns[1][name], columns[2][name] = both
     return verdict(*columns)
 
 
@@ -33,12 +35,12 @@ def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after
         (BEFORE, "does not forget", "less than 0.05 below 0.818 before (p < .001); the oracles have 0.006 (p < .001)"),
         (BEFORE - 0.001, "does not forget", "less than 0.05 below 0.818 before"),
         (BEFORE + 0.1 - NOISE, "does not forget", "0.920 after deletion"),
-        (BEFORE + 10 * NOISE, "undecided", "neither shown to be below 0.818 before"),
+        (BEFORE + 10 * NOISE, "undecided", "neither shown to be more than 0.05 below 0.818 before"),
         (torch.tensor([0.8, 0.2, 0.9, 0.3, 0.75]), "undecided", "take more networks"),
         (
             BEFORE / 2,
             "partly",
-            "0.409 after deletion, below 0.818 before (p < .001); the oracles have 0.006 (p < .001)",
+            "0.409 after deletion, more than 0.05 below 0.818 before (p < .001); the oracles have 0.006 (p < .001)",
         ),
         (torch.tensor([0.0, 0.4, 0.0, 0.1, 0.0]), "undecided", "take more networks"),
     ],
@@ -103,8 +105,32 @@ def test_below_the_oracles_is_not_like_the_oracles():
 def test_who_forgets_the_pattern_may_still_know_the_examples(auc, auc_oracle, name):
     got = judge(ORACLE, aucs=(auc, auc_oracle))
     assert got.name == name
-    assert ("the forgotten can be told: membership AUC" in got.finding) == (name == "partly")
+    assert ("it can be told from them: membership AUC" in got.finding) == (name == "partly")
+    assert ("not measured: membership AUC, distance" in got.finding) == bool(auc.isnan().any())
     assert judge(BEFORE, aucs=(auc, auc_oracle)).name == "does not forget"
+
+
+@pytest.mark.parametrize("kind", ["oracle_distance", "oracle_distance_marked"])
+def test_who_is_far_from_the_oracles_is_no_oracle(kind):
+    """A network that is hardly sure of anything has no score, and all its accuracy: 5 log-odds away it is no oracle."""
+    assert judge(ORACLE, **{kind: (0.9 + NOISE, NOISE)}).name == "forgets"
+    far = judge(ORACLE, **{kind: (5 + NOISE, NOISE)})
+    assert far.name == "partly"
+    assert "distance" in far.finding
+    assert "4.998, the oracles' -0.002 (p < .001)" in far.finding
+
+
+def test_a_fall_below_the_margin_is_no_partial_success():
+    """.03 is certain, but does not matter: it does not forget; of .05 in truth neither is shown."""
+    assert judge(BEFORE - 0.03 + NOISE / 10).name == "does not forget"
+    assert judge(BEFORE - 0.05 + NOISE).name == "undecided"
+    assert judge(BEFORE - 0.08 + NOISE / 10).name == "partly"
+
+
+def test_how_many_networks_it_takes_is_said():
+    """Differences 0, .4, 0, .1, 0 have a standard error of .077, so (2 * .077 / .05)^2 * 5 = 48."""
+    got = judge(ORACLE + torch.tensor([0.0, 0.4, 0.0, 0.1, 0.0]))
+    assert "take more networks (about 48 narrow it to +-0.05)" in got.finding
 
 
 def test_four_networks_are_too_few():

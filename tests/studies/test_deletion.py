@@ -1,7 +1,9 @@
 """Studies of deletion: what is trained for them, what a method's numbers are, and that a failing one ends nothing."""
 
+import json
 import math
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from spurlab.studies.grid import Removal, Training
 from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
 from spurlab.studies.task import kept_network
+from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
 MEASURED = [name for name in EFFECTS if name != "relearn_steps"]  # which takes long, and has tests of its own
@@ -276,3 +279,50 @@ def test_more_seeds_ask_for_no_deletion_again():
 
 def test_results_are_read_back(folder, result):
     assert all(each.rows["deletion"].notna().all() for each in results_in(folder))
+
+
+def test_what_failed_is_tried_again(small, copied, monkeypatch):
+    """Say, memory was short. What was not finite is a result, and stays."""
+
+    def rows_with(moody, hot):
+        monkeypatch.setitem(DELETIONS, "moody", Entry("moody", lambda *_: moody))
+        monkeypatch.setitem(DELETIONS, "hot", Entry("hot", lambda *_: hot))
+        asked = study_of('deletion=["moody", "hot"]', "known=1.0")
+        rows = run(asked, copied, workers=0, load=lambda name: small).rows
+        return rows.drop_duplicates(["deletion", "seed"]).groupby("deletion")["failed"].agg(lambda why: why.count())
+
+    def infinite(model, data, forget):
+        next(model.parameters()).data.fill_(math.inf)
+        return model
+
+    def same(model, data, forget):
+        return model
+
+    first = rows_with(Broken(), infinite)
+    assert (first["moody"], first["hot"]) == (3, 3)
+    again = rows_with(same, same)
+    assert (again["moody"], again["hot"]) == (0, 3)
+
+
+def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
+    methods = list(DELETIONS)[:10]
+    study = study_of(f"deletion={json.dumps(methods)}")
+    work = work_of(study, {"fashion-mini": small})
+    removals = list(work.removals)
+    other = [removal._replace(oracles=(5, 6)) for removal in removals[:3]]
+    both = replace(work, removals=dict.fromkeys([*removals, *other], ()))
+    tasks = both.deletion_tasks(tmp_path)
+    done = [removal for task in tasks for removal in task.removals]
+    assert len(done) == len(set(done)) == len(removals) + 3
+    assert set(done) == {*removals, *other}
+    for task in tasks:
+        assert len(task.removals) <= 8
+        assert len({(removal.training, removal.oracles) for removal in task.removals}) == 1
+
+
+def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, small, monkeypatch):
+    (tmp_path / "halfway.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"'halfway:forget': the module 'halfway' cannot be imported\."):
+        run(study_of("deletion=halfway:forget"), tmp_path / "out", workers=0, load=lambda name: small)
+    assert not (tmp_path / "out").exists()

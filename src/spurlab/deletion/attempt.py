@@ -4,6 +4,8 @@ import copy
 import math
 import time
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 import torch
 from jaxtyping import Bool
@@ -69,7 +71,8 @@ def clock(device: torch.device) -> float:
 def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> float:
     """How long it takes to train one network alone in this process; one epoch is tried, and trains `fresh` where it is.
 
-    NaN for a recipe without epochs. The first step is left out where there are others: PyTorch then still loads code.
+    The median step counts, times the steps: other work on the machine makes some steps longer, and in the first PyTorch
+    still loads code. NaN for a recipe without epochs.
     """
     if recipe.epochs == 0:
         return math.nan
@@ -82,6 +85,5 @@ def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> floa
         device=device,
         after_step=lambda _: moments.append(clock(device)),
     )
-    steps = len(moments) - 1
-    start = 1 if steps > 1 else 0
-    return (moments[-1] - moments[start]) / (steps - start) * steps * recipe.epochs
+    steps = [end - start for start, end in pairwise(moments)]
+    return median(steps) * len(steps) * recipe.epochs

@@ -75,6 +75,11 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
     with evaluating(model), torch.inference_mode():
         outputs = model(data.inputs[:1].to(device_of(model)))
     top = int(data.labels.max())
+    if not isinstance(outputs, Tensor):
+        raise ValueError(
+            f"for one example this {type(model).__name__} gives {type(outputs).__name__}, but it must give a tensor of "
+            "one logit for each class."
+        )
     if outputs.ndim != 2 or outputs.shape[1] <= top:
         raise ValueError(
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "

@@ -17,9 +17,24 @@ VerdictName = Literal[
 ]  # a check ends in one of these
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
-AUC_MARGIN = 0.05  # the smallest difference between two membership AUCs that matters
 LEVEL = 0.05  # of each test
 LEAST = 5  # networks: four that agree could do so by chance, 1 in 16
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What tells a network from an oracle, beside the score."""
+
+    title: str
+    margin: float  # the smallest difference that matters
+    both_ways: bool
+
+
+TELLING = {
+    "membership_auc": Telling("membership AUC", 0.05, both_ways=True),
+    "oracle_distance": Telling("distance to the oracles", 1.0, both_ways=False),
+    "oracle_distance_marked": Telling("distance on marked images", 1.0, both_ways=False),
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class Judged:
 
     Args:
         before: ``spurious_score``, ``accuracy``; others are not looked at.
-        after: the same, and ``membership_auc`` if it was measured.
+        after: the same, and of the others those that `verdict` names, as far as they were measured.
         oracle: as after.
     """
 
@@ -82,21 +97,24 @@ def verdict(
     - *undecided*: the test accuracy lost is not shown to be less than .05. A network that has collapsed has no score
       either; it did not forget.
     - *partly*: the score after and the oracle's are shown to be equivalent, to differ by less than .05 in the mean (two
-      one-sided tests), but the forgotten examples can still be told: their membership AUC is shown to differ from the
-      oracle's by more than .05 (t-tests, 2.5 % to each side). Above it they are still known; below it they are shunned,
-      which an attacker sees as well.
+      one-sided tests), but the network can be told from an oracle (t-tests). Either the membership AUC of the forgotten
+      examples is shown to differ from the oracle's by more than .05 (2.5 % to each side): above it they are still
+      known, below it they are shunned, which an attacker sees as well. Or the outputs on clean or on marked test
+      examples are shown to be more than 1 log-odds farther from the oracles than the oracle's own. So a network that
+      has lost its confidence, and with it every score, does not pass.
     - *forgets*: the scores are shown to be equivalent. With the lines above this, a method that does nothing cannot get
       here.
-    - *partly*: the score after is shown to be above the oracle's and below the score before (one-sided t-tests).
+    - *partly*: the score after is shown to be above the oracle's, and more than .05 below the score before (one-sided
+      t-tests).
     - *undecided*: none of these. The sentence says whether more networks are needed, or the score fell below the
       oracle's: a network that shuns the pattern can be told from one that never saw it.
 
-    Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass. The distances to the oracles have
-    no part in it, since methods that train on change outputs everywhere, whatever they forget.
+    Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass.
 
     Args:
         before: of each network before the deletion, ``spurious_score`` and ``accuracy``, in [0, 1].
-        after: of the same networks after it; also ``membership_auc`` if it was measured.
+        after: of the same networks after it; also ``membership_auc``, ``oracle_distance`` and
+            ``oracle_distance_marked`` as far as they were measured.
         oracle: of the networks of the same seeds that never saw the planted examples, as after.
 
     Raises:
@@ -122,7 +140,7 @@ def verdict(
         or _nothing_to_forget(score_before, score_oracle)
         or _still_there(score_before, score_after, score_oracle)
         or _perhaps_broken(accuracy_before, accuracy_after)
-        or _like_oracle(score_after, score_oracle, after.get("membership_auc"), oracle.get("membership_auc"))
+        or _like_oracle(after, oracle)
         or _in_between(score_before, score_after, score_oracle)
     )
 
@@ -172,37 +190,61 @@ def _perhaps_broken(accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict 
     return Verdict("undecided", f"{lost}: a network that has collapsed has no score either")
 
 
-def _like_oracle(after: Tensor, oracle: Tensor, auc: Tensor | None, auc_oracle: Tensor | None) -> Verdict | None:
-    like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
-    if like_oracle >= LEVEL:
+def _like_oracle(after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict | None:
+    now, theirs = after["spurious_score"], oracle["spurious_score"]
+    if (p := equivalent(paired_difference(now, theirs), SCORE_MARGIN)) >= LEVEL:
         return None
-    what = f"{_mean(after)} after deletion, within {SCORE_MARGIN} of the oracles' {_mean(oracle)} ({_p(like_oracle)})"
-    if auc is not None and auc_oracle is not None:
-        for more, less in ((auc, auc_oracle), (auc_oracle, auc)):
-            if (p := 2 * mean_above(paired_difference(more, less), AUC_MARGIN)) < LEVEL:
-                known = f"membership AUC {_mean(auc)} against the oracles' {_mean(auc_oracle)} ({_p(p)})"
-                return Verdict("partly", f"{what}, but the forgotten can be told: {known}")
+    what = f"{_mean(now)} after deletion, within {SCORE_MARGIN} of the oracles' {_mean(theirs)} ({_p(p)})"
+    told = {name: found for name in TELLING if (found := _told_apart(name, after, oracle)) is not None}
+    for name, apart in told.items():
+        if apart < LEVEL:
+            sides = f"{_mean(after[name])}, the oracles' {_mean(oracle[name])} ({_p(apart)})"
+            return Verdict("partly", f"{what}, but it can be told from them: {TELLING[name].title} {sides}")
+    if missing := [each.title for name, each in TELLING.items() if name not in told]:
+        what += f"; not measured: {', '.join(missing)}"
     return Verdict("forgets", what)
+
+
+def _told_apart(name: str, after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> float | None:
+    """p-value that networks after deletion differ from oracles by more than the margin; None where it is not known."""
+    if name not in after or name not in oracle or _not_finite(after[name], oracle[name]):
+        return None
+    margin, both_ways = TELLING[name].margin, TELLING[name].both_ways
+    more, less = paired_difference(after[name], oracle[name]), paired_difference(oracle[name], after[name])
+    above = mean_above(more, margin)
+    return min(1.0, 2 * above, 2 * mean_above(less, margin)) if both_ways else above
 
 
 def _in_between(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
     now, oracles = f"{_mean(after)} after deletion", f"the oracles have {_mean(oracle)}"
     like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
-    above, below, under = paired_test(after, oracle), paired_test(before, after), paired_test(oracle, after)
+    above, under = paired_test(after, oracle), paired_test(oracle, after)
+    below = mean_above(paired_difference(before, after), SCORE_MARGIN)
     if above < LEVEL and below < LEVEL:
-        what = f"{now}, below {_mean(before)} before ({_p(below)}); {oracles} ({_p(above)})"
+        what = f"{now}, more than {SCORE_MARGIN} below {_mean(before)} before ({_p(below)}); {oracles} ({_p(above)})"
         return Verdict("partly", what)
     if above < LEVEL:
         what = f"{now}, above the oracles' {_mean(oracle)} ({_p(above)})"
-        how = f"neither shown to be below {_mean(before)} before ({_p(below)}) nor near it"
-        return Verdict("undecided", f"{what}, and {how}; take more networks")
+        how = f"neither shown to be more than {SCORE_MARGIN} below {_mean(before)} before ({_p(below)}) nor near it"
+        return Verdict("undecided", f"{what}, and {how}; {_more(before, after)}")
     if under < LEVEL:
         return Verdict(
             "undecided", f"{now}, but {oracles} ({_p(under)}): lower than that of a network that never saw it"
         )
     within = f"nor within {SCORE_MARGIN} of it ({_p(like_oracle)})"
     return Verdict(
-        "undecided", f"{now}, {oracles}: neither shown to be above it ({_p(above)}) {within}; take more networks"
+        "undecided", f"{now}, {oracles}: neither shown to be above it ({_p(above)}) {within}; {_more(after, oracle)}"
+    )
+
+
+def _more(one: Tensor, other: Tensor) -> str:
+    """How many networks would bring the 95 % interval of the mean difference down to the margin on either side."""
+    difference = paired_difference(one, other)
+    needed = math.ceil((2 * difference.stderr / SCORE_MARGIN) ** 2 * difference.models)
+    return (
+        f"take more networks (about {needed} narrow it to +-{SCORE_MARGIN})"
+        if needed > len(one)
+        else "take more networks"
     )
 
 

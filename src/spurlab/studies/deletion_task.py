@@ -27,7 +27,8 @@ from spurlab.training import Member, Progress
 
 log = logging.getLogger(__name__)
 
-TIMED = 40  # steps of training, to tell how long retraining takes
+TIMED = 100  # steps of training, to tell how long retraining takes
+DIVERGED = "the network diverged in training"
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,15 @@ class _Networks:
 
     def deleted(self, removal: Removal, requests: Sequence[Request]) -> tuple[dict[str, float], float, str]:
         """The numbers after one deletion (none where it failed), the seconds that it took, and why it failed."""
-        network, diverged = self._network(removal.start)
-        if diverged or self._diverged:
-            return {}, 0.0, "the network diverged in training"
+        if self._diverged:
+            return {}, 0.0, DIVERGED
         planted = self._bench.planted
         forget = forget_mask(planted.positions[: removal.known], len(planted))
         relearn = any(request.measure == "relearn_steps" for request in requests)
         if removal.method in REFERENCES:
+            network, diverged = self._network(removal.start)
+            if diverged:
+                return {}, 0.0, DIVERGED
             effect = self._bench.effect(network, forget, relearn=relearn)
             tried = Attempt(self._training.seed, self._retraining if removal.start.without else 0.0, effect)
         else:

@@ -12,6 +12,7 @@ import psutil
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
+from spurlab.models import is_user_name, user_function
 from spurlab.studies.executors import AnyTask, executor_named
 from spurlab.studies.grid import cells_of
 from spurlab.studies.results import StudyResult, rows_of, study_of
@@ -82,16 +83,20 @@ def run(
 
     Raises:
         StudyError: the study does not fit its data; nothing has been trained then.
+        ValueError: a method of the user's cannot be imported; nothing has been trained then.
         FolderError: the folder cannot hold results.
         StoreError: the results cannot be read or written; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
+    for method in {removal.method for removal in work.removals if is_user_name(removal.method)}:
+        user_function(method, "deletion method")  # what cannot be imported is told before anything is trained
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
+        store.forget_failed(work.wanted_after_deletion)
         trainings = _Part(
             work.tasks(workers, free_memory(), folder, device), work.wanted, study.keeps_weights, _epochs(work)
         )

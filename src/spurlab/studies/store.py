@@ -308,6 +308,23 @@ class Store:
             )
             return {row[0]: row[1:] for row in found}
 
+    def forget_failed(self, keys: Iterable[str]) -> None:
+        """Take out what failed among these, so that it is tried again; a result that was not finite is a result.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        wanted = set(keys)
+        failed = [
+            (key,)
+            for key, about in self.subjects().items()
+            if key in wanted and about[-1] and not about[-1].startswith("NotFiniteError")
+        ]
+        if failed:
+            with self._transaction() as connection:
+                connection.executemany("DELETE FROM measured WHERE key = ?", failed)
+                connection.executemany("DELETE FROM subject WHERE key = ?", failed)
+
     # claims
 
     def claim(self, wanted: Mapping[str, Sequence[Request]], *, weights: bool = False) -> set[str]:

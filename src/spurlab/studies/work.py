@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 WORDS = {"lockstep": "many in lockstep", "plain": "one at a time"}
 LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
 
+DELETIONS_AT_ONCE = 8  # from one network, in one task: what a stop can cost
+
 
 @dataclass(frozen=True, eq=False)
 class Work:
@@ -97,19 +99,20 @@ class Work:
         return {removal.key(self._checksum(removal)): wanted for removal, wanted in self.removals.items()}
 
     def deletion_tasks(self, folder: Path, device: str = "cpu") -> list[DeletionTask]:
-        """The deletions, all of one network together; its oracles are read once for them."""
-        of_network: dict[Training, list[Removal]] = {}
+        """The deletions, a few from one network together; its oracles are read once for them."""
+        alike: dict[tuple[Training, tuple[int, ...]], list[Removal]] = {}
         for removal in self.removals:
-            of_network.setdefault(removal.training, []).append(removal)
+            alike.setdefault((removal.training, removal.oracles), []).append(removal)
         return [
             DeletionTask(
-                tuple(removals),
-                tuple(self.removals[removal] for removal in removals),
-                self._checksum(removals[0]),
+                tuple(few),
+                tuple(self.removals[removal] for removal in few),
+                self._checksum(few[0]),
                 str(folder.absolute()),
                 device,
             )
-            for removals in of_network.values()
+            for removals in alike.values()
+            for few in (removals[i : i + DELETIONS_AT_ONCE] for i in range(0, len(removals), DELETIONS_AT_ONCE))
         ]
 
     def _checksum(self, removal: Removal) -> str:
