@@ -19,7 +19,7 @@ demo: .venv/.made
 	$(BIN)/spurlab run quickstart --out out/quickstart
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -52,7 +52,7 @@ def test_seeds_are_paired_whatever_the_order_of_rows(rows):
         columns = [
             {
                 measure: torch.tensor(series(rows, method, measure, **place), dtype=torch.float64)
-                for measure in ("spurious_score", "accuracy")
+                for measure in ("spurious_score", "accuracy", "membership_auc")
             }
             for method in ("none", each.method, "oracle")
         ]
@@ -85,13 +85,17 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
     found = deletions_of(result.rows)
     words = spoken(study_figure(result))
     [sheet] = study_sheets(result)
-    assert len(sheet.lines) == len(found) == 18
-    column = sheet.headings.index("after")
-    for each, line in zip(found, sheet.lines, strict=True):
+    assert len(found) == 18
+    assert len(sheet.lines) == 18 + 2 * 6  # and the two that they stand between
+    column, method = sheet.headings.index("spurious score"), sheet.headings.index("method")
+    lines = [line for line in sheet.lines if line[method] not in ("before deletion", "never saw them")]
+    for each, line in zip(found, lines, strict=True):
         assert isinstance(line[column], Number)
         assert line[column].value == pytest.approx(each.score.value)
         assert f"{each.score.value:.2f}" in words
-    assert line[sheet.headings.index("relearn steps")].text == f"> {RELEARN_MOST}"
+    assert lines[-1][sheet.headings.index("relearn steps")].text == f"> {RELEARN_MOST}"
+    for line, score in ((sheet.lines[0], found[0].score_before), (sheet.lines[4], found[0].score_of_oracles)):
+        assert line[column].value == pytest.approx(score.value)
     sentences = answer(result)
     assert len(sentences) == 2
     assert "SCRUB (" in sentences[0]

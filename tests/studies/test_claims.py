@@ -221,7 +221,10 @@ def test_one_part_without_the_effect_refutes_and_one_wide_leaves_undecided():
 def test_a_missing_part_is_undecided_and_named():
     found = verdict(1, *six()[:4])
     assert found.outcome == "undecided"
-    assert "Undecided without networks for cifar10, target 0; cifar10, target 1: run fig2-cifar10." in found.finding
+    assert (
+        "Undecided without networks for cifar10, target 0; cifar10, target 1: run fig2-cifar10 with the profile paper."
+        in found.finding
+    )
 
 
 def test_holm_is_over_the_parts_that_could_be_tested():
@@ -354,7 +357,7 @@ def test_another_recipe_than_the_papers_or_the_quick_one_never_counts(change):
     assert found.models > 0
     assert "Beside the paper's: mnist, target 0" in found.finding
     assert set(outcomes(found, of_paper=False).values()) == {"reproduced"}
-    assert "run fig2-mnist, fig2-fashion, fig2-cifar10." in found.finding
+    assert "run fig2-mnist, fig2-fashion, fig2-cifar10 with the profile paper." in found.finding
     assert verdict(1, *six(precision="bfloat16")).outcome == "reproduced"
 
 
@@ -892,7 +895,8 @@ def test_a_pattern_is_chosen_by_what_both_networks_learn():
 
 
 def test_claim_7_names_the_studies_to_run():
-    assert verdict(7, pd.DataFrame()).finding.endswith("run fig3-mnist, fig3-fashion, fig3-cifar10.")
+    studies = ", ".join(f"fig3-{name} with the profile paper" for name in ("mnist", "fashion", "cifar10"))
+    assert verdict(7, pd.DataFrame()).finding.endswith(f"run {studies}.")
 
 
 def test_a_sure_fall_that_is_tiny_is_no_counterexample():

@@ -15,6 +15,7 @@ from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate,
 from spurlab.stats import Estimate, Ratio
 from spurlab.studies.study import REFERENCES
 
+SHARES = ("spurious_score", "accuracy", "forgotten_accuracy", "membership_auc")
 NOT_FINITE = NotFiniteError.__name__  # how such a failure begins
 
 
@@ -93,13 +94,14 @@ class Deleted:
         """Whether the method forgets."""
         return self.judged.verdict
 
-    def mean(self, measure: str, bounds: tuple[float, float] | None = None) -> Estimate | None:
+    def mean(self, measure: str) -> Estimate | None:
         """The mean of a measure after deletion; None where it was not taken."""
-        return estimate(self.rows[measure], bounds) if measure in self.rows else None
+        return mean_of(self.rows, measure)
 
-    def oracle_mean(self, measure: str, bounds: tuple[float, float] | None = None) -> Estimate | None:
-        """The same of the oracles."""
-        return estimate(self.oracle[measure], bounds) if measure in self.oracle else None
+
+def mean_of(rows: pd.DataFrame, measure: str) -> Estimate | None:
+    """The mean of a measure over networks; None where it was not taken."""
+    return estimate(rows[measure], SHARE if measure in SHARES else None) if measure in rows else None
 
 
 def deletions_of(rows: pd.DataFrame) -> list[Deleted]:

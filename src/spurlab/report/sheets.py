@@ -4,13 +4,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from spurlab.deletion.effect import RELEARN_MOST
 from spurlab.models import architecture_title
-from spurlab.report.deleted import deletions_of
+from spurlab.report.deleted import deletions_of, mean_of
 from spurlab.report.figures.accuracy import accuracies, changes
 from spurlab.report.figures.importance import lines_of
 from spurlab.report.figures.norm import norms_and_scores
@@ -290,35 +291,22 @@ def _sensitivity(result: StudyResult) -> list[Sheet]:
 def _deletion(result: StudyResult) -> list[Sheet]:
     lines: list[tuple[Cell, ...]] = []
     failed: list[tuple[Cell, ...]] = []
-    for each in deletions_of(result.rows):
-        case, closed = each.case, each.closed
-        where = (dataset_title(case.group.dataset), case.group.label, _count(case.n), _share(case.known), each.title)
-        auc = each.mean("membership_auc", SHARE)
-        gap = Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
-        lines.append(
-            (
-                *where,
-                each.verdict.name,
-                _mean(each.score_before),
-                _mean(each.score),
-                _mean(each.score_of_oracles),
-                gap,
-                _mean(each.accuracy_lost, ".4f"),
-                _mean(each.mean("forgotten_accuracy", SHARE), ".2f"),
-                _mean(auc, ".2f"),
-                _mean(each.oracle_mean("membership_auc", SHARE) if auc else None, ".2f"),
-                _mean(each.mean("oracle_distance"), ".2f"),
-                _mean(each.mean("oracle_distance_marked"), ".2f"),
-                _steps(each.rows),
-                _mean(each.mean("time_share"), ".2f"),
-            )
-        )
-        failed += [(*where, reason) for reason in each.failures]
+    for _, same in groupby(deletions_of(result.rows), key=lambda each: id(each.case)):
+        methods = list(same)
+        case = methods[0].case
+        where = (dataset_title(case.group.dataset), case.group.label, _count(case.n), _share(case.known))
+        first = methods[0]
+        lines.append((*where, "before deletion", "", *_left(first.before, "")))
+        for each in methods:
+            closed = each.closed
+            gap = Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
+            lines.append((*where, each.title, each.verdict.name, *_left(each.rows, gap)))
+            failed += [(*where, each.title, reason) for reason in each.failures]
+        lines.append((*where, "never saw them", "", *_left(first.oracle, "")))
     place = ("dataset", "networks", "n", "known", "method")
     headings = (
-        *(*place, "verdict", "score before", "after", "never saw them", "share of the gap closed", "accuracy lost"),
-        *("accuracy on the forgotten", "membership AUC", "of oracles", "distance to oracles", "marked"),
-        *("relearn steps", "time / retraining"),
+        *(*place, "verdict", "spurious score", "share of the gap closed", "accuracy", "accuracy on the forgotten"),
+        *("membership AUC", "distance to oracles", "marked", "relearn steps", "time / retraining"),
     )
     note = (
         "mean [95 % interval] over networks; share closed: Fieller's interval; distance: on clean test images, and on "
@@ -328,6 +316,19 @@ def _deletion(result: StudyResult) -> list[Sheet]:
         _slim("What deletion leaves", headings, lines, note),
         _slim("What failed", (*place, "reason"), failed, ""),
     ]
+
+
+def _left(rows: pd.DataFrame, gap: Cell) -> tuple[Cell, ...]:
+    """What was measured of some networks, and the share of the gap that was closed."""
+    return (
+        _mean(mean_of(rows, "spurious_score")),
+        gap,
+        _mean(mean_of(rows, "accuracy"), ".4f"),
+        *(_mean(mean_of(rows, each), ".2f") for each in ("forgotten_accuracy", "membership_auc")),
+        *(_mean(mean_of(rows, each), ".2f") for each in ("oracle_distance", "oracle_distance_marked")),
+        _steps(rows),
+        _mean(mean_of(rows, "time_share"), ".2f"),
+    )
 
 
 def settings_sheet(rows: pd.DataFrame) -> Sheet | None:
