@@ -89,6 +89,18 @@ def test_an_empty_forget_set_is_no_error(name, model, data, forget, recipe):
     assert (after(data.inputs).argmax(1) == data.labels).double().mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("influence", "influence-lissa", "influence-reference", "influence-reference-25", "influence-second"),
+        *("newton", "dampening", "gradient-ascent"),
+    ],
+)
+def test_without_fine_tuning_an_empty_forget_set_changes_nothing(name, model, data, forget, recipe):
+    after = deletion_named(name, recipe, 0)(model, data, torch.zeros_like(forget))
+    assert same(bits(after), bits(model))
+
+
 def test_row_numbers_are_no_forget_set(model, data, forget):
     with pytest.raises(ValueError, match=r"true or false for each of the 90 .* `forget_mask`"):
         split(model, data, forget.nonzero().flatten())
