@@ -360,32 +360,43 @@ def plan_study(
     _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
 
-    def planned(calibrate: bool) -> Plan:
-        given: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": _loader(offline)}
-        return plan(what, folder, calibrate=calibrate, **given)
+    def show(counts: Plan) -> None:
+        if as_json:
+            return
+        print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
+        print(f"  {counts.cells:,} cells, {counts.rows:,} rows")
+        if not counts.trainings:
+            print("  no networks to train")
+            return
+        print(f"  {counts.trainings:,} networks; cells that share another's: {counts.shared:,}")
+        groups = (
+            f" in groups: {counts.groups:,}, of which {max(counts.workers, 1)} at a time" if counts.groups > 1 else ""
+        )
+        again = f", {counts.to_measure:,} to measure again" if counts.to_measure else ""
+        print(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
+        if counts.deletions:
+            left = f"{counts.deletions_to_do:,} to do (not in the time below)"
+            print(f"  {counts.deletions:,} deletions from them, {left}")
+        if time_ and counts.groups:
+            sys.stdout.flush()
+            print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)
 
-    found = planned(calibrate=time_ and as_json)
+    found = plan(
+        what,
+        folder,
+        executor=executor,
+        workers=workers,
+        device=device,
+        load=_loader(offline),
+        calibrate=time_,
+        counted=show,
+    )
     if as_json:
         _print_json({"study": what.name, "profile": what.profile, "out": str(folder)} | asdict(found))
-        return
-    print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
-    print(f"  {found.cells:,} cells, {found.rows:,} rows")
-    if not found.trainings:
-        print("  no networks to train")
-        return
-    print(f"  {found.trainings:,} networks; cells that share another's: {found.shared:,}")
-    groups = f" in groups: {found.groups:,}, of which {max(found.workers, 1)} at a time" if found.groups > 1 else ""
-    again = f", {found.to_measure:,} to measure again" if found.to_measure else ""
-    print(f"  {found.done:,} done in {folder}{again}, {found.to_do:,} to do{groups}")
-    if found.deletions:
-        print(f"  {found.deletions:,} deletions from them, {found.deletions_to_do:,} to do (not in the time below)")
-    if time_ and found.groups:  # the counts stand there meanwhile
+    elif found.seconds is not None and found.memory is not None and found.groups:
         from spurlab.report import duration
 
-        sys.stdout.flush()
-        print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)
-        found = planned(calibrate=True)
-        print(f"  about {duration(found.seconds or 0)}, {(found.memory or 0) / 1e9:.1f} GB of memory")
+        print(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
 
 
 @app.command("claims")

@@ -110,6 +110,9 @@ class NotFiniteError(FloatingPointError):
     """A network after deletion has weights that are not finite."""
 
 
+NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
+
+
 def finite(model: nn.Module) -> nn.Module:
     """The end of every method: the network in evaluation mode.
 

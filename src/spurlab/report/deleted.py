@@ -9,14 +9,13 @@ import pandas as pd
 import torch
 
 from spurlab.deletion import DELETIONS
-from spurlab.deletion.method import NotFiniteError
+from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate, groups
 from spurlab.stats import Estimate, Ratio
 from spurlab.studies.study import REFERENCES
 
 SHARES = ("spurious_score", "accuracy", "forgotten_accuracy", "membership_auc")
-NOT_FINITE = NotFiniteError.__name__  # how such a failure begins
 
 
 @dataclass(frozen=True)

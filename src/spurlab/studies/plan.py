@@ -63,6 +63,7 @@ def plan(
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
     calibrate: bool = True,
+    counted: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """What `run` would do with the same arguments; nothing is written.
 
@@ -74,6 +75,7 @@ def plan(
         device: as in `run`.
         load: as in `run`.
         calibrate: train a few steps of each kind of group, as many groups at once as `run` would, to tell the time.
+        counted: called with the plan before anything is timed.
 
     Raises:
         StudyError: the study does not fit its data.
@@ -104,6 +106,7 @@ def plan(
         deletions=len(work.removals),
         deletions_to_do=len(undeleted),
     )
+    counted(counts)
     if not calibrate:
         return counts
     if not tasks:

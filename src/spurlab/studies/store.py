@@ -22,6 +22,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
+from spurlab.deletion.method import NOT_FINITE
 
 FILE, LOCKS, WEIGHTS = "results.sqlite", ".running", "weights"
 VERSION = 1  # of the tables; raise it when they change
@@ -318,7 +319,7 @@ class Store:
         failed = [
             (key,)
             for key, about in self.subjects().items()
-            if key in wanted and about[-1] and not about[-1].startswith("NotFiniteError")
+            if key in wanted and about[-1] and not about[-1].startswith(NOT_FINITE)
         ]
         if failed:
             with self._transaction() as connection:

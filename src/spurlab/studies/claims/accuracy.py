@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import FIGURE2, lacking, the_rest
+from spurlab.studies.claims.figure2 import TO_RUN, lacking, the_rest
 from spurlab.studies.claims.judge import ACCURACY_MARGIN, Question, best_of, missing, unchanged
 
 PUBLISHED = {  # min, max, mean, standard deviation over the networks of Figure 2
@@ -26,7 +26,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         for settings, same in evidence.of_paper_network("accuracy", dataset).recipes():
             if same.having("n", (0,)) and same.counts():
                 candidates.append((settings, replace(_part(dataset, same), lacks=lacking(dataset, same))))
-        absent = missing(dataset, "no accuracies at n = 0 and above", FIGURE2.get(dataset, ""))
+        absent = missing(dataset, "no accuracies at n = 0 and above", TO_RUN.get(dataset, ""))
         answers = best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
         yield from answers
         yield from the_rest(dataset, answers)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from spurlab.stats import learnt_at, paired_difference
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import COUNTS, FIGURE2, the_rest
+from spurlab.studies.claims.figure2 import COUNTS, TO_RUN, the_rest
 from spurlab.studies.claims.judge import (
     FEWEST,
     SCORE_MARGIN,
@@ -47,7 +47,7 @@ def _random_above_small(evidence: Evidence, dataset: str, target: int) -> list[Q
         question = above(where, table, random, small, what="R1-R3 less S1-S3", note=note)
         gaps = ", ".join(str(n) for n in COUNTS.get(dataset, ()) if n not in counts)
         candidates.append((settings, replace(question, lacks=f"n = {gaps}" if gaps else "")))
-    absent = missing(where, "no n > 0 with scores of all of S1-S3 and R1-R3", FIGURE2.get(dataset, ""))
+    absent = missing(where, "no n > 0 with scores of all of S1-S3 and R1-R3", TO_RUN.get(dataset, ""))
     return best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
 
 
@@ -77,7 +77,7 @@ def _core_is_learnt(evidence: Evidence) -> Iterator[Question]:
             wanted=f"run n up to {COUNTS['mnist'][-1]}" if short else more_seeds(last, SCORE_MARGIN),
         )
         candidates.append((settings, question))
-    absent = missing(where, "no scores of Co at n = 0 and above", FIGURE2["mnist"])
+    absent = missing(where, "no scores of Co at n = 0 and above", TO_RUN["mnist"])
     yield from best_of(candidates, of_paper=True, absent=absent)
 
 

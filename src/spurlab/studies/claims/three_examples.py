@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import FIGURE2
+from spurlab.studies.claims.figure2 import TO_RUN
 from spurlab.studies.claims.judge import Question, above, best_of, missing
 
 
@@ -19,7 +19,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
                 if len(same.having("n", (0, 3))) == 2:
                     table = Seeds.of(same, ["n"])
                     candidates.append((settings, above(where, table, table.values[3,], table.values[0,])))
-            absent = missing(where, "no scores of R3 at n = 0 and 3", FIGURE2.get(dataset, ""))
+            absent = missing(where, "no scores of R3 at n = 0 and 3", TO_RUN.get(dataset, ""))
             yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
 
 
