@@ -92,7 +92,14 @@ def test_an_empty_forget_set_is_no_error(name, model, data, forget, recipe):
 @pytest.mark.parametrize(
     "name",
     [
-        *("influence", "influence-lissa", "influence-reference", "influence-reference-25", "influence-second"),
+        *(
+            "influence",
+            "influence-lissa",
+            "influence-reference",
+            "influence-reference-25",
+            "influence-reference-1000",
+            "influence-second",
+        ),
         *("newton", "dampening", "gradient-ascent"),
     ],
 )

@@ -14,6 +14,7 @@ from spurlab.metrics import accuracy, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
+from spurlab.studies.deletion_task import DeletionTask
 from spurlab.studies.grid import Removal, Training
 from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
@@ -72,6 +73,21 @@ def test_a_network_without_deletion_keeps_its_key():
     others = [removal._replace(**change) for change in ({"method": "none"}, {"known": 40}, {"oracles": (3, 6)})]
     assert len({each.key("data") for each in (removal, *others)}) == 4
     assert Removal.from_json(removal.as_json()) == removal
+
+
+def test_a_task_for_another_text_of_a_users_method_is_refused(tmp_path, monkeypatch):
+    """A worker imports the module later than the study was planned: results must not stand under another text's key."""
+    (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    planted = Training(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
+    removal = Removal(planted, "mymethod_17:forget", 20, (3, 5))
+    task = DeletionTask((removal,), ((),), "data", str(tmp_path))
+    sent = json.loads(json.dumps(task.as_json()))
+    assert DeletionTask.from_json(sent) == task
+    (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model.eval()\n")
+    source_digest.cache_clear()  # a worker is another process
+    with pytest.raises(StudyError, match="'mymethod_17:forget': its module is not the one that the study began with"):
+        DeletionTask.from_json(sent)
 
 
 def test_a_rarely_known_share_still_deletes_one():

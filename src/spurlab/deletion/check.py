@@ -65,7 +65,7 @@ class Prepared:
     @cached_property
     def benches(self) -> tuple[Bench, ...]:
         """What deletions from each network are measured against."""
-        oracles = [self.oracles.member(i) for i in range(len(self))]
+        sound = {i: self.oracles.member(i) for i in range(len(self)) if not self.oracles.diverged[i]}
         return tuple(
             Bench(
                 self.originals.member(i),
@@ -73,7 +73,7 @@ class Prepared:
                 self.patterns[i],
                 self.target,
                 self.data.test,
-                oracles[:i] + oracles[i + 1 :],
+                [oracle for j, oracle in sound.items() if j != i],
                 self.originals.seeds[i],
             )
             for i in range(len(self))

@@ -21,7 +21,7 @@ from spurlab.models import build
 from spurlab.patterns import Planted
 from spurlab.studies.grid import Removal, Training
 from spurlab.studies.store import Finished, Request, weights_file
-from spurlab.studies.study import REFERENCES
+from spurlab.studies.study import REFERENCES, StudyError
 from spurlab.studies.task import checked, kept_network, pattern_of, planted
 from spurlab.training import Member, Progress
 
@@ -79,14 +79,26 @@ class DeletionTask:
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain values."""
-        return vars(self) | {"removals": [removal.as_json() for removal in self.removals]}
+        return vars(self) | {"removals": [removal.as_json() for removal in self.removals], "keys": self.keys}
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "DeletionTask":
-        """What `as_json` gave."""
+        """What `as_json` gave.
+
+        Raises:
+            StudyError: the keys are others here: the text of a method of the user's has changed.
+        """
         removals = tuple(Removal.from_json(each) for each in about["removals"])
         requests = tuple(tuple(Request(*request) for request in each) for each in about["requests"])
-        return cls(**dict(about) | {"removals": removals, "requests": requests})
+        rest = {name: value for name, value in about.items() if name != "keys"}
+        task = cls(**rest | {"removals": removals, "requests": requests})
+        for removal, key, planned in zip(removals, task.keys, about["keys"], strict=True):
+            if key != planned:
+                raise StudyError(
+                    f"deletion method {removal.method!r}: its module is not the one that the study began with. Do not "
+                    "change it while the study runs; the same command measures the new one, and what is finished stays."
+                )
+        return task
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,11 @@ METHODS = {
     "incremental": ("incremental retraining, schedule restarted", False),
     "influence": ("group influence", False),
 }
-# the public code's scale is another there
-OF_DATASET = {("influence-reference", "mnist"): "influence-reference-25"}
+# the public code's scale is another on MNIST, and its depth on CIFAR-10
+OF_DATASET = {
+    ("influence-reference", "mnist"): "influence-reference-25",
+    ("influence-reference", "cifar10"): "influence-reference-1000",
+}
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:
