@@ -120,7 +120,8 @@ class Generated(Entry):
         """
         file = folder / self.file
         try:
-            with np.load(file, allow_pickle=False) as found:
+            with file.open("rb") as stream:
+                found = np.load(stream, allow_pickle=False)
                 arrays = {key: found[key] for key in found.files}
             about = json.loads(str(arrays.pop("about")))
             if about != {"made_of": self.made_of, "sha256": _sha256(arrays)}:

@@ -101,7 +101,8 @@ class FilesEntry(Entry):
         return next(((layout, folder) for layout, folder in self.candidates() if not missing(layout, folder)), None)
 
     def _fetched(self, offline: bool) -> tuple[Layout, Path]:
-        searched = "; ".join(f"{folder} ({missing(layout, folder)})" for layout, folder in self.candidates())
+        places = (f"{folder} ({missing(layout, folder)})" for layout, folder in self.candidates())
+        searched = "; ".join(dict.fromkeys(places))  # two layouts can share a folder
         if self.download is None:
             raise DataFailureError(
                 f"{self.title} should be in the package, but was not found in {searched}. Install spurlab again."

@@ -31,16 +31,18 @@ def group_accuracy(
         count: how many groups there are, e.g. ``len(dataset.group_names)``.
 
     Returns:
-        For each model one share in [0, 1] for each group, NaN for a group without examples. All are NaN for a model with
-        a NaN among its probabilities (it has diverged).
+        For each model one share in [0, 1] for each group, NaN for a group without examples. All are NaN for a model
+        with a NaN among its probabilities (it has diverged).
 
     Raises:
-        ValueError: a label for which there is no probability, or a group that is not among `count`.
+        ValueError: a label for which there is no probability, a group that is not among `count`, or no group at all.
 
     >>> probabilities = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     >>> group_accuracy(probabilities, torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2]), count=4).tolist()
     [1.0, nan, 0.5, nan]
     """
+    if count < 1:
+        raise ValueError(f"`count` must be 1 or more, but it is {count}: without groups, `accuracy` is what is meant.")
     if groups.numel() and not 0 <= int(groups.min()) <= int(groups.max()) < count:
         raise ValueError(
             f"the groups run from {int(groups.min())} to {int(groups.max())}, but `count` is {count}: "
