@@ -73,14 +73,16 @@ class Generated(Entry):
 
     def load(self, *, offline: bool) -> Dataset:
         """The copy from the cache, verified by its checksums; else made, and put there if that can be done."""
+        where = str(self.folder)
         if (parts := self._kept()) is None:
             parts = self._made()
             try:
                 self._keep(parts)
             except DataFailureError as error:
                 _log.info("%s", error)
+                where = "made when it was asked for, and not kept"
         train, test = parts
-        source = Source(self.licence, self.origin, str(self.folder), _sha256(_arrays(parts)))
+        source = Source(self.licence, self.origin, where, _sha256(_arrays(parts)))
         return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
 
     def _made(self) -> Parts:
