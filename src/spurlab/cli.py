@@ -116,6 +116,8 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data info mnist:3,7[/bold] (two classes of MNIST)
 
+    Example: [bold]spurlab data info coloured-mnist,p=95[/bold] (with options)
+
     Example: [bold]spurlab data info folder,32:birds[/bold] (images in a folder for each class; an .npz file: npz:FILE)
 
     Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
@@ -140,7 +142,12 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
         about |= {"train": len(data.train), "test": len(data.test)}
         about |= {"shape": list(data.shape), "classes": list(data.class_names)}
         class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
-        about |= {"input_range": data.input_range, "class_sizes": class_sizes, **asdict(data.source)}
+        about |= {"input_range": data.input_range, "class_sizes": class_sizes}
+        if data.group_names and data.train.groups is not None and data.test.groups is not None:
+            for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
+                sizes = groups.bincount(minlength=len(data.group_names)).tolist()
+                about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
+        about |= asdict(data.source)
     if as_json:
         _print_json(about)
         return

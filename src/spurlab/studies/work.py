@@ -187,7 +187,7 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         entry = described(name)
         none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
         source = Source(entry.licence, entry.origin, "")
-        found[name] = Dataset(name, none, none, entry.class_names, (0.0, 1.0), source)
+        found[name] = Dataset(name, none, none, entry.class_names, entry.input_range, source)
     return found
 
 

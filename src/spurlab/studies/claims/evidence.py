@@ -38,8 +38,8 @@ Settings = Mapping[str, Any]
 
 
 def base_name(dataset: str) -> str:
-    """The dataset without what is left out of it: ``cifar10`` for ``cifar10@10000`` and ``cifar10:3,7``."""
-    return dataset.partition(":")[0].partition("@")[0]
+    """The dataset without options and what is left out of it: ``cifar10`` for ``cifar10@10000`` and ``cifar10:3,7``."""
+    return dataset.partition(":")[0].partition("@")[0].partition(",")[0]
 
 
 def paper_settings(dataset: str, recipe: str = "paper") -> Settings:
