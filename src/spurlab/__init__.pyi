@@ -16,6 +16,7 @@ from .metrics import worst_group_accuracy as worst_group_accuracy
 from .models import ARCHITECTURES as ARCHITECTURES
 from .models import build as build
 from .patterns import PATTERNS as PATTERNS
+from .patterns import ClassBlocks as ClassBlocks
 from .patterns import Pattern as Pattern
 from .patterns import Planted as Planted
 from .patterns import make_pattern as make_pattern

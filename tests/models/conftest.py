@@ -11,8 +11,14 @@ from spurlab.seeds import rng_for
 
 @pytest.fixture(scope="session")
 def shape_of():
-    """name -> the images that the paper gives the network: grey ones to perceptrons and the CNN, colour to the rest."""
-    return lambda name: (1, 28, 28) if name in ("small-mlp", "mlp", "large-mlp", "vgg-mlp", "cnn") else (3, 32, 32)
+    """name -> inputs of the kind that the network is for: signals, grey images (perceptrons and the CNN), colour."""
+
+    def shape(name):
+        if name.startswith("mnist1d") or name in ("logistic", "table-mlp"):
+            return (40,)
+        return (1, 28, 28) if name in ("small-mlp", "mlp", "large-mlp", "vgg-mlp", "cnn") else (3, 32, 32)
+
+    return shape
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,18 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from spurlab.models import ARCHITECTURES, architecture_named, build, mlp, parameter_count, seeded, skeleton
+from spurlab.models import (
+    ARCHITECTURES,
+    architecture_named,
+    build,
+    is_perceptron,
+    mlp,
+    parameter_count,
+    seeded,
+    skeleton,
+)
 from spurlab.report.sheets import PAPER_PARAMETERS
+from spurlab.training import can_stack
 
 SHAPE = (1, 28, 28)
 TABLE_2 = {
@@ -21,7 +31,15 @@ TABLE_2 = {
     "resnet110": 1_727_962,
     "vgg16": 134_301_514,
 }
-HIDDEN = {"small-mlp": [256], "mlp": [256, 256, 256], "large-mlp": [512, 512, 512]}
+HIDDEN = {
+    "small-mlp": [256],
+    "mlp": [256, 256, 256],
+    "large-mlp": [512, 512, 512],
+    "logistic": [],
+    "table-mlp": [64, 64],
+}
+# images are no signals: `test_signals` has these
+FOR_SIGNALS = ("mnist1d-cnn", "mnist1d-cnn-25", "mnist1d-gru")
 
 
 def same_weights(a, b):
@@ -53,6 +71,7 @@ def test_parameters_are_counted_layer_by_layer(name, shape, classes):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in FOR_SIGNALS])
 def test_every_architecture_takes_grey_and_colour_and_gives_one_logit_per_class(name, channels, draw):
     """Real numbers for the small ones; for all of them what PyTorch says of the shapes."""
     shape = (channels, 32, 40)
@@ -64,6 +83,11 @@ def test_every_architecture_takes_grey_and_colour_and_gives_one_logit_per_class(
         assert logits.isfinite().all()
 
 
+def test_perceptrons_are_linear_layers_with_relu_from_the_inputs_on(name, network):
+    """What the lockstep chain takes; a residual, dropout or an image network is none."""
+    assert is_perceptron(name) == (name in HIDDEN) == can_stack(network(name))
+
+
 def test_every_architecture_can_be_mapped_over_members(name, shape_of):
     """As the lockstep engine does it, in training mode; without numbers, so that Vgg16 costs nothing."""
     bones = skeleton(name, shape_of(name), 10)
@@ -73,7 +97,7 @@ def test_every_architecture_can_be_mapped_over_members(name, shape_of):
     assert mapped(states, images).shape == (2, 3, 10)
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet20", "resnet18-cifar"])
+@pytest.mark.parametrize("name", ["cnn", "resnet20", "resnet18-cifar", "mnist1d-mlp", "mnist1d-cnn-25", "mnist1d-gru"])
 def test_mapped_members_give_the_numbers_of_each_alone(name, shape_of, draw):
     """The slow way is the members one after the other. In training mode batch norm uses the batch; no dropout there."""
     members = [build(name, shape_of(name), 10, seed) for seed in range(2)]
@@ -194,12 +218,23 @@ def test_the_zoo_gives_fresh_modules():
         ("resnet50", (3, 0, 32), r"ResNet50 takes images"),
         ("resnet110", (2, 32, 32), r"images of 1 or 3 channels, but these have 2"),
         ("vgg16", (4, 32, 32), r"images of 1 or 3 channels, but these have 4"),
+        ("mnist1d-cnn", (1, 28, 28), r"the CNN of MNIST-1D takes signals of one channel.*here is 1 x 28 x 28"),
+        ("mnist1d-cnn-25", (2, 40), r"takes signals of one channel \(d or 1 x d\), but one input here is 2 x 40"),
+        ("mnist1d-cnn", (2,), r"needs signals of 3 features or more, but these have 2"),
+        ("mnist1d-gru", (3, 32, 32), r"the GRU of MNIST-1D takes signals of one channel.*here is 3 x 32 x 32"),
+        ("mnist1d-gru", (1, 0), r"needs signals of 1 features or more, but these have 0"),
     ],
 )
 def test_inputs_that_a_network_cannot_take_are_refused(name, shape, message):
     for make in (lambda: build(name, shape, 10, seed=0), lambda: skeleton(name, shape, 10)):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+@pytest.mark.parametrize(("name", "smallest"), [("mnist1d-cnn", 3), ("mnist1d-gru", 1)])
+def test_the_shortest_signals_that_are_taken_do_go_through(name, smallest):
+    for shape in ((smallest,), (1, smallest)):
+        assert skeleton(name, shape, 10)(torch.zeros(2, *shape, device="meta")).shape == (2, 10)
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("cnn", 16), ("vgg16", 32), ("resnet20", 1), ("resnet50", 1)])

@@ -6,6 +6,7 @@ from spurlab.models.last_layer import features, features_layer
 from spurlab.models.mlp import mlp
 from spurlab.models.modes import evaluating
 from spurlab.models.resnet import cifar_resnet, resnet
+from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.user import check_user_name, is_user_name, source_digest, user_function
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.models.zoo import (
@@ -24,6 +25,8 @@ __all__ = [
     "ARCHITECTURES",
     "Architecture",
     "Normalize",
+    "ResidualMLP",
+    "SignalGRU",
     "architecture_named",
     "architecture_title",
     "build",
@@ -39,6 +42,7 @@ __all__ = [
     "parameter_count",
     "resnet",
     "seeded",
+    "signal_cnn",
     "skeleton",
     "source_digest",
     "user_function",

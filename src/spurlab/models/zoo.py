@@ -11,6 +11,7 @@ from torch import nn
 from spurlab.models.cnn import cnn
 from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
+from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.user import check_user_name, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.seeds import seed_for
@@ -47,6 +48,12 @@ ARCHITECTURES: dict[str, Architecture] = {
     "resnet50": Architecture("ResNet50", resnet, {"depth": 50}, "ResNet50"),
     "resnet50-cifar": Architecture("ResNet50, CIFAR stem", resnet, {"depth": 50, "cifar_stem": True}),
     "vgg16": Architecture("Vgg16", vgg16, {}, "Vgg16Norm02"),
+    "logistic": Architecture("logistic regression", mlp, {"hidden": ()}),
+    "table-mlp": Architecture("MLP for tables", mlp, {"hidden": (64, 64)}),
+    "mnist1d-mlp": Architecture("MLP of MNIST-1D", ResidualMLP, {"hidden": 100}),
+    "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
+    "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
+    "mnist1d-gru": Architecture("GRU of MNIST-1D", SignalGRU, {"hidden": 6}),
 }
 
 
@@ -83,7 +90,7 @@ def architecture_named(name: str) -> str:
 
 
 def is_perceptron(name: str) -> bool:
-    """Whether a network of the zoo is one of the paper's perceptrons, linear from the pixels on."""
+    """Whether a network of the zoo is a perceptron: linear layers with ReLU between them, from the inputs on."""
     return name in ARCHITECTURES and ARCHITECTURES[name].make is mlp
 
 
@@ -97,7 +104,7 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
 
     Args:
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
-        shape: the shape of one input, images ``c h w``.
+        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
         classes: the number of classes, k.
         seed: the member's seed.
 
@@ -122,7 +129,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 
     Args:
         name: as in `build`.
-        shape: the shape of one input, images ``c h w``.
+        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
         classes: the number of classes, k.
 
     Raises:

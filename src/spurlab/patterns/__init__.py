@@ -1,5 +1,6 @@
 """Patterns, and planting them in training examples."""
 
+from spurlab.patterns.blocks import COMMON, ClassBlocks, common_named
 from spurlab.patterns.pattern import PATTERNS, Box, Family, Noise, Pattern, make_pattern, pattern_name
 from spurlab.patterns.plant import How, Planted, plant
 from spurlab.patterns.reference import (
@@ -10,16 +11,19 @@ from spurlab.patterns.reference import (
 )
 
 __all__ = [
+    "COMMON",
     "PATTERNS",
     "REFERENCE_DATASETS",
     "REFERENCE_PATTERNS",
     "Box",
+    "ClassBlocks",
     "Family",
     "How",
     "Noise",
     "Pattern",
     "Planted",
     "ReferenceDataset",
+    "common_named",
     "make_pattern",
     "parse_reference_dataset",
     "pattern_name",
