@@ -17,7 +17,7 @@ from torch import Tensor
 from spurlab.report.figures.style import WIDTH, describe, printable, sheet, styled
 
 BLOCK = "#F6C9A3"  # the region that carries the spurious feature: light enough for any line, darker than paper in grey
-CLEAN = {"color": "#555555", "linewidth": 1.1, "linestyle": (0, (3, 1.5))}
+CLEAN = {"color": "#444444", "linewidth": 1.3, "linestyle": (0, (3, 1.5))}
 SHOWN = {"color": "#000000", "linewidth": 1.6}
 _MOST = 10  # strips in a row
 
@@ -60,7 +60,6 @@ def signals_figure(
     figure, body = sheet(title, 2.75 * rows, note, _legend(marked is not None, blocks is not None), width)
     grid = body.add_gridspec(rows, columns)
     values = clean if marked is None else torch.cat([clean, marked])
-    limit = 1.05 * (values.nan_to_num(0, 0, 0).abs().max().item() or 1.0)
     for c, name in enumerate(class_names):
         axes = body.add_subplot(grid[c // columns, c % columns])
         draw_signal(
@@ -71,7 +70,7 @@ def signals_figure(
             upright=True,
         )
         axes.set_title("\n".join(textwrap.wrap(printable(name), 70 // columns)), loc="center", fontsize=10)
-        axes.set_xlim(-limit, limit)
+        value_axis(axes, values, upright=True)
         axes.tick_params(labelleft=not c % columns, labelsize=8)
         if not c % columns:
             axes.set_ylabel("feature")
@@ -120,6 +119,16 @@ def draw_signal(
     else:
         axes.set_xlim(*ends)
         axes.set_xticks(ticks)
+
+
+def value_axis(axes: Axes, values: Float[Tensor, "*any"], upright: bool) -> float:
+    """An axis for the values of several signals, symmetric around 0, with three round ticks; where it ends."""
+    limit = 1.08 * (values.nan_to_num(0, 0, 0).abs().max().item() or 1.0)
+    power = 10.0 ** math.floor(math.log10(limit))
+    tick = max(step * power for step in (0.5, 1.0, 2.0, 5.0) if step * power <= 0.75 * limit)
+    (axes.set_xlim if upright else axes.set_ylim)(-limit, limit)
+    (axes.set_xticks if upright else axes.set_yticks)([-tick, 0, tick], [f"\N{MINUS SIGN}{tick:g}", "0", f"{tick:g}"])
+    return limit
 
 
 def runs(block: Bool[Tensor, " d"]) -> list[tuple[int, int]]:

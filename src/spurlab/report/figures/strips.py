@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from spurlab.explain import share_on
-from spurlab.report.figures.signals import CLEAN, SHOWN, draw_signal, runs, spans
+from spurlab.report.figures.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
 from spurlab.report.figures.style import describe, printable, sheet, styled
 
 OUTLINE = "#0072B2"
@@ -39,9 +39,9 @@ def strips_figure(
 ) -> Figure:
     r"""A row of strips for each network: behind a signal the darker, the more of the saliency falls on the feature.
 
-    What is drawn is each feature's share of the strip's absolute saliency, :math:`|M_j| / \sum_i |M_i|`, in one scale
-    for all strips, so that networks whose gradients differ in size can be compared. Above each strip stands the share
-    that falls on the block: `spurlab.explain.share_on` of the map that is drawn.
+    What is drawn is each feature's share of the strip's absolute saliency, :math:`|M_j| / \sum_i |M_i|`, so that
+    networks whose gradients differ in size can be compared. All strips have one scale, which ends at the 99 % quantile.
+    Above each strip stands the share that falls on the block: `spurlab.explain.share_on` of the map that is drawn.
 
     Args:
         signals: one for each column, such as a signal of a class and the mean signal of the class.
@@ -69,24 +69,28 @@ def strips_figure(
         )
     shares = {network: _shares(each) for network, each in maps.items()}
     on_block = {network: share_on(each.cpu(), blocks.cpu()).tolist() for network, each in maps.items()}
-    figure, body = sheet(title, (1.9 if upright else 1.2) * len(maps) + 0.6, note, _legend(clean is not None))
+    small = f"Above each strip: the share of its saliency that falls on the block; by chance {_chance(blocks)}. "
+    small += "The features run downwards, the values to the right. " if upright else ""
+    figure, body = sheet(title, (1.75 if upright else 1.2) * len(maps) + 0.7, small + note, _legend(clean is not None))
     grid = body.add_gridspec(len(maps), n)
-    top = max(float(each.nan_to_num().max()) for each in shares.values()) or 1.0
+    top = _top(torch.cat(list(shares.values())))
     everything = signals if clean is None else torch.cat([signals, clean])
-    limit = 1.08 * (everything.nan_to_num(0, 0, 0).abs().max().item() or 1.0)
     panels = []
     for i, (network, rows) in enumerate(shares.items()):
         for j, name in enumerate(names):
             axes = body.add_subplot(grid[i, j])
+            limit = value_axis(axes, everything, upright)
             drawn = _shade(axes, rows[j], blocks[j], (top, limit), upright)
             draw_signal(axes, signals[j], None if clean is None else clean[j], upright=upright)
             for line in axes.lines:
                 line.set_path_effects([withStroke(linewidth=line.get_linewidth() + 1.4, foreground="white")])
             _label(axes, network if j == 0 else "", name if i == 0 else "", on_block[network][j], upright)
-            axes.tick_params(labelsize=8, labelleft=j == 0, labelbottom=upright or i == len(maps) - 1)
+            axes.tick_params(labelsize=8, labelleft=j == 0, labelbottom=i == len(maps) - 1)
+            if i == len(maps) - 1 and not upright:
+                axes.set_xlabel("feature")
             panels.append(axes)
-    bar = body.colorbar(drawn, ax=panels, fraction=0.03, shrink=0.6, aspect=30, pad=0.012)
-    bar.set_label("share of the saliency", fontsize=9)
+    bar = body.colorbar(drawn, ax=panels, extend="max", fraction=0.03, shrink=0.6, aspect=30, pad=0.012)
+    bar.set_label("share of the saliency on a feature", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     return describe(figure, _words(on_block, names, blocks))
 
@@ -94,6 +98,18 @@ def strips_figure(
 def _shares(maps: Float[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
     size = maps.detach().cpu().double().abs()
     return size / size.sum(1, keepdim=True)
+
+
+def _chance(blocks: Bool[Tensor, "n d"]) -> str:
+    """The share on the block of a network that looks everywhere alike."""
+    ends = [f"{float(end):.3g}" for end in blocks.double().mean(1).aminmax()]
+    return " to ".join(dict.fromkeys(ends))
+
+
+def _top(shares: Float64[Tensor, "rows d"]) -> float:
+    """Where the shades end: few features would else leave all others white."""
+    finite = shares[shares.isfinite()]
+    return float(finite.quantile(0.99) or finite.max()) if len(finite) else 1.0
 
 
 def _shade(
@@ -116,7 +132,6 @@ def _shade(
         size = (2 * limit, last - first + 1) if upright else (last - first + 1, 2 * limit)
         corner = (-limit, first - 0.5) if upright else (first - 0.5, -limit)
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINE, linewidth=1.8, clip_on=False, zorder=3))
-    (axes.set_xlim if upright else axes.set_ylim)(-limit, limit)
     axes.spines[:].set_visible(True)
     axes.spines[:].set_linewidth(0.4)
     return drawn
@@ -136,7 +151,7 @@ def _label(axes: Axes, network: str, name: str, share: float, upright: bool) -> 
 def _words(on_block: Mapping[str, Sequence[float]], names: Sequence[str], blocks: Bool[Tensor, "n d"]) -> str:
     """The numbers above the strips, with what chance is."""
     columns = "; ".join(
-        f"{printable(name)} (block {spans(block)}, chance {block.double().mean().item():.2f}): "
+        f"{printable(name)} (block {spans(block)}, chance {_chance(block[None])}): "
         + ", ".join(f"{printable(network)} {shares[j]:.2f}" for network, shares in on_block.items())
         for j, (name, block) in enumerate(zip(names, blocks, strict=True))
     )
