@@ -61,7 +61,8 @@ def share_on(
     [0.5]
     """
     if region.shape[1:] != maps.shape[1:] or (labels is None and len(region) != len(maps)):
-        wanted = f"{tuple(maps.shape)}, one for each map" if labels is None else f"(k, *{tuple(maps.shape[1:])})"
+        one = ", ".join(map(str, maps.shape[1:]))
+        wanted = f"({len(maps)}, {one}), one for each map" if labels is None else f"(k, {one}), one for each class"
         raise ValueError(f"the regions must have the shape {wanted}, but it is {tuple(region.shape)}.")
     if labels is not None:
         _check_labels(labels, len(region))

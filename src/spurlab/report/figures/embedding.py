@@ -74,7 +74,8 @@ def medoid(points: Float[Tensor, "n d"]) -> int:
     >>> medoid(torch.tensor([[0.0], [1.0], [5.0]]))
     1
     """
-    sums = [torch.cdist(some, points).sum(1) for some in points.double().split(1000)]  # all at once would be n x n
+    exact = points.double()
+    sums = [torch.cdist(some, exact).sum(1) for some in exact.split(1000)]  # all at once would be n x n
     return int(torch.cat(sums).argmin())
 
 
