@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from spurlab.explain import share_on
 from spurlab.report import embedding_figure, save_figure, signals_figure, strips_figure
 from spurlab.report.figures import spoken
-from spurlab.report.figures.embedding import medoid
+from spurlab.report.figures.embedding import from_the_middle, number_places
 from spurlab.seeds import rng_for
 
 NAMES = [str(c) for c in range(10)]
@@ -191,31 +191,46 @@ def test_strips_of_other_signals_are_refused(signals, maps):
 
 @pytest.fixture(scope="module")
 def embeddings():
+    """The classes mixed, and on a circle far from each other."""
     labels = torch.arange(200) % 10
-    return {name: torch.randn(200, 2, generator=rng(name)) for name in ("MNIST-1D", "spurious")}, labels
+    angles = 2 * math.pi * labels / 10
+    mixed, apart = (torch.randn(200, 2, generator=rng(name)) for name in ("mixed", "apart"))
+    return {"MNIST-1D": mixed, "spurious": apart + 20 * torch.stack([angles.cos(), angles.sin()], 1)}, labels
 
 
-def test_every_point_is_drawn_once_in_the_look_of_its_class(embeddings, tmp_path):
-    """No two classes share colour and marker; the number stands at the medoid, found here by scipy over all pairs."""
+def test_every_point_is_drawn_once_as_the_number_of_its_class(embeddings, tmp_path):
+    """Each class has a colour and a numeral of its own.
+
+    The number in a circle stands at the medoid of classes that are apart, found here by scipy over all pairs; where
+    they are mixed it stands at a point of its class, and no two are near each other.
+    """
     points, labels = embeddings
     figure = embedding_figure(points, labels, NAMES, "Where?", {"spurious": "purity 0.9"})
     panels = panels_of(figure)
     assert [axes.get_title(loc="left") for axes in panels] == list(points)
     assert [axes.get_xlabel() for axes in panels] == ["", "purity 0.9"]
-    for axes, where in zip(panels, points.values(), strict=True):
-        looks = {(line.get_color(), line.get_marker()) for line in axes.lines}
-        assert len(looks) == len(axes.lines) == 10
+    for axes, (name, where) in zip(panels, points.items(), strict=True):
+        assert len(axes.lines) == 10
+        assert len({line.get_color() for line in axes.lines}) == 10
+        assert len({line.get_marker().vertices.tobytes() for line in axes.lines}) == 10
+        assert [text.get_text() for text in axes.texts] == NAMES
+        numbers = torch.tensor([text.get_position() for text in axes.texts], dtype=torch.float32)
         for c, line in enumerate(axes.lines):
             mine = where[labels == c]
             assert_close(torch.tensor(line.get_xydata(), dtype=torch.float32), mine)
-            number = axes.texts[c]
-            assert number.get_text() == str(c)
-            nearest = mine[cdist(mine, mine).sum(1).argmin()]
-            assert_close(torch.tensor(number.get_position(), dtype=torch.float32), nearest)
-    (legend,) = figure.findobj(is_legend)
-    assert [text.get_text() for text in legend.get_texts()] == NAMES
+            assert (mine == numbers[c]).all(1).any()
+            if name == "spurious" or c == 0:
+                assert numbers[c].equal(mine[cdist(mine, mine).sum(1).argmin()])
+        extent = (where.amax(0) - where.amin(0)).max()
+        assert torch.pdist(numbers).min() >= 0.07 * extent
+    assert not figure.findobj(is_legend)  # the names are the numbers
     assert "spurious: purity 0.9." in spoken(figure)
     check_saved(figure, tmp_path)
+
+
+def test_a_number_that_finds_no_room_stands_at_the_medoid():
+    parts = {0: torch.zeros(3, 2), 1: torch.tensor([[0.0, 0.0], [0.0, 0.1], [0.0, 0.3]]), 2: torch.zeros(0, 2)}
+    assert number_places(parts, gap=5.0) == {0: (0.0, 0.0), 1: (0.0, pytest.approx(0.1))}
 
 
 def test_points_that_are_not_finite_and_classes_without_points_are_left_out(tmp_path):
@@ -225,14 +240,15 @@ def test_points_that_are_not_finite_and_classes_without_points_are_left_out(tmp_
     assert [len(line.get_xydata()) for line in axes.lines] == [2, 0]
     assert [text.get_text() for text in axes.texts] == ["0"]
     (legend,) = figure.findobj(is_legend)
-    assert [text.get_text() for text in legend.get_texts()] == ["0 a", "2 c"]
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "c"]
     check_saved(figure, tmp_path)
 
 
-def test_the_medoid_of_many_points_needs_no_square_of_them():
-    """2,500 points in three parts; the answer is that of all pairs at once."""
-    points = torch.randn(2500, 2, generator=rng("medoid"))
-    assert medoid(points) == cdist(points, points).sum(1).argmin()
+def test_the_order_of_many_points_is_that_of_all_pairs():
+    """2,500 points, in three parts; scipy takes all pairs at once."""
+    points = torch.randn(2500, 2, generator=rng("medoid"), dtype=torch.float64)
+    assert from_the_middle(points).tolist() == cdist(points, points).sum(1).argsort().tolist()
+    assert from_the_middle(points[:0]).tolist() == []
 
 
 def test_embeddings_that_cannot_be_drawn_are_refused(embeddings):

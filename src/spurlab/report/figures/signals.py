@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,8 +18,8 @@ from torch import Tensor
 from spurlab.report.figures.style import WIDTH, describe, printable, sheet, styled
 
 BLOCK = "#F6C9A3"  # the region that carries the spurious feature: light enough for any line, darker than paper in grey
-CLEAN = {"color": "#444444", "linewidth": 1.3, "linestyle": (0, (3, 1.5))}
-SHOWN = {"color": "#000000", "linewidth": 1.6}
+CLEAN: dict[str, Any] = {"color": "#444444", "linewidth": 1.3, "linestyle": (0, (3, 1.5))}
+SHOWN: dict[str, Any] = {"color": "#000000", "linewidth": 1.6}
 _MOST = 10  # strips in a row
 
 
