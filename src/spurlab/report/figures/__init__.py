@@ -16,9 +16,12 @@ from spurlab.report.figures import (
     scores,
     sensitivity,
 )
+from spurlab.report.figures.embedding import embedding_figure
 from spurlab.report.figures.gallery import pattern_gallery
 from spurlab.report.figures.saliency import saliency_figure
 from spurlab.report.figures.scores import score_figure
+from spurlab.report.figures.signals import signals_figure
+from spurlab.report.figures.strips import strips_figure
 from spurlab.report.figures.style import describe, save_figure, sentence, spoken, style
 from spurlab.studies import StudyResult
 
@@ -40,11 +43,14 @@ FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
 __all__ = [
     "FIGURES",
     "describe",
+    "embedding_figure",
     "pattern_gallery",
     "saliency_figure",
     "save_figure",
     "score_figure",
+    "signals_figure",
     "spoken",
+    "strips_figure",
     "study_figure",
 ]
 
