@@ -107,14 +107,17 @@ def forget_mask(rows: Int64[Tensor, " count"], examples: int) -> Bool[Tensor, " 
 
 
 class NotFiniteError(FloatingPointError):
-    """A network after deletion has weights that are not finite."""
+    """A network after deletion, or after prevention, has weights that are not finite."""
 
 
 NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
 
 
-def finite(model: nn.Module) -> nn.Module:
+def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
     """The end of every method: the network in evaluation mode.
+
+    Args:
+        after: what was done to it, for the message.
 
     Raises:
         NotFiniteError: a weight that is not finite.
@@ -122,7 +125,7 @@ def finite(model: nn.Module) -> nn.Module:
     for name, tensor in model.state_dict().items():
         if not bool(tensor.isfinite().all()):
             raise NotFiniteError(
-                f"after deletion the weights {name!r} are not finite: the steps were too large for this network. Lower "
+                f"after {after} the weights {name!r} are not finite: the steps were too large for this network. Lower "
                 "the learning rate, or raise the damping."
             )
     return model.eval()

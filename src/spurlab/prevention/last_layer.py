@@ -1,0 +1,108 @@
+"""What the methods that refit the last layer share: cached features in, a network with another last layer out."""
+
+import logging
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from scipy.optimize import minimize
+from torch import Tensor, nn
+
+from spurlab.deletion.method import finite
+from spurlab.models import features_layer
+
+log = logging.getLogger(__name__)
+
+
+class Linear(NamedTuple):
+    """Weights of a last layer, in float64 on the CPU: ``features @ weight.T + bias`` are the logits."""
+
+    weight: Float[Tensor, "k d"]
+    bias: Float[Tensor, " k"]
+
+    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """The logits."""
+        return features @ self.weight.T + self.bias
+
+
+def last_linear(model: nn.Module) -> Linear:
+    """The last layer as it is; a layer without a bias has one of zeros.
+
+    Raises:
+        ValueError: the last module is no linear layer.
+    """
+    layer = model.get_submodule(features_layer(model))
+    weight = layer.get_parameter("weight").detach().cpu().double()
+    bias = layer.bias.detach().cpu().double() if isinstance(layer.bias, Tensor) else weight.new_zeros(len(weight))
+    return Linear(weight, bias)
+
+
+def with_last_layer(model: nn.Module, linear: Linear) -> nn.Module:
+    """The network, changed in place, with this last layer.
+
+    Raises:
+        ValueError: its last layer has no bias to put this one in.
+        NotFiniteError: a weight that is not finite.
+    """
+    layer = model.get_submodule(features_layer(model))
+    if not isinstance(layer.bias, Tensor):
+        raise ValueError(
+            f"the last layer of this {type(model).__name__} has no bias, but what is fitted has one. Give it a bias."
+        )
+    with torch.no_grad():
+        layer.get_parameter("weight").copy_(linear.weight)
+        layer.bias.copy_(linear.bias)
+    return finite(model, "prevention")
+
+
+def weighted_optimum(
+    features: Float[Tensor, "n d"],
+    labels: Int64[Tensor, " n"],
+    weights: Float[Tensor, " n"],
+    start: Linear,
+    penalty: float,
+    *,
+    tolerance: float = 1e-6,
+    iterations: int = 2_000,
+) -> Linear:
+    r"""The last layer of the least weighted cross-entropy, drawn towards where it starts.
+
+    .. math:: \min_\theta \sum_{i=1}^{n} \mu_i \, \ell_i(\theta) + \lambda \lVert \theta - \theta_1 \rVert^2
+
+    By L-BFGS in float64, with the gradient written out: convex, and with a penalty strictly so. Without one the minimum
+    of separable examples lies at infinity; the way there ends where the gradient is small.
+
+    Args:
+        features: that come into the layer.
+        labels: of the examples.
+        weights: :math:`\mu_i`.
+        start: :math:`\theta_1`, weights and bias.
+        penalty: :math:`\lambda`.
+        tolerance: the largest derivative at which the search ends.
+        iterations: after so many it ends in any case, which is logged as a warning.
+    """
+    k, d = start.weight.shape
+    phi, mu = features.double(), weights.double()
+    truth = torch.nn.functional.one_hot(labels, k).double()
+
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        shift = torch.from_numpy(theta).view(k, d + 1)
+        logits = phi @ (start.weight + shift[:, :d]).T + (start.bias + shift[:, d])
+        log_p = logits.log_softmax(1)
+        value = -(mu * (truth * log_p).sum(1)).sum() + penalty * shift.square().sum()
+        slope = mu.unsqueeze(1) * (log_p.exp() - truth)
+        gradient = torch.cat([slope.T @ phi, slope.sum(0).unsqueeze(1)], 1) + 2 * penalty * shift
+        return value.item(), gradient.reshape(-1).numpy()
+
+    found = minimize(
+        objective,
+        np.zeros(k * (d + 1)),
+        jac=True,
+        method="L-BFGS-B",
+        options={"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20},
+    )
+    if (steepest := float(np.abs(found.jac).max())) > tolerance:
+        log.warning("the last layer was not fitted to its end: the largest derivative is %.1e.", steepest)
+    shift = torch.from_numpy(found.x).view(k, d + 1)
+    return Linear(start.weight + shift[:, :d], start.bias + shift[:, d])
