@@ -47,8 +47,8 @@ def test_the_odds_of_each_example(uneven):
 
 
 def test_draws_follow_the_odds(uneven, recipe):
-    """90 draws in each of 200 epochs: each group is met 6,000 times, with a standard deviation of sqrt(18 000 * 2 / 9) =
-    63; four of them, for three groups, fail for one seed in 5,000."""
+    """90 draws in each of 200 epochs: each group is met 6,000 times, with a standard deviation of
+    sqrt(18 000 * 2 / 9) = 63; four of them, for three groups, fail for one seed in 5,000."""
     descent = Descent(linear(), recipe, 0, "test")
     drawn = drawn_evenly(descent, uneven, uneven.groups, 0, "test")
     met = torch.zeros(4)
@@ -93,12 +93,6 @@ def test_the_best_epoch_is_kept_where_asked_for(method, model, data, clean, reci
     with pytest.raises(ValueError, match="needs the group of each clean example"):
         method(recipe, best_epoch=True)(model, data, Examples(clean.inputs, clean.labels))
     assert method(recipe, best_epoch=True)(model, data, clean)(data.inputs).isfinite().all()
-
-
-@pytest.mark.parametrize("method", [Subsampling, Reweighting])
-def test_parts_are_groups_or_classes(method, recipe):
-    with pytest.raises(ValueError, match="`by` must be one of group, class, but it is 'label'"):
-        method(recipe, by="label")
 
 
 def test_the_room_draws_for_itself(model, data, recipe):

@@ -141,7 +141,7 @@ def test_outputs_must_fit_the_clean_labels(name, model, data, clean, recipe):
 @needing("training")
 def test_weights_that_are_not_finite_are_an_error(name, model, data, clean, recipe):
     hot = recipe.but(optimizer="sgd", learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="after prevention the weights .* are not finite"):
+    with pytest.raises(FloatingPointError, match=r"after prevention the weights .* are not finite"):
         prevention_named(name, hot, 0)(model, data, clean)
 
 

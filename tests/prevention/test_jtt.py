@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
+from spurlab.deletion.retrain import untrained
 from spurlab.patterns import Planted
 from spurlab.prevention import Jtt
 from spurlab.prevention.method import own_seed, trained_anew
@@ -48,10 +49,7 @@ def test_without_errors_it_is_plain_training_and_says_so(sign, numbers, recipe, 
         after = Jtt(recipe, first_epochs=None)(sign, right, numbers)
     assert "gets all 3 training examples right" in caplog.text
     own = own_seed(0, "jtt")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(own)
-        fresh = nn.Linear(1, 2)
-    wanted, _ = train_one(fresh, Member(Planted.none(right), own), recipe)
+    wanted, _ = train_one(untrained(sign, own), Member(Planted.none(right), own), recipe)
     assert_close(after.state_dict(), wanted.state_dict(), atol=0, rtol=0)
 
 
