@@ -1,4 +1,4 @@
-"""What methods with losses of their own share: steps of a recipe's optimizer along any loss, on batches as it makes them."""
+"""What methods with losses of their own share: a recipe's optimizer along any loss, on batches as it makes them."""
 
 import copy
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,7 @@
 """Automatic feature reweighting: the last layer again, with weight on what the first stage got wrong."""
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
 from spurlab.models import features
-from spurlab.prevention.last_layer import Linear, last_linear, weighted_optimum, with_last_layer
+from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
 from spurlab.prevention.method import checked_clean, not_negative, one_or_more, prepared, share_of, trained_anew
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
@@ -23,11 +24,11 @@ PENALTIES = (0.0, 0.1, 0.2, 0.3, 0.4)  # the paper's for Waterbirds
 
 
 class AfrWeights(NamedTuple):
-    """What AFR's second stage is made of.
+    r"""What AFR's second stage is made of.
 
     Args:
         probabilities: :math:`p_i`, of the true class, by the network of the first stage.
-        weights: :math:`\\mu_i`; their sum is 1.
+        weights: :math:`\mu_i`; their sum is 1.
     """
 
     probabilities: Float64[Tensor, " n"]
@@ -114,21 +115,19 @@ class Afr:
         penalties = PENALTIES if self.penalty is None else (self.penalty,)
         weighted = {gamma: _weights(start(phi), stage.refit, gamma).weights for gamma in gammas}
         problems = [(weighted[gamma], penalty) for gamma in gammas for penalty in penalties]
+        labels = stage.refit.labels
         if len(problems) == 1 and not self.stop_early:
-            return with_last_layer(
-                after, weighted_optimum(phi, stage.refit.labels, problems[0][0], start, penalties[0])
-            )
+            return with_last_layer(after, weighted_optimum(phi, labels, problems[0][0], start, penalties[0]))
         seen = features(after, checked_clean(after, clean, "AFR").inputs).double()
-        ways = (
-            layer
-            for mu, penalty in problems
-            for layer in (
-                descent(phi, stage.refit.labels, mu, start, penalty, self.steps, self.rate)
-                if self.stop_early
-                else [weighted_optimum(phi, stage.refit.labels, mu, start, penalty)]
-            )
-        )
-        return with_last_layer(after, best_by_worst_group(ways, lambda layer: layer(seen), clean, "AFR").candidate)
+
+        def layers() -> Iterator[Linear]:
+            for mu, penalty in problems:
+                if self.stop_early:
+                    yield from steps_down(phi, labels, mu, start, penalty, steps=self.steps, rate=self.rate)
+                else:
+                    yield weighted_optimum(phi, labels, mu, start, penalty)
+
+        return with_last_layer(after, best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate)
 
     def held_out(self, data: Examples) -> Bool[Tensor, " n"]:
         """True for the training examples that the first stage does not see: none with ``train``.

@@ -21,7 +21,8 @@ from spurlab.training.losses import LOSSES
 class GroupDro:
     r"""GroupDRO: the least loss of the worst group, by steps on a mixture of groups that follows the losses.
 
-    .. math:: \min_\theta \max_g \Big\{ \frac{1}{n_g} \sum_{i \in g} \ell_i(\theta) + \frac{C}{\sqrt{n_g}} \Big\}, \qquad
+    .. math:: \min_\theta \max_g \Big\{ \frac{1}{n_g} \sum_{i \in g} \ell_i(\theta) + \frac{C}{\sqrt{n_g}} \Big\},
+        \qquad
         q_g \leftarrow \frac{q_g \exp\{\eta (L_g + C / \sqrt{n_g})\}}{\sum_h q_h \exp\{\cdot\}}, \qquad
         \theta \text{ descends } \sum_g q_g L_g
 
@@ -43,7 +44,8 @@ class GroupDro:
         resample: draw the examples so that all groups are met equally often, as in algorithm 1 and the paper's
             experiments; else each once an epoch.
         weight_decay: the l2 penalty; None: the recipe's. The paper's strong one is 0.1 to 1.
-        best_epoch: keep the epoch whose worst clean group is served best, as the public code does on its validation set.
+        best_epoch: keep the epoch whose worst clean group is served best, as the public code does by its validation
+            set.
         make: as in `spurlab.deletion.Retrain`.
 
     Source: Sagawa, Koh, Hashimoto and Liang (2020), Distributionally robust neural networks for group shifts,
@@ -96,7 +98,7 @@ class Mixture:
         self._eta, self._added = eta, adjustment / sizes.double().sqrt()
 
     def loss(self, each: Float[Tensor, " b"], groups: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
-        """q follows the losses of a batch; then their mixture."""
+        """The mixture of the mean losses of a batch, after q has followed them."""
         met = groups.bincount(minlength=len(self.q))
         sums = each.new_zeros(len(met)).index_add(0, groups.to(each.device), each)
         means = sums / met.clamp(min=1).to(each.device)

@@ -31,15 +31,15 @@ class Irm:
     Environments are drawn evenly. For batches the square is the product of two halves' derivatives, as in the paper's
     appendix D, which has the right mean; an environment with fewer than two examples in a batch has no penalty there.
     The sum is divided by the penalty's weight where that is above 1, as in the public code, so that the steps stay of
-    one size.
+    one size. In small batches the noise of the penalty then drowns the risk: lower `penalty`, or take larger batches.
 
     Cost: one training, with a second backward pass through the loss alone. Needs: the groups of the training examples.
 
     Args:
         recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
-        penalty: :math:`\lambda` after the first epochs; 1 in them. 100 is the default of Gulrajani and Lopez-Paz (2021),
-            arXiv:2007.01434, who train on batches too; the paper's 10,000 is for steps on all data at once.
+        penalty: :math:`\lambda` after the first epochs; 1 in them. 100 is the default of Gulrajani and Lopez-Paz
+            (2021), arXiv:2007.01434, who train on batches too; the paper's 10,000 is for steps on all data at once.
         anneal: the share of the epochs with a penalty of 1; the public code's fifth (100 of 501 steps).
         make: as in `spurlab.deletion.Retrain`.
 

@@ -23,9 +23,9 @@ class Jtt:
     .. math:: \min_\theta \; \lambda \sum_{i \in E} \ell_i(\theta) + \sum_{i \notin E} \ell_i(\theta), \qquad
         E = \{ i : \arg\max_c f_1(x_i)_c \ne y_i \}
 
-    Where the first network relies on the spurious feature, its errors are examples without it. A network that has learnt
-    all training examples makes none: so the paper stops its first one early, after a number of epochs that it chooses.
-    If there is no error the second training is a plain one, which is logged as a warning.
+    Where the first network relies on the spurious feature, its errors are examples without it. A network that has
+    learnt all training examples makes none: so the paper stops its first one early, after a number of epochs that it
+    chooses. If there is no error the second training is a plain one, which is logged as a warning.
 
     Cost: one training on ``n + (lambda - 1) |E|`` examples, after the `first_epochs` of another. Needs: no groups. (The
     paper chooses both settings by the groups of a validation set.)

@@ -1,13 +1,15 @@
 """What the methods that refit the last layer share: cached features in, a network with another last layer out."""
 
 import logging
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from scipy.optimize import minimize
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spurlab.deletion.method import finite
 from spurlab.models import features_layer
@@ -83,16 +85,10 @@ def weighted_optimum(
         iterations: after so many it ends in any case, which is logged as a warning.
     """
     k, d = start.weight.shape
-    phi, mu = features.double(), weights.double()
-    truth = torch.nn.functional.one_hot(labels, k).double()
+    slope = Slope(features, labels, weights, start, penalty)
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        shift = torch.from_numpy(theta).view(k, d + 1)
-        logits = phi @ (start.weight + shift[:, :d]).T + (start.bias + shift[:, d])
-        log_p = logits.log_softmax(1)
-        value = -(mu * (truth * log_p).sum(1)).sum() + penalty * shift.square().sum()
-        slope = mu.unsqueeze(1) * (log_p.exp() - truth)
-        gradient = torch.cat([slope.T @ phi, slope.sum(0).unsqueeze(1)], 1) + 2 * penalty * shift
+        value, gradient = slope(torch.from_numpy(theta).view(k, d + 1))
         return value.item(), gradient.reshape(-1).numpy()
 
     found = minimize(
@@ -104,5 +100,53 @@ def weighted_optimum(
     )
     if (steepest := float(np.abs(found.jac).max())) > tolerance:
         log.warning("the last layer was not fitted to its end: the largest derivative is %.1e.", steepest)
-    shift = torch.from_numpy(found.x).view(k, d + 1)
-    return Linear(start.weight + shift[:, :d], start.bias + shift[:, d])
+    return slope.shifted(torch.from_numpy(found.x).view(k, d + 1))
+
+
+def steps_down(
+    features: Float[Tensor, "n d"],
+    labels: Int64[Tensor, " n"],
+    weights: Float[Tensor, " n"],
+    start: Linear,
+    penalty: float,
+    *,
+    steps: int,
+    rate: float,
+) -> Iterator[Linear]:
+    """The last layer on its way to `weighted_optimum`, by gradient descent on all examples: after 0, 1, ... steps."""
+    slope = Slope(features, labels, weights, start, penalty)
+    shift = start.weight.new_zeros(len(start.bias), features.shape[1] + 1)
+    yield start
+    for _ in range(steps):
+        shift = shift - rate * slope(shift)[1]
+        yield slope.shifted(shift)
+
+
+class Slope:
+    """The value and the gradient of the weighted cross-entropy, as a function of the shift from where the layer starts.
+
+    Args: see `weighted_optimum`.
+    """
+
+    def __init__(
+        self,
+        features: Float[Tensor, "n d"],
+        labels: Int64[Tensor, " n"],
+        weights: Float[Tensor, " n"],
+        start: Linear,
+        penalty: float,
+    ) -> None:
+        self._phi, self._weights, self._start, self._penalty = features.double(), weights.double(), start, penalty
+        self._truth = F.one_hot(labels, len(start.bias)).double()
+
+    def __call__(self, shift: Float64[Tensor, "k d1"]) -> tuple[Float64[Tensor, ""], Float64[Tensor, "k d1"]]:
+        """At a shift of the weights, with that of the biases as its last column."""
+        log_p = self.shifted(shift)(self._phi).log_softmax(1)
+        value = self._penalty * shift.square().sum() - (self._weights * (self._truth * log_p).sum(1)).sum()
+        slope = self._weights.unsqueeze(1) * (log_p.exp() - self._truth)
+        gradient = torch.cat([slope.T @ self._phi, slope.sum(0).unsqueeze(1)], 1) + 2 * self._penalty * shift
+        return value, gradient
+
+    def shifted(self, shift: Float64[Tensor, "k d1"]) -> Linear:
+        """The layer at this shift."""
+        return Linear(self._start.weight + shift[:, :-1], self._start.bias + shift[:, -1])

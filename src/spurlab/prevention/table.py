@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -129,9 +129,8 @@ def settings_of(base: str) -> Mapping[str, Any]:
     {'alpha': 1.0}
     """
     method = PREVENTIONS[base].make(Recipe(), 0, None)
-    if not is_dataclass(method):
-        return {}
-    return {each.name: getattr(method, each.name) for each in fields(method) if each.name not in GIVEN}
+    names = [each.name for each in fields(method)]  # type: ignore[arg-type]  # all methods here are dataclasses
+    return {name: getattr(method, name) for name in names if name not in GIVEN}
 
 
 def _read(name: str) -> tuple[str, dict[str, Any]]:
