@@ -1,12 +1,14 @@
 """t-SNE on clusters that are known, neighbour purity against all pairs by brute force and by hand."""
 
+import ast
+import inspect
 import math
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from spurlab.explain import neighbour_purity, tsne
+from spurlab.explain import embedding, neighbour_purity, tsne
 from spurlab.seeds import rng_for
 
 
@@ -104,3 +106,11 @@ def test_purity_of_too_few_points_is_refused():
             neighbour_purity(points, labels, neighbours)
     with pytest.raises(ValueError, match="1 of 4 examples have values that are not finite"):
         neighbour_purity(torch.tensor([0.0, 1.0, math.inf, 2.0]), labels, 2)
+
+
+def test_scikit_learn_is_imported_only_when_it_is_used():
+    """It takes a second, and every worker process imports this room."""
+    body = ast.parse(inspect.getsource(embedding)).body
+    at_once = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert at_once
+    assert "sklearn" not in " ".join(at_once)

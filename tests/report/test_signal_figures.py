@@ -255,6 +255,10 @@ def test_embeddings_that_cannot_be_drawn_are_refused(embeddings):
     points, labels = embeddings
     with pytest.raises(ValueError, match="0 panels"):
         embedding_figure({}, labels, NAMES, "Where?")
+    draw = embedding_figure.__wrapped__
+    draw = getattr(draw, "__wrapped__", draw)
+    with pytest.raises(ValueError, match=r"199 labels .* another shape: \{'MNIST-1D': \(200, 2\)"):
+        draw(points, labels[1:], NAMES, "Where?")
     with pytest.raises(ValueError, match="0 to 9, but there are 9 names"):
         embedding_figure(points, labels, NAMES[:9], "Where?")
     with pytest.raises(ValueError, match="panels that are not there: base"):

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
@@ -31,8 +32,8 @@ def embedding_figure(
     """A panel for each embedding of the same examples, side by side; a point is the number of its class, in its colour.
 
     In a circle stands the number of each class at its medoid, the point with the least sum of distances to the others;
-    where another number stands there already, at the next such point that is free.
-    The axes have no ticks: what an embedding like t-SNE leaves of the inputs is who is near whom.
+    where another number stands there already, at the next such point that is free. The axes have no ticks: what an
+    embedding like t-SNE leaves of the inputs is who is near whom.
 
     Args:
         points: by what was embedded, the points; those that are not finite are left out.
@@ -43,10 +44,15 @@ def embedding_figure(
         note: the small print.
 
     Raises:
-        ValueError: no panels, points or classes, a label without a name, a caption of no panel.
+        ValueError: no panels or points, points that are not one for each label, a label without a name, a caption of no
+            panel.
     """
     if not points or not len(labels):
         raise ValueError(f"there must be points to draw, but there are {len(points)} panels of {len(labels)} points.")
+    if other := {name: tuple(each.shape) for name, each in points.items() if each.shape != (len(labels), 2)}:
+        raise ValueError(
+            f"{len(labels)} labels need as many points in the plane, but these have another shape: {other}."
+        )
     if not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
         raise ValueError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
@@ -128,6 +134,6 @@ def _look(c: int) -> dict[str, Any]:
 
 def _numeral(c: int) -> Path:
     """The number as a marker, around its middle."""
-    drawn = TextPath((0, 0), str(c), size=1, prop={"family": "DejaVu Sans", "weight": "bold"})
+    drawn = TextPath((0, 0), str(c), size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
     box = drawn.get_extents()
     return Path(drawn.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], drawn.codes)
