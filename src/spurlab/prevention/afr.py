@@ -60,8 +60,9 @@ class Afr:
     The minimum is found by L-BFGS, or (`stop_early`) approached by full-batch gradient descent as in the public code,
     and of all steps the one is taken whose worst clean group is served best.
 
-    Cost: one pass over the examples of the second stage, then a convex problem on cached features; with ``held-out``
-    one training on the other part. Needs: no groups; the groups of a clean set where something is chosen by it
+    Cost: one pass over the examples of the second stage, then a convex problem on cached features (of 4,000 signals of
+    MNIST-1D with 1,280 features and 10 classes 100 steps of L-BFGS, 2 s of one core that other work shares; of a fifth
+    of them, a fifth of that); with ``held-out`` one training on the other part. Needs: no groups; the groups of a clean set where something is chosen by it
     (`gamma` or `penalty` none, `stop_early`), as the paper does.
 
     Args:
