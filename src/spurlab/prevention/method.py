@@ -126,7 +126,7 @@ def trained_anew(
     Raises:
         ValueError: as `spurlab.deletion.retrain.untrained`.
     """
-    own = seed_for(seed, "prevention", method)
+    own = own_seed(seed, method)
     with batch_norm_explained():
         new, _ = train_one(
             untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
