@@ -233,6 +233,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.deletion import DELETIONS
     from spurlab.models import ARCHITECTURES
     from spurlab.patterns import PATTERNS
+    from spurlab.prevention import PREVENTIONS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
@@ -241,7 +242,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "patterns": list(PATTERNS),
         "models": list(ARCHITECTURES),
         "deletion": list(DELETIONS),
-        "prevention": [],
+        "prevention": list(PREVENTIONS),
     }
     if as_json:
         _print_json(names)

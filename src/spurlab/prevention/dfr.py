@@ -65,15 +65,16 @@ class Dfr:
     l1 is the paper's, fitted by liblinear as in its code, which counts the intercept in R. Of more than two classes
     it fits each against the rest. l2 is multinomial, fitted by L-BFGS, and leaves the intercept out of R.
 
-    Cost: one forward pass over the clean examples, then 7 + `refits` fits on cached features. Of the 1,000 signals of
-    MNIST-1D with 1,280 features and 10 classes one fit takes about 0.3 s with l2, and 1 to 5 s with l1. Needs: clean
-    examples of every class; their groups where `balanced`, or where C is chosen. The last module must be linear, with
-    a bias.
+    Cost: one forward pass over the clean examples, then 7 + `refits` fits on cached features. Of 1,000 signals
+    of MNIST-1D with 1,280 features and 10 classes all of it takes 1.6 s with l2, where one fit takes 0.6 to 4.5 s with
+    l1 (seconds of one core that other work shares). Needs: clean examples of every class; their groups where
+    `balanced`. The last module must be linear, with a bias.
 
     Args:
         seed: fixes the halves, the subsets and the order in which liblinear goes through the features.
         norm: ``l1``, ``l2``, or ``auto``: l1 for two classes, as in the paper, l2 for more, where l1 takes too long.
-        c: the inverse of the penalty's weight. None: chosen from the public code's 0.01 to 1 where `balanced`.
+        c: the inverse of the penalty's weight. None: chosen from the public code's 0.01 to 1 where `balanced`; of
+            equals the strongest penalty.
         balanced: on subsets with groups of one size; else on all clean examples.
         refits: how many layers are averaged; the paper's 10 (its code has 20 for the validation set).
 

@@ -126,7 +126,7 @@ def trained_anew(
     Raises:
         ValueError: as `spurlab.deletion.retrain.untrained`.
     """
-    own = seed_for(seed, "prevention", method)
+    own = own_seed(seed, method)
     with batch_norm_explained():
         new, _ = train_one(
             untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
@@ -152,6 +152,7 @@ def attributes(data: Examples, method: str) -> Int64[Tensor, " n"]:
     Raises:
         ValueError: no groups, or groups that belong to their labels with no A.
 
+    >>> import torch
     >>> labels, groups = torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 3, 4])
     >>> attributes(Examples(torch.zeros(4, 1), labels, groups), "irm").tolist()
     [0, 1, 1, 0]
