@@ -382,9 +382,9 @@ def plan_study(
         )
         again = f", {counts.to_measure:,} to measure again" if counts.to_measure else ""
         print(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
-        if counts.deletions:
-            left = f"{counts.deletions_to_do:,} to do (not in the time below)"
-            print(f"  {counts.deletions:,} deletions from them, {left}")
+        if counts.treatments:
+            left = f"{counts.treatments_to_do:,} to do (not in the time below)"
+            print(f"  {counts.treatments:,} {what.treatments}, {left}")
         if time_ and counts.groups:
             sys.stdout.flush()
             print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)

@@ -14,11 +14,11 @@ from spurlab.metrics import accuracy, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
-from spurlab.studies.deletion_task import DeletionTask
 from spurlab.studies.grid import Removal, Training
 from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
 from spurlab.studies.task import kept_network
+from spurlab.studies.treatment import TreatmentTask
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
@@ -81,13 +81,13 @@ def test_a_task_for_another_text_of_a_users_method_is_refused(tmp_path, monkeypa
     monkeypatch.syspath_prepend(str(tmp_path))
     planted = Training(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
     removal = Removal(planted, "mymethod_17:forget", 20, (3, 5))
-    task = DeletionTask((removal,), ((),), "data", str(tmp_path))
+    task = TreatmentTask((removal,), ((),), "data", str(tmp_path))
     sent = json.loads(json.dumps(task.as_json()))
-    assert DeletionTask.from_json(sent) == task
+    assert TreatmentTask.from_json(sent) == task
     (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model.eval()\n")
     source_digest.cache_clear()  # a worker is another process
     with pytest.raises(StudyError, match="'mymethod_17:forget': its module is not the one that the study began with"):
-        DeletionTask.from_json(sent)
+        TreatmentTask.from_json(sent)
 
 
 def test_a_rarely_known_share_still_deletes_one():
@@ -165,7 +165,7 @@ def test_nothing_is_done_twice(small, folder, result, monkeypatch):
     assert before.items() <= after.items()
     assert len(more.rows) == 3 * 2 * 5 * len(MEASURED)
     left = plan(study_of(), folder, load=lambda _: small, calibrate=False)
-    assert (left.deletions, left.deletions_to_do, left.to_do) == (24, 0, 0)
+    assert (left.treatments, left.treatments_to_do, left.to_do) == (24, 0, 0)
 
 
 @pytest.fixture
@@ -324,16 +324,16 @@ def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
     methods = list(DELETIONS)[:10]
     study = study_of(f"deletion={json.dumps(methods)}")
     work = work_of(study, {"fashion-mini": small})
-    removals = list(work.removals)
+    removals = list(work.treatments)
     other = [removal._replace(oracles=(5, 6)) for removal in removals[:3]]
-    both = replace(work, removals=dict.fromkeys([*removals, *other], ()))
-    tasks = both.deletion_tasks(tmp_path)
-    done = [removal for task in tasks for removal in task.removals]
+    both = replace(work, treatments=dict.fromkeys([*removals, *other], ()))
+    tasks = both.treatment_tasks(tmp_path)
+    done = [removal for task in tasks for removal in task.treatments]
     assert len(done) == len(set(done)) == len(removals) + 3
     assert set(done) == {*removals, *other}
     for task in tasks:
-        assert len(task.removals) <= 8
-        assert len({(removal.training, removal.oracles) for removal in task.removals}) == 1
+        assert len(task.treatments) <= 8
+        assert len({(removal.training, removal.oracles) for removal in task.treatments}) == 1
 
 
 def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, small, monkeypatch):

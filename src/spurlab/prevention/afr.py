@@ -110,7 +110,14 @@ class Afr:
         one_or_more(steps=self.steps)
 
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        stage = self.first_stage(model, data)
+        return self.second_stage(self.first_stage(model, data), clean)
+
+    def second_stage(self, stage: Stage, clean: Examples) -> nn.Module:
+        """The network of the first stage, which is left as it is, with its last layer fitted again.
+
+        Raises:
+            ValueError: as the whole method.
+        """
         after = copy.deepcopy(stage.model)
         phi, start = features(after, stage.refit.inputs).double(), last_linear(after)
         gammas = GAMMAS if self.gamma is None else (self.gamma,)

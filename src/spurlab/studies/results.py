@@ -20,6 +20,9 @@ from spurlab.studies.study import Study
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
+PLACE = ("pattern", "target", "n", "seed")  # of a cell in its grid
+METHODS = ("deletion", "prevention")
+SHARES = ("known", "share", "clean")
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
 
@@ -160,10 +163,11 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
 
     Returns:
         Columns ``measure, value``, the cell's (``dataset, architecture, how, pattern, target, n, seed``), what was
-        deleted (``deletion``: the method, ``known``: the share of the planted examples; None and NaN where nothing
-        was), the recipe's fields, ``training`` (the key of what was measured), and how it was made: the data's
-        checksum, device, versions, machine, seconds of training or deletion, when it was finished, and why a deletion
-        failed. A value of NaN: the network diverged, or the deletion failed.
+        done to the network (``deletion`` and ``prevention``: the method), the shares (``known`` of the planted
+        examples, ``share`` of the training examples that have a common feature, ``clean`` of those that a prevention
+        has clean; None and NaN where there is none), the recipe's fields, ``training`` (the key of what was measured),
+        and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
+        it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
     """
     cells, values, keys = cells_of(study), store.values(), dict[tuple[object, ...], str]()
     places: list[int] = []  # of each row's cell
@@ -175,10 +179,14 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
     for place, cell in enumerate(cells):
         # one key for each training, and no object for each cell: there can be very many
-        training = (cell.control, None, None, 0, cell.seed) if cell.n == 0 else (cell.setting, *cell[2:])
+        training = (
+            (cell.control, None, None, 0, cell.seed)
+            if cell.n == 0 and cell.clean is None and not cell.share
+            else (cell.setting, *cell[2:])
+        )
         key = keys.get(training)
         if key is None:
-            subject = cell.training if cell.removal is None else cell.removal
+            subject = cell.treatment or cell.training
             key = keys[training] = subject.key(checksums[cell.setting.dataset])
         for name, of_network, by_pattern in kinds:
             what = key if of_network else key_of(cell, name, checksums[cell.setting.dataset])
@@ -198,8 +206,9 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     order = {key: i for i, key in enumerate(subjects)}
     subject_of_row = np.array([order[key] for key in measured], dtype=int)
     made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))
-    cell_table = pd.DataFrame({name: columns[name] for name in ("pattern", "target", "n", "seed", "deletion")})
-    cell_table["known"] = np.array(columns["known"], dtype=float)
+    cell_table = pd.DataFrame({name: columns[name] for name in (*PLACE, *METHODS)})
+    for name in SHARES:
+        cell_table[name] = np.array(columns[name], dtype=float)
     parts = [
         pd.DataFrame({"measure": named, "value": np.array(found, dtype=float)}),
         shared.take(setting_of_row).reset_index(drop=True),
@@ -208,8 +217,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         made.take(subject_of_row).reset_index(drop=True),
     ]
     whole = pd.concat(parts, axis=1)
-    first = ["measure", "value", "dataset", "architecture", "how", "pattern", "target", "n", "seed"]
-    first += ["deletion", "known", "training"]
+    first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, "training"]
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
 
 

@@ -13,6 +13,7 @@ from spurlab.report.figures import (
     norm,
     parameters,
     regularization,
+    repairs,
     scores,
     sensitivity,
 )
@@ -38,6 +39,7 @@ FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
     "sensitivity": sensitivity.draw,
     "deletion": deletion.draw,
     "deletion-curves": deletion.draw_curves,
+    "repairs": repairs.draw,
 }
 
 __all__ = [

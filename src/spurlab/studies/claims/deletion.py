@@ -68,5 +68,5 @@ CLAIM = Claim(
     "as its public code computes them (rate 0.00001; influence at a wrong scale); done right, they stand beside",
     test="the 95 % interval of the mean within +-0.05, and no n wholly outside (Holm)",
     questions=questions,
-    after_deletion=True,
+    about="deletion",
 )
