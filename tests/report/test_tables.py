@@ -156,12 +156,12 @@ def test_words_in_brackets_are_no_markup(results):
 
 
 def test_a_table_without_room_loses_its_intervals_and_no_word(results):
-    """Deletions have eleven columns of numbers: at 160 each case is a table, at 400 all of them are one."""
+    """At 100 columns each case of a study of deletion is a table, at 400 all of them are one."""
     result = results.of(results.deletion_rows(), "deletion")
-    (whole,), cases = study_tables(result, 400)[:1], study_tables(result, 160)
+    (whole,), cases = study_tables(result, 400)[:1], study_tables(result, 100)
     (sheet,) = study_sheets(result)
     assert len(cases) == len({line[: sheet.place] for line in sheet.lines}) > 1
-    text = " ".join("\n".join(printed(table, 160) for table in cases).split())  # wherever lines end
+    text = " ".join("\n".join(printed(table, 100) for table in cases).split())  # wherever lines end
     assert "\u2026" not in text
     assert "does not forget" in text
     assert "MNIST, n 20" in text
