@@ -332,7 +332,7 @@ def run_study(
         _print_json(result.rows.to_dict("records"))
     else:
         console = _console()
-        for table in study_tables(result):
+        for table in study_tables(result, console.width):
             console.print(table)
         if what.claims:
             console.print(claims_table(decide(result.rows, what.claims)))

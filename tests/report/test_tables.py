@@ -153,3 +153,19 @@ def test_claims_are_printed_without_folding_their_numbers(results):
 def test_words_in_brackets_are_no_markup(results):
     rows = results.rows(patterns=("R3",), counts=(0, 3)).assign(pattern="[bold]R3[/nonsense]")
     assert "[bold]R3[/nonsense]" in printed(study_tables(results.of(rows, "scores"))[0])
+
+
+def test_a_table_without_room_loses_its_intervals_and_no_word(results):
+    """At 100 columns each case of a study of deletion is a table, at 400 all of them are one."""
+    result = results.of(results.deletion_rows(), "deletion")
+    (whole,), cases = study_tables(result, 400)[:1], study_tables(result, 100)
+    (sheet,) = study_sheets(result)
+    assert len(cases) == len({line[: sheet.place] for line in sheet.lines}) > 1
+    text = " ".join("\n".join(printed(table, 100) for table in cases).split())  # wherever lines end
+    assert "\u2026" not in text
+    assert "does not forget" in text
+    assert "MNIST, n 20" in text
+    assert "without intervals" in text
+    wide = printed(whole, 400)
+    assert "without intervals" not in wide
+    assert "[" in wide.splitlines()[5]

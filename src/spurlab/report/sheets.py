@@ -75,12 +75,15 @@ class Sheet:
         headings: one for each column.
         lines: a cell for each column; "" where there is nothing.
         note: what the numbers are.
+        place: how many of the first columns say where, and are the same for several lines; where there is little room
+            each of their values gets a table of its own.
     """
 
     title: str
     headings: tuple[str, ...]
     lines: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    place: int = 0
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -315,7 +318,7 @@ def _deletion(result: StudyResult) -> list[Sheet]:
         "marked ones; relearn steps: median; time: of one network alone, as a share of training it again"
     )
     return [
-        _slim("What deletion leaves", headings, lines, note),
+        _slim("What deletion leaves", headings, lines, note, len(place) - 1),
         _slim("What failed", (*place, "reason"), failed, ""),
     ]
 
@@ -404,10 +407,11 @@ def _points(curve: Curve) -> list[tuple[Cell, ...]]:
     ]
 
 
-def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str) -> Sheet:
+def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str, place: int = 0) -> Sheet:
     """Without columns that are empty throughout."""
     kept = [i for i in range(len(headings)) if any(line[i] != "" for line in lines)]
-    return Sheet(title, tuple(headings[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in lines), note)
+    shorter = tuple(tuple(line[i] for i in kept) for line in lines)
+    return Sheet(title, tuple(headings[i] for i in kept), shorter, note, sum(i < place for i in kept))
 
 
 def _short(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str) -> Sheet:
