@@ -1147,8 +1147,9 @@ METHODS = ("incremental-1e-5", "influence-reference", "incremental", "influence"
 def deletions(left, dataset="mnist", before=0.6, counts=(3, 20)):
     """By method, the score that is left; the oracles have .02."""
     scores = {"none": before, "oracle": 0.02} | left
-    if dataset == "mnist" and "influence-reference" in scores:  # whose scale is another there
-        scores["influence-reference-25"] = scores.pop("influence-reference")
+    settings = {"mnist": "-25", "cifar10": "-1000"}  # the public code's scale, or depth, is another there
+    if dataset in settings and "influence-reference" in scores:
+        scores[f"influence-reference{settings[dataset]}"] = scores.pop("influence-reference")
     return pd.concat(
         [
             frame({("R3", 0, n): score + noise(dataset, method, n) / 4 for n in counts}, dataset=dataset).assign(
