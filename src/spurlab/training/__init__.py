@@ -9,6 +9,7 @@ from spurlab.training.predict import logits, predictions
 from spurlab.training.recipe import CHOICES, PER_MEMBER, RECIPES, Recipe
 from spurlab.training.sizes import bytes_to_train
 from spurlab.training.stacked import StackedMLP, can_stack, layout_for, predicted_at_once
+from spurlab.training.stacked_cnn import StackedCNN, can_stack_cnn
 
 __all__ = [
     "CHOICES",
@@ -19,11 +20,13 @@ __all__ = [
     "Member",
     "Progress",
     "Recipe",
+    "StackedCNN",
     "StackedMLP",
     "Trained",
     "WorkerError",
     "bytes_to_train",
     "can_stack",
+    "can_stack_cnn",
     "clip",
     "evenly",
     "faster_engine",

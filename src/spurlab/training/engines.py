@@ -13,6 +13,7 @@ from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, or
 from spurlab.training.losses import LOSSES
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
 from spurlab.training.stacked import StackedMLP, State, can_stack, layout_for
+from spurlab.training.stacked_cnn import StackedCNN, can_stack_cnn
 from spurlab.training.vectorized import VectorizedNet
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -108,9 +109,11 @@ def train_group(
         return Trained({name: each[:1].clone() for name, each in trained.state.items()}, trained.losses[:1].clone())
     shared = recipes[0].shared
     stacked = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
-    network: StackedMLP | VectorizedNet
+    network: StackedMLP | StackedCNN | VectorizedNet
     if perceptrons:
         network = StackedMLP(stacked, PRECISIONS[shared.precision])
+    elif all(can_stack_cnn(model) for model in models):
+        network = StackedCNN(models[0], stacked, PRECISIONS[shared.precision])
     else:
         network = VectorizedNet(models[0], stacked, [member.seed for member in members], PRECISIONS[shared.precision])
     del models, stacked  # the network's own copy is trained

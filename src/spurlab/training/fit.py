@@ -19,6 +19,7 @@ from spurlab.training.ensemble import Ensemble
 from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.sizes import multiply_adds
 from spurlab.training.stacked import can_stack
+from spurlab.training.stacked_cnn import can_stack_cnn
 from spurlab.training.vectorized import vectorizing_fails
 from spurlab.training.workers import Job, run_in_workers
 
@@ -162,15 +163,16 @@ def fit(
 def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) -> tuple[EngineName, str]:
     """What `fit` takes on a device unless told, and why.
 
-    For a CPU it stands on the benchmarks of training and convolutions; for other devices nothing was measured.
+    For a CPU it stands on the benchmarks of training, convolutions and signals; for other devices nothing was measured.
 
     Args:
         model: the network, or its `spurlab.models.skeleton`.
         shape: of one input.
         device: where it is to be trained.
     """
-    if can_stack(model):
-        return "lockstep", "a perceptron; batched products train many at once"
+    if can_stack(model) or can_stack_cnn(model):
+        kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
+        return "lockstep", f"{kind}batched products train many at once"
     if device.type == "cpu":
         convolved = multiply_adds(model, shape, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
         if convolved > LOCKSTEP_CONVOLUTIONS:

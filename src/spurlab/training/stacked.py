@@ -1,6 +1,6 @@
 """Many perceptrons in one: stacked weights, one batched matrix product for each layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, cycle
 from typing import Any
 
@@ -57,9 +57,7 @@ class StackedMLP(nn.Module):
     So call ``backward`` before the next ``forward``.
 
     All weights stand in one vector, `weights`, with their gradients in ``weights.grad``: that is what an optimizer
-    steps. Each parameter is a piece of it, filled up with zeros to whole vector registers. The last numbers of a tensor
-    that fills none are computed by another loop, which rounds otherwise, and which member they belong to would depend
-    on how many there are.
+    steps.
 
     Args:
         state: the members' ``state_dict`` with a leading axis m, named as in `nn.Sequential` (``1.weight``, ``1.bias``,
@@ -71,17 +69,8 @@ class StackedMLP(nn.Module):
         super().__init__()
         # weight, bias, weight, bias, ... by layer, in whatever order a file gave them back
         self._names = sorted(state, key=lambda name: (int(name.split(".")[0]), name.endswith("bias")))
-        ends = list(accumulate(-(-state[name].numel() // LANES) * LANES for name in self._names))
-        first = state[self._names[0]]
-        self.weights, self.weights.grad = first.new_zeros(ends[-1]), first.new_zeros(ends[-1])
-        self._parameters_in_order = nn.ParameterList()
-        for name, start in zip(self._names, [0, *ends], strict=False):
-            place = slice(start, start + state[name].numel())
-            self.weights[place] = state[name].flatten()
-            parameter = nn.Parameter(self.weights[place].view_as(state[name]))
-            parameter.grad = self.weights.grad[place].view_as(state[name])
-            self._parameters_in_order.append(parameter)
-        self._scratch = _Scratch(precision)
+        self.weights, self._parameters_in_order = in_one_vector([state[name] for name in self._names])
+        self._scratch = Scratch(precision)
 
     def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
         logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
@@ -103,25 +92,45 @@ class StackedMLP(nn.Module):
         return {name: p.detach() for name, p in zip(self._names, self._parameters_in_order, strict=True)}
 
 
-class _Scratch:
+def in_one_vector(tensors: Sequence[Tensor]) -> tuple[Tensor, nn.ParameterList]:
+    """Copies of the tensors in one vector with a gradient, and parameters that are its pieces, their gradients too.
+
+    Each piece is filled up with zeros to whole vector registers. The last numbers of a tensor that fills none are
+    computed by another loop, which rounds otherwise, and which member they belong to would depend on how many there
+    are.
+    """
+    ends = list(accumulate(-(-tensor.numel() // LANES) * LANES for tensor in tensors))
+    vector, gradient = tensors[0].new_zeros(ends[-1]), tensors[0].new_zeros(ends[-1])
+    vector.grad = gradient
+    parameters = nn.ParameterList()
+    for tensor, start in zip(tensors, [0, *ends], strict=False):
+        place = slice(start, start + tensor.numel())
+        vector[place] = tensor.flatten()
+        parameter = nn.Parameter(vector[place].view_as(tensor))
+        parameter.grad = gradient[place].view_as(tensor)
+        parameters.append(parameter)
+    return vector, parameters
+
+
+class Scratch:
     """Memory that every step uses again, by role and shape; the precision of the products."""
 
     def __init__(self, precision: torch.dtype) -> None:
         self.precision = precision
         self._held: dict[tuple[str, int, tuple[int, ...]], Tensor] = {}
 
-    def empty(self, role: str, k: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
-        """A tensor for this role in layer `k`, with whatever was last written to it."""
+    def held(self, role: str, k: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """A tensor for this role in layer `k`, with whatever was last written to it; zeros at first."""
         held = self._held.get((role, k, shape))
         if held is None:
-            held = self._held[role, k, shape] = torch.empty(shape, dtype=self.precision, device=device)
+            held = self._held[role, k, shape] = torch.zeros(shape, dtype=self.precision, device=device)
         return held
 
     def rounded(self, role: str, k: int, tensor: Tensor) -> Tensor:
         """`tensor` in the precision of the products."""
         if tensor.dtype == self.precision:
             return tensor.detach()
-        return self.empty(role, k, tensor.shape, tensor.device).copy_(tensor)
+        return self.held(role, k, tensor.shape, tensor.device).copy_(tensor)
 
 
 class _Chain(torch.autograd.Function):
@@ -132,12 +141,12 @@ class _Chain(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, inputs: Tensor, scratch: _Scratch, *parameters: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, inputs: Tensor, scratch: Scratch, *parameters: Tensor) -> Tensor:
         weights = [scratch.rounded("weight", k, weight) for k, weight in enumerate(parameters[0::2])]
         biases = [scratch.rounded("bias", k, bias) for k, bias in enumerate(parameters[1::2])]
         activations = [scratch.rounded("inputs", 0, inputs)]
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-            out = scratch.empty("out", k, (*inputs.shape[:2], bias.shape[1]), inputs.device)
+            out = scratch.held("out", k, (*inputs.shape[:2], bias.shape[1]), inputs.device)
             torch.baddbmm(bias.unsqueeze(1), activations[-1], weight.transpose(1, 2), out=out)
             if k < len(weights) - 1:
                 out.clamp_min_(0)
@@ -157,12 +166,12 @@ class _Chain(torch.autograd.Function):
             else:
                 across = gradient.transpose(1, 2)
                 if k == 0:  # bfloat16 products of the widest layer are faster than a strided left factor allows
-                    across = scratch.empty("across", k, across.shape, weight.device).copy_(across)
-                into = scratch.empty("weight gradient", k, weight.shape, weight.device)
+                    across = scratch.held("across", k, across.shape, weight.device).copy_(across)
+                into = scratch.held("weight gradient", k, weight.shape, weight.device)
                 weight.grad.copy_(torch.bmm(across, activations[k], out=into))
                 bias.grad.copy_(gradient.sum(1))
             if k > 0:
-                out = scratch.empty("gradient", k, activations[k].shape, weight.device)
+                out = scratch.held("gradient", k, activations[k].shape, weight.device)
                 gradient = torch.bmm(gradient, weights[k], out=out)
                 torch.ops.aten.threshold_backward.grad_input(gradient, activations[k], 0, grad_input=gradient)
         return (None,) * (2 + len(parameters))
