@@ -286,6 +286,26 @@ def test_another_text_is_another_method(tmp_path, monkeypatch):
         removal._replace(method="gone:forget").key("data")
 
 
+def test_results_of_a_users_method_are_read_without_its_module(tmp_path, monkeypatch, small):
+    """After an edit those of the old text are shown until the new one was measured; without the module too."""
+    module = tmp_path / "kept.py"
+    module.write_text("def forget(model, data, forget):\n    return model\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    study = study_of("deletion=kept:forget", "seed=[3]", "recipe.epochs=1")
+    out = tmp_path / "out"
+    before = run(study, out, workers=0, load=lambda name: small).rows
+    assert "kept:forget" in set(before["deletion"])
+    module.write_text("def forget(model, data, forget):\n    return model.eval()\n")
+    source_digest.cache_clear()
+    [edited] = results_in(out)
+    assert edited.rows["value"].equals(before["value"])
+    module.unlink()
+    source_digest.cache_clear()
+    monkeypatch.setattr("spurlab.models.user.find_spec", lambda name: None)
+    [gone] = results_in(out)
+    assert gone.rows["value"].equals(before["value"])
+
+
 def test_more_seeds_ask_for_no_deletion_again():
     """Outputs are compared with the oracles of the first five seeds."""
     few, more = ({cell.removal for cell in cells_of(study_of(f"seed={list(range(count))}"))} for count in (5, 8))

@@ -87,15 +87,21 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
         )
 
 
-def forget_mask(rows: Int64[Tensor, " count"], examples: int) -> Bool[Tensor, " n"]:
+def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     """True at these rows.
 
     Raises:
+        TypeError: no tensor of row numbers.
         ValueError: a row that the data does not have.
 
     >>> forget_mask(torch.tensor([2, 0]), 4).tolist()
     [True, False, True, False]
     """
+    if not isinstance(rows, Tensor) or rows.dtype == torch.bool or rows.is_floating_point():
+        found = f"a tensor of {rows.dtype}" if isinstance(rows, Tensor) else type(rows).__name__
+        raise TypeError(
+            f"the rows to forget must be a tensor of row numbers, e.g. torch.tensor([3, 7]), but it is {found}."
+        )
     if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < examples:
         raise ValueError(
             f"the rows to forget run from {int(rows.min())} to {int(rows.max())}, but the data has the rows 0 to "

@@ -13,7 +13,7 @@ from torch import Tensor
 from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, paired_difference, paired_test
 
 VerdictName = Literal[
-    "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided"
+    "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided", "failed"
 ]  # a check ends in one of these
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost

@@ -295,6 +295,7 @@ def _sensitivity(result: StudyResult) -> list[Sheet]:
 
 def _deletion(result: StudyResult) -> list[Sheet]:
     lines: list[tuple[Cell, ...]] = []
+    behind: list[tuple[Cell, ...]] = []
     failed: list[tuple[Cell, ...]] = []
     for _, same in groupby(deletions_of(result.rows), key=lambda each: id(each.case)):
         methods = list(same)
@@ -306,6 +307,7 @@ def _deletion(result: StudyResult) -> list[Sheet]:
             closed = each.closed
             gap = Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
             lines.append((*where, each.title, each.verdict.name, *_left(each.rows, gap)))
+            behind.append((*where, each.title, each.verdict.name, each.verdict.finding))
             failed += [(*where, each.title, reason) for reason in each.failures]
         lines.append((*where, "never saw them", "", *_left(first.oracle, "")))
     place = ("dataset", "networks", "n", "known", "method")
@@ -319,6 +321,7 @@ def _deletion(result: StudyResult) -> list[Sheet]:
     )
     return [
         _slim("What deletion leaves", headings, lines, note, len(place) - 1),
+        _slim("The test behind each verdict", (*place, "verdict", "finding"), behind, "", len(place) - 1),
         _slim("What failed", (*place, "reason"), failed, ""),
     ]
 

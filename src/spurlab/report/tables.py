@@ -95,10 +95,12 @@ def as_table(sheet: Sheet, width: int | None = None) -> Table:
         title_justify="left",
         caption_justify="left",
     )
+    fits = width is None or _room(words, sheet.headings) <= width
     for heading, numeric, needed in zip(sheet.headings, sheet.numeric, _widths(words, sheet.headings), strict=True):
+        least = min(needed, _WHOLE) if fits else None  # else cells take several lines too
         most = needed if wide and numeric else None
         table.add_column(
-            Text(heading), justify="right" if numeric else "left", min_width=min(needed, _WHOLE), max_width=most
+            Text(heading), justify="right" if numeric else "left", min_width=least, max_width=most, overflow="fold"
         )
     for line in words:
         table.add_row(*map(Text, line))

@@ -9,7 +9,7 @@ from pathlib import Path
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.studies.executors import Executor, executor_named
-from spurlab.studies.run import free_memory, workers_for
+from spurlab.studies.run import free_memory, import_methods, workers_for
 from spurlab.studies.store import FILE, Store, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
@@ -80,10 +80,12 @@ def plan(
 
     Raises:
         StudyError: the study does not fit its data.
+        ValueError: a method of the user's cannot be imported.
         StoreError: the folder's results cannot be read.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
+    import_methods(work)
     wanted = work.wanted
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:

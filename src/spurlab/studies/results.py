@@ -1,8 +1,8 @@
 """Rows: one line for each measured number, with everything needed to explain it; read back from a results folder."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from spurlab.studies.grid import Cell, Setting, cells_of
+from spurlab.models import is_user_name
+from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study
@@ -174,6 +175,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     named: list[str] = []
     found: list[float | None] = []
     measured: list[str] = []  # the key of what was measured
+    users = any(is_user_name(name) for grid in study.grids for name in (*grid.deletion, *grid.prevention))
+    there = {key for key, *_ in values} if users else set()
     absent = object()
     trained = "network", "deletion"
     kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
@@ -186,10 +189,14 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         )
         key = keys.get(training)
         if key is None:
-            subject = cell.treatment or cell.training
-            key = keys[training] = subject.key(checksums[cell.setting.dataset])
+            subject, checksum = cell.treatment or cell.training, checksums[cell.setting.dataset]
+            own = cell.treatment is not None and is_user_name(cell.treatment.method)
+            key = _key_of_own(subject, checksum, store, there) if own else subject.key(checksum)
+            keys[training] = key
         for name, of_network, by_pattern in kinds:
-            what = key if of_network else key_of(cell, name, checksums[cell.setting.dataset])
+            what = (
+                key if of_network or cell.treatment is not None else key_of(cell, name, checksums[cell.setting.dataset])
+            )
             request = (what, name, cell.pattern or "", cell.target) if by_pattern else (what, name, "", -1)
             value = values.get(request, absent)
             if value is not absent:
@@ -219,6 +226,17 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     whole = pd.concat(parts, axis=1)
     first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, "training"]
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
+
+
+def _key_of_own(subject: Treatment | Training, checksum: str, store: Store, there: Container[str]) -> str:
+    """The key of a treatment by the user's method: of its module as it is now or, if none of that was measured, last.
+
+    So results can be read without the module.
+    """
+    with suppress(ValueError):  # the module is not here
+        if (key := subject.key(checksum)) in there:
+            return key
+    return store.last_of(subject.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:

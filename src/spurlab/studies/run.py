@@ -90,8 +90,7 @@ def run(
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
-    for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
-        user_function(method, "method")  # what cannot be imported is told before anything is trained
+    import_methods(work)
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         part_of = _remember(store, work, command, started)
@@ -116,6 +115,16 @@ def run(
                 if not done and part.missing(store):
                     watch.wait(part)
         return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started, part_of)
+
+
+def import_methods(work: Work) -> None:
+    """The user's methods, so that what cannot be imported is told before anything is trained.
+
+    Raises:
+        ValueError: one cannot.
+    """
+    for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
+        user_function(method, "method")
 
 
 def free_memory() -> int:
