@@ -47,3 +47,12 @@ def full_dataset(_no_network_and_a_cache_of_our_own):
             (pytest.fail if os.environ.get("SPURLAB_REQUIRE_DATA") else pytest.skip)(str(error))
 
     return full
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """As in a worker: small products are slower on several threads, and bits depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

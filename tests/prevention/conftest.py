@@ -13,12 +13,8 @@ from spurlab.training import Member, Recipe, train_one
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """Small products are slower on several threads, and bits depend on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    pass
 
 
 @pytest.fixture(scope="session")

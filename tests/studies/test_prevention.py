@@ -180,3 +180,18 @@ def test_what_does_not_fit_is_refused(change, sentence):
 def test_blocks_need_signals(tmp_path):
     with pytest.raises(StudyError, match="blocks of features are for signals"):
         run(study_of("dataset=fashion-mini"), tmp_path, workers=0)
+
+
+def test_what_a_network_says_of_its_training_set_is_asked_once(tmp_path, monkeypatch):
+    """Four measures of it, of two networks: one look at the training signals of each, and one at the test signals."""
+    from spurlab.studies import measures, task
+
+    asked = []
+    real = measures.predictions
+    for room in (measures, task):
+        monkeypatch.setattr(room, "predictions", lambda net, inputs: (asked.append(len(inputs)), real(net, inputs))[1])
+    names = ["train_accuracy", "true_probability_001", "true_probability_01", "true_probability_10"]
+    changes = ("seed=[3]", "prevention=[]", "recipe.epochs=1", f"measure={['accuracy', 'worst_group', *names]}")
+    rows = run(study_of(*changes), tmp_path, workers=0).rows
+    assert not rows["value"].isna().any()
+    assert sorted(asked) == [1000, 1000, 4000, 4000]

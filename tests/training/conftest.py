@@ -13,12 +13,8 @@ from spurlab.training import Member
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    """As in a worker; more threads only get into each other's way here."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _one_thread(one_thread):
+    pass
 
 
 @pytest.fixture(scope="session")

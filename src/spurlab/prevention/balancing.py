@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
-from spurlab.prevention.method import checked_clean, groups_of, prepared
+from spurlab.prevention.method import groups_of, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
@@ -63,7 +63,7 @@ class Subsampling:
             steps = [math.ceil(count / recipe.batch_size) for count in (len(data), len(rows))]
             recipe = recipe.lasting(round(recipe.epochs * steps[0] / steps[1]))
         descent = begin(model, recipe, self.seed, method, self.make)
-        subset, watch = data[rows], _watch(descent.model, clean, self.best_epoch, "SUBG")
+        subset, watch = data[rows], BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
         return train_on(descent, lambda epoch: descent.batches(subset, epoch), descent.loss, watch)
 
 
@@ -104,7 +104,8 @@ class Reweighting:
         parts = _parts(data, self.by, "RWG")
         descent = begin(model, self.recipe, self.seed, method, self.make)
         drawn = drawn_evenly(descent, data, parts, self.seed, method)
-        return train_on(descent, drawn, descent.loss, _watch(descent.model, clean, self.best_epoch, "RWG"))
+        watch = BestEpoch(descent.model, clean, "RWG") if self.best_epoch else None
+        return train_on(descent, drawn, descent.loss, watch)
 
 
 def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, " picked"]:
@@ -132,7 +133,3 @@ def _known(by: str) -> None:
 
 def _parts(data: Examples, by: By, method: str) -> Tensor:
     return data.labels if by == "class" else groups_of(data, "training", method)
-
-
-def _watch(model: nn.Module, clean: Examples, best_epoch: bool, method: str) -> BestEpoch | None:
-    return BestEpoch(model, checked_clean(model, clean, method), method) if best_epoch else None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
 from spurlab.deletion.steps import Batch
-from spurlab.prevention.method import checked_clean, groups_of, not_negative, prepared
+from spurlab.prevention.method import groups_of, not_negative, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.training import Recipe
@@ -71,9 +71,7 @@ class GroupDro:
         if self.weight_decay is not None:
             recipe = recipe.but(weight_decay=self.weight_decay)
         descent = begin(model, recipe, self.seed, "group-dro", self.make)
-        watch = None
-        if self.best_epoch:
-            watch = BestEpoch(descent.model, checked_clean(model, clean, "GroupDRO"), "GroupDRO")
+        watch = BestEpoch(descent.model, clean, "GroupDRO") if self.best_epoch else None
         mixture = Mixture(groups.bincount(), self.eta, self.adjustment)
 
         def loss(batch: Batch) -> Float[Tensor, ""]:

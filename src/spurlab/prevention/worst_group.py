@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.metrics.groups import worst_group_accuracy
-from spurlab.prevention.method import groups_of
+from spurlab.prevention.method import checked_clean, groups_of
 from spurlab.training import logits
 
 T = TypeVar("T")
@@ -66,10 +66,11 @@ class BestEpoch:
         method: that chooses, for messages.
 
     Raises:
-        ValueError: no groups.
+        ValueError: no clean examples, or none with groups, or their labels do not fit the outputs.
     """
 
     def __init__(self, model: nn.Module, clean: Examples, method: str) -> None:
+        checked_clean(model, clean, method)
         groups_of(clean, "clean", method)
         self._model, self._clean, self._method = model, clean, method
         self._best: Best[dict[str, Tensor]] | None = None

@@ -11,7 +11,7 @@ import torch
 from spurlab.deletion import DELETIONS
 from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
-from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate, groups
+from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
 from spurlab.stats import Estimate, Ratio
 from spurlab.studies.study import REFERENCES
 
@@ -115,10 +115,7 @@ def _deleted(rows: pd.DataFrame) -> Iterator[Deleted]:
         for place, part in group.rows.groupby(["pattern", "target", "n", "known"], sort=False):
             pattern, target, n, known = cast("tuple[str, int, int, float]", place)
             case = Case(group, str(pattern), int(target), int(n), float(known))
-            wide = {
-                str(method): averaged(own, ["seed", "measure"]).unstack("measure")
-                for method, own in part.groupby("deletion", sort=False)
-            }
+            wide = by_method(part, "deletion")
             if not all(name in wide and "spurious_score" in wide[name] for name in REFERENCES):
                 continue
             for method, table in wide.items():

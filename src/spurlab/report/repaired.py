@@ -7,9 +7,11 @@ from typing import cast
 import pandas as pd
 
 from spurlab.prevention import title_of
-from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate, groups
+from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
 from spurlab.stats import Estimate
 from spurlab.studies.claims.evidence import PLAIN
+
+AS_TRAINED = "as trained (ERM)"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Repaired:
             return title_of(self.method)
         if self.place.share == 0:
             return "without the feature"
-        return "as trained (ERM)"
+        return AS_TRAINED
 
     def mean(self, measure: str) -> Estimate:
         """The mean of a measure over networks; of none where it was not taken."""
@@ -80,10 +82,7 @@ def repairs_of(rows: pd.DataFrame) -> list[Repaired]:
         for values, part in group.rows.groupby(["pattern", "share", "clean"], sort=False, dropna=False):
             feature, share, clean = cast("tuple[str, float, float]", values)
             place = Place(group, str(feature), float(share), float(clean))
-            wide = {
-                str(method): averaged(own, ["seed", "measure"]).unstack("measure")
-                for method, own in part.groupby("prevention", sort=False)
-            }
+            wide = by_method(part, "prevention")
             for method, table in wide.items():
                 own = part[part["prevention"] == method].drop_duplicates("training")
                 reasons = tuple(str(reason) for reason in own["failed"].dropna().unique())

@@ -172,6 +172,14 @@ def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     return cells["mean"].where(cells["count"] == cells["size"])
 
 
+def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """By each value of the column, measures as columns and a line for each seed."""
+    return {
+        str(method): averaged(own, ["seed", "measure"]).unstack("measure")
+        for method, own in rows.groupby(column, sort=False)
+    }
+
+
 def estimate(values: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
     """The mean over networks; those that diverged (NaN) are left out."""
     return Estimate.across_models(torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64), bounds)

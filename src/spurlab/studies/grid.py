@@ -151,10 +151,7 @@ class Removal(NamedTuple):
         Raises:
             ValueError: the module of such a method cannot be found.
         """
-        about = f"{DELETION_VERSION}|{self.training.key(checksum)}|{self.method}|{self.known}|{self.oracles}"
-        if is_user_name(self.method):
-            about += f"|{source_digest(self.method, 'deletion method')}"
-        return hashlib.sha256(about.encode()).hexdigest()[:20]
+        return _treatment_key(DELETION_VERSION, "deletion method", self, checksum, self.known, self.oracles)
 
     def as_json(self) -> dict[str, Any]:
         """All settings as plain values."""
@@ -192,10 +189,7 @@ class Repair(NamedTuple):
         Raises:
             ValueError: the module of such a method cannot be found.
         """
-        about = f"{PREVENTION_VERSION}|{self.training.key(checksum)}|{self.method}|{self.clean}"
-        if is_user_name(self.method):
-            about += f"|{source_digest(self.method, 'prevention method')}"
-        return hashlib.sha256(about.encode()).hexdigest()[:20]
+        return _treatment_key(PREVENTION_VERSION, "prevention method", self, checksum, self.clean)
 
     def as_json(self) -> dict[str, Any]:
         """All settings as plain values."""
@@ -208,6 +202,14 @@ class Repair(NamedTuple):
 
 
 Treatment = Removal | Repair  # of a trained network
+
+
+def _treatment_key(version: int, kind: str, treatment: Treatment, checksum: str, *settings: object) -> str:
+    """Of the network, the method and its settings; a method of the user's is known by the text of its module too."""
+    about = "|".join(map(str, (version, treatment.training.key(checksum), treatment.method, *settings)))
+    if is_user_name(treatment.method):
+        about += f"|{source_digest(treatment.method, kind)}"
+    return hashlib.sha256(about.encode()).hexdigest()[:20]
 
 
 class Cell(NamedTuple):

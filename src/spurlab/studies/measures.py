@@ -36,6 +36,28 @@ GROUPS = {f"group_accuracy_{group:02d}": group for group in range(20)}
 QUANTILES = {"true_probability_001": 0.001, "true_probability_01": 0.01, "true_probability_10": 0.1}
 
 
+class Lesson:
+    """What a network was trained on, and what it says of it: made when a measure first asks, and then kept.
+
+    Args:
+        network: the trained network.
+        make: gives its training set.
+    """
+
+    def __init__(self, network: nn.Module, make: Callable[[], Planted]) -> None:
+        self._network, self._make = network, make
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The training examples."""
+        return self._make().materialize()
+
+    @cached_property
+    def said(self) -> Float[Tensor, "n k"]:
+        """The network's class probabilities of them."""
+        return predictions(self._network, self.examples.inputs)
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What the measures of one cell may look at; predictions are there for measures of a network.
@@ -48,7 +70,7 @@ class Seen:
         clean: its class probabilities on the test examples.
         marked: the same with the pattern on every test example.
         seed: of the network.
-        train: what the network was trained on.
+        lesson: what the network was trained on, the same for all measures of it.
         feature: the common feature that is in it, or None.
     """
 
@@ -60,14 +82,8 @@ class Seen:
     clean: Float[Tensor, "n k"] | None = None
     marked: Float[Tensor, "n k"] | None = None
     seed: int = 0
-    train: Planted | None = None
+    lesson: Lesson | None = None
     feature: ClassBlocks | None = None
-
-    @cached_property
-    def of_training(self) -> tuple[Examples, Float[Tensor, "n k"]]:
-        """What the network was trained on, and its class probabilities there."""
-        train = _there(self.train).materialize()
-        return train, predictions(_there(self.network), train.inputs)
 
 
 @dataclass(frozen=True)
@@ -125,14 +141,14 @@ def _train_weighted_accuracy(seen: Seen) -> float:
 
 
 def _train_accuracy(seen: Seen) -> float:
-    train, said = seen.of_training
-    return accuracy(said, train.labels).item()
+    lesson = _there(seen.lesson)
+    return accuracy(lesson.said, lesson.examples.labels).item()
 
 
 def _true_probability(quantile: float, seen: Seen) -> float:
     """What the network says of the true class of the examples that it was trained on: AFR's weights come from this."""
-    train, said = seen.of_training
-    return said.gather(1, train.labels.unsqueeze(1)).double().quantile(quantile).item()
+    lesson = _there(seen.lesson)
+    return lesson.said.gather(1, lesson.examples.labels.unsqueeze(1)).double().quantile(quantile).item()
 
 
 def _block_saliency(seen: Seen) -> float:

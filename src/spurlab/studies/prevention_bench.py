@@ -17,7 +17,7 @@ from spurlab.prevention.afr import Stage
 from spurlab.seeds import rng_for
 from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.grid import Repair, Training
-from spurlab.studies.measures import MEASURES, Seen
+from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Request, weights_file
 from spurlab.studies.task import DIVERGED, feature_of, held_out, kept_network, planted
 from spurlab.training import predictions
@@ -67,7 +67,8 @@ class PreventionBench:
             seconds = clock(self._device) - start
         about = self._data, None, -1, training.setting.architecture
         clean = predictions(network, self._data.test.inputs)
-        seen = Seen(*about, network, clean, None, training.seed, self._planted, feature_of(training))
+        lesson = Lesson(network, lambda: self._planted)
+        seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training))
         return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}, seconds, ""
 
     def _after(self, method: Prevention) -> nn.Module:

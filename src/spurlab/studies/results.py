@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spurlab.models import is_user_name
+from spurlab.studies.claims.evidence import METHODS, PLACE, SHARES
 from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
@@ -21,9 +22,6 @@ from spurlab.studies.study import Study
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
-PLACE = ("pattern", "target", "n", "seed")  # of a cell in its grid
-METHODS = ("deletion", "prevention")
-SHARES = ("known", "share", "clean")
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
 

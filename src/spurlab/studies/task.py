@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from spurlab.models import build, is_user_name
 from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.grid import Training
-from spurlab.studies.measures import MEASURES, Seen
+from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Finished, Request, StoreError, weights_file
 from spurlab.studies.study import StudyError
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit, predictions
@@ -269,6 +270,7 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
             yield (float("nan"),) * len(requests)
             continue
         clean = predictions(network, data.test.inputs)
+        lesson = Lesson(network, partial(planted, data, training))
         marked: dict[str, Tensor] = {}
         values = []
         for measure, name, target in requests:
@@ -280,9 +282,7 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
                     marked_inputs[place] = pattern(data.test.inputs)
                 marked[name] = predictions(network, marked_inputs[place])
             about = data, pattern, target, training.setting.architecture
-            seen = Seen(
-                *about, network, clean, marked.get(name), training.seed, planted(data, training), feature_of(training)
-            )
+            seen = Seen(*about, network, clean, marked.get(name), training.seed, lesson, feature_of(training))
             values.append(MEASURES[measure].taken(seen))
         yield tuple(values)
 

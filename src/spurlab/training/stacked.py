@@ -49,32 +49,24 @@ def predicted_at_once(model: nn.Module) -> int:
     return CONVOLVED_AT_ONCE if layout_for(model) is torch.channels_last else PREDICTED_AT_ONCE
 
 
-class StackedMLP(nn.Module):
-    """m perceptrons of one shape; ``forward`` takes ``m n *shape`` and gives logits ``m n k``.
+class Stacked(nn.Module):
+    """m networks whose weights stand in one vector; what an engine asks of them beside ``forward`` and ``state``.
 
     Training writes gradients straight into each parameter's ``.grad`` and reuses the same memory at every step, which
     is what makes lockstep fast: on a CPU, first touching fresh memory costs as much as a layer's bias and ReLU.
     So call ``backward`` before the next ``forward``.
 
-    All weights stand in one vector, `weights`, with their gradients in ``weights.grad``: that is what an optimizer
-    steps.
+    All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps.
 
     Args:
-        state: the members' ``state_dict`` with a leading axis m, named as in `nn.Sequential` (``1.weight``, ``1.bias``,
-            ...): weights ``m out in``, biases ``m out``; copied.
-        precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
+        tensors: each parameter, with a leading axis m; copied.
+        precision: of the products.
     """
 
-    def __init__(self, state: Mapping[str, Tensor], precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, tensors: Sequence[Tensor], precision: torch.dtype) -> None:
         super().__init__()
-        # weight, bias, weight, bias, ... by layer, in whatever order a file gave them back
-        self._names = sorted(state, key=lambda name: (int(name.split(".")[0]), name.endswith("bias")))
-        self.weights, self._parameters_in_order = in_one_vector([state[name] for name in self._names])
+        self.weights, self._parameters_in_order = in_one_vector(tensors)
         self._scratch = Scratch(precision)
-
-    def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
-        logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
-        return logits.float()
 
     @property
     def trained(self) -> list[Tensor]:
@@ -86,6 +78,28 @@ class StackedMLP(nn.Module):
 
     def clear(self) -> None:
         """Gradients are written over, not added to."""
+
+
+class StackedMLP(Stacked):
+    """m perceptrons of one shape; ``forward`` takes ``m n *shape`` and gives logits ``m n k``.
+
+    Memory and gradients are as in `Stacked`: call ``backward`` before the next ``forward``.
+
+    Args:
+        state: the members' ``state_dict`` with a leading axis m, named as in `nn.Sequential` (``1.weight``, ``1.bias``,
+            ...): weights ``m out in``, biases ``m out``; copied.
+        precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
+    """
+
+    def __init__(self, state: Mapping[str, Tensor], precision: torch.dtype = torch.float32) -> None:
+        # weight, bias, weight, bias, ... by layer, in whatever order a file gave them back
+        names = sorted(state, key=lambda name: (int(name.split(".")[0]), name.endswith("bias")))
+        super().__init__([state[name] for name in names], precision)
+        self._names = names
+
+    def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
+        logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
+        return logits.float()
 
     def state(self) -> State:
         """The weights by name, stacked; not copies."""

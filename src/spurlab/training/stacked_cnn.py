@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
-from spurlab.training.stacked import Scratch, State, in_one_vector
+from spurlab.training.stacked import Scratch, Stacked, State
 
 
 def can_stack_cnn(model: nn.Module) -> bool:
@@ -58,11 +58,38 @@ class _Convolution:
         return (self.length + 2 * self.padding - self.kernel) // self.stride + 1
 
 
-class StackedCNN(nn.Module):
+def _convolutions(template: nn.Module) -> list[_Convolution]:
+    """Those of a network for which `can_stack_cnn`."""
+    found: list[_Convolution] = []
+    length = 0
+    for name, layer in template.named_children():
+        if isinstance(layer, nn.Unflatten):
+            length = int(layer.unflattened_size[1])
+        if isinstance(layer, nn.Conv1d):
+            (kernel,), (stride,), padding = layer.kernel_size, layer.stride, int(layer.padding[0])
+            sizes = layer.in_channels, layer.out_channels, length, kernel, stride, padding
+            found.append(_Convolution(name, *sizes))
+            length = found[-1].places
+    return found
+
+
+def _arranged(tensor: Tensor, out: int) -> Tensor:
+    """Weights ``m out rest``, where `rest` counts places (of the kernel, or of the signal) before channels.
+
+    Args:
+        out: the channels that come into the linear layer.
+    """
+    if tensor.ndim == 2:
+        return tensor
+    by_channel: Tensor = tensor.unflatten(2, (out, -1)) if tensor.ndim == 3 else tensor
+    return by_channel.transpose(2, 3).flatten(2)
+
+
+class StackedCNN(Stacked):
     """m networks of one shape for which `can_stack_cnn`; ``forward`` takes ``m n *shape`` and gives logits ``m n k``.
 
     Activations lie channels last, so that the window under a kernel is one row of memory, and all windows are a matrix.
-    Weights are held in that order too, and given back in PyTorch's. Memory and gradients are as in `StackedMLP`: call
+    Weights are held in that order too, and given back in PyTorch's. Memory and gradients are as in `Stacked`: call
     ``backward`` before the next ``forward``.
 
     Args:
@@ -72,22 +99,12 @@ class StackedCNN(nn.Module):
     """
 
     def __init__(self, template: nn.Module, state: State, precision: torch.dtype = torch.float32) -> None:
-        super().__init__()
-        self._convolutions: list[_Convolution] = []
-        length = 0
-        for name, layer in template.named_children():
-            if isinstance(layer, nn.Unflatten):
-                length = int(layer.unflattened_size[1])
-            if isinstance(layer, nn.Conv1d):
-                (kernel,), (stride,), padding = layer.kernel_size, layer.stride, int(layer.padding[0])
-                sizes = layer.in_channels, layer.out_channels, length, kernel, stride, padding
-                self._convolutions.append(_Convolution(name, *sizes))
-                length = self._convolutions[-1].places
-        self._order = list(state)
-        names = [convolution.name for convolution in self._convolutions] + [name]  # the last is the linear layer
-        self._names = [f"{name}.{kind}" for name in names for kind in ("weight", "bias")]
-        self.weights, self._parameters_in_order = in_one_vector([self._arranged(n, state[n]) for n in self._names])
-        self._scratch = Scratch(precision)
+        convolutions = _convolutions(template)
+        *_, (last, _) = template.named_children()  # the linear layer
+        layers = [*(convolution.name for convolution in convolutions), last]
+        names = [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
+        super().__init__([_arranged(state[name], convolutions[-1].out) for name in names], precision)
+        self._convolutions, self._names, self._order = convolutions, names, list(state)
 
     def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
         logits: Tensor = _Chain.apply(
@@ -95,28 +112,10 @@ class StackedCNN(nn.Module):
         )
         return logits.float()
 
-    @property
-    def trained(self) -> list[Tensor]:
-        """What the optimizer steps."""
-        return [self.weights]
-
-    def begin(self, epoch: int) -> None:
-        """Nothing is drawn in an epoch."""
-
-    def clear(self) -> None:
-        """Gradients are written over, not added to."""
-
     def state(self) -> State:
         """The weights by name, stacked, as PyTorch orders them; copies where it orders them otherwise."""
         held = dict(zip(self._names, self._parameters_in_order, strict=True))
         return {name: self._as_pytorch(name, held[name].detach()) for name in self._order}
-
-    def _arranged(self, name: str, tensor: Tensor) -> Tensor:
-        """Weights ``m out rest``, where `rest` counts places (of the kernel, or of the signal) before channels."""
-        if tensor.ndim == 2:
-            return tensor
-        by_channel: Tensor = tensor.unflatten(2, (self._convolutions[-1].out, -1)) if tensor.ndim == 3 else tensor
-        return by_channel.transpose(2, 3).flatten(2)
 
     def _as_pytorch(self, name: str, tensor: Tensor) -> Tensor:
         if tensor.ndim == 2:

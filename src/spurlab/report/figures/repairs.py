@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from spurlab.report.figures.notes import panel_title, small_print
 from spurlab.report.figures.style import (
+    BAND,
     axes_grid,
     describe,
     draw_estimates,
@@ -18,7 +19,7 @@ from spurlab.report.figures.style import (
     share_axis,
     sheet,
 )
-from spurlab.report.repaired import Repaired, repairs_of, varied
+from spurlab.report.repaired import AS_TRAINED, Repaired, repairs_of, varied
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
@@ -66,7 +67,7 @@ def draw(result: StudyResult) -> Figure:
 def _draw(axes: Axes, lines: list[Repaired]) -> None:
     for place, each in enumerate(lines):
         if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color="#F2F2F2", linewidth=0, zorder=0)
+            axes.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
         for kind, (_, marker) in KINDS.items():
             aside = -0.14 if kind == "accuracy" else 0.14
             mean = each.mean(kind)
@@ -96,7 +97,7 @@ def _curves(result: StudyResult, found: list[Repaired], along: str) -> Figure:
         at = getattr(each.place, along)
         if math.isnan(at) or (along == "clean" and each.place.share == 0):
             continue
-        title = "as trained (ERM)" if each.method == PLAIN else each.title
+        title = AS_TRAINED if each.method == PLAIN else each.title
         for kind in KINDS:
             panel = panels.setdefault((_panel(each, found, without=along), kind), {})
             panel.setdefault(title, {})[at] = each.mean(kind)

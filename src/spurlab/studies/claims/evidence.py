@@ -33,9 +33,9 @@ WORDS = (
     *("loss", "augmentation", "deletion", "prevention", "training"),
 )
 PLAIN = "erm"  # the prevention that does nothing: the network as it was trained
-PARTS = ("known", "share", "clean")
-TREATED = ("deletion", "prevention", *PARTS)  # what was planted and done beside the rare pattern; off: "" and 0
-COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, *PARTS, "value")))  # each once
+METHODS = ("deletion", "prevention")  # what was done to the network; off: ""
+SHARES = ("known", "share", "clean")
+COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, *SHARES, "value")))  # each once
 
 Settings = Mapping[str, Any]
 
@@ -100,7 +100,7 @@ class Evidence:
         table = table.astype({"target": int, "n": int, "seed": int})
         table["group"] = table.groupby(list(SETTINGS), sort=False).ngroup()
         table["network"] = _network(table)
-        key = ["group", "measure", *PLACE, *TREATED]
+        key = ["group", "measure", *PLACE, *METHODS, *SHARES]
         values = table.groupby(key, sort=False)["value"]
         diverged = values.transform("count") < values.transform("size")
         table["value"] = values.transform("mean").mask(diverged)

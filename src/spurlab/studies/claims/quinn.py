@@ -1,6 +1,7 @@
 """Claims 13 to 16: Quinn's report on spurious MNIST-1D."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from jaxtyping import Float64
@@ -8,17 +9,18 @@ from torch import Tensor
 
 from spurlab.studies.claims.base import Claim
 from spurlab.studies.claims.evidence import PLAIN, Evidence, Seeds
-from spurlab.studies.claims.judge import Question, above, missing, too_few, unchanged
+from spurlab.studies.claims.judge import Question, above, missing, unchanged
 
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
 NETWORK = {"dataset": "mnist1d", "architecture": "mnist1d-cnn"}
 SHARE = 0.9  # the report's p
-READINGS = {"blocks": "value for each class", "blocks-signal": "for each signal", "blocks-feature": "for each feature"}
+CLASS = "blocks"  # the reading that counts
+READINGS = {CLASS: "value for each class", "blocks-signal": "for each signal", "blocks-feature": "for each feature"}
 KINDS = {"accuracy": "accuracy", "worst_group": "worst group"}
 PUBLISHED = {"base": {"accuracy": 0.96, "worst_group": 0.90}, "spurious": {"accuracy": 0.65, "worst_group": 0.44}}
 NEAR = 0.05  # how far from a published number, read off one training run, still counts as the same
 MARGIN = 0.02  # twenty of the 1,000 test signals: the smallest gain that would matter
-FEWEST = 3
+WITHOUT = "no networks with and without the feature"
 
 Numbers = dict[str, Float64[Tensor, " m"]]
 
@@ -45,71 +47,81 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
     return best
 
 
-def _each(
-    evidence: Evidence, method: str = PLAIN, kinds: tuple[str, ...] = tuple(KINDS)
-) -> Iterator[tuple[str, str, str, tuple[Seeds, Numbers] | None]]:
+def _each(evidence: Evidence, method: str = PLAIN) -> Iterator[tuple[str, str, str, tuple[Seeds, Numbers] | None]]:
+    """By reading and kind: where it is, and what the networks have."""
     for reading, words in READINGS.items():
-        for kind in kinds:
-            where = f"{words}, {KINDS[kind]}"
-            yield reading, kind, where, _pairs(evidence, reading, kind, method)
+        for kind, name in KINDS.items():
+            yield reading, kind, f"{words}, {name}", _pairs(evidence, reading, kind, method)
 
 
 def _counted(question: Question, reading: str) -> Question:
     """The report leaves open for what a value is drawn: for each class is the reading that counts."""
-    return question if reading == "blocks" else Question(**vars(question) | {"of_paper": False})
+    return replace(question, of_paper=reading == CLASS)
 
 
 def published(evidence: Evidence) -> Iterator[Question]:
     """Are accuracy and worst group, with and without the feature, near the report's?"""
     for reading, kind, where, found in _each(evidence):
-        for role in ("base", "spurious"):
+        for role, theirs in PUBLISHED.items():
             place = f"{role}, {where}"
-            if found is None:
-                if reading == "blocks":
-                    yield missing(place, "no networks with and without the feature", "quinn")
-                continue
-            table, numbers = found
-            theirs = PUBLISHED[role][kind]
-            if len(table.seeds) < FEWEST:
-                yield _counted(too_few(place, table), reading)
-                continue
-            away = {"mean": numbers[role] - theirs}
-            note = f"{numbers[role].mean().item():.3f} here, {theirs:.2f} published"
-            yield _counted(unchanged(place, table, away, away, NEAR, note=note), reading)
+            if found is not None:
+                table, numbers = found
+                away = {"mean": numbers[role] - theirs[kind]}
+                note = f"{numbers[role].mean().item():.3f} here, {theirs[kind]:.2f} published"
+                yield _counted(unchanged(place, table, away, away, NEAR, note=note), reading)
+            elif reading == CLASS:
+                yield missing(place, WITHOUT, "quinn")
+
+
+def _asked(
+    evidence: Evidence,
+    ask: Callable[[str, Seeds, Numbers], Question],
+    lacking: str,
+    method: str = PLAIN,
+    claimed: Sequence[str] = tuple(KINDS),
+) -> Iterator[Question]:
+    """The question for each reading and kind.
+
+    Args:
+        ask: makes it from where it is, the seeds and their numbers.
+        lacking: what is missing where there are none.
+        method: that repairs.
+        claimed: the kinds that the report makes a claim of; the others stand beside.
+    """
+    for reading, kind, where, found in _each(evidence, method):
+        if found is not None:
+            question = _counted(ask(where, *found), reading)
+            yield question if kind in claimed else replace(question, of_paper=False)
+        elif reading == CLASS and kind in claimed:
+            yield missing(where, lacking, "quinn")
 
 
 def harmful(evidence: Evidence) -> Iterator[Question]:
     """Does the feature cost accuracy on clean test signals?"""
-    for reading, _, where, found in _each(evidence):
-        if found is not None:
-            table, numbers = found
-            yield _counted(above(where, table, numbers["base"], numbers["spurious"], MARGIN), reading)
-        elif reading == "blocks":
-            yield missing(where, "no networks with and without the feature", "quinn")
+
+    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
+        return above(where, table, numbers["base"], numbers["spurious"], MARGIN)
+
+    return _asked(evidence, ask, WITHOUT)
 
 
 def repaired(evidence: Evidence, method: str = "dfr-plain") -> Iterator[Question]:
-    """Does refitting the last layer on clean signals raise the accuracy?"""
-    for reading, kind, where, found in _each(evidence, method):
-        if found is not None:
-            table, numbers = found
-            question = _counted(above(where, table, numbers["repaired"], numbers["spurious"], MARGIN), reading)
-            # of the worst group the report says that it gains little
-            yield question if kind == "accuracy" else Question(**vars(question) | {"of_paper": False})
-        elif reading == "blocks" and kind == "accuracy":
-            yield missing(where, f"no networks after {method}", "quinn")
+    """Does refitting the last layer on clean signals raise the accuracy? Of the worst group the report says: little."""
+
+    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
+        return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN)
+
+    return _asked(evidence, ask, f"no networks after {method}", method, claimed=("accuracy",))
 
 
 def not_repaired(evidence: Evidence, method: str = "afr-train") -> Iterator[Question]:
     """Does reweighting by the training examples leave accuracy and worst group where they were, or lower?"""
-    for reading, _, where, found in _each(evidence, method):
-        if found is not None:
-            table, numbers = found
-            lost = {"mean": numbers["spurious"] - numbers["repaired"]}
-            question = unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="positive: lost by reweighting")
-            yield _counted(question, reading)
-        elif reading == "blocks":
-            yield missing(where, f"no networks after {method}", "quinn")
+
+    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
+        lost = {"mean": numbers["spurious"] - numbers["repaired"]}
+        return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="positive: lost by reweighting")
+
+    return _asked(evidence, ask, f"no networks after {method}", method)
 
 
 COMMON = partial(Claim, about="common features")
