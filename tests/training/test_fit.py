@@ -186,11 +186,17 @@ def test_on_a_cpu_perceptrons_and_small_networks_of_the_zoo_train_in_lockstep_an
         shape = (3, 64, 64)
     if name.startswith("mnist1d"):
         shape = (40,)
-    small = name in ("mnist1d-mlp", "mnist1d-cnn-25", "mnist1d-gru")
+    why_so = {
+        "mnist1d-cnn": "convolutions of signals",
+        "mnist1d-cnn-25": "convolutions of signals",
+        "mnist1d-mlp": "its layers are small",
+        "mnist1d-gru": "its layers are small",
+    }
+    if is_perceptron(name):
+        why_so[name] = "a perceptron"
     engine, why = faster_engine(skeleton(name, shape, 10), shape, torch.device("cpu"))
-    assert engine == ("lockstep" if is_perceptron(name) or small else "plain")
-    words = "parameters" if name == "vgg-mlp" else "its layers are small" if small else "convolutions"
-    assert ("a perceptron" if is_perceptron(name) else words) in why
+    assert engine == ("lockstep" if name in why_so else "plain")
+    assert why_so.get(name, "parameters" if name == "vgg-mlp" else "convolutions") in why
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,8 @@ class ClassBlocks:
             return torch.full_like(uniform, self.mean)
         # by its logarithm: PyTorch's `ndtr` itself is 1 + erf, which is rounding alone from eight deviations on
         above = torch.special.log_ndtr(torch.tensor(self.mean / self.sd, dtype=torch.float64)).exp()
-        return (self.mean - self.sd * torch.special.ndtri(uniform * above)).clamp(min=0)  # against rounding
+        values: Tensor = self.mean - self.sd * torch.special.ndtri(uniform * above)
+        return values.clamp(min=0)  # against rounding
 
 
 # The readings of the report. A new one is one line here.

@@ -71,19 +71,20 @@ class StackedCNN(nn.Module):
         precision: of the products; bfloat16 rounds weights, activations and their gradients, as autocast does.
     """
 
-    def __init__(self, template: nn.Sequential, state: State, precision: torch.dtype = torch.float32) -> None:
+    def __init__(self, template: nn.Module, state: State, precision: torch.dtype = torch.float32) -> None:
         super().__init__()
         self._convolutions: list[_Convolution] = []
-        length = template[1].unflattened_size[1]  # type: ignore[union-attr, index]  # as `can_stack_cnn` found it
+        length = 0
         for name, layer in template.named_children():
+            if isinstance(layer, nn.Unflatten):
+                length = int(layer.unflattened_size[1])
             if isinstance(layer, nn.Conv1d):
-                (kernel,), (stride,), (padding,) = layer.kernel_size, layer.stride, layer.padding
-                sizes = layer.in_channels, layer.out_channels, length, kernel, stride, int(padding)
+                (kernel,), (stride,), padding = layer.kernel_size, layer.stride, int(layer.padding[0])
+                sizes = layer.in_channels, layer.out_channels, length, kernel, stride, padding
                 self._convolutions.append(_Convolution(name, *sizes))
                 length = self._convolutions[-1].places
         self._order = list(state)
-        self._last = f"{len(template) - 1}"
-        names = [convolution.name for convolution in self._convolutions] + [self._last]
+        names = [convolution.name for convolution in self._convolutions] + [name]  # the last is the linear layer
         self._names = [f"{name}.{kind}" for name in names for kind in ("weight", "bias")]
         self.weights, self._parameters_in_order = in_one_vector([self._arranged(n, state[n]) for n in self._names])
         self._scratch = Scratch(precision)
@@ -114,7 +115,7 @@ class StackedCNN(nn.Module):
         """Weights ``m out rest``, where `rest` counts places (of the kernel, or of the signal) before channels."""
         if tensor.ndim == 2:
             return tensor
-        by_channel = tensor.unflatten(2, (self._convolutions[-1].out, -1)) if tensor.ndim == 3 else tensor
+        by_channel: Tensor = tensor.unflatten(2, (self._convolutions[-1].out, -1)) if tensor.ndim == 3 else tensor
         return by_channel.transpose(2, 3).flatten(2)
 
     def _as_pytorch(self, name: str, tensor: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class StackedCNN(nn.Module):
             return tensor
         channels = {each.name: each.channels for each in self._convolutions}.get(name.removesuffix(".weight"))
         by_place = tensor.unflatten(2, (-1, self._convolutions[-1].out if channels is None else channels))
-        by_channel = by_place.transpose(2, 3).contiguous()
+        by_channel: Tensor = by_place.transpose(2, 3).contiguous()
         return by_channel.flatten(2) if channels is None else by_channel
 
 
