@@ -20,6 +20,12 @@ LAST = {  # written down from the networks' code
     "resnet50": "net.fc",
     "resnet50-cifar": "net.fc",
     "vgg16": "net.classifier.6",
+    "logistic": "1",
+    "table-mlp": "5",
+    "mnist1d-mlp": "linear3",
+    "mnist1d-cnn": "9",
+    "mnist1d-cnn-25": "9",
+    "mnist1d-gru": "linear",
 }
 
 
