@@ -34,5 +34,5 @@ def test_where_nothing_is_trained_nothing_is_said(capsys):
 
 def test_deletions_are_named(capsys):
     lines = Lines("deletion")
-    lines(StudyProgress(done=0, total=20, seconds=0.0, networks=5, of=25, deletions=True))
+    lines(StudyProgress(done=0, total=20, seconds=0.0, networks=5, of=25, treatments="deletions"))
     assert capsys.readouterr().err == "deletion: making 20 of 25 networks and deletions ...\n"

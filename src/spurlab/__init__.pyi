@@ -9,7 +9,10 @@ from .data import load as load
 from .data import only_classes as only_classes
 from .metrics import accuracy as accuracy
 from .metrics import empirical_norm as empirical_norm
+from .metrics import group_accuracy as group_accuracy
 from .metrics import spurious_score as spurious_score
+from .metrics import train_weighted_accuracy as train_weighted_accuracy
+from .metrics import worst_group_accuracy as worst_group_accuracy
 from .models import ARCHITECTURES as ARCHITECTURES
 from .models import build as build
 from .patterns import PATTERNS as PATTERNS

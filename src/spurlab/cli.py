@@ -116,6 +116,8 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data info mnist:3,7[/bold] (two classes of MNIST)
 
+    Example: [bold]spurlab data info coloured-mnist,p=95[/bold] (with options)
+
     Example: [bold]spurlab data info folder,32:birds[/bold] (images in a folder for each class; an .npz file: npz:FILE)
 
     Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
@@ -140,7 +142,12 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
         about |= {"train": len(data.train), "test": len(data.test)}
         about |= {"shape": list(data.shape), "classes": list(data.class_names)}
         class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
-        about |= {"input_range": data.input_range, "class_sizes": class_sizes, **asdict(data.source)}
+        about |= {"input_range": data.input_range, "class_sizes": class_sizes}
+        if data.group_names and data.train.groups is not None and data.test.groups is not None:
+            for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
+                sizes = groups.bincount(minlength=len(data.group_names)).tolist()
+                about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
+        about |= asdict(data.source)
     if as_json:
         _print_json(about)
         return
@@ -226,6 +233,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.deletion import DELETIONS
     from spurlab.models import ARCHITECTURES
     from spurlab.patterns import PATTERNS
+    from spurlab.prevention import PREVENTIONS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
@@ -234,7 +242,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "patterns": list(PATTERNS),
         "models": list(ARCHITECTURES),
         "deletion": list(DELETIONS),
-        "prevention": [],
+        "prevention": list(PREVENTIONS),
     }
     if as_json:
         _print_json(names)
@@ -324,7 +332,7 @@ def run_study(
         _print_json(result.rows.to_dict("records"))
     else:
         console = _console()
-        for table in study_tables(result):
+        for table in study_tables(result, console.width):
             console.print(table)
         if what.claims:
             console.print(claims_table(decide(result.rows, what.claims)))
@@ -374,9 +382,9 @@ def plan_study(
         )
         again = f", {counts.to_measure:,} to measure again" if counts.to_measure else ""
         print(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
-        if counts.deletions:
-            left = f"{counts.deletions_to_do:,} to do (not in the time below)"
-            print(f"  {counts.deletions:,} deletions from them, {left}")
+        if counts.treatments:
+            left = f"{counts.treatments_to_do:,} to do (not in the time below)"
+            print(f"  {counts.treatments:,} {what.treatments}, {left}")
         if time_ and counts.groups:
             sys.stdout.flush()
             print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)

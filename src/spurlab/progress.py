@@ -68,7 +68,7 @@ class Lines:
         if self.last is None:
             self.last = self.clock()
             left = now.of - now.networks
-            begin = "making" if now.deletions else "training"
+            begin = "making" if now.treatments else "training"
             if now.of:
                 self._say(
                     f"{begin} {left} of {now.of} {_what(now)} ..."
@@ -91,4 +91,4 @@ def _state(now: StudyProgress) -> str:
 
 
 def _what(now: StudyProgress) -> str:
-    return "networks and deletions" if now.deletions else "networks"
+    return f"networks and {now.treatments}" if now.treatments else "networks"

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from spurlab.data import DATASETS, Entry, cifar10, cifar100, mnist, places
+from spurlab.data import DATASETS, FilesEntry, cifar10, cifar100, mnist, places
 from spurlab.data.idx import IdxFiles
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
@@ -24,7 +24,7 @@ IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-u
 class Tiny:
     """A dataset of a few examples: its entry (in the table during the test) and the bytes of its files."""
 
-    entry: Entry
+    entry: FilesEntry
     files: dict[str, bytes]
     train: tuple[np.ndarray, np.ndarray]  # images and labels, uint8
     test: tuple[np.ndarray, np.ndarray]

@@ -17,6 +17,7 @@ from spurlab.data import (
     DataFailureError,
     DataNotFoundError,
     DataRequestError,
+    FilesEntry,
     available,
     described,
     fashion_mnist,
@@ -250,9 +251,18 @@ def test_each_entry_is_complete(name):
     assert entry.title
     assert entry.licence
     assert "https://" in entry.origin or "http://" in entry.origin
-    digests = list(entry.layouts[0].sha256.values())
-    assert len(set(digests)) == len(entry.layouts[0].files)
-    assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
+    assert entry.group_names is None or len(entry.group_names) % len(entry.class_names) == 0
+    if isinstance(entry, FilesEntry):
+        digests = list(entry.layouts[0].sha256.values())
+        assert len(set(digests)) == len(entry.layouts[0].files)
+        assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
+
+
+@pytest.mark.parametrize("name", ["mnist,3", "fashion-mini,p=95", "mnist1d,p=95@2000", "adult,sex:0,1", "mnist,"])
+def test_options_are_refused_where_there_are_none(name):
+    base = name.partition(",")[0]
+    with pytest.raises(DataRequestError, match=f"{base} has no options, but '.*' follows its name. Leave it out."):
+        described(name)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
@@ -264,6 +274,7 @@ def test_environment_forbids_the_download(monkeypatch, value):
 
 
 def test_import_is_light():
-    """torchvision takes longer to import than the small dataset to load."""
-    code = "import sys, spurlab.data as data; data.load('fashion-mini'); print('torchvision' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    """torchvision and mnist1d, which brings matplotlib, take longer to import than the small dataset to load."""
+    heavy = {"torchvision", "mnist1d", "matplotlib", "sklearn"}
+    code = f"import sys, spurlab.data as data; data.load('fashion-mini'); print({heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -121,3 +121,38 @@ def test_dataset_tells_its_shape_and_classes():
 def test_parts_that_do_not_fit_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         dataset(**{"train": numbered(5), "test": numbered(3)} | change)
+
+
+def grouped(labels, groups):
+    return Examples(torch.zeros(len(labels), 1), torch.tensor(labels), torch.tensor(groups))
+
+
+def named_groups(train, test, names=("a, red", "a, green", "b, red", "b, green")):
+    return Dataset("made", train, test, ("a", "b"), None, SOURCE, names)
+
+
+def test_groups_may_have_names():
+    """Group = label x 2 + attribute. A part may lack groups; the names are no part of the examples' checksum."""
+    train, test = grouped([0, 0, 1], [0, 1, 2]), grouped([1], [3])
+    data = named_groups(train, test)
+    assert data.group_names == ("a, red", "a, green", "b, red", "b, green")
+    assert named_groups(train, test, None).group_names is None
+    assert named_groups(train, test, None).checksum == data.checksum
+    none = Examples(torch.zeros(0, 1), torch.zeros(0, dtype=torch.int64))
+    assert named_groups(none, none).group_names == data.group_names
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"names": ("a", "b", "c")}, "there are 3 group names for 2 classes"),
+        ({"names": ()}, "there are 0 group names for 2 classes"),
+        ({"names": ("a", "b")}, "training example 1 has the label 0 and the group 1, .* are 0 to 0"),
+        ({"test": grouped([1], [4])}, r"test example 0 has the label 1 and the group 4, .* are 2 to 3 \(label x 2"),
+        ({"train": grouped([0, 1], [0, 1])}, "training example 1 has the label 1 and the group 1"),
+        ({"train": Examples(torch.zeros(1, 1), torch.tensor([0]))}, "the training examples have no groups"),
+    ],
+)
+def test_groups_that_do_not_fit_their_names_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        named_groups(**{"train": grouped([0, 0, 1], [0, 1, 2]), "test": grouped([1], [3])} | change)

@@ -158,8 +158,8 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
         "none": "TypeError: the method returned NoneType, but it must return the network",
         "other": "ValueError: for one example this Sequential gives outputs of shape (1, 2), but the labels run to 2",
     }.items():
-        assert verdicts[name].name == "undecided"
-        assert verdicts[name].finding.startswith(f"it failed on every network: {reason}")
+        assert verdicts[name].name == "failed"
+        assert verdicts[name].finding.startswith(f"on every network: {reason}")
     assert len(found.rows) == 6 * 5
     (row,) = [row for row in found.rows if row["method"] == "unlucky" and row["seed"] == 9]
     assert row["failed"] == "RuntimeError: out of luck"

@@ -92,7 +92,14 @@ def test_an_empty_forget_set_is_no_error(name, model, data, forget, recipe):
 @pytest.mark.parametrize(
     "name",
     [
-        *("influence", "influence-lissa", "influence-reference", "influence-reference-25", "influence-second"),
+        *(
+            "influence",
+            "influence-lissa",
+            "influence-reference",
+            "influence-reference-25",
+            "influence-reference-1000",
+            "influence-second",
+        ),
         *("newton", "dampening", "gradient-ascent"),
     ],
 )
@@ -107,6 +114,9 @@ def test_row_numbers_are_no_forget_set(model, data, forget):
     assert forget_mask(forget.nonzero().flatten(), len(data)).equal(forget)
     with pytest.raises(ValueError, match="the rows to forget run from 3 to 90, but the data has the rows 0 to 89"):
         forget_mask(torch.tensor([90, 3]), len(data))
+    for wrong, found in ((torch.tensor([True]), "torch.bool"), (torch.tensor([1.0]), "torch.float32")):
+        with pytest.raises(TypeError, match=f"must be a tensor of row numbers.*{found}"):
+            forget_mask(wrong, 4)
 
 
 def test_an_unknown_name_is_told_the_nearest(recipe):

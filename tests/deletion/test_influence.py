@@ -112,6 +112,14 @@ def test_lissa_of_no_gradient_is_no_step(model, data, forget, recipe):
     assert ByLissa()(problem, nothing, 0.01).equal(nothing)
 
 
+def test_lissa_of_a_gradient_whose_square_underflows_is_as_small(model, data, forget, recipe):
+    """It is linear in the gradient, and a power of two rounds nothing: the same step, 2 ** -100 times."""
+    problem = Problem(model, data[~forget], data[forget], recipe, "gauss-newton", 0)
+    gradient = problem.gradient()
+    few = ByLissa(depth=20)
+    assert few(problem, gradient * 2.0**-100, 0.1).equal(few(problem, gradient, 0.1) * 2.0**-100)
+
+
 def test_a_recursion_that_diverges_is_an_error(model, data, forget, recipe):
     hot = GroupInfluence(recipe, dampings=(0.01,), inverse=ByLissa(scale=1e-3, depth=200))
     with pytest.raises(FloatingPointError, match=r"LiSSA at scale 0\.001 did not converge.*raise it"):

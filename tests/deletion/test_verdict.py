@@ -32,7 +32,7 @@ def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after
     [
         (ORACLE + NOISE.abs(), "forgets", "0.016 after deletion, within 0.05 of the oracles' 0.006"),
         (ORACLE, "forgets", "0.006 after deletion, within 0.05 of the oracles' 0.006 (p = .031)"),
-        (BEFORE, "does not forget", "less than 0.05 below 0.818 before (p < .001); the oracles have 0.006 (p < .001)"),
+        (BEFORE, "does not forget", "less than 0.05 below 0.818 before (p = .031); the oracles have 0.006 (p < .001)"),
         (BEFORE - 0.001, "does not forget", "less than 0.05 below 0.818 before"),
         (BEFORE + 0.1 - NOISE, "does not forget", "0.920 after deletion"),
         (BEFORE + 10 * NOISE, "undecided", "neither shown to be more than 0.05 below 0.818 before"),
@@ -75,7 +75,27 @@ def test_what_is_not_finite_breaks_the_model():
         for where in ("before", "oracle", "accuracy"):
             got = judge(ORACLE, **{where: after})
             assert got.name == "undecided", "a network that had diverged before was laid to the method"
-            assert "1 of 5 networks had diverged before" in got.finding
+            assert got.finding.startswith("4 networks; a verdict needs 5; 1 of 5 networks left out")
+
+
+def test_one_that_had_diverged_before_is_left_out_and_the_others_judged():
+    """Six networks, one without an oracle: the verdict is that of the other five, and says so."""
+    numbers = {"spurious_score": ORACLE.repeat(2)[:6].clone(), "accuracy": ACCURACY.repeat(2)[:6]}
+    before = numbers | {"spurious_score": BEFORE.repeat(2)[:6]}
+    oracle = numbers | {"spurious_score": numbers["spurious_score"].clone()}
+    oracle["spurious_score"][5] = math.nan
+    got = verdict(before, numbers, oracle)
+    alone = verdict(*({name: column[:5] for name, column in each.items()} for each in (before, numbers, oracle)))
+    assert got.name == alone.name == "forgets"
+    assert got.finding.startswith(alone.finding)
+    assert "1 of 6 networks left out" in got.finding
+
+
+def test_without_spread_the_sign_test_answers():
+    """Doing nothing to five networks: each difference is exactly 0, which five could be by chance, 1 in 32."""
+    got = judge(BEFORE)
+    assert got.name == "does not forget"
+    assert "before (p = .031)" in got.finding
 
 
 def test_a_pattern_that_was_hardly_learnt_cannot_be_forgotten():

@@ -133,6 +133,23 @@ def deletion_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+# with a common feature: accuracy, and that of the worst group
+REPAIRED = {"erm": (0.6, 0.3), "dfr": (0.75, 0.45), "group-dro": (0.8, 0.7)}
+
+
+def repair_rows(methods=("dfr", "group-dro"), shares=(0.0, 0.9), clean=(0.25,), seeds=SEEDS):
+    """Rows of a study of a common feature; without it nothing is repaired."""
+    parts = []
+    for number, (share, part) in enumerate(itertools.product(shares, clean)):
+        for method in ("erm", *methods) if share else ("erm",):
+            rows = frame_of(("accuracy",), ("mnist1d",), ("R3",), (0,), (0,), seeds, chance=number)
+            placed = rows.assign(pattern="blocks", share=share, clean=part, prevention=method, failed=None)
+            for measure, value in zip(("accuracy", "worst_group"), REPAIRED[method], strict=True):
+                level = value if share else 0.9
+                parts.append(placed.assign(measure=measure, value=level + rows["value"] - 0.87))
+    return pd.concat(parts, ignore_index=True)
+
+
 def make_result(figure, large=True, **changes):
     """A result for one kind of figure, of the largest grid or of the smallest."""
     small = {} if large else {"patterns": ("R3",), "counts": (0, 3), "seeds": (0,)}
@@ -163,6 +180,8 @@ def make_result(figure, large=True, **changes):
         rows = frame_of(("spurious_score", "accuracy"), variants=ways, **grid | small)
     elif figure in ("deletion", "deletion-curves"):
         rows = deletion_rows() if large else deletion_rows(("mnist",), (20,), ("influence",), (0,))
+    elif figure == "repairs":
+        rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
     elif figure == "sensitivity":
         grid = {"datasets": both if large else both[:1], "patterns": ("R3",), "counts": (0,)}
         networks = [
@@ -180,7 +199,7 @@ def make_result(figure, large=True, **changes):
 
 KINDS = (
     *("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity"),
-    *("deletion", "deletion-curves"),
+    *("deletion", "deletion-curves", "repairs"),
 )
 
 

@@ -62,7 +62,7 @@ def test_seeds_are_paired_whatever_the_order_of_rows(rows):
 
 @pytest.mark.parametrize(
     ("reason", "outcome", "left"),
-    [("NotFiniteError: not finite", "breaks the model", 5), ("RuntimeError: no memory", "undecided", 0)],
+    [("NotFiniteError: not finite", "breaks the model", 5), ("RuntimeError: no memory", "failed", 0)],
 )
 def test_a_failed_deletion_says_why(rows, reason, outcome, left):
     """What is not finite is broken; a method that raised an error has no result that could be judged."""
@@ -84,7 +84,8 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
     result = results.make(figure)
     found = deletions_of(result.rows)
     words = spoken(study_figure(result))
-    [sheet] = study_sheets(result)
+    sheet, behind = study_sheets(result)
+    assert [line[-1] for line in behind.lines] == [each.verdict.finding for each in found]
     assert len(found) == 18
     assert len(sheet.lines) == 18 + 2 * 6  # and the two that they stand between
     column, method = sheet.headings.index("spurious score"), sheet.headings.index("method")
@@ -104,7 +105,9 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
 def test_failures_have_a_table_of_their_own(results):
     rows = results.deletion_rows()
     rows.loc[rows["deletion"] == "scrub", ["value", "failed"]] = (math.nan, "RuntimeError: no memory")
-    _, failed = study_sheets(results.of(rows, "deletion"))
+    result = results.of(rows, "deletion")
+    _, _, failed = study_sheets(result)
+    assert {each.verdict.name for each in deletions_of(rows) if each.method == "scrub"} == {"failed"}
     assert failed.title == "What failed"
     assert len(failed.lines) == 6
     assert failed.lines[0][-1] == "RuntimeError: no memory"

@@ -153,3 +153,35 @@ def test_claims_are_printed_without_folding_their_numbers(results):
 def test_words_in_brackets_are_no_markup(results):
     rows = results.rows(patterns=("R3",), counts=(0, 3)).assign(pattern="[bold]R3[/nonsense]")
     assert "[bold]R3[/nonsense]" in printed(study_tables(results.of(rows, "scores"))[0])
+
+
+def test_a_table_without_room_loses_its_intervals_and_no_word(results):
+    """At 100 columns each case of a study of deletion is a table, at 400 all of them are one."""
+    result = results.of(results.deletion_rows(), "deletion")
+    (whole,), cases = study_tables(result, 400)[:1], study_tables(result, 100)
+    sheet, behind = study_sheets(result)
+    assert behind.place == sheet.place
+    assert len(cases) == 2 * len({line[: sheet.place] for line in sheet.lines}) > 2
+    text = " ".join("\n".join(printed(table, 100) for table in cases).split())  # wherever lines end
+    assert "\u2026" not in text
+    assert "does not forget" in text
+    assert "MNIST, n 20" in text
+    assert "without intervals" in text
+    wide = printed(whole, 400)
+    assert "without intervals" not in wide
+    assert "[" in wide.splitlines()[5]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_gets_every_number(results, width):
+    """Cells take several lines then; no column is cut off."""
+    result = results.of(results.deletion_rows(), "deletion")
+    sheet, _ = study_sheets(result)
+    table = study_tables(result, width)[0]
+    lines = printed(table, width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    letters = "".join("".join(lines).split())
+    assert "steps" in letters
+    for cell in sheet.lines[1][sheet.place + 1 :]:
+        if isinstance(cell, Number) and width > 60:  # at 60 its digits stand on several lines
+            assert cell.text.split(" [")[0] in letters

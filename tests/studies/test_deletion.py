@@ -18,6 +18,7 @@ from spurlab.studies.grid import Removal, Training
 from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
 from spurlab.studies.task import kept_network
+from spurlab.studies.treatment import TreatmentTask
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
@@ -72,6 +73,21 @@ def test_a_network_without_deletion_keeps_its_key():
     others = [removal._replace(**change) for change in ({"method": "none"}, {"known": 40}, {"oracles": (3, 6)})]
     assert len({each.key("data") for each in (removal, *others)}) == 4
     assert Removal.from_json(removal.as_json()) == removal
+
+
+def test_a_task_for_another_text_of_a_users_method_is_refused(tmp_path, monkeypatch):
+    """A worker imports the module later than the study was planned: results must not stand under another text's key."""
+    (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    planted = Training(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
+    removal = Removal(planted, "mymethod_17:forget", 20, (3, 5))
+    task = TreatmentTask((removal,), ((),), "data", str(tmp_path))
+    sent = json.loads(json.dumps(task.as_json()))
+    assert TreatmentTask.from_json(sent) == task
+    (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model.eval()\n")
+    source_digest.cache_clear()  # a worker is another process
+    with pytest.raises(StudyError, match="'mymethod_17:forget': its module is not the one that the study began with"):
+        TreatmentTask.from_json(sent)
 
 
 def test_a_rarely_known_share_still_deletes_one():
@@ -149,7 +165,7 @@ def test_nothing_is_done_twice(small, folder, result, monkeypatch):
     assert before.items() <= after.items()
     assert len(more.rows) == 3 * 2 * 5 * len(MEASURED)
     left = plan(study_of(), folder, load=lambda _: small, calibrate=False)
-    assert (left.deletions, left.deletions_to_do, left.to_do) == (24, 0, 0)
+    assert (left.treatments, left.treatments_to_do, left.to_do) == (24, 0, 0)
 
 
 @pytest.fixture
@@ -270,6 +286,26 @@ def test_another_text_is_another_method(tmp_path, monkeypatch):
         removal._replace(method="gone:forget").key("data")
 
 
+def test_results_of_a_users_method_are_read_without_its_module(tmp_path, monkeypatch, small):
+    """After an edit those of the old text are shown until the new one was measured; without the module too."""
+    module = tmp_path / "kept.py"
+    module.write_text("def forget(model, data, forget):\n    return model\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    study = study_of("deletion=kept:forget", "seed=[3]", "recipe.epochs=1")
+    out = tmp_path / "out"
+    before = run(study, out, workers=0, load=lambda name: small).rows
+    assert "kept:forget" in set(before["deletion"])
+    module.write_text("def forget(model, data, forget):\n    return model.eval()\n")
+    source_digest.cache_clear()
+    [edited] = results_in(out)
+    assert edited.rows["value"].equals(before["value"])
+    module.unlink()
+    source_digest.cache_clear()
+    monkeypatch.setattr("spurlab.models.user.find_spec", lambda name: None)
+    [gone] = results_in(out)
+    assert gone.rows["value"].equals(before["value"])
+
+
 def test_more_seeds_ask_for_no_deletion_again():
     """Outputs are compared with the oracles of the first five seeds."""
     few, more = ({cell.removal for cell in cells_of(study_of(f"seed={list(range(count))}"))} for count in (5, 8))
@@ -308,16 +344,16 @@ def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
     methods = list(DELETIONS)[:10]
     study = study_of(f"deletion={json.dumps(methods)}")
     work = work_of(study, {"fashion-mini": small})
-    removals = list(work.removals)
+    removals = list(work.treatments)
     other = [removal._replace(oracles=(5, 6)) for removal in removals[:3]]
-    both = replace(work, removals=dict.fromkeys([*removals, *other], ()))
-    tasks = both.deletion_tasks(tmp_path)
-    done = [removal for task in tasks for removal in task.removals]
+    both = replace(work, treatments=dict.fromkeys([*removals, *other], ()))
+    tasks = both.treatment_tasks(tmp_path)
+    done = [removal for task in tasks for removal in task.treatments]
     assert len(done) == len(set(done)) == len(removals) + 3
     assert set(done) == {*removals, *other}
     for task in tasks:
-        assert len(task.removals) <= 8
-        assert len({(removal.training, removal.oracles) for removal in task.removals}) == 1
+        assert len(task.treatments) <= 8
+        assert len({(removal.training, removal.oracles) for removal in task.treatments}) == 1
 
 
 def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, small, monkeypatch):

@@ -1,27 +1,25 @@
 """The table of datasets, and what can be done with a name: locate, fetch, load.
 
-A name is one of the table, e.g. ``mnist``; its first training examples, ``mnist@10000``; some classes of such a
-dataset, ``mnist:3,7``; or a path to a user's own data, ``npz:FILE`` or ``folder:PATH`` (see `spurlab.data.own`). All of
-these can stand in a study.
+A name is one of the table, e.g. ``mnist``, where options may follow, ``coloured-mnist,p=95``; its first training
+examples, ``mnist@10000``; some classes of such a dataset, ``mnist:3,7``; or a path to a user's own data, ``npz:FILE``
+or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
 """
 
 import os
 from difflib import get_close_matches
 from pathlib import Path
 
-from spurlab.data import cifar10, cifar100, fashion_mnist, mnist
-from spurlab.data.download import place
-from spurlab.data.entry import Description, Entry, Layout
-from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFoundError, DataRequestError
-from spurlab.data.examples import Dataset, Source
+from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
+from spurlab.data.entry import Description, Entry
+from spurlab.data.errors import DataRequestError
+from spurlab.data.examples import Dataset
 from spurlab.data.own import own_data
-from spurlab.data.places import cache_folder, candidates, missing
 from spurlab.data.subset import (
     class_labels,
     examples_each,
     few_name,
     few_origin,
-    first_examples,
+    group_subset,
     only_classes,
     subset_name,
     subset_origin,
@@ -35,6 +33,9 @@ DATASETS: dict[str, Entry] = {
     "cifar10": cifar10.ENTRY,
     "cifar100": cifar100.ENTRY,
     "cifar100-coarse": cifar100.COARSE,
+    "mnist1d": mnist1d.ENTRY,  # generated
+    "adult": adult.ENTRY,
+    "coloured-mnist": coloured_mnist.ENTRY,  # made from MNIST
 }
 
 
@@ -42,19 +43,21 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     """A dataset by its name. Every file of those in `DATASETS` is verified by its checksum each time.
 
     These are looked for in ``$SPURLAB_DATA``, the user's cache and the system's folders, and else downloaded to the
-    cache. A relative path to other data starts at the current folder.
+    cache; ``mnist1d`` is generated, and kept in the cache. A relative path to other data starts at the current folder.
 
     Args:
-        name: one of `DATASETS`, e.g. ``fashion-mini`` (always here); its first training examples, ``mnist@10000`` (as
-            :func:`first_examples`); two or more classes of it, by number or name, e.g. ``mnist:3,7``, which become the
-            labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
+        name: one of `DATASETS`, e.g. ``fashion-mini`` (always here); with its options, if it has any, e.g.
+            ``coloured-mnist,p=95`` (see :class:`spurlab.data.coloured_mnist.ColouredMnist`); its first training
+            examples, ``mnist@10000`` (as :func:`first_examples`); two or more classes of it, by number or name, e.g.
+            ``mnist:3,7``, which become the labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
             :func:`from_npz`); ``folder:PATH``, ``folder,32:PATH`` or ``folder,32x48,grey:PATH`` (as
             :func:`image_folder`).
         offline: True forbids a download, False allows it; None: the environment variable ``SPURLAB_OFFLINE`` decides.
 
     Returns:
-        Inputs are float32 ``n c h w`` in [0, 1] (bytes divided by 255), in the original order; labels are int64. Inputs
-        of an ``.npz`` file can have other shapes and ranges.
+        Inputs are float32 in the original order: images ``n c h w`` in [0, 1] (bytes divided by 255), the signals of
+        ``mnist1d`` and the rows of ``adult`` ``n d`` without bounds. Labels are int64. Inputs of an ``.npz`` file can
+        have other shapes and ranges.
 
     Raises:
         DataNotFoundError: the files are nowhere, and a download is forbidden.
@@ -69,18 +72,9 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     if own := own_data(name):
         return own.load()
     entry, count, labels = _parsed(name)
-    layout, folder = _found(entry) or _fetched(entry, offline)
-    try:
-        train, test, sha256 = layout.read(folder, entry)
-    except DamagedDataError as error:
-        get = f"Remove the damaged copy and type `spurlab data get {entry.name}`"
-        elsewhere = "set SPURLAB_DATA to a folder that has a good one"
-        error.advice = "Install spurlab again." if entry.download is None else f"{get}, or {elsewhere}."
-        raise
-    source = Source(entry.licence, entry.origin, str(folder), sha256)
-    whole = Dataset(entry.name, train, test, entry.class_names, (0.0, 1.0), source)
-    few = first_examples(whole, count) if count else whole
-    return only_classes(few, labels) if labels else few
+    alone = _offline() if offline is None else offline
+    data = entry.load_first(count, offline=alone) if count else entry.load(offline=alone)
+    return only_classes(data, labels) if labels else data
 
 
 def locate(name: str) -> Path | None:
@@ -94,12 +88,11 @@ def locate(name: str) -> Path | None:
     """
     if own := own_data(name):
         return own.path if own.path.exists() else None
-    found = _found(_parsed(name)[0])
-    return found[1] if found else None
+    return _parsed(name)[0].locate()
 
 
 def available() -> dict[str, Path | None]:
-    """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded.
+    """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded or generated.
 
     Raises:
         DataRequestError: ``SPURLAB_DATA`` names no folder.
@@ -111,7 +104,8 @@ def available() -> dict[str, Path | None]:
 def fetch(name: str, *, offline: bool | None = None) -> Path:
     """The folder that holds a dataset (or the path in its name); where it is nowhere yet, it is downloaded first.
 
-    Downloads go to the user's cache. Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds
+    What is generated is made and put there; for what is made from another dataset, that one is fetched. Downloads go to
+    the user's cache. Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds
     ``<name>/<official file name>``, e.g. ``mnist/train-images-idx3-ubyte.gz``, ``cifar10/cifar-10-binary.tar.gz``;
     with the official bytes in them.
 
@@ -124,9 +118,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
         if (there := locate(name)) is None:
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
         return there
-    entry, *_ = _parsed(name)
-    _, folder = _found(entry) or _fetched(entry, offline)
-    return folder
+    return _parsed(name)[0].fetch(offline=_offline() if offline is None else offline)
 
 
 def described(name: str) -> Description:
@@ -138,18 +130,21 @@ def described(name: str) -> Description:
     if own_data(name):
         data = load(name)
         sizes = len(data.train), len(data.test)
-        return Description(name, name, data.source.licence, data.source.origin, data.class_names, data.shape, sizes)
+        licence, origin, groups = data.source.licence, data.source.origin, data.group_names
+        return Description(name, name, licence, origin, data.class_names, data.shape, sizes, data.input_range, groups)
     entry, count, labels = _parsed(name)
     found: Description = entry
     if count:
         found = Description(
             few_name(entry.name, count),
-            f"{entry.title} ({count:,} images)",
+            f"{entry.title} ({count:,} {entry.unit})",
             entry.licence,
             few_origin(count, entry.origin),
             entry.class_names,
             entry.shape,
             (count, entry.sizes[1]),
+            entry.input_range,
+            entry.group_names,
         )
     if labels:
         names = tuple(entry.class_names[label] for label in labels)
@@ -161,6 +156,8 @@ def described(name: str) -> Description:
             names,
             entry.shape,
             None,
+            entry.input_range,
+            group_subset(entry.group_names, len(entry.class_names), labels),
         )
     return found
 
@@ -185,49 +182,21 @@ def dataset_named(name: str) -> str:
 def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:
     """The entry that a name means, how many training examples are kept and the labels of the classes; none for all."""
     whole, colon, classes = name.partition(":")
-    base, at, few = whole.partition("@")
+    asked, at, few = whole.partition("@")
+    base, *options = asked.split(",")
     if base not in DATASETS:
         near = get_close_matches(base.casefold(), DATASETS, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DATASETS)}."
         if not near and {".", "/", ":"} & set(name):
             hint += " Data of your own are npz:FILE (an .npz file) or folder:PATH (images in a folder for each class)."
         raise DataRequestError(f"there is no dataset {base!r}. {hint}")
-    entry = DATASETS[base]
+    entry = DATASETS[base].with_options(options) if options else DATASETS[base]
     if at and not few.isdecimal():
-        raise DataRequestError(f"{whole!r} should say after the @ how many training examples are kept: {base}@10000.")
+        raise DataRequestError(f"{whole!r} should say after the @ how many training examples are kept: {asked}@10000.")
     count = int(few) if at else 0
     if at:
-        examples_each(base, count, len(entry.class_names))
+        examples_each(entry.name, count, entry.balanced)
     return entry, count, class_labels(entry.class_names, classes.split(","), base) if colon else ()
-
-
-def _found(entry: Entry) -> tuple[Layout, Path] | None:
-    return next(((layout, folder) for layout, folder in candidates(entry) if not missing(layout, folder)), None)
-
-
-def _fetched(entry: Entry, offline: bool | None) -> tuple[Layout, Path]:
-    searched = "; ".join(f"{folder} ({missing(layout, folder)})" for layout, folder in candidates(entry))
-    if entry.download is None:
-        raise DataFailureError(
-            f"{entry.title} should be in the package, but was not found in {searched}. Install spurlab again."
-        )
-    if _offline() if offline is None else offline:
-        raise DataNotFoundError(
-            f"{entry.title} was not found, and a download is forbidden (offline). Looked in: {searched}. "
-            f"Type `spurlab data get {entry.name}` where there is a network and SPURLAB_OFFLINE is not set, "
-            f"or set SPURLAB_DATA to the folder that holds {entry.layouts[0].folder}."
-        )
-    layout = entry.layouts[0]
-    target = cache_folder() / layout.folder
-    try:
-        place(entry.download, lambda folder: layout.read(folder, entry), cache_folder(), target)
-    except DamagedDataError as error:
-        error.damage = f"{entry.title} was not found in {searched}, and the download is no good: {error.damage}"
-        error.advice = f"Type `spurlab data get {entry.name}` again, without SPURLAB_MIRROR if it is set."
-        raise
-    except DataFailureError as error:
-        raise DataFailureError(f"{entry.title} was not found in {searched}. {error}") from error
-    return layout, target
 
 
 def _offline() -> bool:

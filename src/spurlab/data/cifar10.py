@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spurlab.data.download import download_file
-from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened, pick, read_to_end
+from spurlab.data.official import FilesEntry
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
 BATCH = 10_000  # records in each file
@@ -54,7 +54,7 @@ class BinaryBatches:
         """The number of bytes in a file."""
         return self.records[file] * (self.labels + PIXELS)
 
-    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples, verified checksums."""
         paths = [pick(folder, name, self.suffixes) for name in self.files]
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
@@ -65,7 +65,7 @@ class BinaryBatches:
             self.sha256,
         )
 
-    def _read(self, path: Path, entry: Entry) -> UInt8[np.ndarray, "records bytes"]:
+    def _read(self, path: Path, entry: FilesEntry) -> UInt8[np.ndarray, "records bytes"]:
         file = path.name.removesuffix(".xz")
         with opened(path) as stream:
             batch = read_to_end(stream, self.size(file), path).reshape(self.records[file], self.labels + PIXELS)
@@ -74,7 +74,7 @@ class BinaryBatches:
         return batch
 
     def _examples(
-        self, batches: Sequence[UInt8[np.ndarray, "_ bytes"]], entry: Entry, size: int, where: Path
+        self, batches: Sequence[UInt8[np.ndarray, "_ bytes"]], entry: FilesEntry, size: int, where: Path
     ) -> Examples:
         images = [batch[:, self.labels :].reshape(-1, 3, 32, 32) for batch in batches]
         return entry.examples(images, np.concatenate([batch[:, self.label] for batch in batches]), size, where)
@@ -101,7 +101,7 @@ class PickledBatches:
     suffixes: tuple[str, ...] = ("",)
     sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
 
-    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples, and the sha256 of the pickled files."""
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
@@ -172,7 +172,7 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
         raise DamagedDataError(f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive.")
 
 
-ENTRY = Entry(
+ENTRY = FilesEntry(
     name="cifar10",
     title="CIFAR-10",
     licence="none; to be cited as Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",

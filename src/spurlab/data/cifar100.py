@@ -11,7 +11,7 @@ from pathlib import Path
 from spurlab.data.cifar10 import BATCH, HOSTS, BinaryBatches, PickledBatches, unpack
 from spurlab.data.cifar10 import ENTRY as CIFAR10
 from spurlab.data.download import download_file
-from spurlab.data.entry import Entry
+from spurlab.data.official import FilesEntry
 
 ARCHIVE, ARCHIVE_MD5 = "cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"
 
@@ -62,7 +62,7 @@ def download(folder: Path) -> None:
     archive.unlink()
 
 
-ENTRY = Entry(
+ENTRY = FilesEntry(
     name="cifar100",
     title="CIFAR-100",
     licence=CIFAR10.licence,

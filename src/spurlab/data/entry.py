@@ -1,44 +1,13 @@
-"""What the table of datasets holds: an entry for each dataset, and the layouts in which its files can lie on disk."""
+"""What the table of datasets holds: a description of each dataset, and how it is come by."""
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
-from jaxtyping import UInt8
-
-from spurlab.data.errors import DamagedDataError
-from spurlab.data.examples import Examples
-
-
-@runtime_checkable  # for the test suite, which checks annotations
-class Layout(Protocol):
-    """One way in which the files of a dataset can lie in a folder, and how they are read from there."""
-
-    @property
-    def folder(self) -> str:
-        """The folder's path inside a data folder; torchvision's, so that its downloads are found."""
-
-    @property
-    def files(self) -> Sequence[str]:
-        """The names of the files, without a suffix of compression."""
-
-    @property
-    def suffixes(self) -> Sequence[str]:
-        """The suffixes under which each file is accepted, in order of preference; "" is the plain file."""
-
-    @property
-    def sha256(self) -> Mapping[str, str]:
-        """The pinned checksum of each file's uncompressed bytes, by name; empty where others are compared."""
-
-    def read(self, folder: Path, entry: "Entry") -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples and the verified sha256 of each file, by name.
-
-        Raises:
-            DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
-        """
+from spurlab.data.errors import DataRequestError
+from spurlab.data.examples import Dataset
+from spurlab.data.subset import first_examples
 
 
 @dataclass(frozen=True)
@@ -53,6 +22,8 @@ class Description:
         class_names: one for each class, in the order of the labels.
         shape: of one input; ``c h w`` of an image.
         sizes: the numbers of training and of test examples; None: to be counted.
+        input_range: as that of :class:`Dataset`.
+        group_names: as those of :class:`Dataset`.
     """
 
     name: str
@@ -62,62 +33,61 @@ class Description:
     class_names: tuple[str, ...]
     shape: tuple[int, ...]
     sizes: tuple[int, int] | None
+    input_range: tuple[float, float] | None = (0.0, 1.0)
+    group_names: tuple[str, ...] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What its examples are to be called: not all are images."""
+        return "images" if len(self.shape) == 3 else "examples"
 
 
 @dataclass(frozen=True)
-class Entry(Description):
-    """A dataset of the table: its description, and how its files are found and read.
+class Entry(Description, ABC):
+    """A dataset of the table: its description, and how it is come by. `offline`: whether a download is forbidden."""
 
-    Args:
-        layouts: how its files can lie on disk; the first is what a download makes.
-        places: folders outside the data folders that hold the files of the first layout directly.
-        download: fetches the files of the first layout into an empty folder; None: the dataset comes with the package.
-    """
-
-    shape: tuple[int, int, int]
     sizes: tuple[int, int]
-    layouts: tuple[Layout, ...]
-    places: tuple[Path, ...] = ()
-    download: Callable[[Path], None] | None = None
 
-    def check_labels(self, labels: UInt8[np.ndarray, " n"], where: Path) -> None:
-        """Every label must have a class name.
+    @abstractmethod
+    def locate(self) -> Path | None:
+        """The folder that holds it, or None where none does. No file is opened.
 
         Raises:
-            DamagedDataError: one has none.
+            DataRequestError: ``SPURLAB_DATA`` names no folder.
+            DataFailureError: a folder cannot be read.
         """
-        if len(labels) and (top := int(labels.max())) >= len(self.class_names):
-            raise DamagedDataError(
-                f"{where} has a label out of range: {top} (example {int(labels.argmax()):,}); "
-                f"{self.title} has the classes 0 to {len(self.class_names) - 1}."
-            )
 
-    def examples(
-        self,
-        images: Sequence[UInt8[np.ndarray, "_ ..."]],
-        labels: UInt8[np.ndarray, " n"],
-        size: int,
-        where: Path,
-    ) -> Examples:
-        """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
+    @abstractmethod
+    def fetch(self, *, offline: bool) -> Path:
+        """The folder that holds it, after it was put there if need be.
 
         Raises:
-            DamagedDataError: shape, counts or labels are not those of this dataset.
+            DataNotFoundError: it is nowhere, and a download is forbidden.
+            DataFailureError: it cannot be had or put there. Other errors as :meth:`locate`.
         """
-        found = sum(len(part) for part in images)
-        for part in images:
-            if part.shape[1:] not in (self.shape, self.shape[1:]):
-                raise DamagedDataError(
-                    f"{where} holds images of shape {part.shape[1:]}; {self.title} has {self.shape}."
-                )
-        if found != len(labels):
-            raise DamagedDataError(f"{where} holds {found:,} images, but {len(labels):,} labels.")
-        if len(labels) != size:
-            raise DamagedDataError(f"{where} holds {len(labels):,} images; {self.title} has {size:,} there.")
-        self.check_labels(labels, where)
-        inputs = torch.empty(size, *self.shape)
-        start = 0
-        for part in images:
-            rows = inputs[start : (start := start + len(part))]
-            torch.div(torch.from_numpy(part).view(len(part), *self.shape), 255, out=rows)
-        return Examples(inputs, torch.from_numpy(labels.astype(np.int64)))
+
+    @abstractmethod
+    def load(self, *, offline: bool) -> Dataset:
+        """The whole dataset.
+
+        Raises:
+            DataNotFoundError: it is nowhere, and a download is forbidden.
+            DataFailureError: it cannot be had or read. Other errors as :meth:`locate`.
+        """
+
+    def load_first(self, count: int, *, offline: bool) -> Dataset:
+        """Its first training examples, as many of each of the `balanced` classes, as :func:`first_examples`."""
+        return first_examples(self.load(offline=offline), count)
+
+    @property
+    def balanced(self) -> int:
+        """The number of classes of which :meth:`load_first` takes as many each."""
+        return len(self.class_names)
+
+    def with_options(self, options: Sequence[str]) -> "Entry":
+        """The dataset that is meant where options follow the name, each after a comma.
+
+        Raises:
+            DataRequestError: there is no such option.
+        """
+        raise DataRequestError(f"{self.name} has no options, but {','.join(options)!r} follows its name. Leave it out.")

@@ -73,7 +73,7 @@ class Source:
         licence: as far as known.
         origin: who made it, and what was done to it.
         location: the folder in which it was found.
-        sha256: of each file's uncompressed bytes, by file name.
+        sha256: of each file's uncompressed bytes, by file name; of each array's, where they were generated.
     """
 
     licence: str
@@ -88,9 +88,15 @@ class Dataset:
 
     Args:
         input_range: the range that a pattern is clipped to, or None where inputs have no natural bounds.
+        group_names: optional, one for each group. The group of an example is then label x A + attribute, where A is how
+            many values the spurious attribute has: the number of groups divided by that of classes. Not part of the
+            checksum.
 
     Raises:
-        ValueError: train and test differ in shape, a label has no class name, or an input lies outside the range.
+        ValueError: train and test differ in shape, a label has no class name, an input lies outside the range, or there
+            are names of groups but the groups are missing, or other than label x A + attribute.
+
+    Training and test set need not have examples of every group: a clean test set lacks some by design.
     """
 
     name: str
@@ -99,11 +105,17 @@ class Dataset:
     class_names: tuple[str, ...]
     input_range: tuple[float, float] | None
     source: Source
+    group_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.train.shape != self.test.shape:
             raise ValueError(
                 f"{self.name}: training inputs have the shape {self.train.shape}, test inputs {self.test.shape}."
+            )
+        if self.group_names is not None and (not self.group_names or len(self.group_names) % (self.classes or 1)):
+            raise ValueError(
+                f"{self.name}: there are {len(self.group_names)} group names for {self.classes} classes. Each class "
+                f"needs as many groups as the spurious attribute has values."
             )
         for part, examples in (("training", self.train), ("test", self.test)):
             if len(examples) == 0:
@@ -115,6 +127,21 @@ class Dataset:
             low, high = (float(bound) for bound in examples.inputs.aminmax())
             if self.input_range is not None and not self.input_range[0] <= low <= high <= self.input_range[1]:
                 raise ValueError(f"{self.name}: {part} inputs span [{low}, {high}], outside {self.input_range}.")
+            self._check_groups(examples, part)
+
+    def _check_groups(self, examples: Examples, part: str) -> None:
+        if self.group_names is None:
+            return
+        if examples.groups is None:
+            raise ValueError(f"{self.name}: groups have names, but the {part} examples have no groups.")
+        values = len(self.group_names) // self.classes
+        if (wrong := examples.groups.div(values, rounding_mode="floor") != examples.labels).any():
+            row = int(wrong.nonzero()[0])
+            label, group = int(examples.labels[row]), int(examples.groups[row])
+            raise ValueError(
+                f"{self.name}: {part} example {row} has the label {label} and the group {group}, but the groups of "
+                f"that class are {label * values} to {(label + 1) * values - 1} (label x {values} + attribute)."
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spurlab.data.download import download_file
-from spurlab.data.entry import Entry
 from spurlab.data.idx import IdxFiles
+from spurlab.data.official import FilesEntry
 
 FILES = IdxFiles(
     folder="FashionMNIST/raw",
@@ -26,7 +26,7 @@ def download(folder: Path) -> None:
         download_file("fashion-mnist", file, FashionMNIST.mirrors, md5, folder)
 
 
-ENTRY = Entry(
+ENTRY = FilesEntry(
     name="fashion-mnist",
     title="Fashion-MNIST",
     licence="MIT, Copyright 2017 Zalando SE",

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import MOST_BYTES, check_sha256, opened, pick, read_to_end
+from spurlab.data.official import FilesEntry
 
 UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
 MOST_AXES = 4
@@ -75,14 +75,14 @@ class IdxFiles:
         """The names of the four files, without ``.gz``."""
         return tuple(self.sha256)
 
-    def read(self, folder: Path, entry: Entry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples, verified checksums. Form is looked at before checksums: it says more."""
         paths = [pick(folder, name, self.suffixes) for name in self.files]
         train = self._read(paths[:2], entry, entry.sizes[0])
         test = self._read(paths[2:], entry, entry.sizes[1])
         return train, test, self.sha256
 
-    def _read(self, paths: Sequence[Path], entry: Entry, size: int) -> Examples:
+    def _read(self, paths: Sequence[Path], entry: FilesEntry, size: int) -> Examples:
         images, labels = (read_idx(path) for path in paths)
         for path, array, axes in zip(paths, (images, labels), (3, 1), strict=True):
             if array.ndim != axes:

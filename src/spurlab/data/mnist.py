@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from spurlab.data.download import download_file
-from spurlab.data.entry import Entry
 from spurlab.data.idx import IdxFiles
+from spurlab.data.official import FilesEntry
 
 FILES = IdxFiles(
     folder="MNIST/raw",
@@ -25,7 +25,7 @@ def download(folder: Path) -> None:
         download_file("mnist", file, MNIST.mirrors, md5, folder)
 
 
-ENTRY = Entry(
+ENTRY = FilesEntry(
     name="mnist",
     title="MNIST",
     licence="usually given as CC BY-SA 3.0; the official page states none",

@@ -15,7 +15,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
     By name the same is asked for with ``load("mnist:3,7")``.
 
     Args:
-        dataset: of whatever kind; groups stay as they are.
+        dataset: of whatever kind. Groups that have names follow their classes; others stay as they are.
         classes: by label or by name; the first becomes label 0, the second label 1, and so on.
 
     Raises:
@@ -30,9 +30,14 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
     new = torch.full((dataset.classes,), -1)
     new[list(labels)] = torch.arange(len(labels))
 
+    values = len(dataset.group_names or ()) // dataset.classes  # of the spurious attribute
+
     def part(examples: Examples) -> Examples:
         kept = examples[new[examples.labels] >= 0]
-        return Examples(kept.inputs, new[kept.labels], kept.groups)
+        groups = kept.groups
+        if values and groups is not None:
+            groups = new[kept.labels] * values + groups % values
+        return Examples(kept.inputs, new[kept.labels], groups)
 
     names = tuple(dataset.class_names[label] for label in labels)
     return replace(
@@ -41,6 +46,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         train=part(dataset.train),
         test=part(dataset.test),
         class_names=names,
+        group_names=group_subset(dataset.group_names, dataset.classes, labels),
         source=replace(dataset.source, origin=subset_origin(names, dataset.source.origin)),
     )
 
@@ -108,6 +114,14 @@ def few_origin(count: int, origin: str) -> str:
 def subset_name(name: str, labels: Sequence[int]) -> str:
     """What some classes of a dataset are called."""
     return f"{name}:{','.join(map(str, labels))}"
+
+
+def group_subset(group_names: tuple[str, ...] | None, classes: int, labels: Sequence[int]) -> tuple[str, ...] | None:
+    """The names of the groups of some of the classes."""
+    if group_names is None:
+        return None
+    values = len(group_names) // classes
+    return tuple(name for label in labels for name in group_names[label * values : (label + 1) * values])
 
 
 def subset_origin(names: Sequence[str], origin: str) -> str:

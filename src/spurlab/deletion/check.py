@@ -1,7 +1,7 @@
 """The check of a data deletion method against networks that never saw what it should forget."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from functools import cached_property, partial
 from statistics import median
@@ -65,7 +65,7 @@ class Prepared:
     @cached_property
     def benches(self) -> tuple[Bench, ...]:
         """What deletions from each network are measured against."""
-        oracles = [self.oracles.member(i) for i in range(len(self))]
+        sound = {i: self.oracles.member(i) for i in range(len(self)) if not self.oracles.diverged[i]}
         return tuple(
             Bench(
                 self.originals.member(i),
@@ -73,7 +73,7 @@ class Prepared:
                 self.patterns[i],
                 self.target,
                 self.data.test,
-                oracles[:i] + oracles[i + 1 :],
+                [oracle for j, oracle in sound.items() if j != i],
                 self.originals.seeds[i],
             )
             for i in range(len(self))
@@ -212,7 +212,7 @@ class Checked:
         """See `spurlab.deletion.verdict`; of the networks on which the method did not fail."""
         failed = [call for call in self.calls if call.effect is None]
         if len(failed) == len(self.calls):
-            return Verdict("undecided", f"it failed on every network: {failed[0].failed}")
+            return Verdict("failed", f"on every network: {failed[0].failed}")
         found = self.judged.verdict
         if failed:
             count = f"{len(failed)} of {len(self.calls)} networks"
@@ -424,7 +424,8 @@ def _methods(method: Any) -> dict[str, Deletion | str]:
     if isinstance(method, Mapping):
         found = dict(method)
     else:
-        several = [method] if isinstance(method, str) or callable(method) else list(method)
+        alone = isinstance(method, str) or callable(method) or not isinstance(method, Iterable)
+        several = [method] if alone else list(method)
         found = {}
         for each in several:
             name = base = _name(each)

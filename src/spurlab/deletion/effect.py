@@ -213,8 +213,9 @@ def relearn_steps(network: nn.Module, bench: Bench, forget: Bool[Tensor, " n"], 
         score_before: the spurious score before the deletion.
 
     Returns:
-        Steps. 0: it never went; infinite: it is not back after 250. NaN where there is no score to come back to, no
-        forgotten example, or a network without finite outputs.
+        Steps. 0: it never went, or (where the oracle has 0 too) there was no more to come back to than networks have
+        that never saw it; infinite: it is not back after 250. NaN where there is no score to come back to, no forgotten
+        example, or a network without finite outputs.
     """
     goal, places = RELEARNT * score_before, forget.nonzero().squeeze(1)
     if not goal > 0 or len(places) == 0:

@@ -104,6 +104,9 @@ class ByLissa:
     def __call__(self, problem: Problem, b: Float[Tensor, " p"], damping: float) -> Float[Tensor, " p"]:
         if not b.any():  # examples without a gradient; there is no direction to look for the scale in
             return b.clone()
+        # to about 1, by a power of two, which rounds nothing: the squares of gradients after long training underflow
+        size = torch.ldexp(torch.ones_like(b[0]), torch.frexp(b.abs().max()).exponent)
+        b = b / size
         probe = rng_for(problem.seed, "deletion", "lissa", "scale")
         scale = self.scale or damping + 2 * max(
             largest_eigenvalue(problem.product(self._batch(problem, probe)), b, 5) for _ in range(10)
@@ -113,7 +116,7 @@ class ByLissa:
         def of_a_batch(v: Tensor) -> Tensor:
             return problem.product(self._batch(problem, rng))(v)
 
-        return lissa(
+        return size * lissa(
             of_a_batch,
             b,
             damping=damping,

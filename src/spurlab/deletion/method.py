@@ -87,15 +87,21 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
         )
 
 
-def forget_mask(rows: Int64[Tensor, " count"], examples: int) -> Bool[Tensor, " n"]:
+def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     """True at these rows.
 
     Raises:
+        TypeError: no tensor of row numbers.
         ValueError: a row that the data does not have.
 
     >>> forget_mask(torch.tensor([2, 0]), 4).tolist()
     [True, False, True, False]
     """
+    if not isinstance(rows, Tensor) or rows.dtype == torch.bool or rows.is_floating_point():
+        found = f"a tensor of {rows.dtype}" if isinstance(rows, Tensor) else type(rows).__name__
+        raise TypeError(
+            f"the rows to forget must be a tensor of row numbers, e.g. torch.tensor([3, 7]), but it is {found}."
+        )
     if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < examples:
         raise ValueError(
             f"the rows to forget run from {int(rows.min())} to {int(rows.max())}, but the data has the rows 0 to "
@@ -107,14 +113,17 @@ def forget_mask(rows: Int64[Tensor, " count"], examples: int) -> Bool[Tensor, " 
 
 
 class NotFiniteError(FloatingPointError):
-    """A network after deletion has weights that are not finite."""
+    """A network after deletion, or after prevention, has weights that are not finite."""
 
 
 NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
 
 
-def finite(model: nn.Module) -> nn.Module:
+def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
     """The end of every method: the network in evaluation mode.
+
+    Args:
+        after: what was done to it, for the message.
 
     Raises:
         NotFiniteError: a weight that is not finite.
@@ -122,7 +131,7 @@ def finite(model: nn.Module) -> nn.Module:
     for name, tensor in model.state_dict().items():
         if not bool(tensor.isfinite().all()):
             raise NotFiniteError(
-                f"after deletion the weights {name!r} are not finite: the steps were too large for this network. Lower "
+                f"after {after} the weights {name!r} are not finite: the steps were too large for this network. Lower "
                 "the learning rate, or raise the damping."
             )
     return model.eval()

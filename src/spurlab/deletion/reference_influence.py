@@ -47,7 +47,8 @@ class ReferenceInfluence:
             runs made the paper's figures was not found.
         damping: d; 0.01 as there.
         depth: T; None: as there on MNIST and Fashion-MNIST, 2,000, or 1,000 to forget 100 examples or more. On CIFAR-10
-            it is 1,000 there for any number: give it. The list of runs also has 500 and 200.
+            it is 1,000 there for any number (``influence-reference-1000`` in the table). The list of runs also has 500
+            and 200.
         repetitions: r; 10 as there.
         draws: ``shared`` by the group, or new ones for ``each`` of its examples as in the public code.
 

@@ -70,7 +70,7 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
         if shapes != wanted:
             raise ValueError(
                 f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
-                f"{type(model).__name__} that is to forget: it must make the same architecture."
+                f"given {type(model).__name__}: it must make the same architecture."
             )
         return new.to(device_of(model))
     for name, module in model.named_modules():

@@ -1,4 +1,4 @@
-"""What the methods that fine-tune share: steps of a recipe's optimizer along any loss, on batches as it makes them."""
+"""What methods with losses of their own share: a recipe's optimizer along any loss, on batches as it makes them."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 class Descent:
-    """A network that is being fine-tuned: losses go in, steps of the recipe's optimizer come out.
+    """A network that is being trained or fine-tuned: losses go in, steps of the recipe's optimizer come out.
 
     The optimizer starts anew. Modules that have parameters of their own, all of them frozen, rest in evaluation mode:
     such a batch norm keeps its running numbers too. Modules without parameters are in training mode with the rest of
@@ -40,6 +40,7 @@ class Descent:
         seed: fixes order, dropout, noise and augmentation.
         method: the name of the method, so that each draws its own.
         masks: by name of a parameter, True where it may move. Those without a mask move.
+        purpose: the room of the method, so that methods of one name in two rooms draw apart.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class Descent:
         seed: int,
         method: str,
         masks: Mapping[str, Bool[Tensor, "..."]] | None = None,
+        purpose: str = "deletion",
     ) -> None:
-        self.model, self.recipe, self.seed = model, recipe, seed_for(seed, "deletion", method)
+        self.model, self.recipe, self.seed = model, recipe, seed_for(seed, purpose, method)
         self._device, self._layout = device_of(model), layout_for(model)
         model.to(memory_format=self._layout)
         named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

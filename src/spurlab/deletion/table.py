@@ -68,6 +68,9 @@ DELETIONS: Mapping[str, Entry] = {
     "influence-reference-25": _entry(
         "group influence (public code, MNIST)", lambda _, seed: ReferenceInfluence(seed, scale=25.0)
     ),
+    "influence-reference-1000": _entry(
+        "group influence (public code, CIFAR-10)", lambda _, seed: ReferenceInfluence(seed, depth=1000)
+    ),
     "influence-second": _entry("group influence, second order", SecondOrderInfluence),
     "newton": _entry("Newton step, last layer", LastLayerNewton),
     "fisher": _entry("Fisher forgetting", lambda _, seed: FisherForgetting(seed)),

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spurlab.stats import Ratio, equivalent, gap_closed, mean_above, paired_difference, paired_test
+from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, paired_difference, paired_test
 
 VerdictName = Literal[
-    "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided"
+    "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided", "failed"
 ]  # a check ends in one of these
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
@@ -88,7 +88,8 @@ def verdict(
 
     The first of these that holds:
 
-    - *undecided*: there are fewer than five networks, or one that had diverged before the deletion.
+    - *undecided*: there are fewer than five networks. Those that had diverged before the deletion, or whose oracle has,
+      are left out, and the sentence says so.
     - *breaks the model*: a number after the deletion is not finite, or the test accuracy lost is shown to be more than
       .05 (one-sided t-test).
     - *nothing to forget*: the score before is not shown to be more than .05 above the oracle's (one-sided t-test).
@@ -134,8 +135,13 @@ def verdict(
     lengths = [len(each) for each in (score_before, score_after, score_oracle, accuracy_before, accuracy_after)]
     if len(set(lengths)) > 1:
         raise ValueError(f"each column needs one number per network, but they have {lengths}.")
+    there = torch.stack([each.double().isfinite() for each in (score_before, score_oracle, accuracy_before)]).all(0)
+    if not bool(there.all()):
+        kept = ({name: column[there] for name, column in each.items()} for each in (before, after, oracle))
+        found, lost = verdict(*kept), f"{int((~there).sum())} of {len(there)} networks left out"
+        return Verdict(found.name, f"{found.finding}; {lost}: these or their oracles had diverged before the deletion")
     return (
-        _untestable(score_before, score_oracle, accuracy_before)
+        _too_few(score_before)
         or _broken(score_after, accuracy_before, accuracy_after)
         or _nothing_to_forget(score_before, score_oracle)
         or _still_there(score_before, score_after, score_oracle)
@@ -145,22 +151,18 @@ def verdict(
     )
 
 
-def _untestable(before: Tensor, oracle: Tensor, accuracy_before: Tensor) -> Verdict | None:
+def _too_few(before: Tensor) -> Verdict | None:
     models = len(before)
-    if models < LEAST:
-        return Verdict("undecided", f"{models} network{'s' * (models != 1)}; a verdict needs {LEAST}")
-    if lost := _not_finite(before, oracle, accuracy_before):
-        return Verdict(
-            "undecided", f"{lost} of {models} networks had diverged before the deletion, or their oracle has"
-        )
-    return None
+    if models >= LEAST:
+        return None
+    return Verdict("undecided", f"{models} network{'s' * (models != 1)}; a verdict needs {LEAST}")
 
 
 def _broken(after: Tensor, accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict | None:
     if lost := _not_finite(after, accuracy_after):
         return Verdict("breaks the model", f"{lost} of {len(after)} networks are not finite after deletion")
     cost = paired_difference(accuracy_before, accuracy_after)
-    if (p := mean_above(cost, ACCURACY_MARGIN)) < LEVEL:
+    if (p := _above(cost, ACCURACY_MARGIN)) < LEVEL:
         return Verdict(
             "breaks the model", f"test accuracy falls by {cost.value:.2f}, more than {ACCURACY_MARGIN} ({_p(p)})"
         )
@@ -168,14 +170,14 @@ def _broken(after: Tensor, accuracy_before: Tensor, accuracy_after: Tensor) -> V
 
 
 def _nothing_to_forget(before: Tensor, oracle: Tensor) -> Verdict | None:
-    if (p := mean_above(paired_difference(before, oracle), SCORE_MARGIN)) < LEVEL:
+    if (p := _above(paired_difference(before, oracle), SCORE_MARGIN)) < LEVEL:
         return None
     where = f"{_mean(before)} before deletion, the oracles have {_mean(oracle)}"
     return Verdict("nothing to forget", f"{where}: not shown to be more than {SCORE_MARGIN} above them ({_p(p)})")
 
 
 def _still_there(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict | None:
-    above, kept = paired_test(after, oracle), mean_above(paired_difference(after, before), -SCORE_MARGIN)
+    above, kept = paired_test(after, oracle), _above(paired_difference(after, before), -SCORE_MARGIN)
     if above >= LEVEL or kept >= LEVEL:
         return None
     what = f"{_mean(after)} after deletion, less than {SCORE_MARGIN} below {_mean(before)} before ({_p(kept)})"
@@ -184,7 +186,7 @@ def _still_there(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict | Non
 
 def _perhaps_broken(accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict | None:
     kept = paired_difference(accuracy_after, accuracy_before)
-    if (p := mean_above(kept, -ACCURACY_MARGIN)) < LEVEL:
+    if (p := _above(kept, -ACCURACY_MARGIN)) < LEVEL:
         return None
     lost = f"test accuracy falls by {-kept.value:.2f}, not shown to be less than {ACCURACY_MARGIN} ({_p(p)})"
     return Verdict("undecided", f"{lost}: a network that has collapsed has no score either")
@@ -211,15 +213,15 @@ def _told_apart(name: str, after: Mapping[str, Tensor], oracle: Mapping[str, Ten
         return None
     margin, both_ways = TELLING[name].margin, TELLING[name].both_ways
     more, less = paired_difference(after[name], oracle[name]), paired_difference(oracle[name], after[name])
-    above = mean_above(more, margin)
-    return min(1.0, 2 * above, 2 * mean_above(less, margin)) if both_ways else above
+    above = _above(more, margin)
+    return min(1.0, 2 * above, 2 * _above(less, margin)) if both_ways else above
 
 
 def _in_between(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
     now, oracles = f"{_mean(after)} after deletion", f"the oracles have {_mean(oracle)}"
     like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
     above, under = paired_test(after, oracle), paired_test(oracle, after)
-    below = mean_above(paired_difference(before, after), SCORE_MARGIN)
+    below = _above(paired_difference(before, after), SCORE_MARGIN)
     if above < LEVEL and below < LEVEL:
         what = f"{now}, more than {SCORE_MARGIN} below {_mean(before)} before ({_p(below)}); {oracles} ({_p(above)})"
         return Verdict("partly", what)
@@ -235,6 +237,12 @@ def _in_between(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
     return Verdict(
         "undecided", f"{now}, {oracles}: neither shown to be above it ({_p(above)}) {within}; {_more(after, oracle)}"
     )
+
+
+def _above(difference: Estimate, limit: float) -> float:
+    """p-value that the mean lies above a limit; without spread the sign test's, as of the other tests here."""
+    p = mean_above(difference, limit)
+    return max(p, 2.0**-difference.models) if difference.stderr == 0 else p
 
 
 def _more(one: Tensor, other: Tensor) -> str:

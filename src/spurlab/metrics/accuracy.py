@@ -27,11 +27,20 @@ def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, 
     >>> accuracy(torch.tensor([[0.9, 0.1], [0.6, 0.4]]), torch.tensor([0, 1])).item()
     0.5
     """
+    return correct(probabilities, labels).mean(dim=-1)
+
+
+def correct(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, "*models n"]:
+    """1 where the most probable class is the label, else 0; NaN everywhere for a model with a NaN.
+
+    Raises:
+        ValueError: as :func:`accuracy`.
+    """
     classes = probabilities.shape[-1]
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but the probabilities are of the classes 0 to {classes - 1}."
         )
-    share = (probabilities.argmax(dim=-1) == labels).double().mean(dim=-1)
-    return share.masked_fill(probabilities.isnan().any(dim=(-2, -1)), math.nan)
+    diverged = probabilities.isnan().any(dim=(-2, -1)).unsqueeze(-1)
+    return (probabilities.argmax(dim=-1) == labels).double().masked_fill(diverged, math.nan)

@@ -1,6 +1,16 @@
 """Reports: rows in, tables, figures and one page out."""
 
-from spurlab.report.figures import FIGURES, pattern_gallery, saliency_figure, save_figure, score_figure, study_figure
+from spurlab.report.figures import (
+    FIGURES,
+    embedding_figure,
+    pattern_gallery,
+    saliency_figure,
+    save_figure,
+    score_figure,
+    signals_figure,
+    strips_figure,
+    study_figure,
+)
 from spurlab.report.figures.notes import duration
 from spurlab.report.page import file_names, file_stem, write_report
 from spurlab.report.sheets import verdict_of
@@ -16,6 +26,7 @@ __all__ = [
     "curve_table",
     "curves",
     "duration",
+    "embedding_figure",
     "file_names",
     "file_stem",
     "groups",
@@ -23,6 +34,8 @@ __all__ = [
     "saliency_figure",
     "save_figure",
     "score_figure",
+    "signals_figure",
+    "strips_figure",
     "study_figure",
     "study_tables",
     "verdict_of",

@@ -12,8 +12,10 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import dataset_title, panel_title, target_title
 from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
+from spurlab.report.repaired import repairs_of
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult
+from spurlab.studies.claims.evidence import PLAIN
 
 
 def answer(result: StudyResult) -> list[str]:
@@ -162,6 +164,27 @@ def _deletion(result: StudyResult) -> list[str]:
     return sentences
 
 
+def _repairs(result: StudyResult) -> list[str]:
+    """For each place, the two accuracies as trained, and the method that gains most for the worst group."""
+    found = repairs_of(result.rows)
+    sentences = []
+    for place in dict.fromkeys(each.place for each in found):
+        mine = {each.method: each for each in found if each.place == place}
+        plain = mine.get(PLAIN)
+        if plain is None:
+            continue
+        shares = [f"{place.share:.0%} have it"] if place.share > 0 else []
+        shares += [f"{place.clean:.0%} clean"] if place.share != 0 and not math.isnan(place.clean) else []
+        where = panel_title(place.group.dataset, place.group.label, place.feature, *shares)
+        words = f"{plain.title} {plain.mean('accuracy'):.2f}, worst group {plain.mean('worst_group'):.2f}"
+        others = [each for method, each in mine.items() if method != PLAIN and each.gain("worst_group").models]
+        if others:
+            best = max(others, key=lambda each: each.gain("worst_group").value)
+            words += f"; most for the worst group: {best.title}, gain {best.gain('worst_group'):.2f}"
+        sentences.append(f"{where}: {words}.")
+    return sentences
+
+
 def _seeds(count: int) -> str:
     return f"{count} seed{'' if count == 1 else 's'}"
 
@@ -182,4 +205,5 @@ ANSWERS: dict[str, Callable[[StudyResult], list[str]]] = {
     "sensitivity": _sensitivity,
     "deletion": _deletion,
     "deletion-curves": _deletion,
+    "repairs": _repairs,
 }

@@ -90,7 +90,9 @@ class Deleted:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the method forgets."""
+        """Whether the method forgets; ``failed`` where it raised an error on every network."""
+        if self.rows.empty and self.failures:
+            return Verdict("failed", f"on every network: {self.failures[0]}")
         return self.judged.verdict
 
     def mean(self, measure: str) -> Estimate | None:

@@ -18,6 +18,7 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import class_name, dataset_title
 from spurlab.report.figures.regularization import MEASURES, SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
+from spurlab.report.repaired import repairs_of
 from spurlab.report.summary import (
     DIFFERENCE,
     SHARE,
@@ -33,6 +34,7 @@ from spurlab.report.summary import (
 )
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
+from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.claims.norm import PUBLISHED
 
 PAPER_NORMS = {  # Table 1 of arXiv:2202.05189
@@ -73,12 +75,15 @@ class Sheet:
         headings: one for each column.
         lines: a cell for each column; "" where there is nothing.
         note: what the numbers are.
+        place: how many of the first columns say where, and are the same for several lines; where there is little room
+            each of their values gets a table of its own.
     """
 
     title: str
     headings: tuple[str, ...]
     lines: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    place: int = 0
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -290,6 +295,7 @@ def _sensitivity(result: StudyResult) -> list[Sheet]:
 
 def _deletion(result: StudyResult) -> list[Sheet]:
     lines: list[tuple[Cell, ...]] = []
+    behind: list[tuple[Cell, ...]] = []
     failed: list[tuple[Cell, ...]] = []
     for _, same in groupby(deletions_of(result.rows), key=lambda each: id(each.case)):
         methods = list(same)
@@ -301,6 +307,7 @@ def _deletion(result: StudyResult) -> list[Sheet]:
             closed = each.closed
             gap = Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
             lines.append((*where, each.title, each.verdict.name, *_left(each.rows, gap)))
+            behind.append((*where, each.title, each.verdict.name, each.verdict.finding))
             failed += [(*where, each.title, reason) for reason in each.failures]
         lines.append((*where, "never saw them", "", *_left(first.oracle, "")))
     place = ("dataset", "networks", "n", "known", "method")
@@ -313,7 +320,8 @@ def _deletion(result: StudyResult) -> list[Sheet]:
         "marked ones; relearn steps: median; time: of one network alone, as a share of training it again"
     )
     return [
-        _slim("What deletion leaves", headings, lines, note),
+        _slim("What deletion leaves", headings, lines, note, len(place) - 1),
+        _slim("The test behind each verdict", (*place, "verdict", "finding"), behind, "", len(place) - 1),
         _slim("What failed", (*place, "reason"), failed, ""),
     ]
 
@@ -329,6 +337,36 @@ def _left(rows: pd.DataFrame, gap: Cell) -> tuple[Cell, ...]:
         _steps(rows),
         _mean(mean_of(rows, "time_share"), ".2f"),
     )
+
+
+def _repairs(result: StudyResult) -> list[Sheet]:
+    lines: list[tuple[Cell, ...]] = []
+    failed: list[tuple[Cell, ...]] = []
+    for each in repairs_of(result.rows):
+        place = each.place
+        where: tuple[Cell, ...] = (dataset_title(place.group.dataset), place.group.label, place.feature)
+        shares = tuple("" if math.isnan(share) else _share(share) for share in (place.share, place.clean))
+        gains = [each.gain(name) if each.method != PLAIN else None for name in ("accuracy", "worst_group")]
+        lines.append(
+            (
+                *(*where, *shares, each.title),
+                *(_mean(each.mean(name)) for name in ("accuracy", "worst_group")),
+                *(_mean(gain) for gain in gains),
+                *(_mean(each.mean(name)) for name in ("train_weighted_accuracy", "train_accuracy", "block_saliency")),
+                _number(each.seconds, ".2f"),
+            )
+        )
+        failed += [(*where, *shares, each.title, reason) for reason in each.failures]
+    headings = ("dataset", "networks", "feature", "have it", "clean", "method")
+    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "weighted by training groups", "in training")
+    note = (
+        "mean [95 % interval] over networks; gain: over the networks as they were trained, paired by seed; accuracy "
+        "over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
+    )
+    return [
+        _short("Accuracy by method", (*headings, *numbers, "saliency on the block", "seconds"), lines, note),
+        _slim("What failed", (*headings, "reason"), failed, ""),
+    ]
 
 
 def settings_sheet(rows: pd.DataFrame) -> Sheet | None:
@@ -355,6 +393,7 @@ SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
     "sensitivity": _sensitivity,
     "deletion": _deletion,
     "deletion-curves": _deletion,
+    "repairs": _repairs,
 }
 
 
@@ -371,10 +410,23 @@ def _points(curve: Curve) -> list[tuple[Cell, ...]]:
     ]
 
 
-def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str) -> Sheet:
+def _slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str, place: int = 0) -> Sheet:
     """Without columns that are empty throughout."""
     kept = [i for i in range(len(headings)) if any(line[i] != "" for line in lines)]
-    return Sheet(title, tuple(headings[i] for i in kept), tuple(tuple(line[i] for i in kept) for line in lines), note)
+    shorter = tuple(tuple(line[i] for i in kept) for line in lines)
+    return Sheet(title, tuple(headings[i] for i in kept), shorter, note, sum(i < place for i in kept))
+
+
+def _short(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str) -> Sheet:
+    """As `_slim`, and texts that are the same in all lines stand in the title once."""
+    columns = list(zip(*lines, strict=True))
+    alike = [
+        i for i, column in enumerate(columns) if len(lines) > 1 and len(set(column)) == 1 and isinstance(column[0], str)
+    ]
+    words = [str(columns[i][0]) for i in alike if columns[i][0] != ""]
+    kept = [i for i in range(len(headings)) if i not in alike]
+    shorter = [[line[i] for i in kept] for line in lines]
+    return _slim(": ".join([title, ", ".join(words)]) if words else title, [headings[i] for i in kept], shorter, note)
 
 
 def _where(group: Group) -> tuple[Cell, Cell]:

@@ -1,17 +1,22 @@
 """Tables for the terminal."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from spurlab.report.figures.notes import panel_title, target_title
-from spurlab.report.sheets import Number, Sheet, curve_sheet, study_sheets, verdict_of
+from spurlab.report.sheets import Cell, Number, Sheet, curve_sheet, study_sheets, verdict_of
 from spurlab.report.summary import Curve, curves, groups
 from spurlab.studies import StudyResult, Verdict
 
 _MOST = 4  # curves with a table of their own
+_WHOLE = 30  # letters of a cell that are not broken into lines
+_INTERVAL = re.compile(r" \[[^\]]*\]$")
+INTERVALS = " (without intervals, for want of room: the report and the csv have them)"
 
 
 def curve_table(curve: Curve, target_name: str) -> Table:
@@ -20,11 +25,15 @@ def curve_table(curve: Curve, target_name: str) -> Table:
     return as_table(curve_sheet(curve, title))
 
 
-def study_tables(result: StudyResult) -> list[Table]:
-    """The tables that suit the study; for scores, one for each of up to four curves; of several, the verdicts last."""
+def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
+    """The tables that suit the study; for scores, one for each of up to four curves; of several, the verdicts last.
+
+    Args:
+        width: of the terminal, see `as_table`.
+    """
     sheets = study_sheets(result)
     if result.study.figure != "scores":
-        return [as_table(sheet) for sheet in sheets]
+        return [table for sheet in sheets for table in as_tables(sheet, width)]
     found = [(group, curve) for group in groups(result.rows) for curve in curves(group.rows)]
     each = [
         curve_sheet(
@@ -35,7 +44,7 @@ def study_tables(result: StudyResult) -> list[Table]:
         for group, curve in found
         if len(found) <= _MOST
     ]
-    return [as_table(sheet) for sheet in (*each, *(sheets[:1] if len(found) > 1 else []))]
+    return [as_table(sheet, width) for sheet in (*each, *(sheets[:1] if len(found) > 1 else []))]
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> Table:
@@ -54,17 +63,60 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     return table
 
 
-def as_table(sheet: Sheet) -> Table:
-    """The table for the terminal; its words are no markup."""
+def as_tables(sheet: Sheet, width: int | None) -> Iterator[Table]:
+    """The sheet in one table, or where that has not the room in one for each place."""
+    if width is None or not sheet.place or _room(_words(sheet.lines), sheet.headings) <= width:
+        yield as_table(sheet, width)
+        return
+    for place, same in groupby(sheet.lines, key=lambda line: line[: sheet.place]):
+        words = [
+            f"{heading} {cell.text}" if isinstance(cell, Number) else cell
+            for heading, cell in zip(sheet.headings, place, strict=False)
+        ]
+        title = f"{sheet.title}: {', '.join(word for word in words if word)}"
+        lines = tuple(line[sheet.place :] for line in same)
+        yield as_table(Sheet(title, sheet.headings[sheet.place :], lines, sheet.note), width)
+
+
+def as_table(sheet: Sheet, width: int | None = None) -> Table:
+    """The table for the terminal; its words are no markup. Headings may take several lines.
+
+    Args:
+        width: of the terminal. Where the cells do not fit, they stand without their intervals; None: they always fit.
+    """
+    words = _words(sheet.lines)
+    wide = width is not None and _room(words, sheet.headings) > width
+    if wide:
+        words = [[_INTERVAL.sub("", word) for word in line] for line in words]
     table = Table(
         title=Text(sheet.title),
-        caption=Text(sheet.note) if sheet.note else None,
+        caption=Text(sheet.note + (INTERVALS if wide else "")) if sheet.note else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
     )
-    for heading, numeric in zip(sheet.headings, sheet.numeric, strict=True):
-        table.add_column(Text(heading), justify="right" if numeric else "left", no_wrap=True)
-    for line in sheet.lines:
-        table.add_row(*(Text(cell.text if isinstance(cell, Number) else cell) for cell in line))
+    fits = width is None or _room(words, sheet.headings) <= width
+    for heading, numeric, needed in zip(sheet.headings, sheet.numeric, _widths(words, sheet.headings), strict=True):
+        least = min(needed, _WHOLE) if fits else None  # else cells take several lines too
+        most = needed if wide and numeric else None
+        table.add_column(
+            Text(heading), justify="right" if numeric else "left", min_width=least, max_width=most, overflow="fold"
+        )
+    for line in words:
+        table.add_row(*map(Text, line))
     return table
+
+
+def _words(lines: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    return [[cell.text if isinstance(cell, Number) else cell for cell in line] for line in lines]
+
+
+def _widths(words: Sequence[Sequence[str]], headings: Sequence[str]) -> list[int]:
+    """What each column needs: its longest cell, or the longest word of its heading, which may take several lines."""
+    heads = [max(map(len, heading.split()), default=0) for heading in headings]
+    return [max(head, *map(len, column)) for head, column in zip(heads, zip(*words, strict=True), strict=True)]
+
+
+def _room(words: Sequence[Sequence[str]], headings: Sequence[str]) -> int:
+    """How wide the table is, with the space between its columns."""
+    return sum(needed + 2 for needed in _widths(words, headings))

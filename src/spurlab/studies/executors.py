@@ -8,16 +8,16 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from spurlab.data import Dataset
-from spurlab.studies.deletion_task import DeletionOutcome, DeletionTask, perform_deletions
 from spurlab.studies.study import StudyError, nearest
 from spurlab.studies.task import Outcome, Task, perform
+from spurlab.studies.treatment import TreatmentOutcome, TreatmentTask, perform_treatments
 from spurlab.training import Progress
 from spurlab.training.pool import Order, run_orders
 
 WORKER = "spurlab.studies.worker"
 
-AnyTask = Task | DeletionTask
-AnyOutcome = Outcome | DeletionOutcome
+AnyTask = Task | TreatmentTask
+AnyOutcome = Outcome | TreatmentOutcome
 Told = Callable[[AnyTask, int], None]  # the steps that a task has done so far; 0 again when it starts again
 
 
@@ -57,12 +57,12 @@ def local(
 
     for order, result in run_orders([WORKER], orders(), workers, on_event):
         task = given[id(order)][1]
-        yield task, (Outcome if isinstance(task, Task) else DeletionOutcome).from_json(result)
+        yield task, (Outcome if isinstance(task, Task) else TreatmentOutcome).from_json(result)
 
 
 def task_from_json(content: Mapping[str, Any]) -> AnyTask:
     """What `as_json` of a task gave."""
-    return DeletionTask.from_json(content) if "removals" in content else Task.from_json(content)
+    return TreatmentTask.from_json(content) if "treatments" in content else Task.from_json(content)
 
 
 def carried_out(task: AnyTask, load: Callable[[str], Dataset], told: Callable[[int], None]) -> AnyOutcome:
@@ -75,7 +75,7 @@ def carried_out(task: AnyTask, load: Callable[[str], Dataset], told: Callable[[i
     def progress(now: Progress) -> None:
         told(now.done // task.weight)
 
-    return perform(task, load, progress) if isinstance(task, Task) else perform_deletions(task, load, progress)
+    return perform(task, load, progress) if isinstance(task, Task) else perform_treatments(task, load, progress)
 
 
 EXECUTORS: Mapping[str, Executor] = {"local": local}

@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
+from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.study import REFERENCES, Grid, Study
 from spurlab.training import Recipe, evenly
 
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
 TRAINING_VERSION = 1
 DELETION_VERSION = 2  # the same for what a method does, and what is measured then
+
+PREVENTION_VERSION = 1  # the same for what a prevention method does
 
 ORACLES = 5  # networks that outputs are compared with: the first seeds, so that more seeds ask for nothing anew
 
@@ -68,7 +71,9 @@ class Setting:
 class Training(NamedTuple):
     """One network to train. Without planted examples (n = 0) it has neither pattern nor target.
 
-    `without` of the planted examples, the first ones, are left out: what retraining without them gives.
+    `without` of the planted examples, the first ones, are left out: what retraining without them gives. Of a common
+    feature, which belongs to the class, the training examples have a `share`. `held_out` is the share of all training
+    examples that it does not see.
     """
 
     setting: Setting
@@ -77,12 +82,16 @@ class Training(NamedTuple):
     n: int
     seed: int
     without: int = 0
+    share: float | None = None
+    held_out: float = 0.0
 
     def key(self, checksum: str) -> str:
         """Its name by content: the settings, the data (`checksum`) and the version of the training code."""
         about = (
             f"{TRAINING_VERSION}|{checksum}|{self.setting.identity}|{self.pattern}|{self.target}|{self.n}|{self.seed}"
             + (f"|without {self.without}" if self.without else "")
+            + (f"|share {self.share}" if self.share is not None else "")
+            + (f"|held out {self.held_out}" if self.held_out else "")
         )
         return hashlib.sha256(about.encode()).hexdigest()[:20]
 
@@ -92,13 +101,17 @@ class Training(NamedTuple):
         about = {"dataset": setting.dataset, "architecture": setting.architecture, "how": setting.how}
         planted = {"pattern": self.pattern, "target": self.target, "n": self.n, "seed": self.seed}
         less = {"without": self.without} if self.without else {}
-        return about | planted | less | {"recipe": asdict(setting.recipe)}
+        common = {"share": self.share} if self.share is not None else {}
+        held_out = {"held_out": self.held_out} if self.held_out else {}
+        return about | planted | less | common | held_out | {"recipe": asdict(setting.recipe)}
 
     @classmethod
     def from_json(cls, about: dict[str, Any]) -> "Training":
         """What `as_json` gave."""
         setting = Setting(about["dataset"], about["architecture"], about["how"], Recipe.from_json(about["recipe"]))
-        return cls(setting, about["pattern"], about["target"], about["n"], about["seed"], about.get("without", 0))
+        planted = (about["pattern"], about["target"], about["n"], about["seed"])
+        rest = (about.get("without", 0), about.get("share"), about.get("held_out", 0.0))
+        return cls(setting, *planted, *rest)
 
 
 class Removal(NamedTuple):
@@ -127,6 +140,11 @@ class Removal(NamedTuple):
         """The oracles."""
         return [self.training._replace(seed=seed, without=self.training.n) for seed in self.oracles]
 
+    @property
+    def trainings(self) -> list[Training]:
+        """The networks that must be trained for it."""
+        return [self.training, self.start, *self.compared]
+
     def key(self, checksum: str) -> str:
         """Its name by content, as of a training; a method of the user's is known by the text of its module too.
 
@@ -149,11 +167,54 @@ class Removal(NamedTuple):
         return cls(Training.from_json(about), about["deletion"], about["known"], tuple(about["oracles"]))
 
 
+class Repair(NamedTuple):
+    """What a prevention method makes of one trained network, and what is measured then.
+
+    Args:
+        training: the network that it starts from (or only looks at).
+        method: what is done: a name of `PREVENTIONS` with its settings, or ``package.module:callable``.
+        clean: the share of the training examples of which it may use clean versions or, where the data have no planted
+            feature, which it may use and the network has not seen.
+    """
+
+    training: Training
+    method: str
+    clean: float
+
+    @property
+    def trainings(self) -> list[Training]:
+        """The networks that must be trained for it."""
+        return [self.training]
+
+    def key(self, checksum: str) -> str:
+        """Its name by content, as of a training; a method of the user's is known by the text of its module too.
+
+        Raises:
+            ValueError: the module of such a method cannot be found.
+        """
+        about = f"{PREVENTION_VERSION}|{self.training.key(checksum)}|{self.method}|{self.clean}"
+        if is_user_name(self.method):
+            about += f"|{source_digest(self.method, 'prevention method')}"
+        return hashlib.sha256(about.encode()).hexdigest()[:20]
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        return self.training.as_json() | {"prevention": self.method, "clean": self.clean}
+
+    @classmethod
+    def from_json(cls, about: dict[str, Any]) -> "Repair":
+        """What `as_json` gave."""
+        return cls(Training.from_json(about), about["prevention"], about["clean"])
+
+
+Treatment = Removal | Repair  # of a trained network
+
+
 class Cell(NamedTuple):
     """One point of the grid: a pattern, a target and a count, measured on the network of one seed.
 
     The pattern is None in a study of networks alone. In a study of deletion it is measured on what a method makes of
-    that network, when it deletes a share of the planted examples.
+    that network, when it deletes a share of the planted examples; in one of prevention, on what a method makes of it.
     """
 
     setting: Setting
@@ -165,12 +226,18 @@ class Cell(NamedTuple):
     deletion: str | None = None
     known: float | None = None  # the share of the planted examples that is deleted
     oracles: tuple[int, ...] = ()
+    share: float | None = None  # of the training examples that have a common feature
+    prevention: str | None = None
+    clean: float | None = None  # the share of the training examples that the method has clean
 
     @property
     def training(self) -> Training:
-        """The network to measure; n = 0 is one network for all patterns and targets."""
+        """The network to measure; n = 0 (or a share of 0) is one network for all patterns and targets."""
+        if self.share:
+            return Training(self.setting, self.pattern, None, 0, self.seed, share=self.share)
         if self.n == 0:
-            return Training(self.control, None, None, 0, self.seed)
+            held_out = self.clean if self.clean is not None and self.share is None else 0.0
+            return Training(self.control, None, None, 0, self.seed, held_out=held_out)
         return Training(self.setting, self.pattern, self.target, self.n, self.seed)
 
     @property
@@ -179,6 +246,18 @@ class Cell(NamedTuple):
         if self.deletion is None or self.known is None:
             return None
         return Removal(self.training, self.deletion, max(1, round(self.known * self.n)), self.oracles)
+
+    @property
+    def repair(self) -> Repair | None:
+        """The prevention to measure, if it is about one."""
+        if self.prevention is None or self.clean is None:
+            return None
+        return Repair(self.training, self.prevention, self.clean)
+
+    @property
+    def treatment(self) -> Treatment | None:
+        """What is done to the trained network before it is measured, if anything is."""
+        return self.removal or self.repair
 
 
 def cells_of(study: Study) -> list[Cell]:
@@ -189,34 +268,49 @@ def cells_of(study: Study) -> list[Cell]:
         for dataset, architecture, how, recipe in product(grid.dataset, grid.architecture, grid.how, grid.recipe):
             setting, control = (Setting(dataset, architecture, each, recipe) for each in (how, "replace"))
             setting, control = known.setdefault(setting, setting), known.setdefault(control, control)
-            points = product(grid.pattern or (None,), grid.target, grid.n, grid.seed)
+            points = product(grid.pattern or (None,), grid.target, grid.n, grid.share or (None,), grid.seed)
             cells.update(
                 dict.fromkeys(
-                    Cell(setting, control, p, target, n, seed, *deletion)
-                    for p, target, n, seed in points
+                    Cell(setting, control, p, target, n, seed, **deletion, share=share, **prevention)
+                    for p, target, n, share, seed in points
                     for deletion in _deletions(grid, n)
+                    for prevention in _preventions(grid, share)
                 )
             )
     return list(cells)
 
 
-def _deletions(grid: Grid, n: int) -> Sequence[tuple[Any, ...]]:
+def _deletions(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
     """What is deleted from a network of the grid, and how; the networks before and the oracles always with it."""
     if not grid.deletion:
-        return [()]
+        return [{}]
     if n == 0:  # nothing to delete: the oracles are the control
         return []
     methods = dict.fromkeys((*REFERENCES, *grid.deletion))
-    return [(method, known, grid.seed[:ORACLES]) for method, known in product(methods, grid.known)]
+    return [
+        {"deletion": method, "known": known, "oracles": grid.seed[:ORACLES]}
+        for method, known in product(methods, grid.known)
+    ]
+
+
+def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
+    """What is done to a network of the grid; the network as it is always with it. Without the feature: nothing.
+
+    With a planted feature it is the same network whatever is clean; else what is clean is held out from its training.
+    """
+    if not grid.prevention:
+        return [{}]
+    plain = [(PLAIN, clean) for clean in (grid.clean if share is None else grid.clean[:1])]
+    methods = [name for name in grid.prevention if name != PLAIN] if share != 0 else []
+    named = [*plain, *product(methods, grid.clean)]
+    return [{"prevention": method, "clean": clean} for method, clean in named]
 
 
 def trainings_of(cells: Iterable[Cell]) -> list[Training]:
     """What must be trained for these cells, each network once, in the order in which the cells need it."""
     found: dict[Training, None] = {}
     for cell in cells:
-        found[cell.training] = None
-        if cell.removal is not None:
-            found.update(dict.fromkeys([cell.removal.start, *cell.removal.compared]))
+        found.update(dict.fromkeys([cell.training] if cell.treatment is None else cell.treatment.trainings))
     return list(found)
 
 

@@ -28,8 +28,8 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             ``n=[0, 10]``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same
             fractions.
 
-    An architecture or deletion method of the user's own, ``package.module:callable``, is taken from `changes` alone:
-    nothing is executed that a file names.
+    An architecture or a method of deletion or prevention of the user's own, ``package.module:callable``, is taken from
+    `changes` alone: nothing is executed that a file names.
 
     Raises:
         StudyError: no such study or profile, broken TOML, a network of the user's own in the file, or a key or value
@@ -50,7 +50,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             has = ", ".join(profiles) if profiles else "none; leave out --profile"
             raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
         content = _merged(content, profiles[profile])
-    for key in ("architecture", "deletion"):
+    for key in ("architecture", "deletion", "prevention"):
         for name_in_file in _named(key, content):
             if is_user_name(name_in_file):
                 raise StudyError(

@@ -1,23 +1,39 @@
-"""What can be measured: of a trained network, of a pattern on a data set, of an architecture, or after deletion."""
+"""What can be measured: of a trained network, of a pattern on a data set, of an architecture, or after deletion.
+
+What is measured of a network is measured alike of what a prevention method makes of it.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal, TypeVar
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from spurlab.data import Dataset
-from spurlab.explain import input_sensitivity, pixel_importance, sensitivity_examples
-from spurlab.metrics import accuracy, empirical_norm, spurious_score
+from spurlab.data import Dataset, Examples
+from spurlab.explain import gradient, input_sensitivity, pixel_importance, sensitivity_examples, share_on
+from spurlab.metrics import (
+    accuracy,
+    empirical_norm,
+    group_accuracy,
+    spurious_score,
+    train_weighted_accuracy,
+    worst_group_accuracy,
+)
 from spurlab.models import is_perceptron, parameter_count, skeleton
-from spurlab.patterns import Pattern
+from spurlab.patterns import ClassBlocks, Pattern, Planted
+from spurlab.seeds import rng_for, seed_for
 from spurlab.training import predictions
 
 T = TypeVar("T")
 # what `sensitivity` in a study stands for: a measure for each share of pixels that are set to zero
 SENSITIVITY = {f"sensitivity_{percent:03d}": percent for percent in range(0, 101, 2)}
+# what `group_accuracy` stands for: a measure for each group of the test examples
+GROUPS = {f"group_accuracy_{group:02d}": group for group in range(20)}
+# of the probabilities of the true class, from which AFR makes its weights
+QUANTILES = {"true_probability_001": 0.001, "true_probability_01": 0.01, "true_probability_10": 0.1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +48,8 @@ class Seen:
         clean: its class probabilities on the test examples.
         marked: the same with the pattern on every test example.
         seed: of the network.
+        train: what the network was trained on.
+        feature: the common feature that is in it, or None.
     """
 
     data: Dataset
@@ -42,6 +60,14 @@ class Seen:
     clean: Float[Tensor, "n k"] | None = None
     marked: Float[Tensor, "n k"] | None = None
     seed: int = 0
+    train: Planted | None = None
+    feature: ClassBlocks | None = None
+
+    @cached_property
+    def of_training(self) -> tuple[Examples, Float[Tensor, "n k"]]:
+        """What the network was trained on, and its class probabilities there."""
+        train = _there(self.train).materialize()
+        return train, predictions(_there(self.network), train.inputs)
 
 
 @dataclass(frozen=True)
@@ -52,10 +78,11 @@ class Measure:
         title: for headings.
         of: what is measured; only a ``network`` must be trained, also for what is measured after ``deletion`` alone.
         by_pattern: whether it differs by pattern and target.
-        value: the number. NaN for a network that diverged. None: see `spurlab.studies.deletion_task`.
+        value: the number. NaN for a network that diverged. None: see `spurlab.studies.deletion_bench`.
         always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
             little then, and another study may want it.
         suits: whether it can be taken of an architecture.
+        there: whether it can be taken on a data set; where not, the study has no row of it.
     """
 
     title: str
@@ -64,6 +91,7 @@ class Measure:
     value: Callable[[Seen], float] | None
     always: bool = False
     suits: Callable[[str], bool] = lambda architecture: True
+    there: Callable[[Dataset], bool] = lambda data: True
 
     def taken(self, seen: Seen) -> float:
         """The number."""
@@ -80,6 +108,63 @@ def _accuracy(seen: Seen) -> float:
 
 def _marked_accuracy(seen: Seen) -> float:
     return accuracy(_there(seen.marked), seen.data.test.labels).item()
+
+
+def _worst_group(seen: Seen) -> float:
+    return worst_group_accuracy(_there(seen.clean), seen.data.test.labels, _groups(seen.data), _count(seen.data)).item()
+
+
+def _group_accuracy(group: int, seen: Seen) -> float:
+    accuracies = group_accuracy(_there(seen.clean), seen.data.test.labels, _groups(seen.data), _count(seen.data))
+    return accuracies[group].item()
+
+
+def _train_weighted_accuracy(seen: Seen) -> float:
+    groups = _there(seen.data.train.groups)
+    return train_weighted_accuracy(_there(seen.clean), seen.data.test.labels, _groups(seen.data), groups).item()
+
+
+def _train_accuracy(seen: Seen) -> float:
+    train, said = seen.of_training
+    return accuracy(said, train.labels).item()
+
+
+def _true_probability(quantile: float, seen: Seen) -> float:
+    """What the network says of the true class of the examples that it was trained on: AFR's weights come from this."""
+    train, said = seen.of_training
+    return said.gather(1, train.labels.unsqueeze(1)).double().quantile(quantile).item()
+
+
+def _block_saliency(seen: Seen) -> float:
+    """Over 500 test signals that are given the feature, chosen by the network's seed; for the true class."""
+    feature = seen.feature or ClassBlocks()
+    rows = torch.randperm(len(seen.data.test), generator=rng_for(seen.seed, "block saliency"))[:500]
+    few = seen.data.test[rows]
+    marked = replace(feature, share=1.0).plant(few, seed_for(seen.seed, "block saliency")).materialize()
+    maps = gradient(_there(seen.network), marked.inputs, marked.labels)
+    return share_on(maps, feature.blocks(seen.data.classes)[marked.labels]).nanmean().item()
+
+
+def _count(data: Dataset) -> int:
+    return int(_groups(data).max()) + 1
+
+
+def _groups(data: Dataset) -> Int64[Tensor, " n"]:
+    if data.test.groups is None:
+        raise ValueError(f"{data.name} has no groups, by which accuracy could be told apart.")
+    return data.test.groups
+
+
+def _has_room_for_blocks(data: Dataset) -> bool:
+    return data.shape == (ClassBlocks().stride * data.classes,)
+
+
+def _has(group: int) -> Callable[[Dataset], bool]:
+    return lambda data: data.test.groups is not None and bool((data.test.groups == group).any())
+
+
+def _has_groups(data: Dataset) -> bool:
+    return data.test.groups is not None
 
 
 def _pattern_importance(seen: Seen) -> float:
@@ -137,6 +222,25 @@ MEASURES: Mapping[str, Measure] = {
         for name, percent in SENSITIVITY.items()
         for value in (partial(_sensitivity, percent),)
     },
+    "worst_group": Measure("worst-group accuracy", "network", False, _worst_group, there=_has_groups),
+    **{
+        name: Measure(
+            f"accuracy on group {group}", "network", False, partial(_group_accuracy, group), there=_has(group)
+        )
+        for name, group in GROUPS.items()
+    },
+    "train_weighted_accuracy": Measure(
+        "accuracy weighted by training groups", "network", False, _train_weighted_accuracy, there=_has_groups
+    ),
+    "train_accuracy": Measure("accuracy on the training examples", "network", False, _train_accuracy),
+    **{
+        name: Measure(f"probability of the true class, {quantile:.1%} quantile of training", "network", False, value)
+        for name, quantile in QUANTILES.items()
+        for value in (partial(_true_probability, quantile),)
+    },
+    "block_saliency": Measure(
+        "share of saliency on the class's block", "network", False, _block_saliency, there=_has_room_for_blocks
+    ),
     "empirical_norm": Measure("empirical norm", "pattern", True, _empirical_norm),
     "parameters": Measure("parameters", "architecture", False, _parameters),
     "forgotten_accuracy": Measure("accuracy on clean versions of the forgotten examples", "deletion", True, None),

@@ -9,7 +9,7 @@ from pathlib import Path
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.studies.executors import Executor, executor_named
-from spurlab.studies.run import free_memory, workers_for
+from spurlab.studies.run import free_memory, import_methods, workers_for
 from spurlab.studies.store import FILE, Store, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
@@ -32,8 +32,9 @@ class Plan:
         to_measure: networks whose weights are there, but not all that is to be measured.
         to_do: networks to train.
         groups: in which they are trained.
-        deletions: deletions from trained networks that the study needs; the time for them is not told.
-        deletions_to_do: of which are not done yet.
+        treatments: deletions from trained networks, and preventions, that the study needs; the time for them is not
+            told.
+        treatments_to_do: of which are not done yet.
         workers: groups that are trained at the same time.
         seconds: expected for what is to do; None where it was not asked for.
         memory: bytes expected, of all processes together; None where it was not asked for.
@@ -48,8 +49,8 @@ class Plan:
     to_do: int
     groups: int
     workers: int
-    deletions: int = 0
-    deletions_to_do: int = 0
+    treatments: int = 0
+    treatments_to_do: int = 0
     seconds: float | None = None
     memory: int | None = None
 
@@ -79,17 +80,19 @@ def plan(
 
     Raises:
         StudyError: the study does not fit its data.
+        ValueError: a method of the user's cannot be imported.
         StoreError: the folder's results cannot be read.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
+    import_methods(work)
     wanted = work.wanted
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:
             missing = store.missing(wanted, weights=study.keeps_weights)
-            undeleted = store.missing(work.wanted_after_deletion)
+            untreated = store.missing(work.wanted_after)
     else:
-        missing, undeleted = set(wanted), set(work.wanted_after_deletion)
+        missing, untreated = set(wanted), set(work.wanted_after)
     whole = work.tasks(workers, free_memory(), folder, device)
     tasks = [left for task in whole if (left := task.only(missing)) is not None]
     to_measure = {key for key in missing if weights_file(folder, key).is_file()}
@@ -97,14 +100,14 @@ def plan(
         cells=len(work.cells),
         rows=work.rows,
         trainings=len(wanted),
-        shared=max(len(work.cells) - len(work.removals) - len(wanted), 0) if wanted else 0,
+        shared=max(len(work.cells) - len(work.treatments) - len(wanted), 0) if wanted else 0,
         done=len(wanted) - len(missing),
         to_measure=len(to_measure),
         to_do=len(missing) - len(to_measure),
         groups=len(tasks),
         workers=workers,
-        deletions=len(work.removals),
-        deletions_to_do=len(undeleted),
+        treatments=len(work.treatments),
+        treatments_to_do=len(untreated),
     )
     counted(counts)
     if not calibrate:

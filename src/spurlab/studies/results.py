@@ -1,8 +1,8 @@
 """Rows: one line for each measured number, with everything needed to explain it; read back from a results folder."""
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,13 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from spurlab.studies.grid import Cell, Setting, cells_of
+from spurlab.models import is_user_name
+from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
+PLACE = ("pattern", "target", "n", "seed")  # of a cell in its grid
+METHODS = ("deletion", "prevention")
+SHARES = ("known", "share", "clean")
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
 
@@ -160,28 +164,39 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
 
     Returns:
         Columns ``measure, value``, the cell's (``dataset, architecture, how, pattern, target, n, seed``), what was
-        deleted (``deletion``: the method, ``known``: the share of the planted examples; None and NaN where nothing
-        was), the recipe's fields, ``training`` (the key of what was measured), and how it was made: the data's
-        checksum, device, versions, machine, seconds of training or deletion, when it was finished, and why a deletion
-        failed. A value of NaN: the network diverged, or the deletion failed.
+        done to the network (``deletion`` and ``prevention``: the method), the shares (``known`` of the planted
+        examples, ``share`` of the training examples that have a common feature, ``clean`` of those that a prevention
+        has clean; None and NaN where there is none), the recipe's fields, ``training`` (the key of what was measured),
+        and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
+        it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
     """
     cells, values, keys = cells_of(study), store.values(), dict[tuple[object, ...], str]()
     places: list[int] = []  # of each row's cell
     named: list[str] = []
     found: list[float | None] = []
     measured: list[str] = []  # the key of what was measured
+    users = any(is_user_name(name) for grid in study.grids for name in (*grid.deletion, *grid.prevention))
+    there = {key for key, *_ in values} if users else set()
     absent = object()
     trained = "network", "deletion"
     kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
     for place, cell in enumerate(cells):
         # one key for each training, and no object for each cell: there can be very many
-        training = (cell.control, None, None, 0, cell.seed) if cell.n == 0 else (cell.setting, *cell[2:])
+        training = (
+            (cell.control, None, None, 0, cell.seed)
+            if cell.n == 0 and cell.clean is None and not cell.share
+            else (cell.setting, *cell[2:])
+        )
         key = keys.get(training)
         if key is None:
-            subject = cell.training if cell.removal is None else cell.removal
-            key = keys[training] = subject.key(checksums[cell.setting.dataset])
+            subject, checksum = cell.treatment or cell.training, checksums[cell.setting.dataset]
+            own = cell.treatment is not None and is_user_name(cell.treatment.method)
+            key = _key_of_own(subject, checksum, store, there) if own else subject.key(checksum)
+            keys[training] = key
         for name, of_network, by_pattern in kinds:
-            what = key if of_network else key_of(cell, name, checksums[cell.setting.dataset])
+            what = (
+                key if of_network or cell.treatment is not None else key_of(cell, name, checksums[cell.setting.dataset])
+            )
             request = (what, name, cell.pattern or "", cell.target) if by_pattern else (what, name, "", -1)
             value = values.get(request, absent)
             if value is not absent:
@@ -198,8 +213,9 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     order = {key: i for i, key in enumerate(subjects)}
     subject_of_row = np.array([order[key] for key in measured], dtype=int)
     made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))
-    cell_table = pd.DataFrame({name: columns[name] for name in ("pattern", "target", "n", "seed", "deletion")})
-    cell_table["known"] = np.array(columns["known"], dtype=float)
+    cell_table = pd.DataFrame({name: columns[name] for name in (*PLACE, *METHODS)})
+    for name in SHARES:
+        cell_table[name] = np.array(columns[name], dtype=float)
     parts = [
         pd.DataFrame({"measure": named, "value": np.array(found, dtype=float)}),
         shared.take(setting_of_row).reset_index(drop=True),
@@ -208,9 +224,19 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         made.take(subject_of_row).reset_index(drop=True),
     ]
     whole = pd.concat(parts, axis=1)
-    first = ["measure", "value", "dataset", "architecture", "how", "pattern", "target", "n", "seed"]
-    first += ["deletion", "known", "training"]
+    first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, "training"]
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
+
+
+def _key_of_own(subject: Treatment | Training, checksum: str, store: Store, there: Container[str]) -> str:
+    """The key of a treatment by the user's method: of its module as it is now or, if none of that was measured, last.
+
+    So results can be read without the module.
+    """
+    with suppress(ValueError):  # the module is not here
+        if (key := subject.key(checksum)) in there:
+            return key
+    return store.last_of(subject.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -26,17 +26,17 @@ POLL = 1.0  # seconds between looks at what another process is training
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a study has come, counted in epochs of one network; a deletion counts as a whole training.
+    """How far a study has come, counted in epochs of one network; a deletion or prevention counts as a whole training.
 
     Args:
         done: model-epochs of this call, finished or under way.
         total: model-epochs that were missing when it began.
         seconds: since then.
-        networks: how many networks (trained, or made by deletion) are finished, those that were there already included.
+        networks: how many networks (trained, or made from them) are finished, those that were there already included.
         of: how many the study needs.
-        running: the tasks under way, each with its steps (epochs, deletions) done and their number.
+        running: the tasks under way, each with its steps (epochs, treatments) done and their number.
         waiting: how many networks another process is working on.
-        deletions: whether some of the networks are made by deletion.
+        treatments: what is done to networks after training, see `Study.treatments`; "" for nothing.
     """
 
     done: int
@@ -46,7 +46,7 @@ class StudyProgress:
     of: int
     running: tuple[tuple[str, int, int], ...] = ()
     waiting: int = 0
-    deletions: bool = False
+    treatments: str = ""
 
     @property
     def seconds_left(self) -> float:
@@ -90,21 +90,20 @@ def run(
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
-    for method in {removal.method for removal in work.removals if is_user_name(removal.method)}:
-        user_function(method, "deletion method")  # what cannot be imported is told before anything is trained
+    import_methods(work)
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
-        store.forget_failed(work.wanted_after_deletion)
+        store.forget_failed(work.wanted_after)
         trainings = _Part(
             work.tasks(workers, free_memory(), folder, device), work.wanted, study.keeps_weights, _epochs(work)
         )
-        deletion_tasks = work.deletion_tasks(folder, device)
-        weights = {key: task.weight for task in deletion_tasks for key in task.keys}
-        deletions = _Part(deletion_tasks, work.wanted_after_deletion, work=weights)
-        watch = _Watch(store, (trainings, deletions), progress)
-        for part in (trainings, deletions):  # what is deleted from must be trained
+        tasks = work.treatment_tasks(folder, device)
+        weights = {key: task.weight for task in tasks for key in task.keys}
+        treatments = _Part(tasks, work.wanted_after, work=weights)
+        watch = _Watch(store, (trainings, treatments), study.treatments, progress)
+        for part in (trainings, treatments):  # what is treated must be trained
             while part.missing(store):
                 claimed = _claimed(store, part)
                 with closing(carry_out(claimed, workers, load, watch.told)) as outcomes:
@@ -116,6 +115,16 @@ def run(
                 if not done and part.missing(store):
                     watch.wait(part)
         return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started, part_of)
+
+
+def import_methods(work: Work) -> None:
+    """The user's methods, so that what cannot be imported is told before anything is trained.
+
+    Raises:
+        ValueError: one cannot.
+    """
+    for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
+        user_function(method, "method")
 
 
 def free_memory() -> int:
@@ -196,8 +205,10 @@ def _claimed(store: Store, part: _Part) -> Iterator[AnyTask]:
 class _Watch:
     """Counts what is done and tells it."""
 
-    def __init__(self, store: Store, parts: Sequence[_Part], progress: Callable[[StudyProgress], None]) -> None:
-        self._store, self._parts, self._progress = store, parts, progress
+    def __init__(
+        self, store: Store, parts: Sequence[_Part], treatments: str, progress: Callable[[StudyProgress], None]
+    ) -> None:
+        self._store, self._parts, self._treatments, self._progress = store, parts, treatments, progress
         self._of = sum(len(part.wanted) for part in parts)
         missing = [part.missing(store) for part in parts]
         self._total = sum(part.amount(keys) for part, keys in zip(parts, missing, strict=True))
@@ -236,6 +247,6 @@ class _Watch:
                 self._of,
                 running,
                 waiting,
-                bool(self._parts[-1].wanted),
+                self._treatments,
             )
         )

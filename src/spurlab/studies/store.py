@@ -309,6 +309,20 @@ class Store:
             )
             return {row[0]: row[1:] for row in found}
 
+    def last_of(self, settings: Mapping[str, Any], data: str) -> str | None:
+        """The key of what was measured last with these settings, whatever else its key says; None where nothing was.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        with self._in_words():
+            found = self._connection.execute(
+                "SELECT key FROM subject WHERE json_remove(settings, '$.failed') = json(?) AND data = ? "
+                "ORDER BY finished DESC LIMIT 1",
+                (json.dumps(settings), data),
+            ).fetchone()
+        return found[0] if found else None
+
     def forget_failed(self, keys: Iterable[str]) -> None:
         """Take out what failed among these, so that it is tried again; a result that was not finite is a result.
 

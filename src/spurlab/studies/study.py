@@ -1,6 +1,6 @@
 """A study is data, not a script: one TOML file that says what to train and measure; a list is an axis of the grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from difflib import get_close_matches
 from itertools import product
@@ -20,9 +20,10 @@ from pydantic import (
 from spurlab.data import dataset_named
 from spurlab.deletion import DELETIONS
 from spurlab.models import architecture_named, check_user_name, is_user_name
-from spurlab.patterns import How, parse_reference_dataset, pattern_name
+from spurlab.patterns import COMMON, How, parse_reference_dataset, pattern_name
+from spurlab.prevention import canonical_name
 from spurlab.studies.claims import CLAIMS
-from spurlab.studies.measures import EFFECTS, MEASURES, SENSITIVITY
+from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ Axis = Annotated[
 ]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(gt=0, le=1)]
+PartOf = Annotated[float, Field(gt=0, lt=1)]
+FromNone = Annotated[float, Field(ge=0, le=1)]
 FigureName = Literal[
     "gallery",
     "parameters",
@@ -43,6 +46,7 @@ FigureName = Literal[
     "sensitivity",
     "deletion",
     "deletion-curves",
+    "repairs",
 ]
 
 
@@ -59,6 +63,7 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "sensitivity": ("sensitivity_000", "sensitivity_050", "sensitivity_100"),
     "deletion": ("spurious_score", "accuracy"),
     "deletion-curves": ("spurious_score", "accuracy"),
+    "repairs": ("accuracy", "worst_group"),
 }
 
 REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them
@@ -145,6 +150,13 @@ class Grid(BaseModel):
             command line and from Python also ``package.module:callable``. Networks before deletion (``none``) and
             retrained without any marked example (``oracle``) always come with them. None: nothing is deleted.
         known: the share of the marked examples that is known and deleted, in (0, 1].
+        share: of a common feature (a pattern of `COMMON`, which belongs to the class), how many of the training
+            examples have it, in [0, 1]. None have it in the control, 0, which is always in it.
+        prevention: methods against a spurious feature, names of `PREVENTIONS` with their settings, e.g.
+            ``afr gamma=4``; from the command line and from Python also ``package.module:callable``. The networks as
+            they are (``erm``) always come with them.
+        clean: the share of the training examples that methods may use clean, in (0, 1): in a version without the
+            feature; where none is planted, these are held out from training.
         recipe: how to train; in a file, a named recipe and the settings that differ from it, each a value or a list.
     """
 
@@ -159,6 +171,9 @@ class Grid(BaseModel):
     how: Axis[How] = ("replace",)
     deletion: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     known: Annotated[Axis[Share], BeforeValidator(_as_floats)] = (1.0,)
+    share: Annotated[tuple[FromNone, ...], BeforeValidator(_as_floats)] = ()
+    prevention: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    clean: Annotated[Axis[PartOf], BeforeValidator(_as_floats)] = (0.25,)
     recipe: Annotated[tuple[Recipe, ...], BeforeValidator(recipes_of)] = (RECIPES["quick"],)
 
     @field_validator("dataset")
@@ -175,12 +190,22 @@ class Grid(BaseModel):
     @classmethod
     def _known_patterns(cls, names: Any) -> Any:
         several = names if isinstance(names, list | tuple) else (names,)
-        return tuple(pattern_name(name) if isinstance(name, str) else name for name in several)
+        return tuple(_pattern_named(name) if isinstance(name, str) else name for name in several)
 
     @field_validator("n")
     @classmethod
     def _with_control(cls, counts: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted({0, *counts}))
+
+    @field_validator("share")
+    @classmethod
+    def _with_none(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted({0.0, *shares})) if shares else ()
+
+    @field_validator("prevention")
+    @classmethod
+    def _known_preventions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(canonical_name(name) for name in names)
 
     @field_validator("deletion")
     @classmethod
@@ -192,12 +217,33 @@ class Grid(BaseModel):
                 raise ValueError(f"there is no deletion method {name!r}. {nearest(name, list(DELETIONS))}")
         return names
 
-    @field_validator("dataset", "architecture", "pattern", "target", "seed", "how", "deletion", "known")
+    @field_validator(
+        "dataset", "architecture", "pattern", "target", "seed", "how", "deletion", "known", "prevention", "clean"
+    )
     @classmethod
     def _no_value_twice(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):
             raise ValueError(f"a value stands twice on this axis: {list(values)}")
         return values
+
+    @model_validator(mode="after")
+    def _common_features_have_a_share(self) -> "Grid":
+        common = [name for name in self.pattern if name in COMMON]
+        if common and (len(common) < len(self.pattern) or max(self.n) > 0 or self.deletion):
+            raise ValueError(
+                f"key 'pattern': {common[0]!r} is a common feature, of which the training examples have a share. Put "
+                "rare patterns, n and deletion in another grid."
+            )
+        if common and not self.share:
+            raise ValueError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
+        if self.share and not common:
+            raise ValueError(f"key 'share': it belongs to a common feature ({', '.join(COMMON)}), but none is named.")
+        if self.prevention and (max(self.n) > 0 or (self.pattern and not common)):
+            raise ValueError(
+                f"key 'prevention': it is about features that many examples have. Name one ({', '.join(COMMON)}) or "
+                "no pattern, where the data have groups of their own."
+            )
+        return self
 
     @model_validator(mode="after")
     def _marks_need_a_pattern(self) -> "Grid":
@@ -210,12 +256,13 @@ class Grid(BaseModel):
         return self
 
 
-def _each_share(measures: Any) -> Any:
-    """The measures, with one for each share of pixels in the place of ``sensitivity``."""
+def _written_out(measures: Any) -> Any:
+    """The measures, with all that ``sensitivity`` and ``group_accuracy`` stand for in their place."""
     named = [measures] if isinstance(measures, str) else measures
-    if not isinstance(named, list | tuple) or "sensitivity" not in named:
+    if not isinstance(named, list | tuple):
         return measures
-    return [each for name in named for each in (SENSITIVITY if name == "sensitivity" else [name])]
+    several: Mapping[Any, Iterable[str]] = {"sensitivity": SENSITIVITY, "group_accuracy": GROUPS}
+    return [each for name in named for each in (several[name] if name in list(several) else [name])]
 
 
 class Study(BaseModel):
@@ -228,7 +275,8 @@ class Study(BaseModel):
         source: what it reproduces.
         figure: how its rows are drawn.
         claims: the numbers of the claims that its rows bear on.
-        measure: what is measured, names of `MEASURES`; ``sensitivity`` stands for all of `SENSITIVITY`.
+        measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
+            `SENSITIVITY` and `GROUPS`.
         weights: whether the trained weights are kept as files.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
@@ -244,7 +292,7 @@ class Study(BaseModel):
     claims: Annotated[
         tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
     ] = ()
-    measure: Annotated[Axis[str], BeforeValidator(_each_share)] = ("spurious_score", "accuracy")
+    measure: Annotated[Axis[str], BeforeValidator(_written_out)] = ("spurious_score", "accuracy")
     weights: bool = False
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     origin: str = Field(default="", exclude=True)
@@ -274,8 +322,8 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _patterns_where_they_are_measured(self) -> "Study":
         for name in self.measure:
-            if MEASURES[name].by_pattern and not all(grid.pattern for grid in self.grids):
-                raise ValueError(f"key 'pattern': the measure {name!r} needs a pattern, but none is named.")
+            if MEASURES[name].by_pattern and not all(grid.pattern and not grid.share for grid in self.grids):
+                raise ValueError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
         return self
 
     @model_validator(mode="after")
@@ -323,8 +371,15 @@ class Study(BaseModel):
 
     @property
     def keeps_weights(self) -> bool:
-        """Whether trained weights are kept: as asked for, or because something is deleted from the networks."""
-        return self.weights or any(grid.deletion for grid in self.grids)
+        """Whether trained weights are kept: as asked for, or because something is done to the networks."""
+        return self.weights or any(grid.deletion or grid.prevention for grid in self.grids)
+
+    @property
+    def treatments(self) -> str:
+        """What is done to its networks after training: ``deletions``, ``preventions``, both or "" for nothing."""
+        kinds = {"deletions": any(grid.deletion for grid in self.grids)}
+        kinds["preventions"] = any(grid.prevention for grid in self.grids)
+        return " and ".join(kind for kind, there in kinds.items() if there)
 
     @property
     def seed(self) -> tuple[int, ...]:
@@ -347,7 +402,12 @@ class Study(BaseModel):
         if key not in axes:
             raise StudyError(f"--only {key}: there is no such axis. {nearest(key, axes)}")
         setting = key.removeprefix("recipe.")
-        meant = {"pattern": pattern_name, "dataset": _dataset_named, "architecture": architecture_named}
+        meant: dict[str, Callable[[str], str]] = {
+            "pattern": _pattern_named,
+            "prevention": canonical_name,
+            "dataset": _dataset_named,
+            "architecture": architecture_named,
+        }
         if key in meant:
             values = [meant[key](value) if isinstance(value, str) else value for value in values]
         values = [None if value == "none" and setting.startswith("clip_") else value for value in values]
@@ -365,10 +425,14 @@ class Study(BaseModel):
                 change = {"recipe": kept}
             else:
                 kept = tuple(value for value in there(grid) if value in values)
-                change = {key: tuple(sorted({0, *kept})) if key == "n" else kept}
+                change = {key: tuple(sorted({0, *kept})) if key in ("n", "share") else kept}
             if kept:
                 grids.append(grid.model_copy(update=change))
         return self.model_copy(update={"grids": tuple(grids)})
+
+
+def _pattern_named(name: str) -> str:
+    return name if name in COMMON else pattern_name(name)
 
 
 def _dataset_named(name: str) -> str:

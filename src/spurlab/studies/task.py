@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import torch
+from jaxtyping import Bool
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
 from spurlab.models import build, is_user_name
-from spurlab.patterns import Pattern, Planted, make_pattern, plant
+from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
+from spurlab.seeds import rng_for
 from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Seen
 from spurlab.studies.store import Finished, Request, StoreError, weights_file
@@ -189,8 +191,15 @@ def planted(data: Dataset, training: Training) -> Planted:
     Raises:
         StudyError: the pattern, the target or n does not fit the data.
     """
+    if training.share is not None:
+        try:
+            feature = replace(common_named(training.pattern or ""), share=training.share)
+            return feature.plant(data.train, training.seed)
+        except ValueError as error:
+            raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
     if training.pattern is None or training.target is None:
-        return Planted.none(data.train)
+        whole = Planted.none(data.train)
+        return whole.without(held_out(data, training)) if training.held_out else whole
     try:
         pattern = pattern_of(data, training.pattern, training.seed)
         whole = plant(data.train, pattern, training.target, training.n, training.seed, how=training.setting.how)
@@ -199,12 +208,24 @@ def planted(data: Dataset, training: Training) -> Planted:
     return whole.without(forget_mask(whole.positions[: training.without], len(whole))) if training.without else whole
 
 
+def feature_of(training: Training) -> ClassBlocks | None:
+    """The common feature of the training examples, if they have one."""
+    return common_named(training.pattern or "") if training.share is not None else None
+
+
+def held_out(data: Dataset, training: Training) -> Bool[Tensor, " n"]:
+    """True for the training examples that the network does not see; of a smaller share they are part of a larger's."""
+    order = torch.randperm(len(data.train), generator=rng_for(training.seed, "held out"))
+    return forget_mask(order[: round(training.held_out * len(data.train))], len(data.train))
+
+
 def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
     """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
     return make_pattern(name, data.shape, seed, clip=data.input_range)
 
 
 Network = tuple[nn.Module, bool]  # and whether it diverged
+DIVERGED = "the network diverged in training"
 
 
 def _trained(
@@ -259,7 +280,9 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
                     marked_inputs[place] = pattern(data.test.inputs)
                 marked[name] = predictions(network, marked_inputs[place])
             about = data, pattern, target, training.setting.architecture
-            seen = Seen(*about, network, clean, marked.get(name), training.seed)
+            seen = Seen(
+                *about, network, clean, marked.get(name), training.seed, planted(data, training), feature_of(training)
+            )
             values.append(MEASURES[measure].taken(seen))
         yield tuple(values)
 

@@ -6,17 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.models import skeleton
-from spurlab.studies.deletion_task import DeletionTask
-from spurlab.studies.grid import TRAINING_VERSION, Cell, Removal, Training, cells_of, groups_of
+from spurlab.studies.grid import TRAINING_VERSION, Cell, Removal, Training, Treatment, cells_of, groups_of
 from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task, pattern_of, planted
+from spurlab.studies.treatment import TreatmentTask
 from spurlab.training import bytes_to_train, faster_engine
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 WORDS = {"lockstep": "many in lockstep", "plain": "one at a time"}
 LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
 
-DELETIONS_AT_ONCE = 8  # from one network, in one task: what a stop can cost
+TREATMENTS_AT_ONCE = 8  # of one network, in one task: what a stop can cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,14 @@ class Work:
         data: its data sets by name.
         cells: the points of its grids.
         requests: for each network to train, what to measure of it.
-        removals: for each deletion, what to measure after it.
+        treatments: for each deletion or prevention, what to measure after it.
     """
 
     study: Study
     data: Mapping[str, Dataset]
     cells: Sequence[Cell]
     requests: Mapping[Training, tuple[Request, ...]]
-    removals: Mapping[Removal, tuple[Request, ...]] = field(default_factory=dict)
+    treatments: Mapping[Treatment, tuple[Request, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -94,29 +95,34 @@ class Work:
         ]
 
     @cached_property
-    def wanted_after_deletion(self) -> dict[str, tuple[Request, ...]]:
-        """What to measure after each deletion, by its key."""
-        return {removal.key(self._checksum(removal)): wanted for removal, wanted in self.removals.items()}
+    def wanted_after(self) -> dict[str, tuple[Request, ...]]:
+        """What to measure after each treatment, by its key."""
+        return {each.key(self._checksum(each)): wanted for each, wanted in self.treatments.items()}
 
-    def deletion_tasks(self, folder: Path, device: str = "cpu") -> list[DeletionTask]:
-        """The deletions, a few from one network together; its oracles are read once for them."""
-        alike: dict[tuple[Training, tuple[int, ...]], list[Removal]] = {}
-        for removal in self.removals:
-            alike.setdefault((removal.training, removal.oracles), []).append(removal)
+    def treatment_tasks(self, folder: Path, device: str = "cpu") -> list[TreatmentTask]:
+        """The treatments, a few of one network together; what they are compared with is read once for them."""
+        alike: dict[tuple[Any, ...], list[Treatment]] = {}
+        for each in self.treatments:
+            others = each.oracles if isinstance(each, Removal) else each.clean
+            alike.setdefault((each.training, others), []).append(each)
+        parts = (
+            several[i : i + TREATMENTS_AT_ONCE]
+            for several in alike.values()
+            for i in range(0, len(several), TREATMENTS_AT_ONCE)
+        )
         return [
-            DeletionTask(
+            TreatmentTask(
                 tuple(few),
-                tuple(self.removals[removal] for removal in few),
+                tuple(self.treatments[each] for each in few),
                 self._checksum(few[0]),
                 str(folder.absolute()),
                 device,
             )
-            for removals in alike.values()
-            for few in (removals[i : i + DELETIONS_AT_ONCE] for i in range(0, len(removals), DELETIONS_AT_ONCE))
+            for few in parts
         ]
 
-    def _checksum(self, removal: Removal) -> str:
-        return self.data[removal.training.setting.dataset].checksum
+    def _checksum(self, treatment: Treatment) -> str:
+        return self.data[treatment.training.setting.dataset].checksum
 
     @cached_property
     def light(self) -> dict[str, tuple[Cell, tuple[Request, ...]]]:
@@ -162,7 +168,8 @@ class Work:
     def examples(self, training: Training) -> int:
         """How many training examples it has."""
         added = training.n if training.setting.how == "append" else 0
-        return len(self.data[training.setting.dataset].train) + added - training.without
+        whole = len(self.data[training.setting.dataset].train)
+        return whole + added - training.without - round(training.held_out * whole)
 
 
 def _network(training: Training) -> tuple[str, str]:
@@ -187,7 +194,7 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         entry = described(name)
         none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
         source = Source(entry.licence, entry.origin, "")
-        found[name] = Dataset(name, none, none, entry.class_names, (0.0, 1.0), source)
+        found[name] = Dataset(name, none, none, entry.class_names, entry.input_range, source)
     return found
 
 
@@ -216,21 +223,22 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if MEASURES[name].of in ("network", "deletion")]
     requests: dict[Training, dict[Request, None]] = {}
-    removals: dict[Removal, dict[Request, None]] = {}
+    treatments: dict[Treatment, dict[Request, None]] = {}
     for cell in cells if named else ():
-        asked = dict.fromkeys(request_of(cell, name) for name in named)
-        if (removal := cell.removal) is None:
+        there = data[cell.setting.dataset]
+        asked = dict.fromkeys(request_of(cell, name) for name in named if MEASURES[name].there(there))
+        if (treatment := cell.treatment) is None:
             requests.setdefault(cell.training, {}).update(asked)
             continue
-        removals.setdefault(removal, {}).update(asked)
-        for training in (removal.training, removal.start, *removal.compared):
+        treatments.setdefault(treatment, {}).update(asked)
+        for training in treatment.trainings:
             requests.setdefault(training, {})
     return Work(
         study,
         data,
         cells,
         {training: tuple(wanted) for training, wanted in requests.items()},
-        {removal: tuple(wanted) for removal, wanted in removals.items()},
+        {treatment: tuple(wanted) for treatment, wanted in treatments.items()},
     )
 
 
@@ -255,8 +263,8 @@ def _with_more(training: Training, requests: tuple[Request, ...]) -> tuple[Reque
 
 def key_of(cell: Cell, measure: str, checksum: str) -> str:
     """The key of what is measured in this cell."""
-    if (removal := cell.removal) is not None:
-        return removal.key(checksum)
+    if (treatment := cell.treatment) is not None:
+        return treatment.key(checksum)
     match MEASURES[measure].of:
         case "network" | "deletion":
             return cell.training.key(checksum)
@@ -283,14 +291,14 @@ def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
     largest: dict[tuple[str, str | None, int], Cell] = {}
     for cell in cells:
         kind = cell.setting.dataset, cell.pattern, cell.target
-        if kind not in largest or cell.n > largest[kind].n:
+        if kind not in largest or (cell.n, cell.share or 0) > (largest[kind].n, largest[kind].share or 0):
             largest[kind] = cell
     for (name, pattern, target), cell in largest.items():
         if target >= data[name].classes:
             raise StudyError(
                 f"key 'target': {name} has the classes 0 to {data[name].classes - 1}, but {target} is asked for."
             )
-        if pattern is not None:
+        if pattern is not None and cell.share is None:
             try:
                 pattern_of(data[name], pattern, cell.seed)
             except ValueError as error:

@@ -13,12 +13,16 @@ from spurlab.report.figures import (
     norm,
     parameters,
     regularization,
+    repairs,
     scores,
     sensitivity,
 )
+from spurlab.report.figures.embedding import embedding_figure
 from spurlab.report.figures.gallery import pattern_gallery
 from spurlab.report.figures.saliency import saliency_figure
 from spurlab.report.figures.scores import score_figure
+from spurlab.report.figures.signals import signals_figure
+from spurlab.report.figures.strips import strips_figure
 from spurlab.report.figures.style import describe, save_figure, sentence, spoken, style
 from spurlab.studies import StudyResult
 
@@ -35,16 +39,20 @@ FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
     "sensitivity": sensitivity.draw,
     "deletion": deletion.draw,
     "deletion-curves": deletion.draw_curves,
+    "repairs": repairs.draw,
 }
 
 __all__ = [
     "FIGURES",
     "describe",
+    "embedding_figure",
     "pattern_gallery",
     "saliency_figure",
     "save_figure",
     "score_figure",
+    "signals_figure",
     "spoken",
+    "strips_figure",
     "study_figure",
 ]
 

@@ -48,8 +48,10 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
         words.append(many if seeds > 1 else "One network for each point: no intervals.")
     if count:
         words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
-        sizes = [size for name in dict.fromkeys(rows["dataset"]) if (size := _size(str(name)))]
-        words += [f"Training images: {', '.join(sizes)}."] if sizes else []
+        names = [str(name) for name in dict.fromkeys(rows["dataset"])]
+        sizes = [size for name in names if (size := _size(name))]
+        units = {about.unit for name in names if (about := known(name))}
+        words += [f"Training {'images' if units == {'images'} else 'examples'}: {', '.join(sizes)}."] if sizes else []
         targets = rows.loc[rows["n"] > 0, "target"].unique()
         words += [f"Target {targets[0]} alone."] if len(targets) == 1 else []
     if lost := diverged(rows):
@@ -58,7 +60,7 @@ def small_print(result: StudyResult, intervals: bool = True) -> str:
 
 
 def _size(dataset: str) -> str:
-    """How many training images a data set has, and of how many if it is a part; "" where it is not known.
+    """How many training examples a data set has, and of how many if it is a part; "" where it is not known.
 
     >>> _size("fashion-mnist"), _size("cifar10@10000")
     ('60,000 of Fashion-MNIST', '10,000 of the 50,000 of CIFAR-10')

@@ -1,4 +1,4 @@
-"""The paper's claims as tests: rows in, verdicts out. The rule is in `spurlab.studies.claims.judge`."""
+"""Claims of the paper and of the report as tests: rows in, verdicts out. Their rule: `spurlab.studies.claims.judge`."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ from spurlab.studies.claims import (
     importance,
     norm,
     optimization,
+    quinn,
     regularization,
     sensitivity,
     size,
@@ -34,6 +35,7 @@ CLAIMS: dict[int, Claim] = {
     9: importance.CLAIM,
     10: deletion.CLAIM,
     11: regularization.CLAIM,
+    **quinn.CLAIMS,
 }
 
 

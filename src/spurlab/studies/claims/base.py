@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from spurlab.studies.claims.evidence import Evidence
 from spurlab.studies.claims.judge import Outcome, Part, Question, settle, summary
@@ -19,7 +19,7 @@ class Claim:
         statistic: the number that is looked at.
         test: how the verdict comes about, in words.
         questions: rows -> one question for each part of the claim, missing ones included.
-        after_deletion: it looks at the rows of studies of deletion, which no other claim does.
+        about: whose rows it looks at: of networks with ``rare patterns``, of ``deletion`` or of ``common features``.
     """
 
     number: int
@@ -28,11 +28,12 @@ class Claim:
     statistic: str
     test: str
     questions: Callable[[Evidence], Iterable[Question]]
-    after_deletion: bool = False
+    about: Literal["rare patterns", "deletion", "common features"] = "rare patterns"
 
     def decide(self, evidence: Evidence) -> "Verdict":
         """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
-        questions = list(self.questions(evidence.of_deletion() if self.after_deletion else evidence.where(deletion="")))
+        chosen = {"deletion": evidence.of_deletion, "common features": evidence.of_common_features}
+        questions = list(self.questions(chosen.get(self.about, evidence.of_rare_patterns)()))
         parts = settle(questions)
         outcomes = [part.outcome for part in parts if part.of_paper]
         outcome: Outcome = "undecided"
@@ -64,6 +65,6 @@ class Verdict:
 
     def record(self) -> dict[str, Any]:
         """The verdict in plain values, for JSON."""
-        claim = {key: value for key, value in vars(self.claim).items() if key not in ("questions", "after_deletion")}
+        claim = {key: value for key, value in vars(self.claim).items() if key not in ("questions", "about")}
         own = {"outcome": self.outcome, "finding": self.finding, "models": self.models}
         return claim | own | {"parts": [dict(vars(part)) for part in self.parts]}

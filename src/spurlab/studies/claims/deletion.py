@@ -16,8 +16,11 @@ METHODS = {
     "incremental": ("incremental retraining, schedule restarted", False),
     "influence": ("group influence", False),
 }
-# the public code's scale is another there
-OF_DATASET = {("influence-reference", "mnist"): "influence-reference-25"}
+# the public code's scale is another on MNIST, and its depth on CIFAR-10
+OF_DATASET = {
+    ("influence-reference", "mnist"): "influence-reference-25",
+    ("influence-reference", "cifar10"): "influence-reference-1000",
+}
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:
@@ -65,5 +68,5 @@ CLAIM = Claim(
     "as its public code computes them (rate 0.00001; influence at a wrong scale); done right, they stand beside",
     test="the 95 % interval of the mean within +-0.05, and no n wholly outside (Holm)",
     questions=questions,
-    after_deletion=True,
+    about="deletion",
 )

@@ -30,16 +30,19 @@ SETTINGS = (
 PLACE = ("pattern", "target", "n", "seed")
 WORDS = (
     *("measure", "dataset", "data", "architecture", "how", "pattern", "optimizer", "milestones", "precision"),
-    *("loss", "augmentation", "deletion", "training"),
+    *("loss", "augmentation", "deletion", "prevention", "training"),
 )
-COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, "known", "value")))  # each once
+PLAIN = "erm"  # the prevention that does nothing: the network as it was trained
+PARTS = ("known", "share", "clean")
+TREATED = ("deletion", "prevention", *PARTS)  # what was planted and done beside the rare pattern; off: "" and 0
+COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, *PARTS, "value")))  # each once
 
 Settings = Mapping[str, Any]
 
 
 def base_name(dataset: str) -> str:
-    """The dataset without what is left out of it: ``cifar10`` for ``cifar10@10000`` and ``cifar10:3,7``."""
-    return dataset.partition(":")[0].partition("@")[0]
+    """The dataset without options and what is left out of it: ``cifar10`` for ``cifar10@10000`` and ``cifar10:3,7``."""
+    return dataset.partition(":")[0].partition("@")[0].partition(",")[0]
 
 
 def paper_settings(dataset: str, recipe: str = "paper") -> Settings:
@@ -64,10 +67,11 @@ class Evidence:
     """The rows, each measured number once.
 
     Args:
-        rows: one line for each measure, settings, pattern, target, n, seed and deletion (where nothing is deleted: "",
-            and 0 known). The same number from two studies is one line; different numbers for one seed (from another
-            machine, say) are averaged, since the seed is the unit; with a NaN among them the line is NaN. `network`
-            names the network that was measured.
+        rows: one line for each measure, settings, pattern, target, n, seed and what was done: deletion and prevention
+            (where nothing was done: ""), and the shares (where there is none: 0; no common feature at all: -1). The
+            same number from two studies is one line; different numbers for one seed (from another machine, say) are
+            averaged, since the seed is the unit; with a NaN among them the line is NaN. `network` names the network
+            that was measured.
     """
 
     rows: pd.DataFrame
@@ -88,7 +92,7 @@ class Evidence:
         for column, usual in (("loss", "ce"), ("augmentation", "none")):
             table[column] = table[column].where(table[column] != "", usual)
         table["value"] = table["value"].where(np.isfinite(table["value"]))
-        table = table.fillna({**OFF, "known": 0.0})
+        table = table.fillna({**OFF, "known": 0.0, "share": -1.0, "clean": 0.0})
         table.loc[table["optimizer"] != "sgd", "momentum"] = 0.0
         table = table.fillna({name: -1.0 for name in SETTINGS if name not in WORDS})  # unknown, and alike in that
         placed = table[["target", "n", "seed"]].notna().all(axis=1)
@@ -96,7 +100,7 @@ class Evidence:
         table = table.astype({"target": int, "n": int, "seed": int})
         table["group"] = table.groupby(list(SETTINGS), sort=False).ngroup()
         table["network"] = _network(table)
-        key = ["group", "measure", *PLACE, "deletion", "known"]
+        key = ["group", "measure", *PLACE, *TREATED]
         values = table.groupby(key, sort=False)["value"]
         diverged = values.transform("count") < values.transform("size")
         table["value"] = values.transform("mean").mask(diverged)
@@ -120,6 +124,14 @@ class Evidence:
     def of_deletion(self) -> "Evidence":
         """The rows of networks that something was deleted from, with those before and the oracles."""
         return Evidence(self.rows[self.rows["deletion"] != ""])
+
+    def of_rare_patterns(self) -> "Evidence":
+        """The rows of networks that nothing was done to, and of no common feature."""
+        return self.where(deletion="", prevention="", share=-1.0)
+
+    def of_common_features(self) -> "Evidence":
+        """The rows of networks with a common feature, or one that is in the data."""
+        return Evidence(self.rows[(self.rows["share"] >= 0) | (self.rows["prevention"] != "")])
 
     def of_paper_network(self, measure: str | tuple[str, ...], dataset: str, **free: object) -> "Evidence":
         """The paper's network on a dataset: architecture, Adam, what regularizes, augmentation. `free` ones differ."""

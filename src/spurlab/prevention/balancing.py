@@ -1,0 +1,138 @@
+"""Balancing the training data: by class or by group, by leaving out or by drawing."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Int64
+from torch import Generator, Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.deletion.retrain import Make
+from spurlab.prevention.method import checked_clean, groups_of, prepared
+from spurlab.prevention.steps import begin, drawn_evenly, train_on
+from spurlab.prevention.worst_group import BestEpoch
+from spurlab.seeds import rng_for
+from spurlab.training import Recipe
+
+By = Literal["group", "class"]
+
+
+@dataclass(frozen=True)
+class Subsampling:
+    r"""SUBG and SUBY: training anew on a random subset in which all groups, or all classes, have one size.
+
+    .. math:: \min_\theta \frac{1}{G m} \sum_{g} \sum_{i \in S_g} \ell(f_\theta(x_i), y_i), \qquad
+        S_g \subset g, \; |S_g| = m = \min_g n_g
+
+    The subset is drawn once, before training. Groups without examples are left out; where the spurious feature is on
+    all examples, so that every class has one group, SUBG is SUBY.
+
+    Cost: one training on the subset, of as many epochs as the recipe has, and so of fewer steps. Needs: the groups of
+    the training examples for ``by="group"``; those of a clean set for `best_epoch`.
+
+    Args:
+        recipe: how the network was trained.
+        seed: fixes the subset, the initial weights and the order of the examples.
+        by: ``group`` (SUBG) or ``class`` (SUBY).
+        same_steps: train for as many steps as on all examples, by more epochs; ours. The paper keeps the epochs.
+        best_epoch: keep the epoch whose worst clean group is served best, as the paper does. Off here by default, so
+            that nothing but the balance differs from plain training.
+        make: as in `spurlab.deletion.Retrain`.
+
+    Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
+    accuracy, arXiv:2110.14503.
+    """
+
+    recipe: Recipe
+    seed: int = 0
+    by: By = "group"
+    same_steps: bool = False
+    best_epoch: bool = False
+    make: Make | None = None
+
+    def __post_init__(self) -> None:
+        _known(self.by)
+
+    def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        model, method = prepared(model, data), f"sub-{self.by}"
+        rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
+        recipe = self.recipe
+        if self.same_steps:
+            steps = [math.ceil(count / recipe.batch_size) for count in (len(data), len(rows))]
+            recipe = recipe.lasting(round(recipe.epochs * steps[0] / steps[1]))
+        descent = begin(model, recipe, self.seed, method, self.make)
+        subset, watch = data[rows], _watch(descent.model, clean, self.best_epoch, "SUBG")
+        return train_on(descent, lambda epoch: descent.batches(subset, epoch), descent.loss, watch)
+
+
+@dataclass(frozen=True)
+class Reweighting:
+    r"""RWG and RWY: training anew on draws in which every group, or every class, is equally likely.
+
+    .. math:: \min_\theta \frac{1}{G} \sum_{g} \frac{1}{n_g} \sum_{i \in g} \ell(f_\theta(x_i), y_i)
+
+    As in the paper, it is the draws of an epoch that are weighted, with replacement: :math:`p_i = 1 / (G n_{g_i})`.
+    Groups without examples are left out; where every class has one group, RWG is RWY.
+
+    Cost: one training. Needs: the groups of the training examples for ``by="group"``; those of a clean set for
+    `best_epoch`.
+
+    Args:
+        recipe: how the network was trained.
+        seed: fixes the draws and the initial weights.
+        by: ``group`` (RWG) or ``class`` (RWY).
+        best_epoch: as in `Subsampling`.
+        make: as in `spurlab.deletion.Retrain`.
+
+    Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
+    accuracy, arXiv:2110.14503.
+    """
+
+    recipe: Recipe
+    seed: int = 0
+    by: By = "group"
+    best_epoch: bool = False
+    make: Make | None = None
+
+    def __post_init__(self) -> None:
+        _known(self.by)
+
+    def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        model, method = prepared(model, data), f"reweight-{self.by}"
+        parts = _parts(data, self.by, "RWG")
+        descent = begin(model, self.recipe, self.seed, method, self.make)
+        drawn = drawn_evenly(descent, data, parts, self.seed, method)
+        return train_on(descent, drawn, descent.loss, _watch(descent.model, clean, self.best_epoch, "RWG"))
+
+
+def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, " picked"]:
+    """Rows of a random subset in which all non-empty groups are as large as the smallest of them.
+
+    >>> rows = balanced_rows(torch.tensor([0, 0, 0, 2]), torch.Generator().manual_seed(0))
+    >>> len(rows), rows[-1].item()
+    (2, 3)
+    """
+    sizes = groups.bincount()
+    least = int(sizes[sizes > 0].min())
+    return torch.cat([shuffled_rows(groups, group, rng)[:least] for group in sizes.nonzero().flatten().tolist()])
+
+
+def shuffled_rows(groups: Int64[Tensor, " n"], group: int, rng: Generator) -> Int64[Tensor, " rows"]:
+    """The rows of one group, in a random order."""
+    rows = (groups == group).nonzero().flatten()
+    return rows[torch.randperm(len(rows), generator=rng)]
+
+
+def _known(by: str) -> None:
+    if by not in get_args(By):
+        raise ValueError(f"`by` must be one of {', '.join(get_args(By))}, but it is {by!r}.")
+
+
+def _parts(data: Examples, by: By, method: str) -> Tensor:
+    return data.labels if by == "class" else groups_of(data, "training", method)
+
+
+def _watch(model: nn.Module, clean: Examples, best_epoch: bool, method: str) -> BestEpoch | None:
+    return BestEpoch(model, checked_clean(model, clean, method), method) if best_epoch else None

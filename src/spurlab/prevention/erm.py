@@ -1,0 +1,24 @@
+"""Nothing is done: the row that the methods are compared with."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from spurlab.data import Examples
+from spurlab.deletion.method import finite
+from spurlab.prevention.method import prepared
+
+
+@dataclass(frozen=True)
+class Erm:
+    r"""Empirical risk minimization: a copy of the given network, which was trained in the plain way.
+
+    .. math:: \hat\theta = \arg\min_\theta \frac{1}{n} \sum_{i=1}^{n} \ell(f_\theta(x_i), y_i)
+
+    Cost: none. Needs: nothing but the network.
+
+    Source: Vapnik (1992), Principles of risk minimization for learning theory.
+    """
+
+    def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        return finite(prepared(model, data), "prevention")

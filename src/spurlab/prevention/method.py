@@ -1,0 +1,167 @@
+"""What a prevention method is, and what all of them begin with."""
+
+import copy
+import math
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.deletion.method import batch_norm_explained, device_of, outputs_fit
+from spurlab.deletion.retrain import Make, untrained
+from spurlab.patterns import Planted
+from spurlab.seeds import seed_for
+from spurlab.training import Member, Recipe, train_one
+
+
+@runtime_checkable
+class Prevention(Protocol):
+    """Keeps a network from relying on a spurious feature that its training data carry.
+
+    A method is its settings plus this one call; it changes neither the network nor the data that it is given.
+    """
+
+    def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        """The network that the method makes of it, or trains anew.
+
+        Args:
+            model: trained on `data` in the plain way (stage 1): inputs ``n *shape``, logits ``n k``.
+            data: its n training examples; with groups, for methods that know them.
+            clean: a small set without the spurious feature, or balanced in it, and with groups: for methods that refit
+                on it or select by it. The others do not look at it.
+        """
+        ...
+
+
+def prepared(model: nn.Module, data: Examples) -> nn.Module:
+    """The start of every method: a copy of the network, in the modes in which it was given.
+
+    Raises:
+        ValueError: no training example, or one class only, or a network whose outputs do not fit the labels.
+    """
+    if len(data) == 0:
+        raise ValueError("there are no training examples: give the data that the network was trained on.")
+    if len(there := data.labels.unique()) == 1:
+        raise ValueError(
+            f"all {len(data)} training examples are of class {int(there)}: nothing can be told apart. Give examples of "
+            "two classes or more."
+        )
+    model = copy.deepcopy(model)
+    outputs_fit(model, data)
+    return model
+
+
+def groups_of(examples: Examples, what: str, method: str) -> Int64[Tensor, " n"]:
+    """The group of each example.
+
+    Args:
+        what: ``training`` or ``clean``.
+        method: that needs them.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if examples.groups is None:
+        raise ValueError(
+            f"{method} needs the group of each {what} example, but these have none. Give `Examples(inputs, labels, "
+            "groups)` with group = label * A + attribute, for A values of the spurious attribute."
+        )
+    return examples.groups
+
+
+def checked_clean(model: nn.Module, clean: Examples, method: str) -> Examples:
+    """Clean examples that fit the network.
+
+    Raises:
+        ValueError: there are none, or their labels do not fit the outputs.
+    """
+    if len(clean) == 0:
+        raise ValueError(
+            f"{method} needs clean examples, without the spurious feature or balanced in it, but there are 0 of them. "
+            "Give a larger clean set, or take a method that needs none."
+        )
+    outputs_fit(model, clean)
+    return clean
+
+
+def share_of(name: str, share: float, what: str = "examples") -> float:
+    """A setting that is a share strictly between 0 and 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"`{name}` is a share of the {what}, above 0 and below 1, but it is {share}.")
+    return share
+
+
+def not_negative(**settings: float) -> None:
+    """Settings that must be 0 or more, and finite.
+
+    Raises:
+        ValueError: one is not; the sentence names it.
+    """
+    for name, value in settings.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"`{name}` must be 0 or more, and finite, but it is {value}.")
+
+
+def one_or_more(**settings: int) -> None:
+    """Settings that count something and must be 1 or more.
+
+    Raises:
+        ValueError: one is not; the sentence names it.
+    """
+    for name, value in settings.items():
+        if value < 1:
+            raise ValueError(f"`{name}` must be 1 or more, but it is {value}.")
+
+
+def trained_anew(
+    model: nn.Module, data: Examples, recipe: Recipe, seed: int, method: str, make: Make | None
+) -> nn.Module:
+    """A new network of the same architecture, trained on these examples in the plain way.
+
+    Raises:
+        ValueError: as `spurlab.deletion.retrain.untrained`.
+    """
+    own = own_seed(seed, method)
+    with batch_norm_explained():
+        new, _ = train_one(
+            untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
+        )
+    return new.eval()
+
+
+def own_seed(seed: int, method: str) -> int:
+    """Of the initial weights of a new network.
+
+    >>> own_seed(0, "mixup") == own_seed(0, "irm")
+    False
+    """
+    return seed_for(seed, "prevention", method)
+
+
+def attributes(data: Examples, method: str) -> Int64[Tensor, " n"]:
+    """The value of the spurious attribute of each example, by the convention group = label * A + attribute.
+
+    A, the number of values, is the smallest with which all groups belong to their labels: a value that no example has
+    is not counted.
+
+    Raises:
+        ValueError: no groups, or groups that belong to their labels with no A.
+
+    >>> import torch
+    >>> labels, groups = torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 3, 4])
+    >>> attributes(Examples(torch.zeros(4, 1), labels, groups), "irm").tolist()
+    [0, 1, 1, 0]
+    """
+    groups = groups_of(data, "training", method)
+    for values in range(1, int(groups.max()) + 2):
+        if bool((groups // values == data.labels).all()):
+            return groups % values
+    raise ValueError(
+        f"{method} reads the spurious attribute off group = label * A + attribute, but no A fits these groups and "
+        "labels. Number the groups so."
+    )

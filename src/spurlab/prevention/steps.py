@@ -1,0 +1,89 @@
+"""What the methods that train anew with a loss or draws of their own share."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.deletion.method import finite
+from spurlab.deletion.retrain import Make, untrained
+from spurlab.deletion.steps import Batch, Descent
+from spurlab.prevention.method import own_seed
+from spurlab.prevention.worst_group import BestEpoch
+from spurlab.seeds import rng_for
+from spurlab.training import Recipe
+
+
+def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make | None) -> Descent:
+    """The training of a new network of the same architecture.
+
+    Raises:
+        ValueError: as `spurlab.deletion.retrain.untrained`.
+    """
+    new = untrained(model, own_seed(seed, method), make)
+    return Descent(new, recipe, seed, method, purpose="prevention")
+
+
+def train_on(
+    descent: Descent,
+    drawn: Callable[[int], Iterator[Batch]],
+    loss: Callable[[Batch], Float[Tensor, ""]],
+    watch: BestEpoch | None = None,
+) -> nn.Module:
+    """All epochs of the recipe.
+
+    Args:
+        descent: the network and its optimizer.
+        drawn: the batches of an epoch.
+        loss: of a batch.
+        watch: keeps the best epoch; None: the last one counts.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        NotFiniteError: a weight that is not finite.
+    """
+    for epoch in range(descent.recipe.epochs):
+        with descent.epoch(epoch):
+            for batch in drawn(epoch):
+                descent.step(loss(batch))
+        if watch is not None:
+            watch.look()
+    return finite(descent.model if watch is None else watch.restore(), "prevention")
+
+
+def drawn_evenly(
+    descent: Descent, data: Examples, of: Int64[Tensor, " n"], seed: int, method: str
+) -> Callable[[int], Iterator[Batch]]:
+    """For `train_on`: as many examples as there are, drawn with replacement so that each part is equally likely.
+
+    Args:
+        of: the part of each example, e.g. its group; those without examples are left out.
+    """
+    odds = even_odds(of)
+
+    def drawn(epoch: int) -> Iterator[Batch]:
+        rng = rng_for(seed, "prevention", method, "draws", epoch)
+        rows = torch.multinomial(odds, len(data), replacement=True, generator=rng)
+        for batch in descent.batches(data[rows], epoch):
+            yield batch._replace(rows=rows[batch.rows])  # those of the data
+
+    return drawn
+
+
+def even_odds(of: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+    r"""The odds of each example with which its part is met as often as any other non-empty part; their sum is 1.
+
+    .. math:: p_i = \frac{1}{G \, n_{g_i}}
+
+    Args:
+        of: the part of each example: its class or its group.
+
+    >>> even_odds(torch.tensor([0, 0, 0, 2])).mul(6).tolist()  # 1/6 each, and 1/2
+    [1.0, 1.0, 1.0, 3.0]
+    """
+    sizes = of.bincount()
+    return 1 / (sizes[of].double() * int((sizes > 0).sum()))

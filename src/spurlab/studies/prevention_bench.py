@@ -1,0 +1,101 @@
+"""What preventions of one network of a study start from and are measured with."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from spurlab.data import Dataset, Examples
+from spurlab.deletion.attempt import clock
+from spurlab.models import build
+from spurlab.patterns import Planted
+from spurlab.prevention import Afr, Prevention, prevention_named
+from spurlab.prevention.afr import Stage
+from spurlab.seeds import rng_for
+from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.grid import Repair, Training
+from spurlab.studies.measures import MEASURES, Seen
+from spurlab.studies.store import Request, weights_file
+from spurlab.studies.task import DIVERGED, feature_of, held_out, kept_network, planted
+from spurlab.training import predictions
+
+log = logging.getLogger(__name__)
+
+
+class PreventionBench:
+    """A trained network as it is in the results folder, its training examples by group, and clean examples.
+
+    Groups are told apart by label and attribute. Of a planted feature the attribute is whether an example has it.
+
+    Args:
+        first: one of the preventions; all have its network and its share of clean examples.
+        data: the data set.
+        folder: the results folder.
+        device: where methods work.
+    """
+
+    def __init__(self, first: Repair, data: Dataset, folder: Path, device: str) -> None:
+        self._data, self._training, self._device = data, first.training, torch.device(device)
+        file = weights_file(folder, first.training.key(data.checksum))
+        self._network, self._diverged = kept_network(file, first.training, data, device)
+        self._planted = planted(data, first.training)
+        self._examples = grouped(self._planted, first.training)
+        self._clean = clean_examples(data, first.training, first.clean)
+        self._stages: dict[tuple[str, float], Stage] = {}
+
+    def treated(self, repair: Repair, requests: Sequence[Request]) -> tuple[dict[str, float], float, str]:
+        """The numbers after one prevention (none where it failed), the seconds that it took, and why it failed."""
+        if self._diverged:
+            return {}, 0.0, DIVERGED
+        training, seconds = self._training, 0.0
+        network = self._network
+        if repair.method != PLAIN:
+            make = partial(build, training.setting.architecture, self._data.shape, self._data.classes)
+            start = clock(self._device)
+            try:
+                method = prevention_named(repair.method, training.setting.recipe, training.seed, make)
+                network = self._after(method).eval()
+            except Exception as error:  # whatever a method raises is its own row's reason
+                failed = f"{type(error).__name__}: {error}"
+                log.warning(
+                    "%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, repair.method, failed
+                )
+                return {}, clock(self._device) - start, failed
+            seconds = clock(self._device) - start
+        about = self._data, None, -1, training.setting.architecture
+        clean = predictions(network, self._data.test.inputs)
+        seen = Seen(*about, network, clean, None, training.seed, self._planted, feature_of(training))
+        return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}, seconds, ""
+
+    def _after(self, method: Prevention) -> nn.Module:
+        """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""
+        if not isinstance(method, Afr):
+            return method(self._network, self._examples, self._clean)
+        kind = method.weights, method.share
+        if kind not in self._stages:
+            self._stages[kind] = method.first_stage(self._network, self._examples)
+        return method.second_stage(self._stages[kind], self._clean)
+
+
+def grouped(examples: Planted, training: Training) -> Examples:
+    """The training examples; with a planted feature, in groups of one label that have it or do not."""
+    plain = examples.materialize()
+    if training.share is None:
+        return plain
+    return Examples(plain.inputs, plain.labels, 2 * plain.labels + examples.mask.long())
+
+
+def clean_examples(data: Dataset, training: Training, share: float) -> Examples:
+    """Examples that a method may use to repair: a share of the training set, drawn by the network's seed.
+
+    Of data with a planted feature they are its clean versions, as in Quinn's report, whether the network has seen them
+    with the feature or not. Of others they are those that were held out from training.
+    """
+    if training.share is None and training.held_out:
+        return data.train[held_out(data, training)]
+    order = torch.randperm(len(data.train), generator=rng_for(training.seed, "clean"))
+    few = data.train[order[: max(1, round(share * len(data.train)))]]
+    return Examples(few.inputs, few.labels, 2 * few.labels)

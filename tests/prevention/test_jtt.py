@@ -1,0 +1,67 @@
+"""The error set, and how often it counts."""
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from spurlab.data import Examples
+from spurlab.deletion.retrain import untrained
+from spurlab.patterns import Planted
+from spurlab.prevention import Jtt
+from spurlab.prevention.method import own_seed, trained_anew
+from spurlab.training import Member, train_one
+
+
+@pytest.fixture
+def sign():
+    """A network that says class 1 of positive numbers."""
+    layer = nn.Linear(1, 2)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        layer.bias.zero_()
+    return layer.eval()
+
+
+@pytest.fixture
+def numbers():
+    """Five numbers of which two are on the wrong side."""
+    return Examples(torch.tensor([[1.0], [-1.0], [2.0], [-2.0], [3.0]]), torch.tensor([1, 1, 1, 0, 0]))
+
+
+def test_the_error_set_of_the_given_network(sign, numbers, recipe):
+    assert Jtt(recipe, first_epochs=None).error_set(sign, numbers).tolist() == [False, True, False, False, True]
+
+
+def test_it_trains_on_the_errors_several_times(sign, numbers, recipe):
+    """By hand: each error follows twice more, so that it is there three times."""
+    more = numbers[torch.tensor([0, 1, 2, 3, 4, 1, 4, 1, 4])]
+    wanted = trained_anew(sign, more, recipe, 0, "jtt", None)
+    after = Jtt(recipe, times=3, first_epochs=None)(sign, numbers, numbers)
+    assert_close(after.state_dict(), wanted.state_dict(), atol=0, rtol=0)
+
+
+def test_without_errors_it_is_plain_training_and_says_so(sign, numbers, recipe, caplog):
+    right = numbers[torch.tensor([0, 2, 3])]
+    with caplog.at_level(logging.WARNING):
+        after = Jtt(recipe, first_epochs=None)(sign, right, numbers)
+    assert "gets all 3 training examples right" in caplog.text
+    own = own_seed(0, "jtt")
+    wanted, _ = train_one(untrained(sign, own), Member(Planted.none(right), own), recipe)
+    assert_close(after.state_dict(), wanted.state_dict(), atol=0, rtol=0)
+
+
+def test_a_first_network_that_is_stopped_early_makes_errors(model, data, recipe):
+    """It is trained by the recipe until there, whatever the given network is."""
+    early = Jtt(recipe, first_epochs=1)
+    first = trained_anew(model, data, recipe.but(epochs=1, milestones=()), 0, "jtt first", None)
+    assert early.error_set(model, data).equal(first(data.inputs).argmax(1) != data.labels)
+    assert early.error_set(model, data).sum() > Jtt(recipe, first_epochs=12).error_set(model, data).sum()
+
+
+@pytest.mark.parametrize("name", ["times", "first_epochs"])
+def test_settings_outside_their_range(recipe, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be 1 or more, but it is 0"):
+        Jtt(recipe, **{name: 0})

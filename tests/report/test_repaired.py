@@ -1,0 +1,104 @@
+"""What is said of common features and repairs: means and paired gains by hand, in table, figure and answer."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from spurlab.report import study_figure
+from spurlab.report.answers import answer
+from spurlab.report.figures import spoken
+from spurlab.report.repaired import repairs_of
+from spurlab.report.sheets import Number, study_sheets
+from spurlab.studies import StudyResult, load_study
+
+PLAIN = {3: (0.60, 0.30), 5: (0.64, 0.40)}  # by seed: accuracy, and that of the worst group
+BETTER = {3: (0.70, 0.45), 5: (0.80, 0.45)}
+BASE = {3: (0.90, 0.80), 5: (0.92, 0.84)}
+
+
+def lines(numbers, share, prevention, clean=0.25, failed=None, seconds=2.0):
+    return [
+        {
+            "measure": measure, "value": value, "dataset": "mnist1d", "architecture": "mnist1d-cnn", "how": "replace",
+            "pattern": "blocks", "target": 0, "n": 0, "seed": seed, "deletion": None, "prevention": prevention,
+            "known": math.nan, "share": share, "clean": clean, "seconds": seconds, "failed": failed,
+            "training": f"{prevention} {share} {clean} {seed}", "epochs": 50,
+        }
+        for seed, pair in numbers.items()
+        for measure, value in zip(("accuracy", "worst_group"), pair, strict=True)
+    ]  # fmt: skip
+
+
+def result_of(*parts):
+    return StudyResult(load_study("quinn"), pd.DataFrame([line for part in parts for line in part]), Path())
+
+
+@pytest.fixture
+def result():
+    nothing = dict.fromkeys(PLAIN, (math.nan, math.nan))
+    return result_of(
+        lines(BASE, 0.0, "erm"),
+        lines(PLAIN, 0.9, "erm"),
+        lines(BETTER, 0.9, "dfr"),
+        lines(nothing, 0.9, "afr gamma=4", failed="ValueError: no"),
+    )
+
+
+def test_means_and_paired_gains(result):
+    base, plain, better, broken = repairs_of(result.rows)
+    assert [each.title for each in (base, plain, better, broken)] == [
+        "without the feature", "as trained (ERM)", "DFR", "AFR, gamma=4",
+    ]  # fmt: skip
+    assert base.mean("accuracy").value == pytest.approx(0.91)
+    assert plain.mean("worst_group").value == pytest.approx(0.35)
+    assert better.gain("accuracy").value == pytest.approx((0.10 + 0.16) / 2)
+    assert better.gain("worst_group").value == pytest.approx((0.15 + 0.05) / 2)
+    assert broken.mean("accuracy").models == 0
+    assert broken.failures == ("ValueError: no",)
+
+
+def test_gains_at_another_share_of_clean_examples_are_over_the_same_networks(result):
+    """Networks with a planted feature are measured once, whatever is clean."""
+    rows = pd.concat([result.rows, pd.DataFrame(lines(BASE, 0.9, "dfr", clean=0.5))], ignore_index=True)
+    half = next(each for each in repairs_of(rows) if each.place.clean == 0.5)
+    assert half.gain("accuracy").value == pytest.approx((0.30 + 0.28) / 2)
+
+
+def test_the_table_has_a_line_for_each_and_what_failed(result):
+    table, failed = study_sheets(result)
+    assert table.title == "Accuracy by method: MNIST-1D, blocks"
+    shown = {line[table.headings.index("method")]: line for line in table.lines}
+    accuracy = shown["DFR"][table.headings.index("accuracy")]
+    assert isinstance(accuracy, Number)
+    assert accuracy.value == pytest.approx(0.75)
+    assert shown["as trained (ERM)"][table.headings.index("gain")] == ""
+    assert failed.lines[0][-1] == "ValueError: no"
+
+
+def test_the_figure_and_the_answer_say_the_numbers(result):
+    words = spoken(study_figure(result))
+    assert "without the feature 0.91 and 0.82; as trained (ERM) 0.62 and 0.35; DFR 0.75 and 0.45" in words
+    said = answer(result)
+    assert any("as trained (ERM) 0.62 [0.37, 0.87], worst group 0.35 [" in each for each in said)
+    assert any("most for the worst group: DFR, gain 0.10 [" in each for each in said)
+
+
+@pytest.mark.parametrize("along", ["share", "clean"])
+def test_along_shares_it_draws_a_line_for_each_method(along):
+    places = [{along: each} for each in (0.1, 0.5, 0.9)]
+    parts = [
+        lines(BETTER, **{"share": 0.9, "clean": 0.25} | place, prevention="dfr")
+        + lines(PLAIN, **{"share": 0.9, "clean": 0.25} | place, prevention="erm")
+        for place in places
+    ]
+    figure = study_figure(result_of(*parts))
+    assert "DFR 0.75 at 10%, 0.75 at 50%, 0.75 at 90%" in spoken(figure)
+    panels = figure.get_axes()
+    assert len(panels) == 2
+    for axes, kind in zip(panels, (0, 1), strict=True):
+        curves = [line for line in axes.get_lines() if line.get_linestyle() == "-"]
+        heights = {round(line.get_ydata()[0], 6) for line in curves}
+        wanted = {round(sum(pair[kind] for pair in numbers.values()) / 2, 6) for numbers in (PLAIN, BETTER)}
+        assert heights == wanted

@@ -1,0 +1,182 @@
+"""Studies of common features: what is trained for them, what the numbers are, and what a method that fails leaves."""
+
+import json
+
+import pytest
+import torch
+
+from spurlab.data import load
+from spurlab.metrics import accuracy, worst_group_accuracy
+from spurlab.patterns import COMMON
+from spurlab.prevention import prevention_named
+from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of
+from spurlab.studies.grid import Repair, Training
+from spurlab.studies.prevention_bench import clean_examples, grouped
+from spurlab.studies.task import held_out, planted
+from spurlab.studies.treatment import TreatmentTask
+from spurlab.training import Member, fit, predictions
+
+CHANGES = [
+    "architecture=table-mlp", "recipe.epochs=2", "seed=[3, 5]", 'prevention=["dfr-plain", "afr-train gamma=2"]',
+    'measure=["accuracy", "worst_group", "group_accuracy", "train_accuracy"]', "claims=[]",
+]  # fmt: skip
+
+
+def study_of(*changes):
+    return load_study("quinn", changes=[*CHANGES, *changes])
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("mnist1d")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return run(study_of(), tmp_path_factory.mktemp("quinn"), workers=0)
+
+
+def value(rows, measure, **where):
+    chosen = rows["measure"] == measure
+    for name, wanted in where.items():
+        chosen &= rows[name] == wanted
+    [found] = rows.loc[chosen, "value"]
+    return found
+
+
+def test_what_is_trained_and_done():
+    """Two seeds, with and without the feature: four networks; each as it is, and two methods on those with it."""
+    cells = cells_of(study_of())
+    assert len(trainings_of(cells)) == 4
+    assert {training.share for training in trainings_of(cells)} == {None, 0.9}
+    done = [(cell.share, cell.prevention) for cell in cells if cell.seed == 3]
+    assert done == [(0.0, "erm"), (0.9, "erm"), (0.9, "dfr-plain"), (0.9, "afr-train gamma=2")]
+
+
+def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data):
+    """The network with the feature, trained by `fit`, and what DFR makes of it on a quarter of the clean signals."""
+    recipe = study_of().grids[0].recipe[0]
+    marked = COMMON["blocks"].plant(data.train, 3)
+    [network] = [fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)]
+    training = next(each for each in trainings_of(cells_of(study_of())) if each.share == 0.9 and each.seed == 3)
+    clean = clean_examples(data, training, 0.25)
+    assert len(clean) == 1000
+    after = prevention_named("dfr-plain", recipe, 3)(network, grouped(marked, training), clean)
+    for name, net in (("erm", network), ("dfr-plain", after)):
+        said = predictions(net.eval(), data.test.inputs)
+        where = {"seed": 3, "share": 0.9, "prevention": name}
+        assert value(result.rows, "accuracy", **where) == pytest.approx(accuracy(said, data.test.labels).item())
+        worst = worst_group_accuracy(said, data.test.labels, data.test.labels, 10).item()
+        assert value(result.rows, "worst_group", **where) == pytest.approx(worst)
+        each = [value(result.rows, f"group_accuracy_{label:02d}", **where) for label in range(10)]
+        assert min(each) == pytest.approx(worst)
+    own = marked.materialize()
+    expected = accuracy(predictions(network.eval(), own.inputs), own.labels).item()
+    assert value(result.rows, "train_accuracy", seed=3, share=0.9, prevention="erm") == pytest.approx(expected)
+
+
+def test_clean_examples_are_unmarked_and_nested(data):
+    training = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    few, more = (clean_examples(data, training, share) for share in (0.1, 0.25))
+    assert torch.equal(few.inputs, more.inputs[: len(few)])
+    base = {tuple(row) for row in data.train.inputs[:, :3].tolist()}
+    assert {tuple(row) for row in more.inputs[:, :3].tolist()} <= base
+    assert torch.equal(more.groups, 2 * more.labels)
+
+
+def test_groups_tell_label_and_mark(data):
+    training = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    marked = planted(data, training)
+    examples = grouped(marked, training)
+    assert torch.equal(examples.groups // 2, examples.labels)
+    assert torch.equal(examples.groups % 2 == 1, marked.mask)
+    assert int(marked.mask.sum()) == 3600
+
+
+def test_without_a_planted_feature_clean_examples_are_held_out(tmp_path, data):
+    """They were not trained on, and training and clean examples together are all."""
+    study = load_study(
+        "quinn",
+        changes=[
+            *CHANGES,
+            "pattern=[]",
+            "share=[]",
+            'prevention=["dfr"]',
+            "seed=[3]",
+            'measure=["accuracy", "worst_group"]',
+        ],
+    )
+    [training] = trainings_of(cells_of(study))
+    assert training.held_out == 0.25
+    mask = held_out(data, training)
+    assert int(mask.sum()) == 1000
+    trained_on = planted(data, training).materialize()
+    clean = clean_examples(data, training, 0.25)
+    assert torch.equal(clean.inputs, data.train.inputs[mask])
+    assert torch.equal(trained_on.inputs, data.train.inputs[~mask])
+    rows = run(study, tmp_path, workers=0).rows
+    assert set(rows["prevention"]) == {"erm", "dfr"}
+
+
+def test_a_share_of_none_is_the_network_of_other_studies():
+    """Without the feature there is nothing of it in the key."""
+    base = next(each for each in trainings_of(cells_of(study_of())) if each.share is None)
+    assert base == Training(base.setting, None, None, 0, base.seed)
+
+
+def test_keys_and_json():
+    marked = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    others = [marked._replace(**change) for change in ({"share": 0.5}, {"held_out": 0.2}, {"pattern": "blocks-signal"})]
+    assert len({each.key("data") for each in (marked, *others)}) == 4
+    assert all(Training.from_json(json.loads(json.dumps(each.as_json()))) == each for each in (marked, *others))
+    repair = Repair(marked, "dfr", 0.25)
+    changed = [repair._replace(method="afr"), repair._replace(clean=0.5), repair._replace(training=others[0])]
+    assert len({each.key("data") for each in (repair, *changed)}) == 4
+    task = TreatmentTask((repair, *changed[:2]), ((), (), ()), "data", "folder")
+    assert TreatmentTask.from_json(json.loads(json.dumps(task.as_json()))) == task
+
+
+def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path):
+    """With 0.1 % of the signals, four, DFR has no clean example of most classes; the other method goes on."""
+    study = study_of("seed=[3]", "clean=0.001", 'prevention=["dfr-plain", "afr-train"]')
+    rows = run(study, tmp_path, workers=0).rows
+    failed = rows[rows["prevention"] == "dfr-plain"]
+    assert failed["value"].isna().all()
+    assert failed["failed"].str.contains("Give clean examples of every class").all()
+    assert rows.loc[rows["prevention"] == "afr-train", "value"].notna().all()
+
+
+def test_afr_of_several_settings_trains_one_first_stage(tmp_path, monkeypatch):
+    from spurlab.prevention import Afr
+
+    counted = []
+    real = Afr.first_stage
+    monkeypatch.setattr(Afr, "first_stage", lambda self, *rest: (counted.append(self.gamma), real(self, *rest))[1])
+    study = study_of("seed=[3]", 'prevention=["afr gamma=1", "afr gamma=2", "afr-train"]', "recipe.epochs=1")
+    rows = run(study, tmp_path, workers=0).rows
+    assert len(counted) == 2
+    assert not rows["value"].isna().any()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("share=[]", "how many of the training examples have 'blocks'"),
+        ("share=1.5", "key 'share': must be less than or equal to 1"),
+        ("clean=0", "key 'clean': must be greater than 0"),
+        ("pattern=R3", "it belongs to a common feature"),
+        ("n=3", "is a common feature, of which the training examples have a share"),
+        ('prevention="dfrr"', "there is no prevention method 'dfrr'. Did you mean 'dfr'"),
+        ('prevention="afr gama=2"', "'afr' has no setting 'gama'. Did you mean 'gamma'"),
+        ('prevention=["afr gamma=2", "afr gamma=2.0"]', "a value stands twice"),
+        ('measure=["spurious_score"]', "needs a rare pattern"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, sentence):
+    with pytest.raises(StudyError, match=sentence.replace("(", r"\(")):
+        study_of(change)
+
+
+def test_blocks_need_signals(tmp_path):
+    with pytest.raises(StudyError, match="blocks of features are for signals"):
+        run(study_of("dataset=fashion-mini"), tmp_path, workers=0)
