@@ -205,7 +205,7 @@ def models(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The zoo, with parameter counts (Table 2 of arXiv:2202.05189); none for a network that needs larger images.
+    """The zoo, with parameter counts (Table 2 of arXiv:2202.05189); none for a network that needs other inputs.
 
     Example: [bold]spurlab models --dataset cifar10[/bold]
     """

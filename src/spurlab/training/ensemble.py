@@ -14,7 +14,7 @@ from torch.func import functional_call, vmap
 
 from spurlab.models import ARCHITECTURES, build
 from spurlab.training.engines import Trained
-from spurlab.training.stacked import State, laid_out, layout_for, predicted_at_once
+from spurlab.training.stacked import State, convolves, laid_out, layout_for, predicted_at_once
 
 FORMAT = "spurlab-ensemble-1"
 
@@ -80,7 +80,7 @@ class Ensemble:
         # to the device: what is no part of the weights, such as buffers that are not saved, comes from here
         template = self._template(self.seeds[0]).eval().to(self.device)
         layout, rows = layout_for(template), predicted_at_once(template) if rows is None else rows
-        alone = layout is torch.channels_last
+        alone = convolves(template)
         each: list[State] = []
         if alone:
             state = self.trained.state.items()
