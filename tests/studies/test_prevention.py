@@ -1,7 +1,10 @@
 """Studies of common features: what is trained for them, what the numbers are, and what a method that fails leaves."""
 
 import json
+import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -195,3 +198,37 @@ def test_what_a_network_says_of_its_training_set_is_asked_once(tmp_path, monkeyp
     rows = run(study_of(*changes), tmp_path, workers=0).rows
     assert not rows["value"].isna().any()
     assert sorted(asked) == [1000, 1000, 4000, 4000]
+
+
+def test_what_reweighting_sees(tmp_path, data):
+    """AFR's formula written out again, on the training signals and on test signals that get the feature by hand.
+
+    The value of a class is the same in both, and the share as well; without the feature all of the weight is on signals
+    that lack it.
+    """
+    names = ["minority_weight", "fresh_minority_weight", "true_probability_10", "fresh_probability_10"]
+    study = study_of("seed=[3]", "share=0.8", "prevention=[]", f"measure={['accuracy', 'worst_group', *names]}")
+    rows = run(study, tmp_path, workers=0).rows
+    recipe = study.grids[0].recipe[0]
+    feature = replace(COMMON["blocks"], share=0.8)
+    network = (
+        fit("table-mlp", [Member(feature.plant(data.train, 3), 3)], recipe, classes=10, workers=0).member(0).eval()
+    )
+    for prefix, clean in (("", data.train), ("fresh_", data.test)):
+        marked = feature.plant(clean, 3)
+        examples = marked.materialize()
+        has = (examples.inputs != clean.inputs).any(1)
+        assert int(has.sum()) == round(0.8 * len(clean))
+        p = network(examples.inputs).softmax(1).detach().double().numpy()[range(len(clean)), examples.labels.numpy()]
+        raw = [math.exp(-4 * each) / int((clean.labels == y).sum()) for each, y in zip(p, clean.labels, strict=True)]
+        minority = sum(each for each, marked in zip(raw, has.tolist(), strict=True) if not marked) / sum(raw)
+        assert value(rows, f"{prefix}minority_weight", share=0.8) == pytest.approx(minority, rel=1e-4)
+        quantile = "true_probability_10" if not prefix else "fresh_probability_10"
+        assert value(rows, quantile, share=0.8) == pytest.approx(np.quantile(p, 0.1), rel=1e-4)
+        assert value(rows, f"{prefix}minority_weight", share=0.0) == pytest.approx(1)
+    values = [(each.inputs - other.inputs).amax(1) for each, other in (
+        (feature.plant(data.train, 3).materialize(), data.train), (feature.plant(data.test, 3).materialize(), data.test)
+    )]  # fmt: skip
+    for k in range(10):
+        ours, theirs = (v[(d.labels == k) & (v > 0)] for v, d in zip(values, (data.train, data.test), strict=True))
+        assert ours.mean().item() == pytest.approx(theirs.mean().item(), rel=1e-5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -19,6 +19,7 @@ from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
 WeightsFrom = Literal["held-out", "train"]
+GAMMA = 4.0
 GAMMAS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0)  # where the paper looks on Waterbirds, from 4 to 20
 PENALTIES = (0.0, 0.1, 0.2, 0.3, 0.4)  # the paper's for Waterbirds
 
@@ -91,7 +92,7 @@ class Afr:
 
     recipe: Recipe
     seed: int = 0
-    gamma: float | None = 4.0
+    gamma: float | None = GAMMA
     penalty: float | None = 0.1
     weights: WeightsFrom = "held-out"
     share: float = 0.2
@@ -122,7 +123,8 @@ class Afr:
         phi, start = features(after, stage.refit.inputs).double(), last_linear(after)
         gammas = GAMMAS if self.gamma is None else (self.gamma,)
         penalties = PENALTIES if self.penalty is None else (self.penalty,)
-        weighted = {gamma: _weights(start(phi), stage.refit, gamma).weights for gamma in gammas}
+        p = true_probabilities(start(phi).softmax(1), stage.refit.labels)
+        weighted = {gamma: weights_of(p, stage.refit.labels, gamma) for gamma in gammas}
         problems = [(weighted[gamma], penalty) for gamma in gammas for penalty in penalties]
         labels = stage.refit.labels
         if len(problems) == 1 and not self.stop_early:
@@ -186,10 +188,16 @@ def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:
     [0.5, 0.25, 0.25]
     """
     model = prepared(model, data)
-    return _weights(last_linear(model)(features(model, data.inputs).double()), data, gamma)
+    p = true_probabilities(last_linear(model)(features(model, data.inputs).double()).softmax(1), data.labels)
+    return AfrWeights(p, weights_of(p, data.labels, gamma))
 
 
-def _weights(said: Tensor, data: Examples, gamma: float) -> AfrWeights:
-    p = said.softmax(1).gather(1, data.labels.unsqueeze(1)).squeeze(1)
-    raw = (-gamma * p).exp() / data.labels.bincount()[data.labels]
-    return AfrWeights(p, raw / raw.sum())
+def true_probabilities(said: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+    r""":math:`p_i`: of class probabilities those of the true class."""
+    return said.gather(1, labels.unsqueeze(1)).squeeze(1).double()
+
+
+def weights_of(p: Float64[Tensor, " n"], labels: Int64[Tensor, " n"], gamma: float) -> Float64[Tensor, " n"]:
+    r""":math:`\mu_i`: the weights of examples with these probabilities of the true class; their sum is 1."""
+    raw = (-gamma * p).exp() / labels.bincount()[labels]
+    return raw / raw.sum()

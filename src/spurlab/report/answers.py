@@ -206,4 +206,5 @@ ANSWERS: dict[str, Callable[[StudyResult], list[str]]] = {
     "deletion": _deletion,
     "deletion-curves": _deletion,
     "repairs": _repairs,
+    "reweighting": _repairs,
 }

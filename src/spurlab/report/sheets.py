@@ -369,6 +369,26 @@ def _repairs(result: StudyResult) -> list[Sheet]:
     ]
 
 
+def _reweighting(result: StudyResult) -> list[Sheet]:
+    """What AFR's weights are made of, in front of what comes of them."""
+    measures = [
+        *("minority_weight", "true_probability_001", "true_probability_01", "true_probability_10"),
+        *("fresh_minority_weight", "fresh_probability_001", "fresh_probability_01", "fresh_probability_10"),
+    ]
+    lines = [
+        (each.place.feature, _share(each.place.share), *(_mean(each.mean(name)) for name in measures))
+        for each in repairs_of(result.rows)
+        if each.method == PLAIN and each.place.share > 0
+    ]
+    headings = [f"{what}, {where}" for where in ("training", "new") for what in ("weight", "p .1 %", "p 1 %", "p 10 %")]
+    note = (
+        "mean [95 % interval] over networks as they were trained; weight: the part of AFR's weights (gamma = 4) that "
+        "falls on examples without the feature; p: quantiles of the probability of the true class, of the training "
+        "examples and of new ones, which are the test examples with the feature on as many"
+    )
+    return [_short("What reweighting sees", ("feature", "have it", *headings), lines, note), *_repairs(result)]
+
+
 def settings_sheet(rows: pd.DataFrame) -> Sheet | None:
     """The combinations of settings that were run; None where at most one setting varies."""
     names = varying(rows)
@@ -394,6 +414,7 @@ SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
     "deletion": _deletion,
     "deletion-curves": _deletion,
     "repairs": _repairs,
+    "reweighting": _reweighting,
 }
 
 

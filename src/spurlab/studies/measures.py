@@ -24,6 +24,7 @@ from spurlab.metrics import (
 )
 from spurlab.models import is_perceptron, parameter_count, skeleton
 from spurlab.patterns import ClassBlocks, Pattern, Planted
+from spurlab.prevention.afr import GAMMA, true_probabilities, weights_of
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import predictions
 
@@ -33,24 +34,29 @@ SENSITIVITY = {f"sensitivity_{percent:03d}": percent for percent in range(0, 101
 # what `group_accuracy` stands for: a measure for each group of the test examples
 GROUPS = {f"group_accuracy_{group:02d}": group for group in range(20)}
 # of the probabilities of the true class, from which AFR makes its weights
-QUANTILES = {"true_probability_001": 0.001, "true_probability_01": 0.01, "true_probability_10": 0.1}
+QUANTILES = {"001": 0.001, "01": 0.01, "10": 0.1}
 
 
 class Lesson:
-    """What a network was trained on, and what it says of it: made when a measure first asks, and then kept.
+    """Examples that have a feature as in training, and what a network says of them: made when first asked, then kept.
 
     Args:
         network: the trained network.
-        make: gives its training set.
+        make: gives the examples.
     """
 
     def __init__(self, network: nn.Module, make: Callable[[], Planted]) -> None:
         self._network, self._make = network, make
 
     @cached_property
+    def planted(self) -> Planted:
+        """The examples, and which of them have the feature."""
+        return self._make()
+
+    @cached_property
     def examples(self) -> Examples:
-        """The training examples."""
-        return self._make().materialize()
+        """The same as plain examples."""
+        return self.planted.materialize()
 
     @cached_property
     def said(self) -> Float[Tensor, "n k"]:
@@ -71,7 +77,8 @@ class Seen:
         marked: the same with the pattern on every test example.
         seed: of the network.
         lesson: what the network was trained on, the same for all measures of it.
-        feature: the common feature that is in it, or None.
+        feature: the common feature that is in it, with its share; or None.
+        fresh: the test examples, with the feature on as many: what a held-out part of the training set would be.
     """
 
     data: Dataset
@@ -84,6 +91,7 @@ class Seen:
     seed: int = 0
     lesson: Lesson | None = None
     feature: ClassBlocks | None = None
+    fresh: Lesson | None = None
 
 
 @dataclass(frozen=True)
@@ -145,10 +153,24 @@ def _train_accuracy(seen: Seen) -> float:
     return accuracy(lesson.said, lesson.examples.labels).item()
 
 
-def _true_probability(quantile: float, seen: Seen) -> float:
-    """What the network says of the true class of the examples that it was trained on: AFR's weights come from this."""
-    lesson = _there(seen.lesson)
-    return lesson.said.gather(1, lesson.examples.labels.unsqueeze(1)).double().quantile(quantile).item()
+def _trained_on(seen: Seen) -> Lesson:
+    return _there(seen.lesson)
+
+
+def _fresh(seen: Seen) -> Lesson:
+    return _there(seen.fresh)
+
+
+def _true_probability(of: Callable[[Seen], Lesson], quantile: float, seen: Seen) -> float:
+    """What the network says of the true class: AFR's weights come from this."""
+    return true_probabilities(of(seen).said, of(seen).examples.labels).quantile(quantile).item()
+
+
+def _minority_weight(of: Callable[[Seen], Lesson], seen: Seen) -> float:
+    """The part of AFR's weights, with its usual gamma, that falls on examples without the feature."""
+    lesson = of(seen)
+    weights = weights_of(true_probabilities(lesson.said, lesson.examples.labels), lesson.examples.labels, GAMMA)
+    return weights[~lesson.planted.mask].sum().item()
 
 
 def _block_saliency(seen: Seen) -> float:
@@ -250,10 +272,27 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "train_accuracy": Measure("accuracy on the training examples", "network", False, _train_accuracy),
     **{
-        name: Measure(f"probability of the true class, {quantile:.1%} quantile of training", "network", False, value)
-        for name, quantile in QUANTILES.items()
-        for value in (partial(_true_probability, quantile),)
+        f"{name}_{short}": Measure(
+            f"probability of the true class, {quantile:.1%} quantile of {where}",
+            "network",
+            False,
+            partial(_true_probability, of, quantile),
+        )
+        for name, where, of in (
+            ("true_probability", "training", _trained_on),
+            ("fresh_probability", "new examples", _fresh),
+        )
+        for short, quantile in QUANTILES.items()
     },
+    "minority_weight": Measure(
+        "AFR's weight on training examples without the feature",
+        "network",
+        False,
+        partial(_minority_weight, _trained_on),
+    ),
+    "fresh_minority_weight": Measure(
+        "AFR's weight on new examples without the feature", "network", False, partial(_minority_weight, _fresh)
+    ),
     "block_saliency": Measure(
         "share of saliency on the class's block", "network", False, _block_saliency, there=_has_room_for_blocks
     ),

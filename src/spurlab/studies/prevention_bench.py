@@ -19,7 +19,7 @@ from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.grid import Repair, Training
 from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Request, weights_file
-from spurlab.studies.task import DIVERGED, feature_of, held_out, kept_network, planted
+from spurlab.studies.task import DIVERGED, feature_of, fresh_lesson, held_out, kept_network, planted
 from spurlab.training import predictions
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ class PreventionBench:
             seconds = clock(self._device) - start
         about = self._data, None, -1, training.setting.architecture
         clean = predictions(network, self._data.test.inputs)
-        lesson = Lesson(network, lambda: self._planted)
-        seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training))
+        lesson, fresh = Lesson(network, lambda: self._planted), fresh_lesson(network, self._data, training)
+        seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training), fresh)
         return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}, seconds, ""
 
     def _after(self, method: Prevention) -> nn.Module:

@@ -47,6 +47,7 @@ FigureName = Literal[
     "deletion",
     "deletion-curves",
     "repairs",
+    "reweighting",
 ]
 
 
@@ -64,6 +65,7 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "deletion": ("spurious_score", "accuracy"),
     "deletion-curves": ("spurious_score", "accuracy"),
     "repairs": ("accuracy", "worst_group"),
+    "reweighting": ("worst_group", "minority_weight", "fresh_minority_weight"),
 }
 
 REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them

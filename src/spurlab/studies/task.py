@@ -192,9 +192,8 @@ def planted(data: Dataset, training: Training) -> Planted:
     Raises:
         StudyError: the pattern, the target or n does not fit the data.
     """
-    if training.share is not None:
+    if (feature := feature_of(training)) is not None:
         try:
-            feature = replace(common_named(training.pattern or ""), share=training.share)
             return feature.plant(data.train, training.seed)
         except ValueError as error:
             raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
@@ -210,8 +209,16 @@ def planted(data: Dataset, training: Training) -> Planted:
 
 
 def feature_of(training: Training) -> ClassBlocks | None:
-    """The common feature of the training examples, if they have one."""
-    return common_named(training.pattern or "") if training.share is not None else None
+    """The common feature of a share of the training examples, if they have one."""
+    if training.share is None:
+        return None
+    return replace(common_named(training.pattern or ""), share=training.share)
+
+
+def fresh_lesson(network: nn.Module, data: Dataset, training: Training) -> Lesson:
+    """What a network says of the test examples when as many have its feature as in training, with the same values."""
+    feature = feature_of(training)
+    return Lesson(network, lambda: feature.plant(data.test, training.seed) if feature else Planted.none(data.test))
 
 
 def held_out(data: Dataset, training: Training) -> Bool[Tensor, " n"]:
@@ -270,7 +277,7 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
             yield (float("nan"),) * len(requests)
             continue
         clean = predictions(network, data.test.inputs)
-        lesson = Lesson(network, partial(planted, data, training))
+        lesson, fresh = Lesson(network, partial(planted, data, training)), fresh_lesson(network, data, training)
         marked: dict[str, Tensor] = {}
         values = []
         for measure, name, target in requests:
@@ -282,7 +289,7 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
                     marked_inputs[place] = pattern(data.test.inputs)
                 marked[name] = predictions(network, marked_inputs[place])
             about = data, pattern, target, training.setting.architecture
-            seen = Seen(*about, network, clean, marked.get(name), training.seed, lesson, feature_of(training))
+            seen = Seen(*about, network, clean, marked.get(name), training.seed, lesson, feature_of(training), fresh)
             values.append(MEASURES[measure].taken(seen))
         yield tuple(values)
 

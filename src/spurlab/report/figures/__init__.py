@@ -14,6 +14,7 @@ from spurlab.report.figures import (
     parameters,
     regularization,
     repairs,
+    reweighting,
     scores,
     sensitivity,
 )
@@ -40,6 +41,7 @@ FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
     "deletion": deletion.draw,
     "deletion-curves": deletion.draw_curves,
     "repairs": repairs.draw,
+    "reweighting": reweighting.draw,
 }
 
 __all__ = [

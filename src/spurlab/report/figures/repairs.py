@@ -56,15 +56,16 @@ def draw(result: StudyResult) -> Figure:
     figure, body = sheet(result.study.title, height, note + small_print(result), legend)
     grid = axes_grid(body, list(panels), columns)
     for axes, lines in zip(grid, panels.values(), strict=True):
-        _draw(axes, lines)
+        draw_lines(axes, lines)
     for i, axes in enumerate(grid):
         if i + columns < len(grid):
             axes.set_xlabel("")
-    words = [f"{name}: " + "; ".join(f"{each.title} {_said(each)}" for each in lines) for name, lines in panels.items()]
+    words = [f"{name}: " + "; ".join(f"{each.title} {said(each)}" for each in lines) for name, lines in panels.items()]
     return describe(figure, f"Mean test accuracy of all, and of the worst group. {'. '.join(words)}.")
 
 
-def _draw(axes: Axes, lines: list[Repaired]) -> None:
+def draw_lines(axes: Axes, lines: list[Repaired]) -> None:
+    """A line for each, with the mean of both accuracies, their intervals and single networks."""
     for place, each in enumerate(lines):
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
@@ -147,7 +148,8 @@ def _panel(each: Repaired, among: list[Repaired], without: str = "") -> str:
     )
 
 
-def _said(each: Repaired) -> str:
+def said(each: Repaired) -> str:
+    """Its two accuracies."""
     return f"{each.mean('accuracy').value:.2f} and {each.mean('worst_group').value:.2f}"
 
 
