@@ -33,7 +33,7 @@ def draw(result: StudyResult, case: Featured) -> Figure:
     data, seed = case.data, case.cell.seed
     n, labels = len(data.train), data.train.labels
     title = dataset_title(data.name)
-    sets = {title: data.train.inputs, f"{title}, {case.spread}": case.planted.materialize().inputs}
+    sets = {title: data.train.inputs, f"{title} with {case.spread}": case.planted.materialize().inputs}
     few = torch.randperm(n, generator=rng_for(seed, "embeddings"))[:_MOST]
     points, captions = {}, {}
     try:
@@ -41,14 +41,14 @@ def draw(result: StudyResult, case: Featured) -> Figure:
             points[name] = tsne(inputs[few], seed, _PERPLEXITY)
             of_all = neighbour_purity(inputs, labels, _NEIGHBOURS)
             drawn = neighbour_purity(points[name], labels[few], _NEIGHBOURS)
-            captions[name] = f"neighbours of the same class: {of_all:.2f} in the signals, {drawn:.2f} in the picture"
+            captions[name] = f"purity of neighbourhoods {of_all:.2f} in the signals, {drawn:.2f} in the picture"
     except ValueError as error:
         return sentence(result.study.title, f"There is no picture of the training set: {error}")
     chance = float((labels.bincount() / n).square().sum())
     which = f"{len(few):,} of {n:,} training signals, drawn at random (seed {seed})" if n > _MOST else f"seed {seed}"
     note = (
-        f"t-SNE, perplexity {_PERPLEXITY:g}: {which}. Below: the share of the {_NEIGHBOURS} nearest neighbours that "
-        f"are of the same class, of the signals themselves (all {n:,}) and of the drawn points; by chance {chance:.2f}."
+        f"t-SNE, perplexity {_PERPLEXITY:g}: {which}. Purity: the share of the {_NEIGHBOURS} nearest neighbours that "
+        f"are of the same class, in the signals themselves (all {n:,}) and in the drawn points; by chance {chance:.2f}."
     )
     heading = f"{title}: neighbours without the feature and with it"
     return embedding_figure(points, labels[few], data.class_names, heading, captions, note)

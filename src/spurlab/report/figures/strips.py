@@ -59,10 +59,11 @@ def draw(result: StudyResult, case: Featured) -> Figure:
         signals,
         maps,
         case.blocks[[c, c]],
-        [f"a training signal of {about}", f"mean over the {len(rows)} of {about} with the feature"],
+        [f"a signal of {about}", f"mean of {len(rows)} signals of {about}"],
         f"{dataset_title(data.name)}: where the networks look when the feature is there",
         before,
-        note=f"Saliency: the gradient of the true class's logit. {notes}",
+        note=f"Saliency: the gradient of the true class's logit. Training signals: the first that has "
+        f"the feature, and all of its class that have it. {notes}",
     )
 
 
@@ -91,7 +92,8 @@ def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module]
         if not methods:
             continue
         refitted, _, failed = bench.network_after(methods[0])
-        notes += f"{title_of(methods[0])}: " + (f"failed ({failed}); " if failed else "its last layer fitted again; ")
+        outcome = f"failed ({failed})" if failed else "the last layer of spurious fitted again"
+        notes += f"{title_of(methods[0])}: {outcome}; "
         if refitted is not None:
             networks[row] = refitted
     return networks, notes.removesuffix("; ") + "."
