@@ -230,6 +230,17 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     assert "spurlab run quickstart --set &#39;n=[0,3]&#39;" in page or "spurlab run quickstart --set 'n=[0,3]'" in page
 
 
+def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab, tmp_path):
+    """Each further figure has files of its own; what was trained before is there."""
+    several = ["--set", 'figure=["scores", "accuracy"]']
+    spurlab("run", "quickstart", *TINY, "--out", "out")
+    again = spurlab("run", "quickstart", *TINY, *several, "--out", "out")
+    assert "training" not in again.stderr
+    spurlab("report", "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-accuracy.png"}
+    assert (tmp_path / "out" / "report.html").read_text().count('<section class="study"') == 1
+
+
 def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):
     """Other settings under the same name: the first come keeps the plain name, in `run` as in `report`."""
     for epochs in ("0", "1", "0"):

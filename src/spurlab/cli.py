@@ -296,7 +296,7 @@ def run_study(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run a study: train what is missing, then print tables and verdicts and write rows and a figure.
+    """Run a study: train what is missing, then print tables and verdicts and write rows and figures.
 
     Stopped in whatever way, the same command goes on where it was.
 
@@ -321,13 +321,15 @@ def run_study(
             progress=advance,
             command=command,
         )
-    from spurlab.report import claims_table, file_names, save_figure, study_figure, study_tables
+    from spurlab.report import claims_table, file_names, save_figure, study_figures, study_tables
 
     written: list[Path] = []
     if not result.part_of:  # the files of a study are not replaced by those of a part of it
         here = studies_in(folder)
         stem = file_names(here)[[study.model_dump_json() for study in here].index(what.model_dump_json())]
-        written = result.write(stem) + save_figure(study_figure(result), folder / stem)
+        written = result.write(stem)
+        for ending, figure in study_figures(result).items():
+            written += save_figure(figure, folder / f"{stem}{ending}")
     if as_json:
         _print_json(result.rows.to_dict("records"))
     else:

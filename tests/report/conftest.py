@@ -34,13 +34,17 @@ RECIPE = {
 NORMS = {"S1": 1.0, "S2": 3.0, "S3": 4.98, "R1": 3.9, "R2": 7.4, "R3": 13.65, "Co": 4.44}
 ACCURACY = {"mnist": 0.979, "fashion-mnist": 0.878, "cifar10": 0.846}
 SEEDS = (0, 1, 2, 3, 4)
+OF_FEATURE = ("signals", "embeddings", "saliency")  # of a training set with a common feature
 
 
 def result_of(rows, figure, title="How many marked examples does it take?", folder=Path("out"), **changes):
     settings = {"name": figure, "profile": "quick", "title": title, "figure": figure, "claims": (1, 2)}
-    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", "measure": DRAWN[figure]}
-    settings |= changes
-    study = Study(**settings, grids=(Grid(dataset="fashion-mini", architecture="mlp", pattern="R3"),))
+    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", "measure": DRAWN.get(figure, ("accuracy",))}
+    grid = {"dataset": "fashion-mini", "architecture": "mlp", "pattern": "R3"}
+    if figure in OF_FEATURE:
+        grid |= {"dataset": "mnist1d@100", "pattern": "blocks", "share": 0.9, "prevention": ["dfr-plain"]}
+    settings |= {"grids": (Grid(**grid),)} | changes
+    study = Study(**settings)
     command = f"spurlab run {figure} --profile quick --out out/{figure}"
     return StudyResult(study, rows, folder, command, "2026-11-22T05:00:00+00:00")
 
@@ -180,8 +184,13 @@ def make_result(figure, large=True, **changes):
         rows = frame_of(("spurious_score", "accuracy"), variants=ways, **grid | small)
     elif figure in ("deletion", "deletion-curves"):
         rows = deletion_rows() if large else deletion_rows(("mnist",), (20,), ("influence",), (0,))
-    elif figure == "repairs":
+    elif figure in ("repairs", *OF_FEATURE):
         rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
+    elif figure == "reweighting":
+        rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
+        seen = rows[(rows["prevention"] == "erm") & (rows["measure"] == "accuracy")]
+        rows = pd.concat([rows, *(seen.assign(measure=name) for name in ("minority_weight", "fresh_minority_weight"))])
+        rows = rows.reset_index(drop=True)
     elif figure == "sensitivity":
         grid = {"datasets": both if large else both[:1], "patterns": ("R3",), "counts": (0,)}
         networks = [
@@ -199,7 +208,7 @@ def make_result(figure, large=True, **changes):
 
 KINDS = (
     *("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity"),
-    *("deletion", "deletion-curves", "repairs"),
+    *("deletion", "deletion-curves", "repairs", "reweighting", *OF_FEATURE),
 )
 
 

@@ -318,7 +318,7 @@ def test_saliency_maps_of_other_images_are_refused(count, maps, names, message):
 
 def test_an_unknown_figure_is_named(results):
     result = results.make("scores", large=False)
-    object.__setattr__(result, "study", result.study.model_copy(update={"figure": "pie"}))
+    object.__setattr__(result, "study", result.study.model_copy(update={"figure": ("pie",)}))
     with pytest.raises(ValueError, match=r"'pie'\. There are: gallery"):
         study_figure(result)
 

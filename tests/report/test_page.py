@@ -1,11 +1,14 @@
 """The page as text: complete, escaped, self-contained."""
 
+import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from spurlab.report import FIGURES, file_stem, write_report
+from spurlab.report import FIGURES, file_names, file_stem, study_figure, write_report
+from spurlab.report.figures import spoken
 from spurlab.report.page import facts_of
 from spurlab.report.svg import inline_svg
 from spurlab.studies import FolderError, StoreError, decide
@@ -85,6 +88,32 @@ def test_studies_of_one_name_are_told_apart(results, tmp_path):
     assert [link for link in outline.links if link.startswith("#study")] == [f"#study-{i}" for i in (1, 2, 3, 4)]
     regions = re.findall(r'aria-label="(Importance .*)" tabindex', page.read_text())
     assert len(set(regions)) == 4
+
+
+def test_every_figure_of_a_study_is_on_the_page_with_its_files_and_words(results, tmp_path):
+    """A study whose plain name is that of a further figure's file gets another name."""
+    one = results.make("scores", large=False, name="mine")
+    several = replace(one, study=one.study.model_copy(update={"figure": ("scores", "accuracy", "bars")}))
+    other = results.make("bars", large=False, name="Mine-Bars", title="Another?")
+    for made in ([several, other], [other, several]):
+        names = file_names([result.study for result in made])
+        files = {f"{name}{end}".casefold() for name in names for end in ("", "-accuracy", "-bars")}
+        assert len(files) == 6
+    page, *drawn = write_report([several, other], [], tmp_path)
+    stems = ["mine", "mine-accuracy", "mine-bars", "Mine-Bars-2"]
+    assert [path.name for path in drawn if path.suffix == ".png"] == [f"{stem}.png" for stem in stems]
+    text = page.read_text()
+    outline = Outline()
+    outline.feed(text)
+    assert outline.tags.count("svg") == 4
+    assert len(set(outline.ids)) == len(outline.ids)
+    links = [f"{stem}.{ending}" for stem in stems for ending in ("png", "pdf", "svg")]
+    assert [link for link in outline.links if link.endswith((".png", ".pdf", ".svg"))] == links
+    title = several.study.title
+    regions = re.findall(r'aria-label="Figure: (.*)" tabindex', text)
+    assert regions == [title, f"{title}, accuracy", f"{title}, bars", "Another?"]
+    told = [html.unescape(words) for words in re.findall(r"in words</summary><p>(.*)</p>", text)]
+    assert told[:3] == [spoken(study_figure(several, kind)) for kind in several.study.figure]
 
 
 def test_a_name_makes_a_plain_file(results):

@@ -1,5 +1,6 @@
 """Study files: what is read, what is overridden, and what is refused before anything is trained."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,10 @@ def test_a_dataset_has_one_name(study_file, name, meant):
         ("measure=spurius_score", r"no measure 'spurius_score'. Did you mean 'spurious_score'"),
         ("claims=[1, 77]", r"'claims'.*no claim 77"),
         ("figure=scatter", r"'figure'.*'scatter'"),
+        ("figure=['scores', 'scatter']", r"key 'figure': must be .* but it is 'scatter'"),
+        ("figure=['scores', 'scores']", r"key 'figure': a figure stands twice in this list: \['scores', 'scores'\]"),
+        ("figure=[]", r"'figure': must not be empty"),
+        ("figure=['scores', 'importance']", r"'importance' shows the measure 'pattern_importance'"),
         ("grid=3", r"'grid'"),
         ("recipe.optimizer=[]", r"'recipe.optimizer' is an empty list"),
         ("recipe.optimizer=['adam', 'adm']", r"'recipe.optimizer'|`optimizer`.*adm"),
@@ -132,6 +137,17 @@ def test_a_dataset_has_one_name(study_file, name, meant):
 def test_what_a_study_cannot_have_is_refused_by_name(study_file, change, words):
     with pytest.raises(StudyError, match=words):
         load_study(study_file, changes=[change])
+
+
+def test_figures_are_one_or_several_and_are_kept_as_before_where_there_is_one(study_file):
+    """Folders of earlier versions have one name, without a list."""
+    one = load_study(study_file)
+    assert (one.figure, one.main_figure) == (("scores",), "scores")
+    assert json.loads(one.model_dump_json())["figure"] == "scores"
+    several = load_study(study_file, changes=["figure=['accuracy', 'scores']"])
+    assert (several.figure, several.main_figure) == (("accuracy", "scores"), "accuracy")
+    for study in (one, several):
+        assert Study.model_validate_json(study.model_dump_json()) == study.model_copy(update={"origin": ""})
 
 
 def test_the_sentence_names_the_file(study_file):

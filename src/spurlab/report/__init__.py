@@ -10,6 +10,7 @@ from spurlab.report.figures import (
     signals_figure,
     strips_figure,
     study_figure,
+    study_figures,
 )
 from spurlab.report.figures.notes import duration
 from spurlab.report.page import file_names, file_stem, write_report
@@ -37,6 +38,7 @@ __all__ = [
     "signals_figure",
     "strips_figure",
     "study_figure",
+    "study_figures",
     "study_tables",
     "verdict_of",
     "write_report",

@@ -20,9 +20,9 @@ from spurlab.studies.claims.evidence import PLAIN
 
 def answer(result: StudyResult) -> list[str]:
     """The answer, a sentence for each case; says so where nothing was measured."""
-    if result.rows.empty or result.study.figure not in ANSWERS:
+    if result.rows.empty or result.study.main_figure not in ANSWERS:
         return ["Nothing has been measured yet."]
-    return ANSWERS[result.study.figure](result) or ["The rows do not answer this."]
+    return ANSWERS[result.study.main_figure](result) or ["The rows do not answer this."]
 
 
 def _scores(result: StudyResult) -> list[str]:
@@ -207,4 +207,5 @@ ANSWERS: dict[str, Callable[[StudyResult], list[str]]] = {
     "deletion-curves": _deletion,
     "repairs": _repairs,
     "reweighting": _repairs,
+    **dict.fromkeys(("signals", "embeddings", "saliency"), _repairs),
 }

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spurlab.report.answers import answer
-from spurlab.report.figures import save_figure, spoken, study_figure
+from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
 from spurlab.report.figures.notes import dataset_title, duration
 from spurlab.report.figures.style import writing
 from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
@@ -28,6 +28,16 @@ _OPEN_LINES = 16  # longer tables are folded away until they are wanted
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """One figure on the page."""
+
+    label: str
+    svg: Markup
+    words: str
+    links: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """One study on the page."""
 
@@ -36,16 +46,14 @@ class Section:
     result: StudyResult
     answer: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
-    svg: Markup
-    words: str
-    links: tuple[str, ...]
+    figures: tuple[Drawn, ...]
     sheets: tuple[Sheet, ...]
     facts: Mapping[str, str]
     settings: Sheet | None
 
 
 def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
-    """Write ``report.html`` and each study's figure as PNG, PDF and SVG.
+    """Write ``report.html`` and each study's figures as PNG, PDF and SVG.
 
     The page needs neither a network nor the files beside it. All text from studies or data is escaped.
 
@@ -66,9 +74,14 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
     sections: list[Section] = []
     names = file_names([result.study for result in results])
     for result, name, heading in zip(results, names, _headings(results, names), strict=True):
-        figure = study_figure(result)
-        drawn = save_figure(figure, folder / name)
-        paths += drawn
+        figures = []
+        for ending, figure in study_figures(result).items():
+            drawn = save_figure(figure, folder / f"{name}{ending}")
+            prefix = f"f{len(sections) + 1}{ending}"
+            svg = Markup(inline_svg(drawn[-1].read_bytes(), prefix, spoken(figure)))  # noqa: S704 - made by us, its text is escaped
+            label = f"{heading}, {ending[1:]}" if ending else heading
+            figures.append(Drawn(label, svg, spoken(figure), tuple(path.name for path in drawn)))
+            paths += drawn
         sections.append(
             Section(
                 anchor=f"study-{len(sections) + 1}",
@@ -76,9 +89,7 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
                 result=result,
                 answer=tuple(answer(result)),
                 verdicts=tuple(each for each in verdicts if each.claim.number in result.study.claims),
-                svg=Markup(inline_svg(drawn[-1].read_bytes(), f"f{len(sections) + 1}", spoken(figure))),  # noqa: S704 - made by us, its text is escaped
-                words=spoken(figure),
-                links=tuple(path.name for path in drawn),
+                figures=tuple(figures),
                 sheets=tuple(study_sheets(result)),
                 facts=facts_of(result),
                 settings=settings_sheet(result.rows),
@@ -170,16 +181,22 @@ def _question(sections: Sequence[Section]) -> str:
 def file_names(studies: Sequence[Study]) -> list[str]:
     """A plain file name for each study of a folder, no two alike, whatever their case: the first come has the plainest.
 
+    No study has the name of another's further figure.
+
     Args:
         studies: all of the folder, in the order of `spurlab.studies.studies_in`.
     """
-    names: dict[str, str] = {}
+    names: list[str] = []
+    taken: set[str] = set()
     for study in studies:
         stem = file_stem(study)
-        tried = (stem if i == 1 else f"{stem}-{i}" for i in count(1))
-        name = next(each for each in tried if each.casefold() not in names)
-        names[name.casefold()] = name
-    return list(names.values())
+        for name in (stem if i == 1 else f"{stem}-{i}" for i in count(1)):
+            own = {f"{name}{ending}".casefold() for ending in figure_endings(study)}
+            if not own & taken:
+                break
+        names.append(name)
+        taken |= own
+    return names
 
 
 def _headings(results: Sequence[StudyResult], names: Sequence[str]) -> list[str]:

@@ -93,9 +93,9 @@ class Sheet:
 
 def study_sheets(result: StudyResult) -> list[Sheet]:
     """The tables that suit the study; those without lines are left out."""
-    if result.rows.empty or result.study.figure not in SHEETS:
+    if result.rows.empty or result.study.main_figure not in SHEETS:
         return []
-    return [sheet for sheet in SHEETS[result.study.figure](result) if sheet.lines]
+    return [sheet for sheet in SHEETS[result.study.main_figure](result) if sheet.lines]
 
 
 def curve_sheet(curve: Curve, title: str) -> Sheet:
@@ -415,6 +415,7 @@ SHEETS: dict[str, Callable[[StudyResult], list[Sheet]]] = {
     "deletion-curves": _deletion,
     "repairs": _repairs,
     "reweighting": _reweighting,
+    **dict.fromkeys(("signals", "embeddings", "saliency"), _repairs),
 }
 
 

@@ -32,7 +32,7 @@ def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
         width: of the terminal, see `as_table`.
     """
     sheets = study_sheets(result)
-    if result.study.figure != "scores":
+    if result.study.main_figure != "scores":
         return [table for sheet in sheets for table in as_tables(sheet, width)]
     found = [(group, curve) for group in groups(result.rows) for curve in curves(group.rows)]
     each = [

@@ -48,28 +48,37 @@ class PreventionBench:
 
     def treated(self, repair: Repair, requests: Sequence[Request]) -> tuple[dict[str, float], float, str]:
         """The numbers after one prevention (none where it failed), the seconds that it took, and why it failed."""
-        if self._diverged:
-            return {}, 0.0, DIVERGED
-        training, seconds = self._training, 0.0
-        network = self._network
-        if repair.method != PLAIN:
-            make = partial(build, training.setting.architecture, self._data.shape, self._data.classes)
-            start = clock(self._device)
-            try:
-                method = prevention_named(repair.method, training.setting.recipe, training.seed, make)
-                network = self._after(method).eval()
-            except Exception as error:  # whatever a method raises is its own row's reason
-                failed = f"{type(error).__name__}: {error}"
-                log.warning(
-                    "%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, repair.method, failed
-                )
-                return {}, clock(self._device) - start, failed
-            seconds = clock(self._device) - start
+        training = self._training
+        network, seconds, failed = self.network_after(repair.method)
+        if network is None:
+            return {}, seconds, failed
         about = self._data, None, -1, training.setting.architecture
         clean = predictions(network, self._data.test.inputs)
         lesson, fresh = Lesson(network, lambda: self._planted), fresh_lesson(network, self._data, training)
         seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training), fresh)
         return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}, seconds, ""
+
+    def network_after(self, name: str) -> tuple[nn.Module | None, float, str]:
+        """The network after one prevention (None where it failed), the seconds that it took, and why it failed.
+
+        Args:
+            name: of the method, as in a study; ``erm`` for the network as it was trained.
+        """
+        if self._diverged:
+            return None, 0.0, DIVERGED
+        if name == PLAIN:
+            return self._network, 0.0, ""
+        training = self._training
+        make = partial(build, training.setting.architecture, self._data.shape, self._data.classes)
+        start = clock(self._device)
+        try:
+            method = prevention_named(name, training.setting.recipe, training.seed, make)
+            network = self._after(method).eval()
+        except Exception as error:  # whatever a method raises is its own row's reason
+            failed = f"{type(error).__name__}: {error}"
+            log.warning("%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, name, failed)
+            return None, clock(self._device) - start, failed
+        return network, clock(self._device) - start, ""
 
     def _after(self, method: Prevention) -> nn.Module:
         """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""

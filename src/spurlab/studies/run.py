@@ -159,7 +159,7 @@ def _remember(store: Store, work: Work, command: str, started: str) -> Study | N
             continue
         earlier = study_of(old)
         there = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
-        same = (earlier.figure, earlier.claims, old.data) == (study.figure, study.claims, own.data)
+        same = (earlier.main_figure, earlier.claims, old.data) == (study.main_figure, study.claims, own.data)
         if same and rows < there:
             return earlier
         if same and rows >= there:

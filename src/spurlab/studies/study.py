@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -48,6 +49,9 @@ FigureName = Literal[
     "deletion-curves",
     "repairs",
     "reweighting",
+    "signals",
+    "embeddings",
+    "saliency",
 ]
 
 
@@ -275,7 +279,7 @@ class Study(BaseModel):
         profile: the profile that was chosen, or None.
         title: the question, in one line.
         source: what it reproduces.
-        figure: how its rows are drawn.
+        figure: how its rows are drawn, one or several; the first is the main one.
         claims: the numbers of the claims that its rows bear on.
         measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
             `SENSITIVITY` and `GROUPS`.
@@ -290,7 +294,7 @@ class Study(BaseModel):
     profile: str | None = None
     title: str
     source: str = ""
-    figure: FigureName = "scores"
+    figure: Axis[FigureName] = ("scores",)
     claims: Annotated[
         tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
     ] = ()
@@ -303,6 +307,22 @@ class Study(BaseModel):
     def where(self) -> str:
         """How messages name it: the file, or the study that comes with the package."""
         return self.origin or f"study {self.name!r}"
+
+    @property
+    def main_figure(self) -> str:
+        """The first figure, which decides on tables and answers."""
+        return self.figure[0]
+
+    @field_serializer("figure")
+    def _one_without_a_list(self, names: tuple[FigureName, ...]) -> FigureName | tuple[FigureName, ...]:
+        return names[0] if len(names) == 1 else names  # as folders had it before there could be several
+
+    @field_validator("figure")
+    @classmethod
+    def _no_figure_twice(cls, names: tuple[FigureName, ...]) -> tuple[FigureName, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError(f"a figure stands twice in this list: {list(names)}")
+        return names
 
     @field_validator("claims")
     @classmethod
@@ -339,10 +359,10 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _measures_that_the_figure_shows(self) -> "Study":
-        for name in DRAWN.get(self.figure, ()):
-            if name not in self.measure:
+        for figure in self.figure:
+            if lacking := [name for name in DRAWN.get(figure, ()) if name not in self.measure]:
                 raise ValueError(
-                    f"key 'figure': {self.figure!r} shows the measure {name!r}, which is not in 'measure'."
+                    f"key 'figure': {figure!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
                 )
         return self
 

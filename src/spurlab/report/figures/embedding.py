@@ -14,10 +14,44 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from torch import Tensor
 
-from spurlab.report.figures.style import COLOURS, axes_grid, describe, printable, sheet, styled
+from spurlab.explain import neighbour_purity, tsne
+from spurlab.report.figures.featured import Featured, of_feature
+from spurlab.report.figures.notes import dataset_title
+from spurlab.report.figures.style import COLOURS, axes_grid, describe, printable, sentence, sheet, styled
+from spurlab.seeds import rng_for
+from spurlab.studies import StudyResult
 
 _HEIGHT = 4.3  # inches, of a panel
 _TEN = (*COLOURS, "#882255", "#999933", "#888888")  # three more, of Paul Tol's muted scheme
+_MOST = 1500  # signals of a study's figure: the time of t-SNE, some seconds, grows with them
+_NEIGHBOURS, _PERPLEXITY = 10, 30.0
+
+
+@of_feature
+def draw(result: StudyResult, case: Featured) -> Figure:
+    """The training set without the feature and with it, with the purity of the neighbourhoods."""
+    data, seed = case.data, case.cell.seed
+    n, labels = len(data.train), data.train.labels
+    title = dataset_title(data.name)
+    sets = {title: data.train.inputs, f"{title} with {case.spread}": case.planted.materialize().inputs}
+    few = torch.randperm(n, generator=rng_for(seed, "embeddings"))[:_MOST]
+    points, captions = {}, {}
+    try:
+        for name, inputs in sets.items():
+            points[name] = tsne(inputs[few], seed, _PERPLEXITY)
+            of_all = neighbour_purity(inputs, labels, _NEIGHBOURS)
+            drawn = neighbour_purity(points[name], labels[few], _NEIGHBOURS)
+            captions[name] = f"purity of neighbourhoods {of_all:.2f} in the signals, {drawn:.2f} in the picture"
+    except ValueError as error:
+        return sentence(result.study.title, f"There is no picture of the training set: {error}")
+    chance = float((labels.bincount() / n).square().sum())
+    which = f"{len(few):,} of {n:,} training signals, drawn at random (seed {seed})" if n > _MOST else f"seed {seed}"
+    note = (
+        f"t-SNE, perplexity {_PERPLEXITY:g}: {which}. Purity: the share of the {_NEIGHBOURS} nearest neighbours that "
+        f"are of the same class, in the signals themselves (all {n:,}) and in the drawn points; by chance {chance:.2f}."
+    )
+    heading = f"{title}: neighbours without the feature and with it"
+    return embedding_figure(points, labels[few], data.class_names, heading, captions, note)
 
 
 @styled

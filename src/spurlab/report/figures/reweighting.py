@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -50,7 +51,8 @@ def draw(result: StudyResult) -> Figure:
         "what unweighted examples would have. New examples: the test examples, with the feature on as many. "
     )
     figure, body = sheet(result.study.title, sum(heights), note + small_print(result), legend)
-    curves, bars = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
+    parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
+    curves, bars = parts
     seen, along, *rest = axes_grid(curves, titles, 2)
     [below] = axes_grid(bars, [f"Other methods, {where}"], 1)
     words = [_weights(seen, found, place), _shares(along, found, place)]

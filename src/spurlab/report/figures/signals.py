@@ -15,12 +15,33 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from spurlab.report.figures.featured import Featured, of_feature
+from spurlab.report.figures.notes import dataset_title
 from spurlab.report.figures.style import WIDTH, describe, printable, sheet, styled
+from spurlab.studies import StudyResult
 
 BLOCK = "#F6C9A3"  # the region that carries the spurious feature: light enough for any line, darker than paper in grey
 CLEAN: dict[str, Any] = {"color": "#444444", "linewidth": 1.3, "linestyle": (0, (3, 1.5))}
 SHOWN: dict[str, Any] = {"color": "#000000", "linewidth": 1.6}
 _MOST = 10  # strips in a row
+
+
+@of_feature
+def draw(result: StudyResult, case: Featured) -> Figure:
+    """The first training signal of each class that has the feature, with it and without it."""
+    data, mask = case.data, case.planted.mask
+    first = [(mask & (data.train.labels == c)).nonzero().flatten()[:1] for c in range(data.classes)]
+    rows = torch.cat(first)  # of a class without the feature none
+    there = data.train.labels[rows]
+    return signals_figure(
+        data.train.inputs[rows],
+        case.planted[rows].inputs,
+        case.blocks[there],
+        [data.class_names[c] for c in there.tolist()],
+        f"{dataset_title(data.name)}: training signals with the feature and without it, by class",
+        f"The first signal of each class that has the feature ({case.spread}; seed {case.cell.seed}). "
+        "The features run downwards, the values to the right.",
+    )
 
 
 @styled

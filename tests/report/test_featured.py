@@ -1,0 +1,168 @@
+"""The figures of a study's training set with a common feature: they show its signals, neighbours and networks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from scipy.spatial.distance import cdist
+
+from spurlab.data import DataNotFoundError, load
+from spurlab.models import build
+from spurlab.patterns import COMMON
+from spurlab.prevention import prevention_named
+from spurlab.report import study_figure
+from spurlab.report.figures import featured, spoken
+from spurlab.studies import cells_of, load_study, run
+from spurlab.studies.prevention_bench import clean_examples, grouped
+from spurlab.studies.store import weights_file
+from spurlab.studies.task import planted
+
+CHANGES = [
+    "dataset=mnist1d@200", "architecture=logistic", "recipe.epochs=3", "recipe.batch_size=20", "seed=[3, 4]",
+    'pattern=["blocks-signal", "blocks"]', "share=[0.5, 0.8]", 'prevention=["dfr", "dfr-plain", "afr-train gamma=2"]',
+    "measure=accuracy", "claims=[]", 'figure=["signals", "embeddings", "saliency"]',
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load("mnist1d@200")
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return run(load_study("quinn", changes=CHANGES), tmp_path_factory.mktemp("featured"), workers=0)
+
+
+@pytest.fixture(scope="module")
+def marked(data):
+    """The first pattern and seed, and the largest share."""
+    return replace(COMMON["blocks-signal"], share=0.8).plant(data.train, 3)
+
+
+def panels_of(figure):
+    return [axes for axes in figure.axes if axes.lines]
+
+
+def drawn_of(line, along):
+    return torch.tensor(getattr(line, f"get_{along}data")(), dtype=torch.float32)
+
+
+def small_print(figure):
+    return " ".join(text.get_text() for part in figure.subfigs for text in part.texts).replace("\n", " ")
+
+
+def test_signals_are_the_first_of_each_class_that_have_the_feature(result, data, marked):
+    figure = study_figure(result, "signals")
+    panels = panels_of(figure)
+    assert [axes.get_title() for axes in panels] == list(data.class_names)
+    whole = marked.materialize()
+    for c, axes in enumerate(panels):
+        row = next(i for i in range(200) if marked.mask[i] and data.train.labels[i] == c)
+        dashed, solid = axes.lines
+        assert drawn_of(dashed, "x").equal(data.train.inputs[row])
+        assert drawn_of(solid, "x").equal(whole.inputs[row])
+        assert axes.patches[0].get_y() == 4 * c - 0.5
+    assert "blocks-signal on 80% of the signals; seed 3" in small_print(figure)
+
+
+def test_captions_of_embeddings_are_the_purities_over_all_pairs(result, data, marked):
+    """Ten nearest others by scipy over all pairs; of few signals all are drawn."""
+    figure = study_figure(result, "embeddings")
+    panels = panels_of(figure)
+    sets = {
+        "MNIST-1D": data.train.inputs,
+        "MNIST-1D with blocks-signal on 80% of the signals": marked.materialize().inputs,
+    }
+    labels = data.train.labels.numpy()
+    for axes, (name, inputs) in zip(panels, sets.items(), strict=True):
+        assert name.removeprefix("MNIST-1D") in axes.get_title(loc="left").replace("\n", " ")
+        points = [line.get_xydata() for line in axes.lines]
+        assert [len(each) for each in points] == data.train.labels.bincount().tolist()
+        pictured = torch.cat([torch.as_tensor(each) for each in points])
+        classes = torch.arange(10).repeat_interleave(torch.tensor([len(each) for each in points])).numpy()
+        wanted = [purity(inputs.numpy(), labels), purity(pictured.numpy(), classes)]
+        caption = axes.get_xlabel().replace("\n", " ")
+        numbers = [float(word.strip(",")) for word in caption.split() if word.startswith("0.")]
+        assert numbers == pytest.approx(wanted, abs=0.0051)
+    assert "perplexity 30: seed 3." in small_print(figure)
+
+
+def purity(points, labels):
+    near = cdist(points, points).argsort(1)[:, 1:11]
+    return (labels[near] == labels[:, None]).mean()
+
+
+def test_of_many_signals_some_are_embedded_and_the_small_print_says_how_many(result, monkeypatch):
+    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 60)
+    figure = study_figure(result, "embeddings")
+    assert sum(len(line.get_xydata()) for line in panels_of(figure)[0].lines) == 60
+    assert "60 of 200 training signals, drawn at random (seed 3)" in small_print(figure)
+    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 20)
+    assert "perplexity" in spoken(study_figure(result, "embeddings"))  # too few for t-SNE: a sentence
+
+
+def test_saliency_is_that_of_the_kept_networks_and_of_their_refits(result, data, marked):
+    """The gradient of a linear network is the weights of the class, whatever the signal: those kept, and refitted.
+
+    The plain DFR is drawn though another one comes first in the study, and a method keeps its settings.
+    """
+    figure = study_figure(result, "saliency")
+    panels = panels_of(figure)
+    assert [axes.get_ylabel() for axes in panels[::2]] == ["base", "spurious", "DFR", "AFR"]
+    cell = next(c for c in cells_of(result.study) if (c.pattern, c.share, c.seed) == ("blocks-signal", 0.8, 3))
+    network = build("logistic", data.shape, data.classes, 3)
+    network.load_state_dict(load_file(weights_file(result.folder, cell.training.key(data.checksum))))
+    examples = grouped(planted(data, cell.training), cell.training)
+    clean = clean_examples(data, cell.training, 0.25)
+    methods = ("dfr-plain", "afr-train gamma=2")
+    after = [prevention_named(each, cell.setting.recipe, 3)(network, examples, clean) for each in methods]
+    base = cell._replace(share=0.0).training
+    weights = [load_file(weights_file(result.folder, base.key(data.checksum)))]
+    weights += [each.state_dict() for each in (network, *after)]
+    first = int(marked.mask.nonzero()[0])
+    c = int(data.train.labels[first])
+    rows = (data.train.labels == c) & marked.mask
+    for axes, state in zip(panels[::2], weights, strict=True):
+        (matrix,) = (tensor for tensor in state.values() if tensor.ndim == 2)
+        wanted = matrix[c].double().abs() / matrix[c].double().abs().sum()
+        for panel in (axes, panels[panels.index(axes) + 1]):
+            shades = torch.tensor(panel.images[0].get_array().filled()).flatten()
+            torch.testing.assert_close(shades, wanted, atol=1e-5, rtol=1e-4)
+            assert f"{wanted[4 * c : 4 * c + 5].sum():.2f} on" in panel.get_title("right")
+    whole = marked.materialize().inputs
+    for axes, wanted in zip(panels[:2], (whole[first], whole[rows].mean(0)), strict=True):
+        torch.testing.assert_close(drawn_of(axes.lines[1], "y"), wanted)
+    said = small_print(figure)
+    assert "DFR, one plain refit: the last layer of spurious fitted again" in said
+    assert f"mean of {int(rows.sum())} signals of class {c}" in panels[1].get_title("left")
+
+
+def test_what_cannot_be_drawn_is_said_in_a_sentence(result, tmp_path, monkeypatch):
+    """No weights, damaged ones, a refit that fails, no common feature, and data that are not here."""
+    alone = replace(result, folder=tmp_path)
+    assert "are not kept in the results folder" in spoken(study_figure(alone, "saliency"))
+    broken = tmp_path / "weights"
+    broken.mkdir()
+    for path in (result.folder / "weights").glob("*.safetensors"):
+        (broken / path.name).write_bytes(b"nothing")
+    assert "are damaged" in spoken(study_figure(alone, "saliency"))
+
+    def fails(*_):
+        raise ValueError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spurlab.studies.prevention_bench.prevention_named", fails)
+        figure = study_figure(result, "saliency")
+    assert "DFR, one plain refit: failed (ValueError: no room)" in small_print(figure)
+    assert [axes.get_ylabel() for axes in panels_of(figure)[::2]] == ["base", "spurious"]
+    other = replace(result, study=load_study("quickstart"))
+    assert "no common feature is planted" in spoken(study_figure(other, "signals"))
+
+    def nowhere(name, offline):
+        raise DataNotFoundError(f"{name} is not here.")
+
+    monkeypatch.setattr(featured, "load", nowhere)
+    for kind in ("signals", "embeddings", "saliency"):
+        assert "mnist1d@200 is not here" in spoken(study_figure(result, kind))
