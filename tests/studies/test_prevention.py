@@ -12,7 +12,7 @@ from spurlab.data import load
 from spurlab.metrics import accuracy, worst_group_accuracy
 from spurlab.patterns import COMMON
 from spurlab.prevention import prevention_named
-from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of
+from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
 from spurlab.studies.grid import Repair, Training
 from spurlab.studies.prevention_bench import clean_examples, grouped
 from spurlab.studies.task import held_out, planted
@@ -137,6 +137,20 @@ def test_keys_and_json():
     assert len({each.key("data") for each in (repair, *changed)}) == 4
     task = TreatmentTask((repair, *changed[:2]), ((), (), ()), "data", "folder")
     assert TreatmentTask.from_json(json.loads(json.dumps(task.as_json()))) == task
+
+
+def test_a_refit_is_little_work_beside_a_training(tmp_path, data):
+    """Two epochs for what trains a network, one for a refit; the tasks of one network keep them apart."""
+    methods = ["dfr", "afr", "afr-train gamma=2", "afr gamma=2", "group-dro", "dfr-plain"]
+    study = study_of("seed=[3]", f"prevention={json.dumps(methods)}")
+    tasks = work_of(study, {"mnist1d": data}).treatment_tasks(tmp_path)
+    marked = [task for task in tasks if task.treatments[0].training.share]
+    assert {task.weight: {each.method for each in task.treatments} for task in marked} == {
+        1: {"erm", "dfr", "afr-train gamma=2", "dfr-plain"},
+        2: {"afr", "afr gamma=2", "group-dro"},
+    }
+    own = marked[0].treatments[0]._replace(method="own.module:method")
+    assert TreatmentTask((own,), ((),), "data", "folder").weight == 2
 
 
 def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.models import skeleton
-from spurlab.training import bytes_to_train
+from spurlab.models import build, skeleton
+from spurlab.training import StackedCNN, bytes_to_train
+from spurlab.training.engines import stack_states
 from spurlab.training.sizes import multiply_adds
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -24,6 +25,31 @@ def test_bytes_of_a_small_convolution_by_hand(device, inplace, outputs):
     """
     network = conv(inplace).to(device)
     assert bytes_to_train(network, (1, 7, 7), 4) == 4 * (8 * 790 + 4 * (4 * 49 + 2 * outputs))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_bytes_of_convolutions_of_signals_by_hand(device):
+    """Of 9 features a kernel of 5 at every second gives 3 places with 2 channels, a kernel of 3 then one with 4.
+
+    Windows: 3 places x 5 numbers, and one x 3 x 2. Each convolution and its ReLU put out 6 and 4 numbers, the layers
+    around them the signal twice, the 4 numbers again, and 3 logits. Parameters: 10 + 2, 24 + 4, 12 + 3.
+    """
+    layers = (nn.Flatten(), nn.Unflatten(1, (1, 9)), nn.Conv1d(1, 2, 5, 2), nn.ReLU(), nn.Conv1d(2, 4, 3), nn.ReLU())
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4, 3)).to(device)
+    outputs, windows = 9 + 9 + 2 * 6 + 2 * 4 + 4 + 3, 15 + 6
+    assert bytes_to_train(network, (9,), 7) == 4 * (8 * 55 + 7 * (4 * 9 + 2 * (outputs + windows)))
+
+
+@pytest.mark.parametrize("name", ["mnist1d-cnn-25", "mnist1d-cnn"])
+def test_what_convolutions_of_signals_hold_is_what_is_counted(name):
+    """After a step, a stack of two holds what was counted or a little less: autograd keeps the rest for a moment."""
+    models = [build(name, (40,), 10, seed) for seed in range(2)]
+    stack = StackedCNN(models[0], stack_states(models))
+    stack(torch.randn(2, 100, 40)).sum().backward()
+    held = sum(each.numel() for each in stack._scratch._held.values())
+    weights = sum(parameter.numel() for parameter in stack.parameters())
+    counted = 2 * bytes_to_train(models[0], (40,), 100) / 4
+    assert 0.7 * counted < held + 8 * weights < counted
 
 
 def test_activations_of_a_deep_network_outweigh_its_weights():

@@ -10,7 +10,7 @@ from spurlab.prevention.jtt import Jtt
 from spurlab.prevention.lff import Lff
 from spurlab.prevention.method import Prevention
 from spurlab.prevention.mixup import Mixup
-from spurlab.prevention.table import PREVENTIONS, canonical_name, prevention_named, settings_of, title_of
+from spurlab.prevention.table import PREVENTIONS, canonical_name, prevention_named, settings_of, title_of, trains
 from spurlab.prevention.worst_group import best_by_worst_group
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "prevention_named",
     "settings_of",
     "title_of",
+    "trains",
 ]

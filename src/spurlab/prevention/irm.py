@@ -1,6 +1,7 @@
 """Invariant risk minimization: one classifier that is the best in each environment."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +9,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
 from spurlab.deletion.retrain import Make
+from spurlab.deletion.steps import Batch
 from spurlab.prevention.method import attributes, not_negative, prepared
-from spurlab.prevention.steps import begin, drawn_evenly
+from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, LossName
 
@@ -71,17 +72,20 @@ class Irm:
                 "training examples. Give data in which it varies."
             )
         descent = begin(model, self.recipe, self.seed, "irm", self.make)
-        drawn = drawn_evenly(descent, data, environments, self.seed, "irm")
+        evenly = drawn_evenly(descent, data, environments, self.seed, "irm")
         gentle = math.ceil(self.anneal * self.recipe.epochs)
-        for epoch in range(self.recipe.epochs):
+
+        def drawn(epoch: int) -> Iterator[tuple[Batch, float]]:
             penalty = self.penalty if epoch >= gentle else min(1.0, self.penalty)
-            with descent.epoch(epoch):
-                for batch in drawn(epoch):
-                    risk = invariant_risk(
-                        descent.logits(batch), batch.labels, environments[batch.rows], penalty, self.recipe.loss
-                    )
-                    descent.step(risk / max(1.0, penalty))
-        return finite(descent.model, "prevention")
+            return ((batch, penalty) for batch in evenly(epoch))
+
+        def loss(weighed: tuple[Batch, float]) -> Float[Tensor, ""]:
+            batch, penalty = weighed
+            said = descent.logits(batch)
+            risk = invariant_risk(said, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
+            return risk / max(1.0, penalty)
+
+        return train_on(descent, drawn, loss)
 
 
 def invariant_risk(

@@ -1,6 +1,7 @@
 """What the methods that train anew with a loss or draws of their own share."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -15,6 +16,8 @@ from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
+T = TypeVar("T")
+
 
 def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make | None) -> Descent:
     """The training of a new network of the same architecture.
@@ -28,16 +31,16 @@ def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make |
 
 def train_on(
     descent: Descent,
-    drawn: Callable[[int], Iterator[Batch]],
-    loss: Callable[[Batch], Float[Tensor, ""]],
+    drawn: Callable[[int], Iterator[T]],
+    loss: Callable[[T], Float[Tensor, ""]],
     watch: BestEpoch | None = None,
 ) -> nn.Module:
     """All epochs of the recipe.
 
     Args:
         descent: the network and its optimizer.
-        drawn: the batches of an epoch.
-        loss: of a batch.
+        drawn: the batches of an epoch, and with each whatever else of the epoch its loss needs.
+        loss: of what was drawn.
         watch: keeps the best epoch; None: the last one counts.
 
     Returns:

@@ -109,6 +109,18 @@ def canonical_name(name: str) -> str:
     return " ".join([base, *(f"{key}={_written(settings[key])}" for key in sorted(settings))])
 
 
+def trains(name: str) -> bool:
+    """Whether the method of this name trains a network, as its entry says; of a user's nobody knows: true.
+
+    Raises:
+        ValueError: as `canonical_name`.
+
+    >>> trains("dfr"), trains("afr gamma=8")
+    (False, True)
+    """
+    return is_user_name(name) or "training" in PREVENTIONS[_read(name)[0]].needs
+
+
 def title_of(name: str) -> str:
     """What people call the method of this name, with its settings; a user's is called by its name.
 

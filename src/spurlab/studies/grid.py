@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
+from spurlab.prevention import trains
 from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.study import REFERENCES, Grid, Study
 from spurlab.training import Recipe, evenly
@@ -145,6 +146,11 @@ class Removal(NamedTuple):
         """The networks that must be trained for it."""
         return [self.training, self.start, *self.compared]
 
+    @property
+    def trains(self) -> bool:
+        """Whether it may take as long as to train a network, as many deletions do."""
+        return True
+
     def key(self, checksum: str) -> str:
         """Its name by content, as of a training; a method of the user's is known by the text of its module too.
 
@@ -182,6 +188,11 @@ class Repair(NamedTuple):
     def trainings(self) -> list[Training]:
         """The networks that must be trained for it."""
         return [self.training]
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes as long as to train a network: refits of the last layer do not."""
+        return trains(self.method)
 
     def key(self, checksum: str) -> str:
         """Its name by content, as of a training; a method of the user's is known by the text of its module too.

@@ -26,7 +26,7 @@ class TreatmentTask:
     """Some of what is done to one network, and what is measured after each.
 
     Args:
-        treatments: of one kind, of the same network, compared with the same others.
+        treatments: of one kind, of the same network, compared with the same others; all train, or none does.
         requests: for each.
         data: the checksum of the data set.
         folder: the results folder, where the weights are.
@@ -60,8 +60,9 @@ class TreatmentTask:
 
     @property
     def weight(self) -> int:
-        """How much work a step is: about as much as to train a network, as many methods do."""
-        return max(1, self.treatments[0].training.setting.recipe.epochs)
+        """How much work a step is, in epochs of a network: about as many as to train one, or for a refit one."""
+        first = self.treatments[0]
+        return max(1, first.training.setting.recipe.epochs) if first.trains else 1
 
     def only(self, keys: Container[str]) -> "TreatmentTask | None":
         """The part with these keys, or None where there is none."""

@@ -100,11 +100,14 @@ class Work:
         return {each.key(self._checksum(each)): wanted for each, wanted in self.treatments.items()}
 
     def treatment_tasks(self, folder: Path, device: str = "cpu") -> list[TreatmentTask]:
-        """The treatments, a few of one network together; what they are compared with is read once for them."""
+        """The treatments, a few of one network together; what they are compared with is read once for them.
+
+        Those that train are apart from those that do not: the steps of one task are about equally long.
+        """
         alike: dict[tuple[Any, ...], list[Treatment]] = {}
         for each in self.treatments:
             others = each.oracles if isinstance(each, Removal) else each.clean
-            alike.setdefault((each.training, others), []).append(each)
+            alike.setdefault((each.training, others, each.trains), []).append(each)
         parts = (
             several[i : i + TREATMENTS_AT_ONCE]
             for several in alike.values()

@@ -67,7 +67,9 @@ def fit(
     """Train one network for each member, in groups that run in lockstep, spread over one-thread worker processes.
 
     A member's initial weights, the order of its examples and its noise depend on its own seed alone, so it is the same
-    network whatever it is grouped with: to the bit on one machine, with one thread.
+    network whatever it is grouped with. On one machine and with one thread, perceptrons and what is trained one at a
+    time (``plain``) are so to the bit. Other networks in lockstep, such as convolutions of signals, are so to rounding,
+    since their products round by how many there are; training makes such differences larger.
 
     Args:
         architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spurlab.models import evaluating, parameter_count
+from spurlab.training.stacked_cnn import can_stack_cnn
 
 PROBE = 2  # examples: with one, a network might take the batch for something else
 
@@ -37,7 +38,8 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
     """Memory that one member of a group takes while it is trained, in float32.
 
     Eight numbers for each weight: it, its gradient, two moments and as much again to work with. Four for each number of
-    a batch. Two for each number that a module puts out: kept for the backward pass, and its gradient.
+    a batch. Two for each number that a module puts out: kept for the backward pass, and its gradient. As many for each
+    number in the windows of a convolution that `StackedCNN` writes out: a signal stands in several of them.
 
     Args:
         network: on any device; with `spurlab.models.skeleton` no memory is taken here.
@@ -45,13 +47,17 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
         batch_size: of training.
     """
     outputs: dict[int, Tensor] = {}  # by identity: a sequence puts out what its last layer does
+    writes_windows, windows = can_stack_cnn(network), 0
 
-    def seen(_: nn.Module, output: Tensor) -> None:
+    def seen(module: nn.Module, output: Tensor) -> None:
+        nonlocal windows
         outputs[id(output)] = output
+        if writes_windows and isinstance(module, nn.Conv1d):
+            windows += output.shape[-1] * module.weight[0].numel()
 
     _watched(network, shape, seen)
     activations = sum(output.numel() for output in outputs.values()) // PROBE
-    return 4 * (8 * parameter_count(network) + batch_size * (4 * prod(shape) + 2 * activations))
+    return 4 * (8 * parameter_count(network) + batch_size * (4 * prod(shape) + 2 * (activations + windows)))
 
 
 def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module, Tensor], None]) -> None:

@@ -1,0 +1,123 @@
+"""The examples are programs that run, and what they say is so."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from spurlab import ClassBlocks, Member, Planted, Recipe, fit, load
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SEEDS, EPOCHS = (0, 1), 4
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What the story of MNIST-1D says with two seeds and few epochs: by its number, each step's lines; the folder."""
+    spec = importlib.util.spec_from_file_location("one_dimension", EXAMPLES / "one_dimension.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder, said = tmp_path_factory.mktemp("story") / "out", []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "tell", lambda *lines: said.append(lines))
+        module.main(SEEDS, EPOCHS, folder)
+    return {int(heading.split(".")[0]): lines for heading, *lines in said}, folder
+
+
+def numbers(line):
+    return [float(number) for number in re.findall(r"[+-]?\d+\.\d+(?:e-\d+)?", line)]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The same networks, each trained alone in plain PyTorch: by kind, what they say of the test signals, `m n k`."""
+    data = load("mnist1d")
+    marked = [ClassBlocks(share=0.9).plant(data.train, seed) for seed in SEEDS]
+    recipe = Recipe(learning_rate=1e-3, batch_size=100, epochs=EPOCHS, milestones=())
+    lessons = {"without bump": [Planted.none(data.train)] * 2, "with bump": marked}
+    return {
+        name: fit(
+            "mnist1d-cnn-25",
+            [Member(lesson, seed) for lesson, seed in zip(some, SEEDS, strict=True)],
+            recipe,
+            classes=10,
+            engine="plain",
+            workers=0,
+        )
+        for name, some in lessons.items()
+    }
+
+
+def right_by_class(probabilities):
+    """`m 10`: the accuracy on each class of the test signals."""
+    test = load("mnist1d").test
+    right = (probabilities.argmax(-1) == test.labels).double()
+    return torch.stack([right[:, test.labels == label].mean(1) for label in range(10)], 1)
+
+
+def test_the_steps_follow_each_other_and_figures_are_there(told):
+    steps, folder = told
+    assert list(steps) == list(range(1, 9))
+    assert all(lines for lines in steps.values())
+    assert {path.name for path in folder.glob("*.png")} == {"signals.png", "strips.png"}
+
+
+def test_neighbours_by_all_pairs(told):
+    """Every distance is computed, in float64; ties are as good as impossible among such signals."""
+    [line], train = told[0][3], load("mnist1d").train
+    marked = ClassBlocks(share=0.9).plant(train, SEEDS[0]).materialize()
+    for examples, said in zip((train, marked), numbers(line), strict=False):
+        distance = torch.cdist(examples.inputs.double(), examples.inputs.double()).fill_diagonal_(torch.inf)
+        near = distance.topk(10, largest=False).indices
+        share = (train.labels[near] == train.labels.unsqueeze(1)).double().mean().item()
+        assert said == pytest.approx(share, abs=0.0006)  # three digits are printed
+
+
+def test_accuracies_and_losses_are_those_of_networks_trained_alone(told, alone):
+    """To rounding, which four epochs have not made large: a test signal or two of 1,000 may tip over."""
+    for line in told[0][5]:
+        name, rest = line.split(": ")
+        by_class = right_by_class(alone[name].predict(load("mnist1d").test.inputs))
+        sizes = load("mnist1d").test.labels.bincount().double()
+        accuracy, worst = (numbers(part)[0] for part in rest.split(", worst class "))
+        assert accuracy == pytest.approx((by_class * sizes).sum(1).mean().item() / 1000, abs=0.003)
+        assert worst == pytest.approx(by_class.amin(1).mean().item(), abs=0.025)
+    for said, name in zip(numbers(told[0][4][0]), alone, strict=False):
+        assert said == pytest.approx(alone[name].trained.losses[:, -1].mean().item(), abs=0.002)
+
+
+def test_the_share_on_the_bump_by_autograd(told, alone):
+    """Of all test signals with a bump: the gradient of the logit of the class, on 5 features (4 of the last class)."""
+    data = load("mnist1d")
+    for line in told[0][6][:2]:
+        name, _ = line.split(": ")
+        shares = []
+        for i, seed in enumerate(SEEDS):
+            inputs = ClassBlocks(share=1.0).plant(data.test, seed).materialize().inputs.requires_grad_()
+            network: nn.Module = alone[name].member(i)
+            network(inputs).gather(1, data.test.labels.unsqueeze(1)).sum().backward()
+            size = inputs.grad.abs()
+            on = torch.stack([size[k, 4 * label : 4 * label + 5].sum() for k, label in enumerate(data.test.labels)])
+            shares.append((on / size.sum(1)).mean())
+        assert numbers(line)[0] == pytest.approx(torch.stack(shares).mean().item(), abs=0.003)
+
+
+def test_the_verdict_is_the_difference_of_what_was_said_before(told):
+    """Means of paired differences are differences of means; what is printed has three digits."""
+    steps, _ = told
+    means = {line.split(": ")[0]: [numbers(part)[0] for part in line.split(", worst class ")] for line in steps[7]}
+    spoiled = means["with bump"]
+    wanted = {"The bump": (spoiled, means["without bump"])}
+    wanted |= {name: (means[name], spoiled) for name in ("DFR", "AFR, training", "AFR, held out")}
+    for line in steps[8]:
+        name, rest = line.split(": ", 1)
+        after, before = wanted.pop(name)
+        told_change = [numbers(part)[0] for part in rest.split(", worst class ")]
+        assert told_change == pytest.approx([a - b for a, b in zip(after, before, strict=True)], abs=0.0016)
+        if name != "The bump":
+            p = float(re.search(r"p = ([\d.e-]+):", rest)[1])
+            assert ("not shown to help" in rest) == (p >= 0.05)
+    assert not wanted
