@@ -47,7 +47,7 @@ def test_titles():
     ("name", "words"),
     [
         ("drf", r"there is no prevention method 'drf'\. Did you mean 'dfr'\?"),
-        ("", r"there is no prevention method ''\. There are: erm, dfr"),
+        ("", r"there is no prevention method ''\. There are: erm, clean-only, dfr"),
         ("afr gama=4", r"'afr' has no setting 'gama'\. Did you mean 'gamma'\?"),
         ("erm gamma=4", r"'erm' has no setting 'gamma'\. There are: none\."),
         ("afr seed=4", r"'afr' has no setting 'seed'\."),

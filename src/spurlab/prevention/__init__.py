@@ -2,6 +2,7 @@
 
 from spurlab.prevention.afr import Afr, AfrWeights, afr_weights
 from spurlab.prevention.balancing import Reweighting, Subsampling
+from spurlab.prevention.clean_only import CleanOnly
 from spurlab.prevention.dfr import Dfr
 from spurlab.prevention.erm import Erm
 from spurlab.prevention.group_dro import GroupDro
@@ -17,6 +18,7 @@ __all__ = [
     "PREVENTIONS",
     "Afr",
     "AfrWeights",
+    "CleanOnly",
     "Dfr",
     "Erm",
     "GroupDro",

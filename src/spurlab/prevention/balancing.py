@@ -58,13 +58,20 @@ class Subsampling:
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model, method = prepared(model, data), f"sub-{self.by}"
         rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
-        recipe = self.recipe
-        if self.same_steps:
-            steps = [math.ceil(count / recipe.batch_size) for count in (len(data), len(rows))]
-            recipe = recipe.lasting(round(recipe.epochs * steps[0] / steps[1]))
+        recipe = same_length(self.recipe, len(data), len(rows)) if self.same_steps else self.recipe
         descent = begin(model, recipe, self.seed, method, self.make)
         subset, watch = data[rows], BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
         return train_on(descent, lambda epoch: descent.batches(subset, epoch), descent.loss, watch)
+
+
+def same_length(recipe: Recipe, examples: int, fewer: int) -> Recipe:
+    """The recipe with more epochs, so that it has as many steps on fewer examples, up to part of an epoch.
+
+    >>> same_length(Recipe(batch_size=100, epochs=50, milestones=()), 4000, 1000).epochs
+    200
+    """
+    steps = [math.ceil(count / recipe.batch_size) for count in (examples, fewer)]
+    return recipe.lasting(round(recipe.epochs * steps[0] / steps[1]))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from spurlab.deletion.retrain import Make
 from spurlab.models import is_user_name, user_function
 from spurlab.prevention.afr import Afr
 from spurlab.prevention.balancing import Reweighting, Subsampling
+from spurlab.prevention.clean_only import CleanOnly
 from spurlab.prevention.dfr import Dfr
 from spurlab.prevention.erm import Erm
 from spurlab.prevention.group_dro import GroupDro
@@ -55,6 +56,7 @@ def _anew(title: str, make: Callable[..., Prevention], *needs: Need) -> Entry:
 # A new method is one file and one line here.
 PREVENTIONS: Mapping[str, Entry] = {
     "erm": _refit("ERM", lambda _: Erm()),
+    "clean-only": _anew("clean examples alone", CleanOnly, "clean", "training"),
     "dfr": _refit("DFR", Dfr, "clean", "clean groups"),
     "dfr-plain": _refit("DFR, one plain refit", partial(Dfr, norm="l2", balanced=False, refits=1), "clean"),
     "afr": _anew("AFR", Afr, "training"),
