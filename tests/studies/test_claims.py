@@ -1261,6 +1261,17 @@ def test_other_readings_and_the_worst_class_after_refitting_stand_beside():
     }
 
 
+def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():
+    """In one folder with `quinn-clean-data`, whose networks have the least share beside them and whose refits have any.
+
+    With a tenth of the signals DFR harms here. Without the quarter there is nothing to judge.
+    """
+    harmful = quinn(QUINN | {"dfr-plain": 0.40})
+    tenth = harmful[harmful["prevention"] != "afr-train"].assign(clean=0.1)
+    assert verdict(15, quinn(), tenth).outcome == verdict(16, quinn(), tenth).outcome == "reproduced"
+    assert verdict(15, tenth).outcome == "undecided"
+
+
 def test_common_features_are_no_evidence_for_the_paper_nor_rare_ones_for_the_report():
     assert verdict(3, quinn()).models == 0
     assert verdict(14, *six()).models == 0

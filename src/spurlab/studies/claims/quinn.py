@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 from jaxtyping import Float64
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from spurlab.studies.claims.judge import Question, above, missing, unchanged
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
 NETWORK = {"dataset": "mnist1d", "architecture": "mnist1d-cnn"}
 SHARE = 0.9  # the report's p
+CLEAN = 0.25  # the part of the clean signals that it refits on
 CLASS = "blocks"  # the reading that counts
 READINGS = {CLASS: "value for each class", "blocks-signal": "for each signal", "blocks-feature": "for each feature"}
 KINDS = {"accuracy": "accuracy", "worst_group": "worst group"}
@@ -30,17 +32,18 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
     rows = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
     best: tuple[Seeds, Numbers] | None = None
     for _, same in rows.recipes():
-        columns = ["share", "prevention"]
         wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN)}
         if method != PLAIN:
             wanted["repaired"] = (SHARE, method)
-        there = set(same.rows[columns].itertuples(index=False, name=None))
-        if not set(wanted.values()) <= there:
+        places = [same.rows[(same.rows["share"] == s) & (same.rows["prevention"] == p)] for s, p in wanted.values()]
+        # a network as it was trained is the same, whatever methods have clean beside it
+        few = [
+            each[each["clean"] == (CLEAN if role == "repaired" else each["clean"].min())]
+            for role, each in zip(wanted, places, strict=True)
+        ]
+        if any(each.empty for each in few):
             continue
-        keep = [place in set(wanted.values()) for place in same.rows[columns].itertuples(index=False, name=None)]
-        clean = same.rows["clean"][keep]
-        few = Evidence(same.rows[keep][clean == clean.min()])
-        table = Seeds.of(few, columns)
+        table = Seeds.of(Evidence(pd.concat(few)), ["share", "prevention"])
         found = table, {role: table.values[place] for role, place in wanted.items()}
         if best is None or len(table.seeds) > len(best[0].seeds):
             best = found
