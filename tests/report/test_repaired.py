@@ -95,6 +95,9 @@ def test_along_shares_it_draws_a_line_for_each_method(along):
     ]
     figure = study_figure(result_of(*parts))
     assert "DFR 0.75 at 10%, 0.75 at 50%, 0.75 at 90%" in spoken(figure)
+    where, what = {"share": ("blocks, 25% clean", "have it"), "clean": ("blocks, 90% have it", "clean")}[along]
+    words = "accuracy 0.75 at 10%, 0.75 at 50%, 0.75 at 90%; worst group 0.45 at 10%, 0.45 at 50%, 0.45 at 90%."
+    assert f"MNIST-1D, {where}, DFR (% {what}): {words}" in answer(result_of(*parts))
     panels = figure.get_axes()
     assert len(panels) == 2
     for axes, kind in zip(panels, (0, 1), strict=True):

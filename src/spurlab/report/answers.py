@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from spurlab.models import architecture_title
 from spurlab.report.deleted import deletions_of
@@ -12,7 +13,7 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import dataset_title, panel_title, target_title
 from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
-from spurlab.report.repaired import repairs_of
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, repairs_of, varied
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
@@ -165,23 +166,62 @@ def _deletion(result: StudyResult) -> list[str]:
 
 
 def _repairs(result: StudyResult) -> list[str]:
-    """For each place, the two accuracies as trained, and the method that gains most for the worst group."""
+    """For each place the two accuracies as trained, and the method that gains most for the worst group.
+
+    Along several shares, instead, for each method its accuracies at each.
+    """
     found = repairs_of(result.rows)
+    if (along := varied(found)) and result.study.main_figure == "repairs":
+        return _along(found, along)
     sentences = []
     for place in dict.fromkeys(each.place for each in found):
         mine = {each.method: each for each in found if each.place == place}
         plain = mine.get(PLAIN)
         if plain is None:
             continue
-        shares = [f"{place.share:.0%} have it"] if place.share > 0 else []
-        shares += [f"{place.clean:.0%} clean"] if place.share != 0 and not math.isnan(place.clean) else []
-        where = panel_title(place.group.dataset, place.group.label, place.feature, *shares)
-        words = f"{plain.title} {plain.mean('accuracy'):.2f}, worst group {plain.mean('worst_group'):.2f}"
+        words = f"{_place(place)}: {plain.title} {plain.mean('accuracy'):.2f}, "
+        words += f"worst group {plain.mean('worst_group'):.2f}"
         others = [each for method, each in mine.items() if method != PLAIN and each.gain("worst_group").models]
         if others:
             best = max(others, key=lambda each: each.gain("worst_group").value)
             words += f"; most for the worst group: {best.title}, gain {best.gain('worst_group'):.2f}"
-        sentences.append(f"{where}: {words}.")
+        sentences.append(f"{words}.")
+    return list(dict.fromkeys(sentences))
+
+
+def _place(place: Place) -> str:
+    """Where: without the feature it does not matter which one, nor what is clean."""
+    parts = [place.group.label]
+    if place.share != 0:
+        parts += [place.feature, f"{place.share:.0%} have it" if place.share > 0 else ""]
+        parts += [f"{place.clean:.0%} clean"] if not math.isnan(place.clean) else []
+    return panel_title(place.group.dataset, *parts)
+
+
+def _along(found: list[Repaired], along: str) -> list[str]:
+    """A sentence for each method, with its two accuracies at each share."""
+    lines: dict[tuple[str, str], list[Repaired]] = {}
+    for each in found:
+        place = each.place
+        fixed = replace(
+            place,
+            share=math.nan if along == "share" else place.share,
+            clean=math.nan if along == "clean" or each.method == PLAIN else place.clean,
+        )
+        title = AS_TRAINED if each.method == PLAIN and (along == "share" or place.share > 0) else each.title
+        lines.setdefault((_place(fixed), title), []).append(each)
+    sentences = []
+    for (where, title), line in lines.items():
+        ordered = sorted(line, key=lambda each: float(getattr(each.place, along)))
+        words = []
+        for measure, name in (("accuracy", "accuracy"), ("worst_group", "worst group")):
+            if len(ordered) == 1:
+                words.append(f"{name} {ordered[0].mean(measure):.2f}")
+            else:
+                at = (f"{each.mean(measure).value:.2f} at {getattr(each.place, along):.0%}" for each in ordered)
+                words.append(f"{name} {', '.join(at)}")
+        what = {"share": "have it", "clean": "clean"}[along]
+        sentences.append(f"{where}, {title}{f' (% {what})' if len(ordered) > 1 else ''}: {'; '.join(words)}.")
     return sentences
 
 
