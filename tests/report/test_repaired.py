@@ -77,6 +77,18 @@ def test_the_table_has_a_line_for_each_and_what_failed(result):
     assert failed.lines[0][-1] == "ValueError: no"
 
 
+def test_accuracy_of_each_group_that_was_measured(result):
+    """MNIST-1D names its groups by their classes; two of them were measured."""
+    numbers = {3: (0.2, 0.9), 5: (0.4, 0.7)}
+    more = pd.DataFrame(lines(numbers, 0.9, "dfr"))
+    more["measure"] = more["measure"].map({"accuracy": "group_accuracy_03", "worst_group": "group_accuracy_07"})
+    result = StudyResult(result.study, pd.concat([result.rows, more], ignore_index=True), Path())
+    [table] = [sheet for sheet in study_sheets(result) if sheet.title.startswith("Accuracy by group")]
+    assert table.headings[-2:] == ("3", "7")
+    [line] = [line for line in table.lines if line[table.headings.index("method")] == "DFR"]
+    assert [cell.value for cell in line[-2:]] == [pytest.approx(0.3), pytest.approx(0.8)]
+
+
 def test_the_figure_and_the_answer_say_the_numbers(result):
     words = spoken(study_figure(result))
     assert "without the feature 0.91 and 0.82; as trained (ERM) 0.62 and 0.35; DFR 0.75 and 0.45" in words

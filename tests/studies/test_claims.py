@@ -1261,6 +1261,19 @@ def test_other_readings_and_the_worst_class_after_refitting_stand_beside():
     }
 
 
+def test_the_longest_of_several_recipes_counts_whatever_comes_first():
+    short = quinn(dict.fromkeys(QUINN, 0.5)).assign(epochs=2)
+    for parts in ((short, quinn()), (quinn(), short)):
+        assert verdict(13, *parts).outcome == "reproduced"
+
+
+def test_which_reading_is_nearest_to_the_published_numbers():
+    """.66 and .45 against .65 and .44: .01; .60 and .45: .05 and .01, in the mean .03."""
+    other = quinn(QUINN | {"spurious": 0.60}, reading="blocks-signal")
+    assert verdict(13, quinn(), other).finding.endswith("drawn for: for each class 0.010, for each signal 0.030.")
+    assert "Mean distance" not in verdict(13, quinn()).finding
+
+
 def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():
     """In one folder with `quinn-clean-data`, whose networks have the least share beside them and whose refits have any.
 

@@ -147,7 +147,7 @@ def attributes(data: Examples, method: str) -> Int64[Tensor, " n"]:
     """The value of the spurious attribute of each example, by the convention group = label * A + attribute.
 
     A, the number of values, is the smallest with which all groups belong to their labels: a value that no example has
-    is not counted.
+    is not counted, and where groups are missing another numbering than was meant may fit.
 
     Raises:
         ValueError: no groups, or groups that belong to their labels with no A.

@@ -153,7 +153,8 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
     if base not in PREVENTIONS:
         raise ValueError(f"there is no prevention method {base!r}. {_hint(base, PREVENTIONS)}")
     known = settings_of(base)
-    hints = get_type_hints(type(PREVENTIONS[base].make(Recipe(), 0, None)))
+    method: Any = PREVENTIONS[base].make(Recipe(), 0, None)
+    hints = get_type_hints(type(method))
     settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
@@ -164,6 +165,7 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
         if key in settings:
             raise ValueError(f"{name!r} gives {key!r} twice.")
         settings[key] = _value(base, key, text, hints[key])
+    replace(method, **settings)  # which refuses a value outside of its range
     return base, settings
 
 

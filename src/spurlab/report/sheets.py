@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from spurlab.data import known
 from spurlab.deletion.effect import RELEARN_MOST
 from spurlab.models import architecture_title
 from spurlab.report.deleted import deletions_of, mean_of
@@ -18,7 +19,7 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import class_name, dataset_title
 from spurlab.report.figures.regularization import MEASURES, SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
-from spurlab.report.repaired import repairs_of
+from spurlab.report.repaired import Repaired, repairs_of
 from spurlab.report.summary import (
     DIFFERENCE,
     SHARE,
@@ -36,6 +37,7 @@ from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.claims.norm import PUBLISHED
+from spurlab.studies.measures import GROUPS
 
 PAPER_NORMS = {  # Table 1 of arXiv:2202.05189
     "mnist": {"S1": 1.00, "S2": 3.00, "S3": 5.00, "R1": 3.88, "R2": 7.70, "R3": 15.19, "Co": 5.98},
@@ -342,10 +344,9 @@ def _left(rows: pd.DataFrame, gap: Cell) -> tuple[Cell, ...]:
 def _repairs(result: StudyResult) -> list[Sheet]:
     lines: list[tuple[Cell, ...]] = []
     failed: list[tuple[Cell, ...]] = []
-    for each in repairs_of(result.rows):
-        place = each.place
-        where: tuple[Cell, ...] = (dataset_title(place.group.dataset), place.group.label, place.feature)
-        shares = tuple("" if math.isnan(share) else _share(share) for share in (place.share, place.clean))
+    found = repairs_of(result.rows)
+    for each in found:
+        where, shares = _where_repaired(each)
         gains = [each.gain(name) if each.method != PLAIN else None for name in ("accuracy", "worst_group")]
         lines.append(
             (
@@ -365,8 +366,35 @@ def _repairs(result: StudyResult) -> list[Sheet]:
     )
     return [
         _short("Accuracy by method", (*headings, *numbers, "saliency on the block", "seconds"), lines, note),
+        *_by_group(found),
         _slim("What failed", (*headings, "reason"), failed, ""),
     ]
+
+
+def _where_repaired(each: Repaired) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    """Dataset, networks and feature; the shares that have the feature and that are clean."""
+    place = each.place
+    shares = tuple("" if math.isnan(share) else _share(share) for share in (place.share, place.clean))
+    return (dataset_title(place.group.dataset), place.group.label, place.feature), shares
+
+
+def _by_group(found: list[Repaired]) -> list[Sheet]:
+    """For each dataset, the accuracy on each group of its test examples."""
+    sheets = []
+    for dataset in dict.fromkeys(each.place.group.dataset for each in found):
+        mine = [each for each in found if each.place.group.dataset == dataset]
+        measured = [(i, name) for i, name in enumerate(GROUPS) if any(each.mean(name).models for each in mine)]
+        names = getattr(known(dataset), "group_names", None) or ()
+        lines = [
+            (*where, *shares, each.title, *(_mean(each.mean(name)) for _, name in measured))
+            for each in mine
+            for where, shares in [_where_repaired(each)]
+            if measured
+        ]
+        headings = ("dataset", "networks", "feature", "have it", "clean", "method")
+        of = (names[i] if i < len(names) else f"group {i}" for i, _ in measured)
+        sheets.append(_short("Accuracy by group", (*headings, *of), lines, "mean [95 % interval] over networks"))
+    return [sheet for sheet in sheets if sheet.lines]
 
 
 def _reweighting(result: StudyResult) -> list[Sheet]:

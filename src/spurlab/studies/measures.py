@@ -25,13 +25,13 @@ from spurlab.metrics import (
 from spurlab.models import is_perceptron, parameter_count, skeleton
 from spurlab.patterns import ClassBlocks, Pattern, Planted
 from spurlab.prevention.afr import GAMMA, true_probabilities, weights_of
-from spurlab.seeds import rng_for, seed_for
+from spurlab.seeds import rng_for
 from spurlab.training import predictions
 
 T = TypeVar("T")
 # what `sensitivity` in a study stands for: a measure for each share of pixels that are set to zero
 SENSITIVITY = {f"sensitivity_{percent:03d}": percent for percent in range(0, 101, 2)}
-# what `group_accuracy` stands for: a measure for each group of the test examples
+# what `group_accuracy` stands for: a measure for each of the first twenty groups of the test examples
 GROUPS = {f"group_accuracy_{group:02d}": group for group in range(20)}
 # of the probabilities of the true class, from which AFR makes its weights
 QUANTILES = {"001": 0.001, "01": 0.01, "10": 0.1}
@@ -144,7 +144,7 @@ def _group_accuracy(group: int, seen: Seen) -> float:
 
 
 def _train_weighted_accuracy(seen: Seen) -> float:
-    groups = _there(seen.data.train.groups)
+    groups = _training_groups(seen.data)
     return train_weighted_accuracy(_there(seen.clean), seen.data.test.labels, _groups(seen.data), groups).item()
 
 
@@ -174,13 +174,17 @@ def _minority_weight(of: Callable[[Seen], Lesson], seen: Seen) -> float:
 
 
 def _block_saliency(seen: Seen) -> float:
-    """Over 500 test signals that are given the feature, chosen by the network's seed; for the true class."""
-    feature = seen.feature or ClassBlocks()
+    """Over 500 test signals that are given the feature, chosen by the network's seed; for the true class.
+
+    The values of the feature are those of the training signals. A network that never saw one is shown that of the
+    first reading (a value for each class).
+    """
+    feature = replace(seen.feature or ClassBlocks(), share=1.0)
     rows = torch.randperm(len(seen.data.test), generator=rng_for(seen.seed, "block saliency"))[:500]
-    few = seen.data.test[rows]
-    marked = replace(feature, share=1.0).plant(few, seed_for(seen.seed, "block saliency")).materialize()
+    marked = feature.plant(seen.data.test, seen.seed).materialize()[rows]
     maps = gradient(_there(seen.network), marked.inputs, marked.labels)
-    return share_on(maps, feature.blocks(seen.data.classes)[marked.labels]).nanmean().item()
+    blocks = feature.blocks(seen.data.classes, seen.data.shape[0])
+    return share_on(maps, blocks[marked.labels]).nanmean().item()
 
 
 def _count(data: Dataset) -> int:
@@ -188,21 +192,28 @@ def _count(data: Dataset) -> int:
 
 
 def _groups(data: Dataset) -> Int64[Tensor, " n"]:
-    if data.test.groups is None:
-        raise ValueError(f"{data.name} has no groups, by which accuracy could be told apart.")
-    return data.test.groups
+    """Of the test examples; where the data have no groups, the classes are."""
+    return data.test.labels if data.test.groups is None else data.test.groups
+
+
+def _training_groups(data: Dataset) -> Int64[Tensor, " n"]:
+    return data.train.labels if data.test.groups is None or data.train.groups is None else data.train.groups
 
 
 def _has_room_for_blocks(data: Dataset) -> bool:
-    return data.shape == (ClassBlocks().stride * data.classes,)
+    try:
+        ClassBlocks().blocks(data.classes, data.shape[0])
+    except ValueError:
+        return False
+    return len(data.shape) == 1
 
 
 def _has(group: int) -> Callable[[Dataset], bool]:
-    return lambda data: data.test.groups is not None and bool((data.test.groups == group).any())
+    return lambda data: bool((_groups(data) == group).any())
 
 
-def _has_groups(data: Dataset) -> bool:
-    return data.test.groups is not None
+def _has_every_training_group(data: Dataset) -> bool:
+    return bool(torch.isin(_training_groups(data), _groups(data)).all())
 
 
 def _pattern_importance(seen: Seen) -> float:
@@ -260,7 +271,7 @@ MEASURES: Mapping[str, Measure] = {
         for name, percent in SENSITIVITY.items()
         for value in (partial(_sensitivity, percent),)
     },
-    "worst_group": Measure("worst-group accuracy", "network", False, _worst_group, there=_has_groups),
+    "worst_group": Measure("worst-group accuracy", "network", False, _worst_group),
     **{
         name: Measure(
             f"accuracy on group {group}", "network", False, partial(_group_accuracy, group), there=_has(group)
@@ -268,7 +279,11 @@ MEASURES: Mapping[str, Measure] = {
         for name, group in GROUPS.items()
     },
     "train_weighted_accuracy": Measure(
-        "accuracy weighted by training groups", "network", False, _train_weighted_accuracy, there=_has_groups
+        "accuracy weighted by training groups",
+        "network",
+        False,
+        _train_weighted_accuracy,
+        there=_has_every_training_group,
     ),
     "train_accuracy": Measure("accuracy on the training examples", "network", False, _train_accuracy),
     **{

@@ -21,7 +21,7 @@ from pydantic import (
 from spurlab.data import dataset_named
 from spurlab.deletion import DELETIONS
 from spurlab.models import architecture_named, check_user_name, is_user_name
-from spurlab.patterns import COMMON, How, parse_reference_dataset, pattern_name
+from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.claims import CLAIMS
 from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
@@ -454,6 +454,8 @@ class Study(BaseModel):
 
 
 def _pattern_named(name: str) -> str:
+    if name.startswith("block"):
+        common_named(name)  # which says what it is near to
     return name if name in COMMON else pattern_name(name)
 
 

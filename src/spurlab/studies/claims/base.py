@@ -19,6 +19,7 @@ class Claim:
         statistic: the number that is looked at.
         test: how the verdict comes about, in words.
         questions: rows -> one question for each part of the claim, missing ones included.
+        remark: what the rows say beside it, a sentence that begins with a space; "" for nothing.
         about: whose rows it looks at: of networks with ``rare patterns``, of ``deletion`` or of ``common features``.
     """
 
@@ -28,12 +29,14 @@ class Claim:
     statistic: str
     test: str
     questions: Callable[[Evidence], Iterable[Question]]
+    remark: Callable[[Evidence], str] = lambda _: ""
     about: Literal["rare patterns", "deletion", "common features"] = "rare patterns"
 
     def decide(self, evidence: Evidence) -> "Verdict":
         """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
         chosen = {"deletion": evidence.of_deletion, "common features": evidence.of_common_features}
-        questions = list(self.questions(chosen.get(self.about, evidence.of_rare_patterns)()))
+        rows = chosen.get(self.about, evidence.of_rare_patterns)()
+        questions = list(self.questions(rows))
         parts = settle(questions)
         outcomes = [part.outcome for part in parts if part.of_paper]
         outcome: Outcome = "undecided"
@@ -42,7 +45,7 @@ class Claim:
         elif outcomes and set(outcomes) == {"reproduced"}:
             outcome = "reproduced"
         networks = frozenset[str]().union(*(question.networks for question in questions))
-        return Verdict(self, outcome, summary(parts, questions), len(networks), parts)
+        return Verdict(self, outcome, summary(parts, questions) + self.remark(rows), len(networks), parts)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,6 @@ class Verdict:
 
     def record(self) -> dict[str, Any]:
         """The verdict in plain values, for JSON."""
-        claim = {key: value for key, value in vars(self.claim).items() if key not in ("questions", "about")}
+        claim = {key: value for key, value in vars(self.claim).items() if key not in ("questions", "remark", "about")}
         own = {"outcome": self.outcome, "finding": self.finding, "models": self.models}
         return claim | own | {"parts": [dict(vars(part)) for part in self.parts]}
