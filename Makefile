@@ -32,6 +32,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/convolutions.py
 	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/deletion.py
+	$(BIN)/python benchmarks/signals.py
 
 clean:
 	rm -rf .venv out
