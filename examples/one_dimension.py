@@ -96,8 +96,8 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     signals = signals_figure(few.inputs, bumped, blocks, data.class_names, "A test signal of each class")
     title = "What moves the logit of the class, in these signals"
     strips = strips_figure(bumped, maps, blocks, data.class_names, title, few.inputs, upright=True)
-    save_figure(signals, folder / "signals")
-    save_figure(strips, folder / "strips")
+    drawn = [save_figure(figure, folder / name)[0] for name, figure in (("signals", signals), ("strips", strips))]
+    print("Drawn:", *drawn, end="\n\n")
 
     # several repairs are as many chances to be lucky, for which Holm's correction raises the p-values
     chances = holm([paired_test(score[name][1], score[SPOILED][1]) for name in REPAIRS])
