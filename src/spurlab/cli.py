@@ -155,7 +155,7 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
         if isinstance(value, dict):
             print(f"{key}:", *(f"  {inner}  {what}" for inner, what in value.items()), sep="\n")
         elif value is None:
-            print(f"{key}: {NOT_HERE.format(name)}")
+            print(f"{key}: {NOT_HERE.format(name) if key == 'location' else 'none'}")
         else:
             print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
 
@@ -232,14 +232,14 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.data import DATASETS
     from spurlab.deletion import DELETIONS
     from spurlab.models import ARCHITECTURES
-    from spurlab.patterns import PATTERNS
+    from spurlab.patterns import COMMON, PATTERNS
     from spurlab.prevention import PREVENTIONS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
         "studies": shipped(),
         "datasets": list(DATASETS),
-        "patterns": list(PATTERNS),
+        "patterns": [*PATTERNS, *COMMON],
         "models": list(ARCHITECTURES),
         "deletion": list(DELETIONS),
         "prevention": list(PREVENTIONS),

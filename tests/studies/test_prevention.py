@@ -269,3 +269,28 @@ def test_saliency_on_the_block_by_autograd(tmp_path, data):
     said = value(rows, "block_saliency", share=0.9)
     assert said == pytest.approx(shares[chosen].mean().item(), rel=1e-4)
     assert said == pytest.approx(shares.mean().item(), abs=0.07)
+
+
+def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch):
+    """One zeroes all it is given, and the next, which does nothing, leaves the network as it was trained."""
+    module = tmp_path / "inplace_methods.py"
+    module.write_text(
+        "def zero(model, data, clean):\n"
+        "    for parameter in model.parameters():\n"
+        "        parameter.data.zero_()\n"
+        "    data.inputs.zero_()\n"
+        "    clean.inputs.zero_()\n"
+        "    return model\n"
+        "def nothing(model, data, clean):\n"
+        "    return model\n"
+        "def lost(model, data, clean):\n"
+        "    return None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost")]
+    rows = run(study_of("seed=[3]", f"prevention={names}", "recipe.epochs=1"), tmp_path / "out", workers=0).rows
+    zero, nothing, plain = (value(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
+    assert nothing == plain
+    assert zero != plain
+    failed = rows.loc[rows["prevention"] == names[2], "failed"]
+    assert failed.str.contains("must return a network, an nn.Module, but it returned None").all()

@@ -507,7 +507,7 @@ def _steps(rows: pd.DataFrame) -> Cell:
 
 
 def _share(share: float) -> Number:
-    return Number(f"{share:.0%}", share)
+    return Number(f"{100 * share:.3g}%", share)
 
 
 def _number(value: float | int | None, spec: str) -> Cell:

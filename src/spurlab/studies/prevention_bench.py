@@ -1,9 +1,11 @@
 """What preventions of one network of a study start from and are measured with."""
 
+import copy
 import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -81,9 +83,18 @@ class PreventionBench:
         return network, clock(self._device) - start, ""
 
     def _after(self, method: Prevention) -> nn.Module:
-        """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""
+        """What the method makes of the network. Several AFRs share a first stage, which is most of their time.
+
+        A method gets copies: one of the user's may work in place, and the next one starts from the same network.
+
+        Raises:
+            TypeError: the user's method gives no network.
+        """
         if not isinstance(method, Afr):
-            return method(self._network, self._examples, self._clean)
+            network: Any = method(*copy.deepcopy((self._network, self._examples, self._clean)))
+            if not isinstance(network, nn.Module):
+                raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
+            return network
         kind = method.weights, method.share
         if kind not in self._stages:
             self._stages[kind] = method.first_stage(self._network, self._examples)

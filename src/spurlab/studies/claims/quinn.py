@@ -22,7 +22,7 @@ KINDS = {"accuracy": "accuracy", "worst_group": "worst group"}
 PUBLISHED = {"base": {"accuracy": 0.96, "worst_group": 0.90}, "spurious": {"accuracy": 0.65, "worst_group": 0.44}}
 NEAR = 0.05  # how far from a published number, read off one training run, still counts as the same
 MARGIN = 0.02  # twenty of the 1,000 test signals: the smallest gain that would matter
-WITHOUT = "no networks with and without the feature"
+WITHOUT = "no networks of mnist1d-cnn with and without the feature"
 
 Numbers = dict[str, Float64[Tensor, " m"]]
 
