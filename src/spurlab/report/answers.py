@@ -13,7 +13,7 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.notes import dataset_title, panel_title, target_title
 from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
-from spurlab.report.repaired import AS_TRAINED, Place, Repaired, repairs_of, varied
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
@@ -212,16 +212,14 @@ def _along(found: list[Repaired], along: str) -> list[str]:
         lines.setdefault((_place(fixed), title), []).append(each)
     sentences = []
     for (where, title), line in lines.items():
-        ordered = sorted(line, key=lambda each: float(getattr(each.place, along)))
         words = []
         for measure, name in (("accuracy", "accuracy"), ("worst_group", "worst group")):
-            if len(ordered) == 1:
-                words.append(f"{name} {ordered[0].mean(measure):.2f}")
+            if len(line) == 1:
+                words.append(f"{name} {line[0].mean(measure):.2f}")
             else:
-                at = (f"{each.mean(measure).value:.2f} at {getattr(each.place, along):.0%}" for each in ordered)
-                words.append(f"{name} {', '.join(at)}")
+                words.append(f"{name} {at_shares({getattr(each.place, along): each.mean(measure) for each in line})}")
         what = {"share": "have it", "clean": "clean"}[along]
-        sentences.append(f"{where}, {title}{f' (% {what})' if len(ordered) > 1 else ''}: {'; '.join(words)}.")
+        sentences.append(f"{where}, {title}{f' (% {what})' if len(line) > 1 else ''}: {'; '.join(words)}.")
     return sentences
 
 

@@ -1,6 +1,7 @@
 """Rows of a study of common features as what they say of each method: accuracy, of all and of the worst group."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -97,3 +98,8 @@ def varied(found: list[Repaired]) -> str:
     if len({each.place.share for each in found if not math.isnan(each.place.share)}) > 2:
         return "share"
     return "clean" if len({each.place.clean for each in found if not math.isnan(each.place.clean)}) > 1 else ""
+
+
+def at_shares(line: Mapping[float, Estimate]) -> str:
+    """Means by share, in words."""
+    return ", ".join(f"{line[at].value:.2f} at {at:.0%}" for at in sorted(line))

@@ -12,7 +12,7 @@ from torch import nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.deletion.attempt import clock
-from spurlab.models import build
+from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
 from spurlab.prevention.afr import Stage
@@ -75,26 +75,28 @@ class PreventionBench:
         start = clock(self._device)
         try:
             method = prevention_named(name, training.setting.recipe, training.seed, make)
-            network = self._after(method).eval()
+            network = (self._after_users(method) if is_user_name(name) else self._after(method)).eval()
         except Exception as error:  # whatever a method raises is its own row's reason
             failed = f"{type(error).__name__}: {error}"
             log.warning("%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, name, failed)
             return None, clock(self._device) - start, failed
         return network, clock(self._device) - start, ""
 
-    def _after(self, method: Prevention) -> nn.Module:
-        """What the method makes of the network. Several AFRs share a first stage, which is most of their time.
-
-        A method gets copies: one of the user's may work in place, and the next one starts from the same network.
+    def _after_users(self, method: Prevention) -> nn.Module:
+        """What a method of the user's makes of copies: it may work in place, and the next one starts where it did.
 
         Raises:
-            TypeError: the user's method gives no network.
+            TypeError: it gives no network.
         """
+        network: Any = method(*copy.deepcopy((self._network, self._examples, self._clean)))
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
+        return network
+
+    def _after(self, method: Prevention) -> nn.Module:
+        """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""
         if not isinstance(method, Afr):
-            network: Any = method(*copy.deepcopy((self._network, self._examples, self._clean)))
-            if not isinstance(network, nn.Module):
-                raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
-            return network
+            return method(self._network, self._examples, self._clean)
         kind = method.weights, method.share
         if kind not in self._stages:
             self._stages[kind] = method.first_stage(self._network, self._examples)

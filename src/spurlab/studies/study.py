@@ -454,9 +454,10 @@ class Study(BaseModel):
 
 
 def _pattern_named(name: str) -> str:
-    if name.startswith("block"):
+    if get_close_matches(name, COMMON, n=1):
         common_named(name)  # which says what it is near to
-    return name if name in COMMON else pattern_name(name)
+        return name
+    return pattern_name(name)
 
 
 def _dataset_named(name: str) -> str:

@@ -19,7 +19,7 @@ from spurlab.report.figures.style import (
     share_axis,
     sheet,
 )
-from spurlab.report.repaired import AS_TRAINED, Repaired, repairs_of, varied
+from spurlab.report.repaired import AS_TRAINED, Repaired, at_shares, repairs_of, varied
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
@@ -129,7 +129,7 @@ def _curves(result: StudyResult, found: list[Repaired], along: str) -> Figure:
         axes.set_xlabel(AXES[along])
     outer_labels(grid, 2)
     words = [
-        f"{name}: " + "; ".join(f"{way} " + _along(line) for way, line in panel.items())
+        f"{name}: " + "; ".join(f"{way} " + at_shares(line) for way, line in panel.items())
         for name, panel in zip(names, panels.values(), strict=True)
     ]
     return describe(figure, f"Mean test accuracy along the share of {AXES[along]} {'. '.join(words)}.")
@@ -151,7 +151,3 @@ def _panel(each: Repaired, among: list[Repaired], without: str = "") -> str:
 def said(each: Repaired) -> str:
     """Its two accuracies."""
     return f"{each.mean('accuracy').value:.2f} and {each.mean('worst_group').value:.2f}"
-
-
-def _along(line: dict[float, Estimate]) -> str:
-    return ", ".join(f"{line[at].value:.2f} at {at:.0%}" for at in sorted(line))

@@ -13,7 +13,7 @@ from spurlab.report.figures.notes import panel_title, small_print
 from spurlab.report.figures.repairs import COLOURS as ACCURACY_COLOURS
 from spurlab.report.figures.repairs import KINDS, draw_lines, said
 from spurlab.report.figures.style import axes_grid, describe, draw_estimates, look, sentence, share_axis, sheet
-from spurlab.report.repaired import AS_TRAINED, Place, Repaired, repairs_of
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.claims.evidence import PLAIN
@@ -75,9 +75,9 @@ def _weights(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
     at = sorted(plain)
     words = []
     for i, (measure, name) in enumerate(SEEN.items()):
-        means = [plain[share].mean(measure) for share in at]
-        draw_estimates(axes, [100 * share for share in at], means, look(i), name)
-        words.append(f"weight on examples without the feature, {name}: {_listed(at, means)}")
+        means = {share: plain[share].mean(measure) for share in at}
+        draw_estimates(axes, [100 * share for share in at], list(means.values()), look(i), name)
+        words.append(f"weight on examples without the feature, {name}: {at_shares(means)}")
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
     share_axis(axes, "share of the weight")
     axes.set_xlabel("training examples that have the feature, %")
@@ -98,7 +98,7 @@ def _shares(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
     for i, (title, curve) in enumerate(list(kept.items())[:_MOST]):
         at = sorted(curve)
         draw_estimates(axes, [100 * share for share in at], [curve[share] for share in at], look(i), title)
-        words.append(f"worst group, {title}: {_listed(at, [curve[share] for share in at])}")
+        words.append(f"worst group, {title}: {at_shares(curve)}")
     share_axis(axes, "worst-group accuracy")
     axes.set_xlabel("training examples that have the feature, %")
     axes.legend(loc="best", fontsize=8)
@@ -136,7 +136,3 @@ def _point(each: Repaired, base: str) -> tuple[float, float] | None:
 def _alike(one: Place, other: Place) -> bool:
     """Whether only the share differs."""
     return (one.group.settings, one.feature, one.clean) == (other.group.settings, other.feature, other.clean)
-
-
-def _listed(at: Sequence[float], means: Sequence[Estimate]) -> str:
-    return ", ".join(f"{mean.value:.2f} at {share:.0%}" for share, mean in zip(at, means, strict=True))
