@@ -1,6 +1,5 @@
 """A Newton step on the last layer, the rest of the network held."""
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from spurlab.data import Examples
 from spurlab.deletion.curvature import MeanLoss, conjugate_gradient, shaped
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
+from spurlab.lent import copied_network, lending
 from spurlab.models import features, features_layer
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -60,6 +60,7 @@ class LastLayerNewton:
     dampings: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     sample: int | None = 10_000
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         name = features_layer(model)
@@ -67,7 +68,7 @@ class LastLayerNewton:
             return finite(model)
         rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "newton"))[: self.sample]
         some, odds = retain[rows], len(forgotten) / len(retain)
-        head = copy.deepcopy(model.get_submodule(name)).cpu().requires_grad_()
+        head = copied_network(model.get_submodule(name)).cpu().requires_grad_()
         loss, decay = LOSSES[self.recipe.loss], self.recipe.weight_decay
         gone = MeanLoss(head, features(model, forgotten.inputs), forgotten.labels, loss, decay)
         rest = MeanLoss(head, features(model, some.inputs), some.labels, loss, decay)
@@ -80,7 +81,7 @@ class LastLayerNewton:
                 step = _solve(hessian, summed, damping + decay)
             else:
                 step = conjugate_gradient(rest.gauss_newton, summed, damping=damping)
-            after = copy.deepcopy(model)
+            after = copied_network(model)
             layer = after.get_submodule(name)
             with torch.no_grad():
                 for weight, piece in zip(layer.parameters(), shaped(step, list(layer.parameters())), strict=True):

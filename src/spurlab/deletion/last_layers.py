@@ -10,6 +10,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import lending
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 
@@ -44,6 +45,7 @@ class ExactLastLayers:
     k: int = 2
     make: Make | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         last = last_layers(model, self.k)
@@ -82,6 +84,7 @@ class CatastrophicLastLayers:
     epochs: int = 10
     rate: float | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
+from spurlab.lent import lending
 from spurlab.models import features
 from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
 from spurlab.prevention.method import checked_clean, not_negative, one_or_more, prepared, share_of, trained_anew
@@ -110,6 +111,7 @@ class Afr:
         not_negative(gamma=self.gamma or 0.0, penalty=self.penalty or 0.0, rate=self.rate)
         one_or_more(steps=self.steps)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         return self.second_stage(self.first_stage(model, data), clean)
 

@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.lent import lending
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
 from spurlab.prevention.last_layer import Linear, last_linear, with_last_layer
@@ -99,6 +100,7 @@ class Dfr:
             raise ValueError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         classes = len(last_linear(model).bias)
