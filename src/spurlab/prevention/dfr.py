@@ -109,7 +109,7 @@ class Dfr:
         scale = Scale.of(phi)
         if not self.balanced:
             fitted = self._solver(classes, FINE).fit(scale(phi), clean.labels, self.c or 1.0)
-            return with_last_layer(model, scale.unfold(fitted))
+            return with_last_layer(model, scale.unfold(fitted), clean.inputs)
         groups = groups_of(clean, "clean", "DFR")
         c = self.c or self._chosen(phi, clean, classes)
         standard, rng = scale(phi), rng_for(self.seed, "prevention", "dfr", "refits")
@@ -118,7 +118,7 @@ class Dfr:
             rows = balanced_rows(groups, rng)
             layers.append(solver.fit(standard[rows], clean.labels[rows], c))
         mean = Linear(*(torch.stack(each).mean(0) for each in zip(*layers, strict=True)))
-        return with_last_layer(model, scale.unfold(mean))
+        return with_last_layer(model, scale.unfold(mean), clean.inputs)
 
     def _chosen(self, phi: Float64[Tensor, "n d"], clean: Examples, classes: int) -> float:
         """C, by the worst group of one half of the clean examples."""
