@@ -16,7 +16,7 @@ from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
 from spurlab.deletion.method import HALF, ask, device_of
-from spurlab.lent import copied_network
+from spurlab.lent import copied_network, untouched
 from spurlab.models import evaluating
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
@@ -78,7 +78,7 @@ class MeanLoss:
         """The gradient of the mean loss. Cost: one forward and one backward pass over the examples."""
         weights = free_weights(self.model)
         total = torch.zeros_like(flat(weights))
-        with evaluating(self.model):
+        with untouched(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
                 loss = self.loss(ask(self.model, inputs), labels).sum()
                 total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
@@ -94,7 +94,7 @@ class MeanLoss:
         """
         weights = free_weights(self.model)
         direction, total = shaped(v, weights), torch.zeros_like(v)
-        with evaluating(self.model):
+        with untouched(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
                 loss = self.loss(ask(self.model, inputs), labels).sum()
                 slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
@@ -116,7 +116,7 @@ class MeanLoss:
         """
         weights = free_weights(self.model)
         direction, total = shaped(v, weights), torch.zeros_like(v)
-        with evaluating(self.model):
+        with untouched(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
                 logits = ask(self.model, inputs)
                 # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
@@ -208,7 +208,8 @@ def squared_gradients(
     """
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     place = {id(weight): i for i, weight in enumerate(free_weights(model))}
-    if not place.keys() <= {id(weight) for layer in linear for weight in layer.parameters()}:
+    held = [id(weight) for layer in linear for weight in layer.parameters()]
+    if not place.keys() <= set(held) or len(set(held)) < len(held):  # a weight of two layers has one gradient, a sum
         return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
     seen: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
@@ -221,7 +222,7 @@ def squared_gradients(
     device = device_of(model)
     rows = torch.arange(len(labels)).split(1_000)
     try:
-        with evaluating(model):
+        with untouched(model), evaluating(model):
             for some in rows:
                 seen.clear()
                 losses = loss(ask(model, inputs[some]), labels[some].to(device))
@@ -248,7 +249,10 @@ def squared_gradients_one_by_one(
     loss: Loss,
     weights: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, " p"]:
-    """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers."""
+    """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers.
+
+    One after the other where `torch.func.vmap` cannot run the network.
+    """
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
     here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
@@ -257,14 +261,28 @@ def squared_gradients_one_by_one(
         return loss(functional_call(model, point, (x.unsqueeze(0),)), y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
-    with evaluating(model):
+    with untouched(model), evaluating(model):
         for some in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
-            slopes = per_example(here, inputs[some].to(device), labels[some].to(device))
+            batch = inputs[some].to(device), labels[some].to(device)
+            try:
+                slopes = per_example(here, *batch)
+            except RuntimeError:  # the network looks at values, or draws at random
+                slopes = _slopes(model, *batch, loss)
             share = torch.ones(len(some)) if weights is None else weights[some]
             total += torch.cat(
                 [torch.tensordot(share.to(slopes[name]), slopes[name].square(), 1).reshape(-1) for name in names]
             )
     return total / len(labels)
+
+
+def _slopes(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss) -> dict[str, Tensor]:
+    """The gradient of each example's loss, by name of the weight, one after the other."""
+    free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    each = [
+        torch.autograd.grad(loss(ask(model, x), y).sum(), list(free.values()), materialize_grads=True)
+        for x, y in zip(inputs.split(1), labels.split(1), strict=True)
+    ]
+    return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*each, strict=True), strict=True)}
 
 
 # Solvers

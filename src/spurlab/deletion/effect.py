@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, dropping_out
+from spurlab.deletion.method import HALF, ask, dropping_out
 from spurlab.lent import copied_network, settings_kept, untouched
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import evaluating
@@ -225,6 +225,8 @@ def relearn_steps(network: nn.Module, bench: Bench, forget: Bool[Tensor, " n"], 
     clean, marked = bench.test.inputs[rows], bench.marked.inputs[rows]
 
     model = copied_network(network).train().requires_grad_()
+    if any(weight.dtype in HALF for weight in model.parameters()):
+        model.float()  # in half precision small steps are lost
     optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
     forgotten, retained = bench.planted[places], bench.planted.without(forget)
     taken = min(RELEARN_FORGOTTEN, len(places))

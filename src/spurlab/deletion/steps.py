@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, batch_norm_explained, device_of, dropping_out, shuffled
+from spurlab.deletion.method import HALF, ask, batch_norm_explained, device_of, dropping_out, shuffled
 from spurlab.lent import copied_network, settings_kept
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
@@ -43,7 +43,7 @@ class Descent:
         purpose: the room of the method, so that methods of one name in two rooms draw apart.
 
     Raises:
-        ValueError: no weight may change.
+        ValueError: no weight may change, or some are of half precision.
     """
 
     def __init__(
@@ -64,6 +64,11 @@ class Descent:
             raise ValueError(
                 f"all weights of this {type(model).__name__} are frozen, or it has none, so that nothing would be "
                 f"trained by {method}. Call `requires_grad_()` on those that may change."
+            )
+        if any(weight.dtype in HALF for weight in self._parameters):
+            raise ValueError(
+                f"this {type(model).__name__} has weights of half precision, in which small steps are lost. Give it as "
+                "float32: `network.float()`."
             )
         self._masked = [(named[name], mask, named[name].detach().clone()) for name, mask in (masks or {}).items()]
         self._optimizer, self._schedule = recipe.optimizer_for(self._parameters)
