@@ -17,12 +17,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass, replace
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+Call = TypeVar("Call", bound=Callable[..., Any])
 Restore = Callable[[], None]
 _HOOKS = vars(nn.modules.module)  # of all modules at once: ``_global_forward_hooks`` and others
 
@@ -194,6 +196,17 @@ def lent(network: nn.Module, *values: Any) -> Iterator[tuple[Any, ...]]:
         yield copied_network(network), *map(copied, values)
 
 
+def lending(call: Call) -> Call:
+    """For the call of a method of ours: the network that it is given is afterwards as it was, and so are settings."""
+
+    @wraps(call)
+    def lent_to(self: Any, model: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        with untouched(model):
+            return call(self, model, *args, **kwargs)
+
+    return cast("Call", lent_to)
+
+
 def copied(value: Any) -> Any:
     """A bundle of tensors, or a tensor, with nothing in common with the given one; what has no tensors as it is."""
     if isinstance(value, Tensor):
@@ -209,8 +222,11 @@ def copied_network(network: nn.Module) -> nn.Module:
     Raises:
         ValueError: it cannot be copied, or its copy shares weights with it.
     """
+    memo: dict[int, Any] = {}
+    for tensor in _non_leaves(network, set()):  # which PyTorch refuses to copy, e.g. features that a network remembers
+        memo[id(tensor)] = tensor.detach().clone()
     try:
-        twin = copy.deepcopy(network)
+        twin = copy.deepcopy(network, memo)
     except Exception as error:
         raise ValueError(
             f"this {type(network).__name__} cannot be copied, and what may change a network is given a copy"
@@ -223,6 +239,20 @@ def copied_network(network: nn.Module) -> nn.Module:
             "a copy. Its `__deepcopy__` must give a network of its own."
         )
     return twin
+
+
+def _non_leaves(value: Any, seen: set[int]) -> Iterator[Tensor]:
+    """The tensors with a history of computation in a network's attributes and the containers there."""
+    if id(value) in seen or not isinstance(value, (nn.Module, Tensor, dict, list, tuple, set, deque)):
+        return
+    seen.add(id(value))
+    if isinstance(value, Tensor):
+        if not value.is_leaf:
+            yield value
+        return
+    values = vars(value) if isinstance(value, nn.Module) else value
+    for each in values.values() if isinstance(values, dict) else values:
+        yield from _non_leaves(each, seen)
 
 
 def _culprit(network: nn.Module) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
 from spurlab.deletion.retrain import Make, untrained
+from spurlab.lent import lending
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, Trained, faster_engine, grouped, train_each, train_group
@@ -104,6 +105,7 @@ class Sisa:
         finite(model)
         return model
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         copied = split(model, data, forget).model
         if sharded := isinstance(copied, Sharded):
