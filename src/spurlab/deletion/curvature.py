@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, ask, device_of
-from spurlab.lent import copied_network, untouched
-from spurlab.models import evaluating
+from spurlab.deletion.method import HALF, device_of
+from spurlab.lent import copied_network
+from spurlab.models import ask, asked, evaluating, fitting, logits_in, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -37,7 +37,8 @@ class MeanLoss:
 
     The network is in evaluation mode: what is to be deleted from is one function, the one that predicts. With dropout
     or the batch norm of a batch it would be another function at each call, and no example would have a loss of its own.
-    All is exact over the examples, a chunk at a time. The network is not changed.
+    All is exact over the examples, a chunk at a time. The network is not changed, unless it changes itself when it is
+    asked: products, of which there are thousands, do not guard against that.
 
     Args:
         model: its weights are the point :math:`\theta`.
@@ -78,7 +79,7 @@ class MeanLoss:
         """The gradient of the mean loss. Cost: one forward and one backward pass over the examples."""
         weights = free_weights(self.model)
         total = torch.zeros_like(flat(weights))
-        with untouched(self.model), evaluating(self.model):
+        with asked(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
                 loss = self.loss(ask(self.model, inputs), labels).sum()
                 total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
@@ -94,7 +95,7 @@ class MeanLoss:
         """
         weights = free_weights(self.model)
         direction, total = shaped(v, weights), torch.zeros_like(v)
-        with untouched(self.model), evaluating(self.model):
+        with evaluating(self.model):
             for inputs, labels in self._chunks():
                 loss = self.loss(ask(self.model, inputs), labels).sum()
                 slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
@@ -116,7 +117,7 @@ class MeanLoss:
         """
         weights = free_weights(self.model)
         direction, total = shaped(v, weights), torch.zeros_like(v)
-        with untouched(self.model), evaluating(self.model):
+        with evaluating(self.model):
             for inputs, labels in self._chunks():
                 logits = ask(self.model, inputs)
                 # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
@@ -206,6 +207,7 @@ def squared_gradients(
         loss: of logits and labels, for each example; without weight decay, which is no example's own.
         weights: :math:`c_i`; None: 1.
     """
+    model = unwrapped(model)
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     place = {id(weight): i for i, weight in enumerate(free_weights(model))}
     held = [id(weight) for layer in linear for weight in layer.parameters()]
@@ -222,7 +224,7 @@ def squared_gradients(
     device = device_of(model)
     rows = torch.arange(len(labels)).split(1_000)
     try:
-        with untouched(model), evaluating(model):
+        with asked(model), evaluating(model):
             for some in rows:
                 seen.clear()
                 losses = loss(ask(model, inputs[some]), labels[some].to(device))
@@ -253,17 +255,20 @@ def squared_gradients_one_by_one(
 
     One after the other where `torch.func.vmap` cannot run the network.
     """
+    model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
     here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
 
     def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return loss(functional_call(model, point, (x.unsqueeze(0),)), y.unsqueeze(0)).squeeze(0)
+        one_of_them = x.unsqueeze(0)
+        said = logits_in(functional_call(model, point, (one_of_them,)), one_of_them)
+        return loss(said, y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
-    with untouched(model), evaluating(model):
+    with asked(model), evaluating(model):
         for some in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
-            batch = inputs[some].to(device), labels[some].to(device)
+            batch = fitting(model, inputs[some]), labels[some].to(device)
             try:
                 slopes = per_example(here, *batch)
             except RuntimeError:  # the network looks at values, or draws at random

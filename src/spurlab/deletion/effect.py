@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, ask, dropping_out
-from spurlab.lent import copied_network, settings_kept, untouched
+from spurlab.deletion.method import HALF, dropping_out
+from spurlab.lent import copied_network, settings_kept
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, evaluating
 from spurlab.patterns import Mark, Planted, marked
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, logits, predictions
@@ -124,7 +124,7 @@ class Bench:
             )
         places = forget.nonzero().squeeze(1)
         forgotten, without = self.planted[places], self.planted.base[self.planted.base_rows(places)]
-        with untouched(network), evaluating(network):
+        with asked(network), evaluating(network):
             clean = predictions(network, self.test.inputs)
             with_mark = predictions(network, self.marked.inputs)
             again = predictions(network, without.inputs) if len(places) else clean[:0]

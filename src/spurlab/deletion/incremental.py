@@ -6,8 +6,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
 from spurlab.lent import lending
+from spurlab.models import batch_norm_explained
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one

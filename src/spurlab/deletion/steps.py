@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, ask, batch_norm_explained, device_of, dropping_out, shuffled
+from spurlab.deletion.method import HALF, device_of, dropping_out, shuffled
 from spurlab.lent import copied_network, settings_kept
+from spurlab.models import ask, batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
@@ -109,7 +110,7 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits = ask(network or self.model, batch.inputs, self._layout)
+            logits = ask(network or self.model, batch.inputs.contiguous(memory_format=self._layout))
         return logits.float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:

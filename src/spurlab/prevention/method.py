@@ -7,9 +7,10 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, outputs_fit
+from spurlab.deletion.method import device_of, outputs_fit
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import copied_network
+from spurlab.models import batch_norm_explained
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
