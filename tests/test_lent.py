@@ -32,7 +32,7 @@ def _each_test_alone() -> Iterator[None]:
         yield
 
 
-SLOW = ("influence-reference", "influence-reference-1000", "influence-reference-25")  # thousands of small products
+SLOW = ("influence-reference-1000", "influence-reference-25")  # as another, with other numbers
 
 
 def a_network() -> nn.Module:
@@ -235,12 +235,13 @@ class Hostile(nn.Module):
         outputs = self.head(hidden)
         if not self.training:
             self.calls += 1
-            self.seen.append(hidden)
+            if self.calls == 1:
+                self.seen.append(hidden)
+                self.head.register_forward_hook(lambda *_: None)
             self.body.weight.data.mul_(0.9)
             self.count = self.count + 1
             self.head.bias.requires_grad_(torch.is_grad_enabled())  # off where nobody wants gradients
             self.rest.train()
-            self.head.register_forward_hook(lambda *_: None)
             spoil_settings(all_of_them=False)
         return outputs
 
