@@ -72,7 +72,7 @@ def spoil_settings(all_of_them: bool = True) -> None:
         torch.set_autocast_dtype("cpu", torch.float16)
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("meta")
-    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.set_num_threads(3)  # once more than before each time would be a thousand threads in the end
     torch.use_deterministic_algorithms(True)
     torch.autograd.set_detect_anomaly(True)
     torch.set_float32_matmul_precision("medium")
