@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples, Source
-from spurlab.deletion import DELETIONS, Bench, attempt, check, deletion_named, prepare
+from spurlab.deletion import DELETIONS, Bench, attempt, check, deletion_named, prepare, reference_influence
 from spurlab.deletion.effect import margins_of, score_of
 from spurlab.explain import gradient
 from spurlab.lent import lent, settings_kept, untouched
@@ -27,8 +27,9 @@ from spurlab.training import RECIPES, Member, fit, logits, predictions
 
 @pytest.fixture(autouse=True)
 def _each_test_alone() -> Iterator[None]:
-    """What one that fails leaves is not the next one's."""
-    with settings_kept():
+    """What one that fails leaves is not the next one's. Recursions of thousands of products say no more here."""
+    with settings_kept(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference_influence, "DEPTH", 30)
         yield
 
 
