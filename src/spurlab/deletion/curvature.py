@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, vmap
 from spurlab.data import Examples
 from spurlab.deletion.method import HALF, ask, device_of
 from spurlab.lent import copied_network
-from spurlab.models import evaluating
+from spurlab.models import evaluating, logits_of, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -249,12 +249,13 @@ def squared_gradients_one_by_one(
     weights: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, " p"]:
     """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers."""
+    model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
     here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
 
     def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return loss(functional_call(model, point, (x.unsqueeze(0),)), y.unsqueeze(0)).squeeze(0)
+        return loss(logits_of(functional_call(model, point, (x.unsqueeze(0),)), x), y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
     with evaluating(model):

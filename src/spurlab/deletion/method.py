@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.lent import copied_network, untouched
-from spurlab.models import evaluating
+from spurlab.lent import copied_network
+from spurlab.models import check_answers, fitting, logits_in, unwrapped
 from spurlab.seeds import seed_for
 
 
@@ -72,15 +72,8 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
     Raises:
         ValueError: outputs that do not fit the labels.
     """
-    with untouched(model), evaluating(model), torch.inference_mode():
-        outputs = ask(model, data.inputs[:1])
-    top = int(data.labels.max())
-    if not isinstance(outputs, Tensor):
-        raise ValueError(
-            f"for one example this {type(model).__name__} gives {type(outputs).__name__}, but it must give a tensor of "
-            "one logit for each class."
-        )
-    if outputs.ndim != 2 or outputs.shape[1] <= top:
+    outputs, top = check_answers(model, data.inputs[:1]), int(data.labels.max())
+    if outputs.shape[1] <= top:
         raise ValueError(
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
             f"labels run to {top}: it must give one logit for each class."
@@ -99,11 +92,14 @@ def ask(
 
     Returns:
         Logits, in float32 or double precision.
+
+    Raises:
+        ValueError: the network gives other than one logit for each class.
     """
-    like = next((weight for weight in model.parameters() if weight.is_floating_point()), inputs)
     with torch.set_grad_enabled(torch.is_grad_enabled()):
-        outputs: Tensor = model(inputs.to(like.device, like.dtype, copy=True, memory_format=layout))
-    return outputs.float() if isinstance(outputs, Tensor) and outputs.dtype in HALF else outputs
+        outputs = unwrapped(model)(fitting(model, inputs).contiguous(memory_format=layout))
+    logits = logits_in(outputs, inputs)
+    return logits.float() if logits.dtype in HALF else logits
 
 
 HALF = (torch.float16, torch.bfloat16)
@@ -157,25 +153,6 @@ def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
                 "the learning rate, or raise the damping."
             )
     return model.eval()
-
-
-@contextmanager
-def batch_norm_explained() -> Iterator[None]:
-    """Around training: says what to do where batch norm meets a batch of one example.
-
-    Raises:
-        ValueError: it did.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if not str(error).startswith("Expected more than 1 value per channel"):
-            raise
-        raise ValueError(
-            "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
-            "or the one example that is to be forgotten. Choose another `batch_size` for the recipe, or forget more "
-            "examples at once."
-        ) from error
 
 
 def device_of(model: nn.Module) -> torch.device:

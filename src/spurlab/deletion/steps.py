@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, batch_norm_explained, device_of, dropping_out, shuffled
+from spurlab.deletion.method import ask, device_of, dropping_out, shuffled
 from spurlab.lent import copied_network, settings_kept
+from spurlab.models import batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
@@ -77,7 +78,8 @@ class Descent:
             own = list(module.parameters(recurse=False))
             if own and not any(parameter.requires_grad for parameter in own):
                 module.training = False
-        with settings_kept(), flush_denormals(), batch_norm_explained(), dropping_out(self.seed, "dropout", epoch):
+        explained = batch_norm_explained(", or forget more examples at once")
+        with settings_kept(), flush_denormals(), explained, dropping_out(self.seed, "dropout", epoch):
             yield
         self.model.eval()
         if self._stepped:  # where nothing was to be done, PyTorch would warn

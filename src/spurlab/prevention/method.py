@@ -7,7 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, outputs_fit
+from spurlab.deletion.method import device_of, outputs_fit
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import copied_network
 from spurlab.patterns import Planted
@@ -128,10 +128,7 @@ def trained_anew(
         ValueError: as `spurlab.deletion.retrain.untrained`.
     """
     own = own_seed(seed, method)
-    with batch_norm_explained():
-        new, _ = train_one(
-            untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
-        )
+    new, _ = train_one(untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model))
     return new.eval()
 
 
