@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import device_of, finite, split
 from spurlab.lent import copied_network, lending
-from spurlab.models import batch_norm_explained, seeded
+from spurlab.models import seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -45,13 +45,12 @@ class Retrain:
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         own = seed_for(self.seed, "deletion", "retrain")
-        with batch_norm_explained():
-            new, _ = train_one(
-                untrained(model, own, self.make),
-                Member(Planted.none(retain), own),
-                self.recipe,
-                device=device_of(model),
-            )
+        new, _ = train_one(
+            untrained(model, own, self.make),
+            Member(Planted.none(retain), own),
+            self.recipe,
+            device=device_of(model),
+        )
         return finite(new)
 
 

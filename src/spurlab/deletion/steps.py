@@ -83,7 +83,8 @@ class Descent:
             own = list(module.parameters(recurse=False))
             if own and not any(parameter.requires_grad for parameter in own):
                 module.training = False
-        with settings_kept(), flush_denormals(), batch_norm_explained(), dropping_out(self.seed, "dropout", epoch):
+        explained = batch_norm_explained(", or forget more examples at once")
+        with settings_kept(), flush_denormals(), explained, dropping_out(self.seed, "dropout", epoch):
             yield
         self.model.eval()
         if self._stepped:  # where nothing was to be done, PyTorch would warn

@@ -221,8 +221,11 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
 
 
 @contextmanager
-def batch_norm_explained() -> Iterator[None]:
+def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
     """Around training: says what to do where batch norm meets a batch of one example.
+
+    Args:
+        otherwise: what else can be done, after a comma.
 
     Raises:
         ValueError: it did.
@@ -234,7 +237,7 @@ def batch_norm_explained() -> Iterator[None]:
             raise
         raise ValueError(
             "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
-            "or the one example that there is. Choose another `batch_size` for the recipe, or take more examples."
+            f"or the one example that there is. Choose another `batch_size` for the recipe{otherwise}."
         ) from error
 
 

@@ -10,7 +10,6 @@ from spurlab.data import Examples
 from spurlab.deletion.method import device_of, outputs_fit
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import copied_network
-from spurlab.models import batch_norm_explained
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -129,10 +128,7 @@ def trained_anew(
         ValueError: as `spurlab.deletion.retrain.untrained`.
     """
     own = own_seed(seed, method)
-    with batch_norm_explained():
-        new, _ = train_one(
-            untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
-        )
+    new, _ = train_one(untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model))
     return new.eval()
 
 

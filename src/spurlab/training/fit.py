@@ -18,13 +18,12 @@ from spurlab.models import (
     batch_norm_explained,
     build,
     check_trains,
+    made,
     makes_new,
     parameter_count,
-    seeded,
     skeleton,
     unsaved_difference,
     unwrapped,
-    whole,
 )
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
@@ -135,7 +134,7 @@ def fit(
     make: Callable[[int], nn.Module] = (
         partial(build, name, base.shape, classes)
         if isinstance(architecture, str)
-        else partial(_made, architecture, base.shape)
+        else partial(made, architecture, base.shape)
     )
     device = usable_device(device)
     # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
@@ -179,22 +178,6 @@ def fit(
         what = ", ".join(f"number {i} (seed {seed}, {len(members[i].data.rows)} planted)" for i, seed in lost)
         log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
     return ensemble
-
-
-def _made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
-    """What a function of the user's makes, whole, under the generator of the seed.
-
-    Raises:
-        ValueError: no network, or one whose lazy layers cannot be drawn.
-    """
-
-    def make() -> nn.Module:
-        network: object = function()
-        if not isinstance(network, nn.Module):
-            raise ValueError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
-        return whole(network, shape)
-
-    return seeded(make, seed)
 
 
 def _engine(
