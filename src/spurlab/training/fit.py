@@ -17,6 +17,7 @@ from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
 from spurlab.training.recipe import Recipe, recipe_of_each
+from spurlab.training.rounding import placement_moves_bits
 from spurlab.training.sizes import multiply_adds
 from spurlab.training.stacked import can_stack
 from spurlab.training.stacked_cnn import can_stack_cnn
@@ -69,7 +70,9 @@ def fit(
     A member's initial weights, the order of its examples and its noise depend on its own seed alone, so it is the same
     network whatever it is grouped with. On one machine and with one thread, perceptrons and what is trained one at a
     time (``plain``) are so to the bit. Other networks in lockstep, such as convolutions of signals, are so to rounding,
-    since their products round by how many there are; training makes such differences larger.
+    since their products round by how many there are; training makes such differences larger. Where matrix products
+    round by where they start in memory, perceptrons trained in this process are so to rounding too, and the log says
+    it: see `spurlab.training.rounding`. Worker processes are kept from that.
 
     Args:
         architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must
@@ -122,10 +125,10 @@ def fit(
         log.info("%s: %s.", engine, why)
     del network
     train = train_group if engine == "lockstep" else train_each
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not in_zoo or device.type != "cpu":
         workers = 0
+    elif workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     start, done, total = time.perf_counter(), 0, len(members) * recipes[0].epochs
 
@@ -140,6 +143,7 @@ def fit(
         parts = [([members[i] for i in group], [recipes[i] for i in group]) for group in groups]
         trained = run_in_workers(Job(name, base, classes, engine), parts, workers, advance)
     else:
+        _say_if_company_matters(engine, device)
         trained = [
             train(
                 make,
@@ -155,11 +159,24 @@ def fit(
     together = Trained({key: tensor[places] for key, tensor in joined.state.items()}, joined.losses[places])
     seeds = tuple(member.seed for member in members)
     ensemble = Ensemble(name, base.shape, classes, seeds, together, None if in_zoo else make)
-    if ensemble.diverged.any():
-        lost = [(i, seeds[i]) for i in ensemble.diverged.nonzero().flatten().tolist()]
-        what = ", ".join(f"number {i} (seed {seed}, {len(members[i].data.rows)} planted)" for i, seed in lost)
-        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
+    _name_the_diverged(ensemble, members)
     return ensemble
+
+
+def _name_the_diverged(ensemble: Ensemble, members: Sequence[Member]) -> None:
+    """In the log, if there are any."""
+    if lost := ensemble.diverged.nonzero().flatten().tolist():
+        what = ", ".join(f"number {i} (seed {members[i].seed}, {len(members[i].data.rows)} planted)" for i in lost)
+        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
+
+
+def _say_if_company_matters(engine: EngineName, device: torch.device) -> None:
+    """In the log, where the promise of `fit` about bits does not hold in this process."""
+    if engine == "lockstep" and device.type == "cpu" and placement_moves_bits():
+        log.info(
+            "matrix products round by where they start in memory here, so that a network is the same to rounding, not "
+            "to the bit, in other company. Import spurlab before anything is multiplied, or set MKL_CBWR=AUTO,STRICT."
+        )
 
 
 def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) -> tuple[EngineName, str]:
