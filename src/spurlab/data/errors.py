@@ -5,6 +5,17 @@ files, disk or network a RuntimeError.
 """
 
 
+def brief(value: object, most: int = 80) -> str:
+    """A value from a file for a message: as Python writes it, without its middle where that is long.
+
+    >>> brief("a" * 1000, 20)
+    "'aaaaaaa ... aaaaaa'"
+    """
+    text = repr(value)
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[: half + 1]} ... {text[-half:]}"
+
+
 class DataError(Exception):
     """A dataset cannot be given."""
 
