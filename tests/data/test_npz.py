@@ -109,12 +109,18 @@ BAD = {
     "float labels": (lambda f: f.update(test_labels=np.zeros(4)), "'test_labels' must hold whole numbers.* float64"),
     "text labels": (lambda f: f.update(test_labels=np.array(["a"] * 4)), "'test_labels' must hold whole numbers"),
     "negative": (lambda f: f.update(test_labels=np.array([0, 1, -2, 0])), "'test_labels' must count from 0, but -2"),
-    "huge": (lambda f: f.update(test_labels=np.array([0, 2**64 - 1] * 2, np.uint64)), "must count from 0, but 184467"),
+    "huge": (
+        lambda f: f.update(test_labels=np.array([0, 2**64 - 1] * 2, np.uint64)),
+        "must be below 1,048,576, but 184467",
+    ),
     "gap": (
         lambda f: f.update(train_labels=np.array([1, 2] * 3)),
         "'train_labels' must be 0, 1, .* but 0 is not among",
     ),
-    "far": (lambda f: f.update(train_labels=np.array([0, 10**9] * 3)), "'train_labels' must be 0, 1, .* but 1 is not"),
+    "far": (
+        lambda f: f.update(train_labels=np.array([0, 10**9] * 3)),
+        "'train_labels' must be below 1,048,576, but 1000000000",
+    ),
     "above": (
         lambda f: f.update(test_labels=np.array([0, 1, 2, 0])),
         "'test_labels' must be 0 to 1, .* example 2 has 2",

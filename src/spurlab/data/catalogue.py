@@ -87,7 +87,7 @@ def locate(name: str) -> Path | None:
         DataFailureError: a folder cannot be read.
     """
     if own := own_data(name):
-        return own.path if own.path.exists() else None
+        return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
     return _parsed(name)[0].locate()
 
 

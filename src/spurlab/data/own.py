@@ -9,6 +9,7 @@ from pathlib import Path
 from spurlab.data.arrays import from_npz
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
+from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
 
 
@@ -29,7 +30,7 @@ def own_data(name: str) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
 
     Raises:
-        DataRequestError: no path follows, or an option is unknown.
+        DataRequestError: no path follows, or what cannot be one, or an option is unknown.
 
     >>> own_data("folder,28x32,grey:birds").path.name, own_data("mnist:3,7")
     ('birds', None)
@@ -48,7 +49,7 @@ def own_data(name: str) -> OwnData | None:
             raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {kind} are {has}.")
         if number:
             size = int(number[1]), int(number[2] or number[1])
-    where = Path(path).expanduser()
+    where = given_path(path)
     if kind == "npz":
         return OwnData(where, partial(_named, name, partial(from_npz, path)))
     return OwnData(where, partial(_named, name, partial(image_folder, path, size=size, grey="grey" in options)))

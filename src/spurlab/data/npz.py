@@ -1,0 +1,110 @@
+"""The arrays of an ``.npz`` file, of which nothing is run, and nothing believed before it was counted."""
+
+import hashlib
+import io
+import math
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError, brief
+from spurlab.data.files import DEFLATED, check_bytes, read_regular
+
+KINDS = "biufcSUmM"  # of dtypes: everything but Python objects, records and raw memory
+MOST_HEADER = 10_000  # bytes; numpy's own limit
+VERSIONS = {  # of the .npy format: how the header's length is written, and who reads it
+    (1, 0): ("<H", np.lib.format.read_array_header_1_0),
+    (2, 0): ("<I", np.lib.format.read_array_header_2_0),
+}
+ADVICE = "Write it again with numpy.savez; arrays of Python objects are not read, since that can run any code."
+
+
+def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple[dict[str, np.ndarray], str]:
+    """Every array in the file, by key, and the sha256 of the file: of the bytes that were read, once.
+
+    Args:
+        check: gets the keys before any array is read, and raises where they are not what is wanted; None: there are
+            none, for the file is a single array (``.npy``).
+
+    Raises:
+        DataRequestError: there is no such file, it is no regular one, or it or its arrays need more bytes than may be
+            taken.
+        DataFailureError: it cannot be read; :class:`DamagedDataError` where it is damaged, has a key twice, or an array
+            that is not plain numbers or text.
+    """
+    try:
+        content = read_regular(file)
+    except FileNotFoundError:
+        raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.") from None
+    except OSError as error:
+        raise DataFailureError(
+            f"{file} cannot be read: {error.strerror or error}. Check that it is a file that you may read."
+        ) from error
+    if content.startswith(np.lib.format.MAGIC_PREFIX):
+        check(None)
+    what = "it is no .npz file, or damaged"
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            if len(members) < len(archive.infolist()):
+                names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
+                twice = next(name for name in names if names.count(name) > 1)
+                raise DamagedDataError(f"{file} has the key {brief(twice)} twice, and only one can be meant.", ADVICE)
+            check(list(members))
+            arrays, taken = {}, 0
+            for key, member in members.items():
+                what = f"key {brief(key)} cannot be read"
+                if not member.filename.endswith(".npy"):
+                    raise DamagedDataError(f"{file}: key {brief(key)} is damaged: it is no array.", ADVICE)
+                with archive.open(member) as stream:
+                    arrays[key], taken = _array(
+                        cast(zipfile.ZipExtFile, stream), member, taken, f"{file}: key {brief(key)}"
+                    )
+    except DataError:
+        raise
+    except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
+        raise DamagedDataError(f"{file}: {what} ({brief(str(error), 200)}).", ADVICE) from error
+    return arrays, hashlib.sha256(content).hexdigest()
+
+
+def _array(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo, taken: int, what: str) -> tuple[np.ndarray, int]:
+    """One array, and the bytes that all arrays so far take."""
+    unread = f"{what} cannot be read"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DamagedDataError(f"{unread} (it is packed in another way than numpy does it).", ADVICE)
+    start = stream.read(8)
+    if start[:6] != np.lib.format.MAGIC_PREFIX:
+        raise DamagedDataError(f"{what} is damaged: it is no array.", ADVICE)
+    if (version := tuple(start[6:])) not in VERSIONS:
+        raise DamagedDataError(f"{unread} (it is of the version {version} of the format).", ADVICE)
+    form, parse = VERSIONS[version]
+    length = stream.read(struct.calcsize(form))
+    if (size := struct.unpack(form, length)[0]) > MOST_HEADER:
+        raise DamagedDataError(f"{unread} (its header has {size:,} bytes, more than {MOST_HEADER:,}).", ADVICE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy's, that the file is of Python 2; whatever the header says is checked
+        shape, fortran, dtype = parse(io.BytesIO(length + stream.read(size)))
+    if dtype.kind not in KINDS or dtype.subdtype is not None:
+        raise DamagedDataError(unread + ".", ADVICE)
+    if any(axis < 0 for axis in shape):
+        raise DamagedDataError(f"{unread} (its shape is {brief(shape)}).", ADVICE)
+    count = math.prod(shape)
+    declared, there = count * dtype.itemsize, member.file_size - len(start) - len(length) - size
+    if declared != there or member.file_size > member.compress_size * DEFLATED:
+        raise DamagedDataError(
+            f"{unread} (it declares {declared:,} bytes, where {max(0, min(there, member.compress_size * DEFLATED)):,} "
+            f"can be).",
+            ADVICE,
+        )
+    taken += count * max(dtype.itemsize, 4)  # 4: as float32
+    check_bytes(taken, f"{what}, with all before it,")
+    content = np.empty(declared, np.uint8)
+    if declared and stream.readinto(content.data) != declared:
+        raise DamagedDataError(f"{unread} (it is cut short).", ADVICE)
+    stream.read(1)  # at the end the checksum is compared
+    return np.ndarray(shape, dtype, content, order="F" if fortran else "C"), taken
