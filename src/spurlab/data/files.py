@@ -56,8 +56,8 @@ def check_bytes(needed: int, what: str) -> None:
     """
     if needed > (most := most_bytes()):
         raise DataRequestError(
-            f"{what} needs {needed:,} bytes, more than the limit of {most:,}. If that is meant, set {LIMIT} to as many "
-            f"bytes as may be taken."
+            f"{what}: {needed:,} bytes are needed, more than the limit of {most:,}. If that is meant, set {LIMIT} to "
+            f"as many bytes as may be taken."
         )
 
 
@@ -72,7 +72,9 @@ def given_path(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise DataRequestError(f"{path} is no path that can be followed: {error}. Correct it.") from error
+        raise DataRequestError(
+            f"{path} is no path that can be followed: {str(error).rstrip('.')}. Correct it."
+        ) from error
 
 
 KINDS = {

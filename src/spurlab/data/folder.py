@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from spurlab.data.arrays import LICENCE, assembled
@@ -33,7 +33,7 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS, for which Pillow would start another program
 LEFT_BEHIND = frozenset({"__macosx", "@eadir", "__pycache__", "$recycle.bin"})  # by macOS, Synology, Python, Windows
 BITS_PER_SAMPLE = 258  # a tag of TIFF
-PIXEL = 12  # bytes: red, green and blue as float32
+PIXEL = 24  # bytes that count for each: red, green and blue as float32, twice, for what is turned or resized
 LARGE = 2**24  # pixels or bytes: such images are read one at a time, so that not all threads need much memory at once
 THREADS = 8
 _one_at_a_time = RLock()
@@ -72,8 +72,8 @@ def image_folder(
     Raises:
         DataRequestError: there is no such folder, fewer than two classes, a class without images, images of different
             size (the first is named), more than 8 bits for a channel, a file in two classes or in both parts, what is
-            no regular file, more bytes than may be taken (``$SPURLAB_MAX_BYTES``; a pixel counts 12, as red, green and
-            blue in float32), or a `size` or `test` that cannot be.
+            no regular file, more bytes than may be taken (``$SPURLAB_MAX_BYTES``, of which each pixel of a file counts
+            24), or a `size` or `test` that cannot be.
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no whole image.
     """
     root, wanted = given_path(path), _height_and_width(size)
@@ -132,25 +132,34 @@ def image_folder(
     return assembled(f"{','.join(['folder', *options])}:{path}", *parts, classes, source)
 
 
-def pixels_of(image: Image.Image, grey: bool, what: str) -> UInt8[np.ndarray, "..."]:
-    """The bytes of an image, upright: ``h w`` where it is to be grey, else ``h w 3``.
+def pixels_of(
+    image: Image.Image, grey: bool, what: str, size: tuple[int, int] | None = None
+) -> UInt8[np.ndarray, "..."]:
+    """The bytes of an image, upright and perhaps resized: ``h w`` where it is to be grey, else ``h w 3``.
 
     Raises:
         DataRequestError: it has more than 8 bits for a channel, which Pillow would cut off, or more pixels than may be.
         DamagedDataError: it is no whole image.
     """
-    check_bytes(image.width * image.height * PIXEL, f"{what}, an image of {image.height} x {image.width} pixels,")
+    check_bytes(image.width * image.height * PIXEL, f"{what}, an image of {image.height} x {image.width} pixels")
     if form := _deep(image):
         raise DataRequestError(
             f"{what} has more than 8 bits for each channel (Pillow calls that {form}). Convert it to 8 bits."
         )
     with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
         try:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode == "P":  # straight to RGB Pillow warns of transparency
-                upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
-            return np.asarray(upright.convert("L" if grey else "RGB"))
-        except Exception as error:  # as below
+            image.load()
+            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                image = ImageOps.exif_transpose(image)
+            if image.mode == "P" and "transparency" in image.info:
+                image = image.convert("RGBA")  # straight to RGB Pillow warns
+            mode = "L" if grey else "RGB"
+            if image.mode != mode:
+                image = image.convert(mode)
+            if size is not None and (image.height, image.width) != size:
+                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+            return np.asarray(image)
+        except Exception as error:  # Pillow raises whatever a broken file leads it to
             raise _broken(what, error) from error
 
 
@@ -389,10 +398,7 @@ def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> tuple[UInt8
         except Exception as error:  # Pillow raises whatever a broken file leads it to
             raise _broken(str(file), error) from error
         with image:
-            pixels = pixels_of(image, grey, str(file))
-        if size is not None and pixels.shape[:2] != size:
-            resized = Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            pixels = np.asarray(resized)
+            pixels = pixels_of(image, grey, str(file), size)
         return pixels, hashlib.sha256(content).hexdigest()
 
 

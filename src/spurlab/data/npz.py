@@ -102,7 +102,7 @@ def _array(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo, taken: int, what
             ADVICE,
         )
     taken += count * max(dtype.itemsize, 4)  # 4: as float32
-    check_bytes(taken, f"{what}, with all before it,")
+    check_bytes(taken, f"{what}, with all arrays before it")
     content = np.empty(declared, np.uint8)
     if declared and stream.readinto(content.data) != declared:
         raise DamagedDataError(f"{unread} (it is cut short).", ADVICE)
