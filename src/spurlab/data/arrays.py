@@ -79,7 +79,7 @@ def from_npz(path: str | Path) -> Dataset:
             raise DataRequestError(f"{file}: key 'class_names' has {len(names):,} names; {MOST_CLASSES:,} can be.")
         try:
             class_names = tuple(map(str, names))
-        except ValueError as error:  # numbers for letters that there are not
+        except (ValueError, SystemError) as error:  # numbers for letters that there are not
             raise DataRequestError(
                 f"{file}: key 'class_names' holds what is no text ({error}). Write it again."
             ) from error
@@ -93,7 +93,7 @@ def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
         raise DataRequestError(f"{file} holds a single array. An .npz file with {', '.join(NEEDED)} is needed.")
     if strange := [key for key in keys if key not in NEEDED + OPTIONAL]:
         raise DataRequestError(
-            f"{file} has the key {strange[0]!r}, which means nothing here. "
+            f"{file} has the key {brief(strange[0])}, which means nothing here. "
             f"The keys are {', '.join(NEEDED)}, and optional {', '.join(OPTIONAL)}."
         )
     if absent := [key for key in NEEDED if key not in keys]:

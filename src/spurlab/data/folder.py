@@ -186,7 +186,7 @@ def _deep(image: Image.Image) -> str:
 
 def _broken(what: str, error: Exception) -> DamagedDataError:
     kinds = isinstance(error, UnidentifiedImageError)
-    reason = "it is none of " + ", ".join(FORMATS) if kinds else brief(str(error) or type(error).__name__, 200)
+    reason = "it is none of " + ", ".join(FORMATS) if kinds else brief(str(error) or type(error).__name__, 200)[1:-1]
     return DamagedDataError(f"{what} is no whole image: {reason}.", "Mend it or take it away.")
 
 

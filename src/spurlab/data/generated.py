@@ -134,7 +134,7 @@ class Generated(Entry):
         except DataError:
             raise
         except Exception as error:  # whatever is missing, or other than it should be
-            raise DamagedDataError(f"{file} is damaged ({brief(str(error), 200)}).") from error
+            raise DamagedDataError(f"{file} is damaged ({brief(str(error), 200)[1:-1]}).") from error
         return train, test
 
 

@@ -8,7 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -56,29 +56,45 @@ def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple
                 twice = next(name for name in names if names.count(name) > 1)
                 raise DamagedDataError(f"{file} has the key {brief(twice)} twice, and only one can be meant.", ADVICE)
             check(list(members))
-            arrays, taken = {}, 0
+            headers, taken = {}, 0
+            for key, member in members.items():  # all are counted before any is unpacked
+                what = f"key {brief(key)} cannot be read"
+                with _opened(archive, member) as stream:
+                    headers[key] = _header(stream, member, f"{file}: key {brief(key)}")
+                taken += math.prod(headers[key].shape) * max(headers[key].dtype.itemsize, 4)  # 4: as float32
+                check_bytes(taken, f"{file}: key {brief(key)}, with all arrays before it")
+            arrays = {}
             for key, member in members.items():
                 what = f"key {brief(key)} cannot be read"
-                if not member.filename.endswith(".npy"):
-                    raise DamagedDataError(f"{file}: key {brief(key)} is damaged: it is no array.", ADVICE)
-                with archive.open(member) as stream:
-                    arrays[key], taken = _array(
-                        cast(zipfile.ZipExtFile, stream), member, taken, f"{file}: key {brief(key)}"
-                    )
+                with _opened(archive, member) as stream:
+                    arrays[key] = _array(stream, headers[key])
     except DataError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
-        raise DamagedDataError(f"{file}: {what} ({brief(str(error), 200)}).", ADVICE) from error
+        raise DamagedDataError(f"{file}: {what} ({brief(str(error), 200)[1:-1]}).", ADVICE) from error
     return arrays, hashlib.sha256(content).hexdigest()
 
 
-def _array(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo, taken: int, what: str) -> tuple[np.ndarray, int]:
-    """One array, and the bytes that all arrays so far take."""
+class _Header(NamedTuple):
+    """What an array says of itself, and the number of bytes in which it does."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    length: int
+
+
+def _opened(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
+    return cast(zipfile.ZipExtFile, archive.open(member))
+
+
+def _header(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo, what: str) -> _Header:
+    """Raises DamagedDataError where it is not one of plain numbers or text, or not of as many as are there."""
     unread = f"{what} cannot be read"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DamagedDataError(f"{unread} (it is packed in another way than numpy does it).", ADVICE)
     start = stream.read(8)
-    if start[:6] != np.lib.format.MAGIC_PREFIX:
+    if not member.filename.endswith(".npy") or start[:6] != np.lib.format.MAGIC_PREFIX:
         raise DamagedDataError(f"{what} is damaged: it is no array.", ADVICE)
     if (version := tuple(start[6:])) not in VERSIONS:
         raise DamagedDataError(f"{unread} (it is of the version {version} of the format).", ADVICE)
@@ -93,18 +109,19 @@ def _array(stream: zipfile.ZipExtFile, member: zipfile.ZipInfo, taken: int, what
         raise DamagedDataError(unread + ".", ADVICE)
     if any(axis < 0 for axis in shape):
         raise DamagedDataError(f"{unread} (its shape is {brief(shape)}).", ADVICE)
-    count = math.prod(shape)
-    declared, there = count * dtype.itemsize, member.file_size - len(start) - len(length) - size
-    if declared != there or member.file_size > member.compress_size * DEFLATED:
-        raise DamagedDataError(
-            f"{unread} (it declares {declared:,} bytes, where {max(0, min(there, member.compress_size * DEFLATED)):,} "
-            f"can be).",
-            ADVICE,
-        )
-    taken += count * max(dtype.itemsize, 4)  # 4: as float32
-    check_bytes(taken, f"{what}, with all arrays before it")
-    content = np.empty(declared, np.uint8)
-    if declared and stream.readinto(content.data) != declared:
-        raise DamagedDataError(f"{unread} (it is cut short).", ADVICE)
+    header = _Header(shape, dtype, fortran, len(start) + len(length) + size)
+    declared, there = math.prod(shape) * dtype.itemsize, member.file_size - header.length
+    most = max(0, min(there, member.compress_size * DEFLATED))
+    if declared != there or declared > most:
+        raise DamagedDataError(f"{unread} (it declares {declared:,} bytes, where {most:,} can be).", ADVICE)
+    return header
+
+
+def _array(stream: zipfile.ZipExtFile, header: _Header) -> np.ndarray:
+    """Raises ValueError where it is cut short, and whatever zipfile does where the checksum is wrong."""
+    stream.read(header.length)
+    content = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
+    if len(content) and stream.readinto(content.data) != len(content):
+        raise ValueError("it is cut short")
     stream.read(1)  # at the end the checksum is compared
-    return np.ndarray(shape, dtype, content, order="F" if fortran else "C"), taken
+    return np.ndarray(header.shape, header.dtype, content, order="F" if header.fortran else "C")
