@@ -122,13 +122,13 @@ class Everything(NamedTuple):
     Args:
         values: as `Store.values` gives them, of what is not damaged.
         subjects: as `Store.subjects` gives them, of what is not damaged.
-        damaged: the keys of the subjects that are damaged.
+        damaged: the keys of the subjects that are damaged; a key itself may be, and be no text.
         path: the file.
     """
 
     values: dict[tuple[str, str, str, int], float | None]
     subjects: dict[str, tuple[Any, ...]]
-    damaged: set[str]
+    damaged: set[Any]
     path: Path
 
     def undamaged(self, keys: Collection[str] | None = None) -> "Everything":
@@ -199,7 +199,7 @@ class Store:
         self._owner, self._read_only = uuid.uuid4().hex, read_only
         self._lock: BaseFileLock | None = None
         self._told: set[str] = set()  # damaged subjects
-        self._all: dict[str, _Stored] | None = None
+        self._all: dict[Any, _Stored] | None = None  # with damaged keys that may be no text
         if read_only and not self._path.exists():
             raise FolderError(f"there are no results in {folder}. `spurlab run STUDY --out {folder}` makes some.")
         try:
@@ -252,7 +252,7 @@ class Store:
                         f"{VERSION}). Update Spurlab, or choose another folder with --out."
                     )
                 connection.execute("PRAGMA trusted_schema = OFF")  # what a file defines may call no unsafe function
-                problem = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+                problem = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
                 if problem != "ok":
                     raise StoreError(self._damaged(problem.splitlines()[-1]))
                 tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
@@ -564,7 +564,7 @@ class Store:
             with self._transaction():
                 self._forget(failed)
 
-    def _stored(self, keys: Collection[str] | None) -> dict[str, _Stored]:
+    def _stored(self, keys: Collection[str] | None) -> dict[Any, _Stored]:
         """What the file holds of these subjects, be it damaged or not; None: of all."""
         if self._read_only:  # read once; then all that is told is of one moment
             if self._all is None:
@@ -576,7 +576,7 @@ class Store:
             return self._read(f"key IN ({','.join('?' * len(keys))})", [*keys])
         return {key: stored for key, stored in self._read().items() if key in keys}
 
-    def _read(self, where: str = "TRUE", given: Sequence[str] = ()) -> dict[str, _Stored]:
+    def _read(self, where: str = "TRUE", given: Sequence[str] = ()) -> dict[Any, _Stored]:
         with self._moment():
             found = {row[0]: _Stored(row) for row in self._rows(f"{SUBJECT} WHERE {where}", given)}
             measured = self._rows(f"{MEASURED} WHERE {where} ORDER BY 1, 2, 3, 4", given)
@@ -586,7 +586,7 @@ class Store:
                 found.setdefault(key, _Stored()).sha256 = sha256
         return found
 
-    def _sums(self, kind: str, where: str = "TRUE", given: Sequence[str] = ()) -> dict[str, object]:
+    def _sums(self, kind: str, where: str = "TRUE", given: Sequence[str] = ()) -> dict[Any, object]:
         query = f"SELECT key, sha256 FROM checksum WHERE kind = ? AND {where}"  # noqa: S608 - our own words
         return dict(self._rows(query, (kind, *given))) if self._version > 1 else {}
 
@@ -721,7 +721,7 @@ def _is_record(row: tuple[Any, ...]) -> bool:
     if not all(type(column) is str for column in row):
         return False
     try:
-        data = json.loads(row[2])
+        _, data = json.loads(row[1]), json.loads(row[2])
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and all(isinstance(checksum, str) for checksum in data.values())
