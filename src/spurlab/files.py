@@ -34,9 +34,9 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        if error.filename in (draft, str(draft)):  # nobody knows that name
-            error.filename, error.filename2 = str(path), None
-        raise
+        if error.filename not in (draft, str(draft)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # nobody knows the draft's name
 
 
 def new_file(path: Path) -> int:
