@@ -1,4 +1,7 @@
-"""How a file of ours comes into its place: whole or not at all, and never through a link to somewhere else."""
+"""How a file of ours comes into its place: whole or not at all, and never through a link to somewhere else.
+
+And how what is wrong with a file is said in a sentence.
+"""
 
 import os
 import stat
@@ -54,6 +57,13 @@ def new_file(path: Path) -> int:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         os.close(descriptor)
+
+
+def short(text: str) -> str:
+    """What another library says of a file, as it fits into a sentence: on one line, printable, and not long."""
+    line = " ".join(text.split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    return line if len(line) <= 200 else f"{line[:200]} ..."
 
 
 def _sweep(folder: Path) -> None:

@@ -33,7 +33,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
 from spurlab.deletion.method import NOT_FINITE
-from spurlab.files import new_file
+from spurlab.files import new_file, short
 
 log = logging.getLogger(__name__)
 
@@ -725,13 +725,6 @@ def _is_record(row: tuple[Any, ...]) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and all(isinstance(checksum, str) for checksum in data.values())
-
-
-def short(text: str) -> str:
-    """A foreign text as it fits into a sentence: on one line, printable, and not long."""
-    line = " ".join(text.split())
-    line = "".join(character if character.isprintable() else "?" for character in line)
-    return line if len(line) <= 200 else f"{line[:200]} ..."
 
 
 def _named(keys: Collection[object]) -> str:

@@ -12,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from spurlab.files import replacing
-from spurlab.studies.store import StoreError, short
+from spurlab.files import replacing, short
+from spurlab.studies.store import StoreError
 
 log = logging.getLogger(__name__)
 

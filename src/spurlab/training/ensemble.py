@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from spurlab.files import replacing
+from spurlab.files import replacing, short
 from spurlab.models import ARCHITECTURES, build, skeleton
 from spurlab.training.engines import Trained
 from spurlab.training.stacked import State, convolves, laid_out, layout_for, predicted_at_once
@@ -139,7 +139,9 @@ class Ensemble:
         except SafetensorError as error:
             raise ValueError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
         if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path} is no ensemble of this version of Spurlab (format {metadata.get('format')!r}).")
+            raise ValueError(
+                f"{path} is no ensemble of this version of Spurlab (format {short(repr(metadata.get('format')))})."
+            )
         state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
         try:
             about = json.loads(metadata["ensemble"])
@@ -154,7 +156,7 @@ class Ensemble:
                 if found != wanted or len(losses) != len(seeds) or {*map(type, seeds)} != {int}:
                     raise ValueError("the weights are not those of its networks")
         except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError) as error:
-            raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}).") from error
+            raise ValueError(f"{path} is damaged ({type(error).__name__}: {short(str(error))}).") from error
         if architecture not in ARCHITECTURES:
-            raise ValueError(f"{path} holds networks {architecture!r}, which are not in this version's zoo.")
+            raise ValueError(f"{path} holds networks {short(repr(architecture))}, which are not in this version's zoo.")
         return cls(architecture, shape, classes, seeds, Trained(state, losses))
