@@ -61,12 +61,12 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], bool]:
         if set(metadata) == {"diverged"}:
             _tell_of_no_checksums(path.parent)
             return tensors, metadata["diverged"] == "True"
-        about = json.loads(metadata[ABOUT])
-        diverged, sha256 = about["diverged"], about["sha256"]
+        about = json.loads(metadata.get(ABOUT, "{}"))
+        diverged, sha256 = about.get("diverged"), about.get("sha256")
         problem = "" if sha256 == _digest(path, tensors, diverged) else "they are not those that were written there"
     except FileNotFoundError as error:
         raise StoreError(f"the weights {path} are gone. The same `spurlab run` trains that network again.") from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         raise damaged_weights(path, str(error)) from error
     if problem:
         raise damaged_weights(path, problem)
