@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from spurlab.files import replacing
 from spurlab.report.answers import answer
 from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
 from spurlab.report.figures.notes import dataset_title, duration
@@ -96,8 +97,8 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
             )
         )
     page = folder / "report.html"
-    with writing(folder):
-        page.write_text(_rendered(sections, verdicts), encoding="utf-8")
+    with writing(folder), replacing(page) as draft:
+        draft.write_text(_rendered(sections, verdicts), encoding="utf-8")
     return [page, *paths]
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from spurlab.files import replacing
 from spurlab.models import is_user_name
 from spurlab.studies.claims.evidence import METHODS, PLACE, SHARES
 from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study
+from spurlab.studies.weights import read_weights
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
@@ -52,17 +52,12 @@ class StudyResult:
             training: its key, as in the rows.
 
         Raises:
-            StoreError: the file is damaged.
+            StoreError: the file is damaged, or holds those of another network.
         """
         path = weights_file(self.folder, training)
         if not path.is_file():
             return None
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise StoreError(
-                f"the weights in {path} are damaged ({error}). Remove the file and run the study again."
-            ) from error
+        return read_weights(path)[0]
 
     def write(self, stem: str | None = None) -> list[Path]:
         """Write the rows as CSV to read and Parquet to compute with.
@@ -78,8 +73,10 @@ class StudyResult:
         """
         paths = [self.folder / f"{stem or self.study.name}{ending}" for ending in (".csv", ".parquet")]
         try:
-            self.rows.to_csv(paths[0], index=False)
-            self.rows.to_parquet(paths[1], index=False)
+            with replacing(paths[0]) as draft:
+                self.rows.to_csv(draft, index=False)
+            with replacing(paths[1]) as draft:
+                self.rows.to_parquet(draft, index=False)
         except OSError as error:
             raise StoreError(
                 f"the rows cannot be written to {self.folder} ({error}). They are kept in its store."
@@ -168,14 +165,20 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
         it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
     """
-    cells, values, keys = cells_of(study), store.values(), dict[tuple[object, ...], str]()
+    cells, stored, keys = cells_of(study), store.everything(), dict[tuple[object, ...], str]()
+    values, subjects = stored.values, stored.subjects
     places: list[int] = []  # of each row's cell
     named: list[str] = []
     found: list[float | None] = []
     measured: list[str] = []  # the key of what was measured
     users = any(is_user_name(name) for grid in study.grids for name in (*grid.deletion, *grid.prevention))
-    there = {key for key, *_ in values} if users else set()
+    there = subjects.keys() | stored.damaged if users else set()
     absent = object()
+    if unknown := set(study.dataset) - checksums.keys():
+        raise StoreError(
+            f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
+            f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
+        )
     trained = "network", "deletion"
     kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
     for place, cell in enumerate(cells):
@@ -202,12 +205,13 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
                 named.append(name)
                 found.append(value)  # type: ignore[arg-type]
                 measured.append(what)
+            elif stored.damaged:
+                stored.undamaged([what])
     columns = dict(zip(Cell._fields, zip(*cells, strict=True), strict=True))
     settings = {setting: i for i, setting in enumerate(dict.fromkeys(columns["setting"]))}
     shared = _settings_table(list(settings))
     of_row = np.array(places, dtype=int)
     setting_of_row = np.array([settings[setting] for setting in columns["setting"]])[of_row]
-    subjects = store.subjects()
     order = {key: i for i, key in enumerate(subjects)}
     subject_of_row = np.array([order[key] for key in measured], dtype=int)
     made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))

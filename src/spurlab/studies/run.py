@@ -93,6 +93,7 @@ def run(
     import_methods(work)
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted_after)
