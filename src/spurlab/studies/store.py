@@ -22,6 +22,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
+from spurlab.data import shortened
 from spurlab.deletion.method import NOT_FINITE
 
 FILE, LOCKS, WEIGHTS = "results.sqlite", ".running", "weights"
@@ -47,6 +48,9 @@ CREATE TABLE study (
 
 class StoreError(RuntimeError):
     """The results cannot be read or written; those that are there stay as they are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class FolderError(ValueError):
@@ -242,7 +246,7 @@ class Store:
         """The studies that were run here, by name."""
         with self._in_words():
             found = self._connection.execute("SELECT * FROM study ORDER BY name, started, settings").fetchall()
-        return [Record(name, settings, json.loads(data), *rest) for name, settings, data, *rest in found]
+        return [Record(str(name), settings, _checksums(data), *map(str, rest)) for name, settings, data, *rest in found]
 
     # results
 
@@ -386,6 +390,15 @@ class Store:
         probe.release()
         path.unlink(missing_ok=True)
         return False
+
+
+def _checksums(data: str) -> dict[str, Any]:
+    """Of a record, by data set; none where it holds something else: then its study is passed over (`study_of`)."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _create(path: Path) -> None:
