@@ -152,8 +152,8 @@ def study_of(record: Record) -> Study:
         study = Study.model_validate_json(record.settings)
     except ValidationError as error:
         raise StoreError(
-            f"the study {record.name!r} was recorded with settings that this version does not know "
-            f"({sentence_of(error)}) Read it with the version that wrote it."
+            f"the study {record.name!r} was recorded with settings that this version does not know: "
+            f"{sentence_of(error)} Read it with the version that wrote it."
         ) from error
     if lacking := [name for name in study.dataset if not isinstance(record.data.get(name), str)]:
         raise StoreError(f"the study {record.name!r} was recorded without the checksum of {lacking[0]!r}.")

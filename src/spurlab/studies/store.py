@@ -392,11 +392,11 @@ class Store:
         return False
 
 
-def _checksums(data: str) -> dict[str, Any]:
+def _checksums(data: Any) -> dict[str, Any]:
     """Of a record, by data set; none where it holds something else: then its study is passed over (`study_of`)."""
     try:
         found = json.loads(data)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):  # of bytes that are no text, too
         return {}
     return found if isinstance(found, dict) else {}
 
