@@ -106,24 +106,22 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     for key in (*content, *changes):
         if key not in (*own, *axes, "grid"):
             raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid', 'profiles'])}")
-
-    def of_grids(table: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in table.items() if key in axes}
-
-    grids = tuple(_merged(_merged(of_grids(content), table), of_grids(changes)) for table in tables)
+    outside, changed = ({key: value for key, value in whole.items() if key in axes} for whole in (content, changes))
+    grids = tuple(_merged(_merged(outside, table), changed) for table in tables)
     return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
 
 
-def _named(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every text in the file, with the key that it stands under, in whatever tables and lists."""
-    if isinstance(content, str):
-        yield key, content
-    elif isinstance(content, dict):
-        for inner, value in content.items():
-            yield from _named(value, inner)
-    elif isinstance(content, list):
-        for each in content:
-            yield from _named(each, key)
+    left: list[tuple[str, Any]] = [*content.items()]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            left += [(key, each) for each in value]
 
 
 def _read(name: str) -> tuple[str, str]:
