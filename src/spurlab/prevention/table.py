@@ -154,7 +154,7 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"there is no prevention method {base!r}. {_hint(base, PREVENTIONS)}")
     known = settings_of(base)
     method: Any = PREVENTIONS[base].make(Recipe(), 0, None)
-    hints = _hints(type(method))
+    hints = _hints(type(method))  # type: ignore[arg-type]  # classes can be hashed
     settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
