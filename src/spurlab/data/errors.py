@@ -4,6 +4,15 @@ Two kinds under one name: what the caller can put right by asking otherwise is a
 files, disk or network a RuntimeError.
 """
 
+MOST = 900  # letters of a message: what was found in a damaged file can be of any length, a screen is not
+
+
+def shortened(message: str) -> str:
+    """The message, without its middle where it is longer than a screen should show."""
+    if len(message) <= MOST:
+        return message
+    return f"{message[: 2 * MOST // 3]} ... {message[-MOST // 4 :]}"
+
 
 def brief(value: object, most: int = 80) -> str:
     """A value from a file for a message: as Python writes it, without its middle where that is long.

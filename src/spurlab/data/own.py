@@ -1,7 +1,9 @@
 """A user's own data by name: ``npz:FILE``, and ``folder:PATH`` with a size and ``grey`` before the colon if wanted."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +13,18 @@ from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
+
+_FOLLOWED: ContextVar[bool] = ContextVar("whether paths in names are followed", default=True)
+
+
+@contextmanager
+def without_paths() -> Iterator[None]:
+    """Meanwhile no data of the user's are opened, whatever is named: for whoever reads names in a file."""
+    before = _FOLLOWED.set(False)
+    try:
+        yield
+    finally:
+        _FOLLOWED.reset(before)
 
 
 @dataclass(frozen=True)
@@ -56,5 +70,11 @@ def own_data(name: str) -> OwnData | None:
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:
-    """The dataset under the name that it was asked for."""
+    """The dataset under the name that it was asked for.
+
+    Raises:
+        DataRequestError: the name comes from a file (`without_paths`).
+    """
+    if not _FOLLOWED.get():
+        raise DataRequestError(f"{name!r} are data of your own, and no path is followed that a results folder names.")
     return replace(load(), name=name)

@@ -4,7 +4,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from spurlab.deletion.retrain import Make
@@ -154,7 +154,7 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"there is no prevention method {base!r}. {_hint(base, PREVENTIONS)}")
     known = settings_of(base)
     method: Any = PREVENTIONS[base].make(Recipe(), 0, None)
-    hints = get_type_hints(type(method))
+    hints = _hints(type(method))  # type: ignore[arg-type]  # classes can be hashed
     settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
@@ -167,6 +167,9 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
         settings[key] = _value(base, key, text, hints[key])
     replace(method, **settings)  # which refuses a value outside of its range
     return base, settings
+
+
+_hints = cache(get_type_hints)  # of a method's class, which is asked for at every name
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:

@@ -1,26 +1,30 @@
 """Rows: one line for each measured number, with everything needed to explain it; read back from a results folder."""
 
 import gc
+import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from spurlab.files import replacing
 from spurlab.models import is_user_name
 from spurlab.studies.claims.evidence import METHODS, PLACE, SHARES
-from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
+from spurlab.studies.grid import Cell, Setting, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
-from spurlab.studies.study import Study
+from spurlab.studies.study import Study, only_read, sentence_of
 from spurlab.studies.weights import read_weights
-from spurlab.studies.work import key_of
+from spurlab.studies.work import key_of, method_entry
 from spurlab.training import Recipe
+
+log = logging.getLogger(__name__)
 
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
@@ -84,12 +88,16 @@ class StudyResult:
         return paths
 
 
+@only_read()
 def results_in(folder: Path) -> list[StudyResult]:
     """Every study that was run in a folder, with the rows that are there; by the first claim that they bear on.
 
+    A study that cannot be read is passed over, with a warning. No code is executed and no path followed that the folder
+    names.
+
     Raises:
         FolderError: there are no results.
-        StoreError: they are damaged, or of a newer version.
+        StoreError: they are damaged, or of a newer version; or no study can be read.
     """
     with Store(folder, read_only=True) as store:
         found = [
@@ -101,6 +109,7 @@ def results_in(folder: Path) -> list[StudyResult]:
         return found
 
 
+@only_read()
 def studies_in(folder: Path) -> list[Study]:
     """The studies of `results_in`, in its order, without their rows.
 
@@ -113,7 +122,20 @@ def studies_in(folder: Path) -> list[Study]:
 
 
 def _recorded(store: Store) -> list[tuple[Study, Record]]:
-    found = [(study_of(record), record) for record in store.records()]
+    """The studies that can be read.
+
+    Raises:
+        StoreError: there are some, but none of them can.
+    """
+    found, error = [], None
+    for record in store.records():
+        try:
+            found.append((study_of(record), record))
+        except StoreError as why:
+            error = why
+            log.warning("%s: passed over, %s", store.folder, why)
+    if error is not None and not found:
+        raise StoreError(f"no study in {store.folder} can be read: {error}") from error
     return sorted(found, key=lambda pair: min(pair[0].claims, default=0))
 
 
@@ -121,15 +143,27 @@ def study_of(record: Record) -> Study:
     """The study that was recorded.
 
     Raises:
-        StoreError: it has settings that this version does not know.
+        StoreError: it has settings that this version does not know, or lacks the checksum of a data set.
     """
     try:
-        return Study.model_validate_json(record.settings)
+        study = Study.model_validate_json(record.settings)
     except ValidationError as error:
         raise StoreError(
-            f"the study {record.name!r} was recorded with settings that this version does not know "
-            f"({error.errors()[0]['msg']}). Read its folder with the version that wrote it."
+            f"the study {record.name!r} was recorded with settings that this version does not know: "
+            f"{sentence_of(error)} Read it with the version that wrote it."
         ) from error
+    if lacking := [name for name in study.dataset if not isinstance(record.data.get(name), str)]:
+        raise StoreError(f"the study {record.name!r} was recorded without the checksum of {lacking[0]!r}.")
+    return study
+
+
+def unreadable(study: Study) -> str:
+    """Why a record of this study could not be read again; "" where it can."""
+    try:
+        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.dataset, ""), "", ""))
+    except (StoreError, PydanticSerializationError) as error:
+        return str(error)
+    return "" if again == study.model_copy(update={"origin": ""}) else "it is another one when it is read again."
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:
@@ -149,12 +183,14 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+@only_read()
 @_without_collector()
 def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 
     Args:
-        checksums: of its data sets, by name.
+        checksums: of its data sets by name and of the modules of the user's methods, as `Work.recorded`. No module is
+            looked at, and no code is executed.
         store: where they are kept.
 
     Returns:
@@ -190,9 +226,11 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         )
         key = keys.get(training)
         if key is None:
-            subject, checksum = cell.treatment or cell.training, checksums[cell.setting.dataset]
-            own = cell.treatment is not None and is_user_name(cell.treatment.method)
-            key = _key_of_own(subject, checksum, store, there) if own else subject.key(checksum)
+            treatment = cell.treatment
+            if treatment is not None and is_user_name(treatment.method):
+                key = _key_of_own(treatment, checksums, store, there)
+            else:
+                key = (treatment or cell.training).key(checksums[cell.setting.dataset])
             keys[training] = key
         for name, of_network, by_pattern in kinds:
             what = (
@@ -230,15 +268,14 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
 
 
-def _key_of_own(subject: Treatment | Training, checksum: str, store: Store, there: Container[str]) -> str:
-    """The key of a treatment by the user's method: of its module as it is now or, if none of that was measured, last.
-
-    So results can be read without the module.
+def _key_of_own(treatment: Treatment, checksums: Mapping[str, str], store: Store, there: Container[str]) -> str:
+    """The key of a treatment by the user's method: of the module that was recorded or, if none of that was measured yet
+    (or an earlier version recorded none), last. The module itself is not looked at: its name may come from a file.
     """
-    with suppress(ValueError):  # the module is not here
-        if (key := subject.key(checksum)) in there:
-            return key
-    return store.last_of(subject.as_json(), checksum) or ""
+    checksum, digest = checksums[treatment.training.setting.dataset], checksums.get(method_entry(treatment.method))
+    if digest is not None and (key := treatment.key(checksum, digest)) in there:
+        return key
+    return store.last_of(treatment.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -32,6 +32,7 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
+from spurlab.data import shortened
 from spurlab.deletion.method import NOT_FINITE
 from spurlab.files import new_file, short
 
@@ -71,6 +72,9 @@ MANY = 100  # from so many keys on, all rows are read and not only theirs
 
 class StoreError(RuntimeError):
     """The results cannot be read or written; those that are there stay as they are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
 
 class FolderError(ValueError):
@@ -400,18 +404,21 @@ class Store:
             self._seal_studies()
 
     def records(self) -> list[Record]:
-        """The studies that were run here, by name.
+        """The studies that were run here, by name; one whose record is damaged is passed over, with a warning.
 
         Raises:
-            StoreError: the record of one is damaged.
+            StoreError: the records of all are damaged.
         """
         found, damaged = self._studies()
         if damaged:
-            raise StoreError(
+            why = (
                 f"the record of {_named(damaged)} in {self._path} is damaged. Restore the file from a copy, or run the "
                 "study again in this folder: what was measured is there, and is not made again."
             )
-        return [Record(name, settings, json.loads(data), *rest) for name, settings, data, *rest in found]
+            if not found:
+                raise StoreError(why)
+            log.warning("passed over: %s", why)
+        return [Record(name, settings, _checksums(data), *rest) for name, settings, data, *rest in found]
 
     def _studies(self) -> tuple[list[tuple[str, ...]], list[object]]:
         """The rows of the table ``study`` that are whole, and the names of the others."""
@@ -665,6 +672,15 @@ class Store:
         probe.release()
         path.unlink(missing_ok=True)
         return False
+
+
+def _checksums(data: Any) -> dict[str, Any]:
+    """Of a record, by data set; none where it holds something else: then its study is passed over (`study_of`)."""
+    try:
+        found = json.loads(data)
+    except (TypeError, ValueError, RecursionError):  # of bytes that are no text, too
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _create(path: Path) -> None:
