@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name
-from spurlab.studies.study import Grid, Study, StudyError, nearest, sentence_of
+from spurlab.studies.study import Grid, Study, StudyError, sentence_of
 
 
 def shipped() -> list[str]:
@@ -98,7 +99,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
     for key in (*content, *changes):
         if key not in (*own, *axes, "grid"):
-            raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid', 'profiles'])}")
+            raise StudyError(f"unknown key {key!r}. {did_you_mean(key, [*own, *axes, 'grid', 'profiles'])}")
 
     def of_grids(table: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in table.items() if key in axes}
@@ -121,7 +122,9 @@ def _read(name: str) -> tuple[str, str]:
         return f"study {name!r}", files(__package__).joinpath("library", f"{name}.toml").read_text("utf-8")
     path = Path(name)
     if path.suffix != ".toml" and not path.exists():
-        raise StudyError(f"there is no study {name!r}. {nearest(name, shipped())} A file of your own ends in .toml.")
+        raise StudyError(
+            f"there is no study {name!r}. {did_you_mean(name, shipped())} A file of your own ends in .toml."
+        )
     try:
         return str(path), path.read_text("utf-8")
     except FileNotFoundError:
