@@ -47,22 +47,40 @@ def say(text: str) -> None:
         discard("stderr")
 
 
-def out(text: str) -> None:
+class OutputError(OSError):
+    """Results cannot be written to standard output."""
+
+
+def put(text: str) -> None:
     """A line of results on standard output, as `printable`.
 
     Raises:
-        OSError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
+        OutputError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
     """
     write(printable(text))
 
 
-def write(text: str, flush: bool = False) -> None:
-    """Lines of results as they are, as `out`: they must be printable already, e.g. JSON in ASCII."""
-    stream = _results or sys.stdout
+def write(text: str) -> None:
+    """Lines of results as they are, else as `put`: they must be printable already, e.g. JSON in ASCII."""
+    with _no_reader_is_no_error():
+        print(text, file=_results or sys.stdout, flush=True)
+
+
+def flush() -> None:
+    """What others have printed goes out now; errors as of `put`."""
+    with _no_reader_is_no_error():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _no_reader_is_no_error() -> Iterator[None]:
     try:
-        print(text, file=stream, flush=flush)
+        yield
     except BrokenPipeError:
         discard("stdout")
+    except OSError as error:
+        discard("stdout")
+        raise OutputError(f"the output cannot be written ({error.strerror or error}). Send it elsewhere.") from error
 
 
 _results: TextIO | None = None  # where results go while standard output is lent to nobody
