@@ -228,9 +228,9 @@ class _Line:
 
     def _write(self, words: str) -> None:
         """Over what was there before; the cursor stays in front, so that what others print begins on the left."""
-        columns = get_terminal_size().columns - 1
+        words, columns = printable(words), get_terminal_size().columns - 1
         self._written = max(self._written, min(cell_len(words), columns))
-        self._stream.write(f"\r{set_cell_size(printable(words), min(self._written, columns))}\r")
+        self._stream.write(f"\r{set_cell_size(words, min(self._written, columns))}\r")
         self._stream.flush()
 
 
