@@ -313,7 +313,7 @@ def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_pa
     folder.mkdir()
     Job("small-mlp", small, 10, "plain").write(folder)
     write_group(members[:2], [Recipe(epochs=10**6)] * 2, folder / "group-0.safetensors")
-    command = [sys.executable, "-m", "spurlab.training.worker", folder]
+    command = [sys.executable, "-m", "spurlab.worker", folder, "spurlab.training.worker", folder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
         try:
             worker.stdin.write('{"group": 0}\n')
@@ -329,7 +329,7 @@ def test_a_worker_stops_in_the_middle_when_its_orders_end(members, small, tmp_pa
 def test_a_worker_ends_by_itself_when_there_is_no_more_to_do(small, tmp_path):
     """The word makes the difference: other workers still need the folder, which stays."""
     Job("small-mlp", small, 10, "plain").write(tmp_path)
-    command = [sys.executable, "-m", "spurlab.training.worker", tmp_path]
+    command = [sys.executable, "-m", "spurlab.worker", tmp_path, "spurlab.training.worker", tmp_path]
     done = subprocess.run(command, input="no more\n", capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert (tmp_path / "job.json").exists()

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from spurlab.errors import worded
+
 
 def is_user_name(name: str) -> bool:
     """Whether the name means a function of the user's; no name of the zoo has a colon."""
@@ -71,7 +73,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
     except Exception as error:
         advice = f" Install it, or put its folder on PYTHONPATH ({error})."
         if not isinstance(error, ModuleNotFoundError) or not f"{place}.".startswith(f"{error.name}."):
-            advice = f" {type(error).__name__}: {error}"
+            advice = f" {worded(error)}"
         raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be imported.{advice}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -143,7 +145,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     try:
         network = found(tuple(shape), classes)
     except Exception as error:
-        raise ValueError(f"architecture {name!r}: {call} failed. {type(error).__name__}: {error}") from error
+        raise ValueError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     _try(network, name, shape, classes)
@@ -159,8 +161,7 @@ def _try(network: nn.Module, name: str, shape: Sequence[int], classes: int) -> N
             logits = network.eval()(batch)
     except Exception as error:
         raise ValueError(
-            f"architecture {name!r}: the network cannot take a batch of shape {tuple(batch.shape)}. "
-            f"{type(error).__name__}: {error}"
+            f"architecture {name!r}: the network cannot take a batch of shape {tuple(batch.shape)}. {worded(error)}"
         ) from error
     finally:
         for module in training:

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name
-from spurlab.studies.study import Grid, Study, StudyError, nearest, sentence_of
+from spurlab.studies.study import Grid, Study, StudyError, sentence_of
 
 CODE = ("architecture", "deletion", "prevention")  # the axes on which code of the user's can be named
 LARGEST_FILE, DEEPEST = 2**20, 12  # bytes; tables and lists in each other
@@ -105,7 +106,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
     for key in (*content, *changes):
         if key not in (*own, *axes, "grid"):
-            raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid', 'profiles'])}")
+            raise StudyError(f"unknown key {key!r}. {did_you_mean(key, [*own, *axes, 'grid', 'profiles'])}")
     outside, changed = ({key: value for key, value in whole.items() if key in axes} for whole in (content, changes))
     grids = tuple(_merged(_merged(outside, table), changed) for table in tables)
     return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
@@ -133,7 +134,7 @@ def _read(name: str) -> tuple[str, str]:
         if not path.exists():
             if path.suffix != ".toml":
                 raise StudyError(
-                    f"there is no study {name!r}. {nearest(name, shipped())} A file of your own ends in .toml."
+                    f"there is no study {name!r}. {did_you_mean(name, shipped())} A file of your own ends in .toml."
                 )
             raise StudyError(f"there is no study file {path}.")
         if not path.is_file():  # a pipe would be waited for

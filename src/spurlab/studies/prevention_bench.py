@@ -12,6 +12,7 @@ from torch import nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.deletion.attempt import clock
+from spurlab.errors import worded
 from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
@@ -77,7 +78,7 @@ class PreventionBench:
             method = prevention_named(name, training.setting.recipe, training.seed, make)
             network = (self._after_users(method) if is_user_name(name) else self._after(method)).eval()
         except Exception as error:  # whatever a method raises is its own row's reason
-            failed = f"{type(error).__name__}: {error}"
+            failed = worded(error)
             log.warning("%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, name, failed)
             return None, clock(self._device) - start, failed
         return network, clock(self._device) - start, ""

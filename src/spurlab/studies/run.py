@@ -20,6 +20,7 @@ from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
 from spurlab.studies.store import Record, Request, Store, StoreError
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.work import Work, data_of, work_of
+from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training import usable_device
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,19 @@ class StudyProgress:
         """The time left at the rate so far; infinite before the first epoch is done."""
         return self.seconds * (self.total - self.done) / self.done if self.done > 0 else float("inf")
 
+    @property
+    def what(self) -> str:
+        """What is made."""
+        return f"networks and {self.treatments}" if self.treatments else "networks"
 
+    def __str__(self) -> str:
+        if self.waiting:
+            return f"waiting for another process to finish {self.waiting} {self.what}"
+        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        return f"{self.networks}/{self.of} {self.what}{left}"
+
+
+@told_on_a_line(str)
 def run(
     study: Study,
     folder: Path,
@@ -65,7 +78,7 @@ def run(
     workers: int | None = None,
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
-    progress: Callable[[StudyProgress], None] = lambda _: None,
+    progress: Callable[[StudyProgress], None] = on_a_line,
     command: str = "",
 ) -> StudyResult:
     """Train every network that the study needs and that the folder does not hold yet, each once, and measure it.
@@ -81,7 +94,7 @@ def run(
         workers: processes; None: one for each core that this process may use; 0: train in this process.
         device: where to train; other than ``cpu``: in this process.
         load: gives a data set by its name; worker processes use `spurlab.data.load`.
-        progress: called now and then.
+        progress: called now and then; see `spurlab.terminal.on_a_line`.
         command: what the user typed, kept beside the results.
 
     Raises:

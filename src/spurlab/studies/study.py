@@ -23,6 +23,7 @@ from pydantic import (
 
 from spurlab.data import dataset_named, shortened, without_paths
 from spurlab.deletion import DELETIONS
+from spurlab.errors import did_you_mean
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
@@ -111,7 +112,7 @@ def recipes_of(settings: Any, info: Any) -> Any:
     axes: dict[str, Sequence[Any]] = {}
     for key, value in settings.items():
         if f"recipe.{key}" not in keys:
-            raise StudyError(f"unknown key 'recipe.{key}'. {nearest(f'recipe.{key}', keys)}")
+            raise StudyError(f"unknown key 'recipe.{key}'. {did_you_mean(f'recipe.{key}', keys)}")
         is_axis = isinstance(value, list) and (key != "milestones" or any(isinstance(each, list) for each in value))
         axes[key] = value if is_axis else [value]
         if not axes[key]:
@@ -124,7 +125,7 @@ def recipes_of(settings: Any, info: Any) -> Any:
 def _recipe(settings: dict[str, Any]) -> Recipe:
     name = settings.pop("name", "quick")
     if not isinstance(name, str) or name not in RECIPES:
-        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {nearest(str(name), list(RECIPES))}")
+        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {did_you_mean(str(name), list(RECIPES))}")
     for key, value in settings.items():
         if isinstance(value, bool):  # which Python would take for a number
             raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
@@ -269,7 +270,7 @@ class Grid(BaseModel):
             if is_user_name(name):
                 check_user_name(name, "deletion method")
             elif name not in DELETIONS and name not in REFERENCES:
-                raise ValueError(f"there is no deletion method {name!r}. {nearest(name, list(DELETIONS))}")
+                raise ValueError(f"there is no deletion method {name!r}. {did_you_mean(name, list(DELETIONS))}")
         return names
 
     @field_validator(
@@ -437,7 +438,7 @@ class Study(BaseModel):
             raise ValueError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
             if name not in MEASURES:
-                raise ValueError(f"there is no measure {name!r}. {nearest(name, list(MEASURES))}")
+                raise ValueError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
         return names
 
     @model_validator(mode="after")
@@ -451,7 +452,9 @@ class Study(BaseModel):
     def _measures_of_deletion(self) -> "Study":
         for name in self.measure:
             if any(grid.deletion for grid in self.grids) and name not in EFFECTS:
-                raise ValueError(f"key 'measure': {name!r} is not measured after deletion. {nearest(name, EFFECTS)}")
+                raise ValueError(
+                    f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, EFFECTS)}"
+                )
             if MEASURES[name].of == "deletion" and not all(grid.deletion for grid in self.grids):
                 raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
         return self
@@ -521,7 +524,7 @@ class Study(BaseModel):
             f"recipe.{each.name}" for each in fields(Recipe)
         ]
         if key not in axes:
-            raise StudyError(f"--only {key}: there is no such axis. {nearest(key, axes)}")
+            raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
         meant: dict[str, Callable[[str], str]] = {
             "pattern": _pattern_named,
@@ -616,7 +619,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     place = place.removeprefix("grids.").removesuffix(".")
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
+        return f"unknown key {place!r}. {did_you_mean(place, list(Grid.model_fields))}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
     message = MUST_BE.get(
@@ -629,11 +632,6 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
     if first["type"] == "literal_error":
         known = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        sentence += f" {nearest(str(first['input']), known)}" if get_close_matches(str(first["input"]), known) else ""
+        near = did_you_mean(str(first["input"]), known)
+        sentence += f" {near}" if near.startswith("Did") else ""  # all of them stand there already
     return sentence
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What may have been meant, as a sentence."""
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
+from spurlab.errors import worded
 from spurlab.models import build, is_user_name
 from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
@@ -264,8 +265,7 @@ def _trained(
         if not is_user_name(architecture):
             raise
         raise StudyError(
-            f"architecture {architecture!r}: the network fails in training. {type(error).__name__}: {error} (--debug "
-            "shows where)"
+            f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"
         ) from error
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from spurlab.models import architecture_named, build, parameter_count, seeded, skeleton
+from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
@@ -52,7 +53,12 @@ class Progress:
         """The time left at the rate so far; infinite before the first epoch is done."""
         return (self.total - self.done) / self.rate if self.rate > 0 else float("inf")
 
+    def __str__(self) -> str:
+        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        return f"training: {self.done} of {self.total} epochs, all networks together{left}"
 
+
+@told_on_a_line(str)
 def fit(
     architecture: str | Callable[[], nn.Module],
     members: Sequence[Member],
@@ -63,7 +69,7 @@ def fit(
     group_size: int = 10,
     workers: int | None = None,
     device: torch.device | str = "cpu",
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[Progress], None] = on_a_line,
 ) -> Ensemble:
     """Train one network for each member, in groups that run in lockstep, spread over one-thread worker processes.
 
@@ -87,7 +93,7 @@ def fit(
             recipes with equal ``shared``.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
         device: other than the CPU: trained in this process.
-        progress: called when training starts and after each epoch of a group.
+        progress: called when training starts and after each epoch of a group; see `spurlab.terminal.on_a_line`.
 
     Returns:
         The trained models, in the order of `members`. A member that diverged is among them, marked in
