@@ -226,7 +226,7 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     assert {verdict["outcome"] for verdict in verdicts} == {"undecided"}  # two networks decide nothing
     assert "undecided" in spurlab("claims", "out").stdout
     assert spurlab("report", "out").returncode == 0
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "How many examples does it take?" in page
     assert "spurlab run quickstart --set &#39;n=[0,3]&#39;" in page or "spurlab run quickstart --set 'n=[0,3]'" in page
 
@@ -239,7 +239,7 @@ def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab,
     assert "training" not in again.stderr
     spurlab("report", "out")
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-accuracy.png"}
-    assert (tmp_path / "out" / "report.html").read_text().count('<section class="study"') == 1
+    assert (tmp_path / "out" / "report.html").read_text("utf-8").count('<section class="study"') == 1
 
 
 def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):

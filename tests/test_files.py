@@ -57,7 +57,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_followed(writer, tmp_
             place.unlink(missing_ok=True)
             place.symlink_to(target)
         write(folder)
-        assert precious.read_text() == "mine"
+        assert precious.read_text("utf-8") == "mine"
         assert not (tmp_path / "nothing").exists()
         for name in names:
             assert not (folder / name).is_symlink()
@@ -92,7 +92,7 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path):
 
     with pytest.raises(RuntimeError):
         fail()
-    assert path.read_text() == "old"
+    assert path.read_text("utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 

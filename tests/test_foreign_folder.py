@@ -109,7 +109,7 @@ def folder(tmp_path, trace):
 
 
 def told(trace):
-    return trace.read_text() if trace.exists() else ""
+    return trace.read_text("utf-8") if trace.exists() else ""
 
 
 COMMANDS = {

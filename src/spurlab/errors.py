@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 from spurlab.terminal import printable
 
-MOST = 400  # letters of a foreign exception's message
+SCREEN = 900  # letters of a message: what was found in a damaged file can be of any length
+SAID = 400  # letters of a foreign exception's message
 # what others call our keys; difflib alone would take `lr` for `loss`
 SYNONYMS = {
     "arch": "architecture",
@@ -72,6 +73,34 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[found[0]]!r}?" if found else f"There are: {', '.join(names) or 'none'}."
 
 
+def shortened(message: str) -> str:
+    """The message, without its middle where it is longer than a screen should show."""
+    if len(message) <= SCREEN:
+        return message
+    return f"{message[: 2 * SCREEN // 3]} ... {message[-SCREEN // 4 :]}"
+
+
+def brief(value: object, most: int = 80) -> str:
+    """A value from a file for a message: as Python writes it, without its middle where that is long.
+
+    >>> brief("a" * 1000, 20)
+    "'aaaaaaa ... aaaaaa'"
+    """
+    text = repr(value)
+    half = (most - 5) // 2
+    return text if len(text) <= most else f"{text[: half + 1]} ... {text[-half:]}"
+
+
+def one_line(text: str, most: int = 200) -> str:
+    r"""What other code says, as it fits into a sentence: on one line, printable, and without its end where it is long.
+
+    >>> one_line("a table\n  is gone")
+    'a table is gone'
+    """
+    line = " ".join(text.split())
+    return printable(line if len(line) <= most else f"{line[:most].rstrip()} ...")
+
+
 def worded(error: BaseException) -> str:
     """What code that is not ours has raised, for a reader: on one line, of a bounded length, and never empty.
 
@@ -82,11 +111,9 @@ def worded(error: BaseException) -> str:
     """
     kind = type(error).__name__
     try:
-        message = " ".join(str(error).split())
+        message = one_line(str(error), SAID)
     except Exception as broken:  # a foreign __str__ can do anything
         message = f"its message cannot be made ({type(broken).__name__})"
-    if len(message) > MOST:
-        message = f"{message[:MOST].rstrip()} ..."
     said = f"{kind}: {message}" if message else f"{kind} without a message"
     if not message or isinstance(error, KeyError):
         said += _place(error)

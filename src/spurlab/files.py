@@ -59,13 +59,6 @@ def new_file(path: Path) -> int:
         os.close(descriptor)
 
 
-def short(text: str) -> str:
-    """What another library says of a file, as it fits into a sentence: on one line, printable, and not long."""
-    line = " ".join(text.split())
-    line = "".join(character if character.isprintable() else "?" for character in line)
-    return line if len(line) <= 200 else f"{line[:200]} ..."
-
-
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left behind."""
     for left in folder.glob(f"{DRAFT}*"):

@@ -70,7 +70,7 @@ def test_the_smallest_grid_makes_a_figure_with_words(kind, drawn, tmp_path):
         assert image.width == 1800
         assert len(image.convert("L").getcolors()) > 2
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert spoken(figure)[:20] in svg.read_text()
+    assert spoken(figure)[:20] in svg.read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", FIGURES)
@@ -259,8 +259,8 @@ def test_a_title_is_never_mathematics(results, tmp_path):
     rows = results.rows(patterns=("R3",), counts=(0, 3), seeds=(0, 1))
     figure = study_figure(results.of(rows, "scores", title="costs 5$ & <b>x</b> $x_1$ \x00 $\\frac{"))
     *_, svg = save_figure(figure, tmp_path / "odd")
-    assert "<b>" not in svg.read_text()
-    assert "\x00" not in svg.read_text()
+    assert "<b>" not in svg.read_text("utf-8")
+    assert "\x00" not in svg.read_text("utf-8")
 
 
 def test_figures_are_always_the_same_bytes_whatever_the_users_style(results, tmp_path):

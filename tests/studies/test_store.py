@@ -440,7 +440,7 @@ def test_a_claim_that_no_process_made_is_free_and_touches_no_file(owner, tmp_pat
         with_sql(folder, "INSERT INTO claim VALUES ('a', 'o')")
         change(folder, "claim", "owner", owner, "key = 'a'")
         assert store.claim({"a": [ACCURACY]}) == {"a"}
-    assert mine.read_text() == "mine"
+    assert mine.read_text("utf-8") == "mine"
 
 
 def test_a_message_is_never_longer_than_a_screen(tmp_path):

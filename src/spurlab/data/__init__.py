@@ -9,7 +9,6 @@ from spurlab.data.errors import (
     DataFailureError,
     DataNotFoundError,
     DataRequestError,
-    shortened,
 )
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.folder import image_folder
@@ -48,6 +47,5 @@ __all__ = [
     "locate",
     "only_classes",
     "read_idx",
-    "shortened",
     "without_paths",
 ]

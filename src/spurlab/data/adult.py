@@ -13,10 +13,11 @@ import torch
 from jaxtyping import Float64
 
 from spurlab.data.download import download_file
-from spurlab.data.errors import DamagedDataError, brief
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened, pick
 from spurlab.data.official import FilesEntry
+from spurlab.errors import brief
 
 HOSTS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
 DIGITS = 9  # of a number at most; the largest is 99,999

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from spurlab.data.errors import DataRequestError, brief
+from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import (
     MOST_CLASSES,
     WIDEST,
@@ -22,6 +22,7 @@ from spurlab.data.examples import (
 )
 from spurlab.data.files import given_path
 from spurlab.data.npz import read_npz
+from spurlab.errors import brief
 
 _log = logging.getLogger(__name__)
 

@@ -4,26 +4,6 @@ Two kinds under one name: what the caller can put right by asking otherwise is a
 files, disk or network a RuntimeError.
 """
 
-MOST = 900  # letters of a message: what was found in a damaged file can be of any length, a screen is not
-
-
-def shortened(message: str) -> str:
-    """The message, without its middle where it is longer than a screen should show."""
-    if len(message) <= MOST:
-        return message
-    return f"{message[: 2 * MOST // 3]} ... {message[-MOST // 4 :]}"
-
-
-def brief(value: object, most: int = 80) -> str:
-    """A value from a file for a message: as Python writes it, without its middle where that is long.
-
-    >>> brief("a" * 1000, 20)
-    "'aaaaaaa ... aaaaaa'"
-    """
-    text = repr(value)
-    half = (most - 5) // 2
-    return text if len(text) <= most else f"{text[: half + 1]} ... {text[-half:]}"
-
 
 class DataError(Exception):
     """A dataset cannot be given."""

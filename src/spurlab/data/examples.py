@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from spurlab.data.errors import DataRequestError, brief
+from spurlab.data.errors import DataRequestError
+from spurlab.errors import brief
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
 WIDEST = 16.0  # what inputs may span where a mark has the size 1, so that it shows

@@ -22,9 +22,10 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from spurlab.data.arrays import LICENCE, assembled
-from spurlab.data.errors import DamagedDataError, DataFailureError, DataRequestError, brief
+from spurlab.data.errors import DamagedDataError, DataFailureError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import check_bytes, given_path, read_regular
+from spurlab.errors import brief, one_line
 from spurlab.seeds import rng_for
 
 _log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ def _deep(image: Image.Image) -> str:
 
 def _broken(what: str, error: Exception) -> DamagedDataError:
     kinds = isinstance(error, UnidentifiedImageError)
-    reason = "it is none of " + ", ".join(FORMATS) if kinds else brief(str(error) or type(error).__name__, 200)[1:-1]
+    reason = "it is none of " + ", ".join(FORMATS) if kinds else one_line(str(error) or type(error).__name__)
     return DamagedDataError(f"{what} is no whole image: {reason}.", "Mend it or take it away.")
 
 

@@ -14,11 +14,12 @@ import torch
 
 from spurlab.data.download import place
 from spurlab.data.entry import Entry
-from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, brief
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import listed
 from spurlab.data.npz import read_npz
 from spurlab.data.places import cache_folder
+from spurlab.errors import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ class Generated(Entry):
         except DataError:
             raise
         except Exception as error:  # whatever is missing, or other than it should be
-            raise DamagedDataError(f"{file} is damaged ({brief(str(error), 200)[1:-1]}).") from error
+            raise DamagedDataError(f"{file} is damaged ({one_line(str(error))}).") from error
         return train, test
 
 

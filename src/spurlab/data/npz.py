@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError, brief
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError
 from spurlab.data.files import DEFLATED, check_bytes, read_regular
+from spurlab.errors import brief, one_line
 
 KINDS = "biufcSUmM"  # of dtypes: everything but Python objects, records and raw memory
 MOST_HEADER = 10_000  # bytes; numpy's own limit
@@ -71,7 +72,7 @@ def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple
     except DataError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
-        raise DamagedDataError(f"{file}: {what} ({brief(str(error), 200)[1:-1]}).", ADVICE) from error
+        raise DamagedDataError(f"{file}: {what} ({one_line(str(error))}).", ADVICE) from error
     return arrays, hashlib.sha256(content).hexdigest()
 
 

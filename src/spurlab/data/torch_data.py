@@ -9,10 +9,11 @@ from PIL import Image
 from torch import Tensor
 
 from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
-from spurlab.data.errors import DataRequestError, brief
+from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
 from spurlab.data.files import check_bytes
 from spurlab.data.folder import pixels_of
+from spurlab.errors import brief
 
 
 @runtime_checkable  # for the test suite, which checks annotations

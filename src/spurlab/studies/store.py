@@ -32,9 +32,9 @@ import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
-from spurlab.data import shortened
 from spurlab.deletion.method import NOT_FINITE
-from spurlab.files import new_file, short
+from spurlab.errors import brief, one_line, shortened
+from spurlab.files import new_file
 
 log = logging.getLogger(__name__)
 
@@ -295,7 +295,7 @@ class Store:
 
     def _damaged(self, how: str) -> str:
         return (
-            f"the results in {self._path} are damaged ({short(how)}) and were left as they are. "
+            f"the results in {self._path} are damaged ({one_line(how)}) and were left as they are. "
             "Restore the file from a copy, or choose another folder with --out."
         )
 
@@ -304,9 +304,9 @@ class Store:
         try:
             yield
         except (OverflowError, UnicodeError) as error:
-            raise StoreError(f"{self._path} cannot hold what is to be written ({short(str(error))}).") from error
+            raise StoreError(f"{self._path} cannot hold what is to be written ({one_line(str(error))}).") from error
         except sqlite3.Error as error:
-            why = short(str(error))
+            why = one_line(str(error))
             if any(word in why for word in ("full", "disk I/O", "too big")):
                 raise StoreError(
                     f"the results cannot be written to {self._path} ({why}). What was finished before is kept: "
@@ -745,7 +745,7 @@ def _is_record(row: tuple[Any, ...]) -> bool:
 
 def _named(keys: Collection[object]) -> str:
     """The first of these, which may be damaged too, and how many there are more."""
-    first = short(repr(min(keys, key=repr)))
+    first = brief(min(keys, key=repr))
     return first if len(keys) == 1 else f"{first} and {len(keys) - 1} more"
 
 

@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from spurlab.data import dataset_named, shortened, without_paths
+from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
-from spurlab.errors import did_you_mean
+from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name

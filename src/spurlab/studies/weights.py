@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from spurlab.files import replacing, short
+from spurlab.errors import one_line
+from spurlab.files import replacing
 from spurlab.studies.store import StoreError
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], bool]:
 def damaged_weights(path: Path, how: str) -> StoreError:
     """The error for a file that does not hold the weights of its network."""
     return StoreError(
-        f"the weights in {path} are damaged ({short(how)}). Remove the file, and the same `spurlab run` trains that "
+        f"the weights in {path} are damaged ({one_line(how)}). Remove the file, and the same `spurlab run` trains that "
         "network again."
     )
 

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from spurlab.files import replacing, short
+from spurlab.errors import brief, one_line
+from spurlab.files import replacing
 from spurlab.models import ARCHITECTURES, build, skeleton
 from spurlab.training.engines import Trained
 from spurlab.training.stacked import State, convolves, laid_out, layout_for, predicted_at_once
@@ -140,7 +141,7 @@ class Ensemble:
             raise ValueError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
         if metadata.get("format") != FORMAT:
             raise ValueError(
-                f"{path} is no ensemble of this version of Spurlab (format {short(repr(metadata.get('format')))})."
+                f"{path} is no ensemble of this version of Spurlab (format {brief(metadata.get('format'))})."
             )
         state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
         try:
@@ -156,7 +157,7 @@ class Ensemble:
                 if found != wanted or len(losses) != len(seeds) or {*map(type, seeds)} != {int}:
                     raise ValueError("the weights are not those of its networks")
         except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError) as error:
-            raise ValueError(f"{path} is damaged ({type(error).__name__}: {short(str(error))}).") from error
+            raise ValueError(f"{path} is damaged ({type(error).__name__}: {one_line(str(error))}).") from error
         if architecture not in ARCHITECTURES:
-            raise ValueError(f"{path} holds networks {short(repr(architecture))}, which are not in this version's zoo.")
+            raise ValueError(f"{path} holds networks {brief(architecture)}, which are not in this version's zoo.")
         return cls(architecture, shape, classes, seeds, Trained(state, losses))
