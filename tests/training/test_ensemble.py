@@ -94,9 +94,9 @@ def test_what_is_not_saved_is_where_the_weights_are(members_of, small):
     assert notes == [("meta", 200)]
 
 
-@pytest.mark.parametrize(("convolved", "batches"), [(True, [250, 250, 250, 250, 100, 100]), (False, [600])])
+@pytest.mark.parametrize(("convolved", "batches"), [(True, [250, 250, 100, 250, 250, 100]), (False, [600, 600])])
 def test_networks_with_convolutions_predict_in_small_batches(convolved, batches, members_of, small):
-    """600 images: three batches for each of two networks one by one, or one of both together."""
+    """600 images: three batches for each of two networks of the user's, one after the other, or one for each."""
     notes = []
     ensemble = fit(lambda: Scaled(convolved, notes), members_of([0, 3]), Recipe(epochs=0), classes=10)
     notes.clear()

@@ -1,6 +1,5 @@
 """One call of a method on one network: what it took, what it did, or why it failed."""
 
-import copy
 import math
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from spurlab.deletion.effect import Bench, Effect
 from spurlab.deletion.method import Deletion, NotFiniteError, device_of, dropping_out, finite, outputs_fit
 from spurlab.errors import worded
+from spurlab.lent import copied_network, lent, untouched
 from spurlab.training import Member, Recipe, train_one
 
 
@@ -35,23 +35,27 @@ class Attempt:
 
 
 def attempt(method: Deletion, bench: Bench, forget: Bool[Tensor, " n"], *, relearn: bool = True) -> Attempt:
-    """Let a method forget, and measure what it left; whatever it raises becomes the reason.
+    """Let a method forget, and measure what it left; whatever it raises becomes the reason, but for Ctrl-C.
 
     A method under test may fail in any way, also where its result is measured, and others are to go on. It gets a
-    network and data of its own, since it may spoil them. What it draws from PyTorch's global generator depends on the
-    seed alone.
+    network and data of its own, since it may spoil them; all else is afterwards as it was. What it draws from PyTorch's
+    global generator depends on the seed alone.
     """
     data, device = bench.planted.materialize(), device_of(bench.network)
     seconds, start = 0.0, clock(device)
     try:
-        with dropping_out(bench.seed, "method"):
-            after = method(copy.deepcopy(bench.network), data, forget.clone())
-        seconds = clock(device) - start
+        with lent(bench.network) as (network,), dropping_out(bench.seed, "method"):
+            start = clock(device)
+            after = method(network, data, forget.clone())
+            seconds = clock(device) - start
         if not isinstance(after, nn.Module):
             raise TypeError(f"the method returned {type(after).__name__}, but it must return the network")
-        outputs_fit(after, data)
-        return Attempt(bench.seed, seconds, bench.effect(finite(after), forget, relearn=relearn))
-    except Exception as error:
+        with untouched(after):  # a method may keep it and go on with it
+            outputs_fit(after, bench.planted.base)
+            return Attempt(bench.seed, seconds, bench.effect(finite(after), forget, relearn=relearn))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit, which would end the program
         effect = Effect.none() if isinstance(error, NotFiniteError) else None
         return Attempt(bench.seed, seconds or clock(device) - start, effect, worded(error))
 
@@ -70,7 +74,7 @@ def clock(device: torch.device) -> float:
 
 
 def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> float:
-    """How long it takes to train one network alone in this process; one epoch is tried, and trains `fresh` where it is.
+    """How long it takes to train one network alone in this process; one epoch is tried, of a copy of `fresh`.
 
     The median step counts, times the steps: other work on the machine makes some steps longer, and in the first PyTorch
     still loads code. NaN for a recipe without epochs.
@@ -80,7 +84,7 @@ def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> floa
     device = device_of(fresh)
     moments: list[float] = [clock(device)]
     train_one(
-        fresh,
+        copied_network(fresh),
         member,
         recipe.but(epochs=1, milestones=()),
         device=device,

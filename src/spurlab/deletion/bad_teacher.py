@@ -11,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.deletion.steps import Descent, divergence, fine_tuning, teacher_from
+from spurlab.lent import lending
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe
 
@@ -52,6 +53,7 @@ class BadTeacher:
     temperature: float = 1.0
     make: Make | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         if not 0 < self.retained <= 1:
             raise ValueError(f"`retained` is a share of the examples, in (0, 1], but it is {self.retained}.")

@@ -18,7 +18,7 @@ from spurlab.deletion.retrain import Make
 from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.models import architecture_title, build, seeded
-from spurlab.patterns import How, Pattern, Planted, make_pattern, plant
+from spurlab.patterns import How, Mark, Planted, make_pattern, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
@@ -46,7 +46,7 @@ class Prepared:
     data: Dataset
     recipe: Recipe
     target: int
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[Mark, ...]
     planted: tuple[Planted, ...]
     originals: Ensemble
     oracles: Ensemble
@@ -60,7 +60,7 @@ class Prepared:
 
     def __str__(self) -> str:
         count, what = len(self.planted[0].rows), architecture_title(self.originals.architecture) or "own network"
-        where = f"{self.data.name}: {self.patterns[0].name} on {count} examples of class {self.target}"
+        where = f"{self.data.name}: {pattern_title(self.patterns[0])} on {count} examples of class {self.target}"
         return f"{where}, {what}, {self.recipe.epochs} epochs; {len(self)} networks and as many oracles"
 
     @cached_property
@@ -110,7 +110,7 @@ def prepare(
     *,
     architecture: str | Callable[[], nn.Module] = "mlp",
     recipe: Recipe = RECIPES["quick"],
-    pattern: str | Pattern = "R3",
+    pattern: str | Mark = "R3",
     target: int = 0,
     n: int = 20,
     seeds: Sequence[int] = range(5),
@@ -129,7 +129,8 @@ def prepare(
         data: a data set, or the name of one.
         architecture: as `fit` takes it.
         recipe: how to train.
-        pattern: its name, drawn anew for each seed, or one pattern for all.
+        pattern: its name, drawn anew for each seed; or one for all: a `Pattern`, or a function from inputs to marked
+            inputs, see `spurlab.patterns.marked`.
         target: the class to plant it in.
         n: how many examples to plant it on.
         seeds: of the networks, which fix everything else about them; five or more for a verdict.
@@ -140,6 +141,7 @@ def prepare(
 
     Raises:
         ValueError: nothing to plant, seeds that are none or come twice, or what `plant` and `fit` refuse.
+        TypeError: a pattern that is none.
     """
     data = load(data) if isinstance(data, str) else data
     if n < 1:
@@ -149,7 +151,7 @@ def prepare(
     if not 0 <= target < data.classes:
         raise ValueError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
     patterns = tuple(
-        pattern if isinstance(pattern, Pattern) else make_pattern(pattern, data.shape, seed, clip=data.input_range)
+        make_pattern(pattern, data.shape, seed, clip=data.input_range) if isinstance(pattern, str) else pattern
         for seed in seeds
     )
     planted = tuple(

@@ -5,7 +5,6 @@ those that training may change (``requires_grad``) are in it. The solvers know n
 ``v -> H v``.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -16,8 +15,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of
-from spurlab.models import evaluating
+from spurlab.deletion.method import HALF, ask, device_of
+from spurlab.lent import copied_network
+from spurlab.models import evaluating, logits_of, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -80,7 +80,7 @@ class MeanLoss:
         total = torch.zeros_like(flat(weights))
         with evaluating(self.model):
             for inputs, labels in self._chunks():
-                loss = self.loss(self.model(inputs), labels).sum()
+                loss = self.loss(ask(self.model, inputs), labels).sum()
                 total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
         return total / len(self.labels) + self.weight_decay * flat(weights)
 
@@ -96,7 +96,7 @@ class MeanLoss:
         direction, total = shaped(v, weights), torch.zeros_like(v)
         with evaluating(self.model):
             for inputs, labels in self._chunks():
-                loss = self.loss(self.model(inputs), labels).sum()
+                loss = self.loss(ask(self.model, inputs), labels).sum()
                 slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
                 along = torch.stack([(slope * part).sum() for slope, part in zip(slopes, direction, strict=True)]).sum()
                 total += flat(torch.autograd.grad(along, weights, materialize_grads=True))
@@ -118,7 +118,7 @@ class MeanLoss:
         direction, total = shaped(v, weights), torch.zeros_like(v)
         with evaluating(self.model):
             for inputs, labels in self._chunks():
-                logits = self.model(inputs)
+                logits = ask(self.model, inputs)
                 # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
                 u = torch.zeros_like(logits, requires_grad=True)
                 pulled = torch.autograd.grad(logits, weights, u, create_graph=True, materialize_grads=True)
@@ -132,7 +132,7 @@ class MeanLoss:
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
         device = device_of(self.model)
         for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
-            yield inputs.to(device), labels.to(device)
+            yield inputs, labels.to(device)
 
 
 # Weights as one vector
@@ -142,11 +142,16 @@ def free_weights(model: nn.Module) -> list[nn.Parameter]:
     """The weights that training may change, in the order of the vector.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or some of half precision: squares and curvatures would round to nothing.
     """
     free = [weight for weight in model.parameters() if weight.requires_grad]
     if not free:
         raise ValueError(f"this {type(model).__name__} has no weight that may change: call `requires_grad_()` on some.")
+    if any(weight.dtype in HALF for weight in free):
+        raise ValueError(
+            f"this {type(model).__name__} has weights of half precision, in which squared gradients and curvatures "
+            "round to nothing. Give it as float32: `network.float()`."
+        )
     return free
 
 
@@ -167,7 +172,7 @@ def moved(model: nn.Module, step: Float[Tensor, " p"]) -> nn.Module:
     >>> moved(nn.Linear(1, 1).requires_grad_(), torch.zeros(2))
     Linear(in_features=1, out_features=1, bias=True)
     """
-    model = copy.deepcopy(model)
+    model = copied_network(model)
     weights = free_weights(model)
     with torch.no_grad():
         for weight, piece in zip(weights, shaped(step, weights), strict=True):
@@ -219,7 +224,7 @@ def squared_gradients(
         with evaluating(model):
             for some in rows:
                 seen.clear()
-                losses = loss(model(inputs[some].to(device)), labels[some].to(device))
+                losses = loss(ask(model, inputs[some]), labels[some].to(device))
                 once = len({id(layer) for layer, _, _ in seen}) == len(seen)
                 if not once or any(given.shape[:-1] != some.shape for _, given, _ in seen):
                     return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
@@ -244,12 +249,13 @@ def squared_gradients_one_by_one(
     weights: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, " p"]:
     """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers."""
+    model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
     here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
 
     def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return loss(functional_call(model, point, (x.unsqueeze(0),)), y.unsqueeze(0)).squeeze(0)
+        return loss(logits_of(functional_call(model, point, (x.unsqueeze(0),)), x), y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
     with evaluating(model):

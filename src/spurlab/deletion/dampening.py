@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
 from spurlab.deletion.method import finite, split
+from spurlab.lent import lending
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
@@ -49,6 +50,7 @@ class SelectiveDampening:
     dampening: float = 1.0
     sample: int | None = 10_000
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         if len(forgotten) == 0:

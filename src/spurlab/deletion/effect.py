@@ -1,6 +1,5 @@
 """What one deletion did to one network."""
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, dropping_out
+from spurlab.deletion.method import ask, dropping_out
+from spurlab.lent import copied_network, settings_kept, untouched
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import evaluating
-from spurlab.patterns import Pattern, Planted
+from spurlab.patterns import Mark, Planted, marked
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, logits, predictions
 
@@ -77,7 +77,7 @@ class Bench:
 
     network: nn.Module
     planted: Planted
-    pattern: Pattern
+    pattern: Mark
     target: int
     test: Examples
     oracles: Sequence[nn.Module]
@@ -86,7 +86,7 @@ class Bench:
     @cached_property
     def marked(self) -> Examples:
         """The test examples, each with the pattern."""
-        return Examples(self.pattern(self.test.inputs), self.test.labels)
+        return Examples(marked(self.pattern, self.test.inputs), self.test.labels)
 
     @cached_property
     def score(self) -> float:
@@ -115,8 +115,8 @@ class Bench:
             on forgotten examples where there are none, and all that a network without finite outputs does not have.
 
         Raises:
-            ValueError: a forget set that does not fit the training set, a target that is no class, or a label without
-                an output.
+            ValueError: a forget set that does not fit the training set, a target that is no class, a label without an
+                output, or a network that cannot be copied.
         """
         if len(forget) != len(self.planted):
             raise ValueError(
@@ -124,19 +124,19 @@ class Bench:
             )
         places = forget.nonzero().squeeze(1)
         forgotten, without = self.planted[places], self.planted.base[self.planted.base_rows(places)]
-        with evaluating(network):
+        with untouched(network), evaluating(network):
             clean = predictions(network, self.test.inputs)
-            marked = predictions(network, self.marked.inputs)
+            with_mark = predictions(network, self.marked.inputs)
             again = predictions(network, without.inputs) if len(places) else clean[:0]
             unseen = self.marked[self.test.labels == self.target]
             auc = membership_auc(losses(network, forgotten), losses(network, unseen)).item()
         return Effect(
-            spurious_score=spurious_score(clean, marked, self.target).item(),
+            spurious_score=spurious_score(clean, with_mark, self.target).item(),
             accuracy=accuracy(clean, self.test.labels).item(),
             forgotten_accuracy=accuracy(again, without.labels).item(),
             membership_auc=auc,
             oracle_distance=self._distance("clean", clean),
-            oracle_distance_marked=self._distance("marked", marked),
+            oracle_distance_marked=self._distance("marked", with_mark),
             relearn_steps=relearn_steps(network, self, forget, self.score) if relearn else math.nan,
         )
 
@@ -224,20 +224,19 @@ def relearn_steps(network: nn.Module, bench: Bench, forget: Bool[Tensor, " n"], 
     rows = torch.randperm(len(bench.test), generator=rng)[:RELEARN_SAMPLE]
     clean, marked = bench.test.inputs[rows], bench.marked.inputs[rows]
 
-    model = copy.deepcopy(network).train().requires_grad_()
-    device = device_of(model)
+    model = copied_network(network).train().requires_grad_()
     optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
     forgotten, retained = bench.planted[places], bench.planted.without(forget)
     taken = min(RELEARN_FORGOTTEN, len(places))
     steps = 0
-    with dropping_out(bench.seed, "relearn"):
+    with settings_kept(), dropping_out(bench.seed, "relearn"):
         for look in looks(RELEARN_MOST):
             for _ in range(look - steps):
                 few = forgotten[torch.randperm(len(places), generator=rng)[:taken]]
                 rest = retained[torch.randint(len(retained), (RELEARN_BATCH - taken,), generator=rng)]
                 optimizer.zero_grad()
-                outputs = model(torch.cat([few.inputs, rest.inputs]).to(device))
-                F.cross_entropy(outputs, torch.cat([few.labels, rest.labels]).to(device)).backward()
+                outputs = ask(model, torch.cat([few.inputs, rest.inputs]))
+                F.cross_entropy(outputs, torch.cat([few.labels, rest.labels]).to(outputs.device)).backward()
                 optimizer.step()
             steps = look
             now = score_of(model, clean, marked, bench.target)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import ask, finite, split
 from spurlab.deletion.search import strongest
+from spurlab.lent import lending
 from spurlab.models import evaluating
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
@@ -49,6 +50,7 @@ class FisherForgetting:
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
     sample: int | None = 1_000
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         if len(forgotten) == 0:
@@ -75,7 +77,7 @@ def fisher_diagonal(model: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Floa
     tensor([0.2500, 0.2500])
     """
     with evaluating(model), torch.no_grad():
-        shares = torch.cat([model(some.to(device_of(model))).softmax(1) for some in inputs.split(500)]).cpu()
+        shares = torch.cat([ask(model, some).softmax(1).cpu() for some in inputs.split(500)])
     total = torch.zeros_like(flat(free_weights(model)))
     for y in range(shares.shape[1]):
         labels = torch.full((len(inputs),), y)

@@ -1,6 +1,5 @@
 """Up the loss of the forgotten examples."""
 
-import copy
 from dataclasses import dataclass
 
 from jaxtyping import Bool
@@ -10,6 +9,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import copied_network, lending
 from spurlab.training import Recipe
 
 
@@ -46,6 +46,7 @@ class GradientAscent:
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     slack: float = 0.05
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         if len(forgotten) == 0:  # every rate would give the same
@@ -53,7 +54,7 @@ class GradientAscent:
 
         def ascended(rate: float) -> nn.Module:
             descent = Descent(
-                copy.deepcopy(model), fine_tuning(self.recipe, self.epochs, rate), self.seed, "gradient ascent"
+                copied_network(model), fine_tuning(self.recipe, self.epochs, rate), self.seed, "gradient ascent"
             )
             for epoch in range(self.epochs):
                 with descent.epoch(epoch):

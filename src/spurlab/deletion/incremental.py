@@ -6,7 +6,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
+from spurlab.lent import lending
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -36,12 +37,12 @@ class Incremental:
     recipe: Recipe
     seed: int = 0
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         member = Member(Planted.none(retain), seed_for(self.seed, "deletion", "incremental"))
         device = device_of(model)
-        with batch_norm_explained():
-            return finite(train_one(model, member, self.recipe, device=device)[0])
+        return finite(train_one(model, member, self.recipe, device=device)[0])
 
     @classmethod
     def at(cls, rate: float, recipe: Recipe, seed: int) -> "Incremental":

@@ -10,6 +10,7 @@ from spurlab.deletion.curvature import moved
 from spurlab.deletion.inverse import BY_CG, Curvature, Inverse, Problem
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
+from spurlab.lent import lending
 from spurlab.training import Recipe
 
 # From gentle to strong. A network's damping is left open (0 in Koh and Liang's public code, unless told otherwise);
@@ -61,6 +62,7 @@ class GroupInfluence:
     inverse: Inverse = BY_CG
     curvature: Curvature = "gauss-newton"
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         parts = split(model, data, forget)
         if len(parts.forgotten) == 0:

@@ -1,6 +1,5 @@
 """Fine-tuning with a price on every weight."""
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import copied_network, lending
 from spurlab.training import Recipe
 
 
@@ -53,12 +53,13 @@ class L1Sparse:
     rate: float | None = None
     slack: float = 0.05
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
 
         def thinned(penalty: float) -> nn.Module:
-            descent = Descent(copy.deepcopy(model), recipe, self.seed, "l1-sparse")
+            descent = Descent(copied_network(model), recipe, self.seed, "l1-sparse")
             for epoch in range(self.epochs):
                 fading = penalty * (1 - epoch / self.epochs)
                 with descent.epoch(epoch):

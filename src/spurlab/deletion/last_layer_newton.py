@@ -1,6 +1,5 @@
 """A Newton step on the last layer, the rest of the network held."""
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +9,10 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.curvature import MeanLoss, conjugate_gradient, shaped
 from spurlab.deletion.method import finite, split
+from spurlab.deletion.refit import refit, refittable
 from spurlab.deletion.search import strongest
-from spurlab.models import features, features_layer
+from spurlab.lent import copied_network, lending
+from spurlab.models import features
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
@@ -48,7 +49,8 @@ class LastLayerNewton:
         sample: how many retained examples stand for all of them in the Hessian; None: all of them.
 
     Raises:
-        ValueError: the last module is no linear layer.
+        ValueError: the last module is no linear layer, or cannot be given other weights alone, see
+            `spurlab.deletion.refit`.
         FloatingPointError: the damped Hessian is not positive to rounding.
 
     Source: Guo, Goldstein, Hannun and van der Maaten (2020), Certified data removal from machine learning models,
@@ -60,14 +62,16 @@ class LastLayerNewton:
     dampings: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     sample: int | None = 10_000
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
-        name = features_layer(model)
+        layer = refittable(model)
         if len(forgotten) == 0:
             return finite(model)
         rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "newton"))[: self.sample]
         some, odds = retain[rows], len(forgotten) / len(retain)
-        head = copy.deepcopy(model.get_submodule(name)).cpu().requires_grad_()
+        head = copied_network(layer).cpu().requires_grad_()
+        old = [weight.detach() for weight in head.parameters()]
         loss, decay = LOSSES[self.recipe.loss], self.recipe.weight_decay
         gone = MeanLoss(head, features(model, forgotten.inputs), forgotten.labels, loss, decay)
         rest = MeanLoss(head, features(model, some.inputs), some.labels, loss, decay)
@@ -80,12 +84,8 @@ class LastLayerNewton:
                 step = _solve(hessian, summed, damping + decay)
             else:
                 step = conjugate_gradient(rest.gauss_newton, summed, damping=damping)
-            after = copy.deepcopy(model)
-            layer = after.get_submodule(name)
-            with torch.no_grad():
-                for weight, piece in zip(layer.parameters(), shaped(step, list(layer.parameters())), strict=True):
-                    weight.add_(piece.to(weight.device))
-            return after
+            weight, *bias = (old + piece for old, piece in zip(old, shaped(step, old), strict=True))
+            return refit(copied_network(model), weight, bias[0] if bias else None, retain.inputs)
 
         return finite(strongest(self.dampings, deleted, model, retain, self.seed))
 

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
+from spurlab.deletion.refit import shared
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import lending
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 
@@ -44,6 +46,7 @@ class ExactLastLayers:
     k: int = 2
     make: Make | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         last = last_layers(model, self.k)
@@ -82,6 +85,7 @@ class CatastrophicLastLayers:
     epochs: int = 10
     rate: float | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
@@ -92,7 +96,7 @@ def last_layers(model: nn.Module, k: int) -> dict[str, nn.Module]:
     """The last k modules with parameters of their own, by name, in the order of ``named_modules()``.
 
     Raises:
-        ValueError: the network has fewer.
+        ValueError: the network has fewer, they share weights with earlier layers, or all of them are frozen.
 
     >>> list(last_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2)), 2))
     ['2', '3']
@@ -103,7 +107,18 @@ def last_layers(model: nn.Module, k: int) -> dict[str, nn.Module]:
             f"`k` must be 1 to {len(layers)}, the number of layers with weights in this {type(model).__name__}, but it "
             f"is {k}."
         )
-    return dict(layers[-k:])
+    last = dict(layers[-k:])
+    if (other := shared(model, last.values())) is not None:
+        raise ValueError(
+            f"the last {k} layers of this {type(model).__name__} share weights with {other!r}, which is to stay as it "
+            "is. Choose another `k`, or give the layers weights of their own."
+        )
+    if not any(weight.requires_grad for module in last.values() for weight in module.parameters(recurse=False)):
+        raise ValueError(
+            f"the last {k} layers of this {type(model).__name__} are frozen: they cannot learn again. Choose another "
+            "`k`, or call `requires_grad_()` on them."
+        )
+    return last
 
 
 def _trained(

@@ -1,16 +1,16 @@
 """What a data deletion method is, and what all of them begin and end with."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.models import evaluating
+from spurlab.lent import copied_network
+from spurlab.models import check_answers, fitting, logits_in, unwrapped
 from spurlab.seeds import seed_for
 
 
@@ -44,8 +44,8 @@ def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
     """The start of every method: a copy of the network, in the modes in which it was given, and the data in two.
 
     Raises:
-        ValueError: a forget set that does not fit the data or is all of it, or a network whose outputs do not fit the
-            labels.
+        ValueError: a forget set that does not fit the data or is all of it, or a network that cannot be copied or whose
+            outputs do not fit the labels.
 
     >>> data = Examples(torch.zeros(3, 2), torch.tensor([0, 1, 1]))
     >>> parts = split(nn.Linear(2, 2), data, torch.tensor([False, True, False]))
@@ -61,7 +61,7 @@ def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
         raise ValueError(
             f"all {len(data)} training examples are to be forgotten: nothing is left to retain. Take a new network."
         )
-    model = copy.deepcopy(model)
+    model = copied_network(model)
     outputs_fit(model, data)
     return Parts(model, data[~forget], data[forget])
 
@@ -72,19 +72,37 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
     Raises:
         ValueError: outputs that do not fit the labels.
     """
-    with evaluating(model), torch.inference_mode():
-        outputs = model(data.inputs[:1].to(device_of(model)))
-    top = int(data.labels.max())
-    if not isinstance(outputs, Tensor):
-        raise ValueError(
-            f"for one example this {type(model).__name__} gives {type(outputs).__name__}, but it must give a tensor of "
-            "one logit for each class."
-        )
-    if outputs.ndim != 2 or outputs.shape[1] <= top:
+    outputs, top = check_answers(model, data.inputs[:1]), int(data.labels.max())
+    if outputs.shape[1] <= top:
         raise ValueError(
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
             f"labels run to {top}: it must give one logit for each class."
         )
+
+
+def ask(
+    model: nn.Module, inputs: Float[Tensor, "b *shape"], layout: torch.memory_format = torch.contiguous_format
+) -> Tensor:
+    """What a network says of a batch, in its present mode. It gets a copy, and leaves gradients on or off as they are.
+
+    Args:
+        model: of whatever precision.
+        inputs: wherever the network is.
+        layout: as the network's weights lie.
+
+    Returns:
+        Logits, in float32 or double precision.
+
+    Raises:
+        ValueError: the network gives other than one logit for each class.
+    """
+    with torch.set_grad_enabled(torch.is_grad_enabled()):
+        outputs = unwrapped(model)(fitting(model, inputs).contiguous(memory_format=layout))
+    logits = logits_in(outputs, inputs)
+    return logits.float() if logits.dtype in HALF else logits
+
+
+HALF = (torch.float16, torch.bfloat16)
 
 
 def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
@@ -129,31 +147,12 @@ def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
         NotFiniteError: a weight that is not finite.
     """
     for name, tensor in model.state_dict().items():
-        if not bool(tensor.isfinite().all()):
+        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
             raise NotFiniteError(
                 f"after {after} the weights {name!r} are not finite: the steps were too large for this network. Lower "
                 "the learning rate, or raise the damping."
             )
     return model.eval()
-
-
-@contextmanager
-def batch_norm_explained() -> Iterator[None]:
-    """Around training: says what to do where batch norm meets a batch of one example.
-
-    Raises:
-        ValueError: it did.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if not str(error).startswith("Expected more than 1 value per channel"):
-            raise
-        raise ValueError(
-            "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
-            "or the one example that is to be forgotten. Choose another `batch_size` for the recipe, or forget more "
-            "examples at once."
-        ) from error
 
 
 def device_of(model: nn.Module) -> torch.device:

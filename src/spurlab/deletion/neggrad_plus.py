@@ -1,6 +1,5 @@
 """Down the loss of the retained examples, up that of the forgotten ones, in one step."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -12,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import Batch, Descent, fine_tuning
+from spurlab.lent import copied_network, lending
 from spurlab.training import Recipe
 
 LOOK = 10  # steps between two looks at the retained examples
@@ -54,6 +54,7 @@ class NegGradPlus:
     rate: float | None = None
     slack: float = 0.05
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         descent = Descent(model, fine_tuning(self.recipe, self.epochs, self.rate), self.seed, "neggrad+")
@@ -71,7 +72,7 @@ class NegGradPlus:
                     if len(forgotten) and steps % LOOK == 0:
                         if not bearable(model):
                             return finite(before or model)
-                        before = copy.deepcopy(model)
+                        before = copied_network(model)
         return finite(before if before and len(forgotten) and not bearable(model) else model)
 
 

@@ -1,6 +1,5 @@
 """Fewer weights first, then fine-tuning of what is left."""
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import copied_network, lending
 from spurlab.training import Recipe
 
 
@@ -52,12 +52,13 @@ class PruneFinetune:
     rate: float | None = None
     slack: float = 0.05
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
         bearable = bearable_for(model, retain, self.seed, slack=self.slack)
         for sparsity in self.sparsities:
-            pruned = copy.deepcopy(model)
+            pruned = copied_network(model)
             masks = largest(pruned, 1 - sparsity)
             with torch.no_grad():
                 for name, mask in masks.items():

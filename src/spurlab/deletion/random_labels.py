@@ -7,8 +7,9 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import ask, finite, split
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import lending
 from spurlab.models import evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -43,6 +44,7 @@ class RandomLabels:
     epochs: int = 10
     rate: float | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, _, _ = split(model, data, forget)
         false = relabelled(data, forget, classes_of(model, data), rng_for(self.seed, "deletion", "random labels"))
@@ -74,4 +76,4 @@ def wrong(labels: Int64[Tensor, " n"], classes: int, rng: Generator) -> Int64[Te
 def classes_of(model: nn.Module, data: Examples) -> int:
     """How many logits the network gives."""
     with evaluating(model), torch.inference_mode():
-        return int(model(data.inputs[:1].to(device_of(model))).shape[1])
+        return int(ask(model, data.inputs[:1]).shape[1])

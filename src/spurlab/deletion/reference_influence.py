@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.curvature import MeanLoss, moved
 from spurlab.deletion.method import finite, split
+from spurlab.lent import lending
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 
@@ -65,6 +66,7 @@ class ReferenceInfluence:
     repetitions: int = 10
     draws: Literal["shared", "each"] = "shared"
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, _, forgotten = split(model, data, forget)
         if len(forgotten) == 0:

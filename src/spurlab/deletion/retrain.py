@@ -1,14 +1,15 @@
 """A new network that never saw them: the reference answer."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
+from spurlab.lent import copied_network, lending
 from spurlab.models import seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
@@ -40,21 +41,24 @@ class Retrain:
     seed: int = 0
     make: Make | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         own = seed_for(self.seed, "deletion", "retrain")
-        with batch_norm_explained():
-            new, _ = train_one(
-                untrained(model, own, self.make),
-                Member(Planted.none(retain), own),
-                self.recipe,
-                device=device_of(model),
-            )
+        new, _ = train_one(
+            untrained(model, own, self.make),
+            Member(Planted.none(retain), own),
+            self.recipe,
+            device=device_of(model),
+        )
         return finite(new)
 
 
 def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Module:
     """A network of the same architecture that has learnt nothing, on the same device.
+
+    What is frozen in the given network (``requires_grad`` off), e.g. a pretrained body, is no part of what it learnt.
+    It is taken over and stays frozen, with the buffers of modules whose parameters are all frozen.
 
     Without `make`, each layer of a copy draws its weights anew by its ``reset_parameters()``: PyTorch's own initial
     weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``.
@@ -62,24 +66,37 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     and VggMLP. For these `make` gives the right ones.
 
     Raises:
-        ValueError: parameters of a module that has no ``reset_parameters()``, or a `make` of other weights.
+        ValueError: all is frozen; parameters of a module that has no ``reset_parameters()``; a `make` of another
+            architecture, or whose network is trained already.
     """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            f"all weights of this {type(model).__name__} are frozen, or it has none: a new one would not learn. Call "
+            "`requires_grad_()` on those that may change."
+        )
     if make is not None:
-        new = make(seed)
+        new = copied_network(make(seed))  # which may be one and the same at each call
         shapes, wanted = ({name: t.shape for name, t in each.state_dict().items()} for each in (new, model))
         if shapes != wanted:
             raise ValueError(
                 f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
                 f"given {type(model).__name__}: it must make the same architecture."
             )
-        return new.to(device_of(model))
+        if all(new.get_parameter(name).equal(weight) for name, weight in _free(model).items()):
+            raise ValueError(
+                f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
+                "It must make a new network at each call."
+            )
+        return _with_frozen(new.to(device_of(model)), model)
     for name, module in model.named_modules():
-        if next(module.parameters(recurse=False), None) is not None and not hasattr(module, "reset_parameters"):
+        if any(weight.requires_grad for weight in module.parameters(recurse=False)) and not hasattr(
+            module, "reset_parameters"
+        ):
             raise ValueError(
                 f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
                 "them anew. Say by `make` how a new network is made."
             )
-    return seeded(lambda: _reset(copy.deepcopy(model).cpu()), seed).to(device_of(model))
+    return _with_frozen(seeded(lambda: _reset(copied_network(model).cpu()), seed).to(device_of(model)), model)
 
 
 def _reset(model: nn.Module) -> nn.Module:
@@ -87,3 +104,23 @@ def _reset(model: nn.Module) -> nn.Module:
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
     return model
+
+
+def _free(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def _with_frozen(new: nn.Module, model: nn.Module) -> nn.Module:
+    """A new network, changed in place, with what is frozen in the given one."""
+    modules = dict(new.named_modules())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            new.get_parameter(name).requires_grad_(weight.requires_grad)
+            if not weight.requires_grad:
+                new.get_parameter(name).copy_(weight)
+        for name, module in model.named_modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(weight.requires_grad for weight in own):
+                for key, buffer in module.named_buffers(recurse=False):
+                    modules[name].get_buffer(key).copy_(buffer)
+    return new

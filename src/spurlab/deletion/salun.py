@@ -8,9 +8,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import ask, device_of, finite, split
 from spurlab.deletion.random_labels import classes_of, relabelled
 from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.lent import lending
 from spurlab.models import evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -53,6 +54,7 @@ class SalUn:
     epochs: int = 10
     rate: float | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, _, forgotten = split(model, data, forget)
         masks = salient(model, forgotten, self.recipe, self.share)
@@ -76,7 +78,7 @@ def salient(model: nn.Module, forgotten: Examples, recipe: Recipe, share: float)
     device = device_of(model)
     with evaluating(model):
         for rows in torch.arange(len(forgotten)).split(recipe.batch_size):
-            logits = model(forgotten.inputs[rows].to(device)).float()
+            logits = ask(model, forgotten.inputs[rows]).float()
             loss = LOSSES[recipe.loss](logits, forgotten.labels[rows].to(device)).sum()
             gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
             for into, gradient in zip(total.values(), gradients, strict=True):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.steps import Descent, divergence, fine_tuning, teacher_from
+from spurlab.lent import lending
 from spurlab.training import Recipe
 
 
@@ -58,6 +59,7 @@ class Scrub:
     temperature: float = 4.0
     forget_batch: int = 16
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, forgotten = split(model, data, forget)
         teacher = teacher_from(model)

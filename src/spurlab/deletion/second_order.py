@@ -11,6 +11,7 @@ from spurlab.deletion.influence import DAMPINGS
 from spurlab.deletion.inverse import BY_CG, Curvature, Inverse, Problem
 from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
+from spurlab.lent import lending
 from spurlab.training import Recipe
 
 
@@ -51,6 +52,7 @@ class SecondOrderInfluence:
     inverse: Inverse = BY_CG
     curvature: Curvature = "gauss-newton"
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         parts = split(model, data, forget)
         if len(parts.forgotten) == 0:

@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
 from spurlab.deletion.retrain import Make, untrained
+from spurlab.lent import lending
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, Trained, faster_engine, grouped, train_each, train_group
@@ -104,6 +105,7 @@ class Sisa:
         finite(model)
         return model
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         copied = split(model, data, forget).model
         if sharded := isinstance(copied, Sharded):
@@ -152,10 +154,9 @@ class Sisa:
         engine, _ = faster_engine(model.make(learners[0].seed), data.shape, device)
         train = train_group if engine == "lockstep" else train_each
         groups = grouped(learners, len(learners), 1)  # shards of one size
-        with batch_norm_explained():
-            trained = Trained.joined(
-                [train(model.make, [learners[i] for i in group], self.recipe, device=device) for group in groups]
-            )
+        trained = Trained.joined(
+            [train(model.make, [learners[i] for i in group], self.recipe, device=device) for group in groups]
+        )
         for place, i in enumerate(i for group in groups for i in group):
             state = {name: weights[place] for name, weights in trained.state.items()}
             model.members[shards[i]].load_state_dict(state)

@@ -1,6 +1,5 @@
 """What methods with losses of their own share: a recipe's optimizer along any loss, on batches as it makes them."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -10,7 +9,9 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, dropping_out, shuffled
+from spurlab.deletion.method import ask, device_of, dropping_out, shuffled
+from spurlab.lent import copied_network, settings_kept
+from spurlab.models import batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
@@ -41,6 +42,9 @@ class Descent:
         method: the name of the method, so that each draws its own.
         masks: by name of a parameter, True where it may move. Those without a mask move.
         purpose: the room of the method, so that methods of one name in two rooms draw apart.
+
+    Raises:
+        ValueError: no weight may change.
     """
 
     def __init__(
@@ -57,6 +61,11 @@ class Descent:
         model.to(memory_format=self._layout)
         named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         self._parameters = list(named.values())
+        if not named:
+            raise ValueError(
+                f"all weights of this {type(model).__name__} are frozen, or it has none, so that nothing would be "
+                f"trained by {method}. Call `requires_grad_()` on those that may change."
+            )
         self._masked = [(named[name], mask, named[name].detach().clone()) for name, mask in (masks or {}).items()]
         self._optimizer, self._schedule = recipe.optimizer_for(self._parameters)
         self._stepped = False
@@ -69,7 +78,8 @@ class Descent:
             own = list(module.parameters(recurse=False))
             if own and not any(parameter.requires_grad for parameter in own):
                 module.training = False
-        with flush_denormals(), batch_norm_explained(), dropping_out(self.seed, "dropout", epoch):
+        explained = batch_norm_explained(", or forget more examples at once")
+        with settings_kept(), flush_denormals(), explained, dropping_out(self.seed, "dropout", epoch):
             yield
         self.model.eval()
         if self._stepped:  # where nothing was to be done, PyTorch would warn
@@ -96,7 +106,7 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits: Tensor = (network or self.model)(batch.inputs.contiguous(memory_format=self._layout))
+            logits = ask(network or self.model, batch.inputs, self._layout)
         return logits.float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:
@@ -146,7 +156,7 @@ def fine_tuning(recipe: Recipe, epochs: int, rate: float | None) -> Recipe:
 
 def teacher_from(model: nn.Module) -> nn.Module:
     """A copy that stays as it is: frozen, in evaluation mode."""
-    return copy.deepcopy(model).eval().requires_grad_(False)
+    return copied_network(model).eval().requires_grad_(False)
 
 
 def divergence(teacher: Float[Tensor, "b k"], student: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.models import evaluating
+from spurlab.models import ask, asked
 from spurlab.seeds import rng_for
 
 SHARES = tuple(percent / 100 for percent in range(0, 101, 2))
@@ -56,7 +56,8 @@ def input_sensitivity(
 
     Raises:
         ValueError: a share outside [0, 1], labels that do not fit to the images or the classes, answers of another
-            shape than ``n k`` or ``m n k``, or that are no probabilities.
+            shape than ``n k`` or ``m n k``, or that are no probabilities; a network whose outputs are probabilities
+            already, or not one logit for each class (give a function instead).
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2 and Figure 4.
 
@@ -156,22 +157,11 @@ def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Example
 
 
 def _probabilities_of(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """A function that gives the class probabilities of a network that gives logits; the network is left as it was.
-
-    Raises:
-        ValueError: when called, outputs that are probabilities already: a softmax of them would be neither.
-    """
+    """A function that gives the class probabilities of a network that gives logits; the network is left as it was."""
 
     def probabilities(inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
-        device = next((parameter.device for parameter in model.parameters()), inputs.device)
-        with evaluating(model), torch.no_grad():
-            logits: Tensor = model(inputs.to(device))
-        if len(logits) and bool((logits >= 0).all()) and bool(((logits.sum(-1) - 1).abs() < 1e-5).all()):
-            raise ValueError(
-                "the network's outputs are probabilities already, and a network is expected to give logits. "
-                "Give a function instead: lambda images: model(images), with the model in evaluation mode."
-            )
-        return logits.softmax(-1).to(inputs.device)
+        with asked(model), torch.no_grad():
+            return ask(model.eval(), inputs).softmax(-1).to(inputs.device)
 
     return probabilities
 

@@ -9,7 +9,8 @@ Captum computes the maps; those of the last two methods are accurate to float32 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.errors import did_you_mean
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, unwrapped
 
 Target = int | Int64[Tensor, " n"] | None
 
@@ -48,7 +49,8 @@ def gradient(
 
     Raises:
         ValueError: a target that is no class or does not fit to the inputs, inputs that are not floats with one row
-            per example, outputs of another shape than ``n k``.
+            per example, outputs that are not one logit for each class or are probabilities, a network through which no
+            gradient comes back to the inputs.
 
     Source: Simonyan, Vedaldi and Zisserman (2014), arXiv:1312.6034, section 3.
 
@@ -61,6 +63,7 @@ def gradient(
 
     with _asked(model, inputs, rows) as logits:
         wanted = _targets(logits, inputs, target, rows)
+        _differentiable(model, logits, inputs)
         method = Saliency(logits)
         parts = [
             method.attribute(batch.requires_grad_(), target=classes, abs=False)
@@ -116,6 +119,7 @@ def integrated_gradients(
         raise ValueError(f"`steps` must be 1 or more, but it is {steps}. Usual is 50.")
     with _asked(model, inputs, rows) as logits:
         wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
+        _differentiable(model, logits, inputs)
         method = IntegratedGradients(logits)
         # Captum cuts the steps so that at most `rows` points go at once; cutting the inputs instead would make it
         # compute the points of the quadrature, which is slow, over and over
@@ -237,15 +241,30 @@ def _asked(model: nn.Module, inputs: Tensor, rows: int) -> Iterator[Callable[[Te
         )
     if rows < 1:
         raise ValueError(f"`rows` must be 1 or more, but it is {rows}.")
-    device = next((parameter.device for parameter in model.parameters()), inputs.device)
+    # cuDNN takes no gradients through recurrent layers in evaluation mode; PyTorch's own code does
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    with asked(model), torch.inference_mode(False), torch.enable_grad():
+        model.eval()
+        with torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext():
+            yield partial(ask, model)
 
-    def logits(batch: Tensor) -> Tensor:
-        # a copy: a first layer that works in place would change what Captum still compares with
-        output: Tensor = model(batch.to(device).clone())
-        return output
 
-    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
-        yield logits
+def _differentiable(model: nn.Module, logits: Callable[[Tensor], Tensor], inputs: Tensor) -> None:
+    """Whether gradients come back to the inputs, which Captum would not say in words.
+
+    Raises:
+        ValueError: they do not.
+    """
+    one = inputs[:1].detach().clone().requires_grad_()
+    output = logits(one)
+    if len(one) and not (
+        output.requires_grad and torch.autograd.grad(output.sum(), one, allow_unused=True)[0] is not None
+    ):
+        raise ValueError(
+            f"the logits of this {type(unwrapped(model)).__name__} have no gradient at its inputs: part of its "
+            "`forward` is under `torch.no_grad`, detached, or no function that can be differentiated. Take the method "
+            "'occlusion', which needs no gradient, or let the gradient through."
+        )
 
 
 def _targets(
@@ -257,11 +276,6 @@ def _targets(
     for batch in inputs.split(rows):
         with torch.no_grad():
             output = logits(batch)
-        if output.ndim != 2 or len(output) != len(batch):
-            raise ValueError(
-                f"the network must answer {len(batch)} inputs with logits `n k`, "
-                f"but its answer has the shape {tuple(output.shape)}."
-            )
         classes = output.shape[1]
         predicted.append(output.argmax(1))
     if target is None:

@@ -1,6 +1,20 @@
 """The zoo: plain small modules and a table of their names."""
 
 from spurlab.models.cnn import cnn
+from spurlab.models.given import (
+    ask,
+    asked,
+    batch_norm_explained,
+    check_answers,
+    check_trains,
+    fitting,
+    logits_in,
+    logits_of,
+    makes_new,
+    unsaved_difference,
+    unwrapped,
+    whole,
+)
 from spurlab.models.images import Normalize
 from spurlab.models.last_layer import features, features_layer
 from spurlab.models.mlp import mlp
@@ -29,15 +43,24 @@ __all__ = [
     "SignalGRU",
     "architecture_named",
     "architecture_title",
+    "ask",
+    "asked",
+    "batch_norm_explained",
     "build",
+    "check_answers",
+    "check_trains",
     "check_user_name",
     "cifar_resnet",
     "cnn",
     "evaluating",
     "features",
     "features_layer",
+    "fitting",
     "is_perceptron",
     "is_user_name",
+    "logits_in",
+    "logits_of",
+    "makes_new",
     "mlp",
     "parameter_count",
     "resnet",
@@ -45,8 +68,11 @@ __all__ = [
     "signal_cnn",
     "skeleton",
     "source_digest",
+    "unsaved_difference",
+    "unwrapped",
     "user_function",
     "vgg16",
     "vgg_mlp",
+    "whole",
     "without_users_code",
 ]

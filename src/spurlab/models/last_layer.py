@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spurlab.models.modes import evaluating
+from spurlab.models.given import ask, asked, unwrapped
 
 
 def features_layer(model: nn.Module) -> str:
@@ -32,8 +32,8 @@ def features_layer(model: nn.Module) -> str:
 def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: int = 500) -> Float[Tensor, "n d"]:
     """What comes into the last linear layer: ``features @ weight.T + bias`` are the model's logits.
 
-    The model runs in evaluation mode and without gradients; it is left as it was. The features are ordinary tensors on
-    the CPU: a new last layer can be trained on them.
+    The model runs in evaluation mode and without gradients; it is left as it was. The features are ordinary tensors of
+    float32 on the CPU: a new last layer can be trained on them.
 
     Args:
         model: as `features_layer` wants it.
@@ -41,34 +41,35 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
         batch_size: how many at once.
 
     Raises:
-        ValueError: the last module is no linear layer, or what it gives are not the model's outputs.
+        ValueError: the last module is no linear layer, or what it gives are not the model's outputs; outputs that are
+            not one logit for each class.
 
     >>> features(nn.Sequential(nn.ReLU(), nn.Linear(2, 3)), torch.tensor([[1.0, -1.0]])).tolist()
     [[1.0, 0.0]]
     """
     layer = model.get_submodule(features_layer(model))
-    device = next(layer.parameters()).device
     seen: list[tuple[Tensor, Tensor]] = []
-    hook = layer.register_forward_hook(lambda _, arguments, output: seen.append((arguments[0], output)))
+
+    def hook(_: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
+        # copies: what follows may work in place
+        seen.append(((*arguments, *named.values())[0].clone(), output.clone().float()))
+
     batches = []
-    try:
-        with evaluating(model), torch.inference_mode():
-            for batch in inputs.split(batch_size):
-                seen.clear()
-                outputs = model(batch.to(device))
-                if not seen or not _same(seen[-1][1], outputs) or seen[-1][0].shape[:-1] != batch.shape[:1]:
-                    raise ValueError(
-                        f"the last module of this {type(model).__name__} is a linear layer, but its outputs are not "
-                        "the model's: what comes into it are not the features."
-                    )
-                batches.append(seen[-1][0].cpu())
-    finally:
-        hook.remove()
+    with asked(model), torch.inference_mode():  # at the end of which the hook is gone
+        model.eval()
+        layer.register_forward_hook(hook, with_kwargs=True)
+        for batch in inputs.split(batch_size):
+            seen.clear()
+            outputs = ask(model, batch)
+            if not seen or not _same(seen[-1][1], outputs) or seen[-1][0].shape[:-1] != batch.shape[:1]:
+                raise ValueError(
+                    f"the last module of this {type(unwrapped(model)).__name__} is a linear layer, but its outputs are "
+                    "not the model's: what comes into it are not the features."
+                )
+            batches.append(seen[-1][0].float().cpu())
     return torch.cat(batches)  # outside of inference mode, or no layer could be trained on them
 
 
-def _same(one: Tensor, other: object) -> bool:
+def _same(one: Tensor, other: Tensor) -> bool:
     """Whether these are the same numbers; a network that diverged has NaN in the same places."""
-    if one is other:
-        return True
-    return isinstance(other, Tensor) and one.shape == other.shape and one.allclose(other, equal_nan=True)
+    return one.shape == other.shape and one.allclose(other.to(one.dtype), equal_nan=True)

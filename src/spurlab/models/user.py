@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from spurlab.errors import worded
+from spurlab.models.given import check_answers, whole
 
 
 def is_user_name(name: str) -> bool:
@@ -126,7 +127,7 @@ def find_spec(place: str) -> ModuleSpec | None:
 
 
 def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
-    """What the user's function makes, tried on one batch of zeros.
+    """What the user's function makes, tried on one batch of zeros; but for lazy layers this leaves it as it was.
 
     Args:
         name: ``package.module:callable``; it is called as ``callable(shape, classes)``.
@@ -148,27 +149,9 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
         raise ValueError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
-    _try(network, name, shape, classes)
-    return network
-
-
-def _try(network: nn.Module, name: str, shape: Sequence[int], classes: int) -> None:
-    """One batch of two examples, in evaluation mode: nothing that the network counts or draws is moved."""
-    training = [module for module in network.modules() if module.training]
-    batch = torch.zeros(2, *shape)
     try:
-        with torch.no_grad():
-            logits = network.eval()(batch)
-    except Exception as error:
-        raise ValueError(
-            f"architecture {name!r}: the network cannot take a batch of shape {tuple(batch.shape)}. {worded(error)}"
-        ) from error
-    finally:
-        for module in training:
-            module.training = True
-    if not isinstance(logits, torch.Tensor) or logits.shape != (2, classes):
-        gave = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ValueError(
-            f"architecture {name!r}: a batch of shape {tuple(batch.shape)} must give logits of shape {(2, classes)}, "
-            f"but gave {gave}."
-        )
+        whole(network, shape)
+        check_answers(network, torch.zeros(2, *shape), classes)
+    except ValueError as error:
+        raise ValueError(f"architecture {name!r}: {error}") from error
+    return network

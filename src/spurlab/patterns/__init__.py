@@ -1,6 +1,7 @@
 """Patterns, and planting them in training examples."""
 
 from spurlab.patterns.blocks import COMMON, ClassBlocks, common_named
+from spurlab.patterns.mark import Mark, marked, pattern_title
 from spurlab.patterns.pattern import PATTERNS, Box, Family, Noise, Pattern, make_pattern, pattern_name
 from spurlab.patterns.plant import How, Planted, plant
 from spurlab.patterns.reference import (
@@ -19,13 +20,16 @@ __all__ = [
     "ClassBlocks",
     "Family",
     "How",
+    "Mark",
     "Noise",
     "Pattern",
     "Planted",
     "ReferenceDataset",
     "common_named",
     "make_pattern",
+    "marked",
     "parse_reference_dataset",
     "pattern_name",
+    "pattern_title",
     "plant",
 ]

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
-from spurlab.patterns.pattern import Pattern
+from spurlab.patterns.mark import Mark, marked
 from spurlab.seeds import rng_for
 
 How = Literal["replace", "append"]
@@ -160,16 +160,20 @@ class Planted:
         return mask
 
     def materialize(self) -> Examples:
-        """The planted training set as plain examples; a planted example keeps the label and group of its row."""
+        """The planted training set as plain examples: copies, which whoever gets them may change.
+
+        A planted example keeps the label and group of its row.
+        """
         if self.how == "replace" and len(self.left_out) == 0:
             inputs = self.base.inputs.clone()
             inputs[self.rows] = self.inputs
-            return Examples(inputs, self.base.labels, self.base.groups)
+            groups = None if self.base.groups is None else self.base.groups.clone()
+            return Examples(inputs, self.base.labels.clone(), groups)
         return self[torch.arange(len(self), device=self.rows.device)]
 
 
 def plant(
-    data: Examples, pattern: Pattern, target: int | Sequence[int], count: int, seed: int, *, how: How = "replace"
+    data: Examples, pattern: Mark, target: int | Sequence[int], count: int, seed: int, *, how: How = "replace"
 ) -> Planted:
     """Put `pattern` on `count` randomly chosen examples of class `target`, or of each class in it.
 
@@ -180,7 +184,7 @@ def plant(
 
     Args:
         data: the clean training examples.
-        pattern: what to put on them.
+        pattern: what to put on them: a `Pattern`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
         target: the class whose examples are chosen; or several.
         count: how many of each class; the paper's n. 0 plants nothing.
         seed: fixes the choice.
@@ -189,7 +193,8 @@ def plant(
 
     Raises:
         ValueError: a negative count, no class or one that is named twice, a class without examples or with fewer than
-            `count`, or inputs of another shape than the pattern's.
+            `count`, or inputs of another shape than the pattern's; or a function that gives no such inputs.
+        TypeError: a pattern that is none.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
     """
@@ -199,7 +204,7 @@ def plant(
     if not targets or len(set(targets)) < len(targets):
         raise ValueError(f"`target` must name a class, or several once each, but it is {targets}.")
     rows = torch.cat([_chosen(data, each, count, seed) for each in targets])
-    return Planted(data, rows, pattern(data.inputs[rows]), how)
+    return Planted(data, rows, marked(pattern, data.inputs[rows]), how)
 
 
 def _chosen(data: Examples, target: int, count: int, seed: int) -> Int64[Tensor, " count"]:

@@ -1,6 +1,5 @@
 """Automatic feature reweighting: the last layer again, with weight on what the first stage got wrong."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
+from spurlab.lent import copied_network, lending
 from spurlab.models import features
 from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
 from spurlab.prevention.method import checked_clean, not_negative, one_or_more, prepared, share_of, trained_anew
@@ -110,6 +110,7 @@ class Afr:
         not_negative(gamma=self.gamma or 0.0, penalty=self.penalty or 0.0, rate=self.rate)
         one_or_more(steps=self.steps)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         return self.second_stage(self.first_stage(model, data), clean)
 
@@ -119,7 +120,7 @@ class Afr:
         Raises:
             ValueError: as the whole method.
         """
-        after = copy.deepcopy(stage.model)
+        after = copied_network(stage.model)
         phi, start = features(after, stage.refit.inputs).double(), last_linear(after)
         gammas = GAMMAS if self.gamma is None else (self.gamma,)
         penalties = PENALTIES if self.penalty is None else (self.penalty,)
@@ -128,7 +129,8 @@ class Afr:
         problems = [(weighted[gamma], penalty) for gamma in gammas for penalty in penalties]
         labels = stage.refit.labels
         if len(problems) == 1 and not self.stop_early:
-            return with_last_layer(after, weighted_optimum(phi, labels, problems[0][0], start, penalties[0]))
+            only = weighted_optimum(phi, labels, problems[0][0], start, penalties[0])
+            return with_last_layer(after, only, stage.refit.inputs)
         seen = features(after, checked_clean(after, clean, "AFR").inputs).double()
 
         def layers() -> Iterator[Linear]:
@@ -138,7 +140,8 @@ class Afr:
                 else:
                     yield weighted_optimum(phi, labels, mu, start, penalty)
 
-        return with_last_layer(after, best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate)
+        best = best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate
+        return with_last_layer(after, best, stage.refit.inputs)
 
     def held_out(self, data: Examples) -> Bool[Tensor, " n"]:
         """True for the training examples that the first stage does not see: none with ``train``.

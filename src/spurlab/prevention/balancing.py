@@ -10,6 +10,7 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
+from spurlab.lent import lending
 from spurlab.prevention.method import groups_of, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
@@ -55,6 +56,7 @@ class Subsampling:
     def __post_init__(self) -> None:
         _known(self.by)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model, method = prepared(model, data), f"sub-{self.by}"
         rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
@@ -106,6 +108,7 @@ class Reweighting:
     def __post_init__(self) -> None:
         _known(self.by)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model, method = prepared(model, data), f"reweight-{self.by}"
         parts = _parts(data, self.by, "RWG")

@@ -7,6 +7,7 @@ from torch import nn
 from spurlab.data import Examples
 from spurlab.deletion.method import finite
 from spurlab.deletion.retrain import Make
+from spurlab.lent import lending
 from spurlab.prevention.balancing import same_length
 from spurlab.prevention.method import checked_clean, prepared, trained_anew
 from spurlab.training import Recipe
@@ -36,6 +37,7 @@ class CleanOnly:
     seed: int = 0
     make: Make | None = None
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         clean = checked_clean(model, clean, "training on clean examples alone")

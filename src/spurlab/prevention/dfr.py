@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.lent import lending
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
 from spurlab.prevention.last_layer import Linear, last_linear, with_last_layer
@@ -99,6 +100,7 @@ class Dfr:
             raise ValueError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         classes = len(last_linear(model).bias)
@@ -107,7 +109,7 @@ class Dfr:
         scale = Scale.of(phi)
         if not self.balanced:
             fitted = self._solver(classes, FINE).fit(scale(phi), clean.labels, self.c or 1.0)
-            return with_last_layer(model, scale.unfold(fitted))
+            return with_last_layer(model, scale.unfold(fitted), clean.inputs)
         groups = groups_of(clean, "clean", "DFR")
         c = self.c or self._chosen(phi, clean, classes)
         standard, rng = scale(phi), rng_for(self.seed, "prevention", "dfr", "refits")
@@ -116,7 +118,7 @@ class Dfr:
             rows = balanced_rows(groups, rng)
             layers.append(solver.fit(standard[rows], clean.labels[rows], c))
         mean = Linear(*(torch.stack(each).mean(0) for each in zip(*layers, strict=True)))
-        return with_last_layer(model, scale.unfold(mean))
+        return with_last_layer(model, scale.unfold(mean), clean.inputs)
 
     def _chosen(self, phi: Float64[Tensor, "n d"], clean: Examples, classes: int) -> float:
         """C, by the worst group of one half of the clean examples."""

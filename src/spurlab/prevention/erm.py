@@ -6,6 +6,7 @@ from torch import nn
 
 from spurlab.data import Examples
 from spurlab.deletion.method import finite
+from spurlab.lent import lending
 from spurlab.prevention.method import prepared
 
 
@@ -20,5 +21,6 @@ class Erm:
     Source: Vapnik (1992), Principles of risk minimization for learning theory.
     """
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         return finite(prepared(model, data), "prevention")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
 from spurlab.deletion.steps import Batch
+from spurlab.lent import lending
 from spurlab.prevention.method import groups_of, not_negative, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
@@ -64,6 +65,7 @@ class GroupDro:
     def __post_init__(self) -> None:
         not_negative(eta=self.eta, adjustment=self.adjustment, weight_decay=self.weight_decay or 0.0)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         groups = groups_of(data, "training", "GroupDRO")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
 from spurlab.deletion.steps import Batch
+from spurlab.lent import lending
 from spurlab.prevention.method import attributes, not_negative, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.training import Recipe
@@ -62,6 +63,7 @@ class Irm:
         if not 0 <= self.anneal <= 1:
             raise ValueError(f"`anneal` is a share of the epochs, 0 to 1, but it is {self.anneal}.")
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         environments = attributes(data, "IRM")

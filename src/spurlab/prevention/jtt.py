@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import finite
 from spurlab.deletion.retrain import Make
+from spurlab.lent import lending
 from spurlab.prevention.method import one_or_more, prepared, trained_anew
 from spurlab.training import Recipe, logits
 
@@ -52,6 +53,7 @@ class Jtt:
     def __post_init__(self) -> None:
         one_or_more(times=self.times, first_epochs=1 if self.first_epochs is None else self.first_epochs)
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         wrong = self.error_set(model, data)

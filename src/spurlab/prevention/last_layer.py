@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.deletion.method import finite
-from spurlab.models import features_layer
+from spurlab.deletion.refit import refit, refittable
 
 log = logging.getLogger(__name__)
 
@@ -32,30 +32,29 @@ def last_linear(model: nn.Module) -> Linear:
     """The last layer as it is; a layer without a bias has one of zeros.
 
     Raises:
-        ValueError: the last module is no linear layer.
+        ValueError: the last module is no linear layer, or cannot be fitted again, see `spurlab.deletion.refit`.
     """
-    layer = model.get_submodule(features_layer(model))
-    weight = layer.get_parameter("weight").detach().cpu().double()
+    layer = refittable(model)
+    weight = layer.weight.detach().cpu().double()
     bias = layer.bias.detach().cpu().double() if isinstance(layer.bias, Tensor) else weight.new_zeros(len(weight))
     return Linear(weight, bias)
 
 
-def with_last_layer(model: nn.Module, linear: Linear) -> nn.Module:
+def with_last_layer(model: nn.Module, linear: Linear, inputs: Float[Tensor, "n *shape"]) -> nn.Module:
     """The network, changed in place, with this last layer.
 
+    Args:
+        inputs: on which the layer was fitted.
+
     Raises:
-        ValueError: its last layer has no bias to put this one in.
+        ValueError: its last layer has no bias to put this one in, or the features change with it.
         NotFiniteError: a weight that is not finite.
     """
-    layer = model.get_submodule(features_layer(model))
-    if not isinstance(layer.bias, Tensor):
+    if not isinstance(refittable(model).bias, Tensor):
         raise ValueError(
             f"the last layer of this {type(model).__name__} has no bias, but what is fitted has one. Give it a bias."
         )
-    with torch.no_grad():
-        layer.get_parameter("weight").copy_(linear.weight)
-        layer.bias.copy_(linear.bias)
-    return finite(model, "prevention")
+    return finite(refit(model, linear.weight, linear.bias, inputs), "prevention")
 
 
 def weighted_optimum(

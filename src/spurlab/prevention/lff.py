@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from spurlab.data import Examples
 from spurlab.deletion.method import finite
 from spurlab.deletion.retrain import Make
+from spurlab.lent import lending
 from spurlab.prevention.method import prepared, share_of
 from spurlab.prevention.steps import begin
 from spurlab.training import Recipe
@@ -56,6 +57,7 @@ class Lff:
             raise ValueError(f"`q` of LfF must be above 0, and 1 at most, but it is {self.q}.")
         share_of("memory", self.memory, "past")
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         biased, debiased = (begin(model, self.recipe, self.seed, f"lff {who}", self.make) for who in ("B", "D"))

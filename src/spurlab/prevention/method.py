@@ -1,6 +1,5 @@
 """What a prevention method is, and what all of them begin with."""
 
-import copy
 import math
 from typing import Protocol, runtime_checkable
 
@@ -8,8 +7,9 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import batch_norm_explained, device_of, outputs_fit
+from spurlab.deletion.method import device_of, outputs_fit
 from spurlab.deletion.retrain import Make, untrained
+from spurlab.lent import copied_network
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -38,7 +38,8 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
     """The start of every method: a copy of the network, in the modes in which it was given.
 
     Raises:
-        ValueError: no training example, or one class only, or a network whose outputs do not fit the labels.
+        ValueError: no training example, or one class only, or a network that cannot be copied or whose outputs do not
+            fit the labels.
     """
     if len(data) == 0:
         raise ValueError("there are no training examples: give the data that the network was trained on.")
@@ -47,7 +48,7 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
             f"all {len(data)} training examples are of class {int(there)}: nothing can be told apart. Give examples of "
             "two classes or more."
         )
-    model = copy.deepcopy(model)
+    model = copied_network(model)
     outputs_fit(model, data)
     return model
 
@@ -130,10 +131,7 @@ def trained_anew(
         ValueError: as `spurlab.deletion.retrain.untrained`.
     """
     own = own_seed(seed, method)
-    with batch_norm_explained():
-        new, _ = train_one(
-            untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model)
-        )
+    new, _ = train_one(untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model))
     return new.eval()
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.retrain import Make
 from spurlab.deletion.steps import Batch
+from spurlab.lent import lending
 from spurlab.prevention.method import prepared
 from spurlab.prevention.steps import begin, train_on
 from spurlab.seeds import seed_for
@@ -48,6 +49,7 @@ class Mixup:
         if not 0 < self.alpha < float("inf"):
             raise ValueError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
 
+    @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         descent = begin(prepared(model, data), self.recipe, self.seed, "mixup", self.make)
         draws = np.random.default_rng(seed_for(self.seed, "prevention", "mixup", "mixtures"))

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
+from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.losses import LOSSES
@@ -67,6 +68,7 @@ def stack_states(models: Sequence[nn.Module]) -> State:
 
 
 @flush_denormals()
+@batch_norm_explained()
 def train_group(
     make: Callable[[int], nn.Module],
     members: Sequence[Member],
@@ -93,7 +95,7 @@ def train_group(
             more.
     """
     recipes = _recipes_of(members, recipe)
-    models = [make(member.seed) for member in members]
+    models = [unwrapped(make(member.seed)) for member in members]
     perceptrons = all(can_stack(model) for model in models)
     if len(members) == 1 and perceptrons:
         # PyTorch multiplies a batch of one matrix with another kernel, which rounds otherwise. With a twin beside it,
@@ -115,6 +117,11 @@ def train_group(
     elif all(can_stack_cnn(model) for model in models):
         network = StackedCNN(models[0], stacked, PRECISIONS[shared.precision])
     else:
+        if own := next(filter(None, (unsaved_difference(models[0], model) for model in models[1:])), ""):
+            raise ValueError(
+                f"{type(models[0]).__name__} cannot be trained in lockstep (its {own!r}, which is not saved, differs "
+                "from member to member). Train it with the engine 'plain'."
+            )
         network = VectorizedNet(models[0], stacked, [member.seed for member in members], PRECISIONS[shared.precision])
     del models, stacked  # the network's own copy is trained
     parameters = list(network.parameters())
@@ -196,10 +203,13 @@ def train_each(
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
         for member, own in zip(members, _recipes_of(members, recipe), strict=True)
     ]
-    return Trained(stack_states([model for model, _ in trained]), torch.stack([losses for _, losses in trained]))
+    return Trained(
+        stack_states([unwrapped(model) for model, _ in trained]), torch.stack([losses for _, losses in trained])
+    )
 
 
 @flush_denormals()
+@batch_norm_explained()
 def train_one(
     model: nn.Module,
     member: Member,
@@ -216,12 +226,13 @@ def train_one(
     Returns:
         The network, and the mean training loss of each epoch.
     """
-    layout = layout_for(model)
+    network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
     parameters = list(model.parameters())
     optimizer, schedule = recipe.optimizer_for(parameters)
     plain = member.data.materialize()
     inputs, labels = plain.inputs.to(device), plain.labels.to(device)
+    kind = fitting(network, inputs[:0]).dtype
     history = torch.zeros(recipe.epochs)
     autocast = torch.autocast(torch.device(device).type, PRECISIONS[recipe.precision], recipe.precision != "float32")
     loss_of = LOSSES[recipe.loss]
@@ -237,7 +248,7 @@ def train_one(
                 if recipe.input_noise:
                     batch = batch + recipe.input_noise * noise(batch.shape).to(device)
                 with autocast:
-                    logits = model(batch.contiguous(memory_format=layout))
+                    logits = logits_in(network(batch.to(kind).contiguous(memory_format=layout)), batch)
                 loss = loss_of(logits.float(), labels[rows]).mean()
                 loss.backward()
                 if recipe.clip_norm is not None:

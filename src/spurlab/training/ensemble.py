@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -14,9 +14,10 @@ from torch.func import functional_call, vmap
 
 from spurlab.errors import brief, one_line
 from spurlab.files import replacing
-from spurlab.models import ARCHITECTURES, build, skeleton
+from spurlab.models import ARCHITECTURES, build, skeleton, unwrapped
 from spurlab.training.engines import Trained
-from spurlab.training.stacked import State, convolves, laid_out, layout_for, predicted_at_once
+from spurlab.training.predict import predictions_once
+from spurlab.training.stacked import State, can_stack, convolves, predicted_at_once
 
 FORMAT = "spurlab-ensemble-1"
 
@@ -63,43 +64,35 @@ class Ensemble:
     def member(self, i: int) -> nn.Module:
         """The i-th model, as a plain module in evaluation mode, on the ensemble's device."""
         model = self._template(self.seeds[i]).to(self.device)
-        model.load_state_dict({name: tensor[i] for name, tensor in self.trained.state.items()})
+        # what is inside a wrapper was trained, under its own names
+        unwrapped(model).load_state_dict({name: tensor[i] for name, tensor in self.trained.state.items()})
         return model.eval()
 
-    def predict(self, inputs: Float32[Tensor, "n *shape"], rows: int | None = None) -> Float[Tensor, "m n k"]:
-        """Class probabilities, on the CPU, to rounding the numbers of each `member` alone.
+    def predict(self, inputs: Float32[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "m n k"]:
+        """Class probabilities, on the CPU, to rounding those of `predictions` for each `member` alone.
 
-        All members at once; with convolutions one member after the other, since grouped ones are slower.
+        Perceptrons and the zoo's networks without convolutions all at once. Others one after the other: grouped
+        convolutions are slower, and a network of the user's may be one that many at once cannot be, or would be wrong
+        for, such as one with layers that share weights, with noise, or with numbers of its own that are not saved.
 
         Args:
             inputs: n examples, the same for all members.
             rows: how many examples go through a network at once, those of all members counted where they go together;
                 bounds the memory. None: as many as suit the network.
         """
-        return torch.cat(list(self._predict(inputs, rows)), dim=1)
-
-    def _predict(self, inputs: Tensor, rows: int | None) -> Iterator[Tensor]:
-        # to the device: what is no part of the weights, such as buffers that are not saved, comes from here
         template = self._template(self.seeds[0]).eval().to(self.device)
-        layout, rows = layout_for(template), predicted_at_once(template) if rows is None else rows
-        alone = convolves(template)
-        each: list[State] = []
-        if alone:
-            state = self.trained.state.items()
-            each = [{name: laid_out(tensor[i], layout) for name, tensor in state} for i in range(len(self))]
+        if (self.architecture in ARCHITECTURES or can_stack(template)) and not convolves(template):
+            return torch.cat(list(self._at_once(template, inputs, rows)), dim=1)
+        return torch.stack([predictions_once(self.member(i), inputs, rows) for i in range(len(self))])
 
+    def _at_once(self, template: nn.Module, inputs: Tensor, rows: int | None) -> Iterator[Tensor]:
         def logits(state: State, batch: Tensor) -> Tensor:
             output: Tensor = functional_call(template, state, (batch,))
             return output
 
         with torch.inference_mode():
-            for some in inputs.split(max(1, rows if alone else rows // len(self))):
-                batch = some.to(self.device).contiguous(memory_format=layout)
-                together = (
-                    torch.stack([logits(own, batch) for own in each])
-                    if alone
-                    else vmap(logits, in_dims=(0, None))(self.trained.state, batch)
-                )
+            for batch in inputs.split(max(1, (predicted_at_once(template) if rows is None else rows) // len(self))):
+                together = vmap(logits, in_dims=(0, None))(self.trained.state, batch.to(self.device))
                 yield together.softmax(-1).cpu()
 
     def _template(self, seed: int) -> nn.Module:

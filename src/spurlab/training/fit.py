@@ -12,7 +12,20 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
-from spurlab.models import architecture_named, build, parameter_count, seeded, skeleton
+from spurlab.models import (
+    ARCHITECTURES,
+    architecture_named,
+    batch_norm_explained,
+    build,
+    check_trains,
+    makes_new,
+    parameter_count,
+    seeded,
+    skeleton,
+    unsaved_difference,
+    unwrapped,
+    whole,
+)
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
@@ -33,6 +46,7 @@ EngineName = Literal["auto", "lockstep", "plain"]
 # and parameters. Measured by `benchmarks/convolutions.py --engines`.
 LOCKSTEP_CONVOLUTIONS = 50_000
 LOCKSTEP_PARAMETERS = 500_000
+TRIED = 8  # examples that a network of the user's is tried with
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,10 @@ def fit(
 
     Args:
         architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must
-            be able to import; or a function that makes the network (it is trained in this process).
+            be able to import; or a function that makes the network (it is trained in this process), a new one in each
+            call. One of the user's is tried first. It gives one logit for each class: as a tensor, or as `logits` of
+            an object or a dict. Lazy layers are drawn by the member's seed; what is inside ``torch.compile`` or
+            `nn.DataParallel` is trained.
         members: the networks to train; they share one base training set.
         recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
@@ -101,7 +118,9 @@ def fit(
 
     Raises:
         ValueError: no members, members of different base data, recipes that do not fit them, a label beyond `classes`,
-            an unknown engine, device or architecture, or a network that cannot run in lockstep when asked to.
+            an unknown engine, device or architecture, or a network that cannot run in lockstep when asked to; a
+            network of the user's that cannot be trained, gives other than one logit for each class or probabilities, or
+            shares weights with the next; a batch of one example, where batch norm cannot take it.
         WorkerError: a worker process died twice over the same group, or failed.
     """
     if not members:
@@ -122,14 +141,14 @@ def fit(
         raise ValueError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
-    make = partial(build, name, base.shape, classes) if isinstance(architecture, str) else partial(seeded, architecture)
+    make: Callable[[int], nn.Module] = (
+        partial(build, name, base.shape, classes)
+        if isinstance(architecture, str)
+        else partial(_made, architecture, base.shape)
+    )
     device = usable_device(device)
-    # made even where the engine is given: mistakes in a user's network are told here, not by a worker
-    network = skeleton(name, base.shape, classes) if in_zoo else make(members[0].seed)
-    if engine == "auto":
-        engine, why = faster_engine(network, base.shape, device)
-        log.info("%s: %s.", engine, why)
-    del network
+    # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
+    engine = _engine(engine, *_tried(name, make, members, recipes, classes), base.shape, device)
     train = train_group if engine == "lockstep" else train_each
     if not in_zoo or device.type != "cpu":
         workers = 0
@@ -183,6 +202,76 @@ def _say_if_company_matters(engine: EngineName, device: torch.device) -> None:
             "matrix products round by where they start in memory here, so that a network is the same to rounding, not "
             "to the bit, in other company. Import spurlab before anything is multiplied, or set MKL_CBWR=AUTO,STRICT."
         )
+
+
+def _made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
+    """What a function of the user's makes, whole, under the generator of the seed.
+
+    Raises:
+        ValueError: no network, or one whose lazy layers cannot be drawn.
+    """
+
+    def make() -> nn.Module:
+        network: object = function()
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
+        return whole(network, shape)
+
+    return seeded(make, seed)
+
+
+def _engine(
+    asked: EngineName, network: nn.Module, unsaved: str, shape: Sequence[int], device: torch.device
+) -> EngineName:
+    """The engine that was asked for, or for ``auto`` the faster one that can."""
+    if asked != "auto":
+        return asked
+    engine, why = faster_engine(network, shape, device)
+    if unsaved and engine == "lockstep":
+        engine, why = "plain", f"its {unsaved!r}, which is not saved, differs from member to member"
+    log.info("%s: %s.", engine, why)
+    return engine
+
+
+def _tried(
+    name: str, make: Callable[[int], nn.Module], members: Sequence[Member], recipes: Sequence[Recipe], classes: int
+) -> tuple[nn.Module, str]:
+    """A new network, or its skeleton, to look at, once it is known that such can be trained.
+
+    Returns:
+        Also by what the members' networks differ beside what is saved; "" if by nothing.
+
+    Raises:
+        ValueError: they cannot be trained, or not on batches of these sizes.
+    """
+    base, sizes = members[0].data.base, _batch_sizes(members, recipes)
+    if name in ARCHITECTURES:
+        network = skeleton(name, base.shape, classes)
+        if 1 in sizes and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+            with batch_norm_explained(), torch.no_grad():
+                skeleton(name, base.shape, classes).train()(torch.zeros(1, *base.shape, device="meta"))
+        return network, ""
+    network, twin = (unwrapped(make(member.seed)) for member in (members[0], members[-1]))
+    try:
+        makes_new(network, twin)
+        own = unsaved_difference(network, twin)
+        if len(base):
+            some = base.inputs[torch.arange(TRIED) % len(base)]
+            check_trains(twin, some, classes, sorted({min(size, TRIED) for size in sizes}))
+    except ValueError as error:
+        raise ValueError(f"architecture {name!r}: {error}" if name else str(error)) from error
+    return network, own
+
+
+def _batch_sizes(members: Sequence[Member], recipes: Sequence[Recipe]) -> set[int]:
+    """Of all batches that will be trained on."""
+    sizes = set()
+    for member, recipe in zip(members, recipes, strict=True):
+        if recipe.epochs:
+            full, rest = divmod(len(member.data), recipe.batch_size)
+            sizes |= {recipe.batch_size} if full else set()
+            sizes |= {rest} if rest else set()
+    return sizes
 
 
 def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) -> tuple[EngineName, str]:

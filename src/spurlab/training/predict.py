@@ -3,37 +3,54 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from spurlab.models import ask, asked
 from spurlab.training.stacked import layout_for, predicted_at_once
 
 
-def predictions(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
+def predictions(
+    network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None = None
+) -> Float32[Tensor, "n k"]:
     """Class probabilities of one network.
 
     One network at a time, so that a number does not depend, not even in its last bit, on which networks were trained
     and measured together.
 
     Args:
-        network: in evaluation mode; it is asked as it is.
-        inputs: n examples, wherever the network is.
+        network: in evaluation mode; it is asked as it is, and left as it was. Whether it is wrapped, compiled or in
+            half precision makes no difference, nor whether it gives a tensor or an object or dict with `logits`. One
+            that draws noise draws the same in each call.
+        inputs: n examples; copies of them go to where the network is.
+        rows: how many go through it at once; bounds the memory. None: as many as suit the network.
 
     Returns:
         On the CPU, in [0, 1]; NaN for a network that diverged.
+
+    Raises:
+        ValueError: what the network gives is not one logit for each class, or is probabilities already.
     """
-    return _asked(network, inputs, lambda outputs: outputs.softmax(-1))
+    return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1))
 
 
-def logits(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
+def predictions_once(network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None) -> Float32[Tensor, "n k"]:
+    """The same of a network that is thrown away afterwards: it is not left as it was."""
+    return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1), kept=False)
+
+
+def logits(network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "n k"]:
     """What the softmax of `predictions` is taken of: it also tells apart what is too sure for a probability."""
-    return _asked(network, inputs, lambda outputs: outputs)
+    return _asked(network, inputs, rows, lambda outputs: outputs)
 
 
-def _asked(network: nn.Module, inputs: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-    device, layout = next(network.parameters()).device, layout_for(network)
-    network.to(memory_format=layout)
-    split = inputs.split(predicted_at_once(network))
-    batches = (batch.to(device).contiguous(memory_format=layout) for batch in split)
-    with torch.inference_mode():
-        return torch.cat([of(network(batch)).cpu() for batch in batches])
+def _asked(
+    network: nn.Module, inputs: Tensor, rows: int | None, of: Callable[[Tensor], Tensor], kept: bool = True
+) -> Tensor:
+    layout = layout_for(network)
+    with asked(network, kept=kept):
+        network.to(memory_format=layout)
+        with torch.inference_mode():
+            split = inputs.split(predicted_at_once(network) if rows is None else max(1, rows))
+            batches = (batch.contiguous(memory_format=layout) for batch in split)
+            return torch.cat([of(ask(network, batch)).float().cpu() for batch in batches])

@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from spurlab.models import evaluating, parameter_count
+from spurlab.models import asked, fitting, parameter_count, unwrapped
 from spurlab.training.stacked_cnn import can_stack_cnn
 
 PROBE = 2  # examples: with one, a network might take the batch for something else
@@ -68,11 +68,8 @@ def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module
             if isinstance(each, Tensor):
                 seen(module, each)
 
-    hooks = [module.register_forward_hook(hook) for module in network.modules()]
-    like = next(network.parameters(), torch.empty(0))
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad(), evaluating(network):
-            network(torch.zeros(PROBE, *shape, device=like.device))
-    finally:
-        for each in hooks:
-            each.remove()
+    with asked(network), torch.no_grad():  # at the end of which the hooks are gone
+        network.eval()
+        for module in network.modules():
+            module.register_forward_hook(hook)
+        unwrapped(network)(fitting(network, torch.zeros(PROBE, *shape)))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 
+from spurlab.models import logits_of
 from spurlab.seeds import rng_for
 from spurlab.training.stacked import State, laid_out, layout_for
 
@@ -81,8 +82,7 @@ class VectorizedNet(nn.Module):
         state = self._in_precision(learnt | self._fixed) | self._masks(inputs)
 
         def one(state: State, batch: Tensor) -> Tensor:
-            logits: Tensor = functional_call(self._template[0], state, (batch,))
-            return logits
+            return logits_of(functional_call(self._template[0], state, (batch,)), batch)
 
         with torch.autocast(inputs.device.type, self._precision, self._precision != torch.float32):
             try:
@@ -155,11 +155,18 @@ def vectorizing_fails(model: nn.Module, shape: Sequence[int]) -> str:
         # vmap would run it, one member after the other
         warnings.filterwarnings("error", "There is a performance drop")
         try:
-            network = VectorizedNet(copy.deepcopy(model), state, [0, 1])
+            network, twin = VectorizedNet(copy.deepcopy(model), state, [0, 1]), copy.deepcopy(model).train()
+            inputs = torch.rand(2, 2, *shape)
             network.begin(0)
-            network(torch.zeros(2, 2, *shape)).sum().backward()
-        except (ValueError, RuntimeError, UserWarning) as error:
-            return str(error).splitlines()[0]
+            network(inputs.clone()).sum().backward()
+            with torch.no_grad():
+                twin(inputs[0].clone())
+        except Exception as error:  # whatever its code cannot do under vmap
+            return (str(error).splitlines() or [type(error).__name__])[0]
+    after, alone = network.state(), twin.state_dict()
+    for name, before in model.state_dict().items():
+        if not torch.equal(alone[name], before) and torch.equal(after[name][0], before):
+            return f"its buffer {name!r} is replaced at each step, which lockstep does not see"
     return ""
 
 

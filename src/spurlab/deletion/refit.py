@@ -1,0 +1,106 @@
+"""Other weights for the last layer, or the last few: only where nothing else of the network changes by it."""
+
+from collections.abc import Collection
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spurlab.models import evaluating, features, features_layer
+from spurlab.training import logits
+
+TRIED = 50  # examples on which a new last layer is tried
+
+
+def refittable(model: nn.Module) -> nn.Linear:
+    """The last layer of a network, if it can be given other weights.
+
+    Raises:
+        ValueError: it is no linear layer, shares weights with an earlier layer, has weights that are computed from
+            others, or is frozen where others are not.
+    """
+    name = features_layer(model)
+    layer = model.get_submodule(name)
+    assert isinstance(layer, nn.Linear)  # noqa: S101 - `features_layer` says so
+    what = f"the last layer ({name!r}) of this {type(model).__name__}" if name else f"this {type(model).__name__}"
+    own = dict(layer.named_parameters(recurse=False))
+    if "weight" not in own or (layer.bias is not None and "bias" not in own):
+        raise ValueError(
+            f"{what} has no weights of its own, but such that are computed (a parametrization, weight norm): they "
+            "cannot be fitted again. Replace them by what they are now, e.g. by `remove_parametrizations`."
+        )
+    if (other := shared(model, [layer])) is not None:
+        raise ValueError(
+            f"{what} shares its weights with {other!r}: to fit it again would change the features that it is fitted "
+            "on. Give it weights of its own: `layer.weight = nn.Parameter(layer.weight.detach().clone())`."
+        )
+    if not layer.weight.requires_grad and any(weight.requires_grad for weight in model.parameters()):
+        raise ValueError(f"{what} is frozen, but it is what would be fitted again. Call `requires_grad_()` on it.")
+    return layer
+
+
+def shared(model: nn.Module, layers: Collection[nn.Module]) -> str | None:
+    """The name of a parameter outside of these layers that lies in the same memory as one of theirs, if there is one.
+
+    >>> first, last = nn.Linear(2, 2), nn.Linear(2, 2)
+    >>> last.weight = first.weight
+    >>> shared(nn.Sequential(first, last), [last])
+    '0.weight'
+    """
+    ours = [weight for layer in layers for weight in layer.parameters(recurse=False)]
+    for place, module in model.named_modules():
+        if any(module is layer for layer in layers):
+            continue
+        for name, other in module.named_parameters(recurse=False):
+            if any(_overlap(weight, other) for weight in ours):
+                return f"{place}.{name}".removeprefix(".")
+    return None
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two parameters have memory in common, e.g. as views of one tensor."""
+    if one is other:
+        return True
+    if one.is_meta or other.is_meta or one.device != other.device:
+        return False
+    (first, last), (begin, end) = (
+        (each.data_ptr(), each.data_ptr() + each.numel() * each.element_size()) for each in (one, other)
+    )
+    return first < end and begin < last
+
+
+def refit(
+    model: nn.Module, weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"] | None, inputs: Float[Tensor, "n *shape"]
+) -> nn.Module:
+    """The network, changed in place, with these weights in its last layer.
+
+    Args:
+        bias: None where the layer has none.
+        inputs: on which it is tried whether the features stay as they were and the outputs are those of the new layer.
+
+    Raises:
+        ValueError: they do not, or are not; or as `refittable`.
+    """
+    layer, few = refittable(model), inputs[:TRIED]
+    before = features(model, few)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        if bias is not None:
+            layer.bias.copy_(bias)
+    after = features(model, few)
+    near = max(torch.finfo(each.dtype).eps for each in (layer.weight, before)) ** 0.5
+    if not before.allclose(after, rtol=near, atol=near, equal_nan=True):
+        raise ValueError(
+            f"other weights in the last layer of this {type(model).__name__} change its features too: it is used more "
+            "than once, and cannot be fitted again alone. Give the end of the network a layer of its own."
+        )
+    phi, matrix = before.double(), layer.weight.detach().cpu().double()
+    row = matrix.new_zeros(len(matrix)) if layer.bias is None else layer.bias.detach().cpu().double()
+    with evaluating(model):
+        apart = (logits(model, few) - phi @ matrix.T - row).abs()
+    if bool((apart > near * (1 + phi.abs() @ matrix.abs().T + row.abs())).any()):
+        raise ValueError(
+            f"the outputs of this {type(model).__name__} are not what its last layer makes of the features, so that it "
+            "cannot be fitted again: something is done to them besides."
+        )
+    return model

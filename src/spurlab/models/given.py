@@ -1,0 +1,351 @@
+"""What a network's answer means, whatever it returns and is wrapped in: decided here, for all who ask networks.
+
+A network gives logits ``n k``, one row for each example. What has that one meaning is taken: a tensor, and the `logits`
+of an object or a dict. All else is refused in a sentence: several tensors, one logit for two classes, probabilities.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from spurlab.errors import worded
+from spurlab.lent import untouched
+from spurlab.models.modes import evaluating
+from spurlab.seeds import seed_for
+
+_SAME_NUMBERS = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias", "Clamp", "Slice")
+_PROBABILITIES = {"SoftmaxBackward0": "a softmax", "SigmoidBackward0": "a sigmoid"}
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside ``torch.compile``, `nn.DataParallel` and `DistributedDataParallel`; it shares all weights.
+
+    A copy on several devices or of compiled code answers as the network itself does, but is not always to be had:
+    hooks do not fire in it, it runs under no `torch.func.vmap`, and it wants the devices that it was made for.
+    """
+    while True:
+        if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            network = network.module
+        elif type(network).__module__.startswith("torch._dynamo"):  # importing its class would take seconds
+            network = network.get_submodule("_orig_mod")
+        else:
+            return network
+
+
+def fitting(network: nn.Module, inputs: Tensor) -> Tensor:
+    """A copy of the inputs that the network may change: on its device, and floats in the precision of its weights.
+
+    A network is in the precision of its first weights: later ones may differ on purpose, as those of a norm do.
+    """
+    tensors = list(chain(network.parameters(), network.buffers()))
+    device = tensors[0].device if tensors else inputs.device
+    floats = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    return inputs.to(device, floats[0] if floats and inputs.is_floating_point() else inputs.dtype, copy=True)
+
+
+@contextmanager
+def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
+    """Around questions to networks: these, and all settings, are afterwards as they were (see `spurlab.lent`).
+
+    A network that draws random numbers draws the same ones in each such block, so that what is measured of it can be
+    measured again. What is compiled runs uncompiled.
+
+    Args:
+        networks: that will be asked.
+        kept: False for networks that are thrown away afterwards, which need not be as they were.
+    """
+    compiled = any(
+        module._compiled_call_impl is not None or type(module).__module__.startswith("torch._dynamo")
+        for network in networks
+        for module in network.modules()
+    )
+    with untouched(*networks if kept else ()):
+        torch.manual_seed(seed_for(0, "asked"))
+        if not compiled:
+            yield
+            return
+        with torch.compiler.set_stance("force_eager"):  # compiled code knows no hooks that came after it
+            yield
+
+
+def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
+    """The network's logits for a batch of inputs, in the mode in which it is; call it inside of `asked`.
+
+    Args:
+        network: any; see the head of this file.
+        inputs: n examples, which are not changed.
+        classes: how many there are, k, where that is known.
+
+    Returns:
+        New tensor ``n k`` where the network is, of float32, or of float64 if that is the network's. Gradients flow back
+        to the inputs.
+
+    Raises:
+        ValueError: an answer that is not one logit for each class.
+    """
+    logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
+    _refuse_probabilities(network, logits)
+    return logits.clone() if logits.dtype in (torch.float32, torch.float64) else logits.float()
+
+
+def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
+    """The logits ``n k`` in what a network gave for n inputs, in its own precision.
+
+    Raises:
+        ValueError: there are none.
+
+    >>> logits_in({"logits": torch.zeros(3, 2)}, torch.zeros(3, 5)).shape
+    torch.Size([3, 2])
+    """
+    found = logits_of(answer, inputs, classes)
+    one = found.ndim == 1 or (found.ndim == 2 and found.shape[1] == 1)
+    if found.ndim != 2 or len(found) != len(inputs) or (found.shape[1] != classes if classes else one):
+        advice = ""
+        if one and len(found) == len(inputs) and classes in (None, 2):
+            advice = (
+                " One logit z for two classes has the same meaning as two, torch.stack([torch.zeros_like(z), z], dim=1)"
+                " for z of shape (n,): let `forward` return these."
+            )
+        raise _no_logits(f"{tuple(found.shape)}", inputs, classes, advice)
+    if not found.is_floating_point():
+        raise _no_logits(f"numbers of {found.dtype}", inputs, classes)
+    return found
+
+
+def logits_of(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
+    """The one tensor in an answer that can be meant; its shape is not looked at.
+
+    Raises:
+        ValueError: the answer is no tensor and has no tensor `logits`.
+    """
+    found = answer
+    if isinstance(answer, Mapping):
+        found = answer.get("logits")
+    elif not isinstance(answer, Tensor):
+        found = getattr(answer, "logits", None)
+    if isinstance(found, Tensor):
+        return found
+    gave = type(answer).__name__
+    advice = " Wrap it in a module whose `forward` returns the logits alone."
+    if isinstance(answer, Mapping):
+        gave += f" with {', '.join(map(repr, answer)) or 'nothing in it'}"
+        advice = " Wrap it in a module whose `forward` returns the logits alone, or a dict with 'logits'."
+    elif isinstance(answer, tuple | list):
+        gave += f" of {len(answer)}"
+        advice = " Wrap it in a module whose `forward` returns the logits alone, e.g. `return self.network(inputs)[0]`."
+    raise _no_logits(gave, inputs, classes, advice)
+
+
+def _no_logits(gave: str, inputs: Tensor, classes: int | None, advice: str = "") -> ValueError:
+    wanted = f"({len(inputs)}, {classes or 'k'})"
+    return ValueError(
+        f"a batch of shape {tuple(inputs.shape)} must give logits of shape {wanted}, but gave {gave}: one logit for "
+        f"each class is needed.{advice}"
+    )
+
+
+def _refuse_probabilities(network: nn.Module, logits: Tensor) -> None:
+    """A softmax of probabilities is flat: each score that is made from it would be too small.
+
+    Raises:
+        ValueError: rows of numbers from 0 on that sum to 1, as logits never do; or numbers from 0 to 1, where the
+            network's last module is a sigmoid, or a sigmoid or softmax gave them (seen where gradients are on).
+    """
+    if not logits.numel() or logits.is_meta:
+        return
+    numbers, last = logits.detach().float(), list(unwrapped(network).modules())[-1]
+    end = _PROBABILITIES.get(_last_operation(logits), "")
+    if not end and bool(((numbers >= 0) & (numbers <= 1)).all()):
+        # in half precision logits of one example may sum to 1 by chance; those of ten do not
+        exact = logits.dtype in (torch.float32, torch.float64)
+        near = 1e-5 if exact else 4 * torch.finfo(logits.dtype).eps
+        if (exact or len(logits) >= 10) and bool(((numbers.sum(-1) - 1).abs() < near).all()):
+            end = "a softmax"
+        elif isinstance(last, nn.Softmax | nn.Sigmoid):
+            end = f"a {type(last).__name__.lower()}"
+    if end:
+        raise ValueError(
+            f"this {type(unwrapped(network)).__name__} ends in {end}: its outputs are probabilities already, and one "
+            "logit for each class is needed. Let `forward` return what goes into it, or its logarithm."
+        )
+
+
+def _last_operation(tensor: Tensor) -> str:
+    """By what the numbers were made, as autograd calls it; "" where gradients are off."""
+    step = tensor.grad_fn
+    while step is not None and step.name().startswith(_SAME_NUMBERS) and step.next_functions:
+        step = step.next_functions[0][0]
+    return "" if step is None else step.name()
+
+
+def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
+    """The network, with the weights of its lazy layers drawn: it answers two examples of zeros.
+
+    Raises:
+        ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
+    """
+    if not _lazy(network):
+        return network
+    inputs = torch.zeros(2, *shape)
+    with torch.no_grad(), evaluating(network), explained(inputs):
+        unwrapped(network)(inputs)
+    if left := _lazy(network):
+        raise ValueError(
+            f"the lazy weights {', '.join(map(repr, left))} have no shape after a batch of shape {tuple(inputs.shape)}:"
+            " the network does not use them. Leave these layers out, or give them a size."
+        )
+    return network
+
+
+def _lazy(network: nn.Module) -> list[str]:
+    named = chain(network.named_parameters(), network.named_buffers())
+    return [name for name, tensor in named if nn.parameter.is_lazy(tensor)]
+
+
+@contextmanager
+def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
+    """Around a first question to a network: what its own code raises becomes a sentence.
+
+    Raises:
+        ValueError: it raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(
+            f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {worded(error)}"
+        ) from error
+
+
+@contextmanager
+def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
+    """Around training: says what to do where batch norm meets a batch of one example.
+
+    Args:
+        otherwise: what else can be done, after a comma.
+
+    Raises:
+        ValueError: it did.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "Expected more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
+            f"or the one example that there is. Choose another `batch_size` for the recipe{otherwise}."
+        ) from error
+
+
+def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
+    """Ask the network for these inputs in evaluation mode; it is left as it was. Its logits.
+
+    Raises:
+        ValueError: it fails, or gives other than one logit for each class.
+    """
+    with asked(network), torch.inference_mode(False), torch.enable_grad():
+        network.eval()
+        with explained(inputs):
+            answer = unwrapped(network)(fitting(network, inputs))
+        logits = logits_in(answer, inputs, classes)
+        _refuse_probabilities(network, logits)
+        return logits.detach().clone()
+
+
+def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: Sequence[int]) -> None:
+    """Whether `spurlab.training` can train the network: one step of each size of batch, which changes the network.
+
+    Args:
+        network: to be thrown away afterwards.
+        inputs: examples, some; as many as the largest batch that is tried.
+        classes: k.
+        batch_sizes: that come in training and are no larger than the inputs.
+
+    Raises:
+        ValueError: it cannot, and why.
+    """
+    name, parameters = f"this {type(unwrapped(network)).__name__}", dict(network.named_parameters())
+    learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}
+    if not learnt:
+        what = "are frozen (requires_grad is False)" if parameters else "are none"
+        raise ValueError(f"{name} cannot be trained: its weights {what}. Train at least one layer.")
+    for key, parameter in learnt.items():
+        if parameter.dtype in (torch.float16, torch.bfloat16):
+            raise ValueError(
+                f"{name} has weights {key!r} of {parameter.dtype}, in which small steps are lost: end the function "
+                "that makes it with `.float()`. Products in bfloat16 are a setting of the recipe, `precision`."
+            )
+        if parameter.is_complex():
+            raise ValueError(
+                f"{name} has complex weights {key!r}, which the optimizers do not train. Hold them as two real numbers "
+                "each, and let `forward` join these by `torch.view_as_complex`."
+            )
+    for key, value in unwrapped(network).state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} has {key!r} in its state_dict, which is no tensor but {type(value).__name__}.")
+    check_answers(network, inputs, classes)
+    for size in batch_sizes:
+        batch = inputs[:size]
+        with asked(), torch.inference_mode(False), torch.enable_grad():
+            with batch_norm_explained(), explained(batch, "be trained on"):
+                answer = unwrapped(network).train()(fitting(network, batch))
+            logits = logits_in(answer, batch, classes)
+            if not logits.requires_grad:
+                raise ValueError(
+                    f"{name} cannot be trained: its logits do not lead back to its weights. Is its `forward` under "
+                    "`torch.no_grad`, or does it `detach`?"
+                )
+            with explained(batch, "be trained on"):
+                logits.sum().backward()
+
+
+def makes_new(first: nn.Module, second: nn.Module) -> None:
+    """Whether two networks of one function are two.
+
+    Raises:
+        ValueError: they have weights or buffers in common, so that to train one changes the other.
+    """
+    memory = {_place(tensor) for tensor in chain(first.parameters(), first.buffers())} - {0}
+    named = chain(second.named_parameters(), second.named_buffers())
+    if shared := [name for name, tensor in named if _place(tensor) in memory]:
+        what = "returns the same network each time" if first is second else f"makes networks that share {shared[0]!r}"
+        raise ValueError(
+            f"the function {what}, but each member needs weights of its own, or to train one would change the others. "
+            "Make everything inside the function; of what was made before take `copy.deepcopy`."
+        )
+
+
+def _place(tensor: Tensor) -> int:
+    return 0 if tensor.is_meta or nn.parameter.is_lazy(tensor) else tensor.untyped_storage().data_ptr()
+
+
+def unsaved_difference(first: nn.Module, second: nn.Module) -> str:
+    """By what two networks of one function differ beside their state_dict: the name of one such thing, or "".
+
+    Buffers that are not saved, and tensors and numbers among the attributes of modules.
+    """
+    for (name, one), other in zip(first.named_modules(), second.modules(), strict=False):
+        for key, value in vars(one).items():
+            if isinstance(value, Tensor | int | float | tuple) and not _equal(value, vars(other).get(key)):
+                return f"{name}.{key}".removeprefix(".")
+        for key in one._non_persistent_buffers_set:
+            if not _equal(one._buffers[key], other._buffers.get(key)):
+                return f"{name}.{key}".removeprefix(".")
+    return ""
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one.detach(), other.detach())
+    if isinstance(one, Tensor | tuple) or isinstance(other, Tensor | tuple):
+        return (
+            isinstance(one, tuple)
+            and isinstance(other, tuple)
+            and len(one) == len(other)
+            and all(map(_equal, one, other))
+        )
+    return one is other or bool(one == other)

@@ -1,0 +1,189 @@
+"""Whatever a user hands over is afterwards as it was."""
+
+import random
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.lent import lent, settings_kept, untouched
+
+
+def a_network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout(), nn.Linear(3, 2)).eval()
+
+
+def settings() -> list[Any]:
+    """What PyTorch and Python tell of themselves, looked up here without the module under test."""
+    return [
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_autocast_dtype("cpu"),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_anomaly_enabled(),
+        torch.get_float32_matmul_precision(),
+        (torch.tensor(1e-40, dtype=torch.float32, device="cpu") * 1).item(),
+        torch.get_rng_state().tolist(),
+        str(np.random.get_state()),  # noqa: NPY002 - the global generator
+        random.getstate(),
+        list(warnings.filters),
+        dict(nn.modules.module._global_forward_hooks),
+    ]
+
+
+def spoil_settings() -> None:
+    """The worst that foreign code does to the process."""
+    torch.set_grad_enabled(not torch.is_grad_enabled())
+    spoil_settings.held = torch.inference_mode()  # type: ignore[attr-defined]  # begun, and never ended
+    spoil_settings.held.__enter__()  # type: ignore[attr-defined]
+    torch.set_autocast_enabled("cpu", True)
+    torch.set_autocast_dtype("cpu", torch.float16)
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.use_deterministic_algorithms(True)
+    torch.autograd.set_detect_anomaly(True)
+    torch.set_float32_matmul_precision("medium")
+    torch.set_flush_denormal(True)
+    torch.manual_seed(7)
+    np.random.seed(7)  # noqa: NPY002 - the global generator
+    random.seed(7)
+    warnings.simplefilter("ignore")
+    nn.modules.module.register_module_forward_hook(lambda *_: None)
+
+
+@pytest.mark.parametrize("ends", [None, ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_settings_are_as_before_however_the_block_ends(gradients: bool, ends: type[BaseException] | None) -> None:
+    """They are looked up by other means than the guard's own."""
+    with torch.set_grad_enabled(gradients):
+        before = settings()
+        with nullcontext() if ends is None else pytest.raises(ends), settings_kept():
+            spoil_settings()
+            if ends is not None:
+                raise ends
+        assert settings() == before
+
+
+class Restless(nn.Module):
+    """Changes itself whenever it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.count, self.cache, self.seen = nn.Linear(4, 2), 0, {"all": [0]}, torch.zeros(1)
+        self.frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+        self.register_buffer("mean", torch.zeros(2))
+        self.rng = torch.Generator()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.count += 1
+        self.cache["all"].append(self.count)
+        self.cache["new"] = [inputs]
+        self.new = nn.Linear(2, 2)
+        self.train(not self.training)
+        with torch.no_grad():
+            self.body.weight.data.mul_(2)  # leaves its version as it is
+            self.body.bias.data = torch.ones(2)
+            self.seen.add_(1)
+            self.mean = self.mean + 1
+            torch.rand(2, generator=self.rng)
+        self.body.weight.grad = torch.ones_like(self.body.weight)
+        self.frozen.requires_grad_(True).register_hook(lambda _: None)
+        self.body.register_forward_hook(lambda *_: None)
+        self.body.register_forward_pre_hook(lambda *_: None)
+        self.body.register_full_backward_hook(lambda *_: None)
+        return self.body(inputs.sub_(1))
+
+
+def told(network: nn.Module) -> list[Any]:
+    """All of a network that can be seen from outside: also which objects it is made of."""
+    found: list[Any] = []
+    for module in network.modules():
+        parts = vars(module)
+        found += [id(module), type(module), {name: repr(value) for name, value in parts.items()}]
+        found += [[(key, id(each)) for key, each in value.items()] for value in parts.values() if type(value) is dict]
+    for tensor in (*network.parameters(), *network.buffers()):
+        grad = None if tensor.grad is None else tensor.grad.tolist()
+        found += [id(tensor), tensor.data_ptr(), tensor.tolist(), tensor.dtype, tensor.requires_grad, grad]
+        found.append(len(tensor._backward_hooks or {}))
+    return found
+
+
+def test_a_network_that_changes_itself_is_as_before() -> None:
+    """It gives the same answer twice, which it would not if anything of it had moved."""
+    network, inputs = Restless().train(), torch.rand(3, 4)
+    network.body.weight.grad = torch.zeros(2, 4)
+    before, state = told(network), network.rng.get_state()
+    answers = []
+    for _ in range(2):
+        with untouched(network), torch.no_grad():
+            answers.append(network(inputs.clone()))
+    assert told(network) == before
+    assert network.rng.get_state().equal(state)
+    assert answers[0].equal(answers[1])
+
+
+def test_what_has_not_changed_is_not_written() -> None:
+    """A version counts writes: a graph that waits for its backward pass still fits to the weights."""
+    network = a_network()
+    loss = network(torch.rand(3, 4)).sum()
+    with untouched(network), torch.no_grad():
+        network(torch.rand(3, 4))
+    loss.backward()
+
+
+def test_a_lent_network_and_its_data_are_copies() -> None:
+    network, data = a_network(), Examples(torch.rand(5, 4), torch.arange(5) % 2, torch.arange(5))
+    before = told(network), [column.clone() for column in vars(data).values()]
+    with lent(network, data, None) as (theirs, copied, nothing):
+        assert nothing is None
+        for tensor in (*theirs.parameters(), *vars(copied).values()):
+            tensor.data.zero_()
+        network.train()  # a method may have kept a reference of its own
+    assert told(network) == before[0]
+    assert all(column.equal(kept) for column, kept in zip(vars(data).values(), before[1], strict=True))
+
+
+def test_what_a_network_remembers_of_a_computation_does_not_keep_it_from_being_copied() -> None:
+    """PyTorch refuses to copy a tensor with a history. Its numbers can be copied, and the history is not the copy's."""
+    held = torch.ones(1, requires_grad=True) * 2
+    with lent(with_attribute([held])) as (network,):
+        assert network[0].held[0].item() == 2
+        assert network[0].held[0] is not held
+
+
+class Shared(nn.Linear):
+    """Says that it is its own copy."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Shared":
+        return self
+
+
+def with_attribute(value: object) -> nn.Module:
+    network = nn.Sequential(nn.Linear(2, 2))
+    network[0].held = value
+    return network
+
+
+@pytest.mark.parametrize(
+    ("make", "culprit"),
+    [
+        (lambda: Shared(2, 2), "__deepcopy__"),
+        (lambda: with_attribute(threading.Lock()), "'0.held'"),
+    ],
+)
+def test_a_network_that_cannot_be_copied_is_refused_with_the_cause(make: Callable[[], nn.Module], culprit: str) -> None:
+    with pytest.raises(ValueError, match=culprit), lent(make()):
+        pass
