@@ -52,7 +52,7 @@ def spoil_settings() -> None:
     torch.set_autocast_dtype("cpu", torch.float16)
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
-    torch.set_num_threads(torch.get_num_threads() + 1)
+    torch.set_num_threads(3)
     torch.use_deterministic_algorithms(True)
     torch.autograd.set_detect_anomaly(True)
     torch.set_float32_matmul_precision("medium")
