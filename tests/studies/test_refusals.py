@@ -13,7 +13,6 @@ from spurlab.cli import main
 from spurlab.studies import (
     Store,
     StoreError,
-    Study,
     StudyError,
     cells_of,
     load_study,
@@ -99,9 +98,14 @@ def test_a_file_whose_name_can_name_no_results(tmp_path, name):
     path.write_text(TEXT)
     with pytest.raises(StudyError, match=r"key 'name': .* cannot name a study|there is no study"):
         load_study(path)
-    for given in ("", "..", "a/b", "a\\b", "\x00", "\udcff", ".."):
-        with pytest.raises(ValueError, match="cannot name a study"):
-            Study(name=given, title="t", grids=load_study("quickstart").grids)
+
+
+@pytest.mark.parametrize("name", ["", " ", "..", ".x", "a/b", "../a", "a\\b", "\x00", "\x1b[2J", "\udcff"])
+def test_a_name_that_can_name_no_results_is_not_recorded(tmp_path, small, study_of, name):
+    study = study_of("n=0", "recipe.epochs=0").model_copy(update={"name": name})
+    with pytest.raises(StudyError, match="cannot be recorded"):
+        run(study, tmp_path / "out", workers=0, load=lambda _: small)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_no_file_is_refused(tmp_path):

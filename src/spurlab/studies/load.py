@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name
-from spurlab.studies.study import Grid, Study, StudyError, sentence_of
+from spurlab.studies.study import Grid, Study, StudyError, checked_name, sentence_of
 
 CODE = ("architecture", "deletion", "prevention")  # the axes on which code of the user's can be named
 LARGEST_FILE, DEEPEST = 2**20, 12  # bytes; tables and lists in each other
@@ -66,7 +66,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
                 f"study file names. Leave it out there, and type it: --set {key}={name_in_file}"
             )
     try:
-        about = {"name": Path(name).stem, "profile": profile, "origin": where}
+        about = {"name": checked_name(Path(name).stem), "profile": profile, "origin": where}
         return Study.model_validate(_in_grids(content, _together(changes)) | about)
     except ValidationError as error:
         raise StudyError(f"{where}: {sentence_of(error)}") from error

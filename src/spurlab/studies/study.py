@@ -88,6 +88,20 @@ class StudyError(ValueError):
         super().__init__(shortened(message))
 
 
+def checked_name(name: str) -> str:
+    """The name of a study, after which its files are named.
+
+    Raises:
+        StudyError: it cannot name files.
+    """
+    if not name.strip() or name.startswith(".") or len(name) > 100 or not name.isprintable() or {"/", "\\"} & set(name):
+        raise StudyError(
+            f"key 'name': {name!r} cannot name a study, whose files are named after it: 1 to 100 letters without "
+            "slashes, of which the first is no dot."
+        )
+    return name
+
+
 def recipes_of(settings: Any, info: Any) -> Any:
     """The recipes that a ``[recipe]`` table means: a named one, and settings that differ from it; a list is an axis.
 
@@ -410,19 +424,8 @@ class Study(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def _names_files(cls, name: str) -> str:
-        if (
-            not name.strip()
-            or name.startswith(".")
-            or len(name) > 100
-            or not name.isprintable()
-            or {"/", "\\"} & set(name)
-        ):
-            raise ValueError(
-                f"{name!r} cannot name a study, whose files are named after it: 1 to 100 letters without slashes, of "
-                "which the first is no dot."
-            )
-        return name
+    def _names_files(cls, name: str, info: Any) -> str:
+        return checked_name(name) if info.mode == "json" else name
 
     @field_validator("claims")
     @classmethod
