@@ -299,6 +299,42 @@ def test_a_users_mistake_is_a_sentence_and_exit_code_2(spurlab, arguments, words
     refused(spurlab(*arguments), *words)
 
 
+def test_data_of_ones_own_are_named_in_the_hint(spurlab, tmp_path):
+    """A folder of that name is there, so that is what was meant; in a study too."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "birds.npz").touch()
+    refused(spurlab("data", "info", "photos"), "in the folder ./photos, write 'folder:photos'")
+    refused(spurlab("data", "info", "birds.npz"), "the file ./birds.npz, write 'npz:birds.npz'")
+    refused(spurlab("plan", "quickstart", "--set", "dataset=photos"), "write 'folder:photos'")
+    refused(spurlab("plan", "quickstart", "--set", "recipe.lr=.1"), "Did you mean 'recipe.learning_rate'")
+
+
+@pytest.mark.parametrize("wrong", ["\x1b[31mrum", "\u202erum", "[red]rum[/red]"])
+def test_what_was_typed_or_stands_in_a_file_steers_no_terminal(spurlab, tmp_path, wrong):
+    """In errors of ours and of the command line, titles, keys; what looks like markup of rich is text."""
+    shown = wrong.encode("unicode_escape").decode()
+    assert shown in spurlab(wrong).stderr
+    assert shown in spurlab("run", wrong).stderr
+    assert shown in spurlab("claims", wrong).stderr
+    title = json.dumps(f"A {wrong}")
+    (tmp_path / "mine.toml").write_text(
+        f"title = {title}\ndataset = 'fashion-mini'\narchitecture = 'mlp'\npattern = 'S3'\nn = [0]\n"
+    )
+    assert f"A {shown}" in spurlab("plan", "mine.toml", "--no-time").stdout
+
+
+def test_json_is_alone_on_standard_output(spurlab, tmp_path, monkeypatch):
+    """Code of the user's prints while its network is built; without --json that may go where it wants."""
+    (tmp_path / "chatty.py").write_text(
+        "from torch import nn\nprint('imported')\ndef make(shape, classes):\n    print('building')\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    planned = spurlab("plan", "quickstart", "--set", "architecture=chatty:make", "--no-time", "--json")
+    assert json.loads(planned.stdout)["study"] == "quickstart"
+    assert "building" in planned.stderr
+
+
 def test_the_version(spurlab):
     assert spurlab("--version").stdout == f"spurlab {version('spurlab')}\n"
 

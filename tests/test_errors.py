@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from spurlab.errors import MOST, did_you_mean, worded
+from spurlab.errors import SAID, did_you_mean, worded
 
 RECIPE = [f"recipe.{key}" for key in ("name", "learning_rate", "weight_decay", "batch_size", "loss", "momentum")]
 
@@ -61,7 +61,7 @@ def test_a_long_message_is_one_line_of_bounded_length():
     said = caught(RuntimeError("size mismatch:\n\tcopying\n" * 1000))
     assert said.startswith("RuntimeError: size mismatch: copying size")
     assert "\n" not in said
-    assert len(said) <= MOST + len("RuntimeError:  ...")
+    assert len(said) <= SAID + len("RuntimeError:  ...")
 
 
 def test_a_message_that_cannot_be_made_is_said_and_steers_no_terminal():

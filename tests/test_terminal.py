@@ -1,5 +1,6 @@
 """The door to the terminal: a real one, closed and full streams, names that would steer it."""
 
+import inspect
 import json
 import os
 import pty
@@ -226,3 +227,15 @@ def test_json_of_hostile_names_is_ascii(capfd):
     assert said.isascii()
     assert printable(said.replace("\n", "")) == said.replace("\n", "")
     assert json.loads(said) == {"name": name}
+
+
+def test_what_takes_long_shows_its_progress_by_default():
+    """Those that train or draw for minutes; each was silent without a function of the caller's."""
+    from spurlab.deletion import check, prepare
+    from spurlab.report import write_report
+    from spurlab.studies import run
+    from spurlab.training import fit
+
+    for function in (fit, prepare, check, run, write_report):
+        assert inspect.signature(function).parameters["progress"].default is on_a_line
+        assert function.__wrapped__ is not function

@@ -14,6 +14,7 @@ from spurlab.report.svg import inline_svg
 from spurlab.studies import FolderError, StoreError, decide
 
 EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
+STEERING = "\x1b[2J\x9b\u202eexe"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
@@ -44,7 +45,7 @@ class Outline(HTMLParser):
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     made = [results.make(kind, large=False) for kind in FIGURES]
-    evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=EVIL, pattern=EVIL)
+    evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=STEERING, pattern=EVIL)
     made.append(results.of(evil, "scores", title=EVIL, name=f"../{EVIL}", source=EVIL))
     paths = write_report(made, decide(made[2].rows, [1, 3]), folder)
     return folder, paths, paths[0].read_text("utf-8")
@@ -159,6 +160,8 @@ def test_text_from_studies_and_data_is_escaped(written):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert page.count("</style>") == 1
     assert "$x_1$" in page
+    assert r"\x1b[2J\x9b\u202eexe" in page  # for those who read it in a terminal
+    assert not {"\x1b", "\x9b", "\u202e"} & set(page)
     odd = [path for path in written[1] if path.suffix == ".svg" and "alert" in path.name]
     assert len(odd) == 1
     assert "<script" not in odd[0].read_text("utf-8")

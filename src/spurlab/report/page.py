@@ -23,7 +23,7 @@ from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
 from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
 from spurlab.report.svg import inline_svg
 from spurlab.studies import Study, StudyResult, Verdict
-from spurlab.terminal import duration, on_a_line, told_on_a_line
+from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")
 _OPEN_LINES = 16  # longer tables are folded away until they are wanted
@@ -141,10 +141,17 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def _shown(value: Any) -> Any:
+    """Text of others without what steers a terminal or turns letters around, see `printable`; its lines stay."""
+    text = isinstance(value, str) and not isinstance(value, Markup)
+    return "\n".join(map(printable, value.split("\n"))) if text else value
+
+
 def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
     environment = Environment(
         loader=PackageLoader("spurlab.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
