@@ -610,7 +610,7 @@ class Store:
         """Whether the rows are those that were written; of a file without checksums, whether they could be."""
         return stored.well_formed and (self._version == 1 or stored.digest == stored.sha256)
 
-    def _seal(self, stored: Mapping[str, _Stored]) -> None:
+    def _seal(self, stored: Mapping[Any, _Stored]) -> None:
         """Write the checksums of these rows; what is malformed gets none."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO checksum VALUES ('subject', ?, ?)",
