@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from spurlab.data import Examples
+from spurlab.data import Dataset, Examples, Source
+from spurlab.deletion import check
 from spurlab.explain import SALIENCY, input_sensitivity, saliency
 from spurlab.models import ask, asked, check_answers, features, unwrapped
-from spurlab.patterns import Planted
+from spurlab.patterns import Pattern, Planted
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, fit, logits, predictions, train_group
 
@@ -395,6 +396,33 @@ def test_a_function_that_does_not_make_new_networks_is_refused(function, words, 
     for engine in ("auto", "plain"):
         with pytest.raises(ValueError, match=f"{words}.*`copy.deepcopy`"):
             fit(function(), [Member(Planted.none(data), s) for s in (0, 1)], RECIPE, classes=2, engine=engine)
+
+
+def images(n, rng):
+    """Two classes, told apart by where a pixel is bright; the first pixel is free for a mark."""
+    labels, inputs = torch.arange(n) % 2, 0.5 * torch.rand(n, 1, 3, 3, generator=rng)
+    inputs[torch.arange(n), 0, 1, labels] += 0.4
+    return Examples(inputs, labels)
+
+
+@pytest.mark.parametrize("kind", ["tied", "recurrent", "branch", "dict", "lazy", "compiled", "double", "unsaved"])
+def test_methods_of_deletion_are_checked_on_it(kind):
+    """Each of these begins in another way: from new weights, from gradients of each example, from the last layer."""
+    rng, offset = rng_for(3, "test"), torch.zeros(1, 3, 3)
+    offset[0, 0, 0] = 1
+    data = Dataset("dots", images(60, rng), images(30, rng), ("a", "b"), (0.0, 1.0), Source("", "", ""))
+    found = check(
+        ["retrain", "sisa", "fisher", "newton", "neggrad+", "bad-teacher"],
+        data,
+        architecture=KINDS[kind],
+        recipe=Recipe(epochs=2, milestones=(), batch_size=32, learning_rate=0.01),
+        pattern=Pattern("corner", offset, 0.0, 1.0),
+        n=10,
+        seeds=(1, 2),
+        how="append",
+    )
+    assert len(found.rows) == 6 * 2
+    assert {row["failed"] for row in found.rows} == {""}
 
 
 def test_an_activation_without_weights_may_be_shared(data):

@@ -17,7 +17,7 @@ from spurlab.deletion.method import Deletion
 from spurlab.deletion.retrain import Make
 from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
-from spurlab.models import architecture_title, build, seeded
+from spurlab.models import architecture_title, build, made
 from spurlab.patterns import How, Mark, Planted, make_pattern, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
 from spurlab.terminal import on_a_line, told_on_a_line
@@ -178,7 +178,7 @@ def prepare(
     make: Make = (
         partial(build, architecture, data.shape, data.classes)
         if isinstance(architecture, str)
-        else partial(seeded, architecture)
+        else partial(made, architecture, data.shape)
     )
     seconds = retraining_seconds(make(seeds[0]).to(device), references[0], recipe)
     return Prepared(data, recipe, target, patterns, planted, originals, oracles, seconds, make)

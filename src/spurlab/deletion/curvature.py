@@ -248,7 +248,10 @@ def squared_gradients_one_by_one(
     loss: Loss,
     weights: Float[Tensor, " n"] | None = None,
 ) -> Float[Tensor, " p"]:
-    """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers."""
+    """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers.
+
+    What `torch.func.vmap` cannot run, such as recurrent layers or branches on values, goes one after the other.
+    """
     model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
     here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
@@ -260,12 +263,24 @@ def squared_gradients_one_by_one(
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
     with evaluating(model):
         for some in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
-            slopes = per_example(here, inputs[some].to(device), labels[some].to(device))
+            x, y = inputs[some].to(device), labels[some].to(device)
+            try:
+                slopes = per_example(here, x, y)
+            except RuntimeError:
+                alone = [_slopes(model, x[i : i + 1], y[i : i + 1], loss) for i in range(len(some))]
+                slopes = {name: torch.stack([each[name] for each in alone]) for name in names}
             share = torch.ones(len(some)) if weights is None else weights[some]
             total += torch.cat(
                 [torch.tensordot(share.to(slopes[name]), slopes[name].square(), 1).reshape(-1) for name in names]
             )
     return total / len(labels)
+
+
+def _slopes(model: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> dict[str, Tensor]:
+    """The gradient of the loss of one example, by name; 0 where a weight takes no part."""
+    free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    found = torch.autograd.grad(loss(ask(model, x), y).sum(), list(free.values()), materialize_grads=True)
+    return dict(zip(free, found, strict=True))
 
 
 # Solvers

@@ -71,10 +71,11 @@ class LastLayerNewton:
         rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "newton"))[: self.sample]
         some, odds = retain[rows], len(forgotten) / len(retain)
         head = copied_network(layer).cpu().requires_grad_()
+        kind = next(head.parameters()).dtype
         old = [weight.detach() for weight in head.parameters()]
         loss, decay = LOSSES[self.recipe.loss], self.recipe.weight_decay
-        gone = MeanLoss(head, features(model, forgotten.inputs), forgotten.labels, loss, decay)
-        rest = MeanLoss(head, features(model, some.inputs), some.labels, loss, decay)
+        gone = MeanLoss(head, features(model, forgotten.inputs).to(kind), forgotten.labels, loss, decay)
+        rest = MeanLoss(head, features(model, some.inputs).to(kind), some.labels, loss, decay)
         summed = odds * gone.gradient()
         small = len(summed) <= DENSE
         hessian = last_layer_hessian(head, rest.inputs, some.labels, loss).double() if small else torch.empty(0)

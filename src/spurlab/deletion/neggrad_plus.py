@@ -71,9 +71,9 @@ class NegGradPlus:
                     steps += 1
                     if len(forgotten) and steps % LOOK == 0:
                         if not bearable(model):
-                            return finite(before or model)
+                            return finite(model if before is None else before)
                         before = copied_network(model)
-        return finite(before if before and len(forgotten) and not bearable(model) else model)
+        return finite(before if before is not None and len(forgotten) and not bearable(model) else model)
 
 
 def round_and_round(descent: Descent, forgotten: Examples) -> Iterator[Batch]:

@@ -8,9 +8,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import ask, device_of, finite, split
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import lending
+from spurlab.models import unsaved_difference, unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, Trained, faster_engine, grouped, train_each, train_group
@@ -36,7 +37,7 @@ class Sharded(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
         """Log-probabilities, which are logits: a softmax leaves them as they are."""
-        each = torch.stack([member(inputs).log_softmax(1) for member in self.members])
+        each = torch.stack([ask(member, inputs).log_softmax(1) for member in self.members])
         mean: Tensor = each.logsumexp(0) - torch.tensor(float(len(self.members))).log()
         return mean
 
@@ -151,7 +152,8 @@ class Sisa:
         learners = [Member(base.without(model.shard_of.cpu() != shard), self._seed(shard)) for shard in shards]
         if not learners:
             return
-        engine, _ = faster_engine(model.make(learners[0].seed), data.shape, device)
+        first, last = (unwrapped(model.make(learner.seed)) for learner in (learners[0], learners[-1]))
+        engine = "plain" if unsaved_difference(first, last) else faster_engine(first, data.shape, device)[0]
         train = train_group if engine == "lockstep" else train_each
         groups = grouped(learners, len(learners), 1)  # shards of one size
         trained = Trained.joined(
@@ -159,4 +161,4 @@ class Sisa:
         )
         for place, i in enumerate(i for group in groups for i in group):
             state = {name: weights[place] for name, weights in trained.state.items()}
-            model.members[shards[i]].load_state_dict(state)
+            unwrapped(model.members[shards[i]]).load_state_dict(state)

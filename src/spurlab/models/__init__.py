@@ -13,7 +13,6 @@ from spurlab.models.given import (
     makes_new,
     unsaved_difference,
     unwrapped,
-    whole,
 )
 from spurlab.models.images import Normalize
 from spurlab.models.last_layer import features, features_layer
@@ -30,6 +29,7 @@ from spurlab.models.zoo import (
     architecture_title,
     build,
     is_perceptron,
+    made,
     parameter_count,
     seeded,
     skeleton,
@@ -60,6 +60,7 @@ __all__ = [
     "is_user_name",
     "logits_in",
     "logits_of",
+    "made",
     "makes_new",
     "mlp",
     "parameter_count",
@@ -73,6 +74,5 @@ __all__ = [
     "user_function",
     "vgg16",
     "vgg_mlp",
-    "whole",
     "without_users_code",
 ]

@@ -9,6 +9,7 @@ from torch import nn
 
 from spurlab.errors import did_you_mean
 from spurlab.models.cnn import cnn
+from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
@@ -147,6 +148,27 @@ def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "init"))
         return make()
+
+
+def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
+    """What a function of the user's makes under the generator of the seed; the weights of lazy layers are drawn too.
+
+    Args:
+        function: of no arguments.
+        shape: of one input.
+        seed: the member's.
+
+    Raises:
+        ValueError: no network, or one whose lazy layers cannot be drawn.
+    """
+
+    def make() -> nn.Module:
+        network: object = function()
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
+        return whole(network, shape)
+
+    return seeded(make, seed)
 
 
 def parameter_count(model: nn.Module) -> int:

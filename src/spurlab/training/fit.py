@@ -18,13 +18,12 @@ from spurlab.models import (
     batch_norm_explained,
     build,
     check_trains,
+    made,
     makes_new,
     parameter_count,
-    seeded,
     skeleton,
     unsaved_difference,
     unwrapped,
-    whole,
 )
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
@@ -144,7 +143,7 @@ def fit(
     make: Callable[[int], nn.Module] = (
         partial(build, name, base.shape, classes)
         if isinstance(architecture, str)
-        else partial(_made, architecture, base.shape)
+        else partial(made, architecture, base.shape)
     )
     device = usable_device(device)
     # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
@@ -202,22 +201,6 @@ def _say_if_company_matters(engine: EngineName, device: torch.device) -> None:
             "matrix products round by where they start in memory here, so that a network is the same to rounding, not "
             "to the bit, in other company. Import spurlab before anything is multiplied, or set MKL_CBWR=AUTO,STRICT."
         )
-
-
-def _made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
-    """What a function of the user's makes, whole, under the generator of the seed.
-
-    Raises:
-        ValueError: no network, or one whose lazy layers cannot be drawn.
-    """
-
-    def make() -> nn.Module:
-        network: object = function()
-        if not isinstance(network, nn.Module):
-            raise ValueError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
-        return whole(network, shape)
-
-    return seeded(make, seed)
 
 
 def _engine(
