@@ -3,17 +3,36 @@
 import random
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from spurlab.data import Examples
+from spurlab.data import Dataset, Examples, Source
+from spurlab.deletion import DELETIONS, Bench, attempt, check, deletion_named, prepare
+from spurlab.deletion.effect import margins_of, score_of
+from spurlab.explain import gradient
 from spurlab.lent import lent, settings_kept, untouched
+from spurlab.models import features
+from spurlab.patterns import Planted, make_pattern, plant
+from spurlab.prevention import PREVENTIONS, prevention_named
+from spurlab.seeds import rng_for
+from spurlab.training import RECIPES, Member, fit, logits, predictions
+
+
+@pytest.fixture(autouse=True)
+def _each_test_alone() -> Iterator[None]:
+    """What one that fails leaves is not the next one's."""
+    with settings_kept():
+        yield
+
+
+SLOW = ("influence-reference-1000", "influence-reference-25")  # as another, with other numbers
 
 
 def a_network() -> nn.Module:
@@ -37,22 +56,23 @@ def settings() -> list[Any]:
         (torch.tensor(1e-40, dtype=torch.float32, device="cpu") * 1).item(),
         torch.get_rng_state().tolist(),
         str(np.random.get_state()),  # noqa: NPY002 - the global generator
-        random.getstate(),
         list(warnings.filters),
         dict(nn.modules.module._global_forward_hooks),
+        random.getstate(),
     ]
 
 
-def spoil_settings() -> None:
-    """The worst that foreign code does to the process."""
+def spoil_settings(all_of_them: bool = True) -> None:
+    """The worst that foreign code does to the process; not all of it can be borne between two batches."""
     torch.set_grad_enabled(not torch.is_grad_enabled())
-    spoil_settings.held = torch.inference_mode()  # type: ignore[attr-defined]  # begun, and never ended
-    spoil_settings.held.__enter__()  # type: ignore[attr-defined]
-    torch.set_autocast_enabled("cpu", True)
-    torch.set_autocast_dtype("cpu", torch.float16)
-    torch.set_default_dtype(torch.float64)
-    torch.set_default_device("meta")
-    torch.set_num_threads(3)
+    if all_of_them:
+        spoil_settings.held = torch.inference_mode()  # type: ignore[attr-defined]  # begun, and never ended
+        spoil_settings.held.__enter__()  # type: ignore[attr-defined]
+        torch.set_autocast_enabled("cpu", True)
+        torch.set_autocast_dtype("cpu", torch.float16)
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+    torch.set_num_threads(3)  # once more than before each time would be a thousand threads in the end
     torch.use_deterministic_algorithms(True)
     torch.autograd.set_detect_anomaly(True)
     torch.set_float32_matmul_precision("medium")
@@ -187,3 +207,144 @@ def with_attribute(value: object) -> nn.Module:
 def test_a_network_that_cannot_be_copied_is_refused_with_the_cause(make: Callable[[], nn.Module], culprit: str) -> None:
     with pytest.raises(ValueError, match=culprit), lent(make()):
         pass
+
+
+# Every place where foreign code is handed something
+
+
+def a_dataset() -> Dataset:
+    """Two classes that brightness tells apart, in four groups."""
+    rng, labels = rng_for(0, "test"), torch.arange(90) % 2
+    inputs = torch.rand(90, 1, 4, 4, generator=rng) * (0.4 + 0.6 * labels.view(-1, 1, 1, 1))
+    groups = 2 * labels + torch.arange(90) // 2 % 2
+    train, test = (Examples(inputs[part], labels[part], groups[part]) for part in (slice(60), slice(60, 90)))
+    return Dataset("bright", train, test, ("dark", "light"), (0.0, 1.0), Source("", "", ""))
+
+
+class Hostile(nn.Module):
+    """Learns like any other, but works in place; asked in evaluation mode it spoils whatever it can reach."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest, self.body, self.norm = nn.Dropout(), nn.Linear(16, 8), nn.BatchNorm1d(8)
+        self.head, self.calls, self.seen = nn.Linear(8, 2), 0, []
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.norm(self.body(inputs.sub_(0.5).mul_(2).flatten(1))).relu_()
+        outputs = self.head(hidden)
+        if not self.training:
+            self.calls += 1
+            if self.calls == 1:
+                self.seen.append(hidden)
+                self.head.register_forward_hook(lambda *_: None)
+            self.body.weight.data.mul_(0.9)
+            self.count = self.count + 1
+            self.head.bias.requires_grad_(torch.is_grad_enabled())  # off where nobody wants gradients
+            self.rest.train()
+            spoil_settings(all_of_them=False)
+        return outputs
+
+
+def hostile() -> nn.Module:
+    network = Hostile()
+    spoil_settings()
+    return network
+
+
+def spoil(*given: Any) -> None:
+    """The tensors, networks and bundles of tensors that a function was given."""
+    for each in given:
+        if isinstance(each, nn.Module):
+            each.train().requires_grad_(False).register_forward_hook(lambda *_: None)
+            spoil(*each.parameters(), *each.buffers())
+        elif isinstance(each, Examples):
+            spoil(*vars(each).values())
+        elif isinstance(each, Tensor):
+            each.data.fill_(1)
+
+
+def hostile_method(model: nn.Module, data: Examples, other: Any) -> nn.Module:
+    spoil(model, data, other)
+    spoil_settings()
+    return model
+
+
+def ending_method(model: nn.Module, data: Examples, other: Any) -> nn.Module:
+    spoil(model, data, other)
+    spoil_settings()
+    raise SystemExit(3)
+
+
+def hostile_pattern(inputs: Tensor) -> Tensor:
+    inputs[..., 0, 0] = 1.0
+    spoil_settings()
+    return inputs
+
+
+class Place(NamedTuple):
+    """Everything that is lent there."""
+
+    network: nn.Module
+    data: Dataset
+
+    @property
+    def planted(self) -> Planted:
+        return plant(self.data.train, make_pattern("S1", self.data.shape), 0, 5, seed=0)
+
+    @property
+    def bench(self) -> Bench:
+        oracles = [self.network, self.network]
+        return Bench(self.network, self.planted, hostile_pattern, 0, self.data.test, oracles, seed=0)
+
+
+SHORT = RECIPES["quick"].but(epochs=1, milestones=(), batch_size=20)
+FIRST = {"architecture": hostile, "n": 5, "seeds": [0, 1], "recipe": SHORT, "workers": 0}
+
+
+def by_table(place: Place, name: str) -> None:
+    planted = place.planted
+    deletion_named(name, SHORT, 0)(place.network, planted.materialize(), planted.mask)
+
+
+def prevented(place: Place, name: str) -> None:
+    prevention_named(name, SHORT, 0)(place.network, place.data.train, place.data.test)
+
+
+PLACES: dict[str, Callable[[Place], object]] = {
+    "plant": lambda place: plant(place.data.train, hostile_pattern, 0, 5, seed=0),
+    "materialize": lambda place: spoil(place.planted.materialize(), Planted.none(place.data.train).materialize()),
+    "predictions": lambda place: predictions(place.network, place.data.test.inputs),
+    "logits": lambda place: logits(place.network, place.data.test.inputs),
+    "features": lambda place: features(place.network, place.data.test.inputs),
+    "saliency": lambda place: gradient(place.network, place.data.test.inputs, place.data.test.labels),
+    "score": lambda place: score_of(place.network, place.data.test.inputs, place.data.train.inputs[:30], 0),
+    "margins": lambda place: margins_of(place.network, place.data.test),
+    "effect": lambda place: place.bench.effect(place.network, place.planted.mask),
+    "a method of deletion": lambda place: attempt(hostile_method, place.bench, place.planted.mask),
+    "one that ends": lambda place: attempt(ending_method, place.bench, place.planted.mask),
+    "fit": lambda place: fit(hostile, [Member(place.planted, 0), Member(place.planted, 1)], SHORT, classes=2),
+    "an ensemble": lambda place: fit(hostile, [Member(place.planted, 0)], SHORT, classes=2).predict(
+        place.data.test.inputs
+    ),
+    "prepare": lambda place: prepare(place.data, pattern=hostile_pattern, **FIRST),
+    "check": lambda place: str(check([hostile_method, ending_method], place.data, pattern=hostile_pattern, **FIRST)),
+    **{f"deletion {name}": partial(by_table, name=name) for name in DELETIONS if name not in SLOW},
+    **{f"prevention {name}": partial(prevented, name=name) for name in PREVENTIONS},
+}
+
+
+def lent_out(place: Place) -> list[Any]:
+    parts = [column for part in (place.data.train, place.data.test) for column in vars(part).values()]
+    *all_but_pythons_generator, _ = settings()  # from which the checks of types in these tests draw
+    return [*all_but_pythons_generator, *told(place.network), [column.tolist() for column in parts]]
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_whatever_foreign_code_does_all_is_as_before(name: str) -> None:
+    """It changes all that it is given in place, and all settings. What was lent is compared bit by bit."""
+    torch.manual_seed(0)
+    place = Place(Hostile().eval(), a_dataset())
+    before = lent_out(place)
+    PLACES[name](place)
+    assert lent_out(place) == before

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass, replace
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, no_type_check
 
 import numpy as np
 import torch
@@ -269,6 +269,7 @@ def _culprit(network: nn.Module) -> str:
     return ""
 
 
+@no_type_check  # at run time: it is called for each attribute of each module, and takes any value
 class _Kept:
     """What was found in some objects, and how it is brought back. Only what has changed is written."""
 

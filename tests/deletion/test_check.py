@@ -222,6 +222,25 @@ def test_a_method_cannot_spoil_what_the_next_one_gets(prepared):
     assert [call.effect for call in after.calls] == list(after.before)
 
 
+def test_a_method_that_ends_the_program_has_failed(prepared):
+    """And one that gives no network; Ctrl-C is no method's failure."""
+
+    def leaves(model, data, forget):
+        raise SystemExit(3)
+
+    def nothing(model, data, forget):
+        return None
+
+    def stopped(model, data, forget):
+        raise KeyboardInterrupt
+
+    ended, lost = check([leaves, nothing], prepared).checked
+    assert {call.failed for call in ended.calls} == {"SystemExit: 3"}
+    assert all("the method returned NoneType" in call.failed for call in lost.calls)
+    with pytest.raises(KeyboardInterrupt):
+        check(stopped, prepared)
+
+
 def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):
     module = sys.modules["spurlab.deletion.check"]  # as an attribute, its name is that of the function
     asked = []

@@ -204,6 +204,26 @@ class Twice(nn.Module):
         return self.linear(self.linear(x).tanh())
 
 
+class Tied(Twice):
+    """Two layers with one weight, whose gradient is a sum as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.other = nn.Linear(3, 3, dtype=torch.float64)
+        self.other.weight = self.linear.weight
+
+    def forward(self, x):
+        return self.other(self.linear(x).tanh())
+
+
+class Looking(Twice):
+    """Looks at values, which `torch.func.vmap` cannot."""
+
+    def forward(self, x):
+        self.range = x.min().item(), x.max().item()
+        return super().forward(x)
+
+
 def frozen(net):
     net[0].weight.requires_grad_(False)
     return net
@@ -214,6 +234,8 @@ NETS = {
     "frozen": lambda: frozen(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 3)).double()),
     "in place": lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)).double(),
     "twice": Twice,
+    "tied": Tied,
+    "looking": Looking,
     "convolution": lambda: nn.Sequential(
         nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 2, 2), nn.BatchNorm1d(2), nn.Flatten(), nn.Linear(4, 3)
     ).double(),

@@ -8,7 +8,7 @@ from torch import nn
 
 from spurlab.deletion import Retrain
 from spurlab.deletion.retrain import untrained
-from spurlab.models import build, mlp
+from spurlab.models import build, mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, train_one
@@ -73,3 +73,42 @@ def test_parameters_that_cannot_be_drawn_anew_are_refused(data, forget, recipe):
     network = nn.Sequential(Scaled(), nn.Linear(2, 3))
     with pytest.raises(ValueError, match=r"module '0' \(Scaled\) has parameters, but no `reset_parameters\(\)`"):
         Retrain(recipe)(network, data, forget)
+
+
+@pytest.mark.parametrize("by_make", [True, False])
+def test_what_is_frozen_stays_as_it_is_given(by_make, data, forget, recipe):
+    """A pretrained body is no part of what was learnt; the head is drawn anew. Random weights that stay frozen, which a
+    reset of every layer would give, could learn nothing.
+    """
+
+    def make(seed):
+        network = seeded(lambda: nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)), seed)
+        network[:2].requires_grad_(False)
+        return network
+
+    model = make(0)
+    model[1].running_mean.fill_(0.25)
+    new = untrained(model, 7, make if by_make else None)
+    assert same(new[:2], model[:2])
+    assert not new[3].weight.equal(model[3].weight)
+    assert [each.requires_grad for each in new.parameters()] == [each.requires_grad for each in model.parameters()]
+    after = Retrain(recipe, make=make if by_make else None)(model, data, forget)
+    assert all(after[0].get_parameter(name).equal(model[0].get_parameter(name)) for name in ("weight", "bias"))
+
+
+def test_a_network_that_is_all_frozen_is_refused(model, data, forget, recipe):
+    with pytest.raises(ValueError, match="all weights of this Sequential are frozen"):
+        Retrain(recipe)(model.requires_grad_(False), data, forget)
+
+
+def test_a_make_that_gives_one_network_each_time_is_copied(model):
+    """Two are needed where two train at once, and the one stays as it is."""
+    other = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+    one, another = (untrained(model, seed, lambda _: other) for seed in range(2))
+    assert same(one, other)
+    assert len({id(network[0].weight) for network in (one, another, other)}) == 3
+
+
+def test_a_make_that_gives_the_trained_network_is_refused(model, data, forget, recipe):
+    with pytest.raises(ValueError, match="with the weights of the given network, which has learnt already"):
+        Retrain(recipe, make=lambda seed: model)(model, data, forget)

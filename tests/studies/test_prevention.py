@@ -285,12 +285,19 @@ def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch):
         "    return model\n"
         "def lost(model, data, clean):\n"
         "    return None\n"
+        "def leaves(model, data, clean):\n"
+        "    raise SystemExit(3)\n"
+        "def fewer(model, data, clean):\n"
+        "    import torch\n"
+        "    return torch.nn.Linear(40, 2)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost")]
+    names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost", "leaves", "fewer")]
     rows = run(study_of("seed=[3]", f"prevention={names}", "recipe.epochs=1"), tmp_path / "out", workers=0).rows
     zero, nothing, plain = (value(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
     assert nothing == plain
     assert zero != plain
-    failed = rows.loc[rows["prevention"] == names[2], "failed"]
-    assert failed.str.contains("must return a network, an nn.Module, but it returned None").all()
+    reasons = "must return a network, an nn.Module, but it returned None", "SystemExit: 3", "one logit for each class"
+    for name, reason in zip(names[2:], reasons, strict=True):
+        failed = rows.loc[rows["prevention"] == name, "failed"]
+        assert failed.str.contains(reason).all()

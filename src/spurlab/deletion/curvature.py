@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, ask, device_of
+from spurlab.deletion.method import HALF, device_of
 from spurlab.lent import copied_network
-from spurlab.models import evaluating, logits_of, unwrapped
+from spurlab.models import ask, asked, evaluating, fitting, logits_in, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -37,7 +37,8 @@ class MeanLoss:
 
     The network is in evaluation mode: what is to be deleted from is one function, the one that predicts. With dropout
     or the batch norm of a batch it would be another function at each call, and no example would have a loss of its own.
-    All is exact over the examples, a chunk at a time. The network is not changed.
+    All is exact over the examples, a chunk at a time. The network is not changed, unless it changes itself when it is
+    asked: products, of which there are thousands, do not guard against that.
 
     Args:
         model: its weights are the point :math:`\theta`.
@@ -78,7 +79,7 @@ class MeanLoss:
         """The gradient of the mean loss. Cost: one forward and one backward pass over the examples."""
         weights = free_weights(self.model)
         total = torch.zeros_like(flat(weights))
-        with evaluating(self.model):
+        with asked(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
                 loss = self.loss(ask(self.model, inputs), labels).sum()
                 total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
@@ -206,9 +207,11 @@ def squared_gradients(
         loss: of logits and labels, for each example; without weight decay, which is no example's own.
         weights: :math:`c_i`; None: 1.
     """
+    model = unwrapped(model)
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     place = {id(weight): i for i, weight in enumerate(free_weights(model))}
-    if not place.keys() <= {id(weight) for layer in linear for weight in layer.parameters()}:
+    held = [id(weight) for layer in linear for weight in layer.parameters()]
+    if not place.keys() <= set(held) or len(set(held)) < len(held):  # a weight of two layers has one gradient, a sum
         return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
     seen: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
@@ -221,7 +224,7 @@ def squared_gradients(
     device = device_of(model)
     rows = torch.arange(len(labels)).split(1_000)
     try:
-        with evaluating(model):
+        with asked(model), evaluating(model):
             for some in rows:
                 seen.clear()
                 losses = loss(ask(model, inputs[some]), labels[some].to(device))
@@ -250,7 +253,7 @@ def squared_gradients_one_by_one(
 ) -> Float[Tensor, " p"]:
     """As `squared_gradients`, from the gradient of each example, some at once: it writes n times p numbers.
 
-    What `torch.func.vmap` cannot run, such as recurrent layers or branches on values, goes one after the other.
+    One after the other where `torch.func.vmap` cannot run the network.
     """
     model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
@@ -258,17 +261,18 @@ def squared_gradients_one_by_one(
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
 
     def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return loss(logits_of(functional_call(model, point, (x.unsqueeze(0),)), x), y.unsqueeze(0)).squeeze(0)
+        one_of_them = x.unsqueeze(0)
+        said = logits_in(functional_call(model, point, (one_of_them,)), one_of_them)
+        return loss(said, y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
-    with evaluating(model):
+    with asked(model), evaluating(model):
         for some in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
-            x, y = inputs[some].to(device), labels[some].to(device)
+            batch = fitting(model, inputs[some]), labels[some].to(device)
             try:
-                slopes = per_example(here, x, y)
-            except RuntimeError:
-                alone = [_slopes(model, x[i : i + 1], y[i : i + 1], loss) for i in range(len(some))]
-                slopes = {name: torch.stack([each[name] for each in alone]) for name in names}
+                slopes = per_example(here, *batch)
+            except RuntimeError:  # the network looks at values, or draws at random
+                slopes = _slopes(model, *batch, loss)
             share = torch.ones(len(some)) if weights is None else weights[some]
             total += torch.cat(
                 [torch.tensordot(share.to(slopes[name]), slopes[name].square(), 1).reshape(-1) for name in names]
@@ -276,11 +280,14 @@ def squared_gradients_one_by_one(
     return total / len(labels)
 
 
-def _slopes(model: nn.Module, x: Tensor, y: Tensor, loss: Loss) -> dict[str, Tensor]:
-    """The gradient of the loss of one example, by name; 0 where a weight takes no part."""
+def _slopes(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss) -> dict[str, Tensor]:
+    """The gradient of each example's loss, by name of the weight, one after the other."""
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    found = torch.autograd.grad(loss(ask(model, x), y).sum(), list(free.values()), materialize_grads=True)
-    return dict(zip(free, found, strict=True))
+    each = [
+        torch.autograd.grad(loss(ask(model, x), y).sum(), list(free.values()), materialize_grads=True)
+        for x, y in zip(inputs.split(1), labels.split(1), strict=True)
+    ]
+    return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*each, strict=True), strict=True)}
 
 
 # Solvers

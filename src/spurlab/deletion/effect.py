@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, dropping_out
-from spurlab.lent import copied_network, settings_kept, untouched
+from spurlab.deletion.method import HALF, dropping_out
+from spurlab.lent import copied_network, settings_kept
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, evaluating
 from spurlab.patterns import Mark, Planted, marked
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, logits, predictions
@@ -124,7 +124,7 @@ class Bench:
             )
         places = forget.nonzero().squeeze(1)
         forgotten, without = self.planted[places], self.planted.base[self.planted.base_rows(places)]
-        with untouched(network), evaluating(network):
+        with asked(network), evaluating(network):
             clean = predictions(network, self.test.inputs)
             with_mark = predictions(network, self.marked.inputs)
             again = predictions(network, without.inputs) if len(places) else clean[:0]
@@ -225,6 +225,8 @@ def relearn_steps(network: nn.Module, bench: Bench, forget: Bool[Tensor, " n"], 
     clean, marked = bench.test.inputs[rows], bench.marked.inputs[rows]
 
     model = copied_network(network).train().requires_grad_()
+    if any(weight.dtype in HALF for weight in model.parameters()):
+        model.float()  # in half precision small steps are lost
     optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
     forgotten, retained = bench.planted[places], bench.planted.without(forget)
     taken = min(RELEARN_FORGOTTEN, len(places))

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import ask, finite, split
+from spurlab.deletion.method import finite, split
 from spurlab.deletion.search import strongest
 from spurlab.lent import lending
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 
@@ -76,7 +76,7 @@ def fisher_diagonal(model: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Floa
     >>> fisher_diagonal(coin, torch.ones(1, 1))  # p (1 - p) for each of two classes of probability 1/2
     tensor([0.2500, 0.2500])
     """
-    with evaluating(model), torch.no_grad():
+    with asked(model), evaluating(model), torch.no_grad():
         shares = torch.cat([ask(model, some).softmax(1).cpu() for some in inputs.split(500)])
     total = torch.zeros_like(flat(free_weights(model)))
     for y in range(shares.shape[1]):

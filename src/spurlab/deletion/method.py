@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.lent import copied_network
-from spurlab.models import check_answers, fitting, logits_in, unwrapped
+from spurlab.models import check_answers
 from spurlab.seeds import seed_for
 
 
@@ -78,28 +78,6 @@ def outputs_fit(model: nn.Module, data: Examples) -> None:
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
             f"labels run to {top}: it must give one logit for each class."
         )
-
-
-def ask(
-    model: nn.Module, inputs: Float[Tensor, "b *shape"], layout: torch.memory_format = torch.contiguous_format
-) -> Tensor:
-    """What a network says of a batch, in its present mode. It gets a copy, and leaves gradients on or off as they are.
-
-    Args:
-        model: of whatever precision.
-        inputs: wherever the network is.
-        layout: as the network's weights lie.
-
-    Returns:
-        Logits, in float32 or double precision.
-
-    Raises:
-        ValueError: the network gives other than one logit for each class.
-    """
-    with torch.set_grad_enabled(torch.is_grad_enabled()):
-        outputs = unwrapped(model)(fitting(model, inputs).contiguous(memory_format=layout))
-    logits = logits_in(outputs, inputs)
-    return logits.float() if logits.dtype in HALF else logits
 
 
 HALF = (torch.float16, torch.bfloat16)

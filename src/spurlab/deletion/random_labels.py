@@ -7,10 +7,10 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, finite, split
+from spurlab.deletion.method import finite, split
 from spurlab.deletion.steps import Descent, fine_tuning
 from spurlab.lent import lending
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -75,5 +75,5 @@ def wrong(labels: Int64[Tensor, " n"], classes: int, rng: Generator) -> Int64[Te
 
 def classes_of(model: nn.Module, data: Examples) -> int:
     """How many logits the network gives."""
-    with evaluating(model), torch.inference_mode():
+    with asked(model), evaluating(model), torch.inference_mode():
         return int(ask(model, data.inputs[:1]).shape[1])

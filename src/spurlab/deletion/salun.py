@@ -8,11 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
 from spurlab.deletion.random_labels import classes_of, relabelled
 from spurlab.deletion.steps import Descent, fine_tuning
 from spurlab.lent import lending
-from spurlab.models import evaluating
+from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
@@ -76,7 +76,7 @@ def salient(model: nn.Module, forgotten: Examples, recipe: Recipe, share: float)
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     total = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     device = device_of(model)
-    with evaluating(model):
+    with asked(model), evaluating(model):
         for rows in torch.arange(len(forgotten)).split(recipe.batch_size):
             logits = ask(model, forgotten.inputs[rows]).float()
             loss = LOSSES[recipe.loss](logits, forgotten.labels[rows].to(device)).sum()

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, device_of
-from spurlab.models import evaluating
+from spurlab.deletion.method import device_of
+from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def bearable_for(
 def mean_loss(model: nn.Module, examples: Examples, batch_size: int = 1_000) -> float:
     """The mean cross-entropy of a network on examples, in evaluation mode; NaN for none."""
     device, total = device_of(model), 0.0
-    with evaluating(model), torch.inference_mode():
+    with asked(model), evaluating(model), torch.inference_mode():
         for inputs, labels in zip(examples.inputs.split(batch_size), examples.labels.split(batch_size), strict=True):
             total += F.cross_entropy(ask(model, inputs), labels.to(device), reduction="sum").item()
     return total / len(examples) if len(examples) else float("nan")

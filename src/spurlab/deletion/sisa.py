@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, device_of, finite, split
+from spurlab.deletion.method import device_of, finite, split
 from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import lending
-from spurlab.models import unsaved_difference, unwrapped
+from spurlab.models import ask, unsaved_difference, unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, Trained, faster_engine, grouped, train_each, train_group

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import ask, device_of, dropping_out, shuffled
+from spurlab.deletion.method import HALF, device_of, dropping_out, shuffled
 from spurlab.lent import copied_network, settings_kept
-from spurlab.models import batch_norm_explained
+from spurlab.models import ask, batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
@@ -44,7 +44,7 @@ class Descent:
         purpose: the room of the method, so that methods of one name in two rooms draw apart.
 
     Raises:
-        ValueError: no weight may change.
+        ValueError: no weight may change, or some are of half precision.
     """
 
     def __init__(
@@ -65,6 +65,11 @@ class Descent:
             raise ValueError(
                 f"all weights of this {type(model).__name__} are frozen, or it has none, so that nothing would be "
                 f"trained by {method}. Call `requires_grad_()` on those that may change."
+            )
+        if any(weight.dtype in HALF for weight in self._parameters):
+            raise ValueError(
+                f"this {type(model).__name__} has weights of half precision, in which small steps are lost. Give it as "
+                "float32: `network.float()`."
             )
         self._masked = [(named[name], mask, named[name].detach().clone()) for name, mask in (masks or {}).items()]
         self._optimizer, self._schedule = recipe.optimizer_for(self._parameters)
@@ -106,7 +111,7 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits = ask(self.model if network is None else network, batch.inputs, self._layout)
+            logits = ask(network or self.model, batch.inputs.contiguous(memory_format=self._layout))
         return logits.float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:

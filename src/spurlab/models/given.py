@@ -86,7 +86,8 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     Raises:
         ValueError: an answer that is not one logit for each class.
     """
-    logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
+    with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
+        logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
     _refuse_probabilities(network, logits)
     return logits.clone() if logits.dtype in (torch.float32, torch.float64) else logits.float()
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from spurlab.errors import did_you_mean
+from spurlab.lent import settings_kept
 from spurlab.models.cnn import cnn
 from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
@@ -144,8 +145,8 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 
 
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """``make()`` under the generator that belongs to the initial weights of `seed`."""
-    with torch.random.fork_rng(devices=[]):
+    """``make()`` under the generator that belongs to the initial weights of `seed`; settings are left as they were."""
+    with settings_kept():
         torch.manual_seed(seed_for(seed, "init"))
         return make()
 

@@ -1,6 +1,5 @@
 """What preventions of one network of a study start from and are measured with."""
 
-import copy
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +11,9 @@ from torch import nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.deletion.attempt import clock
+from spurlab.deletion.method import finite, outputs_fit
 from spurlab.errors import worded
+from spurlab.lent import copied_network, lent
 from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
@@ -51,15 +52,29 @@ class PreventionBench:
 
     def treated(self, repair: Repair, requests: Sequence[Request]) -> tuple[dict[str, float], float, str]:
         """The numbers after one prevention (none where it failed), the seconds that it took, and why it failed."""
-        training = self._training
         network, seconds, failed = self.network_after(repair.method)
         if network is None:
             return {}, seconds, failed
+        try:
+            return self._numbers(network, requests), seconds, ""
+        except Exception as error:  # of a network of the user's; a fault of ours is no method's
+            if not is_user_name(repair.method):
+                raise
+            return {}, seconds, self._failed(repair.method, error)
+
+    def _numbers(self, network: nn.Module, requests: Sequence[Request]) -> dict[str, float]:
+        training = self._training
         about = self._data, None, -1, training.setting.architecture
         clean = predictions(network, self._data.test.inputs)
         lesson, fresh = Lesson(network, lambda: self._planted), fresh_lesson(network, self._data, training)
         seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training), fresh)
-        return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}, seconds, ""
+        return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}
+
+    def _failed(self, name: str, error: BaseException) -> str:
+        """Why a method failed; also logged."""
+        failed = worded(error)
+        log.warning("%s, seed %d: %s failed. %s", self._training.setting.dataset, self._training.seed, name, failed)
+        return failed
 
     def network_after(self, name: str) -> tuple[nn.Module | None, float, str]:
         """The network after one prevention (None where it failed), the seconds that it took, and why it failed.
@@ -76,11 +91,9 @@ class PreventionBench:
         start = clock(self._device)
         try:
             method = prevention_named(name, training.setting.recipe, training.seed, make)
-            network = (self._after_users(method) if is_user_name(name) else self._after(method)).eval()
-        except Exception as error:  # whatever a method raises is its own row's reason
-            failed = worded(error)
-            log.warning("%s, seed %d: %s failed. %s", training.setting.dataset, training.seed, name, failed)
-            return None, clock(self._device) - start, failed
+            network = self._after_users(method) if is_user_name(name) else self._after(method).eval()
+        except (Exception, SystemExit) as error:  # whatever a method raises is its own row's reason
+            return None, clock(self._device) - start, self._failed(name, error)
         return network, clock(self._device) - start, ""
 
     def _after_users(self, method: Prevention) -> nn.Module:
@@ -88,11 +101,15 @@ class PreventionBench:
 
         Raises:
             TypeError: it gives no network.
+            ValueError: it gives one whose outputs do not fit the labels, or that cannot be copied.
+            NotFiniteError: it gives one with a weight that is not finite.
         """
-        network: Any = method(*copy.deepcopy((self._network, self._examples, self._clean)))
-        if not isinstance(network, nn.Module):
-            raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
-        return network
+        with lent(self._network, self._examples, self._clean) as given:
+            network: Any = method(*given)
+            if not isinstance(network, nn.Module):
+                raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
+            outputs_fit(network, self._data.train)
+            return finite(copied_network(network), "prevention")  # the method may keep its own, and go on with it
 
     def _after(self, method: Prevention) -> nn.Module:
         """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""

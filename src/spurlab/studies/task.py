@@ -261,8 +261,8 @@ def _trained(
             device=task.device,
             progress=progress,
         )
-    except Exception as error:
-        if not is_user_name(architecture):
+    except BaseException as error:  # also SystemExit, in which a user's code may end
+        if not is_user_name(architecture) or isinstance(error, KeyboardInterrupt):
             raise
         raise StudyError(
             f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"
