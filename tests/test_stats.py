@@ -19,6 +19,7 @@ from spurlab.stats import (
     holm,
     learnt_at,
     mean_above,
+    mean_of,
     null_rank,
     paired_difference,
     paired_test,
@@ -487,3 +488,19 @@ def test_a_share_of_nothing():
         gap_closed(scores, scores[:2], scores)
     with pytest.raises(ValueError, match="confidence"):
         gap_closed(scores, scores, scores, confidence=95.0)
+
+
+def test_a_mean_does_not_depend_on_the_order():
+    """The mean is .8325, between two thousandths: sums from the left give a double on either side of it."""
+    numbers = [0.8065, 0.7495, 0.9005, 0.8415, 0.8645]
+    orders = list(itertools.permutations(numbers))
+    assert len({sum(order) / 5 for order in orders}) > 1
+    (mean,) = {mean_of(order) for order in orders}
+    assert abs(mean - 0.8325) < 1e-15
+    assert {Estimate.across_models(tensor(order)).value for order in orders} == {mean}
+
+
+def test_the_mean_of_no_finite_numbers():
+    assert math.isnan(mean_of([]))
+    assert math.isnan(mean_of([math.inf, -math.inf]))
+    assert mean_of([math.inf, 1.0]) == math.inf

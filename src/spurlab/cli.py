@@ -5,23 +5,41 @@ Heavy rooms are imported inside the commands, so that ``--help`` answers at once
 
 import json
 import logging
-import os
+import math
 import re
 import shlex
 import signal
 import sys
+import threading
+import time
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spurlab.errors import worded
+from spurlab.terminal import (
+    OutputError,
+    duration,
+    flush,
+    open_streams,
+    printable,
+    put,
+    results_alone,
+    say,
+    status_line,
+    write,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+    from rich.table import Table
 
     from spurlab.data import Dataset
     from spurlab.studies import Study, StudyResult, Verdict
@@ -38,7 +56,9 @@ data_app = typer.Typer(no_args_is_help=True, help="Datasets: which are here, fet
 app.add_typer(data_app, name="data")
 
 NOT_HERE = "not here: spurlab data get {}"
-USERS_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+USERS_MISTAKE, FAILURE = 2, 1
+CLEANING_UP = 10.0  # seconds that a command has for it before another Ctrl-C counts
+UsageError: Any = typer.BadParameter.__base__  # what Typer raises for a wrong command line; it has no public name
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say which engine trains each network, and why.")]
@@ -47,22 +67,56 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never download (as SPU
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command. Errors are a sentence or two on stderr: exit code 2 for a user's mistake, 1 for a failure."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    """Run a command. Errors are a sentence or two on stderr: exit code 2 for a user's mistake, 1 for a failure.
+
+    Standard streams may be closed or full: the command does its work all the same, and fails where its results have
+    nowhere to go.
+    """
+    open_streams()
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        try:
-            app(given)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output, e.g. `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with _stopped_by_signals():
+            code = _carried_out(given)
+    except _Stopped as stop:
+        say(f"spurlab: stopped{stop.advice}.")
+        code = 128 + stop.number
+    try:
+        flush()
+    except OutputError as error:
+        say(f"spurlab: {error}")
+        code = code or FAILURE
+    if code:
+        sys.exit(code)
+
+
+def _carried_out(given: list[str]) -> int:
+    """The exit code of a command."""
+    try:
+        with results_alone() if "--json" in given else nullcontext():
+            code = app(given, standalone_mode=False)
+    except UsageError as error:
+        if said := error.format_message().strip():  # else the help was asked for, and printed
+            usage = " ".join(error.ctx.get_usage().split()) if error.ctx else "Usage: spurlab COMMAND"
+            say(f"spurlab: {said if said.endswith(('.', '?')) else f'{said}.'} {usage}; --help says more.")
+        return USERS_MISTAKE
     except Exception as error:
         if "--debug" in given:
-            raise
+            for line in traceback.format_exc().splitlines():
+                say(line)
         ours = _raised_by_us(error)
-        print(f"spurlab: {'' if ours else f'{type(error).__name__}: '}{error}", file=sys.stderr)
-        sys.exit(USERS_MISTAKE if ours and isinstance(error, ValueError | FileNotFoundError) else FAILURE)
+        say(f"spurlab: {error if ours else worded(error)}")
+        return USERS_MISTAKE if ours and isinstance(error, ValueError | FileNotFoundError) else FAILURE
+    return code if isinstance(code, int) else 0
+
+
+class _Printable(logging.Formatter):
+    """What the library logs, shown as it is; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(printable(line) for line in super().format(record).splitlines())
 
 
 def _raised_by_us(error: Exception) -> bool:
@@ -105,7 +159,7 @@ def data_get(name: str, offline: Offline = False, as_json: Json = False, debug: 
     from spurlab.data import fetch
 
     folder = fetch(name, offline=offline or None)
-    _print_json({"name": name, "location": str(folder)}) if as_json else print(f"{name} is in {folder}")
+    _print_json({"name": name, "location": str(folder)}) if as_json else put(f"{name} is in {folder}")
 
 
 @data_app.command("info")
@@ -138,7 +192,8 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
         about |= {"train": train, "test": test, "shape": list(entry.shape), "classes": list(entry.class_names)}
         about |= {"licence": entry.licence, "origin": entry.origin, "location": None}
     else:
-        data = load(name, offline=True)
+        with status_line(f"reading {name}"):
+            data = load(name, offline=True)
         about |= {"train": len(data.train), "test": len(data.test)}
         about |= {"shape": list(data.shape), "classes": list(data.class_names)}
         class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
@@ -153,11 +208,13 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
         return
     for key, value in about.items():
         if isinstance(value, dict):
-            print(f"{key}:", *(f"  {inner}  {what}" for inner, what in value.items()), sep="\n")
+            put(f"{key}:")
+            for inner, what in value.items():
+                put(f"  {inner}  {what}")
         elif value is None:
-            print(f"{key}: {NOT_HERE.format(name) if key == 'location' else 'none'}")
+            put(f"{key}: {NOT_HERE.format(name) if key == 'location' else 'none'}")
         else:
-            print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+            put(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
 
 
 @app.command("patterns")
@@ -219,7 +276,7 @@ def models(
         try:
             lines[-1]["parameters"] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))
         except ValueError as error:
-            print(error, file=sys.stderr)
+            say(str(error))
     _show(lines, as_json)
 
 
@@ -248,7 +305,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         _print_json(names)
         return
     for room, known in names.items():
-        print(f"{room}: {', '.join(known) if known else 'none yet'}")
+        put(f"{room}: {', '.join(known) if known else 'none yet'}")
 
 
 StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")]
@@ -268,7 +325,7 @@ def _show_version(asked: bool | None) -> None:
     if asked:
         from spurlab import __version__
 
-        print(f"spurlab {__version__}")
+        put(f"spurlab {__version__}")
         raise typer.Exit
 
 
@@ -310,7 +367,7 @@ def run_study(
     _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
     command = shlex.join(_command(study, profile, set_, only, folder, device))
-    with _stops_cleanly(), study_bar(what.name) as advance:
+    with _goes_on(), study_bar(what.name) as advance:
         result = run(
             what,
             folder,
@@ -328,18 +385,18 @@ def run_study(
         here = studies_in(folder)
         stem = file_names(here)[[study.model_dump_json() for study in here].index(what.model_dump_json())]
         written = result.write(stem)
-        for ending, figure in study_figures(result).items():
-            written += save_figure(figure, folder / f"{stem}{ending}")
+        with status_line("drawing the figures"):
+            for ending, figure in study_figures(result).items():
+                written += save_figure(figure, folder / f"{stem}{ending}")
     if as_json:
         _print_json(result.rows.to_dict("records"))
     else:
-        console = _console()
-        for table in study_tables(result, console.width):
-            console.print(table)
+        for table in study_tables(result, _console().width):
+            _print_table(table)
         if what.claims:
-            console.print(claims_table(decide(result.rows, what.claims)))
+            _print_table(claims_table(decide(result.rows, what.claims)))
     if result.part_of:
-        print(f"a part of the {what.name} in {folder}, whose files stay as they are", file=sys.stderr)
+        say(f"a part of the {what.name} in {folder}, whose files stay as they are")
     _say_written(written, as_json)
 
 
@@ -373,23 +430,23 @@ def plan_study(
     def show(counts: Plan) -> None:
         if as_json:
             return
-        print(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
-        print(f"  {counts.cells:,} cells, {counts.rows:,} rows")
+        put(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
+        put(f"  {counts.cells:,} cells, {counts.rows:,} rows")
         if not counts.trainings:
-            print("  no networks to train")
+            put("  no networks to train")
             return
-        print(f"  {counts.trainings:,} networks; cells that share another's: {counts.shared:,}")
+        put(f"  {counts.trainings:,} networks; cells that share another's: {counts.shared:,}")
         groups = (
             f" in groups: {counts.groups:,}, of which {max(counts.workers, 1)} at a time" if counts.groups > 1 else ""
         )
         again = f", {counts.to_measure:,} to measure again" if counts.to_measure else ""
-        print(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
+        put(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
         if counts.treatments:
             left = f"{counts.treatments_to_do:,} to do (not in the time below)"
-            print(f"  {counts.treatments:,} {what.treatments}, {left}")
+            put(f"  {counts.treatments:,} {what.treatments}, {left}")
         if time_ and counts.groups:
             sys.stdout.flush()
-            print("  timing a few steps of each kind ...", file=sys.stderr, flush=True)
+            say("  timing a few steps of each kind ...")
 
     found = plan(
         what,
@@ -404,9 +461,7 @@ def plan_study(
     if as_json:
         _print_json({"study": what.name, "profile": what.profile, "out": str(folder)} | asdict(found))
     elif found.seconds is not None and found.memory is not None and found.groups:
-        from spurlab.report import duration
-
-        print(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
+        put(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
 
 
 @app.command("claims")
@@ -421,17 +476,19 @@ def claims(
     """
     from spurlab.studies import results_in
 
-    results = results_in(folder)
-    verdicts = _verdicts(results)
+    with status_line("reading the results") as tell:
+        results = results_in(folder)
+        tell("judging the claims")
+        verdicts = _verdicts(results)
     if as_json:
         _print_json([verdict.record() for verdict in verdicts])
         return
     if not verdicts:
-        print("no claim of the paper is about what was measured here")
+        put("no claim of the paper is about what was measured here")
         return
     from spurlab.report import claims_table
 
-    _console().print(claims_table(verdicts))
+    _print_table(claims_table(verdicts))
 
 
 @app.command("report")
@@ -447,8 +504,11 @@ def report(
     from spurlab.report import write_report
     from spurlab.studies import results_in
 
-    results = results_in(folder)
-    written = write_report(results, _verdicts(results), folder)
+    with status_line("reading the results") as tell:
+        results = results_in(folder)
+        tell("judging the claims")
+        verdicts = _verdicts(results)
+    written = write_report(results, verdicts, folder)
     if as_json:
         _print_json({"written": [str(path) for path in written]})
     else:
@@ -498,25 +558,52 @@ def _loader(offline: bool) -> "Callable[[str], Dataset]":
     return partial(load, offline=offline or None)
 
 
+class _Stopped(BaseException):
+    """Ctrl-C, or SIGTERM as batch systems send it. No KeyboardInterrupt: Typer would end at that without a word."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number, self.advice = number, ""
+
+
 @contextmanager
-def _stops_cleanly() -> "Iterator[None]":
-    """Ctrl-C and SIGTERM end the command with a sentence. What was under way has cleaned up after itself by then."""
+def _stopped_by_signals() -> "Iterator[None]":
+    """Ctrl-C and SIGTERM end the command once: what was under way cleans up after itself undisturbed by further ones.
 
-    def terminate(number: int, frame: object) -> None:
-        raise _Terminated
+    Only where the first one has had no effect for a while, e.g. since code that is not ours swallowed it, does another
+    one count.
+    """
+    last = -math.inf
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    def stop(number: int, frame: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > CLEANING_UP:
+            last = time.monotonic()
+            raise _Stopped(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for which in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(which) is not signal.SIG_IGN:  # as a shell has it for what runs in the background
+                before[which] = signal.signal(which, stop)
     try:
         yield
-    except KeyboardInterrupt as stop:
-        print("spurlab: stopped; what was finished is kept. The same command goes on from there.", file=sys.stderr)
-        raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except _Stopped:
+        for which in before:
+            signal.signal(which, signal.SIG_IGN)  # the process is about to end
+        raise
+    for which, handler in before.items():
+        signal.signal(which, handler)
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, as batch systems send it: it stops as Ctrl-C does."""
+@contextmanager
+def _goes_on() -> "Iterator[None]":
+    """Says with a stop that nothing is lost."""
+    try:
+        yield
+    except _Stopped as stop:
+        stop.advice = "; what was finished is kept. The same command goes on from there"
+        raise
 
 
 def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
@@ -531,15 +618,24 @@ def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
     for key in lines[0]:
         table.add_column(key, justify="left" if isinstance(lines[0][key], str) else "right", overflow="fold")
     for line in lines:
-        table.add_row(*(_cell(value, line) for value in line.values()))
-    _console().print(table)
+        table.add_row(*(printable(_cell(value, line)) for value in line.values()))
+    _print_table(table)
 
 
 def _console() -> "Console":
     """Where tables go; wide where no terminal sets a width, so that nothing is folded in a file or a pipe."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    width = None if sys.stdout.isatty() else 160
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+def _print_table(table: "Table") -> None:
+    """A table whose texts are `printable`."""
+    console = _console()
+    with console.capture() as captured:
+        console.print(table)
+    write(captured.get().removesuffix("\n"))
 
 
 def _cell(value: Any, line: dict[str, Any]) -> str:
@@ -557,7 +653,6 @@ def _cell(value: Any, line: dict[str, Any]) -> str:
 
 def _print_json(value: Any) -> None:
     """JSON to stdout; a number that JSON does not have (NaN) becomes null."""
-    import math
 
     def plain(each: Any) -> Any:
         if isinstance(each, float) and not math.isfinite(each):
@@ -566,12 +661,12 @@ def _print_json(value: Any) -> None:
             return {key: plain(inner) for key, inner in each.items()}
         return [plain(inner) for inner in each] if isinstance(each, list | tuple) else each
 
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    write(json.dumps(plain(value), indent=2))  # in ASCII: nothing in it steers a terminal
 
 
 def _say_written(paths: Sequence[Path], as_json: bool) -> None:
     if paths:
-        print("written:", *paths, file=sys.stderr if as_json else sys.stdout)
+        (say if as_json else put)(f"written: {' '.join(map(str, paths))}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spurlab.errors import worded
+
 Call = TypeVar("Call", bound=Callable[..., Any])
 Restore = Callable[[], None]
 _HOOKS = vars(nn.modules.module)  # of all modules at once: ``_global_forward_hooks`` and others
@@ -230,7 +232,7 @@ def copied_network(network: nn.Module) -> nn.Module:
     except Exception as error:
         raise ValueError(
             f"this {type(network).__name__} cannot be copied, and what may change a network is given a copy"
-            f"{_culprit(network)}. {type(error).__name__}: {error}"
+            f"{_culprit(network)}. {worded(error)}"
         ) from error
     theirs = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
     if not isinstance(twin, nn.Module) or any(id(each) in theirs for each in (*twin.parameters(), *twin.buffers())):

@@ -1,4 +1,4 @@
-"""What a command shows while it works: bars on a terminal, now and then a line where there is none. All on stderr."""
+"""What `spurlab run` shows while it works: bars on a terminal, now and then a line where there is none. On stderr."""
 
 import sys
 import time
@@ -9,21 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from spurlab.report import duration
 from spurlab.studies import StudyProgress
+from spurlab.terminal import printable, say, showing
 
 BETWEEN_LINES = 120.0  # seconds
-
-
-@contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """A spinner where there is a terminal."""
-    console = Console(stderr=True)
-    if what and sys.stdout.isatty() and console.is_terminal:
-        with console.status(what):
-            yield
-    else:
-        yield
 
 
 @contextmanager
@@ -33,19 +22,20 @@ def study_bar(name: str) -> Iterator[Callable[[StudyProgress], None]]:
     if not (sys.stdout.isatty() and console.is_terminal):
         yield Lines(name)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, console=console, transient=True) as bar:
-        overall = bar.add_task(name, total=None, state="starting")
+    words = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}"))
+    columns = (next(words), BarColumn(bar_width=20), next(words))
+    with showing, Progress(*columns, console=console, transient=True) as bar:
+        overall = bar.add_task(printable(name), total=None, state="starting")
         inner: dict[str, Any] = {}
 
         def advance(now: StudyProgress) -> None:
-            bar.update(overall, completed=now.done, total=max(now.total, 1), state=_state(now))
+            bar.update(overall, completed=now.done, total=max(now.total, 1), state=str(now))
             under_way = {f"  {what} #{place}": (done, of) for place, (what, done, of) in enumerate(now.running, 1)}
             for gone in set(inner) - set(under_way):
                 bar.remove_task(inner.pop(gone))
             for what, (done, of) in under_way.items():
                 if what not in inner:
-                    inner[what] = bar.add_task(what.rpartition(" #")[0], total=of, state="")
+                    inner[what] = bar.add_task(printable(what.rpartition(" #")[0]), total=of, state="")
                 bar.update(inner[what], completed=done, total=of, state=f"{done}/{of}")
 
         yield advance
@@ -71,24 +61,13 @@ class Lines:
             begin = "making" if now.treatments else "training"
             if now.of:
                 self._say(
-                    f"{begin} {left} of {now.of} {_what(now)} ..."
+                    f"{begin} {left} of {now.of} {now.what} ..."
                     if left
-                    else f"all {now.of} {_what(now)} are here already"
+                    else f"all {now.of} {now.what} are here already"
                 )
         elif self.clock() - self.last >= BETWEEN_LINES:
             self.last = self.clock()
-            self._say(_state(now))
+            self._say(str(now))
 
     def _say(self, words: str) -> None:
-        print(f"{self.name}: {words}", file=sys.stderr, flush=True)
-
-
-def _state(now: StudyProgress) -> str:
-    if now.waiting:
-        return f"waiting for another process to finish {now.waiting} {_what(now)}"
-    left = "" if now.seconds_left == float("inf") else f", {duration(now.seconds_left)} left"
-    return f"{now.networks}/{now.of} {_what(now)}{left}"
-
-
-def _what(now: StudyProgress) -> str:
-    return f"networks and {now.treatments}" if now.treatments else "networks"
+        say(f"{self.name}: {words}")

@@ -68,7 +68,7 @@ class Estimate:
             span = f"[{values.min().item():g}, {values.max().item():g}]"
             raise ValueError(f"`bounds` are [{low_bound:g}, {high_bound:g}], but the models' numbers span {span}.")
         models = len(values)
-        value = values.mean().item()
+        value = mean_of(values.tolist())
         if models < 2 or math.isnan(value):
             return cls(value, math.nan, math.nan, math.nan, models, confidence)
         stderr = _spread(values) / math.sqrt(models)
@@ -84,6 +84,19 @@ class Estimate:
 
     def __str__(self) -> str:
         return format(self, "")
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean, the same to the bit in whatever order: numbers have the same digits in a table and in a sentence.
+
+    NaN of no values.
+    """
+    if not values:
+        return math.nan
+    try:
+        return math.fsum(values) / len(values)
+    except (OverflowError, ValueError):  # infinities of both signs, or a sum beyond all numbers
+        return sum(values) / len(values)
 
 
 def _spread(values: Float[Tensor, " m"]) -> float:

@@ -13,7 +13,7 @@ import torch
 from torch.testing import assert_close
 from torchvision.datasets import CIFAR10
 
-from spurlab.data import DamagedDataError, cifar10, fetch, load, locate
+from spurlab.data import DamagedDataError, DataFailureError, cifar10, fetch, load, locate
 
 RECORD = 3073
 
@@ -143,6 +143,30 @@ def test_nothing_is_unpickled_when_one_file_is_not_the_official_one(tmp_path, mo
     assert not (tmp_path / "crater").exists()
     pickle.loads((pickled / file).read_bytes())  # noqa: S301  # the bomb was live
     assert (tmp_path / "crater").exists()
+
+
+def test_pickles_that_are_replaced_after_the_check_are_not_read(tmp_path, monkeypatch, pickled, tiny_cifar):
+    """Between the comparison of checksums and the reading, somebody puts a bomb in the place of each file."""
+
+    class Slow(CIFAR10):
+        def _check_integrity(self):
+            right = super()._check_integrity()
+            for name in cifar10.PickledBatches().files:
+                (pickled / name).write_bytes(pickle.dumps(Bomb(tmp_path / f"crater-{name}")))
+            return right
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", Slow)
+    assert_is_tiny(load("cifar10"), tiny_cifar)
+    assert not list(tmp_path.rglob("crater*"))
+
+
+def test_pickles_that_cannot_be_copied_are_told(tmp_path, monkeypatch, pickled):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(DataFailureError, match=r"cannot be copied to .*: No space left on device. Make room"):
+        load("cifar10")
 
 
 def test_pickles_that_run_code_do_not_run(given):

@@ -9,19 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from spurlab.data import Dataset, Examples, Source, examples
+from spurlab.data import DataRequestError, Dataset, Examples, Source, examples
 from spurlab.metrics import accuracy
 
 SOURCE = Source(licence="none", origin="here", location="nowhere")
 
 
 @pytest.fixture(scope="module")
-def plain():
-    """`Examples` as users have it: the annotation checks of the test suite would refuse bad columns before it does."""
+def unchecked():
+    """The module as users have it: the annotation checks of the test suite would refuse bad values before it does."""
     spec = importlib.util.spec_from_file_location("plain_examples", examples.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Examples
+    return module
+
+
+@pytest.fixture(scope="module")
+def plain(unchecked):
+    return unchecked.Examples
 
 
 def test_the_suite_checks_annotations():
@@ -121,6 +126,45 @@ def test_dataset_tells_its_shape_and_classes():
 def test_parts_that_do_not_fit_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         dataset(**{"train": numbered(5), "test": numbered(3)} | change)
+
+
+def test_images_on_a_scale_where_no_mark_shows_are_refused(plain):
+    """A mark changes an input by 1: of 255 nobody sees that. Others have no range, or one that is their own."""
+    labels = torch.zeros(2, dtype=torch.int64)
+    for low, high in ((0, 255), (10, 20), (0, 65535)):
+        with pytest.raises(ValueError, match=r"holds images whose values span .* does not show. Divide the images"):
+            plain(torch.tensor([low, high, high, low], dtype=torch.float32).view(2, 1, 1, 2), labels)
+    for values in ([0, 1, 0.5, 0], [-1, 1, 0, 0], [-2.1, 2.6, 0, 0], [0, 10, 3, 2], [-104, 151, 0, 0]):
+        plain(torch.tensor(values, dtype=torch.float32).view(2, 1, 1, 2), labels)
+    plain(torch.tensor([[0.0, 255.0]] * 2), labels)  # signals and rows of a table
+    plain(torch.tensor([0.0, 255.0]).view(2, 1, 1, 1), labels)  # a single pixel is no image
+    plain(torch.zeros(0, 1, 2, 2), labels[:0])
+
+
+def test_labels_that_are_identity_numbers_are_refused(plain):
+    """They are counted from 0 up to the largest; groups are not."""
+    with pytest.raises(ValueError, match=r"`labels` must be below 1,048,576, but the largest is 410000017000. Number"):
+        plain(torch.zeros(2, 1), torch.tensor([0, 410_000_017_000]))
+    plain(torch.zeros(2, 1), torch.tensor([0, 2**20 - 1]), torch.tensor([0, 2**63 - 1]))
+
+
+@pytest.mark.parametrize("train", [0, 1])
+def test_parts_on_two_scales_are_refused(train):
+    """Rows of a table: one part in [0, 1], the other up to 255. Outliers are usual."""
+    bright = Examples(torch.linspace(0, 255, 40).view(20, 2), torch.arange(20) % 3)
+    small = Examples(bright.inputs / 255, bright.labels)
+    parts = [small, bright] if train else [bright, small]
+    with pytest.raises(ValueError, match=r"inputs span \[0, 1\], but the .* inputs \[0, 255\]: these are two scales"):
+        dataset(*parts, input_range=None)
+    outlier = small.inputs.clone()
+    outlier[3, 1] = 20.0
+    dataset(small, Examples(outlier, small.labels), input_range=None)
+
+
+@pytest.mark.parametrize("names", ["abc", ("a", "b", 3), ("a", "b", None), ("a", "b", "\x1b[2J"), ("a", "b", "\ud800")])
+def test_names_that_are_no_text_are_refused(unchecked, names):
+    with pytest.raises(DataRequestError, match=r"made (needs names that are texts|has a class or group named)"):
+        unchecked.checked_names(names, "made")
 
 
 def grouped(labels, groups):

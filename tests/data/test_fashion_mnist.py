@@ -22,7 +22,7 @@ def test_mini_is_balanced(mini):
 
 
 def test_mini_comes_with_its_licence():
-    text = (locate("fashion-mini") / "LICENSE.txt").read_text()
+    text = (locate("fashion-mini") / "LICENSE.txt").read_text("utf-8")
     assert "Copyright (c) 2017 Zalando SE" in text
     assert "Permission is hereby granted, free of charge" in text
 

@@ -106,7 +106,7 @@ def test_what_is_not_a_readable_file_is_refused(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(
         DataFailureError, match=r"file cannot be read: Permission denied\. Check that it is a file that you may"
     ):

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import os
+import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from spurlab.data import DamagedDataError, DataError, DataFailureError, DataRequestError, from_npz, load
+from spurlab.data import DamagedDataError, DataError, DataFailureError, DataRequestError, from_npz, load, npz
 
 RNG = np.random.default_rng(0)
 
@@ -109,12 +111,18 @@ BAD = {
     "float labels": (lambda f: f.update(test_labels=np.zeros(4)), "'test_labels' must hold whole numbers.* float64"),
     "text labels": (lambda f: f.update(test_labels=np.array(["a"] * 4)), "'test_labels' must hold whole numbers"),
     "negative": (lambda f: f.update(test_labels=np.array([0, 1, -2, 0])), "'test_labels' must count from 0, but -2"),
-    "huge": (lambda f: f.update(test_labels=np.array([0, 2**64 - 1] * 2, np.uint64)), "must count from 0, but 184467"),
+    "huge": (
+        lambda f: f.update(test_labels=np.array([0, 2**64 - 1] * 2, np.uint64)),
+        "must be below 1,048,576, but 184467",
+    ),
     "gap": (
         lambda f: f.update(train_labels=np.array([1, 2] * 3)),
         "'train_labels' must be 0, 1, .* but 0 is not among",
     ),
-    "far": (lambda f: f.update(train_labels=np.array([0, 10**9] * 3)), "'train_labels' must be 0, 1, .* but 1 is not"),
+    "far": (
+        lambda f: f.update(train_labels=np.array([0, 10**9] * 3)),
+        "'train_labels' must be below 1,048,576, but 1000000000",
+    ),
     "above": (
         lambda f: f.update(test_labels=np.array([0, 1, 2, 0])),
         "'test_labels' must be 0 to 1, .* example 2 has 2",
@@ -197,6 +205,224 @@ def test_a_declared_size_that_is_not_there(tmp_path, write):
         archive.writestr("test_labels.npy", out.getvalue())
     with pytest.raises(DamagedDataError, match="key 'test_labels' cannot be read"):
         from_npz(tmp_path / "data.npz")
+
+
+def member(header, content, start=b"\x93NUMPY\x01\0"):
+    """A file of the .npy format, byte by byte."""
+    return start + struct.pack("<H", len(header)) + header + content
+
+
+def zipped(tmp_path, members, how=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(tmp_path / "data.npz", "w", how) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's, that a name is there twice
+        for name, content in members:
+            archive.writestr(name, content)
+    return tmp_path / "data.npz"
+
+
+def packed(found):
+    members = []
+    for key, array in found.items():
+        out = io.BytesIO()
+        np.save(out, array)
+        members.append((f"{key}.npy", out.getvalue()))
+    return members
+
+
+def described(descr, shape, fortran=False):
+    return repr({"descr": descr, "fortran_order": fortran, "shape": shape}).encode()
+
+
+ODD = {
+    "twice": ("train_inputs", packed(arrays())[0][1], "has the key 'train_inputs' twice"),
+    "objects": ("class_names", member(described("|O", (2,)), b"(lp0\n."), "key 'class_names' cannot be read. Write it"),
+    "records": (
+        "class_names",
+        member(described([("a", "<i4")], (2,)), bytes(8)),
+        "'class_names' cannot be read. Write",
+    ),
+    "arrays of arrays": ("class_names", member(described("(2,2)<i4", (2,)), bytes(32)), "cannot be read. Write it"),
+    "raw memory": ("class_names", member(described("|V4", (2,)), bytes(8)), "cannot be read. Write it"),
+    "negative": ("class_names", member(described("|u1", (-2, -3)), bytes(6)), r"its shape is \(-2, -3\)"),
+    "too much": ("class_names", member(described("|u1", (2,)), bytes(3)), "declares 2 bytes, where 3 can be"),
+    "too little": ("class_names", member(described("|u1", (4,)), bytes(3)), "declares 4 bytes, where 3 can be"),
+    "letters of no size": (
+        "class_names",
+        member(described("<U0", (10**12,)), b""),
+        r"4,000,000,00\d,\d+ bytes",
+    ),
+    "no letters": ("class_names", member(described("<U1", (2,)), b"\xff" * 8), "'class_names' holds what is no text"),
+    "half a letter": (
+        "class_names",
+        member(described("<U1", (2,)), struct.pack("<II", 65, 0xD800)),
+        r"named '\\ud800', which is no text",
+    ),
+    "other version": ("class_names", member(b"", b"", b"\x93NUMPY\x09\0"), r"version \(9, 0\) of the format"),
+    "huge header": (
+        "class_names",
+        b"\x93NUMPY\x02\0" + struct.pack("<I", 2**31) + bytes(100),
+        "its header has 2,147,483,648 bytes, more than 10,000",
+    ),
+    "deep header": ("class_names", member(b"(" * 9000, b""), "key 'class_names' cannot be read"),
+    "no array": ("class_names", b"\x93NUMPX\x01\0" + bytes(100), "key 'class_names' is damaged: it is no array"),
+    "long key": ("k" * 60_000, b"", "has the key 'kkk.* ... .*kkk', which means nothing here"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_no_numpy_writes_is_refused(tmp_path, odd):
+    key, content, words = ODD[odd]
+    path = zipped(tmp_path, [*packed(arrays()), (f"{key}.npy", content)])
+    with pytest.raises(DataError, match=words) as error:
+        from_npz(path)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packed_in_another_way_it_is_refused(tmp_path, how):
+    """A few hundred bytes of bzip2 can be hundreds of megabytes, and Python unpacks them in one go."""
+    with pytest.raises(DamagedDataError, match="packed in another way than numpy does it"):
+        from_npz(zipped(tmp_path, packed(arrays()), how))
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    """Zeros, packed to a thousandth, that would be three gigabytes as float32."""
+    small, path = packed(arrays((2,))), tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in small[1:]:
+            archive.writestr(name, content)
+        with archive.open("train_inputs.npy", "w") as out:
+            out.write(member(described("|u1", (6, 2**27)), b""))
+            for _ in range(6 * 2**7):
+                out.write(bytes(2**20))
+    assert path.stat().st_size < 10**6
+    monkeypatch.setattr("spurlab.data.npz.np.empty", None)
+    with pytest.raises(DataRequestError, match=r"'train_inputs', with .*: 3,221,\d+,\d+ bytes are needed.*MAX_BYTES"):
+        from_npz(path)
+
+
+def test_a_directory_that_lies_is_refused(tmp_path):
+    """The directory of the archive says more bytes than so few packed ones can be."""
+    content = zipped(tmp_path, packed(arrays()), zipfile.ZIP_DEFLATED).read_bytes()
+    start = content.index(b"PK\x01\x02")
+    spoilt = content[: start + 24] + struct.pack("<I", 10**9) + content[start + 28 :]
+    (tmp_path / "data.npz").write_bytes(spoilt)
+    with pytest.raises(DamagedDataError, match="key 'train_inputs' cannot be read"):
+        from_npz(tmp_path / "data.npz")
+
+
+def test_the_order_of_axes_and_of_bytes_is_as_written(tmp_path):
+    """Big-endian, column by column, of numpy for Python 2: every number where it belongs, and no warning."""
+    found = arrays((3, 5, 4), dtype=np.float32)
+    found |= {f"{part}_inputs": found[f"{part}_inputs"] / np.float32(256) for part in ("train", "test")}
+    members = dict(packed(found))
+    inputs, labels = found["train_inputs"], found["train_labels"]
+    members["train_inputs.npy"] = member(described(">f4", inputs.shape, True), inputs.astype(">f4").tobytes("F"))
+    old = b"{'descr': '<i8', 'fortran_order': False, 'shape': (6L,), }"
+    members["train_labels.npy"] = member(old, labels.astype("<i8").tobytes())
+    data = from_npz(zipped(tmp_path, members.items()))
+    assert_close(data.train.inputs.numpy(), inputs, rtol=0, atol=0)
+    assert data.train.labels.tolist() == labels.tolist()
+
+
+def test_what_was_read_has_the_checksum(tmp_path, write, monkeypatch):
+    """The file is replaced as soon as it was read: the sum is that of the bytes that the arrays come from."""
+    path = write(arrays())
+    first, other = path.read_bytes(), write(arrays(), "other.npz").read_bytes()
+    true = npz.read_regular
+
+    def once(file):
+        content = true(file)
+        path.write_bytes(other)
+        return content
+
+    monkeypatch.setattr(npz, "read_regular", once)
+    assert from_npz(path).source.sha256 == {"data.npz": hashlib.sha256(first).hexdigest()}
+
+
+SCALES = {  # what the parts hold, and what is said of it
+    "bytes, floats to 255": (
+        lambda x: x,
+        lambda x: x.astype(np.float32),
+        "'test_inputs' holds images whose values span",
+    ),
+    "floats to 255, bytes": (lambda x: x.astype(np.float64), lambda x: x, "'train_inputs' holds images whose values"),
+    "floats to 255": (lambda x: x.astype(np.float32),) * 2 + ("'train_inputs' holds images whose values span",),
+    "floats to 1, to 255": (lambda x: x / 255, lambda x: x * 1.0, "'test_inputs' holds images whose values span"),
+    "floats to 255, to 1": (lambda x: x * 1.0, lambda x: x / 255, "'train_inputs' holds images whose values span"),
+    "bytes, standardised": (lambda x: x, lambda x: x / 64 - 2, "these are two scales"),
+    "standardised, bytes": (lambda x: x / 64 - 2, lambda x: x, "these are two scales"),
+    "bytes, -1 to 1": (lambda x: x, lambda x: x / 128 - 1, "'train_inputs' holds bytes.*'test_inputs' holds floats"),
+    "bytes, whole numbers": (lambda x: x, lambda x: x.astype(np.int64), "must hold bytes .* holds int64"),
+    "bytes, 16 bits": (lambda x: x, lambda x: x.astype(np.uint16), "must hold bytes .* holds uint16"),
+    "16 bits": (lambda x: x.astype(np.uint16) * 256,) * 2 + ("must hold bytes .* holds uint16",),
+    "floats to 65535": (lambda x: x * 257.0,) * 2 + ("Divide the images of all parts by 65535",),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scales_that_do_not_fit_are_refused(write, scale):
+    """A mark of size 1 on images up to 255 is not seen; and a network of one scale does not know the other."""
+    train, test, words = SCALES[scale]
+    found = arrays((1, 12, 12))
+    found["train_inputs"][0, 0, 0, :2] = found["test_inputs"][0, 0, 0, :2] = 0, 255
+    found |= {"train_inputs": train(found["train_inputs"]), "test_inputs": test(found["test_inputs"])}
+    with pytest.raises(DataRequestError, match=words):
+        from_npz(write(found))
+
+
+NATURAL = {
+    "bytes": (lambda x: x,) * 2 + (None,),
+    "floats to 1": (lambda x: x / 255,) * 2 + (None,),
+    "bytes, floats to 1": (lambda x: x, lambda x: x / 255, None),
+    "-1 to 1": (lambda x: x / 128 - 1,) * 2 + (None,),
+    "standardised": (lambda x: x / 64 - 2,) * 2 + (None,),
+    "less the mean": (lambda x: x - 120.0,) * 2 + ("standard deviation",),
+    "floats to 1, -1 to 1": (lambda x: x / 255, lambda x: x / 128 - 1, "inputs are negative, but the others lie in"),
+    "-1 to 1, floats to 1": (lambda x: x / 128 - 1, lambda x: x / 255, "training inputs are negative, but the others"),
+}
+
+
+@pytest.mark.parametrize("scale", NATURAL)
+def test_scales_that_may_be_meant_are_read(write, scale, caplog):
+    """Some with a word in the log."""
+    train, test, words = NATURAL[scale]
+    found = arrays((1, 12, 12))
+    found |= {"train_inputs": train(found["train_inputs"]), "test_inputs": test(found["test_inputs"])}
+    from_npz(write(found))
+    assert len(caplog.messages) == (words is not None)
+    assert words is None or words in caplog.text
+
+
+def test_rows_of_a_table_on_two_scales(write, caplog):
+    """Bytes beside floats are told apart by their type; floats beside floats, up to 255, by their mean."""
+    found = arrays((30,))
+    floats = {key: found[key].astype(np.float32) for key in ("train_inputs", "test_inputs")}
+    with pytest.raises(DataRequestError, match="these are two scales"):
+        from_npz(write(found | {"test_inputs": floats["test_inputs"]}))
+    with pytest.raises(DataRequestError, match="these are two scales"):
+        from_npz(write(found | {"train_inputs": floats["train_inputs"]}))
+    with pytest.raises(DataRequestError, match="these are two scales"):
+        from_npz(write(found | {"train_inputs": found["train_inputs"] / 255, "test_inputs": floats["test_inputs"]}))
+    caplog.clear()
+    from_npz(write(found | floats))
+    assert "so a mark of size 1 hardly shows" in caplog.text
+    caplog.clear()
+    from_npz(write(found | {"train_inputs": floats["train_inputs"] / 50, "test_inputs": floats["test_inputs"]}))
+    assert "times as large as those of the other" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 4), (3, 0, 4)])
+def test_inputs_with_nothing_in_them_are_refused(write, shape):
+    with pytest.raises(
+        DataRequestError, match=r"key 'train_inputs' has inputs of shape .*, and so there is nothing in"
+    ):
+        from_npz(write(arrays(shape)))
+
+
+def test_groups_may_be_identity_numbers(write):
+    groups = {"train_groups": 410_000_017_000 + np.arange(6), "test_groups": 410_000_017_000 + np.arange(4)}
+    assert from_npz(write(arrays(**groups))).train.groups.tolist() == groups["train_groups"].tolist()
 
 
 @settings(max_examples=500, deadline=None)

@@ -122,5 +122,5 @@ def test_a_study_runs_on_them(tmp_path, two_shades, dataset):
     assert plan(study, out, workers=1, calibrate=False).to_do == 0
     (tmp_path / "data.npz").unlink()
     pages = write_report(results_in(out), [], out)
-    page = next(path for path in pages if path.suffix == ".html").read_text()
+    page = next(path for path in pages if path.suffix == ".html").read_text("utf-8")
     assert ("npz:data.npz" if dataset == two_shades else "Fashion-MNIST mini (Sneaker and Sandal)") in page

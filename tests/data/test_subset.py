@@ -27,9 +27,9 @@ NAMES = ("ant", "bee", "cat", "dog", "1")
 
 
 def examples(labels, groups=False):
-    """Row i holds i, so a row that was mixed up shows."""
+    """Row i holds 100 + i, so a row that was mixed up shows."""
     rows = torch.arange(len(labels))
-    inputs = rows.float().view(-1, 1, 1, 1)
+    inputs = (100 + rows).float().view(-1, 1, 1, 1)
     return Examples(inputs, torch.tensor(labels, dtype=torch.int64), rows % 2 if groups else None)
 
 
@@ -47,7 +47,7 @@ def test_the_rows_and_labels_are_those_counted_out(train, test, classes, groups)
     data = only_classes(made(train, test, groups), classes)
     for part, all_labels in ((data.train, train), (data.test, test)):
         kept = [(row, classes.index(label)) for row, label in enumerate(all_labels) if label in classes]
-        assert part.inputs.flatten().tolist() == [row for row, _ in kept]
+        assert part.inputs.flatten().tolist() == [100 + row for row, _ in kept]
         assert part.labels.tolist() == [label for _, label in kept]
         assert part.groups is None or part.groups.tolist() == [row % 2 for row, _ in kept]
     assert (data.train.groups is not None) == groups
@@ -139,7 +139,7 @@ def test_the_first_of_each_class_are_kept_in_their_order(train, each):
             first_examples(data, 5 * each)
         return
     few = first_examples(data, 5 * each)
-    assert few.train.inputs.flatten().tolist() == kept
+    assert few.train.inputs.flatten().tolist() == [100 + row for row in kept]
     assert few.train.labels.tolist() == [train[row] for row in kept]
     assert few.train.groups.tolist() == [row % 2 for row in kept]
     assert few.test is data.test

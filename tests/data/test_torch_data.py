@@ -9,7 +9,7 @@ from torch.utils.data import TensorDataset
 from torchvision.datasets import FakeData
 from torchvision.transforms import ToTensor
 
-from spurlab.data import DataRequestError, from_torch
+from spurlab.data import DamagedDataError, DataRequestError, from_torch
 
 
 def test_a_tensor_dataset_with_groups():
@@ -96,6 +96,10 @@ GOOD = [(X, 0), (X, 1), (X, 0)]
         ((X, "cat"), "must be a whole number, but it is 'cat'"),
         ((X, torch.tensor([1])), r"must be a whole number, but it is tensor\(\[1\]\)"),
         ((X, -1), "must count from 0, but it is -1"),
+        ((X, 2**20), "the label of example 1 of the training set must be below 1,048,576, but it is 1048576"),
+        ((X, 2**63), "must be below 1,048,576, but it is 9223372036854775808"),
+        ((torch.zeros(1, 0, 2), 1), r"has the shape \(1, 0, 2\), and so there is nothing in it"),
+        ((np.zeros((2, 0), np.uint8), 1), "and so there is nothing in them"),
         ((X, 2), "the training labels must be 0 to 1, the number of a class, but example 1 has 2"),
     ],
 )
@@ -126,3 +130,65 @@ def test_sixteen_bit_images_are_refused():
     image = Image.fromarray(np.full((2, 2), 4096, np.uint16))
     with pytest.raises(DataRequestError, match="example 0 of the training set has more than 8 bits"):
         from_torch([(image, 0)], GOOD)
+
+
+def test_images_of_pillow_are_turned_upright(tmp_path):
+    """Stored lying on the side: 6 says that the right of what is seen is the top of what is stored."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.ascontiguousarray(BYTES.transpose(1, 0, 2)[::-1])).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        data = from_torch([(image, 0), (BYTES, 1)], [(image, 0)])
+    assert_close(data.train.inputs[0], data.train.inputs[1], rtol=0, atol=0)
+
+
+def test_sixteen_bits_of_colour_are_refused_where_pillow_still_knows_of_them(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 2 65535\n" + bytes(24))
+    with Image.open(tmp_path / "a.ppm") as image, pytest.raises(DataRequestError, match="more than 8 bits"):
+        from_torch([(image, 0)], GOOD)
+
+
+def test_broken_images_of_pillow_are_told(tmp_path):
+    (tmp_path / "a.ppm").write_bytes(b"P6 2 2 255\n" + bytes(11))
+    with (
+        Image.open(tmp_path / "a.ppm") as image,
+        pytest.raises(DamagedDataError, match="example 0 of the training set is no whole image"),
+    ):
+        from_torch([(image, 0)], GOOD)
+
+
+WHOLE = (255 * torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))).byte()
+PARTS = {
+    "floats to 255": (WHOLE.float(), WHOLE.float(), "the training set holds images whose values span"),
+    "bytes, floats to 255": (WHOLE, WHOLE.float(), "the training set holds bytes.* example 0 of the test set holds"),
+    "floats to 255, bytes": (WHOLE.float(), WHOLE, "the training set holds images whose values span"),
+    "array of floats to 255": (WHOLE.float().numpy(), WHOLE, "holds images whose values span"),
+    "-1 to 1, bytes": (WHOLE / 128 - 1, WHOLE, "example 0 of the test set holds bytes.* training set holds floats"),
+    "floats to 1, to 255": (WHOLE / 255, WHOLE.float(), "the test set holds images whose values span"),
+    "image, floats to 255": (Image.fromarray(WHOLE[0].numpy()), WHOLE.float(), "holds bytes.* holds floats"),
+}
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_scales_that_do_not_fit_are_refused(parts):
+    train, test, words = PARTS[parts]
+    with pytest.raises(DataRequestError, match=words):
+        from_torch([(train, 0), (train, 1)], [(test, 0)])
+
+
+def test_two_scales_in_one_part_are_refused():
+    with pytest.raises(
+        DataRequestError, match=r"example 0 of the training set holds bytes.* example 1 of the training"
+    ):
+        from_torch([(WHOLE, 0), (WHOLE.float(), 1)], [(WHOLE, 0)])
+
+
+def test_bytes_and_floats_to_one_are_one_scale():
+    data = from_torch([(WHOLE, 0), (WHOLE / 255, 1)], [(WHOLE / 255, 0)])
+    assert_close(data.train.inputs[0], data.train.inputs[1], rtol=0, atol=0)
+
+
+def test_a_set_that_is_too_large_is_refused_at_its_first_item(monkeypatch):
+    monkeypatch.setenv("SPURLAB_MAX_BYTES", "47")
+    with pytest.raises(DataRequestError, match="the training set: 48 bytes are needed, more than the limit of 47"):
+        from_torch(GOOD, GOOD)

@@ -34,7 +34,11 @@ def judge(after, before=BEFORE, oracle=ORACLE, accuracy=ACCURACY, accuracy_after
         (ORACLE, "forgets", "0.006 after deletion, within 0.05 of the oracles' 0.006 (p = .031)"),
         (BEFORE, "does not forget", "less than 0.05 below 0.818 before (p = .031); the oracles have 0.006 (p < .001)"),
         (BEFORE - 0.001, "does not forget", "less than 0.05 below 0.818 before"),
-        (BEFORE + 0.1 - NOISE, "does not forget", "0.920 after deletion"),
+        (
+            BEFORE + 0.1 - NOISE,
+            "does not forget",
+            "0.920 after deletion, above 0.818 before; a fall of 0.05 is excluded (p < .001)",
+        ),
         (BEFORE + 10 * NOISE, "undecided", "neither shown to be more than 0.05 below 0.818 before"),
         (torch.tensor([0.8, 0.2, 0.9, 0.3, 0.75]), "undecided", "take more networks"),
         (
@@ -64,6 +68,12 @@ def test_a_collapse_of_some_networks_is_no_forgetting():
     assert some.name == "undecided"
     assert "test accuracy falls by 0.31, not shown to be less than 0.05" in some.finding
     assert judge(ORACLE, accuracy_after=ACCURACY - torch.tensor([0.03, 0.07, 0.05, 0.06, 0.06])).name == "undecided"
+
+
+def test_an_accuracy_that_rises_in_the_mean_does_not_fall():
+    """Four networks gain .1 and one loses .2: a fall of .05 is not excluded, but what happened is a rise."""
+    got = judge(ORACLE, accuracy_after=ACCURACY + torch.tensor([0.1, 0.1, -0.2, 0.1, 0.1]))
+    assert "test accuracy rises by 0.04, but a fall of 0.05 is not excluded" in got.finding
 
 
 def test_what_is_not_finite_breaks_the_model():

@@ -328,6 +328,8 @@ def test_captum_is_imported_only_when_a_map_is_made():
     for path in (resources.files("spurlab") / "explain").iterdir():
         if path.name.endswith(".py"):
             at_once = [
-                node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)
+                node
+                for node in ast.parse(path.read_text("utf-8")).body
+                if isinstance(node, ast.Import | ast.ImportFrom)
             ]
             assert "captum" not in " ".join(map(ast.unparse, at_once))

@@ -143,3 +143,20 @@ def test_across_models_they_are_estimates_of_shares(drawn):
     estimate = Estimate.across_models(worst, bounds=(0.0, 1.0))
     assert estimate.models == 6
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+def test_groups_may_be_identity_numbers(drawn):
+    """Only which examples are together counts; and a share of each of 4 x 10^11 groups is refused."""
+    probabilities, labels, groups = drawn
+    far, count = 410_000_017_000 + 500 * groups, 410_000_020_000
+    for model in probabilities.flatten(0, 1):
+        for wanted, got in (
+            (worst_group_accuracy(model, labels, groups, 5), worst_group_accuracy(model, labels, far, count)),
+            (
+                train_weighted_accuracy(model, labels, groups, groups[:20]),
+                train_weighted_accuracy(model, labels, far, far[:20]),
+            ),
+        ):
+            assert wanted.item() == got.item()
+    with pytest.raises(ValueError, match=r"410,000,020,000 groups are more than .* Number the groups without gaps"):
+        group_accuracy(probabilities, labels, far, count)

@@ -178,9 +178,17 @@ def test_names_are_accepted_in_any_case_and_from_the_public_code(code, name):
         assert pattern_name(spelling) == make_pattern(spelling, (1, 28, 28)).name == name
 
 
-@pytest.mark.parametrize(("wrong", "nearest"), [("S9x", "S"), ("core", "Co"), ("r", "R"), ("v88", r"v8 \(S3\)")])
-def test_an_unknown_name_is_answered_with_the_nearest(wrong, nearest):
-    with pytest.raises(ValueError, match=f"no pattern {wrong!r}. The nearest is {nearest}"):
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("S9x", "There are: S1, S2"),
+        ("core", "Did you mean 'Co'"),
+        ("r33", "Did you mean 'R3'"),
+        ("v88", "Did you mean 'v8'"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(wrong, hint):
+    with pytest.raises(ValueError, match=f"no pattern {wrong!r}. {hint}"):
         make_pattern(wrong, (1, 28, 28))
 
 

@@ -1,5 +1,7 @@
 """The penalty of IRM, without automatic differentiation."""
 
+import itertools
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -72,6 +74,28 @@ def test_the_attribute_is_read_off_groups_also_where_some_are_missing():
         assert attributes(Examples(torch.zeros(4, 1), labels, torch.tensor(groups)), "IRM").tolist() == wanted
     with pytest.raises(ValueError, match="no A fits these groups and labels"):
         attributes(Examples(torch.zeros(4, 1), labels, torch.tensor([3, 2, 1, 0])), "IRM")
+
+
+def test_the_number_of_values_is_found_at_once():
+    """Against all numbers one after the other, for all small cases; and where trying them all would take an hour."""
+
+    def by_trying(groups, labels):
+        for values in range(1, max(groups) + 2):
+            if all(group // values == label for group, label in zip(groups, labels, strict=True)):
+                return [group % values for group in groups]
+        return None
+
+    for groups in itertools.product(range(6), repeat=3):
+        labels = [0, 1, 2]
+        data = Examples(torch.zeros(3, 1), torch.tensor(labels), torch.tensor(groups))
+        if (wanted := by_trying(groups, labels)) is None:
+            with pytest.raises(ValueError, match="no A fits"):
+                attributes(data, "IRM")
+        else:
+            assert attributes(data, "IRM").tolist() == wanted
+    far = 4 * 10**11
+    data = Examples(torch.zeros(4, 1), torch.tensor([0, 0, 1, 1]), torch.tensor([5, far, far + 6, 2 * far + 1]))
+    assert attributes(data, "IRM").tolist() == [5, far, 5, far]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from spurlab.studies import Grid, Study, StudyResult
 from spurlab.studies.measures import SENSITIVITY
-from spurlab.studies.store import WEIGHTS
+from spurlab.studies.store import weights_file
 from spurlab.studies.study import DRAWN
+from spurlab.studies.weights import write_weights
 
 RECIPE = {
     "optimizer": "adam",
@@ -51,12 +51,12 @@ def result_of(rows, figure, title="How many marked examples does it take?", fold
 
 def keep_weights(result):
     """A first layer for each network, whose weights in the corner grow with n."""
-    (result.folder / WEIGHTS).mkdir(parents=True)
+    result.folder.mkdir(parents=True, exist_ok=True)
     for n, key in zip(result.rows["n"], result.rows["training"], strict=True):
         weight = torch.randn(16, 784, generator=torch.Generator().manual_seed(n)) * 0.02
         weight.view(16, 28, 28)[:, :5, :5] += 0.04 * math.log10(1 + n)
         layers = {"1.bias": torch.zeros(16), "10.weight": torch.ones(10, 16), "1.weight": weight}
-        save_file(layers, result.folder / WEIGHTS / f"{key}.safetensors")
+        write_weights(weights_file(result.folder, key), layers, diverged=False)
     return result
 
 

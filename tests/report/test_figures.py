@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
 from scipy.stats import pearsonr, ttest_rel
 
 from spurlab.report import (
@@ -28,8 +27,9 @@ from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.regularization import sweeps
 from spurlab.stats import Estimate
 from spurlab.studies import decide
-from spurlab.studies.store import WEIGHTS
+from spurlab.studies.store import weights_file
 from spurlab.studies.study import FigureName
+from spurlab.studies.weights import write_weights
 
 
 def all_axes(figure):
@@ -70,7 +70,7 @@ def test_the_smallest_grid_makes_a_figure_with_words(kind, drawn, tmp_path):
         assert image.width == 1800
         assert len(image.convert("L").getcolors()) > 2
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert spoken(figure)[:20] in svg.read_text()
+    assert spoken(figure)[:20] in svg.read_text("utf-8")
 
 
 @pytest.mark.parametrize("kind", FIGURES)
@@ -166,9 +166,8 @@ def test_importance_maps_are_those_of_one_seed(results, tmp_path):
     """The network of seed 0 diverged at n = 10. All weights are the number of the seed: the maps must be ones."""
     rows = results.rows(("pattern_importance",), datasets=("mnist",), patterns=("S3",), counts=(0, 10, 2000))
     rows.loc[(rows["n"] == 10) & (rows["seed"] == 0), "value"] = math.nan
-    (tmp_path / WEIGHTS).mkdir()
     for seed, key in zip(rows["seed"], rows["training"], strict=True):
-        save_file({"1.weight": torch.full((4, 784), float(seed))}, tmp_path / WEIGHTS / f"{key}.safetensors")
+        write_weights(weights_file(tmp_path, key), {"1.weight": torch.full((4, 784), float(seed))}, diverged=False)
     result = results.of(rows, "importance", weights=True, folder=tmp_path)
     (line,) = maps_of(result, groups(rows)[0])
     assert {n: pixels.unique().tolist() for n, pixels in line.maps.items()} == {0: [1.0], 10: [1.0], 2000: [1.0]}
@@ -260,8 +259,8 @@ def test_a_title_is_never_mathematics(results, tmp_path):
     rows = results.rows(patterns=("R3",), counts=(0, 3), seeds=(0, 1))
     figure = study_figure(results.of(rows, "scores", title="costs 5$ & <b>x</b> $x_1$ \x00 $\\frac{"))
     *_, svg = save_figure(figure, tmp_path / "odd")
-    assert "<b>" not in svg.read_text()
-    assert "\x00" not in svg.read_text()
+    assert "<b>" not in svg.read_text("utf-8")
+    assert "\x00" not in svg.read_text("utf-8")
 
 
 def test_figures_are_always_the_same_bytes_whatever_the_users_style(results, tmp_path):

@@ -14,6 +14,7 @@ from spurlab.report.svg import inline_svg
 from spurlab.studies import FolderError, StoreError, decide
 
 EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
+STEERING = "\x1b[2J\x9b\u202eexe"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 
@@ -44,10 +45,10 @@ class Outline(HTMLParser):
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     made = [results.make(kind, large=False) for kind in FIGURES]
-    evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=EVIL, pattern=EVIL)
+    evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=STEERING, pattern=EVIL)
     made.append(results.of(evil, "scores", title=EVIL, name=f"../{EVIL}", source=EVIL))
     paths = write_report(made, decide(made[2].rows, [1, 3]), folder)
-    return folder, paths, paths[0].read_text()
+    return folder, paths, paths[0].read_text("utf-8")
 
 
 def test_figures_stand_beside_the_page(written):
@@ -80,13 +81,13 @@ def test_studies_of_one_name_are_told_apart(results, tmp_path):
         "Weights-2-2.png",  # not "Weights-2", which some file systems do not tell from "weights-2"
     ]
     outline = Outline()
-    outline.feed(page.read_text())
-    headings = re.findall(r"<h2 id=\"study-.*>(.*)</h2>", page.read_text())
+    outline.feed(page.read_text("utf-8"))
+    headings = re.findall(r"<h2 id=\"study-.*>(.*)</h2>", page.read_text("utf-8"))
     title = made[0].study.title
     assert headings == [f"{title} (weights)", f"{title} (profile paper)", f"{title} (weights-2)", "Another?"]
     assert len(set(outline.ids)) == len(outline.ids)
     assert [link for link in outline.links if link.startswith("#study")] == [f"#study-{i}" for i in (1, 2, 3, 4)]
-    regions = re.findall(r'aria-label="(Importance .*)" tabindex', page.read_text())
+    regions = re.findall(r'aria-label="(Importance .*)" tabindex', page.read_text("utf-8"))
     assert len(set(regions)) == 4
 
 
@@ -102,7 +103,7 @@ def test_every_figure_of_a_study_is_on_the_page_with_its_files_and_words(results
     page, *drawn = write_report([several, other], [], tmp_path)
     stems = ["mine", "mine-accuracy", "mine-bars", "Mine-Bars-2"]
     assert [path.name for path in drawn if path.suffix == ".png"] == [f"{stem}.png" for stem in stems]
-    text = page.read_text()
+    text = page.read_text("utf-8")
     outline = Outline()
     outline.feed(text)
     assert outline.tags.count("svg") == 4
@@ -140,7 +141,7 @@ def test_settings_that_vary_together_stand_in_a_table(results, tmp_path):
     rows = results.rows(patterns=("R3",), counts=(0, 3), variants=[{}, {"clip_norm": 0.1}, {"clip_value": 0.2}])
     result = results.of(rows, "bars")
     assert not {"clip norm", "clip value"} & set(facts_of(result))
-    assert "<caption>Settings that were run</caption>" in write_report([result], [], tmp_path)[0].read_text()
+    assert "<caption>Settings that were run</caption>" in write_report([result], [], tmp_path)[0].read_text("utf-8")
     assert facts_of(results.of(rows[rows["clip_value"].isna()], "bars"))["clip norm"] == "none, 0.1"
 
 
@@ -159,9 +160,11 @@ def test_text_from_studies_and_data_is_escaped(written):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert page.count("</style>") == 1
     assert "$x_1$" in page
+    assert r"\x1b[2J\x9b\u202eexe" in page  # for those who read it in a terminal
+    assert not {"\x1b", "\x9b", "\u202e"} & set(page)
     odd = [path for path in written[1] if path.suffix == ".svg" and "alert" in path.name]
     assert len(odd) == 1
-    assert "<script" not in odd[0].read_text()
+    assert "<script" not in odd[0].read_text("utf-8")
 
 
 def test_a_figure_reaches_nothing_beyond_itself(results):
@@ -180,7 +183,7 @@ def test_a_figure_reaches_nothing_beyond_itself(results):
 
 def test_the_page_of_nothing_says_so(tmp_path):
     (page,) = write_report([], [], tmp_path / "new")
-    assert "No study has been run." in page.read_text()
+    assert "No study has been run." in page.read_text("utf-8")
 
 
 def test_facts_count_each_network_once(results):

@@ -49,7 +49,7 @@ def check_saved(figure, folder, width=1800):
         assert image.width == width
         assert len(image.convert("L").getcolors()) > 2
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert spoken(figure)[:20] in svg.read_text()
+    assert spoken(figure)[:20] in svg.read_text("utf-8")
 
 
 def test_every_class_has_its_signals_and_its_block(signals, tmp_path):

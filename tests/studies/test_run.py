@@ -1,6 +1,8 @@
 """A study from file to rows, against the same steps by hand; what is trained, and what is not trained again."""
 
 import math
+import shutil
+import sqlite3
 import threading
 
 import pandas as pd
@@ -10,9 +12,10 @@ import torch
 from spurlab.data import Dataset
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
-from spurlab.studies import EXECUTORS, StudyError, cells_of, load_study, narrowed, results_in, run, together
+from spurlab.studies import EXECUTORS, StoreError, StudyError, cells_of, load_study, narrowed, results_in, run, together
 from spurlab.studies import task as task_room
 from spurlab.studies.executors import local
+from spurlab.studies.store import FILE
 from spurlab.training import Member, fit, train_each
 
 
@@ -276,3 +279,44 @@ def test_rows_survive_csv_and_parquet(small_result):
         assert table["value"].tolist() == pytest.approx(small_result.rows["value"].tolist(), rel=1e-15)
         assert table["pattern"].tolist() == small_result.rows["pattern"].tolist()
         assert not any(math.isnan(value) for value in table["value"])
+
+
+@pytest.mark.parametrize("weights", ["true", "false"])  # the file of weights comes first, or the numbers
+def test_a_folder_that_is_removed_is_noticed_at_the_next_result_and_does_not_come_back(
+    weights, small, tmp_path, epochs
+):
+    """It goes while the first of three groups trains, which differ in their batches: the others are not trained."""
+    changes = [*SMALL, "n=40", "seed=3", "pattern=R3", "recipe.batch_size=[250, 500, 1000]", f"weights={weights}"]
+    study = load_study("quickstart", changes=changes)
+    folder = tmp_path / "out"
+
+    def remove(now):
+        if now.running:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    with pytest.raises(StoreError, match="removed"):
+        run(study, folder, workers=0, load=lambda name: small, progress=remove)
+    assert len(epochs) == 1
+    assert not folder.exists()
+
+
+def test_damaged_numbers_and_weights_are_never_shown_and_are_made_again(small, tmp_path, epochs):
+    """Numbers: the same command makes them again, as they were. Weights: a file is removed first, as the error says."""
+    study, folder = load_study("quickstart", changes=[*SMALL, "pattern=R3"]), tmp_path / "out"
+    first = run(study, folder, workers=0, load=lambda name: small).rows
+    with sqlite3.connect(folder / FILE) as connection:
+        connection.execute("UPDATE measured SET value = 0.5 WHERE key = ?", (first.training[0],))
+    connection.close()
+    with pytest.raises(
+        StoreError, match=rf"results\.sqlite holds of '{first.training[0]}' is damaged.*run the study again"
+    ):
+        results_in(folder)
+    epochs.clear()
+    again = run(study, folder, workers=0, load=lambda name: small).rows
+    assert epochs == []  # its weights are there: it is measured only
+    assert again.value.equals(first.value)
+    one, other, *_ = sorted((folder / "weights").iterdir())
+    one.write_bytes(other.read_bytes())
+    (result,) = results_in(folder)
+    with pytest.raises(StoreError, match=rf"{one.name} are damaged.*Remove the file"):
+        result.weights(one.stem)

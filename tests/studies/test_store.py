@@ -2,9 +2,11 @@
 
 import math
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from spurlab.studies import FolderError, Store, StoreError, results_in
 from spurlab.studies.store import FILE, VERSION, Finished, Record, Request, weights_file
 
 ACCURACY, SCORE = Request("accuracy", "", -1), Request("spurious_score", "R3", 0)
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "results"
 WANTED = {"a": [ACCURACY], "b": [ACCURACY, SCORE]}
 
 
@@ -192,8 +195,6 @@ def test_a_folder_that_cannot_be_made_or_written_to(tmp_path):
     with pytest.raises(FolderError, match=r"cannot be written to.*--out"):
         Store(tmp_path / "file" / "out")
     if os.path.isdir("/proc/self"):
-        from pathlib import Path
-
         with pytest.raises(FolderError, match=r"cannot be written to /proc"):
             Store(Path("/proc/spurlab"))
 
@@ -234,3 +235,221 @@ def test_a_folder_without_results(tmp_path):
     with pytest.raises(FolderError, match="no study was run"):
         results_in(tmp_path)
     assert not list(tmp_path.glob("*.sqlite.*"))
+
+
+ROWS = {
+    "subject": ("settings", "data", "device", "spurlab", "torch", "machine", "seconds", "finished"),
+    "measured": ("measure", "pattern", "target", "value"),
+    "checksum": ("sha256",),
+}
+
+
+def with_sql(folder, *commands):
+    connection = sqlite3.connect(folder / FILE, isolation_level=None)
+    for command in commands:
+        connection.execute(command)
+    connection.close()
+
+
+def change(folder, table, column, new, where):
+    """What stands in one cell is another: `new` and `where` are SQL."""
+    with_sql(folder, f"UPDATE {table} SET {column} = {new} WHERE {where}")  # noqa: S608
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, column) for table, names in ROWS.items() for column in names])
+def test_a_column_that_is_another_is_told(table, column, tmp_path):
+    """SQLite reads it without a word. Only the subject that is damaged is refused, and it is measured again."""
+    with Store(tmp_path) as store:
+        store.put([done("a"), done("b", {ACCURACY: 0.25})])
+        before = store.everything()
+    new = "0.5" if column in ("seconds", "value") else "7" if column == "target" else "'other'"
+    change(tmp_path, table, column, new, "key = 'a'")
+    with Store(tmp_path, read_only=True) as store:
+        words = r"results\.sqlite holds of 'a' is damaged.*run the study again.*made again"
+        with pytest.raises(StoreError, match=words):
+            store.values()
+        with pytest.raises(StoreError, match=words):
+            store.subjects()
+        found = store.everything()
+        assert found.damaged == {"a"}
+        assert found.undamaged(["b", "c"]) is found
+        assert found.values == {("b", *ACCURACY): 0.25}
+        assert store.missing({"a": [ACCURACY], "b": [ACCURACY]}) == {"a"}
+    with Store(tmp_path) as store:
+        store.put([done(key) for key in store.claim({"a": [ACCURACY], "b": [ACCURACY]})])
+        assert store.values() == before.values
+
+
+@pytest.mark.parametrize("table", ["subject", "measured", "checksum"])
+def test_rows_that_are_lost_are_told(table, tmp_path):
+    with Store(tmp_path) as store:
+        store.put([done("a"), done("b")])
+    with_sql(tmp_path, f"DELETE FROM {table} WHERE key = 'a'")  # noqa: S608
+    with Store(tmp_path, read_only=True) as store, pytest.raises(StoreError, match="'a' is damaged"):
+        store.values()
+
+
+def of_version_1(folder):
+    """The folder as a Spurlab without checksums has left it."""
+    with_sql(folder, "DROP TABLE checksum", "PRAGMA user_version = 1", "PRAGMA journal_mode = DELETE")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("measured", "value", "'text'"),
+        ("measured", "value", "x'ff'"),
+        ("measured", "target", "'text'"),
+        ("measured", "pattern", "CAST(x'ff' AS TEXT)"),
+        ("subject", "seconds", "NULL"),
+        ("subject", "machine", "NULL"),
+        ("subject", "finished", "CAST(x'ff' AS TEXT)"),
+        ("subject", "settings", """'{"failed": '"""),
+        ("subject", "settings", """'["failed"]'"""),
+    ],
+)
+def test_cells_that_nobody_writes_are_told_without_checksums_too(table, column, value, tmp_path):
+    """In files of version 1: a type that is another, a text that is none, settings that cannot be read."""
+    with Store(tmp_path) as store:
+        store.put([done("a"), done("b")])
+    of_version_1(tmp_path)
+    change(tmp_path, table, column, value, "key = 'b'")
+    with (
+        Store(tmp_path, read_only=True) as store,
+        pytest.raises(StoreError, match=r"results\.sqlite holds of 'b' is dam"),
+    ):
+        store.subjects()
+    Store(tmp_path).close()  # gets checksums, but what is malformed gets none
+    with Store(tmp_path, read_only=True) as store:
+        assert store.everything().damaged == {"b"}
+
+
+def test_a_folder_without_checksums_is_read_with_a_note_and_gets_them_when_it_is_written_to(tmp_path, caplog):
+    with Store(tmp_path) as store:
+        store.put([done("a", {ACCURACY: 1 / 3}), done("b", {SCORE: math.nan})])
+        store.record(Record("mine", "{}", {"mnist": "abc"}, "spurlab run mine", "now"))
+        whole = store.everything(), store.records()
+    of_version_1(tmp_path)
+    content = (tmp_path / FILE).read_bytes()
+    for _ in range(2):
+        with Store(tmp_path, read_only=True) as store:
+            assert (store.everything(), store.records()) == whole
+    assert (tmp_path / FILE).read_bytes() == content
+    (note,) = [record.getMessage() for record in caplog.records]
+    assert "without checksums" in note
+    caplog.clear()
+    Store(tmp_path).close()
+    (note,) = [record.getMessage() for record in caplog.records]
+    assert "had no checksums until now" in note
+    with_sql(tmp_path, "UPDATE measured SET value = 0.5 WHERE key = 'a'")
+    with Store(tmp_path, read_only=True) as store:
+        assert store.everything().damaged == {"a"}
+        assert store.records() == whole[1]
+
+
+def test_the_results_of_the_documentation_can_be_read():
+    """They were written before there were checksums, and are a part of what is shown: not to be written again."""
+    folders = [path.parent for path in DOCUMENTED.glob("*/results.sqlite")]
+    assert folders
+    for folder in folders:
+        with Store(folder, read_only=True) as store:
+            assert store.records()
+            assert not store.everything().damaged
+
+
+def test_further_values_of_one_subject_from_two_processes_keep_it_right(tmp_path):
+    """The checksum is made of what stands in the file in the transaction that writes, whoever wrote it."""
+    with Store(tmp_path) as one, Store(tmp_path) as two:
+        one.put([done("a", {ACCURACY: 0.5})])
+        two.put([done("a", {SCORE: 0.1})])
+        one.put([done("a", {Request("marked_accuracy", "R3", 0): 0.2}, device="cuda")])
+        assert len(two.values()) == 3
+
+
+@pytest.mark.parametrize("column", ["name", "settings", "data", "command", "started"])
+def test_the_record_of_a_study_that_is_another_is_told(column, tmp_path, caplog):
+    """A run in the folder takes it out, so that the folder can be read again; what was measured stays."""
+    mine, other = (Record(name, "{}", {"mnist": "abc"}, "spurlab run", "now") for name in ("mine", "other"))
+    with Store(tmp_path) as store:
+        store.record(mine)
+        store.record(other)
+        store.put([done("a")])
+    new = """'{"mnist": "abd"}'""" if column == "data" else """'{"n": 3}'"""
+    change(tmp_path, "study", column, new, "name = 'mine'")
+    with (
+        Store(tmp_path, read_only=True) as store,
+        pytest.raises(StoreError, match=r"record of .*sqlite is damaged.*run "),
+    ):
+        store.records()
+    with Store(tmp_path) as store:
+        store.forget_damaged_records()
+        assert store.records() == [other]
+        assert len(store.values()) == 1
+    assert "was damaged and is taken out" in caplog.text
+
+
+def test_the_record_of_a_study_that_is_lost_is_told(tmp_path):
+    with Store(tmp_path) as store:
+        store.record(Record("mine", "{}", {"mnist": "abc"}, "spurlab run", "now"))
+    with_sql(tmp_path, "DELETE FROM study")
+    with Store(tmp_path, read_only=True) as store, pytest.raises(StoreError, match="a study that is lost"):
+        store.records()
+
+
+@pytest.mark.parametrize("how", ["removed", "folder removed", "moved", "replaced"])
+@pytest.mark.parametrize("what", ["put", "claim", "missing", "record"])
+def test_a_store_that_is_gone_is_noticed_at_the_next_result(how, what, tmp_path):
+    """SQLite would go on writing to a file that has no name any more."""
+    folder = tmp_path / "out"
+    with Store(folder) as store:
+        store.put([done("a")])
+        store.claim(WANTED)
+        match how:
+            case "removed":
+                (folder / FILE).unlink()
+            case "folder removed":
+                shutil.rmtree(folder)
+            case "moved":
+                folder.rename(tmp_path / "elsewhere")
+            case "replaced":
+                (folder / FILE).unlink()
+                for left in folder.glob(f"{FILE}-*"):
+                    left.unlink()
+                Store(folder).close()
+        use = {
+            "put": lambda: store.put([done("b")]),
+            "claim": lambda: store.claim(WANTED),
+            "missing": lambda: store.missing(WANTED),
+            "record": lambda: store.record(Record("mine", "{}", {}, "", "")),
+        }
+        words = r"results\.sqlite was removed or replaced while it was in use.*same command"
+        with pytest.raises(StoreError, match=words):
+            use[what]()
+    assert folder.exists() == (how not in ("folder removed", "moved"))
+
+
+@pytest.mark.parametrize("owner", ["'../mine'", "'/etc/hostname'", "'link'", "x'00'", "7", "''"])
+def test_a_claim_that_no_process_made_is_free_and_touches_no_file(owner, tmp_path):
+    """The name of a lock comes from the file. It is a name that we give, of a plain file, or it is not looked at."""
+    folder, mine = tmp_path / "out", tmp_path / "out" / "mine"
+    with Store(folder) as store:
+        store.claim({"b": [ACCURACY]})
+        mine.write_text("mine")
+        (folder / ".running" / ("0" * 32)).symlink_to(mine)
+        owner = owner.replace("link", "0" * 32)
+        with_sql(folder, "INSERT INTO claim VALUES ('a', 'o')")
+        change(folder, "claim", "owner", owner, "key = 'a'")
+        assert store.claim({"a": [ACCURACY]}) == {"a"}
+    assert mine.read_text("utf-8") == "mine"
+
+
+def test_a_message_is_never_longer_than_a_screen(tmp_path):
+    """A key of 100,000 letters, with what a terminal would take for a command."""
+    with Store(tmp_path) as store:
+        store.put([done("a")])
+    key = "x" * 100_000
+    change(tmp_path, "measured", "key", f"char(27) || '{key}'", "TRUE")
+    with Store(tmp_path, read_only=True) as store, pytest.raises(StoreError) as caught:
+        store.values()
+    assert len(str(caught.value)) < 800
+    assert str(caught.value).isprintable()

@@ -79,6 +79,9 @@ def test_weights_that_cannot_be_written_or_read_are_told(small, study_of, tmp_pa
     with pytest.raises(StoreError, match=r"weights cannot be written.*kept: make room"):
         perform(task, lambda name: small)
     (tmp_path / "out").unlink()
+    with pytest.raises(StoreError, match="out was removed"):  # it does not come back with nothing but weights
+        perform(task, lambda name: small)
+    (tmp_path / "out").mkdir()
     perform(task, lambda name: small)
     (path,) = (tmp_path / "out" / WEIGHTS).iterdir()
     path.write_bytes(path.read_bytes()[:1000])

@@ -220,3 +220,51 @@ def test_safetensors_of_somebody_else_are_refused(metadata, tmp_path):
     save_file({"weight": torch.zeros(2, 3)}, path, metadata)
     with pytest.raises(ValueError, match="is no ensemble of this version of Spurlab"):
         Ensemble.load(path)
+
+
+def dropped(about):
+    return {name: value for name, value in about.items() if name != "seeds"}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda about: "no JSON {",
+        lambda about: "[" * 100_000,
+        lambda about: json.dumps([about]),
+        lambda about: json.dumps(dropped(about)),
+        *(
+            lambda about, change=change: json.dumps(about | change)
+            for change in (
+                {"seeds": 7},
+                {"seeds": [0, 1]},  # of three members
+                {"seeds": ["0", "1", "2"]},
+                {"shape": None},
+                {"shape": [1, 10**30]},
+                {"shape": [3, 28, 28]},
+                {"classes": 11},
+                {"classes": "ten"},
+                {"classes": 10**30},
+                {"architecture": ["small-mlp"]},
+                {"architecture": "mlp"},
+            )
+        ),
+    ],
+)
+def test_damaged_metadata_are_refused(spoil, trained, tmp_path):
+    """What stands beside the weights must be what `save` writes, and fit them."""
+    path = tmp_path / "ensemble.safetensors"
+    trained.save(path)
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, path, metadata | {"ensemble": spoil(json.loads(metadata["ensemble"]))})
+    with pytest.raises(ValueError, match="is damaged") as caught:
+        Ensemble.load(path)
+    assert len(str(caught.value)) < 600
+    save_file(tensors, path, {"format": metadata["format"]})
+    with pytest.raises(ValueError, match="is damaged"):
+        Ensemble.load(path)
+    tensors.pop("losses")
+    save_file(tensors, path, metadata)
+    with pytest.raises(ValueError, match="is damaged"):
+        Ensemble.load(path)

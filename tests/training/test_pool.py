@@ -3,50 +3,48 @@
 import json
 import logging
 import os
-import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
-from pathlib import Path
 
 import psutil
 import pytest
 
-from spurlab.training import WorkerError, pool
+from spurlab.training import WorkerError
 from spurlab.training.pool import Order, run_orders
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and a shell")
 
 # what an order asks for, in this sequence: a sign of life, sleep, death, a failure, a result
-PROGRAM = f"""
+PROGRAM = """
 import os, sys, time
 from pathlib import Path
-sys.path.insert(0, {str(Path(pool.__file__).parent)!r})
-from pool import serve  # without PyTorch, so that it starts in no time
+from spurlab.worker import serve  # without PyTorch, so that it starts in no time
 
 def perform(content, tell):
     print("this is no event")
     if "tell" in content:
         tell(said=content["tell"])
     time.sleep(content.get("sleep", 0))
-    mark = Path(sys.argv[1]) / f"died-{{content.get('number')}}"
+    mark = Path(sys.argv[1]) / f"died-{content.get('number')}"
     if content.get("die") == "always" or content.get("die") == "once" and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), 9)
     if content.get("fail"):
         raise KeyError("no such thing")
-    return {{"square": content["number"] ** 2, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}}
+    return {"square": content["number"] ** 2, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
 
-serve(perform, orphaned=Path(sys.argv[1], "orphaned").touch)
+serve(perform)
 """
 
 
-def workers():
-    """Our children that run the program above."""
+def workers(parent=None):
+    """Children, ours by default, that run the program above."""
     found = []
-    for child in psutil.Process().children(recursive=True):
+    for child in psutil.Process(parent).children(recursive=True):
         try:
-            found += [child] if "pool_program" in child.cmdline() else []
+            found += [child] if {"spurlab.worker", "pool_program"} <= set(child.cmdline()) else []
         except psutil.Error:
             continue
     return found
@@ -56,7 +54,7 @@ def workers():
 def program(tmp_path, monkeypatch):
     """The command of the program above. Afterwards none of its processes lives."""
     (tmp_path / "pool_program.py").write_text(PROGRAM)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     yield ["pool_program", str(tmp_path)]
     assert workers() == []
 
@@ -137,7 +135,8 @@ def test_an_order_whose_worker_dies_twice_is_given_up(program):
 
 def test_a_failure_is_not_tried_again(program):
     told = []
-    with pytest.raises(WorkerError, match=r"^order 1 could not be trained: KeyError: 'no such thing'$"):
+    reason = r"KeyError: 'no such thing', raised in perform, line 16 of pool_program.py"
+    with pytest.raises(WorkerError, match=rf"^order 1 could not be trained: {reason}$"):
         list(run_orders(program, [order(1, fail=True)], 1, lambda *event: told.append(event)))
     assert told == []
 
@@ -203,31 +202,62 @@ def test_closing_ends_the_workers(program):
 
 SCRIPT = """
 import os, sys
+from pathlib import Path
 from spurlab.training.pool import Order, run_orders
 
 order = Order("order 1", {"number": 1, "tell": os.getpid(), "sleep": 60})
-for _ in run_orders(sys.argv[1:], [order], 1, lambda order, event: print("told", flush=True)):
+told = lambda order, event: print("told", flush=True)
+for _ in run_orders(sys.argv[2:], [order], 1, told, Path(sys.argv[1])):
     pass
 """
 
 
+@pytest.fixture
+def parent(program, tmp_path):
+    """A process with one worker, and a folder that goes with it, as (process, worker, folder); ended afterwards."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    command = [sys.executable, "-c", SCRIPT, str(scratch), *program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (found := workers(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield process, found[0], scratch
+        process.kill()
+        if found[0].is_running():
+            found[0].kill()
+
+
 @posix
-def test_a_worker_dies_with_its_parent_and_says_so(program, tmp_path):
+def test_a_worker_dies_with_its_parent_and_removes_its_folder(parent):
     """Nobody is left to end it: it notices, in the middle of its work, that its orders have ended."""
-    parent = subprocess.Popen([sys.executable, "-c", SCRIPT, *program], stdout=subprocess.PIPE, text=True)
-    with parent:
-        assert parent.stdout.readline() == "told\n"
-        (worker,) = psutil.Process(parent.pid).children()
-        parent.send_signal(signal.SIGKILL)
+    process, worker, scratch = parent
+    assert process.stdout.readline() == "told\n"
+    process.kill()
     gone, _ = psutil.wait_procs([worker], timeout=10)
     assert gone == [worker]
-    assert (tmp_path / "orphaned").exists()
+    assert not scratch.exists()
+
+
+@posix
+def test_a_worker_dies_with_its_parent_also_while_it_imports(program, tmp_path, request):
+    """The import takes a minute here, as that of PyTorch takes seconds; whoever listens only after it lives on."""
+    slow = "import sys, time\nfrom pathlib import Path\nPath(sys.argv[1], 'importing').touch()\ntime.sleep(60)\n"
+    (tmp_path / "pool_program.py").write_text(slow + PROGRAM)
+    process, worker, scratch = request.getfixturevalue("parent")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "importing").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    gone, _ = psutil.wait_procs([worker], timeout=20)
+    assert gone == [worker]
+    assert not scratch.exists()
 
 
 def test_a_worker_speaks_json_lines(program, tmp_path):
     """The protocol by hand. What the program prints goes to standard error; the last word leaves nobody orphaned."""
     done = subprocess.run(
-        [sys.executable, "-m", *program],
+        [sys.executable, "-m", "spurlab.worker", tmp_path, *program],
         input='{"number": 3, "tell": "x"}\nno more\n',
         capture_output=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -239,4 +269,11 @@ def test_a_worker_speaks_json_lines(program, tmp_path):
     assert said == {"said": "x"}
     assert finished["finished"]["square"] == 9
     assert done.stderr == "this is no event\n"
-    assert not (tmp_path / "orphaned").exists()
+    assert tmp_path.exists()
+
+
+def test_orders_are_for_the_worker_alone(program, tmp_path):
+    """Code of the user's that reads standard input finds it empty, and takes no order away."""
+    (tmp_path / "pool_program.py").write_text(PROGRAM.replace('print("this is no event")', "assert input() == ''"))
+    with pytest.raises(WorkerError, match="order 1 could not be trained: EOFError"):
+        list(run_orders(program, [order(1)], 1, nothing))

@@ -15,10 +15,13 @@ from jaxtyping import Float64
 from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import MOST_BYTES, check_sha256, opened, pick
+from spurlab.data.files import check_sha256, opened, pick
 from spurlab.data.official import FilesEntry
+from spurlab.errors import brief
 
 HOSTS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
+DIGITS = 9  # of a number at most; the largest is 99,999
+MOST = 2**24  # bytes; the largest file has less than 6 MB
 MD5 = {"adult.data": "5d7c39d7b8804f071cdd1f2a7c460872", "adult.test": "35238206dfdf7f1fe215bbb874adecdc"}
 
 NUMBERS = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
@@ -135,7 +138,7 @@ class DerivedTable:
         header, *lines = _text(content, path).splitlines() or [""]
         if header != ",".join(DERIVED):
             raise DamagedDataError(
-                f"{path} has the wrong header: {header[:200]!r}, where {','.join(DERIVED)!r} belongs."
+                f"{path} has the wrong header: {brief(header, 200)}, where {','.join(DERIVED)!r} belongs."
             )
         tables = [_table((line for line in lines if line.startswith(f"{part},")), DERIVED, path) for part in PARTS]
         train, test = _examples(tables, entry, [path, path])
@@ -148,7 +151,10 @@ PARTS = ("train", "test")
 
 def _content(path: Path) -> bytes:
     with opened(path) as stream:
-        return stream.read(MOST_BYTES)
+        content = stream.read(MOST + 1)
+    if len(content) > MOST:
+        raise DamagedDataError(f"{path} goes on after its end: no file of Adult has more than {MOST:,} bytes.")
+    return content
 
 
 def _text(content: bytes, path: Path) -> str:
@@ -159,10 +165,16 @@ def _text(content: bytes, path: Path) -> str:
 
 
 def _table(lines: Iterable[str], columns: Sequence[str], path: Path) -> Table:
-    rows = list(csv.reader(lines, skipinitialspace=True))
-    for i, row in enumerate(rows):
-        if len(row) != len(columns):
-            raise DamagedDataError(f"{path}: row {i:,} has {len(row)} values, but there are {len(columns)} columns.")
+    rows: list[list[str]] = []
+    try:
+        for i, row in enumerate(csv.reader(lines, skipinitialspace=True)):
+            if len(row) != len(columns):
+                raise DamagedDataError(
+                    f"{path}: row {i:,} has {len(row)} values, but there are {len(columns)} columns."
+                )
+            rows.append(row)
+    except csv.Error as error:  # e.g. a value of more than 131,072 characters
+        raise DamagedDataError(f"{path}: row {len(rows):,} is damaged ({error}).") from error
     return dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
 
 
@@ -198,8 +210,10 @@ def _part(numbers: Float64[np.ndarray, "n _"], table: Table, path: Path) -> Exam
 
 def _numbers(column: Sequence[str], where: str) -> Float64[np.ndarray, " n"]:
     for i, value in enumerate(column):
-        if not value.isdecimal():
-            raise DamagedDataError(f"{where}: row {i:,} has {value!r}, which is no whole number from 0 on.")
+        if not value.isdecimal() or len(value) > DIGITS:
+            raise DamagedDataError(
+                f"{where}: row {i:,} has {brief(value)}, which is no whole number from 0 to {10**DIGITS - 1:,}."
+            )
     return np.array(column, dtype=np.float64)
 
 
@@ -208,7 +222,8 @@ def _places(column: Sequence[str], values: Sequence[str], where: str) -> torch.T
     place = {value: i for i, value in enumerate(values)}
     for i, value in enumerate(column):
         if value not in place:
-            raise DamagedDataError(f"{where}: row {i:,} has {value!r}; there are {', '.join(values)}.")
+            there = ", ".join(values[:10]) + (" and others" if len(values) > 10 else "")
+            raise DamagedDataError(f"{where}: row {i:,} has {brief(value)}; there are {there}.")
     return torch.tensor([place[value] for value in column], dtype=torch.int64)
 
 

@@ -1,6 +1,6 @@
 """A user's own arrays as a dataset, checked; and ``.npz`` files of them."""
 
-import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +10,26 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError
-from spurlab.data.examples import Dataset, Examples, Source
+from spurlab.data.errors import DataRequestError
+from spurlab.data.examples import (
+    MOST_CLASSES,
+    WIDEST,
+    Dataset,
+    Examples,
+    Source,
+    checked_names,
+    unseen_marks,
+)
+from spurlab.data.files import given_path
+from spurlab.data.npz import read_npz
+from spurlab.errors import brief
+
+_log = logging.getLogger(__name__)
 
 LICENCE = "not known to Spurlab: these are your own data"
 COLOURS = (1, 3)  # how many channels an image may have, where its axes must be told apart
+WIDE_SD = 10.0  # of inputs: a mark of size 1 hardly shows
+MUCH = 0.1  # the share of negative inputs in one part that says another scale, where the other part has none
 NEEDED = ("train_inputs", "train_labels", "test_inputs", "test_labels")
 OPTIONAL = ("train_groups", "test_groups", "class_names")
 
@@ -27,26 +42,30 @@ def from_npz(path: str | Path) -> Dataset:
     Python objects are refused.
 
     Inputs are bytes (uint8, which are divided by 255) or floats (taken as they are): ``n d`` for vectors, ``n h w`` for
-    grey images, ``n c h w`` or ``n h w c`` for images with 1 or 3 channels. Labels and groups are whole numbers from 0
-    on, one for each input. Without ``class_names`` the classes are called by their numbers, and the training labels
-    must have all of them.
+    grey images, ``n c h w`` or ``n h w c`` for images with 1 or 3 channels. Both parts are on one scale, and images on
+    one where a mark of size 1 shows: [0, 1], or standardised, and not 0 to 255 as floats. Labels and groups are whole
+    numbers from 0 on, one for each input; groups may be any, such as those of hospitals. Without ``class_names`` the
+    classes are called by their numbers, and the training labels must have all of them.
 
     Returns:
         Inputs are float32 ``n d`` or ``n c h w``. The input range is (0, 1) where no input lies outside, else None. The
         source has the file's path and its sha256.
 
     Raises:
-        DataRequestError: there is no such file, or a key is missing, unknown or holds something else; it is named.
+        DataRequestError: there is no such file, or a key is missing, unknown or holds something else; it is named. Or
+            more bytes are needed than may be taken (``$SPURLAB_MAX_BYTES``).
         DataFailureError: the file cannot be read; :class:`DamagedDataError` where it is damaged.
     """
-    file = Path(path).expanduser()
-    arrays, sha256 = _arrays(file)
-    parts = []
+    file = given_path(path)
+    arrays, sha256 = read_npz(file, lambda keys: _check_keys(keys, file))
+    parts, scales = [], Scales()
     for part in ("train", "test"):
-        inputs = inputs_of(arrays[f"{part}_inputs"], f"{file}: key '{part}_inputs'")
+        array, what = arrays[f"{part}_inputs"], f"{file}: key '{part}_inputs'"
+        inputs = inputs_of(array, what)
+        scales.add(what, inputs, array.dtype == np.uint8)
         whole = {
-            column: whole_numbers(arrays[key], len(inputs), f"{file}: key '{key}'")
-            for column in ("labels", "groups")
+            column: whole_numbers(arrays[key], len(inputs), f"{file}: key '{key}'", below)
+            for column, below in (("labels", MOST_CLASSES), ("groups", 2**63))
             if (key := f"{part}_{column}") in arrays
         }
         parts.append(Examples(inputs, **whole))
@@ -57,40 +76,17 @@ def from_npz(path: str | Path) -> Dataset:
             raise DataRequestError(
                 f"{file}: key 'class_names' must be a list of texts, but it is {names.dtype} of shape {names.shape}."
             )
-        class_names = tuple(map(str, names))
+        if len(names) > MOST_CLASSES:
+            raise DataRequestError(f"{file}: key 'class_names' has {len(names):,} names; {MOST_CLASSES:,} can be.")
+        try:
+            class_names = tuple(map(str, names))
+        except (ValueError, SystemError) as error:  # numbers for letters that there are not
+            raise DataRequestError(
+                f"{file}: key 'class_names' holds what is no text ({error}). Write it again."
+            ) from error
     source = Source(LICENCE, "a file of arrays", str(file), {file.name: sha256})
     where = (f"{file}: key 'train_%s'", f"{file}: key 'test_%s'")
     return assembled(f"npz:{path}", parts[0], parts[1], class_names, source, where)
-
-
-def _arrays(file: Path) -> tuple[dict[str, np.ndarray], str]:
-    """Every array in the file, by key, which are all known; and the file's sha256."""
-    key = ""
-    try:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            stream.seek(0)
-            found = np.load(stream, allow_pickle=False)
-            _check_keys(None if isinstance(found, np.ndarray) else found.files, file)
-            arrays = {}
-            for key in found.files:
-                arrays[key] = found[key]
-                if not isinstance(arrays[key], np.ndarray):  # numpy's way of saying so
-                    raise DamagedDataError(f"{file}: key {key!r} is damaged: it is no array.", "Write the file again.")
-            return arrays, sha256
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.") from None
-    except OSError as error:
-        raise DataFailureError(
-            f"{file} cannot be read: {error.strerror or error}. Check that it is a file that you may read."
-        ) from error
-    except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
-        what = f"key {key!r} cannot be read" if key else "it is no .npz file, or damaged"
-        advice = "Write it again with numpy.savez; arrays of Python objects are not read, since that can run any code."
-        why = "" if "allow_pickle" in str(error) else f" ({error})"  # numpy advises what must not be done
-        raise DamagedDataError(f"{file}: {what}{why}.", advice) from error
 
 
 def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
@@ -98,7 +94,7 @@ def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
         raise DataRequestError(f"{file} holds a single array. An .npz file with {', '.join(NEEDED)} is needed.")
     if strange := [key for key in keys if key not in NEEDED + OPTIONAL]:
         raise DataRequestError(
-            f"{file} has the key {strange[0]!r}, which means nothing here. "
+            f"{file} has the key {brief(strange[0])}, which means nothing here. "
             f"The keys are {', '.join(NEEDED)}, and optional {', '.join(OPTIONAL)}."
         )
     if absent := [key for key in NEEDED if key not in keys]:
@@ -114,7 +110,8 @@ def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
         what: the array, for messages.
 
     Raises:
-        DataRequestError: another type, number of axes or channels, or a value that is not finite.
+        DataRequestError: another type, number of axes or channels, nothing in an input, a value that is not finite, or
+            images on a scale where no mark is seen.
     """
     if array.dtype != np.uint8 and array.dtype.kind != "f":
         raise DataRequestError(f"{what} must hold bytes (uint8) or floats, but it holds {array.dtype}.")
@@ -123,6 +120,8 @@ def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
             f"{what} has inputs of shape {array.shape[1:]}; they must be d (vectors), h w (grey images), "
             f"c h w or h w c (images)."
         )
+    if 0 in array.shape[1:]:
+        raise DataRequestError(f"{what} has inputs of shape {array.shape[1:]}, and so there is nothing in them.")
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4:
@@ -138,6 +137,8 @@ def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
     inputs = scaled(torch.from_numpy(np.ascontiguousarray(array)))
     if inputs.numel() and not all(bound.isfinite() for bound in inputs.aminmax()):
         raise DataRequestError(f"{what} must be finite, but some values are NaN or infinite, or too large for float32.")
+    if fault := unseen_marks(inputs):
+        raise DataRequestError(f"{what} {fault}")
     return inputs
 
 
@@ -146,7 +147,36 @@ def scaled(values: Tensor) -> Float32[Tensor, "..."]:
     return values / 255 if values.dtype == torch.uint8 else values.float().contiguous()
 
 
-def whole_numbers(array: np.ndarray, n: int, what: str) -> Int64[Tensor, " n"]:
+class Scales:
+    """What is known of the scale of inputs while they are read: bytes, or floats beyond [0, 1]."""
+
+    def __init__(self) -> None:
+        self._bytes, self._floats = "", ""
+
+    def add(self, what: str, inputs: Float32[Tensor, "..."], of_bytes: bool) -> None:
+        """Some inputs.
+
+        Args:
+            what: they are, for the message.
+            inputs: as float32.
+            of_bytes: they were bytes, and have been divided by 255.
+
+        Raises:
+            DataRequestError: some inputs so far were bytes, and others are floats beyond [0, 1].
+        """
+        if of_bytes:
+            self._bytes = self._bytes or what
+        elif not self._floats and inputs.numel():
+            low, high = (float(bound) for bound in inputs.aminmax())
+            self._floats = "" if 0 <= low <= high <= 1 else f"{what} holds floats that span [{low:g}, {high:g}]"
+        if self._bytes and self._floats:
+            raise DataRequestError(
+                f"{self._bytes} holds bytes, which are divided by 255, but {self._floats}: these are two scales. Give "
+                f"both as bytes, or both as floats of one scale."
+            )
+
+
+def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:
     """Labels or groups: whole numbers from 0 on.
 
     Raises:
@@ -158,9 +188,10 @@ def whole_numbers(array: np.ndarray, n: int, what: str) -> Int64[Tensor, " n"]:
         raise DataRequestError(
             f"{what} must have one number for each of the {n} inputs, but its shape is {array.shape}."
         )
-    if n and not 0 <= int(array.min()) <= int(array.max()) < 2**63:
-        bad = int(array.min()) if array.min() < 0 else int(array.max())
-        raise DataRequestError(f"{what} must count from 0, but {bad} is in it.")
+    if n and int(array.min()) < 0:
+        raise DataRequestError(f"{what} must count from 0, but {int(array.min())} is in it.")
+    if n and (top := int(array.max())) >= below:
+        raise DataRequestError(f"{what} must be below {below:,}, but {top} is in it. Number them without gaps.")
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -199,17 +230,48 @@ def assembled(
                 f"Number the classes so, or give class names."
             )
         class_names = tuple(map(str, range(len(counts))))
-    class_names = tuple(class_names)
+    class_names = checked_names(class_names, name)
     if len(class_names) < 2 or len(set(class_names)) < len(class_names):
-        raise DataRequestError(f"{name} needs two classes or more with different names, but has {list(class_names)}.")
+        raise DataRequestError(
+            f"{name} needs two classes or more with different names, but has {brief(list(class_names))}."
+        )
     for part, called in zip((train, test), where, strict=True):
         if (top := int(part.labels.max())) >= len(class_names):
             raise DataRequestError(
                 f"{called % 'labels'} must be 0 to {len(class_names) - 1}, the number of a class, but example "
                 f"{int(part.labels.argmax())} has {top}."
             )
+    _tell_of_scales(train.inputs, test.inputs, name)
     inside = all(0 <= float(bound) <= 1 for part in (train, test) for bound in part.inputs.aminmax())
     return Dataset(name, train, test, class_names, (0.0, 1.0) if inside else None, replace(source))
+
+
+def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n2 *shape"], name: str) -> None:
+    """Log what is probably not meant, and may be."""
+    if (sd := float(train.std(correction=0))) > WIDE_SD:
+        _log.warning(
+            "%s: the training inputs have the standard deviation %.3g, so a mark of size 1 hardly shows; standardise "
+            "them, or scale them to [0, 1]",
+            name,
+            sd,
+        )
+    for one, other, which in ((train, test, "test"), (test, train, "training")):
+        low, high = one.aminmax()
+        negative = float((other < 0).float().mean())
+        if 0 <= low <= high <= 1 and negative > MUCH:
+            _log.warning(
+                "%s: %.0f %% of the %s inputs are negative, but the others lie in [0, 1]; bring both to one scale",
+                name,
+                100 * negative,
+                which,
+            )
+    means = sorted(float(inputs.abs().mean()) for inputs in (train, test))
+    if means[1] > WIDEST * means[0] > 0:
+        _log.warning(
+            "%s: the inputs of one part are %.0f times as large as those of the other; bring both to one scale",
+            name,
+            means[1] / means[0],
+        )
 
 
 def _gap(labels: Int64[Tensor, " n"]) -> int:

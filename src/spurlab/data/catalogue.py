@@ -6,7 +6,6 @@ or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
 """
 
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
@@ -24,6 +23,7 @@ from spurlab.data.subset import (
     subset_name,
     subset_origin,
 )
+from spurlab.errors import did_you_mean
 
 # A new dataset is one file and one line here. The command line, the studies and the tests walk through this table.
 DATASETS: dict[str, Entry] = {
@@ -87,7 +87,7 @@ def locate(name: str) -> Path | None:
         DataFailureError: a folder cannot be read.
     """
     if own := own_data(name):
-        return own.path if own.path.exists() else None
+        return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
     return _parsed(name)[0].locate()
 
 
@@ -185,9 +185,8 @@ def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:
     asked, at, few = whole.partition("@")
     base, *options = asked.split(",")
     if base not in DATASETS:
-        near = get_close_matches(base.casefold(), DATASETS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DATASETS)}."
-        if not near and {".", "/", ":"} & set(name):
+        hint = _own_path(name) or did_you_mean(base, DATASETS)
+        if hint.startswith("There are") and {".", "/", ":"} & set(name):
             hint += " Data of your own are npz:FILE (an .npz file) or folder:PATH (images in a folder for each class)."
         raise DataRequestError(f"there is no dataset {base!r}. {hint}")
     entry = DATASETS[base].with_options(options) if options else DATASETS[base]
@@ -197,6 +196,14 @@ def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:
     if at:
         examples_each(entry.name, count, entry.balanced)
     return entry, count, class_labels(entry.class_names, classes.split(","), base) if colon else ()
+
+
+def _own_path(name: str) -> str:
+    """The name of the data that lie at this path, as a sentence; "" where there are none."""
+    here = name if os.path.dirname(name) else os.path.join(os.curdir, name)
+    if os.path.isdir(name):
+        return f"For the images in the folder {here}, write {f'folder:{name}'!r}."
+    return f"For the file {here}, write {f'npz:{name}'!r}." if name.endswith(".npz") and os.path.isfile(name) else ""
 
 
 def _offline() -> bool:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import shutil
 import tarfile
+import tempfile
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spurlab.data.download import download_file
-from spurlab.data.errors import DamagedDataError
+from spurlab.data.errors import DamagedDataError, DataFailureError
 from spurlab.data.examples import Examples
-from spurlab.data.files import check_sha256, opened, pick, read_to_end
+from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, pick, read_to_end
 from spurlab.data.official import FilesEntry
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
@@ -84,8 +85,9 @@ class BinaryBatches:
 class PickledBatches:
     """The official Python version, as torchvision leaves it.
 
-    To unpickle is to run what the file says, so torchvision gets to see these files only after every one of them has
-    the checksum that torchvision itself pins for the official file.
+    To unpickle is to run what the file says. So each file is read once, every one must have the checksum that
+    torchvision itself pins for the official file, and torchvision gets to see these very bytes: copies in a folder of
+    our own, which nobody can replace after they were checked.
 
     Args:
         reader: torchvision's class for these files.
@@ -107,11 +109,14 @@ class PickledBatches:
 
         reader = getattr(datasets, self.reader)
         official = dict([*reader.train_list, *reader.test_list, (reader.meta["filename"], reader.meta["md5"])])
-        sha256 = {file: _check_md5(folder / file, md5) for file, md5 in official.items()}
-        with warnings.catch_warnings():
+        contents = {file: _checked(folder / file, md5) for file, md5 in official.items()}
+        sha256 = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+        with tempfile.TemporaryDirectory(prefix="spurlab-") as ours, warnings.catch_warnings():
             # files pickled by Python 2 describe their numbers in a way that numpy has come to deprecate
             warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-            parts = [reader(folder.parent, train=train) for train in (True, False)]
+            copies = Path(ours) / reader.base_folder
+            _write(copies, contents)
+            parts = [reader(ours, train=train) for train in (True, False)]
         meaning = np.arange(256) if self.labels is None else np.array(self.labels)
         train, test = (
             entry.examples([part.data.transpose(0, 3, 1, 2)], meaning[part.targets].astype(np.uint8), size, folder)
@@ -120,16 +125,28 @@ class PickledBatches:
         return train, test, sha256
 
 
-def _check_md5(path: Path, expected: str) -> str:
-    """The sha256 of a file that has the expected md5."""
+def _checked(path: Path, expected: str) -> bytes:
+    """The bytes of a file that has the expected md5."""
     with opened(path) as stream:
-        content = stream.read()
+        content = stream.read(OFFICIAL_BYTES)
     if (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != expected:
         raise DamagedDataError(
             f"{path} has the wrong checksum: md5 {expected} expected, {found} found. It is a pickle that can run any "
             f"code, so nothing of it was read."
         )
-    return hashlib.sha256(content).hexdigest()
+    return content
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    try:
+        folder.mkdir()
+        for file, content in contents.items():
+            (folder / file).write_bytes(content)
+    except OSError as error:
+        raise DataFailureError(
+            f"the pickled files cannot be copied to {folder}, from where they are read: {error.strerror or error}. "
+            f"Make room there, or set TMPDIR to another folder."
+        ) from error
 
 
 SHA256 = {

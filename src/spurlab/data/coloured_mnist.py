@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
 from spurlab.data.subset import few_name, few_origin
+from spurlab.errors import did_you_mean
 from spurlab.seeds import rng_for
 
 COLOURS = ("red", "green")  # the first two channels; red goes with the first class, green with the second
@@ -84,8 +84,7 @@ class ColouredMnist(Entry):
         for option, key in zip(options, named, strict=True):
             value = option.partition("=")[2]
             if key not in shares:
-                near = get_close_matches(key, DEFAULTS, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DEFAULTS)}."
+                hint = did_you_mean(key, DEFAULTS)
                 raise DataRequestError(f"{self.name} has no option {key!r}. {hint} An example is {self.name},p=95.")
             if named.count(key) > 1:
                 raise DataRequestError(f"{self.name} has the option {key!r} twice. Say it once.")

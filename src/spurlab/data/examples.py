@@ -1,7 +1,8 @@
 """The two values that every other room takes: a bundle of examples, and a dataset with its origin."""
 
 import hashlib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -9,19 +10,27 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
+from spurlab.data.errors import DataRequestError
+from spurlab.errors import brief
+
+MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
+WIDEST = 16.0  # what inputs may span where a mark has the size 1, so that it shows
+
 
 @dataclass(frozen=True, eq=False)  # eq=False: two bundles of tensors have no single truth value
 class Examples:
     """Labelled examples that share their first axis; checked once, at birth, so that later code can trust them.
 
     Args:
-        inputs: float32, finite, one row per example; images are ``c h w`` in [0, 1].
+        inputs: float32, finite, one row per example; images are ``c h w`` in [0, 1], or standardised.
         labels: the class of each example, 0, 1, ...
-        groups: optional, the group of each example, 0, 1, ... (for worst-group measures).
+        groups: optional, the group of each example (for worst-group measures): whole numbers from 0 on, with gaps or
+            without, so that they can be those of hospitals or users.
 
     Raises:
         TypeError: a column that is not a tensor of its type.
-        ValueError: columns of different length, a negative label or group, an input that is not finite.
+        ValueError: columns of different length, a negative label or group, a label that is too large for the number of
+            a class, an input that is not finite, images on a scale where no mark shows (floats from 0 to 255).
 
     >>> examples = Examples(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1]))
     >>> len(examples), examples.shape, examples[examples.labels == 1].labels.tolist()
@@ -48,6 +57,13 @@ class Examples:
                 raise ValueError(f"`{name}` must count from 0, but the smallest is {int(column.min())}.")
             if name == "inputs" and not all(bound.isfinite() for bound in column.aminmax()):
                 raise ValueError("`inputs` must be finite, but some values are NaN or infinite.")
+            if name == "labels" and (top := int(column.max())) >= MOST_CLASSES:
+                raise ValueError(
+                    f"`labels` must be below {MOST_CLASSES:,}, but the largest is {top}. Number the classes without "
+                    f"gaps: labels.unique(return_inverse=True)[1]."
+                )
+            if name == "inputs" and (fault := unseen_marks(column)):
+                raise ValueError(f"`inputs` {fault}")
 
     def _columns(self) -> dict[str, Tensor]:
         return {name: column for name, column in vars(self).items() if column is not None}
@@ -63,6 +79,41 @@ class Examples:
     def shape(self) -> tuple[int, ...]:
         """The shape of one input."""
         return tuple(self.inputs.shape[1:])
+
+
+def unseen_marks(inputs: Float32[Tensor, "n *shape"]) -> str:
+    """What is wrong with images whose values go far beyond [0, 1] and none below, as bytes do; nothing for others.
+
+    >>> unseen_marks(torch.rand(2, 3, 8, 8) * 2 - 1)
+    ''
+    """
+    if inputs.ndim != 4 or len(inputs) == 0 or inputs[0, 0].numel() < 2:  # no images; a single pixel is a vector
+        return ""
+    low, high = (float(bound) for bound in inputs.aminmax())
+    if low < 0 or high <= WIDEST:
+        return ""
+    by = 255 if high <= 255 else f"{high:g}"
+    return (
+        f"holds images whose values span [{low:g}, {high:g}], where a mark of size 1 does not show. Divide the images "
+        f"of all parts by {by}, so that they lie in [0, 1]."
+    )
+
+
+def checked_names(names: Sequence[str], of: str) -> tuple[str, ...]:
+    """The names of classes or groups.
+
+    Raises:
+        DataRequestError: one is no text, or not one that can be shown: empty, with control characters, or in an
+            encoding that is broken.
+    """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise DataRequestError(f"{of} needs names that are texts, one for each class, but has {brief(names)}.")
+    for name in names:
+        if not name.strip() or any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+            raise DataRequestError(
+                f"{of} has a class or group named {brief(name)}, which is no text that can be shown. Name it otherwise."
+            )
+    return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -93,8 +144,9 @@ class Dataset:
             checksum.
 
     Raises:
-        ValueError: train and test differ in shape, a label has no class name, an input lies outside the range, or there
-            are names of groups but the groups are missing, or other than label x A + attribute.
+        ValueError: train and test differ in shape or in scale, a label has no class name, a name is no text, an input
+            lies outside the range, or there are names of groups but the groups are missing, or other than
+            label x A + attribute.
 
     Training and test set need not have examples of every group: a clean test set lacks some by design.
     """
@@ -112,6 +164,8 @@ class Dataset:
             raise ValueError(
                 f"{self.name}: training inputs have the shape {self.train.shape}, test inputs {self.test.shape}."
             )
+        for names in (self.class_names, self.group_names or ()):
+            checked_names(names, self.name)
         if self.group_names is not None and (not self.group_names or len(self.group_names) % (self.classes or 1)):
             raise ValueError(
                 f"{self.name}: there are {len(self.group_names)} group names for {self.classes} classes. Each class "
@@ -128,6 +182,21 @@ class Dataset:
             if self.input_range is not None and not self.input_range[0] <= low <= high <= self.input_range[1]:
                 raise ValueError(f"{self.name}: {part} inputs span [{low}, {high}], outside {self.input_range}.")
             self._check_groups(examples, part)
+        if len(self.train) and len(self.test):
+            self._check_scales()
+
+    def _check_scales(self) -> None:
+        """One part in [0, 1], and the other's typical values far outside, is a part that was not prepared."""
+        parts = {"training": self.train.inputs, "test": self.test.inputs}
+        spans = {part: tuple(float(bound) for bound in inputs.aminmax()) for part, inputs in parts.items()}
+        for one, other in (("training", "test"), ("test", "training")):
+            (low, high), (least, most) = spans[one], spans[other]
+            # outliers beyond the range of training are common; a mean beyond it is not
+            if 0 <= low < high <= 1 and most > WIDEST and float(parts[other].abs().mean()) > 1:
+                raise DataRequestError(
+                    f"{self.name}: the {one} inputs span [{low:g}, {high:g}], but the {other} inputs "
+                    f"[{least:g}, {most:g}]: these are two scales. Prepare both alike."
+                )
 
     def _check_groups(self, examples: Examples, part: str) -> None:
         if self.group_names is None:

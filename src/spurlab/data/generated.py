@@ -14,10 +14,12 @@ import torch
 
 from spurlab.data.download import place
 from spurlab.data.entry import Entry
-from spurlab.data.errors import DamagedDataError, DataFailureError
+from spurlab.data.errors import DamagedDataError, DataError, DataFailureError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import listed
+from spurlab.data.npz import read_npz
 from spurlab.data.places import cache_folder
+from spurlab.errors import one_line
 
 _log = logging.getLogger(__name__)
 
@@ -110,21 +112,18 @@ class Generated(Entry):
         """What is in the cache, if it is whole and made of the same."""
         try:
             return self._read(self.folder)
-        except (DamagedDataError, OSError):
+        except DataError:
             return None
 
     def _read(self, folder: Path) -> Parts:
         """The data in a folder.
 
         Raises:
-            DamagedDataError: they are not whole, or made of something else.
-            OSError: they cannot be read.
+            DataError: they cannot be read; :class:`DamagedDataError` where they are not whole, or of something else.
         """
         file = folder / self.file
+        arrays, _ = read_npz(file, lambda _: None)
         try:
-            with file.open("rb") as stream:
-                found = np.load(stream, allow_pickle=False)
-                arrays = {key: found[key] for key in found.files}
             about = json.loads(str(arrays.pop("about")))
             if about != {"made_of": self.made_of, "sha256": _sha256(arrays)}:
                 raise DamagedDataError(f"{file} is damaged, or was made of something else.")
@@ -133,10 +132,10 @@ class Generated(Entry):
                 Examples(**{key.removeprefix(part): each for key, each in columns.items() if key.startswith(part)})
                 for part in ("train_", "test_")
             )
-        except (DamagedDataError, OSError):
+        except DataError:
             raise
-        except Exception as error:  # numpy and zipfile raise whatever a broken file leads them to
-            raise DamagedDataError(f"{file} is damaged ({error}).") from error
+        except Exception as error:  # whatever is missing, or other than it should be
+            raise DamagedDataError(f"{file} is damaged ({one_line(str(error))}).") from error
         return train, test
 
 

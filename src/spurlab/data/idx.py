@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import MOST_BYTES, check_sha256, opened, pick, read_to_end
+from spurlab.data.files import LIMIT, OFFICIAL_BYTES, check_sha256, most_bytes, opened, pick, read_to_end
 from spurlab.data.official import FilesEntry
 
 UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
@@ -30,9 +30,14 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         uint8, of the shape that the file declares; ``n`` for labels, ``n h w`` for images.
 
     Raises:
+        DataRequestError: it is no regular file, or larger than may be (``$SPURLAB_MAX_BYTES``).
         DataFailureError: the file cannot be opened; :class:`DamagedDataError` where it is cut short, goes on after its
-            end, or is not an idx file of bytes.
+            end, declares more bytes than may be, or is not an idx file of bytes.
     """
+    return _read_idx(path, most_bytes())
+
+
+def _read_idx(path: Path, most: int) -> UInt8[np.ndarray, "..."]:
     with opened(path) as stream:
         magic = stream.read(4)
         if len(magic) < 4:
@@ -47,8 +52,11 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         if len(sizes) < 4 * axes:
             raise DamagedDataError(f"{path} is cut short: it ends before the sizes of its {axes} axes.")
         shape = struct.unpack(f">{axes}I", sizes)
-        if math.prod(max(size, 1) for size in shape) > MOST_BYTES:
-            raise DamagedDataError(f"{path} declares the shape {shape}, more than {MOST_BYTES:,} bytes.")
+        if math.prod(max(size, 1) for size in shape) > most:
+            raise DamagedDataError(
+                f"{path} declares the shape {shape}, more than {most:,} bytes.",
+                f"Get the file again or, if that is meant, set {LIMIT} to as many bytes as may be taken.",
+            )
         return read_to_end(stream, math.prod(shape), path).reshape(shape)
 
 
@@ -83,7 +91,7 @@ class IdxFiles:
         return train, test, self.sha256
 
     def _read(self, paths: Sequence[Path], entry: FilesEntry, size: int) -> Examples:
-        images, labels = (read_idx(path) for path in paths)
+        images, labels = (_read_idx(path, OFFICIAL_BYTES) for path in paths)
         for path, array, axes in zip(paths, (images, labels), (3, 1), strict=True):
             if array.ndim != axes:
                 raise DamagedDataError(f"{path} has the wrong magic number: {array.ndim} axes, where {axes} belong.")

@@ -1,7 +1,9 @@
 """A user's own data by name: ``npz:FILE``, and ``folder:PATH`` with a size and ``grey`` before the colon if wanted."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +11,20 @@ from pathlib import Path
 from spurlab.data.arrays import from_npz
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
+from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
+
+_FOLLOWED: ContextVar[bool] = ContextVar("whether paths in names are followed", default=True)
+
+
+@contextmanager
+def without_paths() -> Iterator[None]:
+    """Meanwhile no data of the user's are opened, whatever is named: for whoever reads names in a file."""
+    before = _FOLLOWED.set(False)
+    try:
+        yield
+    finally:
+        _FOLLOWED.reset(before)
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,7 @@ def own_data(name: str) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
 
     Raises:
-        DataRequestError: no path follows, or an option is unknown.
+        DataRequestError: no path follows, or what cannot be one, or an option is unknown.
 
     >>> own_data("folder,28x32,grey:birds").path.name, own_data("mnist:3,7")
     ('birds', None)
@@ -48,12 +63,18 @@ def own_data(name: str) -> OwnData | None:
             raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {kind} are {has}.")
         if number:
             size = int(number[1]), int(number[2] or number[1])
-    where = Path(path).expanduser()
+    where = given_path(path)
     if kind == "npz":
         return OwnData(where, partial(_named, name, partial(from_npz, path)))
     return OwnData(where, partial(_named, name, partial(image_folder, path, size=size, grey="grey" in options)))
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:
-    """The dataset under the name that it was asked for."""
+    """The dataset under the name that it was asked for.
+
+    Raises:
+        DataRequestError: the name comes from a file (`without_paths`).
+    """
+    if not _FOLLOWED.get():
+        raise DataRequestError(f"{name!r} are data of your own, and no path is followed that a results folder names.")
     return replace(load(), name=name)

@@ -8,10 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from spurlab.data.arrays import LICENCE, assembled, inputs_of, scaled
+from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
-from spurlab.data.examples import Dataset, Examples, Source
+from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
+from spurlab.data.files import check_bytes
 from spurlab.data.folder import pixels_of
+from spurlab.errors import brief
 
 
 @runtime_checkable  # for the test suite, which checks annotations
@@ -31,7 +33,9 @@ def from_torch(
     Items are (input, label) or (input, label, group). An input is an image of Pillow's (grey, or converted to red,
     green and blue), an array or a tensor: bytes (uint8, which are divided by 255) or floats (taken as they are), ``d``
     for vectors, ``h w`` for grey images, ``c h w`` for images; arrays may also be ``h w c`` with 1 or 3 channels. All
-    have one shape. Labels are whole numbers 0 to k - 1, groups whole numbers from 0 on.
+    have one shape and one scale, images one where a mark of size 1 shows: [0, 1], or standardised, and not 0 to 255 as
+    floats. Images of Pillow's are turned upright where they have an EXIF tag that says so. Labels are whole numbers
+    0 to k - 1, groups whole numbers from 0 on.
 
     Args:
         train: the training examples.
@@ -44,20 +48,22 @@ def from_torch(
         There is no file, so the source has no sha256; `Dataset.checksum` is that of the examples.
 
     Raises:
-        DataRequestError: a part is empty, or an item is something else; the first such item is named.
+        DataRequestError: a part is empty, or an item is something else; the first such item is named. Or more bytes are
+            needed than may be taken (``$SPURLAB_MAX_BYTES``).
 
     >>> made = [(torch.full((1, 2, 2), i / 10), i % 2) for i in range(10)]
     >>> data = from_torch(made[:8], made[8:], class_names=("even", "odd"))
     >>> data.shape, data.train.labels.tolist(), data.input_range
     ((1, 2, 2), [0, 1, 0, 1, 0, 1, 0, 1], (0.0, 1.0))
     """
-    parts = [_examples(items, part) for items, part in ((train, "training"), (test, "test"))]
+    scales = Scales()
+    parts = [_examples(items, part, scales) for items, part in ((train, "training"), (test, "test"))]
     places = dict.fromkeys(str(getattr(items, "root", "memory")) for items in (train, test))
     source = Source(LICENCE, f"PyTorch's {type(train).__name__}", ", ".join(places))
     return assembled(name, parts[0], parts[1], class_names, source)
 
 
-def _examples(items: MapStyle, part: str) -> Examples:
+def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:
     if (n := len(items)) == 0:
         raise DataRequestError(f"the {part} set is empty. At least one example is needed.")
     labels, groups = torch.empty(n, dtype=torch.int64), torch.empty(n, dtype=torch.int64)
@@ -68,8 +74,10 @@ def _examples(items: MapStyle, part: str) -> Examples:
             raise DataRequestError(
                 f"{what} is a {type(item).__name__}{size}; it must be (input, label) or (input, label, group)."
             )
-        value = _input(item[0], what)
+        value, of_bytes = _input(item[0], what)
+        scales.add(what, value, of_bytes)
         if row == 0:
+            check_bytes(4 * n * value.numel(), f"the {part} set")
             inputs, columns = torch.empty(n, *value.shape), len(item)
         if value.shape != inputs.shape[1:]:
             raise DataRequestError(
@@ -80,36 +88,42 @@ def _examples(items: MapStyle, part: str) -> Examples:
                 f"{what} has {len(item)} members, but the first one {columns}: groups for all or none."
             )
         inputs[row] = value
-        labels[row] = _whole(item[1], f"the label of {what}")
+        labels[row] = _whole(item[1], f"the label of {what}", MOST_CLASSES)
         if columns == 3:
-            groups[row] = _whole(item[2], f"the group of {what}")
+            groups[row] = _whole(item[2], f"the group of {what}", 2**63)
+    if fault := unseen_marks(inputs):
+        raise DataRequestError(f"the {part} set {fault}")
     return Examples(inputs, labels, groups if columns == 3 else None)
 
 
-def _input(value: Any, what: str) -> Tensor:
-    """As float32."""
+def _input(value: Any, what: str) -> tuple[Tensor, bool]:
+    """As float32, and whether it was bytes."""
     if isinstance(value, Image.Image):
         grey = value.mode in ("1", "L", "LA")
         value = torch.from_numpy(np.atleast_3d(pixels_of(value, grey, what)).transpose(2, 0, 1).copy())
     if isinstance(value, np.ndarray):
-        return inputs_of(value[None], what)[0]
+        return inputs_of(value[None], what)[0], value.dtype == np.uint8
     if not isinstance(value, Tensor):
         raise DataRequestError(f"{what} is a {type(value).__name__}; it must be a tensor, an array or a Pillow image.")
     if value.dtype != torch.uint8 and not value.is_floating_point():
         raise DataRequestError(f"{what} must hold bytes (uint8) or floats, but it holds {value.dtype}.")
     if value.ndim not in (1, 2, 3):
         raise DataRequestError(f"{what} has the shape {tuple(value.shape)}; it must be d, h w or c h w.")
+    if value.numel() == 0:
+        raise DataRequestError(f"{what} has the shape {tuple(value.shape)}, and so there is nothing in it.")
     numbers: Tensor = scaled(value.detach().cpu())
     if numbers.numel() and not all(bound.isfinite() for bound in numbers.aminmax()):
         raise DataRequestError(f"{what} must be finite, but some values are NaN or infinite.")
-    return numbers[None] if numbers.ndim == 2 else numbers
+    return numbers[None] if numbers.ndim == 2 else numbers, value.dtype == torch.uint8
 
 
-def _whole(value: Any, what: str) -> int:
+def _whole(value: Any, what: str, below: int) -> int:
     """A whole number from 0 on: Python's, numpy's or a tensor's."""
     number = value.item() if isinstance(value, Tensor | np.ndarray) and value.ndim == 0 else value
     if isinstance(number, bool) or not isinstance(number, int | np.integer):
-        raise DataRequestError(f"{what} must be a whole number, but it is {value!r}.")
+        raise DataRequestError(f"{what} must be a whole number, but it is {brief(value)}.")
     if number < 0:
         raise DataRequestError(f"{what} must count from 0, but it is {number}.")
+    if number >= below:
+        raise DataRequestError(f"{what} must be below {below:,}, but it is {number}. Number them without gaps.")
     return int(number)

@@ -19,7 +19,8 @@ from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.models import architecture_title, build, made
 from spurlab.patterns import How, Mark, Planted, make_pattern, pattern_title, plant
-from spurlab.stats import Ratio
+from spurlab.stats import Ratio, mean_of
+from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
@@ -98,6 +99,12 @@ class Prepared:
         return self._references[share]
 
 
+def _in_words(what: str, done: int, of: int) -> str:
+    """What `Told` tells."""
+    return f"{what}: {done} of {of}" if of > 1 else what
+
+
+@told_on_a_line(_in_words)
 def prepare(
     data: Dataset | str = "fashion-mini",
     *,
@@ -110,7 +117,7 @@ def prepare(
     how: How = "replace",
     workers: int | None = None,
     device: str = "cpu",
-    progress: Told = lambda *_: None,
+    progress: Told = on_a_line,
 ) -> Prepared:
     """Train networks with a planted pattern and, from the same initial weights, their oracles without it, in lockstep.
 
@@ -130,7 +137,7 @@ def prepare(
         how: ``replace`` or ``append``, as in `plant`.
         workers: as `fit` takes it.
         device: where to train, and then to delete and measure.
-        progress: told what is under way, how much of it is done, of how much.
+        progress: told what is under way, how much of it is done, of how much; see `spurlab.terminal.on_a_line`.
 
     Raises:
         ValueError: nothing to plant, seeds that are none or come twice, or what `plant` and `fit` refuse.
@@ -313,7 +320,7 @@ def _cells(name: str, effects: Sequence[Effect], of: Checked | None = None) -> t
 
     def mean(measure: str) -> str:
         values = [getattr(effect, measure) for effect in effects]
-        return f"{sum(values) / len(values):z.3f}" if values else "-"
+        return f"{mean_of(values):z.3f}" if values else "-"
 
     steps = [effect.relearn_steps for effect in effects if not math.isnan(effect.relearn_steps)]
     relearn = f"{median(steps):.0f}" if steps else "-"
@@ -351,12 +358,13 @@ def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+@told_on_a_line(_in_words)
 def check(
     method: Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str],
     data: Dataset | str | Prepared = "fashion-mini",
     *,
     share: float | Sequence[float] = 1.0,
-    progress: Told = lambda *_: None,
+    progress: Told = on_a_line,
     **settings: Any,
 ) -> Check:
     """Does a data deletion method forget?
@@ -375,7 +383,7 @@ def check(
             seed of each network), or several of them; your own with names of your choice as a mapping.
         data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
         share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
-        progress: told what is under way, how much of it is done, of how much.
+        progress: told what is under way, how much of it is done, of how much; see `spurlab.terminal.on_a_line`.
         settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers, device.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 
 from spurlab.deletion.bad_teacher import BadTeacher
@@ -25,6 +24,7 @@ from spurlab.deletion.salun import SalUn
 from spurlab.deletion.scrub import Scrub
 from spurlab.deletion.second_order import SecondOrderInfluence
 from spurlab.deletion.sisa import Sisa
+from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name, user_function
 from spurlab.training import Recipe
 
@@ -104,7 +104,5 @@ def deletion_named(name: str, recipe: Recipe, seed: int, make: Make | None = Non
     if is_user_name(name):
         return user_function(name, "deletion method")
     if name not in DELETIONS:
-        near = get_close_matches(name, DELETIONS, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(DELETIONS)}."
-        raise ValueError(f"there is no deletion method {name!r}. {hint}")
+        raise ValueError(f"there is no deletion method {name!r}. {did_you_mean(name, DELETIONS)}")
     return DELETIONS[name].make(recipe, seed, make)

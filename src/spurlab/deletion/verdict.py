@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, paired_difference, paired_test
+from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, mean_of, paired_difference, paired_test
 
 VerdictName = Literal[
     "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided", "failed"
@@ -180,7 +180,11 @@ def _still_there(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict | Non
     above, kept = paired_test(after, oracle), _above(paired_difference(after, before), -SCORE_MARGIN)
     if above >= LEVEL or kept >= LEVEL:
         return None
-    what = f"{_mean(after)} after deletion, less than {SCORE_MARGIN} below {_mean(before)} before ({_p(kept)})"
+    now, then = _mean(after), _mean(before)
+    if float(now) > float(then):
+        what = f"{now} after deletion, above {then} before; a fall of {SCORE_MARGIN} is excluded ({_p(kept)})"
+    else:
+        what = f"{now} after deletion, less than {SCORE_MARGIN} below {then} before ({_p(kept)})"
     return Verdict("does not forget", f"{what}; the oracles have {_mean(oracle)} ({_p(above)})")
 
 
@@ -188,7 +192,10 @@ def _perhaps_broken(accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict 
     kept = paired_difference(accuracy_after, accuracy_before)
     if (p := _above(kept, -ACCURACY_MARGIN)) < LEVEL:
         return None
-    lost = f"test accuracy falls by {-kept.value:.2f}, not shown to be less than {ACCURACY_MARGIN} ({_p(p)})"
+    if kept.value < 0:
+        lost = f"test accuracy falls by {-kept.value:.2f}, not shown to be less than {ACCURACY_MARGIN} ({_p(p)})"
+    else:
+        lost = f"test accuracy rises by {kept.value:.2f}, but a fall of {ACCURACY_MARGIN} is not excluded ({_p(p)})"
     return Verdict("undecided", f"{lost}: a network that has collapsed has no score either")
 
 
@@ -262,7 +269,7 @@ def _not_finite(*columns: Tensor) -> int:
 
 
 def _mean(scores: Tensor) -> str:
-    return f"{scores.double().mean().item():.3f}"
+    return f"{mean_of(scores.tolist()):.3f}"
 
 
 def _p(p: float) -> str:

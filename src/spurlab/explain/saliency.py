@@ -10,7 +10,6 @@ Captum computes the maps; those of the last two methods are accurate to float32 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from spurlab.errors import did_you_mean
 from spurlab.models import ask, asked, unwrapped
 
 Target = int | Int64[Tensor, " n"] | None
@@ -227,9 +227,7 @@ def saliency(
     torch.Size([5, 3])
     """
     if method not in SALIENCY:
-        near = get_close_matches(method, SALIENCY, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(SALIENCY)}."
-        raise ValueError(f"there is no saliency method {method!r}. {hint}")
+        raise ValueError(f"there is no saliency method {method!r}. {did_you_mean(method, SALIENCY)}")
     return SALIENCY[method](model, inputs, target, **settings)
 
 

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from spurlab.metrics.accuracy import correct
 
+MOST_GROUPS = 100_000  # that a share is given of each: numbers that identify something would take all memory
+
 
 def group_accuracy(
     probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, " n"], groups: Int64[Tensor, " n"], count: int
@@ -28,25 +30,25 @@ def group_accuracy(
         probabilities: class probabilities :math:`f(x_i)`, or logits, as in :func:`spurlab.metrics.accuracy`.
         labels: the classes :math:`y_i`, in the same order.
         groups: the groups :math:`g_i`, in the same order.
-        count: how many groups there are, e.g. ``len(dataset.group_names)``.
+        count: how many groups there are, e.g. ``len(dataset.group_names)``; at most 100,000.
 
     Returns:
         For each model one share in [0, 1] for each group, NaN for a group without examples. All are NaN for a model
         with a NaN among its probabilities (it has diverged).
 
     Raises:
-        ValueError: a label for which there is no probability, a group that is not among `count`, or no group at all.
+        ValueError: a label for which there is no probability, a group that is not among `count`, or no group at all,
+            or too many.
 
     >>> probabilities = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
     >>> group_accuracy(probabilities, torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2]), count=4).tolist()
     [1.0, nan, 0.5, nan]
     """
-    if count < 1:
-        raise ValueError(f"`count` must be 1 or more, but it is {count}: without groups, `accuracy` is what is meant.")
-    if groups.numel() and not 0 <= int(groups.min()) <= int(groups.max()) < count:
+    _check_groups(groups, count)
+    if count > MOST_GROUPS:
         raise ValueError(
-            f"the groups run from {int(groups.min())} to {int(groups.max())}, but `count` is {count}: "
-            f"they must lie between 0 and {count - 1}."
+            f"{count:,} groups are more than the {MOST_GROUPS:,} that can have a share each. Number the groups "
+            f"without gaps: groups.unique(return_inverse=True)[1]."
         )
     right = correct(probabilities, labels)
     sums = right.new_zeros(*right.shape[:-1], count).index_add(-1, groups, right)
@@ -66,8 +68,8 @@ def worst_group_accuracy(
     Args:
         probabilities: as in :func:`group_accuracy`.
         labels: as in :func:`group_accuracy`.
-        groups: as in :func:`group_accuracy`.
-        count: as in :func:`group_accuracy`.
+        groups: as in :func:`group_accuracy`; they may be any numbers, such as those of hospitals.
+        count: as in :func:`group_accuracy`, without a limit: the groups that occur are what is looked at.
 
     Returns:
         One share in [0, 1] per model. NaN when there are no examples, and for a model that has diverged.
@@ -81,7 +83,9 @@ def worst_group_accuracy(
     >>> worst_group_accuracy(probabilities, torch.tensor([0, 1, 1]), torch.tensor([0, 2, 2]), count=4).item()
     0.5
     """
-    shares = group_accuracy(probabilities, labels, groups, count)
+    _check_groups(groups, count)
+    there, numbers = groups.unique(return_inverse=True)
+    shares = group_accuracy(probabilities, labels, numbers, max(1, len(there)))
     there = shares.isfinite()
     return shares.masked_fill(~there, math.inf).amin(dim=-1).masked_fill(~there.any(dim=-1), math.nan)
 
@@ -118,9 +122,20 @@ def train_weighted_accuracy(
     >>> train_weighted_accuracy(probabilities, labels, groups, train_groups=torch.tensor([0, 0, 0, 1])).item()
     0.875
     """
-    count = 1 + max(int(each.max()) if len(each) else 0 for each in (groups, train_groups))
-    if len(train_groups) and (least := int(train_groups.min())) < 0:
-        raise ValueError(f"`train_groups` must count from 0, but the smallest is {least}.")
-    shares = group_accuracy(probabilities, labels, groups, count)
-    sizes = train_groups.bincount(minlength=count)
+    for name, each in (("groups", groups), ("train_groups", train_groups)):
+        if len(each) and (least := int(each.min())) < 0:
+            raise ValueError(f"`{name}` must count from 0, but the smallest is {least}.")
+    there, numbers = torch.cat([groups, train_groups]).unique(return_inverse=True)
+    shares = group_accuracy(probabilities, labels, numbers[: len(groups)], max(1, len(there)))
+    sizes = numbers[len(groups) :].bincount(minlength=max(1, len(there)))
     return torch.where(sizes > 0, sizes * shares, 0.0).sum(dim=-1) / len(train_groups)
+
+
+def _check_groups(groups: Int64[Tensor, " n"], count: int) -> None:
+    if count < 1:
+        raise ValueError(f"`count` must be 1 or more, but it is {count}: without groups, `accuracy` is what is meant.")
+    if groups.numel() and not 0 <= int(groups.min()) <= int(groups.max()) < count:
+        raise ValueError(
+            f"the groups run from {int(groups.min())} to {int(groups.max())}, but `count` is {count}: "
+            f"they must lie between 0 and {count - 1}."
+        )

@@ -20,7 +20,7 @@ from spurlab.models.mlp import mlp
 from spurlab.models.modes import evaluating
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
-from spurlab.models.user import check_user_name, is_user_name, source_digest, user_function
+from spurlab.models.user import check_user_name, is_user_name, source_digest, user_function, without_users_code
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.models.zoo import (
     ARCHITECTURES,
@@ -74,4 +74,5 @@ __all__ = [
     "user_function",
     "vgg16",
     "vgg_mlp",
+    "without_users_code",
 ]

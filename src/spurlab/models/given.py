@@ -11,6 +11,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from spurlab.errors import worded
 from spurlab.lent import untouched
 from spurlab.models.modes import evaluating
 from spurlab.seeds import seed_for
@@ -216,7 +217,7 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
         yield
     except Exception as error:
         raise ValueError(
-            f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {type(error).__name__}: {error}"
+            f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {worded(error)}"
         ) from error
 
 

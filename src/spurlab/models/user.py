@@ -1,20 +1,25 @@
 """Networks and methods that are not in our tables: a function of the user's, named ``package.module:callable``.
 
 To build or call one is to run the user's code. So such a name is taken from the command line and from Python alone,
-never from a study file or another file of data; and nothing is imported before it is needed.
+never from a study file or another file of data; and nothing is imported before it is needed. Only `user_function`
+imports, and it refuses to while names come from a file (`without_users_code`).
 """
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from spurlab.errors import worded
 from spurlab.models.given import check_answers, whole
 
 
@@ -36,6 +41,19 @@ def check_user_name(name: str, kind: str = "architecture") -> None:
         )
 
 
+_ALLOWED: ContextVar[bool] = ContextVar("whether code of the user's may be run", default=True)
+
+
+@contextmanager
+def without_users_code() -> Iterator[None]:
+    """Meanwhile nothing of the user's is imported or called, whatever is named: for whoever reads names in a file."""
+    before = _ALLOWED.set(False)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(before)
+
+
 def user_function(name: str, kind: str) -> Callable[..., Any]:
     """What the name means; its module is imported, and so executed.
 
@@ -44,16 +62,19 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
         kind: what it should be, for messages.
 
     Raises:
-        ValueError: the module cannot be imported or has nothing of that name that can be called.
+        ValueError: the module cannot be imported or has nothing of that name that can be called; or the name comes
+            from a file (`without_users_code`).
     """
     check_user_name(name, kind)
+    if not _ALLOWED.get():
+        raise ValueError(f"{kind} {name!r} is code of your own, and nothing is executed that a results folder names.")
     place, _, attribute = name.partition(":")
     try:
         found: object = import_module(place)
     except Exception as error:
         advice = f" Install it, or put its folder on PYTHONPATH ({error})."
         if not isinstance(error, ModuleNotFoundError) or not f"{place}.".startswith(f"{error.name}."):
-            advice = f" {type(error).__name__}: {error}"
+            advice = f" {worded(error)}"
         raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be imported.{advice}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -68,7 +89,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
 def source_digest(name: str, kind: str) -> str:
     """A checksum of the module that the name means, as it is when first asked for: another text is another method.
 
-    What it imports is not in it. The packages above the module are imported, the module itself is not.
+    What it imports is not in it. Nothing is imported.
 
     Raises:
         ValueError: there is no such module.
@@ -77,13 +98,32 @@ def source_digest(name: str, kind: str) -> str:
     place = name.partition(":")[0]
     try:
         spec = find_spec(place)
+        text = Path(spec.origin).read_bytes() if spec is not None and spec.has_location and spec.origin else None
     except Exception as error:
         raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be found. {error}") from error
     if spec is None:
         raise ValueError(
             f"{kind} {name!r}: the module {place!r} cannot be found. Install it, or put its folder on PYTHONPATH."
         )
-    return sha256(Path(spec.origin).read_bytes()).hexdigest()[:16] if spec.has_location and spec.origin else ""
+    return "" if text is None else sha256(text).hexdigest()[:16]
+
+
+def find_spec(place: str) -> ModuleSpec | None:
+    """Where a module is, or None where it is nowhere. That of importlib would import the packages above it."""
+    spec: ModuleSpec | None = None
+    parts = place.split(".")
+    for i in range(len(parts)):
+        name, within = ".".join(parts[: i + 1]), spec.submodule_search_locations if spec else None
+        if i and within is None:  # what stands above is no package
+            return None
+        if (loaded := sys.modules.get(name)) is not None:
+            spec = loaded.__spec__
+        else:
+            finders = (finder.find_spec(name, within) for finder in sys.meta_path)
+            spec = next((found for found in finders if found is not None), None)
+        if spec is None:
+            return None
+    return spec
 
 
 def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
@@ -106,7 +146,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     try:
         network = found(tuple(shape), classes)
     except Exception as error:
-        raise ValueError(f"architecture {name!r}: {call} failed. {type(error).__name__}: {error}") from error
+        raise ValueError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     try:

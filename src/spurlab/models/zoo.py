@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import nn
 
+from spurlab.errors import did_you_mean
 from spurlab.lent import settings_kept
 from spurlab.models.cnn import cnn
 from spurlab.models.given import whole
@@ -86,9 +86,7 @@ def architecture_named(name: str) -> str:
     if found and reference in by_reference:
         return by_reference[reference]
     known = list(by_reference) if found else list(ARCHITECTURES)
-    near = get_close_matches(reference, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."
-    raise ValueError(f"there is no architecture {reference!r}. {hint}")
+    raise ValueError(f"there is no architecture {reference!r}. {did_you_mean(reference, known)}")
 
 
 def is_perceptron(name: str) -> bool:

@@ -1,6 +1,5 @@
 """A common spurious feature: most training signals of a class carry a mark that belongs to the class."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
+from spurlab.errors import did_you_mean
 from spurlab.patterns.plant import Planted
 from spurlab.seeds import rng_for
 
@@ -181,6 +181,4 @@ def common_named(name: str) -> ClassBlocks:
     """
     if name in COMMON:
         return COMMON[name]
-    near = difflib.get_close_matches(name, COMMON, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(COMMON)}."
-    raise ValueError(f"there is no common spurious feature {name!r}. {hint}")
+    raise ValueError(f"there is no common spurious feature {name!r}. {did_you_mean(name, COMMON)}")

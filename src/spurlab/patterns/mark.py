@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
+from spurlab.errors import worded
 from spurlab.lent import settings_kept, untouched
 from spurlab.patterns.pattern import Pattern
 
@@ -39,11 +40,9 @@ def marked(pattern: Mark, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor
     with untouched(pattern) if isinstance(pattern, nn.Module) else settings_kept(), torch.no_grad():
         try:
             result: Any = pattern(inputs.clone())
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a function may also end in SystemExit
+        except (Exception, SystemExit) as error:
             raise ValueError(
-                f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {type(error).__name__}: {error}"
+                f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {worded(error)}"
             ) from error
         if not isinstance(result, Tensor):
             raise TypeError(f"the pattern {name} gives {type(result).__name__}, but it must give a tensor. {WHAT}.")

@@ -1,6 +1,5 @@
 """Patterns: small values that map inputs to marked inputs, g(x, x_sp) = clip(x + x_sp)."""
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -8,6 +7,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from spurlab.errors import did_you_mean
 from spurlab.patterns.reference import REFERENCE_PATTERNS
 from spurlab.seeds import rng_for
 
@@ -181,9 +181,7 @@ def pattern_name(name: str) -> str:
     known = {own.casefold(): own for own in PATTERNS} | REFERENCE_PATTERNS
     if name.casefold() in known:
         return known[name.casefold()]
-    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.0)[0]
-    nearest = f"{close} ({known[close]})" if close in REFERENCE_PATTERNS else known[close]
-    raise ValueError(f"there is no pattern {name!r}. The nearest is {nearest}; there are {', '.join(PATTERNS)}.")
+    raise ValueError(f"there is no pattern {name!r}. {did_you_mean(name, [*PATTERNS, *REFERENCE_PATTERNS])}")
 
 
 def make_pattern(

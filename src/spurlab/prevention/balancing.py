@@ -125,9 +125,9 @@ def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, 
     >>> len(rows), rows[-1].item()
     (2, 3)
     """
-    sizes = groups.bincount()
-    least = int(sizes[sizes > 0].min())
-    return torch.cat([shuffled_rows(groups, group, rng)[:least] for group in sizes.nonzero().flatten().tolist()])
+    there, sizes = groups.unique(return_counts=True)
+    least = int(sizes.min())
+    return torch.cat([shuffled_rows(groups, group, rng)[:least] for group in there.tolist()])
 
 
 def shuffled_rows(groups: Int64[Tensor, " n"], group: int, rng: Generator) -> Int64[Tensor, " rows"]:

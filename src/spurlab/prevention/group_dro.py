@@ -68,7 +68,7 @@ class GroupDro:
     @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
-        groups = groups_of(data, "training", "GroupDRO").unique(return_inverse=True)[1]  # numbered without gaps
+        groups = groups_of(data, "training", "GroupDRO")
         recipe = self.recipe
         if self.weight_decay is not None:
             recipe = recipe.but(weight_decay=self.weight_decay)

@@ -54,7 +54,9 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
 
 
 def groups_of(examples: Examples, what: str, method: str) -> Int64[Tensor, " n"]:
-    """The group of each example.
+    """The group of each example, numbered without gaps in the order of the numbers that the groups have.
+
+    So these may be any numbers, such as those of hospitals or users: counting up to them would take all memory.
 
     Args:
         what: ``training`` or ``clean``.
@@ -68,7 +70,8 @@ def groups_of(examples: Examples, what: str, method: str) -> Int64[Tensor, " n"]
             f"{method} needs the group of each {what} example, but these have none. Give `Examples(inputs, labels, "
             "groups)` with group = label * A + attribute, for A values of the spurious attribute."
         )
-    return examples.groups
+    numbers: Tensor = examples.groups.unique(return_inverse=True)[1]
+    return numbers
 
 
 def checked_clean(model: nn.Module, clean: Examples, method: str) -> Examples:
@@ -155,10 +158,12 @@ def attributes(data: Examples, method: str) -> Int64[Tensor, " n"]:
     >>> attributes(Examples(torch.zeros(4, 1), labels, groups), "irm").tolist()
     [0, 1, 1, 0]
     """
-    groups = groups_of(data, "training", method)
-    for values in range(1, int(groups.max()) + 2):
-        if bool((groups // values == data.labels).all()):
-            return groups % values
+    groups_of(data, "training", method)
+    assert data.groups is not None  # noqa: S101  # it would have raised
+    # group // A == label for every example means group / (label + 1) < A <= group / label
+    values = int((data.groups // (data.labels + 1)).max()) + 1
+    if data.groups.div(values, rounding_mode="floor").equal(data.labels):
+        return data.groups % values
     raise ValueError(
         f"{method} reads the spurious attribute off group = label * A + attribute, but no A fits these groups and "
         "labels. Number the groups so."

@@ -88,5 +88,6 @@ def even_odds(of: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
     >>> even_odds(torch.tensor([0, 0, 0, 2])).mul(6).tolist()  # 1/6 each, and 1/2
     [1.0, 1.0, 1.0, 3.0]
     """
-    sizes = of.bincount()
-    return 1 / (sizes[of].double() * int((sizes > 0).sum()))
+    _, part, sizes = of.unique(return_inverse=True, return_counts=True)
+    odds: Tensor = 1 / (sizes[part].double() * len(sizes))
+    return odds

@@ -3,11 +3,11 @@
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from spurlab.deletion.retrain import Make
+from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name, user_function
 from spurlab.prevention.afr import Afr
 from spurlab.prevention.balancing import Reweighting, Subsampling
@@ -151,17 +151,17 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
     """An entry of the table, and the settings after it."""
     base, *words = name.split() or [""]
     if base not in PREVENTIONS:
-        raise ValueError(f"there is no prevention method {base!r}. {_hint(base, PREVENTIONS)}")
+        raise ValueError(f"there is no prevention method {base!r}. {did_you_mean(base, PREVENTIONS)}")
     known = settings_of(base)
     method: Any = PREVENTIONS[base].make(Recipe(), 0, None)
-    hints = get_type_hints(type(method))
+    hints = _hints(type(method))  # type: ignore[arg-type]  # classes can be hashed
     settings: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not text:
             raise ValueError(f"{name!r}: a setting is written key=value, e.g. 'afr gamma=4', but {word!r} is not.")
         if key not in known:
-            raise ValueError(f"{base!r} has no setting {key!r}. {_hint(key, known)}")
+            raise ValueError(f"{base!r} has no setting {key!r}. {did_you_mean(key, known)}")
         if key in settings:
             raise ValueError(f"{name!r} gives {key!r} twice.")
         settings[key] = _value(base, key, text, hints[key])
@@ -169,9 +169,7 @@ def _read(name: str) -> tuple[str, dict[str, Any]]:
     return base, settings
 
 
-def _hint(name: str, known: Mapping[str, Any]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known) or 'none'}."
+_hints = cache(get_type_hints)  # of a method's class, which is asked for at every name
 
 
 def _value(base: str, key: str, text: str, hint: Any) -> Any:

@@ -12,7 +12,6 @@ from spurlab.report.figures import (
     study_figure,
     study_figures,
 )
-from spurlab.report.figures.notes import duration
 from spurlab.report.page import file_names, file_stem, write_report
 from spurlab.report.sheets import verdict_of
 from spurlab.report.summary import Curve, Group, Point, curves, groups
@@ -26,7 +25,6 @@ __all__ = [
     "claims_table",
     "curve_table",
     "curves",
-    "duration",
     "embedding_figure",
     "file_names",
     "file_stem",

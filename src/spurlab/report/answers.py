@@ -15,7 +15,7 @@ from spurlab.report.figures.regularization import SWEPT, level_label, sweeps
 from spurlab.report.figures.sensitivity import sensitivities
 from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
-from spurlab.studies import StudyResult
+from spurlab.studies import StudyResult, only_read
 from spurlab.studies.claims.evidence import PLAIN
 
 
@@ -23,7 +23,8 @@ def answer(result: StudyResult) -> list[str]:
     """The answer, a sentence for each case; says so where nothing was measured."""
     if result.rows.empty or result.study.main_figure not in ANSWERS:
         return ["Nothing has been measured yet."]
-    return ANSWERS[result.study.main_figure](result) or ["The rows do not answer this."]
+    with only_read(result.study):
+        return ANSWERS[result.study.main_figure](result) or ["The rows do not answer this."]
 
 
 def _scores(result: StudyResult) -> list[str]:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
@@ -14,14 +14,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from spurlab.files import replacing
 from spurlab.report.answers import answer
 from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
-from spurlab.report.figures.notes import dataset_title, duration
+from spurlab.report.figures.notes import dataset_title
 from spurlab.report.figures.style import writing
 from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
 from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
 from spurlab.report.svg import inline_svg
 from spurlab.studies import Study, StudyResult, Verdict
+from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")
 _OPEN_LINES = 16  # longer tables are folded away until they are wanted
@@ -52,7 +54,14 @@ class Section:
     settings: Sheet | None
 
 
-def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], folder: Path) -> list[Path]:
+@told_on_a_line(lambda name, done, of: f"drawing {name}, study {done + 1} of {of}" if of > 1 else f"drawing {name}")
+def write_report(
+    results: Sequence[StudyResult],
+    verdicts: Sequence[Verdict],
+    folder: Path,
+    *,
+    progress: Callable[[str, int, int], None] = on_a_line,
+) -> list[Path]:
     """Write ``report.html`` and each study's figures as PNG, PDF and SVG.
 
     The page needs neither a network nor the files beside it. All text from studies or data is escaped.
@@ -61,6 +70,7 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
         results: the studies, in the order in which they should stand.
         verdicts: the claims that their rows decide.
         folder: is made where it is not there; files of these names are replaced.
+        progress: told which study is drawn, how many are, of how many; see `spurlab.terminal.on_a_line`.
 
     Returns:
         The files, the page first.
@@ -74,6 +84,7 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
     sections: list[Section] = []
     names = file_names([result.study for result in results])
     for result, name, heading in zip(results, names, _headings(results, names), strict=True):
+        progress(name, len(sections), len(results))
         figures = []
         for ending, figure in study_figures(result).items():
             drawn = save_figure(figure, folder / f"{name}{ending}")
@@ -96,8 +107,8 @@ def write_report(results: Sequence[StudyResult], verdicts: Sequence[Verdict], fo
             )
         )
     page = folder / "report.html"
-    with writing(folder):
-        page.write_text(_rendered(sections, verdicts), encoding="utf-8")
+    with writing(folder), replacing(page) as draft:
+        draft.write_text(_rendered(sections, verdicts), encoding="utf-8")
     return [page, *paths]
 
 
@@ -130,10 +141,17 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     return {name: value for name, value in facts.items() if value}
 
 
+def _shown(value: Any) -> Any:
+    """Text of others without what steers a terminal or turns letters around, see `printable`; its lines stay."""
+    text = isinstance(value, str) and not isinstance(value, Markup)
+    return "\n".join(map(printable, value.split("\n"))) if text else value
+
+
 def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
     environment = Environment(
         loader=PackageLoader("spurlab.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -34,7 +34,7 @@ from spurlab.report.summary import (
     varying,
 )
 from spurlab.stats import Estimate
-from spurlab.studies import StudyResult
+from spurlab.studies import StudyResult, only_read
 from spurlab.studies.claims.evidence import PLAIN
 from spurlab.studies.claims.norm import PUBLISHED
 from spurlab.studies.measures import GROUPS
@@ -97,7 +97,8 @@ def study_sheets(result: StudyResult) -> list[Sheet]:
     """The tables that suit the study; those without lines are left out."""
     if result.rows.empty or result.study.main_figure not in SHEETS:
         return []
-    return [sheet for sheet in SHEETS[result.study.main_figure](result) if sheet.lines]
+    with only_read(result.study):
+        return [sheet for sheet in SHEETS[result.study.main_figure](result) if sheet.lines]
 
 
 def curve_sheet(curve: Curve, title: str) -> Sheet:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from rich import box
@@ -12,6 +13,7 @@ from spurlab.report.figures.notes import panel_title, target_title
 from spurlab.report.sheets import Cell, Number, Sheet, curve_sheet, study_sheets, verdict_of
 from spurlab.report.summary import Curve, curves, groups
 from spurlab.studies import StudyResult, Verdict
+from spurlab.terminal import printable
 
 _MOST = 4  # curves with a table of their own
 _WHOLE = 30  # letters of a cell that are not broken into lines
@@ -58,7 +60,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     styles = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow"}
     for verdict in verdicts:
         outcome = Text(verdict.outcome, style=styles.get(verdict.outcome, ""))
-        words = (Text(verdict.claim.statement), outcome, Text(verdict.finding))
+        words = (Text(verdict.claim.statement), outcome, Text(printable(verdict.finding)))
         table.add_row(str(verdict.claim.number), *words, f"{verdict.models:,}", end_section=True)
     return table
 
@@ -84,13 +86,14 @@ def as_table(sheet: Sheet, width: int | None = None) -> Table:
     Args:
         width: of the terminal. Where the cells do not fit, they stand without their intervals; None: they always fit.
     """
+    sheet = replace(sheet, title=printable(sheet.title), headings=tuple(map(printable, sheet.headings)))
     words = _words(sheet.lines)
     wide = width is not None and _room(words, sheet.headings) > width
     if wide:
         words = [[_INTERVAL.sub("", word) for word in line] for line in words]
     table = Table(
         title=Text(sheet.title),
-        caption=Text(sheet.note + (INTERVALS if wide else "")) if sheet.note else None,
+        caption=Text(printable(sheet.note) + (INTERVALS if wide else "")) if sheet.note else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -108,7 +111,7 @@ def as_table(sheet: Sheet, width: int | None = None) -> Table:
 
 
 def _words(lines: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    return [[cell.text if isinstance(cell, Number) else cell for cell in line] for line in lines]
+    return [[printable(cell.text if isinstance(cell, Number) else cell) for cell in line] for line in lines]
 
 
 def _widths(words: Sequence[Sequence[str]], headings: Sequence[str]) -> list[int]:

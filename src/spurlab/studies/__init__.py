@@ -9,7 +9,7 @@ from spurlab.studies.plan import Plan, plan
 from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
 from spurlab.studies.run import StudyProgress, run
 from spurlab.studies.store import FolderError, Store, StoreError
-from spurlab.studies.study import Grid, Study, StudyError
+from spurlab.studies.study import Grid, Study, StudyError, only_read
 from spurlab.studies.task import Outcome, Task, pattern_of, perform, planted
 from spurlab.studies.work import Work, work_of
 
@@ -42,6 +42,7 @@ __all__ = [
     "groups_of",
     "load_study",
     "narrowed",
+    "only_read",
     "pattern_of",
     "perform",
     "plan",

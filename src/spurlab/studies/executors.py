@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from spurlab.data import Dataset
-from spurlab.studies.study import StudyError, nearest
+from spurlab.errors import did_you_mean
+from spurlab.studies.study import StudyError
 from spurlab.studies.task import Outcome, Task, perform
 from spurlab.studies.treatment import TreatmentOutcome, TreatmentTask, perform_treatments
 from spurlab.training import Progress
@@ -88,5 +89,5 @@ def executor_named(name: str) -> Executor:
         StudyError: there is none.
     """
     if name not in EXECUTORS:
-        raise StudyError(f"there is no executor {name!r}. {nearest(name, list(EXECUTORS))}")
+        raise StudyError(f"there is no executor {name!r}. {did_you_mean(name, list(EXECUTORS))}")
     return EXECUTORS[name]

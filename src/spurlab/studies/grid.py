@@ -151,13 +151,17 @@ class Removal(NamedTuple):
         """Whether it may take as long as to train a network, as many deletions do."""
         return True
 
-    def key(self, checksum: str) -> str:
+    def key(self, checksum: str, digest: str | None = None) -> str:
         """Its name by content, as of a training; a method of the user's is known by the text of its module too.
+
+        Args:
+            checksum: of the data.
+            digest: of that module; None: as it is now (`digest_of`).
 
         Raises:
             ValueError: the module of such a method cannot be found.
         """
-        return _treatment_key(DELETION_VERSION, "deletion method", self, checksum, self.known, self.oracles)
+        return _treatment_key(DELETION_VERSION, self, checksum, digest, self.known, self.oracles)
 
     def as_json(self) -> dict[str, Any]:
         """All settings as plain values."""
@@ -194,13 +198,17 @@ class Repair(NamedTuple):
         """Whether it takes as long as to train a network: refits of the last layer do not."""
         return trains(self.method)
 
-    def key(self, checksum: str) -> str:
+    def key(self, checksum: str, digest: str | None = None) -> str:
         """Its name by content, as of a training; a method of the user's is known by the text of its module too.
+
+        Args:
+            checksum: of the data.
+            digest: of that module; None: as it is now (`digest_of`).
 
         Raises:
             ValueError: the module of such a method cannot be found.
         """
-        return _treatment_key(PREVENTION_VERSION, "prevention method", self, checksum, self.clean)
+        return _treatment_key(PREVENTION_VERSION, self, checksum, digest, self.clean)
 
     def as_json(self) -> dict[str, Any]:
         """All settings as plain values."""
@@ -215,11 +223,21 @@ class Repair(NamedTuple):
 Treatment = Removal | Repair  # of a trained network
 
 
-def _treatment_key(version: int, kind: str, treatment: Treatment, checksum: str, *settings: object) -> str:
+def digest_of(treatment: Treatment) -> str:
+    """The checksum of the module of a method of the user's, as it is now. Nothing is imported.
+
+    Raises:
+        ValueError: the module cannot be found.
+    """
+    kind = "deletion method" if isinstance(treatment, Removal) else "prevention method"
+    return source_digest(treatment.method, kind)
+
+
+def _treatment_key(version: int, treatment: Treatment, checksum: str, digest: str | None, *settings: object) -> str:
     """Of the network, the method and its settings; a method of the user's is known by the text of its module too."""
     about = "|".join(map(str, (version, treatment.training.key(checksum), treatment.method, *settings)))
     if is_user_name(treatment.method):
-        about += f"|{source_digest(treatment.method, kind)}"
+        about += f"|{digest_of(treatment) if digest is None else digest}"
     return hashlib.sha256(about.encode()).hexdigest()[:20]
 
 

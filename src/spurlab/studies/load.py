@@ -1,5 +1,6 @@
 """Reading a study: a shipped one or a TOML file, a profile of it, and what the command line changes or leaves out."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
@@ -8,8 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spurlab.errors import did_you_mean
 from spurlab.models import is_user_name
-from spurlab.studies.study import Grid, Study, StudyError, nearest, sentence_of
+from spurlab.studies.study import Grid, Study, StudyError, checked_name, sentence_of
+
+CODE = ("architecture", "deletion", "prevention")  # the axes on which code of the user's can be named
+LARGEST_FILE, DEEPEST = 2**20, 12  # bytes; tables and lists in each other
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}", re.ASCII
+)  # tomllib takes the square of it
 
 
 def shipped() -> list[str]:
@@ -37,8 +46,8 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
     """
     where, text = _read(str(name))
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = _toml(text)
+    except ValueError as error:
         raise StudyError(f"{where} is not valid TOML: {error}.") from error
     profiles = content.pop("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
@@ -50,15 +59,14 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             has = ", ".join(profiles) if profiles else "none; leave out --profile"
             raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
         content = _merged(content, profiles[profile])
-    for key in ("architecture", "deletion", "prevention"):
-        for name_in_file in _named(key, content):
-            if is_user_name(name_in_file):
-                raise StudyError(
-                    f"{where}: key {key!r}: {name_in_file!r} names code of your own, and nothing is executed that a "
-                    f"study file names. Leave it out there, and type it: --set {key}={name_in_file}"
-                )
+    for key, name_in_file in _named(content):
+        if key in CODE and is_user_name(name_in_file):
+            raise StudyError(
+                f"{where}: key {key!r}: {name_in_file!r} names code of your own, and nothing is executed that a "
+                f"study file names. Leave it out there, and type it: --set {key}={name_in_file}"
+            )
     try:
-        about = {"name": Path(name).stem, "profile": profile, "origin": where}
+        about = {"name": checked_name(Path(name).stem), "profile": profile, "origin": where}
         return Study.model_validate(_in_grids(content, _together(changes)) | about)
     except ValidationError as error:
         raise StudyError(f"{where}: {sentence_of(error)}") from error
@@ -98,21 +106,23 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
     for key in (*content, *changes):
         if key not in (*own, *axes, "grid"):
-            raise StudyError(f"unknown key {key!r}. {nearest(key, [*own, *axes, 'grid', 'profiles'])}")
-
-    def of_grids(table: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in table.items() if key in axes}
-
-    grids = tuple(_merged(_merged(of_grids(content), table), of_grids(changes)) for table in tables)
+            raise StudyError(f"unknown key {key!r}. {did_you_mean(key, [*own, *axes, 'grid', 'profiles'])}")
+    outside, changed = ({key: value for key, value in whole.items() if key in axes} for whole in (content, changes))
+    grids = tuple(_merged(_merged(outside, table), changed) for table in tables)
     return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
 
 
-def _named(key: str, content: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that the file names on this axis, in grids and outside of them."""
-    grids = content.get("grid", [])
-    for table in (content, *(grids if isinstance(grids, list) else [])):
-        named = table.get(key, []) if isinstance(table, dict) else []
-        yield from (name for name in (named if isinstance(named, list) else [named]) if isinstance(name, str))
+def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every text in the file, with the key that it stands under, in whatever tables and lists."""
+    left: list[tuple[str, Any]] = [*content.items()]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, list):
+            left += [(key, each) for each in value]
 
 
 def _read(name: str) -> tuple[str, str]:
@@ -120,15 +130,48 @@ def _read(name: str) -> tuple[str, str]:
     if name in shipped():
         return f"study {name!r}", files(__package__).joinpath("library", f"{name}.toml").read_text("utf-8")
     path = Path(name)
-    if path.suffix != ".toml" and not path.exists():
-        raise StudyError(f"there is no study {name!r}. {nearest(name, shipped())} A file of your own ends in .toml.")
     try:
-        return str(path), path.read_text("utf-8")
-    except FileNotFoundError:
-        raise StudyError(f"there is no study file {path}.") from None
+        if not path.exists():
+            if path.suffix != ".toml":
+                raise StudyError(
+                    f"there is no study {name!r}. {did_you_mean(name, shipped())} A file of your own ends in .toml."
+                )
+            raise StudyError(f"there is no study file {path}.")
+        if not path.is_file():  # a pipe would be waited for
+            raise StudyError(f"the study file {path} cannot be read: it is a folder, or no file at all.")
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if len(text) > LARGEST_FILE:
+            raise StudyError(f"the study file {path} has more than the {LARGEST_FILE:,} bytes that a study can have.")
+        return str(path), text.decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise StudyError(f"the study file {path} cannot be read: {reason}.") from error
+
+
+def _toml(text: str) -> dict[str, Any]:
+    """What TOML means.
+
+    Raises:
+        ValueError: it is none, or nothing that a study could be.
+    """
+    if found := _LONG_KEY.search(text):
+        raise ValueError(f"a key has too many parts ({found[0][:40]} ...)")
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("tables or lists are nested too deep") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        raise ValueError("a number in it has thousands of digits") from error
+    level: list[Any] = [content]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [each for each in level if isinstance(each, dict | list)]
+    if level:
+        raise ValueError(f"tables or lists are nested too deep, more than {DEEPEST} in each other")
+    return content
 
 
 def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,11 +206,11 @@ def _parsed(change: str, option: str = "--set") -> dict[str, Any]:
     """``a.b=value`` as nested tables; a value that is no TOML is a string."""
     key, equals, value = change.partition("=")
     parts = key.strip().split(".")
-    if not equals or not all(part.isidentifier() for part in parts):
+    if not equals or len(parts) > DEEPEST or not all(part.isidentifier() for part in parts):
         raise StudyError(f"{option} takes key=value, e.g. recipe.epochs=3, but was given {change!r}.")
     try:
-        table: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError as error:
+        table: Any = _toml(f"value = {value}")["value"]
+    except ValueError as error:
         if value.strip().startswith(("[", "{", '"', "'")):
             raise StudyError(
                 f"{option} {change}: {value!r} is not valid TOML ({error}). Text in a list needs quotes."

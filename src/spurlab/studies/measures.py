@@ -17,7 +17,6 @@ from spurlab.explain import gradient, input_sensitivity, pixel_importance, sensi
 from spurlab.metrics import (
     accuracy,
     empirical_norm,
-    group_accuracy,
     spurious_score,
     train_weighted_accuracy,
     worst_group_accuracy,
@@ -139,8 +138,8 @@ def _worst_group(seen: Seen) -> float:
 
 
 def _group_accuracy(group: int, seen: Seen) -> float:
-    accuracies = group_accuracy(_there(seen.clean), seen.data.test.labels, _groups(seen.data), _count(seen.data))
-    return accuracies[group].item()
+    rows = _groups(seen.data) == group  # of all groups there may be no list: their numbers can be any
+    return accuracy(_there(seen.clean)[rows], seen.data.test.labels[rows]).item()
 
 
 def _train_weighted_accuracy(seen: Seen) -> float:

@@ -1,26 +1,30 @@
 """Rows: one line for each measured number, with everything needed to explain it; read back from a results folder."""
 
 import gc
+import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
+from spurlab.files import replacing
 from spurlab.models import is_user_name
 from spurlab.studies.claims.evidence import METHODS, PLACE, SHARES
-from spurlab.studies.grid import Cell, Setting, Training, Treatment, cells_of
+from spurlab.studies.grid import Cell, Setting, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
-from spurlab.studies.study import Study
-from spurlab.studies.work import key_of
+from spurlab.studies.study import Study, only_read, sentence_of
+from spurlab.studies.weights import read_weights
+from spurlab.studies.work import key_of, method_entry
 from spurlab.training import Recipe
+
+log = logging.getLogger(__name__)
 
 ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
@@ -52,17 +56,12 @@ class StudyResult:
             training: its key, as in the rows.
 
         Raises:
-            StoreError: the file is damaged.
+            StoreError: the file is damaged, or holds those of another network.
         """
         path = weights_file(self.folder, training)
         if not path.is_file():
             return None
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise StoreError(
-                f"the weights in {path} are damaged ({error}). Remove the file and run the study again."
-            ) from error
+        return read_weights(path)[0]
 
     def write(self, stem: str | None = None) -> list[Path]:
         """Write the rows as CSV to read and Parquet to compute with.
@@ -78,8 +77,10 @@ class StudyResult:
         """
         paths = [self.folder / f"{stem or self.study.name}{ending}" for ending in (".csv", ".parquet")]
         try:
-            self.rows.to_csv(paths[0], index=False)
-            self.rows.to_parquet(paths[1], index=False)
+            with replacing(paths[0]) as draft:
+                self.rows.to_csv(draft, index=False)
+            with replacing(paths[1]) as draft:
+                self.rows.to_parquet(draft, index=False)
         except OSError as error:
             raise StoreError(
                 f"the rows cannot be written to {self.folder} ({error}). They are kept in its store."
@@ -87,12 +88,16 @@ class StudyResult:
         return paths
 
 
+@only_read()
 def results_in(folder: Path) -> list[StudyResult]:
     """Every study that was run in a folder, with the rows that are there; by the first claim that they bear on.
 
+    A study that cannot be read is passed over, with a warning. No code is executed and no path followed that the folder
+    names.
+
     Raises:
         FolderError: there are no results.
-        StoreError: they are damaged, or of a newer version.
+        StoreError: they are damaged, or of a newer version; or no study can be read.
     """
     with Store(folder, read_only=True) as store:
         found = [
@@ -104,6 +109,7 @@ def results_in(folder: Path) -> list[StudyResult]:
         return found
 
 
+@only_read()
 def studies_in(folder: Path) -> list[Study]:
     """The studies of `results_in`, in its order, without their rows.
 
@@ -116,7 +122,20 @@ def studies_in(folder: Path) -> list[Study]:
 
 
 def _recorded(store: Store) -> list[tuple[Study, Record]]:
-    found = [(study_of(record), record) for record in store.records()]
+    """The studies that can be read.
+
+    Raises:
+        StoreError: there are some, but none of them can.
+    """
+    found, error = [], None
+    for record in store.records():
+        try:
+            found.append((study_of(record), record))
+        except StoreError as why:
+            error = why
+            log.warning("%s: passed over, %s", store.folder, why)
+    if error is not None and not found:
+        raise StoreError(f"no study in {store.folder} can be read: {error}") from error
     return sorted(found, key=lambda pair: min(pair[0].claims, default=0))
 
 
@@ -124,15 +143,27 @@ def study_of(record: Record) -> Study:
     """The study that was recorded.
 
     Raises:
-        StoreError: it has settings that this version does not know.
+        StoreError: it has settings that this version does not know, or lacks the checksum of a data set.
     """
     try:
-        return Study.model_validate_json(record.settings)
+        study = Study.model_validate_json(record.settings)
     except ValidationError as error:
         raise StoreError(
-            f"the study {record.name!r} was recorded with settings that this version does not know "
-            f"({error.errors()[0]['msg']}). Read its folder with the version that wrote it."
+            f"the study {record.name!r} was recorded with settings that this version does not know: "
+            f"{sentence_of(error)} Read it with the version that wrote it."
         ) from error
+    if lacking := [name for name in study.dataset if not isinstance(record.data.get(name), str)]:
+        raise StoreError(f"the study {record.name!r} was recorded without the checksum of {lacking[0]!r}.")
+    return study
+
+
+def unreadable(study: Study) -> str:
+    """Why a record of this study could not be read again; "" where it can."""
+    try:
+        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.dataset, ""), "", ""))
+    except (StoreError, PydanticSerializationError) as error:
+        return str(error)
+    return "" if again == study.model_copy(update={"origin": ""}) else "it is another one when it is read again."
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:
@@ -152,12 +183,14 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+@only_read()
 @_without_collector()
 def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 
     Args:
-        checksums: of its data sets, by name.
+        checksums: of its data sets by name and of the modules of the user's methods, as `Work.recorded`. No module is
+            looked at, and no code is executed.
         store: where they are kept.
 
     Returns:
@@ -168,14 +201,20 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
         it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
     """
-    cells, values, keys = cells_of(study), store.values(), dict[tuple[object, ...], str]()
+    cells, stored, keys = cells_of(study), store.everything(), dict[tuple[object, ...], str]()
+    values, subjects = stored.values, stored.subjects
     places: list[int] = []  # of each row's cell
     named: list[str] = []
     found: list[float | None] = []
     measured: list[str] = []  # the key of what was measured
     users = any(is_user_name(name) for grid in study.grids for name in (*grid.deletion, *grid.prevention))
-    there = {key for key, *_ in values} if users else set()
+    there = subjects.keys() | stored.damaged if users else set()
     absent = object()
+    if unknown := set(study.dataset) - checksums.keys():
+        raise StoreError(
+            f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
+            f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
+        )
     trained = "network", "deletion"
     kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
     for place, cell in enumerate(cells):
@@ -187,9 +226,11 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         )
         key = keys.get(training)
         if key is None:
-            subject, checksum = cell.treatment or cell.training, checksums[cell.setting.dataset]
-            own = cell.treatment is not None and is_user_name(cell.treatment.method)
-            key = _key_of_own(subject, checksum, store, there) if own else subject.key(checksum)
+            treatment = cell.treatment
+            if treatment is not None and is_user_name(treatment.method):
+                key = _key_of_own(treatment, checksums, store, there)
+            else:
+                key = (treatment or cell.training).key(checksums[cell.setting.dataset])
             keys[training] = key
         for name, of_network, by_pattern in kinds:
             what = (
@@ -202,12 +243,13 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
                 named.append(name)
                 found.append(value)  # type: ignore[arg-type]
                 measured.append(what)
+            elif stored.damaged:
+                stored.undamaged([what])
     columns = dict(zip(Cell._fields, zip(*cells, strict=True), strict=True))
     settings = {setting: i for i, setting in enumerate(dict.fromkeys(columns["setting"]))}
     shared = _settings_table(list(settings))
     of_row = np.array(places, dtype=int)
     setting_of_row = np.array([settings[setting] for setting in columns["setting"]])[of_row]
-    subjects = store.subjects()
     order = {key: i for i, key in enumerate(subjects)}
     subject_of_row = np.array([order[key] for key in measured], dtype=int)
     made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))
@@ -226,15 +268,14 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
 
 
-def _key_of_own(subject: Treatment | Training, checksum: str, store: Store, there: Container[str]) -> str:
-    """The key of a treatment by the user's method: of its module as it is now or, if none of that was measured, last.
-
-    So results can be read without the module.
+def _key_of_own(treatment: Treatment, checksums: Mapping[str, str], store: Store, there: Container[str]) -> str:
+    """The key of a treatment by the user's method: of the module that was recorded or, if none of that was measured yet
+    (or an earlier version recorded none), last. The module itself is not looked at: its name may come from a file.
     """
-    with suppress(ValueError):  # the module is not here
-        if (key := subject.key(checksum)) in there:
-            return key
-    return store.last_of(subject.as_json(), checksum) or ""
+    checksum, digest = checksums[treatment.training.setting.dataset], checksums.get(method_entry(treatment.method))
+    if digest is not None and (key := treatment.key(checksum, digest)) in there:
+        return key
+    return store.last_of(treatment.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Running a study: train what is missing, measure it, keep it."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,11 +16,14 @@ from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.executors import AnyTask, executor_named
 from spurlab.studies.grid import cells_of
-from spurlab.studies.results import StudyResult, rows_of, study_of
-from spurlab.studies.store import Record, Request, Store
+from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
+from spurlab.studies.store import Record, Request, Store, StoreError
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.work import Work, data_of, work_of
+from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training import usable_device
+
+log = logging.getLogger(__name__)
 
 POLL = 1.0  # seconds between looks at what another process is training
 
@@ -53,7 +57,19 @@ class StudyProgress:
         """The time left at the rate so far; infinite before the first epoch is done."""
         return self.seconds * (self.total - self.done) / self.done if self.done > 0 else float("inf")
 
+    @property
+    def what(self) -> str:
+        """What is made."""
+        return f"networks and {self.treatments}" if self.treatments else "networks"
 
+    def __str__(self) -> str:
+        if self.waiting:
+            return f"waiting for another process to finish {self.waiting} {self.what}"
+        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        return f"{self.networks}/{self.of} {self.what}{left}"
+
+
+@told_on_a_line(str)
 def run(
     study: Study,
     folder: Path,
@@ -62,7 +78,7 @@ def run(
     workers: int | None = None,
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
-    progress: Callable[[StudyProgress], None] = lambda _: None,
+    progress: Callable[[StudyProgress], None] = on_a_line,
     command: str = "",
 ) -> StudyResult:
     """Train every network that the study needs and that the folder does not hold yet, each once, and measure it.
@@ -78,21 +94,25 @@ def run(
         workers: processes; None: one for each core that this process may use; 0: train in this process.
         device: where to train; other than ``cpu``: in this process.
         load: gives a data set by its name; worker processes use `spurlab.data.load`.
-        progress: called now and then.
+        progress: called now and then; see `spurlab.terminal.on_a_line`.
         command: what the user typed, kept beside the results.
 
     Raises:
-        StudyError: the study does not fit its data; nothing has been trained then.
+        StudyError: the study does not fit its data, or is none that could be read again; nothing has been trained or
+            recorded then.
         ValueError: a method of the user's cannot be imported; nothing has been trained then.
         FolderError: the folder cannot hold results.
         StoreError: the results cannot be read or written; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
     """
     carry_out, workers = executor_named(executor), workers_for(workers, device)
+    if why := unreadable(study):  # it would be in the way of whoever reads the folder
+        raise StudyError(f"{study.where} cannot be recorded: {why}")
     work = work_of(study, data_of(study, load))
     import_methods(work)
     with Store(folder) as store:
         started = datetime.now(UTC).isoformat(timespec="seconds")
+        store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted_after)
@@ -114,7 +134,7 @@ def run(
                         done += 1
                 if not done and part.missing(store):
                     watch.wait(part)
-        return StudyResult(study, rows_of(study, work.checksums, store), folder, command, started, part_of)
+        return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
 
 
 def import_methods(work: Work) -> None:
@@ -152,12 +172,16 @@ def _remember(store: Store, work: Work, command: str, started: str) -> Study | N
     """Record the study, unless an earlier one of its name holds all its rows, which is returned; those it holds go."""
     study = work.study
     rows = {(cell, measure) for cell in work.cells for measure in study.measure}
-    own = Record(study.name, study.model_dump_json(), work.checksums, command, started)
+    own = Record(study.name, study.model_dump_json(), work.recorded, command, started)
     superfluous = []
     for old in store.records():
         if old.name != study.name or old.settings == own.settings:
             continue
-        earlier = study_of(old)
+        try:
+            earlier = study_of(old)
+        except StoreError as error:  # it stays as it is
+            log.warning("%s: passed over, %s", store.folder, error)
+            continue
         there = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
         same = (earlier.main_figure, earlier.claims, old.data) == (study.main_figure, study.claims, own.data)
         if same and rows < there:

@@ -1,10 +1,13 @@
 """A study is data, not a script: one TOML file that says what to train and measure; a list is an axis of the grid."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import product
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -18,9 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from spurlab.data import dataset_named
+from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
-from spurlab.models import architecture_named, check_user_name, is_user_name
+from spurlab.errors import did_you_mean, shortened
+from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.claims import CLAIMS
@@ -72,47 +76,70 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "reweighting": ("worst_group", "minority_weight", "fresh_minority_weight"),
 }
 
+METHOD_AXES = ("deletion", "known", "prevention", "clean")  # which count where there are methods
 REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them
+MOST_ROWS, MOST_RECIPES = 1_000_000, 10_000  # of a study: what is read and drawn in minutes
 
 
 class StudyError(ValueError):
     """A study that cannot be run as it is written."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(message))
 
-def recipes_of(settings: Any) -> Any:
-    """The recipes that a ``[recipe]`` table means: a named one, and settings that differ from it; a list is an axis.
 
-    Where it gives other epochs and no milestones, these stay at the same fractions. ``"none"`` is no clipping. What is
-    no table is given back as it is.
+def checked_name(name: str) -> str:
+    """The name of a study, after which its files are named.
 
     Raises:
-        StudyError: an unknown key or name, or a value that the setting cannot have.
+        StudyError: it cannot name files.
     """
-    if isinstance(settings, list):  # from JSON
-        try:
-            return tuple(Recipe.from_json(each) for each in settings)
-        except (TypeError, KeyError) as error:
-            raise StudyError(f"a recipe of another version of Spurlab: {error}.") from error
-    if isinstance(settings, tuple):
-        return settings
+    if not name.strip() or name.startswith(".") or len(name) > 100 or not name.isprintable() or {"/", "\\"} & set(name):
+        raise StudyError(
+            f"key 'name': {name!r} cannot name a study, whose files are named after it: 1 to 100 letters without "
+            "slashes, of which the first is no dot."
+        )
+    return name
+
+
+def recipes_of(settings: Any, info: Any) -> Any:
+    """The recipes that a ``[recipe]`` table means: a named one, and settings that differ from it; a list is an axis.
+
+    Where it gives other epochs and no milestones, these stay at the same fractions. ``"none"`` is no clipping. Recipes
+    of Python's are given back as they are; of JSON, as results folders have it, they are all settings of each, in a
+    list.
+
+    Args:
+        settings: the table.
+        info: pydantic's, which tells JSON from all else.
+
+    Raises:
+        StudyError: an unknown key or name, a value that the setting cannot have, or too many recipes.
+    """
+    if info.mode == "json":
+        return _recorded_recipes(settings)
+    if isinstance(settings, list | tuple) and settings and all(isinstance(each, Recipe) for each in settings):
+        return tuple(settings)
     if not isinstance(settings, Mapping):
         raise StudyError(f"key 'recipe' is a table, but it is {settings!r}. A named recipe is recipe.name = ...")
     keys = ["recipe.name", *(f"recipe.{each.name}" for each in fields(Recipe))]
     axes: dict[str, Sequence[Any]] = {}
     for key, value in settings.items():
         if f"recipe.{key}" not in keys:
-            raise StudyError(f"unknown key 'recipe.{key}'. {nearest(f'recipe.{key}', keys)}")
+            raise StudyError(f"unknown key 'recipe.{key}'. {did_you_mean(f'recipe.{key}', keys)}")
         is_axis = isinstance(value, list) and (key != "milestones" or any(isinstance(each, list) for each in value))
         axes[key] = value if is_axis else [value]
         if not axes[key]:
             raise StudyError(f"key 'recipe.{key}' is an empty list.")
+    if (many := math.prod(map(len, axes.values()))) > MOST_RECIPES:
+        raise StudyError(f"key 'recipe': these axes make {many:,} recipes, but {MOST_RECIPES:,} are the most.")
     return tuple(dict.fromkeys(_recipe(dict(zip(axes, point, strict=True))) for point in product(*axes.values())))
 
 
 def _recipe(settings: dict[str, Any]) -> Recipe:
     name = settings.pop("name", "quick")
-    if name not in RECIPES:
-        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {nearest(str(name), list(RECIPES))}")
+    if not isinstance(name, str) or name not in RECIPES:
+        raise StudyError(f"key 'recipe.name': there is no recipe {name!r}. {did_you_mean(str(name), list(RECIPES))}")
     for key, value in settings.items():
         if isinstance(value, bool):  # which Python would take for a number
             raise StudyError(f"key 'recipe.{key}' cannot be {value}.")
@@ -120,15 +147,48 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
             settings[key] = None
         elif isinstance(value, str) and key not in CHOICES:
             raise StudyError(f"key 'recipe.{key}': must be a number, but it is {value!r}.")
-    try:
-        recipe = TypeAdapter(Recipe).validate_python(asdict(RECIPES[name]) | settings)
-    except ValidationError as error:
-        raise StudyError(sentence_of(error, "recipe.")) from error
+    recipe = RECIPES[name].but(**_of_right_type(settings))
     if "epochs" in settings and "milestones" not in settings:
         recipe = recipe.but(milestones=RECIPES[name].lasting(recipe.epochs).milestones)
-    if late := [milestone for milestone in recipe.milestones if milestone >= recipe.epochs > 0]:
+    if late := [milestone for milestone in recipe.milestones if milestone >= recipe.epochs]:
         raise StudyError(f"key 'recipe.milestones': {late} are never reached in {recipe.epochs} epochs.")
     return recipe
+
+
+def _recorded_recipes(settings: Any) -> tuple[Recipe, ...]:
+    """What `dataclasses.asdict` gave of each recipe, after JSON.
+
+    Raises:
+        StudyError: it is none of this version.
+    """
+    if not isinstance(settings, list) or not all(isinstance(each, dict) and "milestones" in each for each in settings):
+        raise StudyError("key 'recipe': these are no recipes of this version of Spurlab.")
+    recipes = []
+    for each in settings:
+        if unknown := [key for key in each if key not in _TYPES]:
+            raise StudyError(f"key 'recipe.{unknown[0]}': it is of another version of Spurlab.")
+        recipes.append(Recipe(**_of_right_type(each)))
+    return tuple(recipes)
+
+
+# of each setting; strict: no text is taken for a number, and no number for another kind
+_TYPES = {name: TypeAdapter(hint) for name, hint in get_type_hints(Recipe).items()}
+
+
+def _of_right_type(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a recipe.
+
+    Raises:
+        StudyError: a value of another type; the sentence names the key.
+    """
+    found = {}
+    for key, value in settings.items():
+        try:
+            whole = tuple(value) if isinstance(value, list) else value
+            found[key] = _TYPES[key].validate_python(whole, strict=True)
+        except ValidationError as error:
+            raise StudyError(sentence_of(error, f"recipe.{key}.")) from error
+    return found
 
 
 def _listed(value: Any) -> Any:
@@ -138,7 +198,8 @@ def _listed(value: Any) -> Any:
 def _as_floats(values: Any) -> Any:
     """1 and 1.0 are one share, also where it is written out."""
     several = values if isinstance(values, list | tuple) else (values,)
-    return tuple(float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in several)
+    whole = [isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 for value in several]
+    return tuple(float(value) if is_whole else value for value, is_whole in zip(several, whole, strict=True))
 
 
 class Grid(BaseModel):
@@ -180,7 +241,7 @@ class Grid(BaseModel):
     share: Annotated[tuple[FromNone, ...], BeforeValidator(_as_floats)] = ()
     prevention: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     clean: Annotated[Axis[PartOf], BeforeValidator(_as_floats)] = (0.25,)
-    recipe: Annotated[tuple[Recipe, ...], BeforeValidator(recipes_of)] = (RECIPES["quick"],)
+    recipe: Annotated[tuple[Recipe, ...], BeforeValidator(recipes_of), Field(min_length=1)] = (RECIPES["quick"],)
 
     @field_validator("dataset")
     @classmethod
@@ -211,6 +272,9 @@ class Grid(BaseModel):
     @field_validator("prevention")
     @classmethod
     def _known_preventions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if is_user_name(name):
+                check_user_name(name.strip(), "prevention method")
         return tuple(canonical_name(name) for name in names)
 
     @field_validator("deletion")
@@ -220,7 +284,7 @@ class Grid(BaseModel):
             if is_user_name(name):
                 check_user_name(name, "deletion method")
             elif name not in DELETIONS and name not in REFERENCES:
-                raise ValueError(f"there is no deletion method {name!r}. {nearest(name, list(DELETIONS))}")
+                raise ValueError(f"there is no deletion method {name!r}. {did_you_mean(name, list(DELETIONS))}")
         return names
 
     @field_validator(
@@ -260,6 +324,14 @@ class Grid(BaseModel):
                 "key 'deletion': there is nothing to delete, since no example is marked. Give an n above 0."
             )
         return self
+
+    @property
+    def cells_at_most(self) -> int:
+        """How many points it has, without looking at each; those that are one and the same counted apart."""
+        axes = [getattr(self, name) for name in type(self).model_fields if name not in METHOD_AXES]
+        deletions = (len(self.deletion) + len(REFERENCES)) * len(self.known) if self.deletion else 1
+        preventions = (len(self.prevention) + 1) * len(self.clean) if self.prevention else 1
+        return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions
 
 
 def _written_out(measures: Any) -> Any:
@@ -303,6 +375,32 @@ class Study(BaseModel):
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     origin: str = Field(default="", exclude=True)
 
+    @model_validator(mode="after")
+    def _not_too_many_rows(self) -> "Study":
+        rows = len(self.measure) * sum(grid.cells_at_most for grid in self.grids)
+        if rows > MOST_ROWS:
+            raise ValueError(
+                f"its axes make {rows:,} rows (cells times measures), but {MOST_ROWS:,} are the most of one study. "
+                "Make several studies of it, with shorter axes each; they can share a results folder (--out)."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _by_whom(self, info: Any) -> "Study":
+        self.__dict__["typed"] = info.mode == "python"
+        return self
+
+    @cached_property
+    def typed(self) -> bool:
+        """Whether code that it names may be run: somebody typed it. Not where it was read as JSON, from a folder."""
+        return False
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The networks and methods of the user's own that it names, ``package.module:callable``."""
+        names = (name for grid in self.grids for name in (*grid.architecture, *grid.deletion, *grid.prevention))
+        return tuple(dict.fromkeys(name for name in names if is_user_name(name)))
+
     @property
     def where(self) -> str:
         """How messages name it: the file, or the study that comes with the package."""
@@ -324,6 +422,11 @@ class Study(BaseModel):
             raise ValueError(f"a figure stands twice in this list: {list(names)}")
         return names
 
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, name: str, info: Any) -> str:
+        return checked_name(name) if info.mode == "json" else name
+
     @field_validator("claims")
     @classmethod
     def _known_claims(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -338,7 +441,7 @@ class Study(BaseModel):
             raise ValueError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
             if name not in MEASURES:
-                raise ValueError(f"there is no measure {name!r}. {nearest(name, list(MEASURES))}")
+                raise ValueError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
         return names
 
     @model_validator(mode="after")
@@ -352,7 +455,9 @@ class Study(BaseModel):
     def _measures_of_deletion(self) -> "Study":
         for name in self.measure:
             if any(grid.deletion for grid in self.grids) and name not in EFFECTS:
-                raise ValueError(f"key 'measure': {name!r} is not measured after deletion. {nearest(name, EFFECTS)}")
+                raise ValueError(
+                    f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, EFFECTS)}"
+                )
             if MEASURES[name].of == "deletion" and not all(grid.deletion for grid in self.grids):
                 raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
         return self
@@ -422,7 +527,7 @@ class Study(BaseModel):
             f"recipe.{each.name}" for each in fields(Recipe)
         ]
         if key not in axes:
-            raise StudyError(f"--only {key}: there is no such axis. {nearest(key, axes)}")
+            raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
         meant: dict[str, Callable[[str], str]] = {
             "pattern": _pattern_named,
@@ -451,6 +556,22 @@ class Study(BaseModel):
             if kept:
                 grids.append(grid.model_copy(update=change))
         return self.model_copy(update={"grids": tuple(grids)})
+
+
+@contextmanager
+def only_read(study: Study | None = None) -> Iterator[None]:
+    """While what a results folder says is read or drawn: no code that it names is run, no path that it names followed.
+
+    Whoever reads a folder, or draws what was read, does it in here; so what a folder names cannot reach an import.
+
+    Args:
+        study: what is drawn; where somebody typed it (`Study.typed`), nothing is forbidden.
+    """
+    if study is not None and study.typed:
+        yield
+        return
+    with without_users_code(), without_paths():
+        yield
 
 
 def _pattern_named(name: str) -> str:
@@ -501,7 +622,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     place = place.removeprefix("grids.").removesuffix(".")
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}. {nearest(place, list(Grid.model_fields))}"
+        return f"unknown key {place!r}. {did_you_mean(place, list(Grid.model_fields))}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
     message = MUST_BE.get(
@@ -514,11 +635,6 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     sentence = sentence if sentence.endswith((".", "?")) else f"{sentence}."
     if first["type"] == "literal_error":
         known = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        sentence += f" {nearest(str(first['input']), known)}" if get_close_matches(str(first["input"]), known) else ""
+        near = did_you_mean(str(first["input"]), known)
+        sentence += f" {near}" if near.startswith("Did") else ""  # all of them stand there already
     return sentence
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """What may have been meant, as a sentence."""
-    near = get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(known)}."

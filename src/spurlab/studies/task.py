@@ -15,19 +15,19 @@ from typing import Any
 import psutil
 import torch
 from jaxtyping import Bool
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
+from spurlab.errors import worded
 from spurlab.models import build, is_user_name
 from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Lesson, Seen
-from spurlab.studies.store import Finished, Request, StoreError, weights_file
+from spurlab.studies.store import Finished, Request, weights_file
 from spurlab.studies.study import StudyError
+from spurlab.studies.weights import damaged_weights, read_weights, write_weights
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit, predictions
 
 
@@ -167,7 +167,8 @@ def perform(
     values = tuple(_measured(task, data, [networks[i] for i in range(len(files))]))
     for i in fresh:
         if task.weights or task.trainings[i].pattern is None:
-            _keep(*networks[i], files[i])
+            network, diverged = networks[i]
+            write_weights(files[i], network.state_dict(), diverged=diverged)
     return Outcome(values, trained - start if fresh else 0.0, time.perf_counter() - trained, _peak())
 
 
@@ -264,8 +265,7 @@ def _trained(
         if not is_user_name(architecture) or isinstance(error, KeyboardInterrupt):
             raise
         raise StudyError(
-            f"architecture {architecture!r}: the network fails in training. {type(error).__name__}: {error} (--debug "
-            "shows where)"
+            f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"
         ) from error
 
 
@@ -294,33 +294,19 @@ def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> Iterato
         yield tuple(values)
 
 
-def _keep(network: nn.Module, diverged: bool, path: Path) -> None:
-    """Write the weights of one network; a file is there whole or not at all."""
-    draft = path.with_suffix(".draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        save_file(tensors, draft, {"diverged": str(diverged)})
-        draft.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"weights cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
-            "the same command goes on."
-        ) from error
-
-
 def kept_network(path: Path, training: Training, data: Dataset, device: str = "cpu") -> Network:
-    """What `_keep` wrote, on the device where it is measured."""
+    """The network whose weights were kept, on the device where it is measured.
+
+    Raises:
+        StoreError: they are damaged, or not those of this network.
+    """
     network = build(training.setting.architecture, data.shape, data.classes, training.seed)
+    tensors, diverged = read_weights(path)
     try:
-        with safe_open(path, "pt") as file:
-            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
-            return network.to(device).eval(), (file.metadata() or {}).get("diverged") == "True"
-    except (SafetensorError, RuntimeError) as error:
-        raise StoreError(
-            f"the weights in {path} are damaged ({error}). Remove the file, and the same command trains that network "
-            "again."
-        ) from error
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise damaged_weights(path, str(error)) from error
+    return network.to(device).eval(), diverged
 
 
 def _timed(task: Task, data: Dataset, steps: int) -> Outcome:

@@ -11,8 +11,17 @@ from typing import Any
 import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
-from spurlab.models import skeleton
-from spurlab.studies.grid import TRAINING_VERSION, Cell, Removal, Training, Treatment, cells_of, groups_of
+from spurlab.models import is_user_name, skeleton
+from spurlab.studies.grid import (
+    TRAINING_VERSION,
+    Cell,
+    Removal,
+    Training,
+    Treatment,
+    cells_of,
+    digest_of,
+    groups_of,
+)
 from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
@@ -55,6 +64,16 @@ class Work:
     def checksums(self) -> dict[str, str]:
         """Of the data sets, by name."""
         return {name: data.checksum for name, data in self.data.items()}
+
+    @cached_property
+    def recorded(self) -> dict[str, str]:
+        """What is kept with the study: `checksums`, and by `method_entry` those of the modules of the user's methods.
+
+        Raises:
+            ValueError: such a module cannot be found.
+        """
+        users = (each for each in self.treatments if is_user_name(each.method))
+        return self.checksums | {method_entry(each.method): digest_of(each) for each in users}
 
     @cached_property
     def trainings(self) -> dict[str, Training]:
@@ -175,6 +194,11 @@ class Work:
         return whole + added - training.without - round(training.held_out * whole)
 
 
+def method_entry(method: str) -> str:
+    """Under which a record keeps the checksum of the module of a method of the user's; no data set is named so."""
+    return f"method {method}"
+
+
 def _network(training: Training) -> tuple[str, str]:
     return training.setting.dataset, training.setting.architecture
 
@@ -216,8 +240,14 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         data: its data sets by name.
 
     Raises:
-        StudyError: an architecture, pattern, target or n does not fit the data.
+        StudyError: an architecture, pattern, target or n does not fit the data; or the study names code and was read
+            from a file.
     """
+    if not study.typed and study.users:
+        raise StudyError(
+            f"{study.where}: {study.users[0]!r} is code of your own, and nothing is executed that a results folder or "
+            "another file names. Read the study with `load_study` and name the code in its `changes`."
+        )
     cells = cells_of(study)
     try:
         _check_networks(study, cells, data)

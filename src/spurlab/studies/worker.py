@@ -8,11 +8,11 @@ import torch
 
 from spurlab.data import load
 from spurlab.studies.executors import carried_out, task_from_json
-from spurlab.training.pool import serve
+from spurlab.worker import serve
 
 
 def main() -> None:
-    """Carry out tasks from standard input until there are no more.
+    """Carry out the tasks of the orders until there are no more.
 
     The last data set is kept, to save reading it again.
     """

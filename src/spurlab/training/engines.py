@@ -81,8 +81,8 @@ def train_group(
     """Train all members at once: one batched product for each layer, one fused optimizer step for all.
 
     Members share their base data and their number of examples; one that diverges leaves the others alone. On one
-    machine and with one number of threads, what a perceptron learns is the same to the bit in any company, or none;
-    of other networks it is the same to rounding.
+    machine and with one number of threads, what a perceptron learns is the same to the bit in any company, or none
+    (but see `spurlab.training.rounding`); of other networks it is the same to rounding.
 
     Args:
         make: the member's network with its initial weights, by seed.

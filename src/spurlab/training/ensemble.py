@@ -12,7 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from spurlab.models import ARCHITECTURES, build, unwrapped
+from spurlab.errors import brief, one_line
+from spurlab.files import replacing
+from spurlab.models import ARCHITECTURES, build, skeleton, unwrapped
 from spurlab.training.engines import Trained
 from spurlab.training.predict import predictions_once
 from spurlab.training.stacked import State, can_stack, convolves, predicted_at_once
@@ -108,7 +110,10 @@ class Ensemble:
             raise ValueError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
-        save_file(tensors | {"losses": self.trained.losses}, path, {"format": FORMAT, "ensemble": json.dumps(about)})
+        with replacing(Path(path)) as draft:
+            save_file(
+                tensors | {"losses": self.trained.losses}, draft, {"format": FORMAT, "ensemble": json.dumps(about)}
+            )
 
     @classmethod
     def load(cls, path: Path | str) -> "Ensemble":
@@ -128,10 +133,24 @@ class Ensemble:
         except SafetensorError as error:
             raise ValueError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
         if metadata.get("format") != FORMAT:
-            raise ValueError(f"{path} is no ensemble of this version of Spurlab (format {metadata.get('format')!r}).")
-        about = json.loads(metadata["ensemble"])
-        if about["architecture"] not in ARCHITECTURES:
-            raise ValueError(f"{path} holds networks {about['architecture']!r}, which are not in this version's zoo.")
+            raise ValueError(
+                f"{path} is no ensemble of this version of Spurlab (format {brief(metadata.get('format'))})."
+            )
         state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
-        trained = Trained(state, tensors["losses"])
-        return cls(about["architecture"], tuple(about["shape"]), about["classes"], tuple(about["seeds"]), trained)
+        try:
+            about = json.loads(metadata["ensemble"])
+            architecture, shape, classes = about["architecture"], tuple(about["shape"]), about["classes"]
+            seeds, losses = tuple(about["seeds"]), tensors["losses"]
+            if architecture in ARCHITECTURES:
+                wanted = {
+                    name: (len(seeds), *tensor.shape)
+                    for name, tensor in skeleton(architecture, shape, classes).state_dict().items()
+                }
+                found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+                if found != wanted or len(losses) != len(seeds) or {*map(type, seeds)} != {int}:
+                    raise ValueError("the weights are not those of its networks")
+        except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError) as error:
+            raise ValueError(f"{path} is damaged ({type(error).__name__}: {one_line(str(error))}).") from error
+        if architecture not in ARCHITECTURES:
+            raise ValueError(f"{path} holds networks {brief(architecture)}, which are not in this version's zoo.")
+        return cls(architecture, shape, classes, seeds, Trained(state, losses))

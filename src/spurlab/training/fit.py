@@ -25,10 +25,12 @@ from spurlab.models import (
     unsaved_difference,
     unwrapped,
 )
+from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
 from spurlab.training.recipe import Recipe, recipe_of_each
+from spurlab.training.rounding import placement_moves_bits
 from spurlab.training.sizes import multiply_adds
 from spurlab.training.stacked import can_stack
 from spurlab.training.stacked_cnn import can_stack_cnn
@@ -64,7 +66,12 @@ class Progress:
         """The time left at the rate so far; infinite before the first epoch is done."""
         return (self.total - self.done) / self.rate if self.rate > 0 else float("inf")
 
+    def __str__(self) -> str:
+        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        return f"training: {self.done} of {self.total} epochs, all networks together{left}"
 
+
+@told_on_a_line(str)
 def fit(
     architecture: str | Callable[[], nn.Module],
     members: Sequence[Member],
@@ -75,14 +82,16 @@ def fit(
     group_size: int = 10,
     workers: int | None = None,
     device: torch.device | str = "cpu",
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[Progress], None] = on_a_line,
 ) -> Ensemble:
     """Train one network for each member, in groups that run in lockstep, spread over one-thread worker processes.
 
     A member's initial weights, the order of its examples and its noise depend on its own seed alone, so it is the same
     network whatever it is grouped with. On one machine and with one thread, perceptrons and what is trained one at a
     time (``plain``) are so to the bit. Other networks in lockstep, such as convolutions of signals, are so to rounding,
-    since their products round by how many there are; training makes such differences larger.
+    since their products round by how many there are; training makes such differences larger. Where matrix products
+    round by where they start in memory, perceptrons trained in this process are so to rounding too, and the log says
+    it: see `spurlab.training.rounding`. Worker processes are kept from that.
 
     Args:
         architecture: a name of the zoo; or ``package.module:callable``, code of the user's that worker processes must
@@ -100,7 +109,7 @@ def fit(
             recipes with equal ``shared``.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
         device: other than the CPU: trained in this process.
-        progress: called when training starts and after each epoch of a group.
+        progress: called when training starts and after each epoch of a group; see `spurlab.terminal.on_a_line`.
 
     Returns:
         The trained models, in the order of `members`. A member that diverged is among them, marked in
@@ -140,10 +149,10 @@ def fit(
     # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
     engine = _engine(engine, *_tried(name, make, members, recipes, classes), base.shape, device)
     train = train_group if engine == "lockstep" else train_each
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not in_zoo or device.type != "cpu":
         workers = 0
+    elif workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     start, done, total = time.perf_counter(), 0, len(members) * recipes[0].epochs
 
@@ -158,6 +167,7 @@ def fit(
         parts = [([members[i] for i in group], [recipes[i] for i in group]) for group in groups]
         trained = run_in_workers(Job(name, base, classes, engine), parts, workers, advance)
     else:
+        _say_if_company_matters(engine, device)
         trained = [
             train(
                 make,
@@ -173,11 +183,24 @@ def fit(
     together = Trained({key: tensor[places] for key, tensor in joined.state.items()}, joined.losses[places])
     seeds = tuple(member.seed for member in members)
     ensemble = Ensemble(name, base.shape, classes, seeds, together, None if in_zoo else make)
-    if ensemble.diverged.any():
-        lost = [(i, seeds[i]) for i in ensemble.diverged.nonzero().flatten().tolist()]
-        what = ", ".join(f"number {i} (seed {seed}, {len(members[i].data.rows)} planted)" for i, seed in lost)
-        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
+    _name_the_diverged(ensemble, members)
     return ensemble
+
+
+def _name_the_diverged(ensemble: Ensemble, members: Sequence[Member]) -> None:
+    """In the log, if there are any."""
+    if lost := ensemble.diverged.nonzero().flatten().tolist():
+        what = ", ".join(f"number {i} (seed {members[i].seed}, {len(members[i].data.rows)} planted)" for i in lost)
+        log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
+
+
+def _say_if_company_matters(engine: EngineName, device: torch.device) -> None:
+    """In the log, where the promise of `fit` about bits does not hold in this process."""
+    if engine == "lockstep" and device.type == "cpu" and placement_moves_bits():
+        log.info(
+            "matrix products round by where they start in memory here, so that a network is the same to rounding, not "
+            "to the bit, in other company. Import spurlab before anything is multiplied, or set MKL_CBWR=AUTO,STRICT."
+        )
 
 
 def _engine(

@@ -1,8 +1,8 @@
 """A pool of one-thread worker processes that take orders.
 
-A worker is ``python -m PROGRAM``, whose `main` calls `serve`. Orders go to its standard input and events come from its
-standard output, as JSON lines. Nothing but JSON passes between processes, and a caller's script needs no ``__main__``
-guard. A worker ends when its parent does, however the parent ends.
+A worker is ``python -m spurlab.worker``, which runs a program that calls `spurlab.worker.serve`. Orders go to its
+standard input and events come from its standard output, as JSON lines. Nothing but JSON passes between processes, and a
+caller's script needs no ``__main__`` guard. A worker ends when its parent does, however and whenever the parent ends.
 """
 
 import json
@@ -15,13 +15,15 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Queue
 from typing import Any
+
+from spurlab.worker import NO_MORE
 
 log = logging.getLogger(__name__)
 
 TRIES = 2  # an order is tried once more after its worker died
-NO_MORE = "no more"  # the line after which a worker ends by itself
 
 
 class WorkerError(RuntimeError):
@@ -41,6 +43,7 @@ def run_orders(
     orders: Iterable[Order],
     workers: int,
     on_event: Callable[[Order, Mapping[str, Any]], None],
+    scratch: Path | None = None,
 ) -> Generator[tuple[Order, Mapping[str, Any]], None, None]:
     """Give each order to one of at most `workers` processes and yield (order, result) as they finish.
 
@@ -53,6 +56,7 @@ def run_orders(
         workers: 1 or more; no more are started than there are orders.
         on_event: called in this thread with what else a worker tells. ``{"restarted": True}``: the worker died and the
             order starts again.
+        scratch: a folder that workers remove when this process has died, which then cannot do it.
 
     Raises:
         ValueError: less than one worker.
@@ -63,7 +67,7 @@ def run_orders(
     source, events, running = iter(orders), _Events(), list[_Worker]()
 
     def start(order: Order, attempt: int = 1) -> None:
-        running.append(_Worker(program, events))
+        running.append(_Worker(program, events, scratch))
         running[-1].take(order, attempt)
 
     try:
@@ -105,14 +109,14 @@ def _warn_or_raise(order: Order, end: str, attempt: int) -> None:
 class _Worker:
     """One process; a thread turns its output into events, None when it has ended."""
 
-    def __init__(self, program: Sequence[str], events: "_Events") -> None:
+    def __init__(self, program: Sequence[str], events: "_Events", scratch: Path | None) -> None:
         self.order: Order | None = None
         self.attempt = 0
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {"MKL_CBWR": "AUTO,STRICT"} | os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             # -P: the current folder is not searched for modules; a user's queue.py there is no business of ours
-            [sys.executable, "-P", "-m", *program],
+            [sys.executable, "-P", "-m", "spurlab.worker", str(scratch or ""), *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -162,42 +166,3 @@ class _Worker:
 
 
 _Events = Queue[tuple[_Worker, dict[str, Any] | None]]
-
-
-def serve(
-    perform: Callable[[Mapping[str, Any], Callable[..., None]], Mapping[str, Any]],
-    orphaned: Callable[[], None] = lambda: None,
-) -> None:
-    """The worker's side: carry out the orders on standard input, one after the other, until there are no more.
-
-    Standard output is kept for events; other prints join the errors.
-
-    Args:
-        perform: given an order's content and `tell`, returns its result. ``tell(**event)`` sends an event on the way.
-        orphaned: called when the orders end without that word, which means that the parent is gone. Then this process
-            ends, whatever it does.
-    """
-    events = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    orders: Queue[str] = Queue()
-
-    def tell(**event: object) -> None:
-        print(json.dumps(event), file=events, flush=True)
-
-    def listen() -> None:
-        for line in sys.stdin:
-            orders.put(line.strip())
-            if line.strip() == NO_MORE:
-                return
-        try:
-            orphaned()
-        finally:
-            os._exit(1)
-
-    threading.Thread(target=listen, daemon=True).start()
-    while (order := orders.get()) != NO_MORE:
-        try:
-            tell(finished=perform(json.loads(order), tell))
-        except Exception as error:
-            tell(failed=f"{type(error).__name__}: {error}")
-            raise

@@ -21,6 +21,8 @@ CHOICES: Mapping[str, Any] = {
     "loss": LossName,
     "augmentation": AugmentationName,
 }
+MOST, LARGEST = 10**9, 1e38  # of whole numbers, and of others: about what float32 can hold
+REAL = ("learning_rate", "momentum", "weight_decay", "decay", "clip_norm", "clip_value", "input_noise")
 PER_MEMBER = ("weight_decay", "input_noise", "clip_norm", "clip_value")
 
 
@@ -70,20 +72,25 @@ class Recipe:
     augmentation: AugmentationName = "none"
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "momentum", "weight_decay", "decay", "clip_norm", "clip_value", "input_noise"):
-            if isinstance(getattr(self, name), int):  # 1 and 1.0 are one setting, also where it is written out
-                object.__setattr__(self, name, float(getattr(self, name)))
         for name in ("clip_norm", "clip_value"):
             if getattr(self, name) == math.inf:
                 object.__setattr__(self, name, None)
+        for name, value in vars(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            limit = LARGEST if name in REAL else MOST
+            if any(isinstance(each, int | float) and each > limit for each in numbers):
+                raise ValueError(f"`{name}` of a recipe must be {limit:g} at most, but it is {value!r}.")
+        for name in REAL:
+            if isinstance(getattr(self, name), int):  # 1 and 1.0 are one setting, also where it is written out
+                object.__setattr__(self, name, float(getattr(self, name)))
         for name, names in CHOICES.items():
             if getattr(self, name) not in (allowed := get_args(names)):
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
         milestones = list(self.milestones)
         ranges = {
-            "learning_rate": (0 < self.learning_rate < math.inf, "above 0"),
+            "learning_rate": (self.learning_rate > 0, "above 0"),
             "momentum": (0 <= self.momentum < 1, "0 or more, and below 1"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+            "weight_decay": (self.weight_decay >= 0, "0 or more"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
             "epochs": (self.epochs >= 0, "0 or more"),
             "milestones": (
@@ -91,7 +98,7 @@ class Recipe:
                 "rising epochs from 1 on",
             ),
             "decay": (0 < self.decay <= 1, "above 0, and 1 at most"),
-            "input_noise": (0 <= self.input_noise < math.inf, "0 or more"),
+            "input_noise": (self.input_noise >= 0, "0 or more"),
             "clip_norm": (self.clip_norm is None or self.clip_norm > 0, "above 0, or none"),
             "clip_value": (self.clip_value is None or self.clip_value > 0, "above 0, or none"),
         }

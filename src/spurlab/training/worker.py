@@ -1,6 +1,5 @@
 """The program that a worker process runs; see `spurlab.training.workers`."""
 
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,12 +10,12 @@ import torch
 
 from spurlab.models import build
 from spurlab.training.engines import train_each, train_group
-from spurlab.training.pool import serve
 from spurlab.training.workers import Job, read_group, write_trained
+from spurlab.worker import serve
 
 
 def main(folder: Path) -> None:
-    """Train the groups named on standard input. When the parent is gone, the folder goes too."""
+    """Train the groups named in the orders."""
     torch.set_num_threads(1)
     job = Job.read(folder)
     make = partial(build, job.architecture, job.base.shape, job.classes)
@@ -30,7 +29,7 @@ def main(folder: Path) -> None:
         write_trained(trained, folder / f"trained-{order['group']}.safetensors")
         return {}
 
-    serve(perform, orphaned=partial(shutil.rmtree, folder, ignore_errors=True))
+    serve(perform)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """One-thread worker processes that train groups of members and share the data.
 
-The base data stand in one file that every worker maps, so they are in memory once. A worker is ``python -m
-spurlab.training.worker FOLDER`` (see `spurlab.training.pool`): its orders are numbers of groups, and it writes each
+The base data stand in one file that every worker maps, so they are in memory once. A worker runs
+``spurlab.training.worker FOLDER`` (see `spurlab.training.pool`): its orders are numbers of groups, and it writes each
 group's result to a file. Nothing but safetensors and JSON passes between processes.
 """
 
@@ -126,7 +126,7 @@ def run_in_workers(
             advance(step)
 
         orders = [Order(_name(i, members), {"group": i}) for i, (members, _) in enumerate(groups)]
-        with closing(run_orders(["spurlab.training.worker", name], orders, workers, told)) as running:
+        with closing(run_orders(["spurlab.training.worker", name], orders, workers, told, folder)) as running:
             for _ in running:
                 pass
         return [read_trained(folder / f"trained-{i}.safetensors") for i in range(len(groups))]

@@ -28,7 +28,7 @@ from spurlab.report.figures.scores import score_figure
 from spurlab.report.figures.signals import signals_figure
 from spurlab.report.figures.strips import strips_figure
 from spurlab.report.figures.style import describe, save_figure, sentence, spoken, style
-from spurlab.studies import Study, StudyResult
+from spurlab.studies import Study, StudyResult, only_read
 
 # A new figure is one file and one line here; studies name it by its key.
 FIGURES: dict[str, Callable[[StudyResult], Figure]] = {
@@ -80,7 +80,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     kind = kind or result.study.main_figure
     if kind not in FIGURES:
         raise ValueError(f"there is no figure {kind!r}. There are: {', '.join(FIGURES)}.")
-    with style():
+    with style(), only_read(result.study):
         if result.rows.empty:
             return sentence(result.study.title, "Nothing has been measured yet.")
         return FIGURES[kind](result)

@@ -27,17 +27,6 @@ def panel_title(dataset: str, *parts: str) -> str:
     return ", ".join(part for part in (dataset_title(dataset), *parts) if part)
 
 
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it: seconds, minutes or hours.
-
-    >>> [duration(each) for each in (5.0, 600.0, 9000.0)]
-    ['5 s', '10 min', '2.5 h']
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def small_print(result: StudyResult, intervals: bool = True) -> str:
     """What a reader must know to compare the figure: networks, epochs, sizes, profile, what is left out."""
     rows = result.rows

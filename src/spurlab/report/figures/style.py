@@ -17,6 +17,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from spurlab.files import replacing
 from spurlab.stats import Estimate
 from spurlab.studies import FolderError, StoreError
 
@@ -97,8 +98,8 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for ending, about in metadata.items():
         path = stem.with_name(stem.name + ending)
-        with style(), writing(stem.parent):
-            figure.savefig(path, dpi=200, metadata=about)
+        with style(), writing(stem.parent), replacing(path) as draft:
+            figure.savefig(draft, format=ending[1:], dpi=200, metadata=about)
         paths.append(path)
     return paths
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from spurlab.models import without_users_code
 from spurlab.studies.claims import (
     accuracy,
     architecture,
@@ -39,6 +40,7 @@ CLAIMS: dict[int, Claim] = {
 }
 
 
+@without_users_code()
 def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Verdict]:
     """What rows say about the paper's claims.
 

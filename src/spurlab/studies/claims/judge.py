@@ -25,7 +25,7 @@ from typing import Any, Literal
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.stats import Estimate, holm, mean_above, paired_difference, paired_test
+from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
 from spurlab.studies.claims.evidence import Seeds, Settings, paper_settings
 from spurlab.training import RECIPES
 
@@ -350,7 +350,7 @@ def summary(parts: Sequence[Part], questions: Sequence[Question]) -> str:
 
 
 def _mean(values: Float64[Tensor, " m"]) -> str:
-    return f"{values.mean().item():.3f}"
+    return f"{mean_of(values.tolist()):.3f}"
 
 
 def _sentence(*pieces: str, joint: str = "; ", end: str = "") -> str:
