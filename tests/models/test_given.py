@@ -179,6 +179,14 @@ def test_its_losses_are_those_of_the_engine_that_takes_any(kind, trained, data):
         torch.testing.assert_close(weights, trained(kind).trained.state[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning", "ignore:`torch.jit:DeprecationWarning")
+def test_a_scripted_network_is_trained_and_predicted(data):
+    """Hooks cannot be set in it, nor is it known under vmap."""
+    make = lambda: torch.jit.trace(Net(), torch.zeros(2, 1, 3, 3), check_trace=False)  # noqa: E731
+    models = fit(make, [Member(Planted.none(data), 0)], RECIPE, classes=2)
+    assert models.predict(data.inputs)[0].equal(predictions(models.member(0), data.inputs))
+
+
 def test_in_place_operations_before_and_after_do_not_matter(data):
     """The features are those that the last layer multiplied, and its outputs those that it gave."""
 

@@ -111,7 +111,9 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits = ask(network or self.model, batch.inputs.contiguous(memory_format=self._layout))
+            logits = ask(
+                self.model if network is None else network, batch.inputs.contiguous(memory_format=self._layout)
+            )
         return logits.float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:

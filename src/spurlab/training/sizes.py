@@ -71,5 +71,6 @@ def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module
     with asked(network), torch.no_grad():  # at the end of which the hooks are gone
         network.eval()
         for module in network.modules():
-            module.register_forward_hook(hook)
+            if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks: what it does is not counted
+                module.register_forward_hook(hook)
         unwrapped(network)(fitting(network, torch.zeros(PROBE, *shape)))
