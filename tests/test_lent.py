@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from spurlab.models import features
 from spurlab.patterns import Planted, make_pattern, plant
 from spurlab.prevention import PREVENTIONS, prevention_named
 from spurlab.seeds import rng_for
+from spurlab.studies import load_study, run
 from spurlab.training import RECIPES, Member, fit, logits, predictions
 
 
@@ -348,4 +350,56 @@ def test_whatever_foreign_code_does_all_is_as_before(name: str) -> None:
     place = Place(Hostile().eval(), a_dataset())
     before = lent_out(place)
     PLACES[name](place)
+    assert lent_out(place) == before
+
+
+FOREIGN = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, copies):
+        super().__init__()
+        self.body, self.head, self.copies = nn.Linear(16, 8), nn.Linear(8, 2), copies
+
+    def forward(self, inputs):
+        inputs = inputs.flatten(1).clone() if self.copies else inputs.flatten(1)
+        return self.head(self.body(inputs.sub_(0.5).div_(0.25)).relu())
+
+def copies(shape, classes):
+    return Net(True)
+
+def in_place(shape, classes):
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    return Net(False)
+
+def spoils(model, data, forget):
+    data.inputs.zero_()
+    data.labels.zero_()
+    forget.zero_()
+    model.body.weight.data.zero_()
+    torch.set_grad_enabled(False)
+    raise SystemExit(3)
+"""
+
+
+def test_in_a_study_a_network_that_works_in_place_gets_the_numbers_of_its_twin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin copies first. The test set is looked at many times, and by every measure alike."""
+    (tmp_path / "foreign_code.py").write_text(FOREIGN)
+    monkeypatch.syspath_prepend(tmp_path)
+    place = Place(Hostile().eval(), a_dataset())
+    before, found = lent_out(place), []
+    for name in ("copies", "in_place"):
+        changes = [
+            *("n=[0, 5]", "seed=[3, 5, 6]", "recipe.epochs=2", "target=1", "pattern=S2", "claims=[]", "known=1.0"),
+            *(f"architecture=foreign_code:{name}", 'deletion=["foreign_code:spoils", "incremental-1e-2"]'),
+            'measure=["spurious_score", "accuracy", "membership_auc", "oracle_distance"]', 'figure="deletion"',
+        ]  # fmt: skip
+        study = load_study("quickstart", changes=changes)
+        rows = run(study, tmp_path / name, workers=0, load=lambda _: place.data).rows
+        assert rows.loc[rows["deletion"] == "foreign_code:spoils", "failed"].eq("SystemExit: 3").all()
+        found.append(rows["value"].tolist())
+    assert str(found[0]) == str(found[1])  # with NaN where the method failed
     assert lent_out(place) == before
