@@ -76,16 +76,14 @@ def test_what_is_asked_of_a_name(tmp_path, two_shades):
     for ask in (load, fetch, described):
         with pytest.raises(DataRequestError, match=r"there is no .*nowhere"):
             ask("npz:nowhere")
-    with pytest.raises(DataRequestError, match=r"no dataset 'data.npz'.*Data of your own are npz:FILE"):
+    with pytest.raises(DataRequestError, match=r"no dataset 'data.npz'.*write 'npz:data.npz'"):
         load("data.npz")
 
 
 def test_the_command_line_takes_them(tmp_path, two_shades, capsys):
     def said(*arguments):
         capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main([*arguments, "--json"])
-        assert not stop.value.code
+        main([*arguments, "--json"])
         return json.loads(capsys.readouterr().out)
 
     info = said("data", "info", two_shades)

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
@@ -54,10 +53,10 @@ def test_the_seed_draws_the_labels(data, forget):
     assert not one.equal(other)
 
 
-def test_one_class_has_no_wrong_label(recipe):
+def test_one_class_has_no_wrong_label():
     data = Examples(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(ValueError, match="only one class"):
-        RandomLabels(recipe)(nn.Linear(2, 1), data, torch.arange(4) == 0)
+        relabelled(data, torch.arange(4) == 0, 1, rng_for(0, "test"))
 
 
 def test_nothing_to_forget_is_fine_tuning(model, data, forget, whole, gradients):

@@ -288,7 +288,7 @@ def test_what_is_not_one_logit_for_each_class_is_refused_by_all_in_the_same_word
         lambda: features(network, x),
         lambda: input_sensitivity(network, x, data.labels, seed=0, shares=(0.0,)),
         *(lambda m=m: saliency(network, x, 1, m) for m in SALIENCY),
-        lambda: check_answers(network, x[:2]),
+        lambda: check_answers(network, x),
         *(
             lambda e=e: fit(lambda: Ends(end), [Member(Planted.none(data), 0)], RECIPE, classes=2, engine=e)
             for e in ("auto", "plain", "lockstep")

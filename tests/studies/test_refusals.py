@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import os
-import sqlite3
+import re
 import time
 
 import pytest
@@ -156,23 +156,21 @@ def test_a_bad_study_locks_no_folder(tmp_path, small, study_of, bad, caplog, cap
     settings, sums = json.loads(good.model_dump_json()), {"fashion-mini": "c0ffee"}
     RECORDS.get(bad, lambda _: None)(settings)
     text = {"json": "{", "nested": 5000 * "["}.get(bad, json.dumps(settings))
-    with sqlite3.connect(folder / "results.sqlite") as connection:
+    with Store(folder) as store, store._transaction() as connection:
         data = {"checksums": "{}", "no text": b"\xff"}.get(bad, json.dumps(sums))
         row = (good.name, text.replace('"title": "', '"title": "other '), data, "", "2020")
         connection.execute("INSERT INTO study VALUES (?, ?, ?, ?, ?)", row)
-    connection.close()
+        store._seal_studies()  # as a version wrote it that took such studies
     with caplog.at_level(logging.WARNING):
         [result] = results_in(folder)
     assert result.rows["value"].equals(rows["value"])
     [said] = [record.getMessage() for record in caplog.records]
-    assert said.startswith(f"{folder}: passed over, the study 'quickstart'")
+    assert re.match(rf"{re.escape(str(folder))}: passed over, the (study|record of) 'quickstart'", said)
     assert len(said) < SCREEN
     assert studies_in(folder) == [good.model_copy(update={"origin": ""})]
     assert run(good, folder, workers=0, load=lambda _: small).rows["value"].equals(rows["value"])
     for command in ("claims", "report") if bad == "empty recipe" else ("claims",):  # a page takes seconds
-        with pytest.raises(SystemExit) as end:
-            main([command, str(folder), "--json"])
-        assert not end.value.code
+        main([command, str(folder), "--json"])
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -152,18 +152,19 @@ def _refuse_probabilities(network: nn.Module, logits: Tensor) -> None:
     """A softmax of probabilities is flat: each score that is made from it would be too small.
 
     Raises:
-        ValueError: rows of numbers from 0 on that sum to 1, as logits never do; or numbers from 0 to 1, where the
-            network's last module is a sigmoid, or a sigmoid or softmax gave them (seen where gradients are on).
+        ValueError: eight rows or more, not all equal, of numbers from 0 on that sum to 1, as logits never do; or numbers
+            from 0 to 1, where the network's last module is a sigmoid or softmax, or one gave them (seen where gradients
+            are on).
     """
     if not logits.numel() or logits.is_meta:
         return
     numbers, last = logits.detach().float(), list(unwrapped(network).modules())[-1]
     end = _PROBABILITIES.get(_last_operation(logits), "")
     if not end and bool(((numbers >= 0) & (numbers <= 1)).all()):
-        # in half precision logits of one example may sum to 1 by chance; those of ten do not
-        exact = logits.dtype in (torch.float32, torch.float64)
-        near = 1e-5 if exact else 4 * torch.finfo(logits.dtype).eps
-        if (exact or len(logits) >= 10) and bool(((numbers.sum(-1) - 1).abs() < near).all()):
+        # logits of a few examples, or of equal ones, may sum to 1 by chance; those of eight that differ do not
+        near = 1e-5 if logits.dtype in (torch.float32, torch.float64) else 4 * torch.finfo(logits.dtype).eps
+        several = len(logits) >= 8 and bool((numbers != numbers[0]).any())
+        if several and bool(((numbers.sum(-1) - 1).abs() < near).all()):
             end = "a softmax"
         elif isinstance(last, nn.Softmax | nn.Sigmoid):
             end = f"a {type(last).__name__.lower()}"

@@ -417,7 +417,7 @@ class Store:
             )
             if not found:
                 raise StoreError(why)
-            log.warning("passed over: %s", why)
+            log.warning("%s: passed over, %s", self.folder, why)
         return [Record(name, settings, _checksums(data), *rest) for name, settings, data, *rest in found]
 
     def _studies(self) -> tuple[list[tuple[str, ...]], list[object]]:
