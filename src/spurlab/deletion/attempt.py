@@ -53,7 +53,9 @@ def attempt(method: Deletion, bench: Bench, forget: Bool[Tensor, " n"], *, relea
         with untouched(after):  # a method may keep it and go on with it
             outputs_fit(after, bench.planted.base)
             return Attempt(bench.seed, seconds, bench.effect(finite(after), forget, relearn=relearn))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit, which would end the program
         effect = Effect.none() if isinstance(error, NotFiniteError) else None
         return Attempt(bench.seed, seconds or clock(device) - start, effect, worded(error))
 

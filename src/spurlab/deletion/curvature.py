@@ -208,8 +208,12 @@ def squared_gradients(
         weights: :math:`c_i`; None: 1.
     """
     model = unwrapped(model)
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     place = {id(weight): i for i, weight in enumerate(free_weights(model))}
+    linear = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and any(id(weight) in place for weight in module.parameters())
+    ]
     held = [id(weight) for layer in linear for weight in layer.parameters()]
     if not place.keys() <= set(held) or len(set(held)) < len(held):  # a weight of two layers has one gradient, a sum
         return squared_gradients_one_by_one(model, inputs, labels, loss, weights)

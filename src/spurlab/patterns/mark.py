@@ -40,7 +40,9 @@ def marked(pattern: Mark, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor
     with untouched(pattern) if isinstance(pattern, nn.Module) else settings_kept(), torch.no_grad():
         try:
             result: Any = pattern(inputs.clone())
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ValueError(
                 f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {worded(error)}"
             ) from error

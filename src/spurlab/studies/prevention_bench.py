@@ -92,7 +92,9 @@ class PreventionBench:
         try:
             method = prevention_named(name, training.setting.recipe, training.seed, make)
             network = self._after_users(method) if is_user_name(name) else self._after(method).eval()
-        except (Exception, SystemExit) as error:  # whatever a method raises is its own row's reason
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a method raises is its own row's reason
             return None, clock(self._device) - start, self._failed(name, error)
         return network, clock(self._device) - start, ""
 
