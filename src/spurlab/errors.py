@@ -1,12 +1,15 @@
 """Words for what went wrong: what a wrong name may have meant, and what code that is not ours has raised."""
 
 import traceback
+from asyncio import CancelledError
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import PurePath
 
 from spurlab.terminal import printable
 
+# how code of the user's may end, each way its own failure; all others, such as Ctrl-C, are to stop the program
+FAILURES = (Exception, SystemExit, GeneratorExit, CancelledError)
 SCREEN = 900  # letters of a message: what was found in a damaged file can be of any length
 SAID = 400  # letters of a foreign exception's message
 # what others call our keys; difflib alone would take `lr` for `loss`

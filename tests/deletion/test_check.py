@@ -1,5 +1,6 @@
 """The check of methods that are known: to do nothing, to retrain, to break, to fail."""
 
+import asyncio
 import math
 import sys
 
@@ -228,14 +229,18 @@ def test_a_method_that_ends_the_program_has_failed(prepared):
     def leaves(model, data, forget):
         raise SystemExit(3)
 
+    def cancelled(model, data, forget):
+        raise asyncio.CancelledError
+
     def nothing(model, data, forget):
         return None
 
     def stopped(model, data, forget):
         raise KeyboardInterrupt
 
-    ended, lost = check([leaves, nothing], prepared).checked
+    ended, given_up, lost = check([leaves, cancelled, nothing], prepared).checked
     assert {call.failed for call in ended.calls} == {"SystemExit: 3"}
+    assert all("CancelledError" in call.failed for call in given_up.calls)
     assert all("the method returned NoneType" in call.failed for call in lost.calls)
     with pytest.raises(KeyboardInterrupt):
         check(stopped, prepared)

@@ -224,14 +224,16 @@ class Looking(Twice):
         return super().forward(x)
 
 
-def frozen(net):
+def frozen(net, whole=False):
     net[0].weight.requires_grad_(False)
+    net[0].bias.requires_grad_(not whole)
     return net
 
 
 NETS = {
     "perceptron": lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Dropout(), nn.Linear(5, 3, bias=False)).double(),
     "frozen": lambda: frozen(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 3)).double()),
+    "frozen body": lambda: frozen(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 3)).double(), whole=True),
     "in place": lambda: nn.Sequential(nn.Linear(3, 5), nn.ReLU(inplace=True), nn.Linear(5, 3)).double(),
     "twice": Twice,
     "tied": Tied,

@@ -16,9 +16,10 @@ def retain():
 
 
 def net(margin):
-    """Logits (margin, 0), so the loss of class 0 is log(1 + exp(-margin))."""
-    network = nn.Linear(1, 2, bias=False)
+    """Logits (margin + 5, 5), so the loss of class 0 is log(1 + exp(-margin))."""
+    network = nn.Linear(1, 2)
     with torch.no_grad():
+        network.bias.fill_(5.0)
         network.weight.copy_(torch.tensor([[margin], [0.0]]))
     return network
 

@@ -20,7 +20,7 @@ def sign():
     """A network that says class 1 of positive numbers."""
     layer = nn.Linear(1, 2)
     with torch.no_grad():
-        layer.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        layer.weight.copy_(torch.tensor([[0.0], [2.0]]))
         layer.bias.zero_()
     return layer.eval()
 

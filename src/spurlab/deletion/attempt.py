@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from spurlab.deletion.effect import Bench, Effect
 from spurlab.deletion.method import Deletion, NotFiniteError, device_of, dropping_out, finite, outputs_fit
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied_network, lent, untouched
 from spurlab.training import Member, Recipe, train_one
 
@@ -53,7 +53,7 @@ def attempt(method: Deletion, bench: Bench, forget: Bool[Tensor, " n"], *, relea
         with untouched(after):  # a method may keep it and go on with it
             outputs_fit(after, bench.planted.base)
             return Attempt(bench.seed, seconds, bench.effect(finite(after), forget, relearn=relearn))
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:  # also SystemExit, which would end the program
         effect = Effect.none() if isinstance(error, NotFiniteError) else None
         return Attempt(bench.seed, seconds or clock(device) - start, effect, worded(error))
 

@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, vmap
 from spurlab.data import Examples
 from spurlab.deletion.method import HALF, device_of
 from spurlab.lent import copied_network
-from spurlab.models import ask, asked, evaluating, fitting, logits_in, unwrapped
+from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -81,7 +81,7 @@ class MeanLoss:
         total = torch.zeros_like(flat(weights))
         with asked(self.model), evaluating(self.model):
             for inputs, labels in self._chunks():
-                loss = self.loss(ask(self.model, inputs), labels).sum()
+                loss = self.loss(_said(self.model, inputs), labels).sum()
                 total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
         return total / len(self.labels) + self.weight_decay * flat(weights)
 
@@ -97,7 +97,7 @@ class MeanLoss:
         direction, total = shaped(v, weights), torch.zeros_like(v)
         with evaluating(self.model):
             for inputs, labels in self._chunks():
-                loss = self.loss(ask(self.model, inputs), labels).sum()
+                loss = self.loss(_said(self.model, inputs), labels).sum()
                 slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
                 along = torch.stack([(slope * part).sum() for slope, part in zip(slopes, direction, strict=True)]).sum()
                 total += flat(torch.autograd.grad(along, weights, materialize_grads=True))
@@ -119,7 +119,7 @@ class MeanLoss:
         direction, total = shaped(v, weights), torch.zeros_like(v)
         with evaluating(self.model):
             for inputs, labels in self._chunks():
-                logits = ask(self.model, inputs)
+                logits = _said(self.model, inputs)
                 # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
                 u = torch.zeros_like(logits, requires_grad=True)
                 pulled = torch.autograd.grad(logits, weights, u, create_graph=True, materialize_grads=True)
@@ -134,6 +134,12 @@ class MeanLoss:
         device = device_of(self.model)
         for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
             yield inputs, labels.to(device)
+
+
+def _said(model: nn.Module, inputs: Tensor) -> Tensor:
+    """What the network gives for copies of inputs, of whatever shape; whether these are logits was seen before."""
+    with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
+        return logits_of(unwrapped(model)(fitting(model, inputs)), inputs)
 
 
 # Weights as one vector
@@ -208,8 +214,12 @@ def squared_gradients(
         weights: :math:`c_i`; None: 1.
     """
     model = unwrapped(model)
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     place = {id(weight): i for i, weight in enumerate(free_weights(model))}
+    linear = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Linear) and any(id(weight) in place for weight in module.parameters())
+    ]
     held = [id(weight) for layer in linear for weight in layer.parameters()]
     if not place.keys() <= set(held) or len(set(held)) < len(held):  # a weight of two layers has one gradient, a sum
         return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
@@ -227,7 +237,7 @@ def squared_gradients(
         with asked(model), evaluating(model):
             for some in rows:
                 seen.clear()
-                losses = loss(ask(model, inputs[some]), labels[some].to(device))
+                losses = loss(_said(model, inputs[some]), labels[some].to(device))
                 once = len({id(layer) for layer, _, _ in seen}) == len(seen)
                 if not once or any(given.shape[:-1] != some.shape for _, given, _ in seen):
                     return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
@@ -262,7 +272,7 @@ def squared_gradients_one_by_one(
 
     def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         one_of_them = x.unsqueeze(0)
-        said = logits_in(functional_call(model, point, (one_of_them,)), one_of_them)
+        said = logits_of(functional_call(model, point, (one_of_them,)), one_of_them)
         return loss(said, y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(one), in_dims=(None, 0, 0))
@@ -284,7 +294,7 @@ def _slopes(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss) -> dic
     """The gradient of each example's loss, by name of the weight, one after the other."""
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     each = [
-        torch.autograd.grad(loss(ask(model, x), y).sum(), list(free.values()), materialize_grads=True)
+        torch.autograd.grad(loss(_said(model, x), y).sum(), list(free.values()), materialize_grads=True)
         for x, y in zip(inputs.split(1), labels.split(1), strict=True)
     ]
     return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*each, strict=True), strict=True)}

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.lent import settings_kept, untouched
 from spurlab.patterns.pattern import Pattern
 
@@ -40,7 +40,7 @@ def marked(pattern: Mark, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor
     with untouched(pattern) if isinstance(pattern, nn.Module) else settings_kept(), torch.no_grad():
         try:
             result: Any = pattern(inputs.clone())
-        except (Exception, SystemExit) as error:
+        except FAILURES as error:
             raise ValueError(
                 f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {worded(error)}"
             ) from error

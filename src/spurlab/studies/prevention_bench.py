@@ -12,7 +12,7 @@ from torch import nn
 from spurlab.data import Dataset, Examples
 from spurlab.deletion.attempt import clock
 from spurlab.deletion.method import finite, outputs_fit
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied_network, lent
 from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
@@ -92,7 +92,7 @@ class PreventionBench:
         try:
             method = prevention_named(name, training.setting.recipe, training.seed, make)
             network = self._after_users(method) if is_user_name(name) else self._after(method).eval()
-        except (Exception, SystemExit) as error:  # whatever a method raises is its own row's reason
+        except FAILURES as error:  # whatever a method raises is its own row's reason
             return None, clock(self._device) - start, self._failed(name, error)
         return network, clock(self._device) - start, ""
 
