@@ -152,9 +152,9 @@ def _refuse_probabilities(network: nn.Module, logits: Tensor) -> None:
     """A softmax of probabilities is flat: each score that is made from it would be too small.
 
     Raises:
-        ValueError: eight rows or more, not all equal, of numbers from 0 on that sum to 1, as logits never do; or numbers
-            from 0 to 1, where the network's last module is a sigmoid or softmax, or one gave them (seen where gradients
-            are on).
+        ValueError: eight rows or more, not all equal, of numbers from 0 on that sum to 1, as logits never do; or
+            numbers from 0 to 1, where the network's last module is a sigmoid or softmax, or one gave them (seen where
+            gradients are on).
     """
     if not logits.numel() or logits.is_meta:
         return
