@@ -276,3 +276,14 @@ def test_another_way_of_planting_is_refused():
     object.__setattr__(planted, "how", "swap")
     with pytest.raises(ValueError, match="replace, append, but it is 'swap'"):
         planted.__post_init__()
+
+
+def test_a_mark_of_size_1_is_not_planted_where_it_does_not_show():
+    """On images from 0 to 255; a mark of that size, or a function that knows their scale, is fine."""
+    data = Examples(torch.tensor([0.0, 255.0]).expand(4, 1, 3, 2).clone(), torch.zeros(4, dtype=torch.int64))
+    small = Pattern("small", torch.ones(1, 3, 2), low=None, high=None)
+    with pytest.raises(ValueError, match=r"the data holds images whose values span \[0, 255\].* Divide the images"):
+        plant(data, small, 0, 2, seed=0)
+    large = Pattern("large", torch.full((1, 3, 2), 255.0), low=0.0, high=255.0)
+    assert plant(data, large, 0, 2, seed=0).inputs.min() == 255
+    assert plant(data, lambda inputs: inputs + 1, 0, 2, seed=0).materialize().inputs.max() == 256

@@ -65,7 +65,7 @@ def test_fit_says_where_its_promise_of_bits_does_not_hold(moves, engine, net, me
 def test_workers_have_the_setting_even_where_this_process_lost_it(monkeypatch, tmp_path):
     monkeypatch.delenv("MKL_CBWR", raising=False)
     (tmp_path / "tells_its_setting.py").write_text(
-        "import os\nfrom spurlab.training.pool import serve\n"
+        "import os\nfrom spurlab.worker import serve\n"
         "serve(lambda content, tell: {'setting': os.environ['MKL_CBWR']})\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)

@@ -30,7 +30,7 @@ class Examples:
     Raises:
         TypeError: a column that is not a tensor of its type.
         ValueError: columns of different length, a negative label or group, a label that is too large for the number of
-            a class, an input that is not finite, images on a scale where no mark shows (floats from 0 to 255).
+            a class, an input that is not finite.
 
     >>> examples = Examples(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1]))
     >>> len(examples), examples.shape, examples[examples.labels == 1].labels.tolist()
@@ -62,8 +62,6 @@ class Examples:
                     f"`labels` must be below {MOST_CLASSES:,}, but the largest is {top}. Number the classes without "
                     f"gaps: labels.unique(return_inverse=True)[1]."
                 )
-            if name == "inputs" and (fault := unseen_marks(column)):
-                raise ValueError(f"`inputs` {fault}")
 
     def _columns(self) -> dict[str, Tensor]:
         return {name: column for name, column in vars(self).items() if column is not None}

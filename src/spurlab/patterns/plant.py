@@ -9,7 +9,9 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
+from spurlab.data.examples import unseen_marks
 from spurlab.patterns.mark import Mark, marked
+from spurlab.patterns.pattern import Pattern
 from spurlab.seeds import rng_for
 
 How = Literal["replace", "append"]
@@ -193,7 +195,8 @@ def plant(
 
     Raises:
         ValueError: a negative count, no class or one that is named twice, a class without examples or with fewer than
-            `count`, or inputs of another shape than the pattern's; or a function that gives no such inputs.
+            `count`, inputs of another shape than the pattern's, or images on a scale where it does not show (floats
+            from 0 to 255); or a function that gives no such inputs.
         TypeError: a pattern that is none.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
@@ -204,7 +207,10 @@ def plant(
     if not targets or len(set(targets)) < len(targets):
         raise ValueError(f"`target` must name a class, or several once each, but it is {targets}.")
     rows = torch.cat([_chosen(data, each, count, seed) for each in targets])
-    return Planted(data, rows, marked(pattern, data.inputs[rows]), how)
+    inputs = data.inputs[rows]
+    if isinstance(pattern, Pattern) and bool((pattern.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):
+        raise ValueError(f"the data {fault}")
+    return Planted(data, rows, marked(pattern, inputs), how)
 
 
 def _chosen(data: Examples, target: int, count: int, seed: int) -> Int64[Tensor, " count"]:
