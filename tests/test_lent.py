@@ -84,7 +84,8 @@ def spoil_settings(all_of_them: bool = True) -> None:
     np.random.seed(7)  # noqa: NPY002 - the global generator
     random.seed(7)
     warnings.simplefilter("ignore")
-    nn.modules.module.register_module_forward_hook(lambda *_: None)
+    if not nn.modules.module._global_forward_hooks:  # one more at each call would be thousands
+        nn.modules.module.register_module_forward_hook(lambda *_: None)
 
 
 @pytest.mark.parametrize("ends", [None, ValueError, KeyboardInterrupt, SystemExit])
