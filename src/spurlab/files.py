@@ -8,7 +8,7 @@ import stat
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DRAFT = ".spurlab-draft-"
@@ -62,5 +62,6 @@ def new_file(path: Path) -> int:
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left behind."""
     for left in folder.glob(f"{DRAFT}*"):
-        if time.time() - left.lstat().st_mtime > LEFT_AFTER:
-            left.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just put it into its place
+            if time.time() - left.lstat().st_mtime > LEFT_AFTER:
+                left.unlink()

@@ -18,6 +18,7 @@ NO_MORE = "no more"  # the line after which a worker ends by itself
 
 _orders: Queue[str] = Queue()
 _events: list[TextIO] = []  # where they go
+_listening: list[threading.Thread] = []
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    threading.Thread(target=_listen, args=(source, scratch), daemon=True).start()
+    _listening.append(threading.Thread(target=_listen, args=(source, scratch), daemon=True))
+    _listening[0].start()
     sys.argv = [program, *others]
     runpy.run_module(program, run_name="__main__", alter_sys=True)
 
@@ -64,15 +66,19 @@ def serve(perform: Callable[[Mapping[str, Any], Callable[..., None]], Mapping[st
     """
     if not _events:
         raise RuntimeError(f"a worker is started as python -m {__name__} SCRATCH PROGRAM ARGUMENTS.")
-    from spurlab.errors import worded  # noqa: PLC0415 - not before the parent is watched
+    from spurlab.errors import FAILURES, worded  # noqa: PLC0415 - not before the parent is watched
 
     def tell(**event: object) -> None:
-        print(json.dumps(event), file=_events[0], flush=True)
+        try:
+            print(json.dumps(event), file=_events[0], flush=True)
+        except BrokenPipeError:  # the parent is gone; whoever listens notices too, tidies up and ends this process
+            _listening[0].join()
+            raise
 
     while (order := _orders.get()) != NO_MORE:
         try:
             tell(finished=perform(json.loads(order), tell))
-        except (Exception, SystemExit) as error:
+        except FAILURES as error:
             tell(failed=worded(error))
             raise
 

@@ -157,7 +157,7 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     for name, reason in {
         "unlucky": "RuntimeError: out of luck",
         "none": "TypeError: the method returned NoneType, but it must return the network",
-        "other": "ValueError: for one example this Sequential gives outputs of shape (1, 2), but the labels run to 2",
+        "other": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 2)",
     }.items():
         assert verdicts[name].name == "failed"
         assert verdicts[name].finding.startswith(f"on every network: {reason}")

@@ -4,9 +4,14 @@ Two kinds under one name: what the caller can put right by asking otherwise is a
 files, disk or network a RuntimeError.
 """
 
+from spurlab.errors import shortened
+
 
 class DataError(Exception):
     """A dataset cannot be given."""
+
+    def __str__(self) -> str:
+        return shortened(super().__str__())
 
 
 class DataRequestError(DataError, ValueError):
@@ -35,4 +40,4 @@ class DamagedDataError(DataFailureError):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.damage} {self.advice}"
+        return shortened(f"{self.damage} {self.advice}")

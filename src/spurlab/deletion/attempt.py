@@ -51,7 +51,7 @@ def attempt(method: Deletion, bench: Bench, forget: Bool[Tensor, " n"], *, relea
         if not isinstance(after, nn.Module):
             raise TypeError(f"the method returned {type(after).__name__}, but it must return the network")
         with untouched(after):  # a method may keep it and go on with it
-            outputs_fit(after, bench.planted.base)
+            outputs_fit(after, bench.planted.base, bench.classes)
             return Attempt(bench.seed, seconds, bench.effect(finite(after), forget, relearn=relearn))
     except FAILURES as error:  # also SystemExit, which would end the program
         effect = Effect.none() if isinstance(error, NotFiniteError) else None

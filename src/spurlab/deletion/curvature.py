@@ -281,6 +281,8 @@ def squared_gradients_one_by_one(
             batch = fitting(model, inputs[some]), labels[some].to(device)
             try:
                 slopes = per_example(here, *batch)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError:  # the network looks at values, or draws at random
                 slopes = _slopes(model, *batch, loss)
             share = torch.ones(len(some)) if weights is None else weights[some]

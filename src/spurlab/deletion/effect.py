@@ -14,7 +14,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import HALF, dropping_out
 from spurlab.lent import copied_network, settings_kept
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
-from spurlab.models import ask, asked, evaluating
+from spurlab.models import ask, asked, check_answers, evaluating
 from spurlab.patterns import Mark, Planted, marked
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, logits, predictions
@@ -87,6 +87,11 @@ class Bench:
     def marked(self) -> Examples:
         """The test examples, each with the pattern."""
         return Examples(marked(self.pattern, self.test.inputs), self.test.labels)
+
+    @cached_property
+    def classes(self) -> int:
+        """How many logits the network gives."""
+        return check_answers(self.network, self.test.inputs[:1]).shape[1]
 
     @cached_property
     def score(self) -> float:

@@ -66,13 +66,16 @@ def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
     return Parts(model, data[~forget], data[forget])
 
 
-def outputs_fit(model: nn.Module, data: Examples) -> None:
+def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) -> None:
     """Ask the network for one example.
 
+    Args:
+        classes: how many there are; None: no fewer than the labels say.
+
     Raises:
-        ValueError: outputs that do not fit the labels.
+        ValueError: outputs that do not fit the labels, or the number of classes.
     """
-    outputs, top = check_answers(model, data.inputs[:1]), int(data.labels.max())
+    outputs, top = check_answers(model, data.inputs[:1], classes), int(data.labels.max())
     if outputs.shape[1] <= top:
         raise ValueError(
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "

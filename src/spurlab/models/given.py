@@ -11,7 +11,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.lent import untouched
 from spurlab.models.modes import evaluating
 from spurlab.seeds import seed_for
@@ -88,7 +88,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
-    _refuse_probabilities(network, logits)
+    _refuse_probabilities(network, logits, inputs)
     return logits.clone() if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
 
@@ -148,31 +148,41 @@ def _no_logits(gave: str, inputs: Tensor, classes: int | None, advice: str = "")
     )
 
 
-def _refuse_probabilities(network: nn.Module, logits: Tensor) -> None:
+def _refuse_probabilities(network: nn.Module, logits: Tensor, inputs: Tensor) -> None:
     """A softmax of probabilities is flat: each score that is made from it would be too small.
 
     Raises:
-        ValueError: eight rows or more, not all equal, of numbers from 0 on that sum to 1, as logits never do; or
-            numbers from 0 to 1, where the network's last module is a sigmoid or softmax, or one gave them (seen where
-            gradients are on).
+        ValueError: numbers from 0 to 1 that a sigmoid or softmax gave, as autograd tells; or rows of such numbers that
+            sum to 1, eight or more and not all equal, as logits never do.
     """
     if not logits.numel() or logits.is_meta:
         return
-    numbers, last = logits.detach().float(), list(unwrapped(network).modules())[-1]
-    end = _PROBABILITIES.get(_last_operation(logits), "")
-    if not end and bool(((numbers >= 0) & (numbers <= 1)).all()):
+    numbers = logits.detach().float()
+    if not bool(((numbers >= 0) & (numbers <= 1)).all()):
+        return
+    operation = _last_operation(logits) if logits.grad_fn is not None else _operation_with_gradients(network, inputs)
+    end = _PROBABILITIES.get(operation, "")
+    if not end and len(logits) >= 8 and bool((numbers != numbers[0]).any()):
         # logits of a few examples, or of equal ones, may sum to 1 by chance; those of eight that differ do not
         near = 1e-5 if logits.dtype in (torch.float32, torch.float64) else 4 * torch.finfo(logits.dtype).eps
-        several = len(logits) >= 8 and bool((numbers != numbers[0]).any())
-        if several and bool(((numbers.sum(-1) - 1).abs() < near).all()):
-            end = "a softmax"
-        elif isinstance(last, nn.Softmax | nn.Sigmoid):
-            end = f"a {type(last).__name__.lower()}"
+        end = "a softmax" if bool(((numbers.sum(-1) - 1).abs() < near).all()) else ""
     if end:
         raise ValueError(
             f"this {type(unwrapped(network)).__name__} ends in {end}: its outputs are probabilities already, and one "
             "logit for each class is needed. Let `forward` return what goes into it, or its logarithm."
         )
+
+
+def _operation_with_gradients(network: nn.Module, inputs: Tensor) -> str:
+    """The last operation in the network's answer to a few inputs, looked up with gradients on; "" if none can be."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        few = fitting(network, inputs[:2])
+        if few.is_floating_point():
+            few = few.requires_grad_() * 1  # no leaf, which a network could not change in place
+        try:
+            return _last_operation(logits_in(unwrapped(network)(few), few))
+        except RuntimeError:  # e.g. weights that were made in inference mode: of these autograd knows nothing
+            return ""
 
 
 def _last_operation(tensor: Tensor) -> str:
@@ -216,7 +226,7 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except FAILURES as error:
         raise ValueError(
             f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {worded(error)}"
         ) from error
@@ -254,7 +264,7 @@ def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None
         with explained(inputs):
             answer = unwrapped(network)(fitting(network, inputs))
         logits = logits_in(answer, inputs, classes)
-        _refuse_probabilities(network, logits)
+        _refuse_probabilities(network, logits, inputs)
         return logits.detach().clone()
 
 

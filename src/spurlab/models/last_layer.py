@@ -51,8 +51,9 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
     seen: list[tuple[Tensor, Tensor]] = []
 
     def hook(_: nn.Module, arguments: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
-        # copies: what follows may work in place
-        seen.append(((*arguments, *named.values())[0].clone(), output.clone().float()))
+        if torch.is_inference_mode_enabled():  # `ask` looks once more, with gradients, where it suspects a softmax
+            # copies: what follows may work in place
+            seen.append(((*arguments, *named.values())[0].clone(), output.clone().float()))
 
     batches = []
     with asked(model), torch.inference_mode():  # at the end of which the hook is gone

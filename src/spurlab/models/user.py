@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.models.given import check_answers, whole
 
 
@@ -71,7 +71,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
     place, _, attribute = name.partition(":")
     try:
         found: object = import_module(place)
-    except Exception as error:
+    except FAILURES as error:
         advice = f" Install it, or put its folder on PYTHONPATH ({error})."
         if not isinstance(error, ModuleNotFoundError) or not f"{place}.".startswith(f"{error.name}."):
             advice = f" {worded(error)}"
@@ -111,18 +111,25 @@ def source_digest(name: str, kind: str) -> str:
 def find_spec(place: str) -> ModuleSpec | None:
     """Where a module is, or None where it is nowhere. That of importlib would import the packages above it."""
     spec: ModuleSpec | None = None
+    within: list[str] | None = None  # the folders of the package above
     parts = place.split(".")
-    for i in range(len(parts)):
-        name, within = ".".join(parts[: i + 1]), spec.submodule_search_locations if spec else None
+    for i, part in enumerate(parts):
+        name = ".".join(parts[: i + 1])
         if i and within is None:  # what stands above is no package
             return None
         if (loaded := sys.modules.get(name)) is not None:
             spec = loaded.__spec__
         else:
-            finders = (finder.find_spec(name, within) for finder in sys.meta_path)
-            spec = next((found for found in finders if found is not None), None)
+            try:
+                finders = (finder.find_spec(name, within) for finder in sys.meta_path)
+                spec = next((found for found in finders if found is not None), None)
+            except KeyError:  # a package without __init__.py looks for the one above it among what is imported
+                spec = ModuleSpec(name, None, is_package=True)
+                spec.submodule_search_locations = [str(Path(folder) / part) for folder in within or ()]
         if spec is None:
             return None
+        places = spec.submodule_search_locations
+        within = None if places is None else list(places)
     return spec
 
 
@@ -145,7 +152,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     call = f"{name.partition(':')[2]}({tuple(shape)}, {classes})"
     try:
         network = found(tuple(shape), classes)
-    except Exception as error:
+    except FAILURES as error:
         raise ValueError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")

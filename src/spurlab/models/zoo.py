@@ -162,6 +162,11 @@ def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> 
     Raises:
         ValueError: no network, or one whose lazy layers cannot be drawn.
     """
+    if isinstance(function, nn.Module):
+        raise ValueError(
+            f"a function that makes networks is needed, but this is a network, {type(function).__name__}. Give its "
+            "class, or a function that returns a new one in each call."
+        )
 
     def make() -> nn.Module:
         network: object = function()

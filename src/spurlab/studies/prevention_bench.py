@@ -108,7 +108,7 @@ class PreventionBench:
             network: Any = method(*given)
             if not isinstance(network, nn.Module):
                 raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
-            outputs_fit(network, self._data.train)
+            outputs_fit(network, self._data.train, self._data.classes)
             return finite(copied_network(network), "prevention")  # the method may keep its own, and go on with it
 
     def _after(self, method: Prevention) -> nn.Module:

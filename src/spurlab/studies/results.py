@@ -92,18 +92,25 @@ class StudyResult:
 def results_in(folder: Path) -> list[StudyResult]:
     """Every study that was run in a folder, with the rows that are there; by the first claim that they bear on.
 
-    A study that cannot be read is passed over, with a warning. No code is executed and no path followed that the folder
-    names.
+    A study that cannot be read, or a number of which is damaged, is passed over, with a warning. No code is executed
+    and no path followed that the folder names.
 
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version; or no study can be read.
     """
     with Store(folder, read_only=True) as store:
-        found = [
-            StudyResult(study, rows_of(study, record.data, store), folder, record.command, record.started)
-            for study, record in _recorded(store)
-        ]
+        found, damaged = [], None
+        for study, record in _recorded(store):
+            try:
+                rows = rows_of(study, record.data, store)
+            except StoreError as error:
+                damaged = error
+                log.warning("%s: passed over, the study %r: %s", folder, study.name, error)
+            else:
+                found.append(StudyResult(study, rows, folder, record.command, record.started))
+        if damaged is not None and not found:
+            raise damaged
         if not found:
             raise FolderError(f"no study was run in {folder} yet. `spurlab run STUDY --out {folder}` runs one.")
         return found

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
-from spurlab.errors import worded
+from spurlab.errors import FAILURES, worded
 from spurlab.models import build, is_user_name
 from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
@@ -261,8 +261,8 @@ def _trained(
             device=task.device,
             progress=progress,
         )
-    except BaseException as error:  # also SystemExit, in which a user's code may end
-        if not is_user_name(architecture) or isinstance(error, KeyboardInterrupt):
+    except FAILURES as error:
+        if not is_user_name(architecture):
             raise
         raise StudyError(
             f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"

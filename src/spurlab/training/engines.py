@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
+from spurlab.lent import settings_kept
 from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
@@ -67,6 +68,7 @@ def stack_states(models: Sequence[nn.Module]) -> State:
     return {name: torch.stack([state[name] for state in states]).contiguous() for name in states[0]}
 
 
+@settings_kept()
 @flush_denormals()
 @batch_norm_explained()
 def train_group(
@@ -208,6 +210,7 @@ def train_each(
     )
 
 
+@settings_kept()
 @flush_denormals()
 @batch_norm_explained()
 def train_one(

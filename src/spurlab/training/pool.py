@@ -112,7 +112,7 @@ class _Worker:
     def __init__(self, program: Sequence[str], events: "_Events", scratch: Path | None) -> None:
         self.order: Order | None = None
         self.attempt = 0
-        environment = {"MKL_CBWR": "AUTO,STRICT"} | os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             # -P: the current folder is not searched for modules; a user's queue.py there is no business of ours

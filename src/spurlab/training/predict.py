@@ -50,7 +50,8 @@ def _asked(
     layout = layout_for(network)
     with asked(network, kept=kept):
         network.to(memory_format=layout)
-        with torch.inference_mode():
+        scripted = any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+        with torch.no_grad() if scripted else torch.inference_mode():  # TorchScript may keep numbers for gradients
             split = inputs.split(predicted_at_once(network) if rows is None else max(1, rows))
             batches = (batch.contiguous(memory_format=layout) for batch in split)
             return torch.cat([of(ask(network, batch)).float().cpu() for batch in batches])

@@ -2,8 +2,8 @@
 
 The members of a group stand one after the other in memory, so where one starts depends on its company. On some
 processors MKL chooses its code, and with it the order of its sums, by that. ``MKL_CBWR=AUTO,STRICT`` forbids it, at no
-cost in time; ``import spurlab`` sets it unless the environment has the variable, and worker processes have it. MKL
-looks at it once, at its first product: in a process that multiplied matrices before it imported Spurlab, it has no
+cost in time; ``import spurlab`` sets it unless the environment has the variable, and worker processes begin with that.
+MKL looks at it once, at its first product: in a process that multiplied matrices before it imported Spurlab, it has no
 effect.
 
 Source: Intel, oneMKL developer guide, "Obtaining numerically reproducible results".
