@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -114,3 +115,16 @@ def test_drafts_of_killed_processes_go_after_a_day(tmp_path):
         pass
     assert not old.exists()
     assert young.exists()
+
+
+def test_writers_in_one_folder_do_not_meet_each_others_drafts(tmp_path):
+    """A draft that is seen by one is put into its place by the other before it is looked at."""
+
+    def write(who):
+        for i in range(100):
+            with replacing(tmp_path / f"{who}-{i % 3}") as draft:
+                draft.write_text(f"{who}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{who}-{i}" for who in range(4) for i in range(3)]

@@ -404,3 +404,28 @@ def test_in_a_study_a_network_that_works_in_place_gets_the_numbers_of_its_twin(
         found.append(rows["value"].tolist())
     assert str(found[0]) == str(found[1])  # with NaN where the method failed
     assert lent_out(place) == before
+
+
+class SpoilsInTraining(nn.Module):
+    """Sets what it can in each step of training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            torch.set_num_threads(3)
+            torch.set_default_dtype(torch.float64)
+            torch.set_flush_denormal(False)
+            warnings.simplefilter("ignore")
+        return self.head(inputs.sub_(0.5).flatten(1))
+
+
+@pytest.mark.parametrize("engine", ["plain", "lockstep"])
+def test_settings_are_as_before_after_training(engine: Any) -> None:
+    place = Place(Hostile().eval(), a_dataset())
+    before, inputs = settings()[:-1], place.planted.base.inputs.clone()  # types are checked by draws of Python's own
+    fit(SpoilsInTraining, [Member(place.planted, 0)] * 2, SHORT, classes=2, engine=engine)
+    assert settings()[:-1] == before
+    assert place.planted.base.inputs.equal(inputs)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.testing import assert_close
 
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import check, deletion_named
@@ -301,12 +302,37 @@ def test_what_is_not_one_logit_for_each_class_is_refused_by_all_in_the_same_word
 
 @pytest.mark.parametrize("end", [nn.Sigmoid(), torch.sigmoid, lambda z: z.sigmoid().clamp(1e-6, 1).view(-1, 2)])
 def test_a_sigmoid_at_the_end_is_refused_where_training_begins(end, data):
-    """Autograd names what made the outputs, however it was called; a module at the end is seen without gradients."""
+    """Autograd names what made the outputs, however it was called; where gradients are off, it is asked once more."""
     with pytest.raises(ValueError, match="ends in a sigmoid: its outputs are probabilities already"):
         fit(lambda: Ends(end), [Member(Planted.none(data), 0)], RECIPE, classes=2)
-    if isinstance(end, nn.Module):
-        with pytest.raises(ValueError, match="ends in a sigmoid"):
-            predictions(Ends(end).eval(), data.inputs)
+    with pytest.raises(ValueError, match="ends in a sigmoid"):
+        predictions(Ends(end).eval(), data.inputs)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20])
+def test_a_softmax_at_the_end_is_refused_for_any_number_of_examples(rows, data):
+    with pytest.raises(ValueError, match="ends in a softmax"):
+        predictions(Ends(lambda z: z.softmax(1)).eval(), data.inputs[:rows])
+
+
+class Gated(nn.Module):
+    """Its sigmoid is the last module that it names, and not the last that it runs; its logits are small at first."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.body, self.head, self.gate = nn.Linear(9, 4), nn.Linear(4, 2), nn.Sigmoid()
+        self.head.weight.data.fill_(scale)
+        self.head.bias.data.fill_(scale)
+
+    def forward(self, x):
+        return self.head(self.gate(self.body(x.flatten(1))))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, 40])
+def test_logits_between_0_and_1_are_logits(scale, rows, data):
+    """Those of a head that starts at zero, and those of an untrained one; softmax of equal logits is 1/2."""
+    assert_close(predictions(Gated(scale).eval(), data.inputs[:rows]), torch.full((rows, 2), 0.5))
 
 
 @pytest.mark.parametrize("end", [lambda z: z.log_softmax(1), lambda z: z.sigmoid() * 4, lambda z: z.relu() / 9])
@@ -481,3 +507,41 @@ def test_compiled_after_use_hooks_still_see_it(in_place, data):
         network(data.inputs)
     assert features(network, data.inputs).allclose(wanted, atol=1e-6)
     assert features(Wrapper(network), data.inputs).allclose(wanted, atol=1e-6)
+
+
+class Branching(nn.Module):
+    """TorchScript keeps numbers for gradients, which inference mode forbids."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(9, 4), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = self.body(x.flatten(1)).relu()
+        return self.head(hidden)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+def test_a_scripted_network_that_was_trained_predicts(data):
+    """In batches, since TorchScript rewrites itself after some calls."""
+    models = fit(lambda: torch.jit.script(Branching()), [Member(Planted.none(data), 0)], RECIPE, classes=2)
+    with torch.no_grad():
+        wanted = models.member(0)(data.inputs).softmax(-1)
+    for _ in range(3):
+        assert_close(models.predict(data.inputs, rows=7)[0], wanted)
+
+
+def test_a_network_in_place_of_a_function_that_makes_one_is_told(data):
+    with pytest.raises(ValueError, match="a function that makes networks is needed, but this is a network, Branching"):
+        fit(Branching(), [Member(Planted.none(data), 0)], RECIPE, classes=2)
+
+
+def test_a_network_that_ends_the_program_is_refused(data):
+    """Before anything is trained, in a sentence and not by ending."""
+
+    def leaves(z):
+        raise SystemExit(3)
+
+    with pytest.raises(ValueError, match=r"the network cannot take a batch.*SystemExit: 3"):
+        fit(lambda: Ends(leaves), [Member(Planted.none(data), 0)], RECIPE, classes=2)

@@ -2,13 +2,14 @@
 
 import json
 import sys
+from hashlib import sha256
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from spurlab.models import architecture_named, build, parameter_count, skeleton
+from spurlab.models import architecture_named, build, parameter_count, skeleton, source_digest
 from spurlab.patterns import Planted
 from spurlab.studies import StudyError, load_study, narrowed, plan, results_in, run
 from spurlab.training import Ensemble, Member, Recipe, fit
@@ -259,3 +260,19 @@ def test_the_zoo_has_no_colon_in_its_names(name):
     assert ":" not in name
     shape = (40,) if name.startswith("mnist1d") else (1, 32, 32)
     assert isinstance(skeleton(name, shape, 2), nn.Module)
+
+
+def test_a_module_is_found_in_packages_without_init_and_none_is_imported(tmp_path, monkeypatch):
+    """As importlib finds it, which imports what stands above: two folders of one package, and a package within."""
+    for place in ("one/outer/inner/__init__.py", "one/outer/inner/net.py", "two/outer/deep/deeper/net.py"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(f"raise RuntimeError('{place} was run')")
+    monkeypatch.syspath_prepend(tmp_path / "one")
+    monkeypatch.syspath_prepend(tmp_path / "two")
+    names = {"outer.inner.net": "one/outer/inner/net.py", "outer.deep.deeper.net": "two/outer/deep/deeper/net.py"}
+    for name, place in names.items():
+        wanted = sha256((tmp_path / place).read_bytes()).hexdigest()[:16]
+        assert source_digest(f"{name}:make", "method") == wanted
+    with pytest.raises(ValueError, match=r"'outer.deep.nowhere' cannot be found"):
+        source_digest("outer.deep.nowhere:make", "method")
+    assert not any(name.split(".")[0] == "outer" for name in sys.modules)
