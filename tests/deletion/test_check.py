@@ -140,6 +140,9 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     def other_task(model, data, forget):
         return nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
 
+    def more_classes(model, data, forget):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+
     methods = {
         "incremental": "incremental-1e-3",
         "zeros": zeros,
@@ -147,6 +150,7 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
         "unlucky": unlucky,
         "none": forgot_to_return,
         "other": other_task,
+        "more": more_classes,
     }
     found = check(methods, prepared)
     verdicts = {each.method: each.verdict for each in found.checked}
@@ -158,10 +162,11 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
         "unlucky": "RuntimeError: out of luck",
         "none": "TypeError: the method returned NoneType, but it must return the network",
         "other": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 2)",
+        "more": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 4)",
     }.items():
         assert verdicts[name].name == "failed"
         assert verdicts[name].finding.startswith(f"on every network: {reason}")
-    assert len(found.rows) == 6 * 5
+    assert len(found.rows) == 7 * 5
     (row,) = [row for row in found.rows if row["method"] == "unlucky" and row["seed"] == 9]
     assert row["failed"] == "RuntimeError: out of luck"
     assert math.isnan(row["spurious_score_after"])

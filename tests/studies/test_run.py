@@ -12,7 +12,17 @@ import torch
 from spurlab.data import Dataset
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
-from spurlab.studies import EXECUTORS, StoreError, StudyError, cells_of, load_study, narrowed, results_in, run, together
+from spurlab.studies import (
+    EXECUTORS,
+    StoreError,
+    StudyError,
+    cells_of,
+    load_study,
+    narrowed,
+    results_in,
+    run,
+    together,
+)
 from spurlab.studies import task as task_room
 from spurlab.studies.executors import local
 from spurlab.studies.store import FILE
@@ -320,3 +330,32 @@ def test_damaged_numbers_and_weights_are_never_shown_and_are_made_again(small, t
     (result,) = results_in(folder)
     with pytest.raises(StoreError, match=rf"{one.name} are damaged.*Remove the file"):
         result.weights(one.stem)
+
+
+def test_one_damaged_number_leaves_the_other_studies_readable(small, study_of, tmp_path, caplog):
+    """That study is passed over with a warning; where it was the only one, its error is told."""
+    fine, spoilt = study_of("recipe.epochs=1"), study_of("recipe.epochs=2", "title='Spoilt'")
+    rows, other = (run(study, tmp_path, workers=0, load=lambda name: small).rows for study in (fine, spoilt))
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("UPDATE measured SET value = 0.5 WHERE key = ?", (other.training[0],))
+    connection.close()
+    (found,) = results_in(tmp_path)
+    assert found.study.title == fine.title
+    assert found.rows.value.equals(rows.value)
+    assert "passed over, the study 'quickstart'" in caplog.text
+    assert other.training[0] in caplog.text
+
+
+def test_a_stop_in_the_users_network_is_no_failure_of_it(small, study_of, tmp_path, monkeypatch):
+    """As the command line stops: by an exception that is no failure of anybody's code."""
+
+    class Stop(BaseException):
+        pass
+
+    def stopped(*_, **__):
+        raise Stop
+
+    monkeypatch.setattr(task_module, "fit", stopped)
+    monkeypatch.setattr(task_module, "is_user_name", lambda name: True)
+    with pytest.raises(Stop):
+        run(study_of(), tmp_path, workers=0, load=lambda name: small)
