@@ -23,7 +23,7 @@ from spurlab.studies import (
     run,
     together,
 )
-from spurlab.studies import task as task_room
+from spurlab.studies import task as task_module
 from spurlab.studies.executors import local
 from spurlab.studies.store import FILE
 from spurlab.training import Member, fit, train_each
