@@ -23,7 +23,7 @@ from spurlab.studies import (
     run,
     together,
 )
-from spurlab.studies import task as task_module
+from spurlab.studies import task as task_room
 from spurlab.studies.executors import local
 from spurlab.studies.store import FILE
 from spurlab.training import Member, fit, train_each
@@ -355,7 +355,7 @@ def test_a_stop_in_the_users_network_is_no_failure_of_it(small, study_of, tmp_pa
     def stopped(*_, **__):
         raise Stop
 
-    monkeypatch.setattr(task_module, "fit", stopped)
-    monkeypatch.setattr(task_module, "is_user_name", lambda name: True)
+    monkeypatch.setattr(task_room, "fit", stopped)
+    monkeypatch.setattr(task_room, "is_user_name", lambda name: True)
     with pytest.raises(Stop):
         run(study_of(), tmp_path, workers=0, load=lambda name: small)
