@@ -189,7 +189,7 @@ def test_a_study_from_a_folder_is_not_run(folder, trace, tmp_path):
     assert told(trace) == ""
     assert not (tmp_path / "new").exists()
     typed = load_study("quickstart", changes=[*TINY, "architecture=evil.mod:make"])
-    with pytest.raises(SystemExit, match="somebody else's code was called"):
+    with pytest.raises(StudyError, match=r"evil.mod:make.* failed. SystemExit: somebody else's code was called"):
         work_of(typed, {"fashion-mini": load("fashion-mini")})
 
 
