@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spurlab.seeds import rng_for, seed_for
+from spurlab.seeds import rng_for, seed_for, seed_global
 
 
 @pytest.mark.parametrize("words", [(0,), (3, "plant", 7), (2**40, "order", -1), (-5, "it's", "\u00e4")])
@@ -36,3 +36,18 @@ def test_text_and_integers_are_told_apart():
 def test_what_is_no_integer_is_no_seed(wrong):
     with pytest.raises(TypeError):
         seed_for(wrong)
+
+
+def test_global_generators_are_seeded_as_by_manual_seed_but_a_cuda_that_has_not_begun_is_let_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("CUDA has not begun"))
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    with torch.random.fork_rng([]):
+        seed_global(2**50 + 1)
+        found = torch.rand(3)
+    assert found.equal(torch.rand(3, generator=torch.Generator().manual_seed(2**50 + 1)))
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with torch.random.fork_rng([]):
+        seed_global(7)
+    assert seeded == [7]

@@ -30,3 +30,15 @@ def rng_for(seed: SupportsIndex, *purpose: str | SupportsIndex) -> torch.Generat
     True
     """
     return torch.Generator().manual_seed(seed_for(seed, *purpose))
+
+
+def seed_global(number: int) -> None:
+    """Seed PyTorch's global generators that are in use: the CPU's, and those of accelerators that have begun.
+
+    ``torch.manual_seed`` would also replace a seed that waits for CUDA to begin, which nobody could give back.
+    """
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(number)

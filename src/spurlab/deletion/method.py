@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from spurlab.data import Examples
 from spurlab.lent import copied_network
 from spurlab.models import check_answers
-from spurlab.seeds import seed_for
+from spurlab.seeds import seed_for, seed_global
 
 
 @runtime_checkable
@@ -150,5 +150,5 @@ def shuffled(examples: int, batch_size: int, rng: Generator) -> Iterator[Int64[T
 def dropping_out(seed: int, *purpose: str | int) -> Iterator[None]:
     """A network's dropout draws from its own generator meanwhile; PyTorch's global one is given back as it was."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed_for(seed, "deletion", *purpose))
+        seed_global(seed_for(seed, "deletion", *purpose))
         yield

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from spurlab.errors import FAILURES, worded
 from spurlab.lent import untouched
 from spurlab.models.modes import evaluating
-from spurlab.seeds import seed_for
+from spurlab.seeds import seed_for, seed_global
 
 _SAME_NUMBERS = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias", "Clamp", "Slice")
 _PROBABILITIES = {"SoftmaxBackward0": "a softmax", "SigmoidBackward0": "a sigmoid"}
@@ -63,7 +63,7 @@ def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
         for module in network.modules()
     )
     with untouched(*networks if kept else ()):
-        torch.manual_seed(seed_for(0, "asked"))
+        seed_global(seed_for(0, "asked"))
         if not compiled:
             yield
             return

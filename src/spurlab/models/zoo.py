@@ -16,7 +16,7 @@ from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.user import check_user_name, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
-from spurlab.seeds import seed_for
+from spurlab.seeds import seed_for, seed_global
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
     """``make()`` under the generator that belongs to the initial weights of `seed`; settings are left as they were."""
     with settings_kept():
-        torch.manual_seed(seed_for(seed, "init"))
+        seed_global(seed_for(seed, "init"))
         return make()
 
 

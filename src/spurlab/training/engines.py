@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.lent import settings_kept
 from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
-from spurlab.seeds import seed_for
+from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.losses import LOSSES
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
@@ -272,10 +272,9 @@ def train_one(
 def _dropping_out(seed: int, epoch: int, device: torch.device | str) -> Iterator[None]:
     """PyTorch's global generators belong to the member's dropout meanwhile.
 
-    Those of the CPU and of `device` are given back as they were; ``manual_seed`` sets the other devices' too, and they
-    stay so.
+    Those of the CPU and of `device` are given back as they were; those of other devices in use stay as seeded here.
     """
     kind = torch.device(device).type
     with torch.random.fork_rng([device] if kind != "cpu" else [], device_type=kind if kind != "cpu" else "cuda"):
-        torch.manual_seed(seed_for(seed, "dropout", epoch))
+        seed_global(seed_for(seed, "dropout", epoch))
         yield
