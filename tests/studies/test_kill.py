@@ -33,8 +33,8 @@ def study(tmp_path_factory):
     path = folder / "short.toml"
     path.write_text(STUDY)
 
-    def start(out):
-        command = [sys.executable, "-m", "spurlab.cli", "run", str(path), "--out", str(out), "--json"]
+    def start(out):  # two workers wherever it runs: with many, one program claims all before another one begins
+        command = [sys.executable, "-m", "spurlab.cli", "run", str(path), "--out", str(out), "--json", "--workers", "2"]
         return subprocess.Popen(
             command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
