@@ -16,7 +16,7 @@ from spurlab.report.figures.sensitivity import sensitivities
 from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
 from spurlab.report.summary import SHARE, Curve, averaged, curves, estimate, estimates, groups
 from spurlab.studies import StudyResult, only_read
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 
 
 def answer(result: StudyResult) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from spurlab.prevention import title_of
 from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
 from spurlab.stats import Estimate
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 
 AS_TRAINED = "as trained (ERM)"
 

@@ -35,7 +35,7 @@ from spurlab.report.summary import (
 )
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult, only_read
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 from spurlab.studies.claims.norm import PUBLISHED
 from spurlab.studies.measures import GROUPS
 

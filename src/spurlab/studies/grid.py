@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
 from spurlab.prevention import trains
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 from spurlab.studies.study import REFERENCES, Grid, Study
 from spurlab.training import Recipe, evenly
 

@@ -19,7 +19,7 @@ from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
 from spurlab.prevention.afr import Stage
 from spurlab.seeds import rng_for
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 from spurlab.studies.grid import Repair, Training
 from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Request, weights_file

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spurlab.files import replacing
 from spurlab.models import is_user_name
-from spurlab.studies.claims.evidence import METHODS, PLACE, SHARES
+from spurlab.studies.axes import METHODS, PLACE, SHARES
 from spurlab.studies.grid import Cell, Setting, Treatment, cells_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file

@@ -22,7 +22,7 @@ from spurlab.report.figures.style import (
 from spurlab.report.repaired import AS_TRAINED, Repaired, at_shares, repairs_of, varied
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 
 KINDS = {"accuracy": ("all test examples", "o"), "worst_group": ("the worst group", "s")}
 COLOURS = {"accuracy": "#0072B2", "worst_group": "#D55E00"}

@@ -16,7 +16,7 @@ from spurlab.report.figures.style import axes_grid, describe, draw_estimates, lo
 from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 
 SEEN = {"minority_weight": "of the training examples", "fresh_minority_weight": "of new examples"}
 SOURCES = {"afr-train": "weights from training examples", "afr": "weights from a held-out part"}

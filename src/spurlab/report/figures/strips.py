@@ -24,7 +24,7 @@ from spurlab.report.figures.notes import dataset_title
 from spurlab.report.figures.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
 from spurlab.report.figures.style import describe, printable, sentence, sheet, styled
 from spurlab.studies import StoreError, StudyResult
-from spurlab.studies.claims.evidence import PLAIN
+from spurlab.studies.axes import PLAIN
 from spurlab.studies.grid import Repair, cells_of
 from spurlab.studies.prevention_bench import PreventionBench
 from spurlab.studies.store import weights_file

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.studies.axes import METHODS, PLACE, SHARES
 from spurlab.training import RECIPES
 
 PAPER_DATASETS = ("mnist", "fashion-mnist", "cifar10")
@@ -27,14 +28,10 @@ SETTINGS = (
     *("dataset", "data", "architecture", "how", "optimizer", "learning_rate", "momentum", "weight_decay", "batch_size"),
     *("epochs", "milestones", "decay", "clip_norm", "clip_value", "input_noise", "precision", "loss", "augmentation"),
 )
-PLACE = ("pattern", "target", "n", "seed")
 WORDS = (
     *("measure", "dataset", "data", "architecture", "how", "pattern", "optimizer", "milestones", "precision"),
     *("loss", "augmentation", "deletion", "prevention", "training"),
 )
-PLAIN = "erm"  # the prevention that does nothing: the network as it was trained
-METHODS = ("deletion", "prevention")  # what was done to the network; off: ""
-SHARES = ("known", "share", "clean")
 COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, *SHARES, "value")))  # each once
 
 Settings = Mapping[str, Any]

@@ -8,8 +8,9 @@ import pandas as pd
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.studies.axes import PLAIN
 from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PLAIN, Evidence, Seeds
+from spurlab.studies.claims.evidence import Evidence, Seeds
 from spurlab.studies.claims.judge import Question, above, missing, unchanged
 
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
