@@ -1,9 +1,9 @@
 """Patterns, and planting them in training examples."""
 
-from spurlab.patterns.blocks import COMMON, ClassBlocks, common_named
+from spurlab.patterns.signal import COMMON, ClassBlocks, common_named
 from spurlab.patterns.mark import Mark, marked, pattern_title
-from spurlab.patterns.pattern import PATTERNS, Box, Family, Noise, Pattern, make_pattern, pattern_name
-from spurlab.patterns.plant import How, Planted, plant
+from spurlab.patterns.image import PATTERNS, Box, Family, Noise, Pattern, make_pattern, pattern_name
+from spurlab.patterns.planting import How, Planted, plant
 from spurlab.patterns.reference import (
     REFERENCE_DATASETS,
     REFERENCE_PATTERNS,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, worded
 from spurlab.lent import settings_kept, untouched
-from spurlab.patterns.pattern import Pattern
+from spurlab.patterns.image import Pattern
 
 Mark = Callable[[Tensor], Tensor]
 WHAT = "A pattern is a function from inputs (float32, n *shape) to marked inputs of the same shape and type"

@@ -15,7 +15,7 @@ from torch import Tensor
 from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import PATTERNS
-from spurlab.patterns.pattern import Box
+from spurlab.patterns.image import Box
 from spurlab.report.figures.notes import panel_title, small_print, target_title
 from spurlab.report.figures.style import count_axis, describe, draw_estimates, pattern_look, sentence, sheet
 from spurlab.report.summary import Group, estimate, groups, per_network

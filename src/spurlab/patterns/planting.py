@@ -11,7 +11,7 @@ from torch import Tensor
 from spurlab.data import Examples
 from spurlab.data.examples import unseen_marks
 from spurlab.patterns.mark import Mark, marked
-from spurlab.patterns.pattern import Pattern
+from spurlab.patterns.image import Pattern
 from spurlab.seeds import rng_for
 
 How = Literal["replace", "append"]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.errors import did_you_mean
-from spurlab.patterns.plant import Planted
+from spurlab.patterns.planting import Planted
 from spurlab.seeds import rng_for
 
 Drawn = Literal["class", "signal", "feature"]
