@@ -21,7 +21,7 @@ from spurlab.data import Dataset
 from spurlab.deletion import forget_mask
 from spurlab.errors import FAILURES, worded
 from spurlab.models import build, is_user_name
-from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
+from spurlab.patterns import ClassBlocks, Common, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.grid import Training
 from spurlab.studies.measures import MEASURES, Lesson, Seen
@@ -195,7 +195,7 @@ def planted(data: Dataset, training: Training) -> Planted:
     """
     if (feature := feature_of(training)) is not None:
         try:
-            return feature.plant(data.train, training.seed)
+            return plant(data.train, feature, Common(training.share or 0.0), seed=training.seed)
         except ValueError as error:
             raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
     if training.pattern is None or training.target is None:
@@ -213,13 +213,16 @@ def feature_of(training: Training) -> ClassBlocks | None:
     """The common feature of a share of the training examples, if they have one."""
     if training.share is None:
         return None
-    return replace(common_named(training.pattern or ""), share=training.share)
+    return common_named(training.pattern or "")
 
 
 def fresh_lesson(network: nn.Module, data: Dataset, training: Training) -> Lesson:
     """What a network says of the test examples when as many have its feature as in training, with the same values."""
-    feature = feature_of(training)
-    return Lesson(network, lambda: feature.plant(data.test, training.seed) if feature else Planted.none(data.test))
+    feature, who = feature_of(training), Common(training.share or 0.0)
+    return Lesson(
+        network,
+        lambda: plant(data.test, feature, who, seed=training.seed) if feature else Planted.none(data.test),
+    )
 
 
 def held_out(data: Dataset, training: Training) -> Bool[Tensor, " n"]:
