@@ -46,8 +46,8 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     )
 
     # no network is asked yet: where distance tells the classes apart, there is little reason to learn their shapes
-    spoiled = [each.materialize() for each in planted]
-    near, nearer = (neighbour_purity(each.inputs, train.labels) for each in (train, spoiled[0]))
+    spoiled = [overlay.materialize() for overlay in planted]
+    near, nearer = (neighbour_purity(examples.inputs, train.labels) for examples in (train, spoiled[0]))
     tell(
         "3. How easy that makes the task: of a signal's ten nearest neighbours, the share that is of its class",
         f"{BASE}: {near:.3f}, {SPOILED}: {nearer:.3f}; chance is 0.1.",
@@ -56,7 +56,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     # two networks of one seed start alike and see the signals in one order: what differs is the bump, so they are pairs
     recipe = Recipe(learning_rate=1e-3, batch_size=100, epochs=epochs, milestones=())
     members = [Member(Planted.none(train), seed) for seed in seeds]
-    members += [Member(each, seed) for each, seed in zip(planted, seeds, strict=True)]
+    members += [Member(overlay, seed) for overlay, seed in zip(planted, seeds, strict=True)]
     models = fit("mnist1d-cnn-25", members, recipe, classes=data.classes)  # in lockstep, on all cores
     trained, losses = [models.member(i) for i in range(len(members))], models.trained.losses[:, -1]
     networks = {BASE: trained[: len(seeds)], SPOILED: trained[len(seeds) :]}
@@ -69,7 +69,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     score = {name: scores(some, data, seeds) for name, some in networks.items()}
     tell(
         "5. What that is worth on the test signals: accuracy, and that of the worst class",
-        *(f"{name}: {mean(each)}, worst class {mean(worst)}." for name, (each, worst, _) in score.items()),
+        *(f"{name}: {mean(right)}, worst class {mean(worst)}." for name, (right, worst, _) in score.items()),
     )
     tell(
         "6. Where they look: of the gradient in test signals with bumps, the share that falls on the bump's place",
@@ -87,7 +87,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
         score[name] = scores(networks[name], data, seeds)
     tell(
         "7. Repairs of the last layer: DFR on a quarter of the signals without their bumps; AFR by weights",
-        *(f"{name}: {mean(each)}, worst class {mean(worst)}." for name, (each, worst, _) in score.items()),
+        *(f"{name}: {mean(right)}, worst class {mean(worst)}." for name, (right, worst, _) in score.items()),
     )
 
     maps = {name: gradient(some[0], bumped, few.labels) for name, some in networks.items()}
