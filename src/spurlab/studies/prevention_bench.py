@@ -10,10 +10,9 @@ import torch
 from torch import nn
 
 from spurlab.data import Dataset, Examples
-from spurlab.deletion.attempt import clock
-from spurlab.deletion.method import finite, outputs_fit
-from spurlab.errors import FAILURES, worded
-from spurlab.lent import copied_network, lent
+from spurlab.errors import worded
+from spurlab.lent import copied
+from spurlab.methods import isolated
 from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
@@ -60,7 +59,9 @@ class PreventionBench:
         except Exception as error:  # of a network of the user's; a fault of ours is no method's
             if not is_user_name(repair.method):
                 raise
-            return {}, seconds, self._failed(repair.method, error)
+            failed = worded(error)
+            self._log(repair.method, failed)
+            return {}, seconds, failed
 
     def _numbers(self, network: nn.Module, requests: Sequence[Request]) -> dict[str, float]:
         training = self._training
@@ -70,11 +71,8 @@ class PreventionBench:
         seen = Seen(*about, network, clean, None, training.seed, lesson, feature_of(training), fresh)
         return {request.measure: MEASURES[request.measure].taken(seen) for request in requests}
 
-    def _failed(self, name: str, error: BaseException) -> str:
-        """Why a method failed; also logged."""
-        failed = worded(error)
+    def _log(self, name: str, failed: str) -> None:
         log.warning("%s, seed %d: %s failed. %s", self._training.setting.dataset, self._training.seed, name, failed)
-        return failed
 
     def network_after(self, name: str) -> tuple[nn.Module | None, float, str]:
         """The network after one prevention (None where it failed), the seconds that it took, and why it failed.
@@ -88,37 +86,32 @@ class PreventionBench:
             return self._network, 0.0, ""
         training = self._training
         make = partial(build, training.setting.architecture, self._data.shape, self._data.classes)
-        start = clock(self._device)
-        try:
-            method = prevention_named(name, training.setting.recipe, training.seed, make)
-            network = self._after_users(method) if is_user_name(name) else self._after(method).eval()
-        except FAILURES as error:  # whatever a method raises is its own row's reason
-            return None, clock(self._device) - start, self._failed(name, error)
-        return network, clock(self._device) - start, ""
 
-    def _after_users(self, method: Prevention) -> nn.Module:
-        """What a method of the user's makes of copies: it may work in place, and the next one starts where it did.
+        def method(model: nn.Module, data: Examples, clean: Examples) -> Any:
+            named = prevention_named(name, training.setting.recipe, training.seed, make)
+            return self._applied(named, model, data, clean)
 
-        Raises:
-            TypeError: it gives no network.
-            ValueError: it gives one whose outputs do not fit the labels, or that cannot be copied.
-            NotFiniteError: it gives one with a weight that is not finite.
-        """
-        with lent(self._network, self._examples, self._clean) as given:
-            network: Any = method(*given)
-            if not isinstance(network, nn.Module):
-                raise TypeError(f"the method must return a network, an nn.Module, but it returned {network!r}.")
-            outputs_fit(network, self._data.train, self._data.classes)
-            return finite(copied_network(network), "prevention")  # the method may keep its own, and go on with it
+        network, seconds, failed, _ = isolated(
+            method,
+            self._network,
+            lambda: (copied(self._examples), copied(self._clean)),
+            like=self._data.train,
+            classes=self._data.classes,
+            seed=training.seed,
+            purpose="prevention",
+        )
+        if failed:
+            self._log(name, failed)
+        return network, seconds, failed
 
-    def _after(self, method: Prevention) -> nn.Module:
+    def _applied(self, method: Prevention, model: nn.Module, data: Examples, clean: Examples) -> Any:
         """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""
         if not isinstance(method, Afr):
-            return method(self._network, self._examples, self._clean)
+            return method(model, data, clean)
         kind = method.weights, method.share
         if kind not in self._stages:
-            self._stages[kind] = method.first_stage(self._network, self._examples)
-        return method.second_stage(self._stages[kind], self._clean)
+            self._stages[kind] = method.first_stage(model, data)
+        return method.second_stage(self._stages[kind], clean)
 
 
 def grouped(examples: Planted, training: Training) -> Examples:

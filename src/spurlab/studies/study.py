@@ -281,10 +281,8 @@ class Grid(BaseModel):
     def _known_deletions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if is_user_name(name):
-                check_user_name(name, "deletion method")
-            elif name not in DELETIONS and name not in REFERENCES:
-                raise ValueError(f"there is no deletion method {name!r}. {did_you_mean(name, list(DELETIONS))}")
-        return names
+                check_user_name(name.strip(), "deletion method")
+        return tuple(name if name in REFERENCES else DELETIONS.canonical(name) for name in names)
 
     @field_validator(
         "dataset", "architecture", "pattern", "target", "seed", "how", "deletion", "known", "prevention", "clean"
@@ -532,6 +530,7 @@ class Study(BaseModel):
         meant: dict[str, Callable[[str], str]] = {
             "pattern": pattern_name,
             "prevention": canonical_name,
+            "deletion": lambda name: name if name in REFERENCES else DELETIONS.canonical(name),
             "dataset": _dataset_named,
             "architecture": architecture_named,
         }
