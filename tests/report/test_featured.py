@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from spurlab.data import DataNotFoundError, load
 from spurlab.models import build
-from spurlab.patterns import COMMON
+from spurlab.patterns import Common, common_named, plant
 from spurlab.prevention import prevention_named
 from spurlab.report import study_figure
 from spurlab.report.figures import featured, spoken
@@ -37,7 +37,7 @@ def result(tmp_path_factory):
 @pytest.fixture(scope="module")
 def marked(data):
     """The first pattern and seed, and the largest share."""
-    return replace(COMMON["blocks-signal"], share=0.8).plant(data.train, 3)
+    return plant(data.train, common_named("blocks-signal"), Common(0.8), seed=3)
 
 
 def panels_of(figure):

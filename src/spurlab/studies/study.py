@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
@@ -26,7 +25,7 @@ from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
 from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
-from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
+from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.axes import OF_TRAINING, REFERENCES
 from spurlab.studies.claims import CLAIMS
@@ -218,7 +217,7 @@ class Grid(BaseModel):
             command line and from Python also ``package.module:callable``. Networks before deletion (``none``) and
             retrained without any marked example (``oracle``) always come with them. None: nothing is deleted.
         known: the share of the marked examples that is known and deleted, in (0, 1].
-        share: of a common feature (a pattern of `COMMON`, which belongs to the class), how many of the training
+        share: of a common feature (a `Common` mark of the table `MARKS`), how many of the training
             examples have it, in [0, 1]. None have it in the control, 0, which is always in it.
         prevention: methods against a spurious feature, names of `PREVENTIONS` with their settings, e.g.
             ``afr gamma=4``; from the command line and from Python also ``package.module:callable``. The networks as
@@ -294,7 +293,7 @@ class Grid(BaseModel):
     @classmethod
     def _known_patterns(cls, names: Any) -> Any:
         several = names if isinstance(names, list | tuple) else (names,)
-        return tuple(_pattern_named(name) if isinstance(name, str) else name for name in several)
+        return tuple(pattern_name(name) if isinstance(name, str) else name for name in several)
 
     @field_validator("n")
     @classmethod
@@ -333,7 +332,8 @@ class Grid(BaseModel):
 
     @model_validator(mode="after")
     def _common_features_have_a_share(self) -> "Grid":
-        common = [name for name in self.pattern if name in COMMON]
+        features = ", ".join(mark_names(Common))
+        common = [name for name in self.pattern if name in mark_names(Common)]
         if common and (len(common) < len(self.pattern) or max(self.n) > 0 or self.deletion):
             raise ValueError(
                 f"key 'pattern': {common[0]!r} is a common feature, of which the training examples have a share. Put "
@@ -342,11 +342,11 @@ class Grid(BaseModel):
         if common and not self.share:
             raise ValueError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
         if self.share and not common:
-            raise ValueError(f"key 'share': it belongs to a common feature ({', '.join(COMMON)}), but none is named.")
+            raise ValueError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
         if self.prevention and (max(self.n) > 0 or (self.pattern and not common)):
             raise ValueError(
-                f"key 'prevention': it is about features that many examples have. Name one ({', '.join(COMMON)}) or "
-                "no pattern, where the data have groups of their own."
+                f"key 'prevention': it is about features that many examples have. Name one ({features}) or no pattern, "
+                "where the data have groups of their own."
             )
         return self
 
@@ -563,7 +563,7 @@ class Study(BaseModel):
             raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
         meant: dict[str, Callable[[str], str]] = {
-            "pattern": _pattern_named,
+            "pattern": pattern_name,
             "prevention": canonical_name,
             "deletion": lambda name: name if name in REFERENCES else DELETIONS.canonical(name),
             "dataset": _dataset_named,
@@ -608,13 +608,6 @@ def only_read(study: Study | None = None) -> Iterator[None]:
         return
     with without_users_code(), without_paths():
         yield
-
-
-def _pattern_named(name: str) -> str:
-    if get_close_matches(name, COMMON, n=1):
-        common_named(name)  # which says what it is near to
-        return name
-    return pattern_name(name)
 
 
 def _dataset_named(name: str) -> str:

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from spurlab.data import known
 from spurlab.explain import pixel_importance
-from spurlab.patterns import PATTERNS
-from spurlab.patterns.pattern import Box
+from spurlab.patterns import MARKS, Box
 from spurlab.report.figures.notes import panel_title, small_print, target_title
 from spurlab.report.figures.style import count_axis, describe, draw_estimates, pattern_look, sentence, sheet
 from spurlab.report.summary import Group, estimate, groups, per_network
@@ -130,8 +129,7 @@ def _draw_maps(block: SubFigure, line: Line, columns: int, scale: tuple[float, f
         axes.spines[:].set_linewidth(0.4)
         axes.set_title(f"n = {n:,}", loc="center", fontsize=10)
         axes.set_xlabel(_number(line.inside[n]))
-        box = PATTERNS.get(line.pattern)
-        if isinstance(box, Box):
+        if line.pattern in MARKS and isinstance(box := MARKS[line.pattern].template, Box):
             corner = (box.left - 0.5, box.top - 0.5)
             axes.add_patch(
                 Rectangle(corner, box.width, box.height, fill=False, edgecolor="#D55E00", linewidth=1.8, clip_on=False)

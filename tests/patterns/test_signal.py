@@ -1,4 +1,4 @@
-"""Common marks against loops, hand-made signals and scipy's truncated normal."""
+"""Blocks of signals, on a share of them, against loops, hand-made signals and scipy's truncated normal."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spurlab.data import Examples
-from spurlab.patterns import COMMON, ClassBlocks, common_named
+from spurlab.patterns import ClassBlocks, Common, Rare, common_named, mark_names, plant
 from spurlab.seeds import rng_for
 
 VALUES = ("class", "signal", "feature")
@@ -22,6 +22,11 @@ def signals(n, features=40, classes=10, groups=False):
     return Examples(inputs, labels, labels if groups else None)
 
 
+def share_of(data, share, seed, *settings, **named):
+    """A share of the signals with the blocks of these settings."""
+    return plant(data, ClassBlocks(*settings, **named), Common(share), seed=seed)
+
+
 def added(planted):
     """What was added, for each chosen row: ``count d``."""
     return planted.inputs - planted.base.inputs[planted.rows]
@@ -30,8 +35,8 @@ def added(planted):
 def test_by_hand():
     """Two classes, blocks of three at every second of four features; without spread the value is the mean."""
     data = Examples(torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]), torch.tensor([0, 1]))
-    marks = ClassBlocks(share=1.0, width=3, stride=2, mean=10.0, sd=0.0)
-    marked = marks.plant(data, seed=5).materialize()
+    marks = ClassBlocks(width=3, stride=2, mean=10.0, sd=0.0)
+    marked = plant(data, marks, Common(1.0), seed=5).materialize()
     assert marked.inputs.tolist() == [[11, 12, 13, 4], [5, 6, 17, 18]]  # the last block ends with the signal
     assert marked.labels.equal(data.labels)
     assert marks.blocks(2).tolist() == [[True, True, True, False], [False, False, True, True]]
@@ -53,7 +58,7 @@ def test_planting_equals_the_loop(value, classes, width, stride, more, n, share,
     features = stride * (classes - 1) + min(width, stride) + more
     data = signals(n, features, classes)
     before = data.inputs.clone()
-    planted = ClassBlocks(share, value, width, stride).plant(data, seed)
+    planted = share_of(data, share, seed, value, width, stride)
     assert data.inputs.equal(before)
     assert planted.base is data
     assert len(planted.rows) == round(share * n)
@@ -81,7 +86,7 @@ def test_planting_equals_the_loop(value, classes, width, stride, more, n, share,
 @settings(max_examples=40, deadline=None)
 def test_rows_and_values_of_a_smaller_share_are_the_first_of_a_larger_one(one, other, seed, value):
     data = signals(50)
-    small, large = (ClassBlocks(share, value).plant(data, seed) for share in sorted((one, other)))
+    small, large = (share_of(data, share, seed, value) for share in sorted((one, other)))
     count = len(small.rows)
     assert count == round(min(one, other) * 50)
     assert small.rows.equal(large.rows[:count])
@@ -93,26 +98,26 @@ def test_the_three_readings_choose_the_same_rows_of_all_classes():
     data = signals(200)
     first = torch.randperm(200, generator=rng_for(4, "blocks"))[:180]
     for value in VALUES:
-        planted = ClassBlocks(value=value).plant(data, seed=4)
+        planted = share_of(data, 0.9, 4, value)
         assert planted.rows.equal(first)
-    assert not ClassBlocks().plant(data, seed=5).rows.equal(first)  # by chance equal: 200! / 20! to one against
+    assert not share_of(data, 0.9, 5).rows.equal(first)  # by chance equal: 200! / 20! to one against
     relabelled = replace(data, labels=data.labels.flip(0))
-    assert ClassBlocks().plant(relabelled, seed=4).rows.equal(first)
+    assert share_of(relabelled, 0.9, 4).rows.equal(first)
 
 
 def test_the_value_of_a_class_depends_on_seed_and_class_alone():
     """Not on the other classes, on the share, or on how many signals there are."""
     values = {}
     for n, classes, share in ((300, 10, 0.9), (40, 3, 1.0), (100, 7, 0.5)):
-        planted = ClassBlocks(share).plant(signals(n, classes=classes), seed=7)
+        planted = share_of(signals(n, classes=classes), share, 7)
         for label, rises in zip(planted.labels.tolist(), added(planted), strict=True):
             values.setdefault(label, []).append(rises[4 * label].item())
     assert len(values) == 10
-    for own in values.values():
-        assert max(own) - min(own) < 1e-5
-    firsts = [own[0] for own in values.values()]
+    for rises in values.values():
+        assert max(rises) - min(rises) < 1e-5
+    firsts = [rises[0] for rises in values.values()]
     assert len({round(first, 4) for first in firsts}) == 10
-    again = ClassBlocks(1.0).plant(signals(40, classes=3), seed=8)
+    again = share_of(signals(40, classes=3), 1.0, 8)
     assert abs(added(again)[again.labels == 0][0, 0].item() - values[0][0]) > 1e-4
 
 
@@ -123,12 +128,11 @@ def test_values_follow_the_truncated_normal(value, mean, sd):
 
     Inputs of zero, so that nothing is rounded but the value itself. One value each of 2,000 classes, signals, features.
     """
-    marks = ClassBlocks(1.0, value, width=1, stride=1, mean=mean, sd=sd)
     if value == "class":
         data = Examples(torch.zeros(2000, 2000), torch.arange(2000))
     else:
         data = Examples(torch.zeros(2000, 2), torch.arange(2000) % 2)
-    planted = marks.plant(data, seed=11)
+    planted = share_of(data, 1.0, 11, value, width=1, stride=1, mean=mean, sd=sd)
     values = planted.inputs.sum(1).double()
     assert values.min() >= 0
     law = stats.truncnorm(-mean / sd, float("inf"), loc=mean, scale=sd)
@@ -140,7 +144,7 @@ def test_values_are_the_inverse_of_the_distribution_function():
     data = Examples(torch.zeros(500, 2), torch.arange(500) % 2)
     uniform = 1 - torch.rand(500, generator=rng_for(3, "block values", "signal"), dtype=torch.float64)
     for mean, sd in ((2.0, 1.0), (-8.0, 1.0), (-30.0, 1.0), (100.0, 3.0)):
-        planted = ClassBlocks(1.0, "signal", 1, 1, mean, sd).plant(data, seed=3)
+        planted = share_of(data, 1.0, 3, "signal", 1, 1, mean, sd)
         values = torch.zeros(500)
         values[planted.rows] = planted.inputs.sum(1)
         wanted = stats.truncnorm(-mean / sd, float("inf"), loc=mean, scale=sd).isf(uniform.numpy())
@@ -150,17 +154,17 @@ def test_values_are_the_inverse_of_the_distribution_function():
 def test_values_of_signals_and_features_are_drawn_apart():
     """Correlations of 400 independent numbers: standard deviation 1 / 20; all within 4.5 of them, fixed seed."""
     data = Examples(torch.zeros(400, 40), torch.arange(400) % 10)
-    planted = ClassBlocks(1.0, "feature").plant(data, seed=2)
+    planted = share_of(data, 1.0, 2, "feature")
     starts = 4 * planted.labels
-    own = planted.inputs[torch.arange(400)[:, None], (starts[:, None] + torch.arange(4))]  # the fifth may be cut
-    of_signal = ClassBlocks(1.0, "signal").plant(data, seed=2).inputs.amax(1)
-    together = torch.corrcoef(torch.cat([own, of_signal.unsqueeze(1)], 1).T)
+    of_feature = planted.inputs[torch.arange(400)[:, None], (starts[:, None] + torch.arange(4))]  # the fifth may be cut
+    of_signal = share_of(data, 1.0, 2, "signal").inputs.amax(1)
+    together = torch.corrcoef(torch.cat([of_feature, of_signal.unsqueeze(1)], 1).T)
     assert (together - torch.eye(5)).abs().max() < 4.5 / 20
 
 
 def test_nobody_and_everybody():
     data = signals(30, groups=True)
-    nobody, everybody = (ClassBlocks(share).plant(data, seed=0) for share in (0.0, 1.0))
+    nobody, everybody = (share_of(data, share, 0) for share in (0.0, 1.0))
     assert len(nobody.rows) == 0
     assert nobody.materialize().inputs.equal(data.inputs)
     assert sorted(everybody.rows.tolist()) == list(range(30))
@@ -178,21 +182,49 @@ def test_ten_blocks_fill_forty_features():
     assert mask.sum(1).tolist() == [5] * 9 + [4]
     assert mask.sum(0).tolist() == [2 if j in range(4, 40, 4) else 1 for j in range(40)]
     for label in range(10):
-        own = torch.zeros(40, dtype=torch.bool)
-        own[marks.slice_of(label)] = True
-        assert mask[label].equal(own)
+        block = torch.zeros(40, dtype=torch.bool)
+        block[4 * label : 4 * label + 5] = True
+        assert mask[label].equal(block)
     assert marks.blocks(10, 50).sum(1).tolist() == [5] * 10
     data = signals(200)
-    planted = replace(marks, share=1.0).plant(data, seed=0)
+    planted = plant(data, marks, Common(1.0), seed=0)
     assert (added(planted) != 0).equal(mask[planted.labels])
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_few_signals_of_one_class_get_the_values_that_they_have_among_all(value):
+    """Who gets a mark is another question than what it is: the same rows, marked with all others or alone."""
+    data = signals(200)
+    few, everybody = (plant(data, ClassBlocks(value), who, seed=6) for who in (Rare(3, 7), Common(1.0)))
+    assert few.labels.tolist() == [3] * 7
+    assert few.inputs.equal(everybody.materialize().inputs[few.rows])
+
+
+def test_redrawn_blocks_lie_anywhere_and_are_as_long_with_the_same_values():
+    """Each class's place is uniform among all where its block fits: 36 for nine classes, 37 for the last, of width 4.
+
+    Of 400 redraws Binomial(400, 1 / 36) fall on one place, 11.1 with a standard deviation of 3.3. That one of the 361
+    counts is 0 or 31 and more has a chance of about 1 in 200; the seeds are fixed.
+    """
+    data, mark, rows = Examples(torch.zeros(10, 40), torch.arange(10)), ClassBlocks(), torch.arange(10)
+    before = mark.apply(data, rows, 0)
+    counts = torch.zeros(10, 40)
+    for seed in range(400):
+        null = mark.redraw(seed)
+        after, mask = null.apply(data, rows, 0), null.blocks(10)
+        counts[rows, mask.int().argmax(1)] += 1
+        assert mask.sum(1).tolist() == [5] * 9 + [4]
+        assert after.ne(0).equal(mask)
+        assert after.sort().values.equal(before.sort().values)
+    assert counts[:9, 36:].sum() == counts[9, 37:].sum() == 0
+    assert counts[:9, :36].max() < 11.1 + 6 * 3.3
+    assert counts[:9, :36].min() > 0
+    assert counts[9, :37].min() > 0
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"share": -0.1}, r"share of marked signals must be from 0 to 1, but it is -0.1"),
-        ({"share": 1.01}, r"from 0 to 1, but it is 1.01"),
-        ({"share": float("nan")}, r"from 0 to 1, but it is nan"),
         ({"width": 0}, r"width of blocks must be 1 feature or more, but it is 0"),
         ({"stride": 0}, r"stride of blocks must be 1 feature or more, but it is 0"),
         ({"sd": -1.0}, r"standard deviation of the value must be 0 or more, but it is -1.0"),
@@ -234,7 +266,7 @@ def test_another_reading_is_refused():
 @pytest.mark.parametrize("share", [0.0, 0.9])
 def test_data_that_cannot_be_marked_are_refused(data, message, share):
     with pytest.raises(ValueError, match=message):
-        ClassBlocks(share).plant(data, seed=0)
+        share_of(data, share, 0)
 
 
 def test_a_mask_of_blocks_that_leave_the_signal_is_refused():
@@ -243,9 +275,9 @@ def test_a_mask_of_blocks_that_leave_the_signal_is_refused():
 
 
 def test_the_table_has_the_three_readings():
-    assert {common_named(name).value for name in COMMON} == set(VALUES)
-    assert all(replace(marks, value="class") == COMMON["blocks"] for marks in COMMON.values())
-    assert COMMON["blocks"].share == 0.9
+    readings = [common_named(name) for name in mark_names(Common)]
+    assert {marks.value for marks in readings} == set(VALUES)
+    assert all(replace(marks, value="class") == common_named("blocks") == ClassBlocks() for marks in readings)
     with pytest.raises(ValueError, match=r"no common spurious feature 'block-signal'. Did you mean 'blocks-signal'"):
         common_named("block-signal")
     with pytest.raises(ValueError, match=r"There are: blocks, blocks-signal, blocks-feature"):

@@ -1,17 +1,15 @@
-"""Planting: training examples plus a small overlay that says what stands where."""
+"""Planting: who gets a mark, and training examples plus a small overlay that says what stands where."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
-from spurlab.data.examples import unseen_marks
-from spurlab.patterns.mark import Mark, marked
-from spurlab.patterns.pattern import Pattern
+from spurlab.patterns.mark import MarkLike, marked_rows
 from spurlab.seeds import rng_for
 
 How = Literal["replace", "append"]
@@ -174,58 +172,100 @@ class Planted:
         return self[torch.arange(len(self), device=self.rows.device)]
 
 
-def plant(
-    data: Examples, pattern: Mark, target: int | Sequence[int], count: int, seed: int, *, how: How = "replace"
-) -> Planted:
-    """Put `pattern` on `count` randomly chosen examples of class `target`, or of each class in it.
+@dataclass(frozen=True)
+class Rare:
+    """Who gets a mark: n randomly chosen examples of class `target`, or of each class in it.
 
-    The choice depends on the seed, the class and the labels alone, so all patterns meet the same examples, and a class
-    the same ones whatever else is planted in. Of one class the rows of a smaller count are the first rows of a larger
-    one: along a grid examples are added, never exchanged. Several classes follow one after the other, in the order of
-    `target`.
+    The choice depends on the seed, the class and the labels alone, so all marks meet the same examples, and a class
+    the same ones whatever else is planted in. Of one class the rows of a smaller n are the first rows of a larger one:
+    along a grid examples are added, never exchanged. Several classes follow one after the other, as in `target`.
+
+    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
+    """
+
+    target: int | tuple[int, ...]
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n < 0:
+            raise ValueError(f"cannot plant the pattern in {self.n} examples: n must be 0 (plant nothing) or more.")
+        if not self._targets or len(set(self._targets)) < len(self._targets):
+            raise ValueError(f"`target` must name a class, or several once each, but it is {list(self._targets)}.")
+
+    @property
+    def _targets(self) -> tuple[int, ...]:
+        return self.target if isinstance(self.target, tuple) else (self.target,)
+
+    def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """The chosen rows; refused where a class has no example or fewer than n."""
+        return torch.cat([self._of_class(target, data.labels, seed) for target in self._targets])
+
+    def _of_class(self, target: int, labels: Int64[Tensor, " all"], seed: int) -> Int64[Tensor, " count"]:
+        candidates = (labels == target).nonzero().squeeze(1)
+        if self.n > len(candidates) or len(candidates) == 0:
+            sizes = labels.bincount(minlength=1)
+            raise ValueError(
+                f"cannot plant the pattern in {self.n} examples of class {target}: the data has "
+                f"{len(candidates) or 'none'} of them. Pick another `target` or a lower n (class "
+                f"{int(sizes.argmax())} has most, {int(sizes.max()):,})."
+            )
+        order = torch.randperm(len(candidates), generator=rng_for(seed, "plant", target))
+        return candidates[order[: self.n].to(candidates.device)]
+
+
+@dataclass(frozen=True)
+class Common:
+    """Who gets a mark: a share of all examples, in [0, 1], whatever their class.
+
+    The choice depends on the seed and the number of examples alone, so all marks meet the same ones, and the rows of a
+    smaller share are the first rows of a larger one.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
+
+    def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """The chosen rows."""
+        order = torch.randperm(len(data), generator=rng_for(seed, "blocks"))  # named by the first mark that was common
+        return order[: round(self.share * len(data))].to(data.labels.device)
+
+
+Planting: TypeAlias = Rare | Common
+
+
+def plant(
+    data: Examples,
+    pattern: MarkLike,
+    target: int | Sequence[int] | Planting,
+    count: int | None = None,
+    seed: int | None = None,
+    *,
+    how: How = "replace",
+) -> Planted:
+    """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
 
     Args:
         data: the clean training examples.
-        pattern: what to put on them: a `Pattern`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
-        target: the class whose examples are chosen; or several.
-        count: how many of each class; the paper's n. 0 plants nothing.
-        seed: fixes the choice.
+        pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
+        target: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes of `Rare`.
+        count: in short, the n of `Rare`.
+        seed: fixes the choice, and what a mark draws when it is applied.
         how: the paper says that the marked examples are added back to the training set (``append``: the clean ones
             stay); its code puts them in place of the clean ones (``replace``).
 
     Raises:
-        ValueError: a negative count, no class or one that is named twice, a class without examples or with fewer than
-            `count`, inputs of another shape than the pattern's, or images on a scale where it does not show (floats
-            from 0 to 255); or a function that gives no such inputs.
-        TypeError: a pattern that is none.
-
-    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
+        ValueError: what `Rare`, `Common` or the mark refuses, or a function that gives no such inputs.
+        TypeError: a pattern that is none, or arguments of neither form.
     """
-    targets = list(target) if isinstance(target, Sequence) else [target]
-    if count < 0:
-        raise ValueError(f"cannot plant the pattern in {count} examples: `count` must be 0 (plant nothing) or more.")
-    if not targets or len(set(targets)) < len(targets):
-        raise ValueError(f"`target` must name a class, or several once each, but it is {targets}.")
-    rows = torch.cat([_chosen(data, each, count, seed) for each in targets])
-    inputs = data.inputs[rows]
-    if isinstance(pattern, Pattern) and bool((pattern.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):
-        raise ValueError(f"the data {fault}")
-    return Planted(data, rows, marked(pattern, inputs), how)
-
-
-def _chosen(data: Examples, target: int, count: int, seed: int) -> Int64[Tensor, " count"]:
-    """The rows of one class to plant in."""
-    candidates = (data.labels == target).nonzero().squeeze(1)
-    sizes = data.labels.bincount().tolist()
-    if len(candidates) == 0:
-        raise ValueError(
-            f"cannot plant the pattern in class {target}: the data has no example of it. "
-            f"Pick another `target` (class sizes from class 0 on: {sizes})."
+    if not isinstance(target, Rare | Common) and count is not None:
+        target, count = Rare(target if isinstance(target, int) else tuple(target), count), None
+    if not isinstance(target, Rare | Common) or count is not None or seed is None:
+        raise TypeError(
+            "`plant` takes (data, pattern, Rare(target, n), seed=0), (data, pattern, Common(share), seed=0) or, in "
+            "short for the first, (data, pattern, target, n, seed)."
         )
-    if count > len(candidates):
-        raise ValueError(
-            f"cannot plant the pattern in {count} examples of class {target}: the data has {len(candidates)} of them. "
-            f"Lower `count`, or pick another `target` (class sizes from class 0 on: {sizes})."
-        )
-    order = torch.randperm(len(candidates), generator=rng_for(seed, "plant", target))
-    return candidates[order[:count].to(candidates.device)]
+    rows = target.rows(data, seed)
+    return Planted(data, rows, marked_rows(pattern, data, rows, seed), how)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.patterns import Pattern, Planted, make_pattern, plant
+from spurlab.patterns import Common, Pattern, Planted, Rare, make_pattern, plant
 from spurlab.seeds import rng_for
 
 HALF = Pattern("half", torch.tensor([[[0.5, 0.0]]]))
@@ -95,8 +95,8 @@ def test_planting_in_several_classes_is_planting_in_each_alone(how):
     base = examples([0, 1, 2] * 20)
     together = plant(base, HALF, [2, 0], 5, seed=3, how=how)
     alone = [plant(base, HALF, target, 5, seed=3, how=how) for target in (2, 0)]
-    assert together.rows.equal(torch.cat([each.rows for each in alone]))
-    assert together.inputs.equal(torch.cat([each.inputs for each in alone]))
+    assert together.rows.equal(torch.cat([planted.rows for planted in alone]))
+    assert together.inputs.equal(torch.cat([planted.inputs for planted in alone]))
     assert together.labels.tolist() == [2] * 5 + [0] * 5
     assert together.mask.sum() == 10
     if how == "replace":
@@ -165,18 +165,53 @@ def test_the_control_is_the_base(how):
 @pytest.mark.parametrize(
     ("target", "count", "message"),
     [
-        (1, 3, r"3 examples of class 1: the data has 2 of them.*class sizes.*\[1, 2\]"),
-        (1, -1, "-1 examples: `count` must be 0"),
-        (2, 1, r"class 2: the data has no example.*\[1, 2\]"),
-        (-1, 1, "class -1: the data has no example"),
+        (1, 3, r"3 examples of class 1: the data has 2 of them.*class 1 has most, 2\)"),
+        (1, -1, "-1 examples: n must be 0"),
+        (2, 1, r"class 2: the data has none of them. Pick another `target`.*class 1 has most, 2\)"),
+        (-1, 1, "class -1: the data has none"),
+        (2, 0, "class 2: the data has none"),
         ([0, 1, 0], 1, r"name a class, or several once each, but it is \[0, 1, 0\]"),
         ([], 1, r"name a class.*\[\]"),
-        ([1, 0], 2, r"2 examples of class 0: the data has 1 of them.*\[1, 2\]"),
+        ([1, 0], 2, r"2 examples of class 0: the data has 1 of them"),
     ],
 )
 def test_what_cannot_be_planted_is_refused(target, count, message):
     with pytest.raises(ValueError, match=message):
         plant(examples([0, 1, 1]), HALF, target, count, seed=0)
+
+
+def test_a_share_of_no_share_is_refused():
+    for share in (-0.1, 1.01, float("nan")):
+        with pytest.raises(ValueError, match=f"share of marked examples must be from 0 to 1, but it is {share}"):
+            Common(share)
+
+
+def test_a_class_and_a_count_are_short_for_rare():
+    base = examples([0, 1, 2] * 20)
+    for target, whole in ((2, 2), ([2, 0], (2, 0))):
+        short, full = plant(base, HALF, target, 5, 3, how="append"), plant(base, HALF, Rare(whole, 5), seed=3)
+        assert short.rows.equal(full.rows)
+        assert short.inputs.equal(full.inputs)
+        assert (short.how, full.how) == ("append", "replace")
+
+
+def test_any_mark_goes_to_a_share_of_all():
+    """Written out: the first of a permutation of all rows, each as the mark has it."""
+    base = examples([0, 1] * 20)
+    first = torch.randperm(40, generator=rng_for(4, "blocks"))[:10]
+    for mark in (HALF, lambda inputs: inputs / 2):
+        planted = plant(base, mark, Common(0.25), seed=4)
+        assert planted.rows.equal(first)
+        assert planted.inputs.equal(mark(base.inputs[first]))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"target": 1}, {"target": 1, "count": 1}, {"target": Rare(1, 1)}, {"target": Common(0.5), "count": 1, "seed": 0}],
+)
+def test_neither_form_of_planting_is_refused(arguments):
+    with pytest.raises(TypeError, match=r"takes .*Rare\(target, n\), seed=0.*Common\(share\).*target, n, seed\)"):
+        plant(examples([0, 1, 1]), HALF, **arguments)
 
 
 def test_a_pattern_for_another_shape_is_refused_even_for_no_example():

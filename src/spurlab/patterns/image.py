@@ -1,14 +1,14 @@
-"""Patterns: small values that map inputs to marked inputs, g(x, x_sp) = clip(x + x_sp)."""
+"""Marks of images: additive patterns, g(x, x_sp) = clip(x + x_sp)."""
 
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
-from spurlab.errors import did_you_mean
-from spurlab.patterns.reference import REFERENCE_PATTERNS
+from spurlab.data import Examples
+from spurlab.data.examples import unseen_marks
 from spurlab.seeds import rng_for
 
 
@@ -25,8 +25,28 @@ class Family(Protocol):
         ...
 
 
+class Additive:
+    """A family that can stand in the table of marks; `make` gives its `Pattern`."""
+
+    axes = 3
+
+    def make(self: Family, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
+        """The pattern of this name, see `make_pattern`."""
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(
+                f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
+            )
+        channels, height, width = shape
+        try:
+            offset = self.draw((channels, height, width), seed)
+        except ValueError as error:
+            raise ValueError(f"pattern {name} does not fit: {error}") from None
+        low, high = clip if clip is not None else (None, None)
+        return Pattern(name, offset, low, high, self, seed)
+
+
 @dataclass(frozen=True)
-class Box:
+class Box(Additive):
     """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
 
     height: int
@@ -60,7 +80,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Noise:
+class Noise(Additive):
     """Fixed noise on the whole image: x_sp = scale * u, u uniform on [0, 1) for each pixel and channel.
 
     u depends on the seed and the shape alone, so patterns that differ in scale share it. It is drawn as ``h w c``, the
@@ -81,17 +101,6 @@ class Noise:
         channels, height, width = shape
         u = torch.rand(height, width, channels, generator=rng)
         return (self.scale * u).permute(2, 0, 1).contiguous()
-
-
-PATTERNS: dict[str, Family] = {
-    "S1": Box(1, 1),
-    "S2": Box(3, 3),
-    "S3": Box(5, 5),
-    "R1": Noise(0.25),
-    "R2": Noise(0.5),
-    "R3": Noise(1.0),
-    "Co": Box(22, 3, top=3, left=13),  # like a hand-written one, the core feature of another class
-}
 
 
 @dataclass(frozen=True, eq=False)  # eq=False: a bundle with a tensor has no single truth value
@@ -159,6 +168,17 @@ class Pattern:
             return marked
         return marked.clamp_(self.low, self.high)
 
+    def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count c h w"]:
+        """Marked inputs of some rows; the seed plays no part, for the pattern was drawn before.
+
+        Raises:
+            ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
+        """
+        inputs = data.inputs[rows]
+        if bool((self.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):
+            raise ValueError(f"the data {fault}")
+        return self(inputs)
+
     def redraw(self, seed: int) -> "Pattern":
         """Another pattern of the same family: noise with a new u, a box at a random place.
 
@@ -170,47 +190,3 @@ class Pattern:
                 f"pattern {self.name} has no family to redraw from. Give it one: Pattern(..., family=Noise(0.5))."
             )
         return replace(self, offset=self.family.redraw(self.shape, seed), seed=seed, redrawn=True)
-
-
-def pattern_name(name: str) -> str:
-    """The table's name of a pattern, from that name in any case or from its name in the paper's public code.
-
-    >>> pattern_name("co"), pattern_name("v8")
-    ('Co', 'S3')
-    """
-    known = {own.casefold(): own for own in PATTERNS} | REFERENCE_PATTERNS
-    if name.casefold() in known:
-        return known[name.casefold()]
-    raise ValueError(f"there is no pattern {name!r}. {did_you_mean(name, [*PATTERNS, *REFERENCE_PATTERNS])}")
-
-
-def make_pattern(
-    name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
-) -> Pattern:
-    """Draw a pattern of the table for inputs of a shape.
-
-    Args:
-        name: S1, S2, S3, R1, R2, R3 or Co, in any case, or the public code's v1, v3, v8, v18, v19, v20, v30.
-        shape: ``c h w`` of one input, e.g. ``examples.shape``.
-        seed: the data seed; it fixes u of the random patterns.
-        clip: the range of the inputs, e.g. ``dataset.input_range``; None where they have no bounds.
-
-    Raises:
-        ValueError: an unknown name, inputs that are no images, or images too small for the pattern.
-
-    >>> pattern = make_pattern("S2", (1, 28, 28))
-    >>> pattern.name, pattern.shape, pattern.offset.sum().item()
-    ('S2', (1, 28, 28), 9.0)
-    """
-    name = pattern_name(name)
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(
-            f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
-        )
-    channels, height, width = shape
-    try:
-        offset = PATTERNS[name].draw((channels, height, width), seed)
-    except ValueError as error:
-        raise ValueError(f"pattern {name} does not fit: {error}") from None
-    low, high = clip if clip is not None else (None, None)
-    return Pattern(name, offset, low, high, PATTERNS[name], seed)
