@@ -15,13 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from spurlab.files import replacing
-from spurlab.report.answers import answer
-from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.figures.style import writing
-from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
-from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
+from spurlab.report.groups import SETTINGS, diverged, networks, trained, varying
+from spurlab.report.sheet import Number, Sheet, settings_sheet
+from spurlab.report.style import save_figure, spoken, writing
 from spurlab.report.svg import inline_svg
+from spurlab.report.titles import dataset_title
+from spurlab.report.views import answer, figure_endings, study_figures, study_sheets
 from spurlab.studies import Study, StudyResult, Verdict
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
