@@ -25,6 +25,7 @@ from spurlab.studies import FolderError, StoreError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+ENDINGS = (".png", ".pdf", ".svg")  # of a figure's files
 WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
 # Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

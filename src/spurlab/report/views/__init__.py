@@ -158,6 +158,14 @@ def said(result: StudyResult, words: str) -> Figure:
         return sentence(result.study.title, words)
 
 
+def docs_table() -> str:
+    """All views, as a table in Markdown: what studies call them, the question, the measures that they need."""
+    lines = ["| figure | the question | measures that it needs |", "|---|---|---|"]
+    for view in VIEWS.values():
+        lines.append(f"| `{view.name}` | {view.title} | {', '.join(f'`{name}`' for name in view.measures) or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
 def figure_endings(study: Study) -> list[str]:
     """What follows the study's stem in the file names of its figures: nothing for the main one, else ``-KIND``."""
     return ["", *(f"-{name}" for name in study.figure[1:])]
