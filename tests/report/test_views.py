@@ -92,10 +92,11 @@ def test_the_page_passes_over_a_figure_of_another_version(results, tmp_path, cap
         write_report([other], [], tmp_path)
 
 
-def test_a_figure_that_only_a_run_can_draw_is_not_replaced(results, tmp_path, caplog):
-    """Read from a folder, a network of the user's own is not run; what `run` drew of it stays, and the page says so."""
+@pytest.mark.parametrize("axis", [{"architecture": ("my.networks:small",)}, {"dataset": ("npz:signals.npz",)}])
+def test_a_figure_that_only_a_run_can_draw_is_not_replaced(axis, results, tmp_path, caplog):
+    """Read from a folder, nothing of the user's own is run or opened; what `run` drew stays, and the page says so."""
     own = results.make("saliency", large=False)
-    grids = tuple(grid.model_copy(update={"architecture": ("my.networks:small",)}) for grid in own.study.grids)
+    grids = tuple(grid.model_copy(update=axis) for grid in own.study.grids)
     study = Study.model_validate_json(own.study.model_copy(update={"grids": grids}).model_dump_json())
     object.__setattr__(own, "study", study)
     with caplog.at_level(logging.WARNING):

@@ -6,8 +6,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from spurlab.data import DataError, Dataset, load
+from spurlab.data.own import own_data
 from spurlab.patterns import Planted
-from spurlab.report.view import NotDrawnError
+from spurlab.report.view import NotDrawnError, OnlyReadError
 from spurlab.studies import Study, StudyResult
 from spurlab.studies.grid import Cell, cells_of
 from spurlab.studies.task import feature_of, planted
@@ -39,10 +40,13 @@ def featured(result: StudyResult) -> Featured:
     """The training set in which the largest share has the feature; of several the first, in the order of the grid.
 
     Raises:
+        OnlyReadError: a path leads to the data, and the study was read from a folder.
         NotDrawnError: the data are not here, the study is not about a common feature, or it does not fit the data.
     """
     try:
         return _featured(result.study)
+    except OnlyReadError:
+        raise
     except (DataError, ValueError) as error:
         raise NotDrawnError(f"There are no signals to show: {error}") from error
 
@@ -52,6 +56,11 @@ def _featured(study: Study) -> Featured:
     if not cells:
         raise ValueError("no common feature is planted. Name one (such as blocks) as pattern, with its share.")
     cell = max(cells, key=lambda cell: cell.share or 0.0)
+    if own_data(cell.setting.dataset) is not None and not study.typed:
+        raise OnlyReadError(
+            f"There are no signals to show: {cell.setting.dataset!r} are data of your own, and no path is followed "
+            "that a results folder names. `spurlab run` draws it."
+        )
     data = load(cell.setting.dataset, offline=True)
     feature, marked = feature_of(cell.training), planted(data, cell.training)
     if feature is None or not len(marked.rows):

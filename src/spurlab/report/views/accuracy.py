@@ -147,12 +147,4 @@ def _words(part: Accuracies) -> str:
     return f"{part.group.title}: mean test accuracy, {'; '.join(ends)}."
 
 
-VIEW = View(
-    "accuracy",
-    "Does the mark cost accuracy on clean examples?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    measures=("accuracy",),
-)
+VIEW = View("accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",))

@@ -138,12 +138,4 @@ def _words(label: str, line: dict[int, list[float]]) -> str:
     return f"{label} {numbers}".strip()
 
 
-VIEW = View(
-    "bars",
-    "Which way to train learns the marks more?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    measures=("spurious_score",),
-)
+VIEW = View("bars", "Which way to train learns the marks more?", shape, figure, sheets, answer, ("spurious_score",))

@@ -207,19 +207,19 @@ def _numbers(line: dict[int, Estimate]) -> str:
 
 VIEW = View(
     "deletion",
-    "What does each deletion method leave of the mark, and at what cost?",
+    "What does deletion leave, and at what cost?",
     shape,
     figure,
     sheets,
     answer,
-    measures=("spurious_score", "accuracy"),
+    ("spurious_score", "accuracy"),
 )
 CURVES = View(
     "deletion-curves",
-    "How much of the mark is left after deletion, whatever n was?",
+    "How much of the mark is left, whatever n was?",
     shape,
     curves_figure,
     sheets,
     answer,
-    measures=("spurious_score", "accuracy"),
+    ("spurious_score", "accuracy"),
 )

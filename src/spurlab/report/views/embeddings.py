@@ -199,9 +199,5 @@ def _numeral(c: int) -> Path:
 
 
 VIEW = View(
-    "embeddings",
-    "Who is near whom in the training set, without the feature and with it?",
-    shape,
-    figure,
-    numbers=BEST,
+    "embeddings", "Who is near whom in the training set, with the feature and without?", shape, figure, numbers=BEST
 )

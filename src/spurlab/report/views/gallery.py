@@ -167,11 +167,5 @@ def _show(axes: Axes, image: Float32[Tensor, "c h w"]) -> None:
 
 
 VIEW = View(
-    "gallery",
-    "What do the patterns look like, and how large are they?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    measures=("empirical_norm",),
+    "gallery", "What do the patterns look like, how large are they?", shape, figure, sheets, answer, ("empirical_norm",)
 )

@@ -203,11 +203,5 @@ def _number(inside: Estimate) -> str:
 
 
 VIEW = View(
-    "importance",
-    "Which pixels does a network look at, with more and more marks?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    measures=("pattern_importance",),
+    "importance", "Which pixels does a network look at?", shape, figure, sheets, answer, ("pattern_importance",)
 )

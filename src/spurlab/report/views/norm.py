@@ -170,5 +170,5 @@ VIEW = View(
     figure,
     sheets,
     answer,
-    measures=("spurious_score", "empirical_norm"),
+    ("spurious_score", "empirical_norm"),
 )

@@ -94,4 +94,4 @@ def _largest(counts: dict[tuple[str, str], int], architecture: str) -> int:
     return max(value for (name, _), value in counts.items() if name == architecture)
 
 
-VIEW = View("parameters", "How large are the networks?", shape, figure, sheets, answer, measures=("parameters",))
+VIEW = View("parameters", "How large are the networks?", shape, figure, sheets, answer, ("parameters",))

@@ -278,10 +278,10 @@ def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> s
 
 VIEW = View(
     "regularization",
-    "Do weight decay, noise and clipping keep a network from the mark?",
+    "Do weight decay, noise and clipping keep the mark out?",
     shape,
     figure,
     sheets,
     answer,
-    measures=("spurious_score",),
+    ("spurious_score",),
 )

@@ -271,12 +271,6 @@ def _panel(repaired: Repaired, among: list[Repaired], without: str = "") -> str:
 
 
 VIEW = View(
-    "repairs",
-    "What takes a common feature out of a network again?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    measures=("accuracy", "worst_group"),
+    "repairs", "What takes a common feature out again?", shape, figure, sheets, answer, ("accuracy", "worst_group")
 )
 BEST = replace(VIEW, answer=best)  # beside figures that have no numbers of their own

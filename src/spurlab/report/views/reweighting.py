@@ -170,10 +170,10 @@ def _alike(one: Place, other: Place) -> bool:
 
 VIEW = View(
     "reweighting",
-    "Why does reweighting the last layer help, or not?",
+    "Why does reweighting help, or not?",
     shape,
     figure,
     sheets,
     best,
-    measures=("worst_group", "minority_weight", "fresh_minority_weight"),
+    ("worst_group", "minority_weight", "fresh_minority_weight"),
 )

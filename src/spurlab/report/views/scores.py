@@ -228,11 +228,11 @@ def _words(curves: Sequence[Curve]) -> str:
 
 VIEW = View(
     "scores",
-    "How many marked examples does it take until a network goes by the mark?",
+    "How many marked examples does it take?",
     shape,
     figure,
     sheets,
     answer,
-    measures=("spurious_score", "accuracy"),
+    ("spurious_score", "accuracy"),
     terminal=terminal,
 )

@@ -99,10 +99,10 @@ def _draw(axes: Axes, line: dict[int, Estimate], colour: str, stroke: Stroke) ->
 
 VIEW = View(
     "sensitivity",
-    "How much of the image does a network need?",
+    "How much of the image is needed?",
     shape,
     figure,
     sheets,
     answer,
-    measures=("sensitivity_000", "sensitivity_050", "sensitivity_100"),
+    ("sensitivity_000", "sensitivity_050", "sensitivity_100"),
 )
