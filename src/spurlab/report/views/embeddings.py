@@ -1,7 +1,8 @@
-"""Training sets as points in the plane (Figures 3 and 4 of Quinn's report)."""
+"""Who is near whom in a training set, without the feature and with it (Figures 3 and 4 of Quinn's report)?"""
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,9 +16,12 @@ from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from spurlab.explain import neighbour_purity, tsne
-from spurlab.report.figures.featured import Featured, of_feature
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.figures.style import COLOURS, axes_grid, describe, printable, sentence, sheet, styled
+from spurlab.report.featured import featured
+from spurlab.report.notes import About
+from spurlab.report.style import COLOURS, axes_grid, blank, describe, printable, styled
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.report.views.repairs import BEST
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyResult
 
@@ -27,9 +31,25 @@ _MOST = 1500  # signals of a study's figure: the time of t-SNE, some seconds, gr
 _NEIGHBOURS, _PERPLEXITY = 10, 30.0
 
 
-@of_feature
-def draw(result: StudyResult, case: Featured) -> Figure:
-    """The training set without the feature and with it, with the purity of the neighbourhoods."""
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Points in the plane, with what stands around them; see `embedding_figure`."""
+
+    points: dict[str, Float[Tensor, "n 2"]]
+    labels: Int64[Tensor, " n"]
+    class_names: tuple[str, ...]
+    title: str
+    captions: dict[str, str]
+    note: str
+
+
+def shape(result: StudyResult) -> Embeddings:
+    """The training set without the feature and with it, with the purity of the neighbourhoods.
+
+    Raises:
+        NotDrawnError: there is no such training set, or it is too small.
+    """
+    case = featured(result)
     data, seed = case.data, case.cell.seed
     n, labels = len(data.train), data.train.labels
     title = dataset_title(data.name)
@@ -40,10 +60,10 @@ def draw(result: StudyResult, case: Featured) -> Figure:
         for name, inputs in sets.items():
             points[name] = tsne(inputs[few], seed, _PERPLEXITY)
             of_all = neighbour_purity(inputs, labels, _NEIGHBOURS)
-            drawn = neighbour_purity(points[name], labels[few], _NEIGHBOURS)
-            captions[name] = f"purity of neighbourhoods {of_all:.2f} in the signals, {drawn:.2f} in the picture"
+            of_few = neighbour_purity(points[name], labels[few], _NEIGHBOURS)
+            captions[name] = f"purity of neighbourhoods {of_all:.2f} in the signals, {of_few:.2f} in the picture"
     except ValueError as error:
-        return sentence(result.study.title, f"There is no picture of the training set: {error}")
+        raise NotDrawnError(f"There is no picture of the training set: {error}") from error
     chance = float((labels.bincount() / n).square().sum())
     which = f"{len(few):,} of {n:,} training signals, drawn at random (seed {seed})" if n > _MOST else f"seed {seed}"
     note = (
@@ -51,7 +71,12 @@ def draw(result: StudyResult, case: Featured) -> Figure:
         f"are of the same class, in the signals themselves (all {n:,}) and in the drawn points; by chance {chance:.2f}."
     )
     heading = f"{title}: neighbours without the feature and with it"
-    return embedding_figure(points, labels[few], data.class_names, heading, captions, note)
+    return Embeddings(points, labels[few], tuple(data.class_names), heading, captions, note)
+
+
+def figure(embeddings: Embeddings, _: About) -> Figure:
+    """A panel for each training set."""
+    return embedding_figure(**vars(embeddings))
 
 
 @styled
@@ -83,7 +108,7 @@ def embedding_figure(
     """
     if not points or not len(labels):
         raise ValueError(f"there must be points to draw, but there are {len(points)} panels of {len(labels)} points.")
-    if other := {name: tuple(each.shape) for name, each in points.items() if each.shape != (len(labels), 2)}:
+    if other := {name: tuple(part.shape) for name, part in points.items() if part.shape != (len(labels), 2)}:
         raise ValueError(
             f"{len(labels)} labels need as many points in the plane, but these have another shape: {other}."
         )
@@ -99,7 +124,7 @@ def embedding_figure(
     named = any(class_names[c] != str(c) for c in present)
     legend = [(Line2D([], [], **_look(c), markersize=8), class_names[c]) for c in present if named]
     columns = min(len(points), 2)
-    figure, body = sheet(title, _HEIGHT * -(-len(points) // columns), note, legend)
+    figure, body = blank(title, _HEIGHT * -(-len(points) // columns), note, legend)
     panels = axes_grid(body, list(points), columns)
     for axes, (name, where) in zip(panels, points.items(), strict=True):
         _draw(axes, where.detach().cpu().float(), labels.cpu())
@@ -133,10 +158,10 @@ def number_places(parts: Mapping[int, Float[Tensor, "_ 2"]], gap: float) -> dict
         A point of each class that has any.
     """
     places: dict[int, tuple[float, float]] = {}
-    for c, mine in parts.items():
-        if not len(mine):
+    for c, part in parts.items():
+        if not len(part):
             continue
-        ordered = mine[from_the_middle(mine)].double()
+        ordered = part[from_the_middle(part)].double()
         taken = torch.tensor(list(places.values()), dtype=torch.float64).reshape(-1, 2)
         free = (torch.cdist(ordered, taken) >= gap).all(1)
         x, y = ordered[int(free.int().argmax())].tolist()  # the first that is free; the medoid where none is
@@ -148,8 +173,8 @@ def _draw(axes: Axes, points: Float[Tensor, "n 2"], labels: Int64[Tensor, " n"])
     finite = points.isfinite().all(1)
     size = min(8.0, max(4.2, 150 / len(points) ** 0.5))
     parts = {c: points[(labels == c) & finite] for c in labels.unique().tolist()}
-    for c, mine in parts.items():
-        axes.plot(*mine.T.tolist(), **_look(c), markersize=size, alpha=0.9)
+    for c, part in parts.items():
+        axes.plot(*part.T.tolist(), **_look(c), markersize=size, alpha=0.9)
     drawn = points[finite]
     extent = float((drawn.amax(0) - drawn.amin(0)).max()) if len(drawn) else 0.0
     for c, (x, y) in number_places(parts, 0.07 * extent).items():  # above the points of all classes
@@ -171,3 +196,8 @@ def _numeral(c: int) -> Path:
     drawn = TextPath((0, 0), str(c), size=1, prop=FontProperties(family="DejaVu Sans", weight="bold"))
     box = drawn.get_extents()
     return Path(drawn.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], drawn.codes)
+
+
+VIEW = View(
+    "embeddings", "Who is near whom in the training set, with the feature and without?", shape, figure, numbers=BEST
+)

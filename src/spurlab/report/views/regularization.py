@@ -1,4 +1,4 @@
-"""Score and accuracy against weight decay, input noise and clipping (the notebook of the paper's code)."""
+"""Does regularization help? Score and accuracy against decay, noise and clipping (the notebook of the paper's code)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
-from spurlab.report.figures.notes import dataset_title, small_print
-from spurlab.report.figures.style import (
-    MARKERS,
-    bands,
-    describe,
-    dodged,
-    draw_estimates,
-    pattern_look,
-    sentence,
-    share_axis,
-    sheet,
-)
-from spurlab.report.summary import SHARE, estimates
+from spurlab.report.groups import SHARE, estimates
+from spurlab.report.notes import About
+from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, count_cell, mean_cell, slim
+from spurlab.report.style import MARKERS, bands, blank, describe, dodged, draw_estimates, pattern_look, share_axis
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -35,15 +28,14 @@ SWEPT = {
     "clip_value": "clipped by value at",
 }
 MEASURES = {"spurious_score": "spurious score", "accuracy": "accuracy, clean", "marked_accuracy": "accuracy, marked"}
-_LINES: tuple[Literal["-", "--", ":", "-."], ...] = (
-    "-",
-    "--",
-    ":",
-    "-.",
-)  # by pattern, beside its colour; n has the markers
+# by pattern, beside its colour; n has the markers
+_LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _MOST = 4  # n drawn
 _LABELS = 5  # at most, below one axis
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+Swept = dict[str, dict[str, "Sweep"]]  # by dataset and setting
 
 
 @dataclass(frozen=True)
@@ -61,51 +53,10 @@ class Sweep:
     means: Mapping[tuple[str, float], Estimate]
 
 
-def draw(result: StudyResult) -> Figure:
-    """A column for each setting that varies, a row for each measure; colours are patterns, strokes are n."""
-    title = result.study.title
-    found = {
-        str(dataset): swept
-        for dataset, rows in result.rows.groupby("dataset", sort=False)
-        if (swept := sweeps(rows[rows["measure"].isin(list(MEASURES))]))
-    }
-    if not found:
-        return sentence(title, "Neither weight decay nor noise nor clipping varies in what has been measured.")
-    keys = dict.fromkeys(key for swept in found.values() for sweep in swept.values() for key in sweep.lines)
-    measures = [measure for measure in MEASURES if any(key[0] == measure for key in keys)]
-    patterns = list(dict.fromkeys(key[1] for key in keys))
-    every = sorted({key[2] for key in keys})
-    counts = _some(every)
-    note = "To the right: stronger, not to scale; far left: none. The axes of accuracy show a part of 0 to 1. "
-    if len(every) > len(counts):
-        note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
-    if result.rows["target"].nunique() > 1:
-        note += "Mean over the targets. "
-    figure, body = sheet(
-        title, (1.75 * len(measures) + 0.7) * len(found), note + small_print(result), _legend(patterns, counts)
-    )
-    blocks = body.subfigures(len(found), 1, squeeze=False)[:, 0]
-    for (dataset, swept), block in zip(found.items(), blocks, strict=True):
-        grid = block.add_gridspec(len(measures), len(swept))
-        for j, (setting, sweep) in enumerate(swept.items()):
-            for i, measure in enumerate(measures):
-                axes = block.add_subplot(grid[i, j])
-                _draw(axes, sweep, measure, patterns, counts)
-                share_axis(axes, "" if j else MEASURES[measure])
-                if measure == "spurious_score":
-                    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-                else:
-                    axes.set_ylim(*_span(swept, measure, counts))
-                    axes.yaxis.set_major_locator(MaxNLocator(4))
-                    axes.yaxis.set_major_formatter(FormatStrFormatter("%.2g"))
-                axes.tick_params(labelleft=j == 0)
-                if i == 0 and j == 0 and len(found) > 1:
-                    axes.set_title(dataset_title(dataset))
-                if i == len(measures) - 1:
-                    axes.set_xlabel(SWEPT[setting])
-                else:
-                    axes.set_xticklabels([])
-    return describe(figure, " ".join(_words(dataset, swept, counts) for dataset, swept in found.items()))
+def shape(result: StudyResult) -> Swept:
+    """By dataset and setting that varies, what happens along it."""
+    rows = result.rows[result.rows["measure"].isin(list(MEASURES))]
+    return {str(dataset): swept for dataset, part in rows.groupby("dataset", sort=False) if (swept := sweeps(part))}
 
 
 def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
@@ -113,23 +64,23 @@ def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
     levels = {name: _levels(name, rows[name]) for name in SWEPT if name in rows.columns}
     levels = {name: column for name, column in levels.items() if column.nunique() > 1}
     base = {name: _base(name, column) for name, column in levels.items()}
-    found = {}
+    swept = {}
     for name, column in levels.items():
         chosen = pd.Series(data=True, index=rows.index)
         for other, its_column in levels.items():
             if other != name:
                 chosen &= its_column == base[other]
         lines: dict[tuple[str, str, int], dict[float, Estimate]] = {}
-        mine = rows[chosen].assign(level=column[chosen])
-        for (measure, pattern, n, level), mean in estimates(mine, ["measure", "pattern", "n", "level"], SHARE).items():
+        part = rows[chosen].assign(level=column[chosen])
+        for (measure, pattern, n, level), mean in estimates(part, ["measure", "pattern", "n", "level"], SHARE).items():
             lines.setdefault((str(measure), str(pattern), int(n)), {})[float(level)] = mean
-        if lines and mine["level"].nunique() > 1:
-            order = sorted({float(level) for level in mine["level"]}, key=partial(_strength, name))
-            means = estimates(mine[mine["n"] > 0], ["measure", "level"], SHARE)
-            found[name] = Sweep(
+        if lines and part["level"].nunique() > 1:
+            order = sorted({float(level) for level in part["level"]}, key=partial(_strength, name))
+            means = estimates(part[part["n"] > 0], ["measure", "level"], SHARE)
+            swept[name] = Sweep(
                 tuple(order), lines, {(str(what), float(level)): mean for (what, level), mean in means.items()}
             )
-    return found
+    return swept
 
 
 def _levels(name: str, column: "pd.Series[float]") -> "pd.Series[float]":
@@ -145,6 +96,83 @@ def _strength(name: str, level: float) -> float:
 def _base(name: str, column: "pd.Series[float]") -> float:
     none = math.inf if name.startswith("clip_") else 0.0
     return none if (column == none).any() else float(column.mode().iloc[0])
+
+
+def sheets(panels: Swept) -> list[Sheet]:
+    """For each setting, every measure at every level."""
+    tables = []
+    for dataset, swept in panels.items():
+        for setting, sweep in swept.items():
+            lines = [
+                (
+                    *(pattern, count_cell(n), Number(level_label(level), level)),
+                    *(mean_cell(sweep.lines.get((measure, pattern, n), {}).get(level)) for measure in MEASURES),
+                )
+                for pattern, n in dict.fromkeys((pattern, n) for _, pattern, n in sweep.lines)
+                for level in sweep.levels
+            ]
+            headings = ("pattern", "n", SWEPT[setting], *MEASURES.values())
+            title = f"{dataset_title(dataset)}: {SWEPT[setting].removesuffix(' at')}"
+            tables.append(slim(title, headings, lines, OVER_NETWORKS))
+    return tables
+
+
+def answer(panels: Swept) -> list[str]:
+    """For each setting, score and accuracy without it and at its strongest."""
+    sentences = []
+    for dataset, swept in panels.items():
+        for setting, sweep in swept.items():
+            ends = sweep.levels[0], sweep.levels[-1]
+            words = []
+            for measure, name in (("spurious_score", "score"), ("accuracy", "accuracy")):
+                first, last = (sweep.means.get((measure, end)) for end in ends)
+                if first and last:
+                    words.append(f"{name} {first:.2f} to {last:.2f}")
+            if words:
+                levels = " to ".join(level_label(end) for end in ends)
+                where = f"{dataset_title(dataset)}, {SWEPT[setting].removesuffix(' at')}, {levels}"
+                sentences.append(f"{where}: mean {', '.join(words)}.")
+    return sentences
+
+
+def figure(panels: Swept, about: About) -> Figure:
+    """A column for each setting that varies, a row for each measure; colours are patterns, strokes are n."""
+    if not panels:
+        raise NotDrawnError("Neither weight decay nor noise nor clipping varies in what has been measured.")
+    keys = dict.fromkeys(key for swept in panels.values() for sweep in swept.values() for key in sweep.lines)
+    measures = [measure for measure in MEASURES if any(key[0] == measure for key in keys)]
+    patterns = list(dict.fromkeys(key[1] for key in keys))
+    every = sorted({key[2] for key in keys})
+    counts = _some(every)
+    note = "To the right: stronger, not to scale; far left: none. The axes of accuracy show a part of 0 to 1. "
+    if len(every) > len(counts):
+        note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
+    if about.targets > 1:
+        note += "Mean over the targets. "
+    height = (1.75 * len(measures) + 0.7) * len(panels)
+    drawn, body = blank(about.title, height, note + about.note, _legend(patterns, counts))
+    blocks = body.subfigures(len(panels), 1, squeeze=False)[:, 0]
+    for (dataset, swept), block in zip(panels.items(), blocks, strict=True):
+        grid = block.add_gridspec(len(measures), len(swept))
+        for j, (setting, sweep) in enumerate(swept.items()):
+            for i, measure in enumerate(measures):
+                axes = block.add_subplot(grid[i, j])
+                _draw(axes, sweep, measure, patterns, counts)
+                share_axis(axes, "" if j else MEASURES[measure])
+                if measure == "spurious_score":
+                    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+                else:
+                    axes.set_ylim(*_span(swept, measure, counts))
+                    axes.yaxis.set_major_locator(MaxNLocator(4))
+                    axes.yaxis.set_major_formatter(FormatStrFormatter("%.2g"))
+                axes.tick_params(labelleft=j == 0)
+                if i == 0 and j == 0 and len(panels) > 1:
+                    axes.set_title(dataset_title(dataset))
+                if i == len(measures) - 1:
+                    axes.set_xlabel(SWEPT[setting])
+                else:
+                    axes.set_xticklabels([])
+    return describe(drawn, " ".join(_words(dataset, swept, counts) for dataset, swept in panels.items()))
 
 
 def _some(counts: Sequence[int]) -> list[int]:
@@ -246,3 +274,14 @@ def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> s
             ends = " to ".join(f"{line[level].value:.2f} at {level_label(level)}" for level in (shown[0], shown[-1]))
             parts.append(f"{SWEPT[setting]}, {pattern}, n = {n}, {MEASURES[measure]} {ends}")
     return f"{dataset_title(dataset)}: {'; '.join(parts)}."
+
+
+VIEW = View(
+    "regularization",
+    "Do weight decay, noise and clipping keep the mark out?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    ("spurious_score",),
+)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from spurlab.report.figures.style import describe, printable, sheet, styled
+from spurlab.report.style import blank, describe, printable, styled
 
 COLOURS = "PuOr_r"  # purple below 0, orange above: told apart by colour-blind readers, and in print by lightness
 _CELL = 1.25  # inches
@@ -39,12 +39,12 @@ def saliency_figure(
     """
     if not len(images) or not maps:
         raise ValueError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")
-    if other := {method: tuple(each.shape) for method, each in maps.items() if each.shape != images.shape}:
+    if other := {method: tuple(part.shape) for method, part in maps.items() if part.shape != images.shape}:
         raise ValueError(f"the images have the shape {tuple(images.shape)}, but these maps have another: {other}.")
     if names and len(names) != len(images):
         raise ValueError(f"every image needs its name, but there are {len(images)} images and {len(names)} names.")
     width = max(_CELL * (1 + len(maps)) + (1.4 if names else 0.2), 5.0)
-    figure, body = sheet(title, _CELL * len(images) + 0.75, note, width=width)
+    figure, body = blank(title, _CELL * len(images) + 0.75, note, width=width)
     # the scales have a row of their own: taken from the maps' columns, they would move the maps away from the images
     grid = body.add_gridspec(len(images) + 1, 1 + len(maps), height_ratios=[1.0] * len(images) + [0.07])
     panels = [[_bare(body.add_subplot(grid[i, j])) for i in range(len(images))] for j in range(1 + len(maps))]
@@ -54,8 +54,8 @@ def saliency_figure(
         axes.set_ylabel(_lines(name.splitlines()), rotation=0, ha="right", va="center", fontsize=10)
     panels[0][0].set_title("image", loc="center", fontsize=10)
     limits = {}
-    for j, (method, each) in enumerate(maps.items(), 1):
-        flat = each.detach().cpu().float().sum(1)
+    for j, (method, signed) in enumerate(maps.items(), 1):
+        flat = signed.detach().cpu().float().sum(1)
         limit = limits[method] = flat.nan_to_num(0, 0, 0).abs().max().item() or 1.0
         panels[j][0].set_title(_lines(textwrap.wrap(method.replace("-", " "), 12)), loc="center", fontsize=10)
         for axes, pixels in zip(panels[j], flat, strict=True):

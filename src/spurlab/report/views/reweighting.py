@@ -1,4 +1,4 @@
-"""Why reweighting the last layer helps or does not: what its weights see, and what comes of them at each setting."""
+"""Why does reweighting the last layer help or not? What its weights see, and what comes of them at each setting."""
 
 import math
 from collections.abc import Sequence
@@ -6,16 +6,17 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from spurlab.prevention import title_of
-from spurlab.report.figures.notes import panel_title, small_print
-from spurlab.report.figures.repairs import COLOURS as ACCURACY_COLOURS
-from spurlab.report.figures.repairs import KINDS, draw_lines, said
-from spurlab.report.figures.style import axes_grid, describe, draw_estimates, look, sentence, share_axis, sheet
-from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of
+from spurlab.report.notes import About
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares
+from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
+from spurlab.report.style import axes_grid, blank, describe, draw_estimates, look, mark_legend, share_axis
+from spurlab.report.titles import panel_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.report.views import repairs as of_methods
+from spurlab.report.views.repairs import LOOKS, best, draw_lines, shape
 from spurlab.stats import Estimate
-from spurlab.studies import StudyResult
 from spurlab.studies.axes import PLAIN
 
 SEEN = {"minority_weight": "of the training examples", "fresh_minority_weight": "of new examples"}
@@ -25,53 +26,80 @@ GREY = "#555555"
 _MOST = 6  # curves along the share
 
 
-def draw(result: StudyResult) -> Figure:
+def sheets(repairs: list[Repaired]) -> list[Sheet]:
+    """What AFR's weights are made of, in front of what comes of them."""
+    measures = [
+        *("minority_weight", "true_probability_001", "true_probability_01", "true_probability_10"),
+        *("fresh_minority_weight", "fresh_probability_001", "fresh_probability_01", "fresh_probability_10"),
+    ]
+    lines = [
+        (place.feature, share_cell(place.share), *(mean_cell(repaired.mean(name)) for name in measures))
+        for repaired in repairs
+        for place in [repaired.place]
+        if repaired.method == PLAIN and place.share > 0
+    ]
+    headings = [f"{what}, {where}" for where in ("training", "new") for what in ("weight", "p .1 %", "p 1 %", "p 10 %")]
+    note = (
+        f"{OVER_NETWORKS} as they were trained; weight: the part of AFR's weights (gamma = 4) that "
+        "falls on examples without the feature; p: quantiles of the probability of the true class, of the training "
+        "examples and of new ones, which are the test examples with the feature on as many"
+    )
+    seen = short("What reweighting sees", ("feature", "have it", *headings), lines, note)
+    return [seen, *of_methods.sheets(repairs)]
+
+
+def figure(repairs: list[Repaired], about: About) -> Figure:
     """Four panels of curves, and one with the methods that look at the worst group.
 
     The weight on examples without the feature, and the worst group, along the share that has it; then, at the share
     with most methods, the worst group along AFR's gamma, a line for each penalty.
     """
-    found = [each for each in repairs_of(result.rows) if each.place.share > 0]
-    if not found:
-        return sentence(result.study.title, "Nothing has been measured yet.")
-    place = main_place(found)
-    here = [each for each in found if each.place == place]
-    swept = {base: mine for base in SOURCES if (mine := [each for each in here if _point(each, base) is not None])}
-    others = [each for each in here if not any(each in mine for mine in swept.values())]
+    repairs = [repaired for repaired in repairs if repaired.place.share > 0]
+    if not repairs:
+        raise NotDrawnError("Nothing has been measured yet.")
+    place = main_place(repairs)
+    here = [repaired for repaired in repairs if repaired.place == place]
+    swept = {
+        base: alike
+        for base in SOURCES
+        if (alike := [repaired for repaired in here if _point(repaired, base) is not None])
+    }
+    others = [repaired for repaired in here if not any(repaired in alike for alike in swept.values())]
     where = f"{place.share:.0%} have it"
     titles = ["AFR's weight on examples without the feature", "The worst group"]
     titles += [f"AFR, {SOURCES[base]}, {where}" for base in swept]
     heights = [2.9] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
-    legend = [
-        (Line2D([], [], color=ACCURACY_COLOURS[kind], marker=marker, markersize=6, linestyle="none"), f"below: {title}")
-        for kind, (title, marker) in KINDS.items()
-    ]
+    legend = mark_legend({f"below: {title}": mark for title, mark in LOOKS.items()})
     note = (
         f"{panel_title(place.group.dataset, place.group.label, place.feature)}. Above on the left: the dotted line is "
         "what unweighted examples would have. New examples: the test examples, with the feature on as many. "
     )
-    figure, body = sheet(result.study.title, sum(heights), note + small_print(result), legend)
+    drawn, body = blank(about.title, sum(heights), note + about.note, legend)
     parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
     curves, bars = parts
     seen, along, *rest = axes_grid(curves, titles, 2)
     [below] = axes_grid(bars, [f"Other methods, {where}"], 1)
-    words = [_weights(seen, found, place), _shares(along, found, place)]
-    for axes, (base, mine) in zip(rest, swept.items(), strict=True):
-        words.append(f"{SOURCES[base]}: " + _gammas(axes, mine, base, here))
+    words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
+    for axes, (base, alike) in zip(rest, swept.items(), strict=True):
+        words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
     draw_lines(below, others)
-    words += [f"{each.title} {said(each)}" for each in others]
-    return describe(figure, f"At {place.share:.0%}: {'. '.join(words)}.")
+    words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
+    return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
 
 
-def main_place(found: Sequence[Repaired]) -> Place:
+def main_place(repairs: Sequence[Repaired]) -> Place:
     """Where most methods were tried; of several the first."""
-    places = [each.place for each in found]
+    places = [repaired.place for repaired in repairs]
     return max(dict.fromkeys(places), key=places.count)
 
 
-def _weights(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
+def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     """The weight on the minority, along the share that has the feature."""
-    plain = {each.place.share: each for each in found if each.method == PLAIN and _alike(each.place, place)}
+    plain = {
+        repaired.place.share: repaired
+        for repaired in repairs
+        if repaired.method == PLAIN and _alike(repaired.place, place)
+    }
     at = sorted(plain)
     words = []
     for i, (measure, name) in enumerate(SEEN.items()):
@@ -85,13 +113,13 @@ def _weights(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
     return "; ".join(words)
 
 
-def _shares(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
+def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     """The worst group along the share, of the methods that were tried at each."""
     curves: dict[str, dict[float, Estimate]] = {}
-    for each in found:
-        if _alike(each.place, place):
-            title = AS_TRAINED if each.method == PLAIN else title_of(each.method)
-            curves.setdefault(title, {})[each.place.share] = each.mean("worst_group")
+    for repaired in repairs:
+        if _alike(repaired.place, place):
+            title = AS_TRAINED if repaired.method == PLAIN else title_of(repaired.method)
+            curves.setdefault(title, {})[repaired.place.share] = repaired.mean("worst_group")
     most = max(len(curve) for curve in curves.values())
     kept = {title: curve for title, curve in curves.items() if len(curve) == most}
     words = []
@@ -105,28 +133,30 @@ def _shares(axes: Axes, found: Sequence[Repaired], place: Place) -> str:
     return "; ".join(words)
 
 
-def _gammas(axes: Axes, mine: Sequence[Repaired], base: str, here: Sequence[Repaired]) -> str:
+def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Repaired]) -> str:
     """The worst group along gamma, a line for each penalty; what networks have without AFR lies across."""
-    points = {_point(each, base): each.mean("worst_group") for each in mine}
+    points = {_point(repaired, base): repaired.mean("worst_group") for repaired in alike}
     gammas, penalties = (sorted({point[i] for point in points if point is not None}) for i in range(2))
     words = []
     for i, penalty in enumerate(penalties):
         line = {gamma: points[gamma, penalty] for gamma in gammas if (gamma, penalty) in points}
         draw_estimates(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
-        words.append(f"penalty {penalty:g}: " + ", ".join(f"{each.value:.2f} at {g:g}" for g, each in line.items()))
+        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.2f} at {g:g}" for g, mean in line.items()))
     for method, (title, style) in LEVELS.items():
-        for each in here:
-            if each.method == method:
-                axes.axhline(each.mean("worst_group").value, color=GREY, linestyle=style, linewidth=1.2, label=title)
+        for repaired in here:
+            if repaired.method == method:
+                axes.axhline(
+                    repaired.mean("worst_group").value, color=GREY, linestyle=style, linewidth=1.2, label=title
+                )
     share_axis(axes, "worst-group accuracy")
     axes.set_xlabel("\N{GREEK SMALL LETTER GAMMA}, how much bad predictions count")
     axes.legend(loc="best", fontsize=8)
     return "worst group along gamma, " + "; ".join(words)
 
 
-def _point(each: Repaired, base: str) -> tuple[float, float] | None:
+def _point(repaired: Repaired, base: str) -> tuple[float, float] | None:
     """Gamma and penalty of a method of this name, where it has these two settings alone and both are numbers."""
-    name, *words = each.method.split()
+    name, *words = repaired.method.split()
     given = dict(word.split("=") for word in words)
     if name != base or given.keys() != {"gamma", "penalty"} or "none" in given.values():
         return None
@@ -136,3 +166,14 @@ def _point(each: Repaired, base: str) -> tuple[float, float] | None:
 def _alike(one: Place, other: Place) -> bool:
     """Whether only the share differs."""
     return (one.group.settings, one.feature, one.clean) == (other.group.settings, other.feature, other.clean)
+
+
+VIEW = View(
+    "reweighting",
+    "Why does reweighting help, or not?",
+    shape,
+    figure,
+    sheets,
+    best,
+    ("worst_group", "minority_weight", "fresh_minority_weight"),
+)

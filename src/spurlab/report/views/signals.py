@@ -1,8 +1,9 @@
-"""The signals of each class, clean and marked (Figures 1 and 2 of Quinn's report)."""
+"""What do the signals of each class look like, clean and with the feature (Figures 1 and 2 of Quinn's report)?"""
 
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -15,9 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from spurlab.report.figures.featured import Featured, of_feature
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.figures.style import WIDTH, describe, printable, sheet, styled
+from spurlab.report.featured import featured
+from spurlab.report.notes import About
+from spurlab.report.style import WIDTH, blank, describe, printable, styled
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import View
+from spurlab.report.views.repairs import BEST
 from spurlab.studies import StudyResult
 
 BLOCK = "#F6C9A3"  # the region that carries the spurious feature: light enough for any line, darker than paper in grey
@@ -26,22 +30,43 @@ SHOWN: dict[str, Any] = {"color": "#000000", "linewidth": 1.6}
 _MOST = 10  # strips in a row
 
 
-@of_feature
-def draw(result: StudyResult, case: Featured) -> Figure:
-    """The first training signal of each class that has the feature, with it and without it."""
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """A signal of each class, with what stands around it; see `signals_figure`."""
+
+    clean: Float[Tensor, "k d"]
+    marked: Float[Tensor, "k d"]
+    blocks: Bool[Tensor, "k d"]
+    class_names: list[str]
+    title: str
+    note: str
+
+
+def shape(result: StudyResult) -> Signals:
+    """The first training signal of each class that has the feature, with it and without it.
+
+    Raises:
+        NotDrawnError: there is no such training set.
+    """
+    case = featured(result)
     data, mask = case.data, case.planted.mask
     first = [(mask & (data.train.labels == c)).nonzero().flatten()[:1] for c in range(data.classes)]
     rows = torch.cat(first)  # of a class without the feature none
-    there = data.train.labels[rows]
-    return signals_figure(
+    classes = data.train.labels[rows]
+    return Signals(
         data.train.inputs[rows],
         case.planted[rows].inputs,
-        case.blocks[there],
-        [data.class_names[c] for c in there.tolist()],
+        case.blocks[classes],
+        [data.class_names[c] for c in classes.tolist()],
         f"{dataset_title(data.name)}: training signals with the feature and without it, by class",
         f"The first signal of each class that has the feature ({case.spread}; seed {case.cell.seed}). "
         "The features run downwards, the values to the right.",
     )
+
+
+def figure(signals: Signals, _: About) -> Figure:
+    """A strip for each class."""
+    return signals_figure(**vars(signals))
 
 
 @styled
@@ -70,7 +95,7 @@ def signals_figure(
     """
     k, d = clean.shape
     others = {"`marked`": marked, "`blocks`": blocks}
-    if other := {name: tuple(each.shape) for name, each in others.items() if each is not None and each.shape != (k, d)}:
+    if other := {name: tuple(part.shape) for name, part in others.items() if part is not None and part.shape != (k, d)}:
         raise ValueError(f"the signals have the shape {(k, d)}, but these have another: {other}.")
     if not k or not d or len(class_names) != k:
         raise ValueError(
@@ -79,7 +104,7 @@ def signals_figure(
     columns = min(k, _MOST)
     rows = math.ceil(k / columns)
     width = WIDTH if columns > 5 else max(1.2 * columns + 0.8, 5.0)
-    figure, body = sheet(title, 2.75 * rows, note, _legend(marked is not None, blocks is not None), width)
+    figure, body = blank(title, 2.75 * rows, note, _legend(marked is not None, blocks is not None), width)
     grid = body.add_gridspec(rows, columns)
     values = clean if marked is None else torch.cat([clean, marked])
     for c, name in enumerate(class_names):
@@ -175,3 +200,6 @@ def _legend(marked: bool, blocks: bool) -> list[tuple[Artist, str]]:
     if blocks:
         entries.append((Patch(color=BLOCK, linewidth=0), "block of the class"))
     return entries
+
+
+VIEW = View("signals", "What do signals look like with the feature, and without it?", shape, figure, numbers=BEST)

@@ -1,14 +1,14 @@
-"""What all figures share: size, colours, the places of title, legend and small print, and how a figure is written."""
+"""What all figures share: size, colours, places of title, legend and small print; how a figure is written."""
 
 import errno
 import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -16,13 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 
 from spurlab.files import replacing
 from spurlab.stats import Estimate
 from spurlab.studies import FolderError, StoreError
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
+ENDINGS = (".png", ".pdf", ".svg")  # of a figure's files
 WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
 # Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -137,7 +140,7 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def sheet(
+def blank(
     title: str, height: float, note: str = "", legend: Sequence[tuple[Artist | Any, str]] = (), width: float = WIDTH
 ) -> tuple[Figure, SubFigure]:
     """An empty figure: title and legend above, small print below, and the part between them to draw in.
@@ -265,6 +268,47 @@ def bands(axes: Axes, places: int) -> None:
     """A light band behind every other place, so that marks that stand aside are not taken for those of the next."""
     for place in range(1, places, 2):
         axes.axvspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+
+
+def panelled(
+    title: str,
+    panels: Sequence[tuple[str, T]],
+    height: float,
+    draw: Callable[[Axes, T], None],
+    note: str,
+    legend: Sequence[tuple[Artist | Any, str]],
+) -> tuple[Figure, list[Axes]]:
+    """A figure of one or two columns of panels, and their axes.
+
+    Args:
+        title: a line or two.
+        panels: the title of each, and what is drawn there.
+        height: of a row, in inches.
+        draw: draws one.
+        note: the small print.
+        legend: handles and labels.
+    """
+    columns = min(2, len(panels))
+    figure, body = blank(title, height * -(-len(panels) // columns), note, legend)
+    grid = axes_grid(body, [name for name, _ in panels], columns)
+    for axes, (_, panel) in zip(grid, panels, strict=True):
+        draw(axes, panel)
+    outer_labels(grid, columns)
+    return figure, grid
+
+
+def mark_legend(
+    looks: Mapping[str, tuple[str, str]],
+    size: float = 6.0,
+    line: Literal["none", "-"] = "none",
+    hollow: Sequence[str] = (),
+) -> list[tuple[Artist | Any, str]]:
+    """Handles and labels for marks with these colours and shapes; some of them white with a coloured rim."""
+    return [
+        (Line2D([], [], color=colour, marker=marker, markersize=size, linestyle=line,
+                markerfacecolor="white" if label in hollow else colour), label)
+        for label, (colour, marker) in looks.items()
+    ]  # fmt: skip
 
 
 def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes]:

@@ -1,4 +1,4 @@
-"""Signals on the saliency of several networks (Figures 7 to 10 of Quinn's report)."""
+"""Where do networks look when the feature is there? Signals on their saliency (Figures 7 to 10 of Quinn's report)."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,93 +15,24 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
-from torch import Tensor, nn
+from torch import Tensor
 
-from spurlab.explain import class_maps, gradient, share_on
-from spurlab.prevention import title_of
-from spurlab.report.figures.featured import Featured, of_feature
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.figures.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
-from spurlab.report.figures.style import describe, printable, sentence, sheet, styled
-from spurlab.studies import StoreError, StudyResult
-from spurlab.studies.axes import PLAIN
-from spurlab.studies.cells import cells_of
-from spurlab.studies.graph import Train, Treat
-from spurlab.studies.making import kept_network
-from spurlab.studies.store import weights_file
-from spurlab.studies.treating import DIVERGED, Network, Preventing
+from spurlab.explain import share_on
+from spurlab.report.network_maps import NetworkMaps, network_maps
+from spurlab.report.notes import About
+from spurlab.report.style import blank, describe, printable, styled
+from spurlab.report.view import View
+from spurlab.report.views.repairs import BEST
+from spurlab.report.views.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
 
 OUTLINE = "#0072B2"
 # white to a strong orange, not on to brown: a black line must be seen on the darkest shade
 SHADES = ListedColormap(colormaps["Oranges"](np.linspace(0, 0.72, 256)), "shades")
 
-# methods that only refit the last layer, in seconds; of each line the first that the study has
-_REFITS = {"DFR": ("dfr-plain", "dfr"), "AFR": ("afr-train",)}
 
-
-@of_feature
-def draw(result: StudyResult, case: Featured) -> Figure:
-    """A training signal with the feature, and the mean over those of its class, in the networks of one seed."""
-    data, mask = case.data, case.planted.mask
-    try:
-        networks, notes = _networks(result, case)
-    except (StoreError, ValueError) as error:
-        return sentence(result.study.title, f"There is no saliency to show: {error}")
-    c = int(data.train.labels[mask.nonzero()[0, 0]])
-    rows = (mask & (data.train.labels == c)).nonzero().squeeze(1)
-    few, clean = case.planted[rows], data.train.inputs[rows]
-    maps = {}
-    for name, network in networks.items():
-        each = gradient(network, few.inputs, few.labels)
-        maps[name] = torch.stack([each[0].double(), class_maps(each, few.labels, data.classes)[c]])
-    signals, before = (torch.stack([each[0], each.mean(0)]) for each in (few.inputs, clean))
-    about = f"class {data.class_names[c]}"
-    return strips_figure(
-        signals,
-        maps,
-        case.blocks[[c, c]],
-        [f"a signal of {about}", f"mean of {len(rows)} signals of {about}"],
-        f"{dataset_title(data.name)}: where the networks look when the feature is there",
-        before,
-        note=f"Saliency: the gradient of the true class's logit. Training signals: the first that has "
-        f"the feature, and all of its class that have it. {notes}",
-    )
-
-
-def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module], str]:
-    """The networks trained without the feature and with it, and the latter's refits; what they are, in words.
-
-    Raises:
-        StoreError: weights are damaged.
-        ValueError: a network is not there, or diverged.
-    """
-    cell, data = case.cell, case.data
-    base = cell._replace(share=0.0).training
-    for training in (base, cell.training):
-        if not weights_file(result.folder, training.key(data.checksum)).is_file():
-            raise ValueError(f"weights of the networks of seed {cell.seed} are not kept in the results folder.")
-
-    def kept(training: Train) -> Network:
-        return kept_network(weights_file(result.folder, training.key(data.checksum)), training, data)
-
-    network, diverged = kept(base)
-    bench = Preventing(Treat("prevention", cell.training, PLAIN, cell.clean or 1.0), data, "cpu", kept)
-    spurious, _, failed = bench.network_after(PLAIN)
-    if diverged or spurious is None:
-        raise ValueError(f"{failed or DIVERGED} (seed {cell.seed}).")
-    networks = {"base": network, "spurious": spurious}
-    notes = f"Networks of seed {cell.seed}. base: trained without the feature; spurious: with it ({case.spread}); "
-    there = [each.prevention for each in cells_of(result.study) if each.training == cell.training and each.prevention]
-    for row, names in _REFITS.items():
-        methods = [method for name in names for method in there if method.split()[0] == name]
-        if not methods:
-            continue
-        refitted, _, failed = bench.network_after(methods[0])
-        outcome = f"failed ({failed})" if failed else "the last layer of spurious fitted again"
-        notes += f"{title_of(methods[0])}: {outcome}; "
-        if refitted is not None:
-            networks[row] = refitted
-    return networks, notes.removesuffix("; ") + "."
+def figure(maps: NetworkMaps, _: About) -> Figure:
+    """A row of strips for each network."""
+    return strips_figure(**vars(maps))
 
 
 @styled
@@ -138,18 +69,18 @@ def strips_figure(
     """
     n, d = signals.shape
     others = {**maps, "`blocks`": blocks} | ({} if clean is None else {"`clean`": clean})
-    if other := {name: tuple(each.shape) for name, each in others.items() if each.shape != (n, d)}:
+    if other := {name: tuple(part.shape) for name, part in others.items() if part.shape != (n, d)}:
         raise ValueError(f"the signals have the shape {(n, d)}, but these have another: {other}.")
     if not n or not d or not maps or len(names) != n:
         raise ValueError(
             f"there must be signals, a name for each and maps, "
             f"but there are signals of shape {(n, d)}, {len(names)} names and {len(maps)} networks."
         )
-    shares = {network: _shares(each) for network, each in maps.items()}
-    on_block = {network: share_on(each.cpu(), blocks.cpu()).tolist() for network, each in maps.items()}
+    shares = {network: _shares(part) for network, part in maps.items()}
+    on_block = {network: share_on(part.cpu(), blocks.cpu()).tolist() for network, part in maps.items()}
     small = f"Above each strip: the share of its saliency that falls on the block; by chance {_chance(blocks)}. "
     small += "The features run downwards, the values to the right. " if upright else ""
-    figure, body = sheet(title, (1.75 if upright else 1.2) * len(maps) + 0.7, small + note, _legend(clean is not None))
+    figure, body = blank(title, (1.75 if upright else 1.2) * len(maps) + 0.7, small + note, _legend(clean is not None))
     grid = body.add_gridspec(len(maps), n)
     top = _top(torch.cat(list(shares.values())))
     everything = signals if clean is None else torch.cat([signals, clean])
@@ -242,3 +173,6 @@ def _legend(clean: bool) -> list[tuple[Artist, str]]:
         entries.append((Line2D([], [], **CLEAN), "clean signal"))
     outline = Rectangle((0, 0), 1, 1, fill=False, edgecolor=OUTLINE, linewidth=1.8)
     return [*entries, (outline, "block of the spurious feature")]
+
+
+VIEW = View("saliency", "Where do networks look when the feature is there?", network_maps, figure, numbers=BEST)

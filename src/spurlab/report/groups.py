@@ -1,4 +1,4 @@
-"""From rows to what they say: groups of equal settings, and a curve for each pattern and target, with a verdict."""
+"""From rows to numbers: groups of equal settings, and means over networks."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from spurlab.models import architecture_title
-from spurlab.stats import Estimate, Learnt, learnt_at, paired_difference
+from spurlab.report.titles import panel_title
+from spurlab.stats import Estimate
 from spurlab.studies import MEASURES
 from spurlab.training import Recipe
 
@@ -18,44 +19,6 @@ SETTINGS = ("dataset", "architecture", "how", *(field.name for field in fields(R
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
 _OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
-
-
-@dataclass(frozen=True)
-class Point:
-    """What the networks with n marked examples do; `difference` and `p` compare them with those of n = 0.
-
-    Args:
-        n: how many training examples were marked.
-        score: the spurious score.
-        difference: the paired difference of the score to n = 0; None for n = 0.
-        p: of the one-sided paired test, Holm-corrected over n; None for n = 0.
-        accuracy: on clean test examples; NaN where it was not measured.
-    """
-
-    n: int
-    score: Estimate
-    difference: Estimate | None
-    p: float | None
-    accuracy: Estimate
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The scores of one pattern and target against n.
-
-    Args:
-        points: by rising n, from the control n = 0 on.
-        verdict: the n at which the pattern is learnt.
-        diverged: seeds left out at every n, since one of their networks diverged.
-        unfinished: seeds left out at every n, since one of their networks has not been trained.
-    """
-
-    pattern: str
-    target: int
-    points: tuple[Point, ...]
-    verdict: Learnt
-    diverged: tuple[int, ...]
-    unfinished: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +39,11 @@ class Group:
     def dataset(self) -> str:
         """The name of the dataset."""
         return str(self.settings.get("dataset", ""))
+
+    @property
+    def title(self) -> str:
+        """The dataset, and what tells the networks from others, in words."""
+        return panel_title(self.dataset, self.label)
 
 
 def groups(rows: pd.DataFrame) -> list[Group]:
@@ -101,17 +69,17 @@ def varying(rows: pd.DataFrame) -> list[str]:
 def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fewest settings, dataset apart, that tell all groups of each dataset from each other; in words."""
     names = [name for name in settings[0] if name != "dataset"]
-    varying = [name for name in names if len({_plain(each[name]) for each in settings}) > 1]
+    varying = [name for name in names if len({_plain(group[name]) for group in settings}) > 1]
     varying.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
 
     def told_apart(by: Iterable[str]) -> int:
-        return len({(each.get("dataset"), *(_plain(each[name]) for name in by)) for each in settings})
+        return len({(group.get("dataset"), *(_plain(group[name]) for name in by)) for group in settings})
 
     chosen: list[str] = []
     for name in varying:
         if told_apart([*chosen, name]) > told_apart(chosen):
             chosen.append(name)
-    return [_in_words({name: each[name] for name in chosen}) for each in settings]
+    return [_in_words({name: group[name] for name in chosen}) for group in settings]
 
 
 def _plain(value: Any) -> Any:
@@ -175,8 +143,8 @@ def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
 def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
     """By each value of the column, measures as columns and a line for each seed."""
     return {
-        str(method): averaged(own, ["seed", "measure"]).unstack("measure")
-        for method, own in rows.groupby(column, sort=False)
+        str(method): averaged(part, ["seed", "measure"]).unstack("measure")
+        for method, part in rows.groupby(column, sort=False)
     }
 
 
@@ -201,45 +169,6 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["measure"].isin(others)]
 
 
-def curves(rows: pd.DataFrame) -> list[Curve]:
-    """One curve for each pattern and target, in the order of the rows, which must be of one group (see `groups`).
-
-    A seed of which any network diverged is left out of the whole curve, so that all points compare the same seeds.
-    """
-    rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
-    scored = rows[rows["measure"] == "spurious_score"]
-    pairs = dict.fromkeys(zip(scored["pattern"], scored["target"], strict=True))
-    return [
-        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)])
-        for pattern, target in pairs
-    ]
-
-
-def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
-    table = rows.drop_duplicates(["seed", "measure", "n"])
-    wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
-    whole = wide.dropna()
-    scores = whole["spurious_score"]
-    counts = sorted(int(n) for n in scores.columns)
-    per_n = {n: torch.tensor(scores[n].to_numpy(copy=True)) for n in counts}
-    learnt = learnt_at({n: per_n[n] for n in counts if n > 0}, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
-    points = tuple(
-        Point(
-            n,
-            Estimate.across_models(per_n[n], SHARE),
-            paired_difference(per_n[n], per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
-            learnt.adjusted.get(n, math.nan) if n > 0 else None,
-            estimate(whole["accuracy"][n] if ("accuracy", n) in whole else pd.Series(dtype=float), SHARE),
-        )
-        for n in counts
-    )
-    nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
-    lost = [int(seed) for seed in wide.index.difference(whole.index)]
-    return Curve(
-        pattern,
-        target,
-        points,
-        learnt,
-        tuple(seed for seed in lost if seed in nan),
-        tuple(seed for seed in lost if seed not in nan),
-    )
+def paired(one: "pd.Series[float]", other: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
+    """The mean difference over the seeds that both have."""
+    return estimate((one - other).dropna(), bounds)
