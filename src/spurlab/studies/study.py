@@ -177,9 +177,10 @@ class Grid(BaseModel):
         n: how many training examples are marked.
         seed: fixes a network's start and order of examples, the choice of marked examples, and random patterns.
         how: whether marked examples replace their originals or are added to them.
-        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS`; from the
-            command line and from Python also ``package.module:callable``. Networks before deletion (``none``) and
-            retrained without any marked example (``oracle``) always come with them. None: nothing is deleted.
+        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS` with their
+            settings, e.g. ``scrub,alpha=0.3``; from the command line and from Python also ``package.module:callable``.
+            Networks before deletion (``none``) and retrained without any marked example (``oracle``) always come with
+            them. None: nothing is deleted.
         known: the share of the marked examples that is known and deleted, in (0, 1].
         share: of a common feature (a `Common` mark of the table `MARKS`), how many of the training
             examples have it, in [0, 1]. None have it in the control, 0, which is always in it.
