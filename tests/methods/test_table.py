@@ -155,7 +155,7 @@ def test_a_study_names_each_deletion_in_one_way(tmp_path):
         file.write_text(text.format(written) + 'figure = "deletion"\n')
         cells = cells_of(load_study(file))
         assert {cell.deletion for cell in cells} == {"none", "oracle", "incremental-1e-2", "scrub alpha=0.3"}
-        keys.append(sorted(cell.removal.key("data") for cell in cells))
+        keys.append(sorted(cell.treatment.key("data") for cell in cells))
     assert keys[0] == keys[1]
     only = load_study(file).only("deletion", ["incremental,rate=0.01"])
     assert {name for grid in only.grids for name in grid.deletion} == {"incremental-1e-2"}

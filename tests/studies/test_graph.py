@@ -3,11 +3,13 @@
 import json
 from dataclasses import fields, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spurlab.studies import Cell, Setting, Train, cells_of, groups_of, load_study, trainings_of
-from spurlab.studies.graph import KEY_DEFAULTS, from_json
+from spurlab.models import source_digest
+from spurlab.studies import Cell, Setting, StudyError, Task, Train, Treat, cells_of, groups_of, load_study, trainings_of
+from spurlab.studies.graph import KEY_DEFAULTS, digests_of, from_json, rank
 from spurlab.training import RECIPES, Recipe
 
 
@@ -133,3 +135,46 @@ def test_groups_hold_one_kind_each():
     trainings = [Train(replace(SETTING, recipe=recipe), "R3", 0, 3, 4) for recipe in recipes]
     assert [len(group) for group in groups_of(trainings, [10, 10, 10], [10] * 3, 1)] == [2, 1]
     assert [len(group) for group in groups_of(trainings, [10, 13, 10], [10] * 3, 1)] == [1, 1, 1]
+
+
+def test_a_network_of_the_users_is_known_by_the_text_of_its_module(tmp_path, monkeypatch):
+    """As a method is: the same name with another text is another network, and what is done to it another treatment."""
+    monkeypatch.syspath_prepend(tmp_path)
+    own = Train(replace(SETTING, architecture="my_networks:make"), "R3", 0, 3, 4)
+    treatment = Treat("prevention", own, "dfr", 0.25)
+    keys = []
+    for width in (3, 4):
+        (tmp_path / "my_networks.py").write_text(f"def make(shape, classes):\n    return {width}\n")
+        source_digest.cache_clear()  # as in the next process
+        assert own.key("data") == own.key("data", digests_of(own))
+        keys += [own.key("data"), treatment.key("data")]
+    assert len(set(keys)) == 4
+    recorded = digests_of(treatment)
+    (tmp_path / "my_networks.py").unlink()
+    source_digest.cache_clear()
+    assert [own.key("data", recorded), treatment.key("data", recorded)] == keys[2:]  # the module is not looked at
+    with pytest.raises(ValueError, match="the module 'my_networks' cannot be found"):
+        own.key("data")
+
+
+def test_a_task_is_refused_where_the_network_s_module_is_another(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_networks.py").write_text("one = 1\n")
+    source_digest.cache_clear()
+    own = Train(replace(SETTING, architecture="my_networks:make"), "R3", 0, 3, 4)
+    sent = json.loads(json.dumps(Task((own,), ((),), "data", str(tmp_path)).as_json()))
+    assert Task.from_json(sent).nodes == (own,)
+    (tmp_path / "my_networks.py").write_text("one = 2\n")
+    source_digest.cache_clear()
+    with pytest.raises(StudyError, match="architecture 'my_networks:make': its module is not the one"):
+        Task.from_json(sent)
+
+
+def test_what_is_needed_is_of_a_lower_rank():
+    training = Train(SETTING, "R3", 0, 3, 4)
+    removal = Treat("deletion", training, "oracle", 3, (0, 4))
+    assert rank(training) == 0
+    assert rank(removal) == 1
+    assert [needed.without for needed in removal.needs] == [0, 3, 3]
+    assert [needed.seed for needed in removal.needs] == [4, 4, 0]
+    assert Treat("prevention", training, "dfr", 0.5).needs == (training,)
