@@ -532,9 +532,10 @@ def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
 
 def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
     """The study that the options mean."""
+    from spurlab.report import check
     from spurlab.studies import load_study, narrowed
 
-    return narrowed(load_study(study, profile, changes or []), only or [])
+    return narrowed(check(load_study(study, profile, changes or [])), only or [])
 
 
 def _speak(verbose: bool) -> None:

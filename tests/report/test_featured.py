@@ -11,12 +11,11 @@ from spurlab.data import DataNotFoundError, load
 from spurlab.models import build
 from spurlab.patterns import Common, common_named, plant
 from spurlab.prevention import prevention_named
-from spurlab.report import study_figure
-from spurlab.report.figures import featured, spoken
+from spurlab.report import featured, study_figure
+from spurlab.report.style import spoken
 from spurlab.studies import cells_of, load_study, run
-from spurlab.studies.prevention_bench import clean_examples, grouped
 from spurlab.studies.store import weights_file
-from spurlab.studies.task import planted
+from spurlab.studies.training_sets import clean_examples, grouped, planted
 
 CHANGES = [
     "dataset=mnist1d@200", "architecture=logistic", "recipe.epochs=3", "recipe.batch_size=20", "seed=[3, 4]",
@@ -95,11 +94,11 @@ def purity(points, labels):
 
 
 def test_of_many_signals_some_are_embedded_and_the_small_print_says_how_many(result, monkeypatch):
-    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 60)
+    monkeypatch.setattr("spurlab.report.views.embeddings._MOST", 60)
     figure = study_figure(result, "embeddings")
     assert sum(len(line.get_xydata()) for line in panels_of(figure)[0].lines) == 60
     assert "60 of 200 training signals, drawn at random (seed 3)" in small_print(figure)
-    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 20)
+    monkeypatch.setattr("spurlab.report.views.embeddings._MOST", 20)
     assert "perplexity" in spoken(study_figure(result, "embeddings"))  # too few for t-SNE: a sentence
 
 
@@ -153,7 +152,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(result, tmp_path, monkeypatc
         raise ValueError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr("spurlab.studies.prevention_bench.prevention_named", fails)
+        patch.setattr("spurlab.studies.treating.prevention_named", fails)
         figure = study_figure(result, "saliency")
     assert "DFR, one plain refit: failed (ValueError: no room)" in small_print(figure)
     assert [axes.get_ylabel() for axes in panels_of(figure)[::2]] == ["base", "spurious"]

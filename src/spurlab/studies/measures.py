@@ -101,7 +101,7 @@ class Measure:
         title: for headings.
         of: what is measured; only a ``network`` must be trained, also for what is measured after ``deletion`` alone.
         by_pattern: whether it differs by pattern and target.
-        value: the number. NaN for a network that diverged. None: see `spurlab.studies.deletion_bench`.
+        value: the number. NaN for a network that diverged. None: see `spurlab.studies.treating`.
         always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
             little then, and another study may want it.
         suits: whether it can be taken of an architecture.

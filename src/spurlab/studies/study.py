@@ -1,12 +1,13 @@
 """A study is data, not a script: one TOML file that says what to train and measure; a list is an axis of the grid."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -17,6 +18,7 @@ from pydantic import (
     ValidationError,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -26,6 +28,7 @@ from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
+from spurlab.studies.axes import OF_TRAINING, REFERENCES
 from spurlab.studies.claims import CLAIMS
 from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
@@ -38,45 +41,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(gt=0, le=1)]
 PartOf = Annotated[float, Field(gt=0, lt=1)]
 FromNone = Annotated[float, Field(ge=0, le=1)]
-FigureName = Literal[
-    "gallery",
-    "parameters",
-    "scores",
-    "accuracy",
-    "norm",
-    "importance",
-    "bars",
-    "regularization",
-    "sensitivity",
-    "deletion",
-    "deletion-curves",
-    "repairs",
-    "reweighting",
-    "signals",
-    "embeddings",
-    "saliency",
-]
-
-
-# the measures that a figure cannot do without
-DRAWN: dict[FigureName, tuple[str, ...]] = {
-    "gallery": ("empirical_norm",),
-    "parameters": ("parameters",),
-    "scores": ("spurious_score", "accuracy"),
-    "accuracy": ("accuracy",),
-    "norm": ("spurious_score", "empirical_norm"),
-    "importance": ("pattern_importance",),
-    "bars": ("spurious_score",),
-    "regularization": ("spurious_score",),
-    "sensitivity": ("sensitivity_000", "sensitivity_050", "sensitivity_100"),
-    "deletion": ("spurious_score", "accuracy"),
-    "deletion-curves": ("spurious_score", "accuracy"),
-    "repairs": ("accuracy", "worst_group"),
-    "reweighting": ("worst_group", "minority_weight", "fresh_minority_weight"),
-}
-
-METHOD_AXES = ("deletion", "known", "prevention", "clean")  # which count where there are methods
-REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them
+METHOD_AXES = ("deletion", "known", "prevention", "clean", "more")  # which count otherwise
 MOST_ROWS, MOST_RECIPES = 1_000_000, 10_000  # of a study: what is read and drawn in minutes
 
 
@@ -212,9 +177,10 @@ class Grid(BaseModel):
         n: how many training examples are marked.
         seed: fixes a network's start and order of examples, the choice of marked examples, and random patterns.
         how: whether marked examples replace their originals or are added to them.
-        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS`; from the
-            command line and from Python also ``package.module:callable``. Networks before deletion (``none``) and
-            retrained without any marked example (``oracle``) always come with them. None: nothing is deleted.
+        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS` with their
+            settings, e.g. ``scrub,alpha=0.3``; from the command line and from Python also ``package.module:callable``.
+            Networks before deletion (``none``) and retrained without any marked example (``oracle``) always come with
+            them. None: nothing is deleted.
         known: the share of the marked examples that is known and deleted, in (0, 1].
         share: of a common feature (a `Common` mark of the table `MARKS`), how many of the training
             examples have it, in [0, 1]. None have it in the control, 0, which is always in it.
@@ -224,6 +190,7 @@ class Grid(BaseModel):
         clean: the share of the training examples that methods may use clean, in (0, 1): in a version without the
             feature; where none is planted, these are held out from training.
         recipe: how to train; in a file, a named recipe and the settings that differ from it, each a value or a list.
+        more: the axes of `spurlab.studies.axes.OF_TRAINING`, which stand beside the others in files and in JSON.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -241,6 +208,41 @@ class Grid(BaseModel):
     prevention: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     clean: Annotated[Axis[PartOf], BeforeValidator(_as_floats)] = (0.25,)
     recipe: Annotated[tuple[Recipe, ...], BeforeValidator(recipes_of), Field(min_length=1)] = (RECIPES["quick"],)
+    more: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _further_axes(cls, settings: Any, info: Any) -> Any:
+        if not isinstance(settings, Mapping) or not any(name in settings for name in OF_TRAINING):
+            return settings
+        more: dict[str, tuple[Any, ...]] = {}
+        for name in OF_TRAINING.keys() & settings.keys():
+            try:
+                values = settings[name] if isinstance(settings[name], list | tuple) else [settings[name]]
+                more[name] = TypeAdapter(
+                    tuple[OF_TRAINING[name].hint, ...]  # type: ignore[misc, arg-type]  # which only the table knows
+                ).validate_python(tuple(values), strict=True)
+            except ValidationError as error:
+                raise ValueError(sentence_of(error, f"{name}.")) from error
+        return {key: value for key, value in settings.items() if key not in more} | {"more": more}
+
+    @model_serializer(mode="wrap")
+    def _beside_the_others(self, plain: Callable[["Grid"], dict[str, Any]]) -> dict[str, Any]:
+        about = plain(self)
+        more: dict[str, Any] = about.pop("more")
+        return about | more
+
+    @classmethod
+    def axes(cls) -> list[str]:
+        """The names of all axes."""
+        return [*(name for name in cls.model_fields if name != "more"), *OF_TRAINING]
+
+    def axis(self, name: str) -> tuple[Any, ...]:
+        """The values on one axis."""
+        if name in OF_TRAINING:
+            return self.more.get(name, (OF_TRAINING[name].off,))
+        values: tuple[Any, ...] = getattr(self, name)
+        return values
 
     @field_validator("dataset")
     @classmethod
@@ -326,7 +328,7 @@ class Grid(BaseModel):
     @property
     def cells_at_most(self) -> int:
         """How many points it has, without looking at each; those that are one and the same counted apart."""
-        axes = [getattr(self, name) for name in type(self).model_fields if name not in METHOD_AXES]
+        axes = [self.axis(name) for name in type(self).axes() if name not in METHOD_AXES]
         deletions = (len(self.deletion) + len(REFERENCES)) * len(self.known) if self.deletion else 1
         preventions = (len(self.prevention) + 1) * len(self.clean) if self.prevention else 1
         return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions
@@ -349,7 +351,7 @@ class Study(BaseModel):
         profile: the profile that was chosen, or None.
         title: the question, in one line.
         source: what it reproduces.
-        figure: how its rows are drawn, one or several; the first is the main one.
+        figure: the views of its rows, one or several, the first the main one; `spurlab.report.check` knows them.
         claims: the numbers of the claims that its rows bear on.
         measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
             `SENSITIVITY` and `GROUPS`.
@@ -364,7 +366,7 @@ class Study(BaseModel):
     profile: str | None = None
     title: str
     source: str = ""
-    figure: Axis[FigureName] = ("scores",)
+    figure: Axis[str] = ("scores",)
     claims: Annotated[
         tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
     ] = ()
@@ -410,14 +412,17 @@ class Study(BaseModel):
         return self.figure[0]
 
     @field_serializer("figure")
-    def _one_without_a_list(self, names: tuple[FigureName, ...]) -> FigureName | tuple[FigureName, ...]:
+    def _one_without_a_list(self, names: tuple[str, ...]) -> str | tuple[str, ...]:
         return names[0] if len(names) == 1 else names  # as folders had it before there could be several
 
     @field_validator("figure")
     @classmethod
-    def _no_figure_twice(cls, names: tuple[FigureName, ...]) -> tuple[FigureName, ...]:
+    def _no_figure_twice(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError(f"a figure stands twice in this list: {list(names)}")
+        for name in names:  # files are named after it
+            if info.mode == "json" and not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
+                raise ValueError(f"key 'figure': {name!r} is the name of no figure.")
         return names
 
     @field_validator("name")
@@ -458,15 +463,6 @@ class Study(BaseModel):
                 )
             if MEASURES[name].of == "deletion" and not all(grid.deletion for grid in self.grids):
                 raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
-        return self
-
-    @model_validator(mode="after")
-    def _measures_that_the_figure_shows(self) -> "Study":
-        for figure in self.figure:
-            if lacking := [name for name in DRAWN.get(figure, ()) if name not in self.measure]:
-                raise ValueError(
-                    f"key 'figure': {figure!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
-                )
         return self
 
     @property
@@ -521,9 +517,7 @@ class Study(BaseModel):
         Raises:
             StudyError: no such axis, or a value that is not on it.
         """
-        axes = [name for name in Grid.model_fields if name != "recipe"] + [
-            f"recipe.{each.name}" for each in fields(Recipe)
-        ]
+        axes = [name for name in Grid.axes() if name != "recipe"] + [f"recipe.{each.name}" for each in fields(Recipe)]
         if key not in axes:
             raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
@@ -539,7 +533,7 @@ class Study(BaseModel):
         values = [None if value == "none" and setting.startswith("clip_") else value for value in values]
 
         def there(grid: Grid) -> tuple[Any, ...]:
-            return tuple(getattr(r, setting) for r in grid.recipe) if key != setting else getattr(grid, key)
+            return tuple(getattr(r, setting) for r in grid.recipe) if key != setting else grid.axis(key)
 
         has = list(dict.fromkeys(value for grid in self.grids for value in there(grid)))
         if absent := [value for value in values if value not in has]:
@@ -548,10 +542,12 @@ class Study(BaseModel):
         for grid in self.grids:
             if key != setting:
                 kept: tuple[Any, ...] = tuple(r for r in grid.recipe if getattr(r, setting) in values)
-                change = {"recipe": kept}
+                change: dict[str, Any] = {"recipe": kept}
             else:
                 kept = tuple(value for value in there(grid) if value in values)
                 change = {key: tuple(sorted({0, *kept})) if key in ("n", "share") else kept}
+                if key in OF_TRAINING:
+                    change = {"more": grid.more | change}
             if kept:
                 grids.append(grid.model_copy(update=change))
         return self.model_copy(update={"grids": tuple(grids)})
@@ -614,7 +610,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     place = place.removeprefix("grids.").removesuffix(".")
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}. {did_you_mean(place, list(Grid.model_fields))}"
+        return f"unknown key {place!r}. {did_you_mean(place, Grid.axes())}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
     message = MUST_BE.get(
