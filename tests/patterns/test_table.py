@@ -10,6 +10,7 @@ from spurlab.patterns import (
     MARKS,
     REFERENCE_PATTERNS,
     Common,
+    Family,
     Mark,
     Pattern,
     Rare,
@@ -21,7 +22,6 @@ from spurlab.patterns import (
     pattern_name,
     plant,
 )
-from spurlab.patterns.image import Additive
 from spurlab.patterns.table import Entry
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyError, load_study
@@ -155,7 +155,7 @@ def test_a_mark_that_needs_labels_is_not_called_with_inputs_alone():
 
 
 @dataclass(frozen=True)
-class Frame(Additive):
+class Frame(Family):
     """The dummy: a line around the image."""
 
     bright: float = 1.0

@@ -1,7 +1,7 @@
 """Marks of images: additive patterns, g(x, x_sp) = clip(x + x_sp)."""
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -14,7 +14,9 @@ from spurlab.seeds import rng_for
 
 @runtime_checkable
 class Family(Protocol):
-    """What a pattern is drawn from: frozen settings and two ways to draw. Shapes are ``c h w``."""
+    """What an additive pattern is drawn from: frozen settings and two ways to draw. Shapes are ``c h w``."""
+
+    axes: ClassVar[int] = 3
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """The x_sp that is planted under this data seed."""
@@ -24,13 +26,7 @@ class Family(Protocol):
         """Another x_sp of the family, for null patterns; its draws are independent of those of `draw`."""
         ...
 
-
-class Additive:
-    """A family that can stand in the table of marks; `make` gives its `Pattern`."""
-
-    axes = 3
-
-    def make(self: Family, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
+    def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
         """The pattern of this name, see `make_pattern`."""
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(
@@ -46,7 +42,7 @@ class Additive:
 
 
 @dataclass(frozen=True)
-class Box(Additive):
+class Box(Family):
     """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
 
     height: int
@@ -80,7 +76,7 @@ class Box(Additive):
 
 
 @dataclass(frozen=True)
-class Noise(Additive):
+class Noise(Family):
     """Fixed noise on the whole image: x_sp = scale * u, u uniform on [0, 1) for each pixel and channel.
 
     u depends on the seed and the shape alone, so patterns that differ in scale share it. It is drawn as ``h w c``, the

@@ -69,7 +69,7 @@ def marked_rows(
 
 
 def _is_ours(mark: object) -> bool:
-    return type(mark).__module__.startswith("spurlab.")
+    return type(mark).__module__.startswith("spurlab.patterns.")
 
 
 def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[], Any]) -> Float32[Tensor, "n *shape"]:

@@ -261,7 +261,7 @@ def plant(
         TypeError: a pattern that is none, or arguments of neither form.
     """
     if not isinstance(target, Rare | Common) and count is not None:
-        target, count = Rare(target if isinstance(target, int) else tuple(target), count), None
+        target, count = Rare(tuple(target) if isinstance(target, Sequence) else target, count), None
     if not isinstance(target, Rare | Common) or count is not None or seed is None:
         raise TypeError(
             "`plant` takes (data, pattern, Rare(target, n), seed=0), (data, pattern, Common(share), seed=0) or, in "
