@@ -1,3 +1,16 @@
+from . import data as data
+from . import deletion as deletion
+from . import explain as explain
+from . import measures as measures
+from . import methods as methods
+from . import metrics as metrics
+from . import models as models
+from . import patterns as patterns
+from . import prevention as prevention
+from . import report as report
+from . import stats as stats
+from . import studies as studies
+from . import training as training
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
+from spurlab.measures import PERCENTS
 from spurlab.report import VIEWS
 from spurlab.studies import Grid, Study, StudyResult
-from spurlab.studies.measures import SENSITIVITY
 from spurlab.studies.store import weights_file
 from spurlab.studies.weights import write_weights
 
@@ -96,7 +96,7 @@ def frame_of(
             steep = 3 if architecture == "cnn" else 6
             values |= {
                 name: 1 - 0.9 * (percent / 100) ** steep + rng.normal(0, 0.002) - 0.01
-                for name, percent in SENSITIVITY.items()
+                for name, percent in PERCENTS.items()
             }
             rows += [{"measure": m, "value": values[m], **place, **about} for m in measures]
     made = {"data": "c0ffee", "device": "cpu", "spurlab": "0.1.0", "torch": "2.14.1+cpu", "machine": "x86_64"}
@@ -196,7 +196,7 @@ def make_result(figure, large=True, **changes):
         networks = [
             {"architecture": name} for name in (("small-mlp", "mlp", "large-mlp", "cnn") if large else ("mlp",))
         ]
-        measures = list(SENSITIVITY) if large else ["sensitivity_000", "sensitivity_050", "sensitivity_100"]
+        measures = list(PERCENTS) if large else ["sensitivity_000", "sensitivity_050", "sensitivity_100"]
         rows = frame_of(measures, variants=networks, **grid | ({} if large else {"seeds": (0,)})).assign(pattern=None)
     else:
         grid = {"counts": (0, 1, 3, 5, 10, 20, 100)} if large else {}

@@ -10,13 +10,13 @@ import torch
 
 from spurlab.deletion import DELETIONS, Bench, deletion_named, forget_mask
 from spurlab.deletion.table import Entry
+from spurlab.measures import EFFECTS
 from spurlab.metrics import accuracy, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
 from spurlab.studies.graph import Train, Treat, from_json
 from spurlab.studies.making import kept_network
-from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
 from spurlab.studies.task import Task
 from spurlab.studies.work import work_of

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from spurlab.data import load
+from spurlab.measures import observed
 from spurlab.metrics import accuracy, worst_group_accuracy
 from spurlab.patterns import Common, common_named, plant
 from spurlab.prevention import prevention_named
@@ -200,12 +201,10 @@ def test_blocks_need_signals(tmp_path):
 
 def test_what_a_network_says_of_its_training_set_is_asked_once(tmp_path, monkeypatch):
     """Four measures of it, of two networks: one look at the training signals of each, and one at the test signals."""
-    from spurlab.studies import measures, measuring
-
     asked = []
-    real = measures.predictions
-    for room in (measures, measuring):
-        monkeypatch.setattr(room, "predictions", lambda net, inputs: (asked.append(len(inputs)), real(net, inputs))[1])
+    monkeypatch.setattr(
+        observed, "predictions", lambda network, inputs: (asked.append(len(inputs)), predictions(network, inputs))[1]
+    )
     names = ["train_accuracy", "true_probability_001", "true_probability_01", "true_probability_10"]
     changes = ("seed=[3]", "prevention=[]", "recipe.epochs=1", f"measure={['accuracy', 'worst_group', *names]}")
     rows = run(study_of(*changes), tmp_path, workers=0).rows

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
 
 import pytest
@@ -10,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from spurlab.explain import input_sensitivity, sensitivity_examples
+from spurlab.measures import observed
 from spurlab.models import build, skeleton
 from spurlab.studies import Outcome, StoreError, StudyError, Task, load_study, perform, work_of
-from spurlab.studies.measuring import Measuring
 from spurlab.studies.store import WEIGHTS, weights_file
 from spurlab.training import bytes_to_train
 
@@ -126,7 +125,7 @@ def test_kept_networks_are_measured_on_the_tasks_device(small, study_of, tmp_pat
         seen.append({tensor.device.type for tensor in network.state_dict().values()})
         return torch.full((len(inputs), 10), 0.1)
 
-    monkeypatch.setattr(sys.modules[Measuring.__module__], "predictions", spy)
+    monkeypatch.setattr(observed, "predictions", spy)
     perform(replace(task, device="meta"), lambda name: small)
     assert seen == [{"meta"}] * len(task.nodes)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import torch
 
+from spurlab.measures import MEASURES
 from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
 from spurlab.stats import Estimate
-from spurlab.studies import MEASURES
 from spurlab.training import Recipe
 
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)

@@ -6,7 +6,6 @@ from spurlab.studies.executors import EXECUTORS, Executor
 from spurlab.studies.graph import Node, Setting, Train, Treat
 from spurlab.studies.load import load_study, narrowed, shipped
 from spurlab.studies.making import carried_out, perform
-from spurlab.studies.measures import MEASURES, Measure
 from spurlab.studies.plan import Plan, plan
 from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
 from spurlab.studies.run import StudyProgress, run
@@ -19,13 +18,11 @@ from spurlab.studies.work import Work, groups_of, work_of
 __all__ = [
     "CLAIMS",
     "EXECUTORS",
-    "MEASURES",
     "Cell",
     "Claim",
     "Executor",
     "FolderError",
     "Grid",
-    "Measure",
     "Node",
     "Outcome",
     "Part",

@@ -1,28 +1,27 @@
-"""The numbers of one network: what measures may look at is made when first asked for, once."""
+"""The numbers of one network: each measure is taken once for each mark, whatever numbers of it are asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
 from spurlab.data import Dataset
+from spurlab.measures import Lesson, MarkedTests, Measure, Observed, measure_named
+from spurlab.measures.observed import given
 from spurlab.patterns import Common, Planted, plant
 from spurlab.studies.graph import Train
-from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Request
 from spurlab.studies.training_sets import feature_of, pattern_of, planted
-from spurlab.training import predictions
 
 
 class Measuring:
-    """Measures networks on one data set. Test inputs are marked once for each pattern and seed.
+    """Measures networks on one data set.
 
     Args:
         data: the data set.
     """
 
     def __init__(self, data: Dataset) -> None:
-        self._data = data
-        self._marked: dict[tuple[str, int], Tensor] = {}  # of one pattern and seed at a time: a test set is large
+        self._data, self._tests = data, MarkedTests(data)
 
     def numbers(self, network: nn.Module, training: Train, requests: Sequence[Request]) -> dict[Request, float]:
         """The numbers of a network.
@@ -32,24 +31,26 @@ class Measuring:
             training: how it was trained.
             requests: what to measure.
         """
-        data, feature = self._data, feature_of(training)
-        clean = predictions(network, data.test.inputs)
-        lesson = Lesson(network, lambda: planted(data, training))
-        fresh = Lesson(network, lambda: self._fresh(training))
-        marked: dict[str, Tensor] = {}
+        observed = Observed(
+            self._data,
+            training.setting.architecture,
+            network,
+            training.seed,
+            feature=feature_of(training),
+            trained_on=Lesson(network, lambda: planted(self._data, training)),
+            fresh=Lesson(network, lambda: self._fresh(training)),
+            tests=self._tests,
+        )
+        taken: dict[tuple[Measure, str, int], Mapping[str, float]] = {}
         numbers = {}
         for request in requests:
-            name = request.pattern
-            pattern = pattern_of(data, name, training.seed) if name else None
-            if pattern is not None and name not in marked:
-                place = name, training.seed
-                if place not in self._marked:
-                    self._marked.clear()
-                    self._marked[place] = pattern(data.test.inputs)
-                marked[name] = predictions(network, self._marked[place])
-            about = data, pattern, request.target, training.setting.architecture
-            seen = Seen(*about, network, clean, marked.get(name), training.seed, lesson, feature, fresh)
-            numbers[request] = MEASURES[request.measure].taken(seen)
+            name, pattern, target = request
+            measure = measure_named(name)
+            place = measure, pattern, target
+            if place not in taken:
+                mark = pattern_of(self._data, pattern, training.seed) if pattern else None
+                taken[place] = given(measure.take)(observed.with_mark(mark, target))
+            numbers[request] = taken[place][name]
         return numbers
 
     def _fresh(self, training: Train) -> Planted:

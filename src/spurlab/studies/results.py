@@ -14,10 +14,10 @@ from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from spurlab.files import replacing
+from spurlab.measures import is_number_of, measure_named
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.graph import Node, Setting, entry_of
-from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study, only_read, sentence_of
 from spurlab.studies.weights import read_weights
@@ -223,7 +223,12 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
         )
     trained = "network", "deletion"
-    kinds = [(name, MEASURES[name].of in trained, MEASURES[name].by_pattern) for name in study.measure]
+    stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
+    kinds = [
+        (number, measure_named(name).of in trained, measure_named(name).by_pattern)
+        for name in study.measure
+        for number in [number for number in stored_names if is_number_of(number, name)] or [name]
+    ]
     for place, cell in enumerate(cells):
         # one key for each training, and no object for each cell: there can be very many
         training = (

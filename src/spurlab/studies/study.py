@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
@@ -25,12 +25,12 @@ from pydantic import (
 from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
 from spurlab.errors import did_you_mean, shortened
+from spurlab.measures import EFFECTS, measure_named, written_out
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.axes import OF_TRAINING, REFERENCES
 from spurlab.studies.claims import CLAIMS
-from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 T = TypeVar("T")
@@ -335,12 +335,11 @@ class Grid(BaseModel):
 
 
 def _written_out(measures: Any) -> Any:
-    """The measures, with all that ``sensitivity`` and ``group_accuracy`` stand for in their place."""
+    """The measures as a study keeps them; what is no list of names is left to whoever checks it."""
     named = [measures] if isinstance(measures, str) else measures
-    if not isinstance(named, list | tuple):
+    if not isinstance(named, list | tuple) or not all(isinstance(name, str) for name in named):
         return measures
-    several: Mapping[Any, Iterable[str]] = {"sensitivity": SENSITIVITY, "group_accuracy": GROUPS}
-    return [each for name in named for each in (several[name] if name in list(several) else [name])]
+    return written_out(named)
 
 
 class Study(BaseModel):
@@ -353,8 +352,7 @@ class Study(BaseModel):
         source: what it reproduces.
         figure: the views of its rows, one or several, the first the main one; `spurlab.report.check` knows them.
         claims: the numbers of the claims that its rows bear on.
-        measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
-            `SENSITIVITY` and `GROUPS`.
+        measure: what is measured, names of `spurlab.measures.MEASURES` or of their numbers.
         weights: whether the trained weights are kept as files.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
@@ -443,14 +441,13 @@ class Study(BaseModel):
         if len(set(names)) < len(names):
             raise ValueError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
-            if name not in MEASURES:
-                raise ValueError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
+            measure_named(name)
         return names
 
     @model_validator(mode="after")
     def _patterns_where_they_are_measured(self) -> "Study":
         for name in self.measure:
-            if MEASURES[name].by_pattern and not all(grid.pattern and not grid.share for grid in self.grids):
+            if measure_named(name).by_pattern and not all(grid.pattern and not grid.share for grid in self.grids):
                 raise ValueError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
         return self
 
@@ -461,7 +458,7 @@ class Study(BaseModel):
                 raise ValueError(
                     f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, EFFECTS)}"
                 )
-            if MEASURES[name].of == "deletion" and not all(grid.deletion for grid in self.grids):
+            if measure_named(name).of == "deletion" and not all(grid.deletion for grid in self.grids):
                 raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
         return self
 

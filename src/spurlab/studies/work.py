@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
+from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
+from spurlab.measures.observed import given
+from spurlab.measures.weights import first_weight
 from spurlab.models import skeleton
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
-from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
 from spurlab.studies.task import Task
@@ -48,7 +50,11 @@ class Work:
     @property
     def rows(self) -> int:
         """The number of rows that the study ends in."""
-        return len(self.cells) * len(self.study.measure)
+        counts = {
+            name: sum(len(numbers_of(measure, data)) for measure in self.study.measure)
+            for name, data in self.data.items()
+        }
+        return sum(counts[cell.setting.dataset] for cell in self.cells)
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -144,7 +150,7 @@ class Work:
         found: dict[str, tuple[Cell, dict[Request, None]]] = {}
         checksums = self.checksums
         for name in self.study.measure:
-            if MEASURES[name].of in ("network", "deletion"):
+            if measure_named(name).of in ("network", "deletion"):
                 continue
             for cell in self.cells:
                 key = key_of(cell, name, checksums[cell.setting.dataset])
@@ -161,8 +167,8 @@ class Work:
             values = {}
             for request in requests:
                 pattern = pattern_of(data, request.pattern, cell.seed) if request.pattern else None
-                seen = Seen(data, pattern, request.target, cell.setting.architecture)
-                values[request] = MEASURES[request.measure].taken(seen)
+                observed = Observed(data, cell.setting.architecture, pattern=pattern, target=request.target)
+                values[request] = given(measure_named(request.measure).take)(observed)[request.measure]
             about = {"dataset": data.name, "architecture": cell.setting.architecture, "seed": cell.seed}
             finished.append(Finished(key, about, data.checksum, values))
         return finished
@@ -221,7 +227,7 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         StudyError: a data set that cannot be had; the sentence names the study and the key.
         DataFailureError: its files cannot be read.
     """
-    if any(MEASURES[name].of != "architecture" for name in study.measure):
+    if any(measure_named(name).of != "architecture" for name in study.measure):
         return {name: _loaded(name, study, load) for name in study.dataset}
     found = {}
     for name in study.dataset:
@@ -261,12 +267,13 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         _check(cells, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
-    named = [name for name in study.measure if MEASURES[name].of in ("network", "deletion")]
+    named = [name for name in study.measure if measure_named(name).of in ("network", "deletion")]
     trainings: dict[Node, dict[Request, None]] = {}
     treatments: dict[Node, dict[Request, None]] = {}
     for cell in cells if named else ():
         data_set = data[cell.setting.dataset]
-        asked = dict.fromkeys(request_of(cell, name) for name in named if MEASURES[name].there(data_set))
+        numbers = (number for name in named for number in numbers_of(name, data_set))
+        asked = dict.fromkeys(request_of(cell, number) for number in numbers)
         treatment = cell.treatment
         for training in (cell.training,) if treatment is None else treatment.needs:
             trainings.setdefault(training, {})
@@ -277,7 +284,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
 
 def request_of(cell: Cell, measure: str) -> Request:
     """What is asked of the cell's network (or pattern, or architecture) for one of its rows."""
-    if MEASURES[measure].by_pattern:
+    if measure_named(measure).by_pattern:
         return Request(measure, cell.pattern or "", cell.target)
     return Request(measure, "", -1)
 
@@ -298,7 +305,7 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
     """The key of what is measured in this cell."""
     if (treatment := cell.treatment) is not None:
         return treatment.key(checksum)
-    match MEASURES[measure].of:
+    match measure_named(measure).of:
         case "network" | "deletion":
             return cell.training.key(checksum)
         case "pattern":

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -147,4 +148,6 @@ def _words(part: Accuracies) -> str:
     return f"{part.group.title}: mean test accuracy, {'; '.join(ends)}."
 
 
-VIEW = View("accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",))
+VIEW: View[Any] = View(
+    "accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",)
+)

@@ -1,7 +1,7 @@
 """Which way to train learns marks more? Scores beside each other (Figures 3, 7 and 8 of arXiv:2202.05189)."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from matplotlib.axes import Axes
@@ -138,4 +138,6 @@ def _words(label: str, line: dict[int, list[float]]) -> str:
     return f"{label} {numbers}".strip()
 
 
-VIEW = View("bars", "Which way to train learns the marks more?", shape, figure, sheets, answer, ("spurious_score",))
+VIEW: View[Any] = View(
+    "bars", "Which way to train learns the marks more?", shape, figure, sheets, answer, ("spurious_score",)
+)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -205,7 +206,7 @@ def _numbers(line: dict[int, Estimate]) -> str:
     return ", ".join(f"{mean.value:.2f} at n = {n}" for n, mean in line.items())
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "deletion",
     "What does deletion leave, and at what cost?",
     shape,
@@ -214,7 +215,7 @@ VIEW = View(
     answer,
     ("spurious_score", "accuracy"),
 )
-CURVES = View(
+CURVES: View[Any] = View(
     "deletion-curves",
     "How much of the mark is left, whatever n was?",
     shape,

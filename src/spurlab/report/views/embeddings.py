@@ -198,6 +198,6 @@ def _numeral(c: int) -> Path:
     return Path(drawn.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], drawn.codes)
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "embeddings", "Who is near whom in the training set, with the feature and without?", shape, figure, numbers=BEST
 )

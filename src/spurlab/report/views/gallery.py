@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float32
 from matplotlib.axes import Axes
@@ -166,6 +167,6 @@ def _show(axes: Axes, image: Float32[Tensor, "c h w"]) -> None:
     axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "gallery", "What do the patterns look like, how large are they?", shape, figure, sheets, answer, ("empirical_norm",)
 )

@@ -200,6 +200,6 @@ def _number(inside: Estimate) -> str:
     return f"{inside:.3f}"
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "importance", "Which pixels does a network look at?", shape, figure, sheets, answer, ("pattern_importance",)
 )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -163,7 +164,7 @@ def _label(axes: Axes, part: NormsAndScores) -> None:
         axes.annotate(printable(name), at, aside, textcoords="offset points", ha="center", va="center")
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "norm",
     "Are patterns of a larger norm learnt more?",
     shape,

@@ -1,6 +1,7 @@
 """How large are the networks? Their trainable parameters (Table 2 of arXiv:2202.05189)."""
 
 import math
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -94,4 +95,4 @@ def _largest(counts: dict[tuple[str, str], int], architecture: str) -> int:
     return max(value for (name, _), value in counts.items() if name == architecture)
 
 
-VIEW = View("parameters", "How large are the networks?", shape, figure, sheets, answer, ("parameters",))
+VIEW: View[Any] = View("parameters", "How large are the networks?", shape, figure, sheets, answer, ("parameters",))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -276,7 +276,7 @@ def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> s
     return f"{dataset_title(dataset)}: {'; '.join(parts)}."
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "regularization",
     "Do weight decay, noise and clipping keep the mark out?",
     shape,

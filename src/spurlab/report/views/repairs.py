@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spurlab.data import known
+from spurlab.measures import is_number_of
 from spurlab.report.notes import About
 from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
 from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, mean_cell, number_cell, share_cell, short, slim
@@ -27,7 +29,6 @@ from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.axes import PLAIN
-from spurlab.studies.measures import GROUPS
 
 KINDS = {"accuracy": ("all test examples", "o"), "worst_group": ("the worst group", "s")}
 COLOURS = {"accuracy": "#0072B2", "worst_group": "#D55E00"}
@@ -82,7 +83,9 @@ def _by_group(repairs: list[Repaired]) -> list[Sheet]:
     tables = []
     for dataset in dict.fromkeys(repaired.place.group.dataset for repaired in repairs):
         alike = [repaired for repaired in repairs if repaired.place.group.dataset == dataset]
-        measured = [(i, name) for i, name in enumerate(GROUPS) if any(one.mean(name).models for one in alike)]
+        taken = {str(name) for one in alike for name in one.rows.columns if is_number_of(str(name), "group_accuracy")}
+        numbered = sorted((int(name.rpartition("_")[2]), name) for name in taken)
+        measured = [(i, name) for i, name in numbered if any(one.mean(name).models for one in alike)]
         names = getattr(known(dataset), "group_names", None) or ()
         lines = [
             (*_place_cells(repaired), *(mean_cell(repaired.mean(name)) for _, name in measured))
@@ -270,7 +273,7 @@ def _panel(repaired: Repaired, among: list[Repaired], without: str = "") -> str:
     )
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "repairs", "What takes a common feature out again?", shape, figure, sheets, answer, ("accuracy", "worst_group")
 )
 BEST = replace(VIEW, answer=best)  # beside figures that have no numbers of their own

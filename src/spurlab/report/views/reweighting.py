@@ -168,7 +168,7 @@ def _alike(one: Place, other: Place) -> bool:
     return (one.group.settings, one.feature, one.clean) == (other.group.settings, other.feature, other.clean)
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "reweighting",
     "Why does reweighting help, or not?",
     shape,

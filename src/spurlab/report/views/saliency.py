@@ -175,4 +175,6 @@ def _legend(clean: bool) -> list[tuple[Artist, str]]:
     return [*entries, (outline, "block of the spurious feature")]
 
 
-VIEW = View("saliency", "Where do networks look when the feature is there?", network_maps, figure, numbers=BEST)
+VIEW: View[Any] = View(
+    "saliency", "Where do networks look when the feature is there?", network_maps, figure, numbers=BEST
+)

@@ -226,7 +226,7 @@ def _words(curves: Sequence[Curve]) -> str:
     return f"Mean spurious score by pattern: {' '.join(lines)}" if lines else "No network is left."
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "scores",
     "How many marked examples does it take?",
     shape,

@@ -1,11 +1,12 @@
 """How much do networks rest on few pixels? Their certainty while pixels go (Figure 4 of arXiv:2202.05189)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from spurlab.measures import PERCENTS
 from spurlab.models import architecture_title
 from spurlab.report.groups import SHARE, estimates
 from spurlab.report.notes import About
@@ -15,7 +16,6 @@ from spurlab.report.titles import dataset_title
 from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
-from spurlab.studies.measures import SENSITIVITY
 
 SHOWN = (0, 20, 50, 80, 100)  # percent, in the table
 Stroke = Literal["-", "--", "-.", ":"]
@@ -25,10 +25,10 @@ Lines = dict[str, dict[int, Estimate]]  # by architecture and percent
 
 def shape(result: StudyResult) -> dict[str, Lines]:
     """By dataset, architecture and percent of pixels set to zero, the mean over networks."""
-    rows = result.rows[result.rows["measure"].isin(list(SENSITIVITY))]
+    rows = result.rows[result.rows["measure"].isin(list(PERCENTS))]
     panels: dict[str, Lines] = {}
     for (dataset, name, measure), mean in estimates(rows, ["dataset", "architecture", "measure"], SHARE).items():
-        panels.setdefault(str(dataset), {}).setdefault(str(name), {})[SENSITIVITY[measure]] = mean
+        panels.setdefault(str(dataset), {}).setdefault(str(name), {})[PERCENTS[measure]] = mean
     return {
         dataset: {name: dict(sorted(line.items())) for name, line in lines.items()} for dataset, lines in panels.items()
     }
@@ -97,7 +97,7 @@ def _draw(axes: Axes, line: dict[int, Estimate], colour: str, stroke: Stroke) ->
     axes.fill_between(at, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
-VIEW = View(
+VIEW: View[Any] = View(
     "sensitivity",
     "How much of the image is needed?",
     shape,

@@ -202,4 +202,6 @@ def _legend(marked: bool, blocks: bool) -> list[tuple[Artist, str]]:
     return entries
 
 
-VIEW = View("signals", "What do signals look like with the feature, and without it?", shape, figure, numbers=BEST)
+VIEW: View[Any] = View(
+    "signals", "What do signals look like with the feature, and without it?", shape, figure, numbers=BEST
+)

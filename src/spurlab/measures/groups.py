@@ -1,0 +1,55 @@
+"""Accuracies by group: of the worst, of each, and weighted as in training."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from spurlab.data import Dataset
+from spurlab.measures.measure import Measure
+from spurlab.measures.observed import Observed
+from spurlab.metrics import accuracy, train_weighted_accuracy, worst_group_accuracy
+
+
+def groups_of(data: Dataset) -> Int64[Tensor, " n"]:
+    """Of the test examples; where the data have no groups, the classes are."""
+    return data.test.labels if data.test.groups is None else data.test.groups
+
+
+def _training_groups(data: Dataset) -> Int64[Tensor, " n"]:
+    return data.train.labels if data.test.groups is None or data.train.groups is None else data.train.groups
+
+
+def _worst_group(observed: Observed) -> dict[str, float]:
+    groups, labels = groups_of(observed.data), observed.data.test.labels
+    return {"worst_group": worst_group_accuracy(observed.clean, labels, groups, int(groups.max()) + 1).item()}
+
+
+def _names(data: Dataset) -> dict[str, str]:
+    """Of all groups that test examples are in."""
+    return {f"group_accuracy_{group:02d}": f"accuracy on group {group}" for group in groups_of(data).unique().tolist()}
+
+
+def _group_accuracy(observed: Observed) -> dict[str, float]:
+    groups, labels = groups_of(observed.data), observed.data.test.labels
+    accuracies = {}
+    for name in _names(observed.data):
+        rows = groups == int(name.rpartition("_")[2])
+        accuracies[name] = accuracy(observed.clean[rows], labels[rows]).item()
+    return accuracies
+
+
+def _train_weighted_accuracy(observed: Observed) -> dict[str, float]:
+    groups, weights = groups_of(observed.data), _training_groups(observed.data)
+    value = train_weighted_accuracy(observed.clean, observed.data.test.labels, groups, weights).item()
+    return {"train_weighted_accuracy": value}
+
+
+def _has_every_training_group(data: Dataset) -> bool:
+    return bool(torch.isin(_training_groups(data), groups_of(data)).all())
+
+
+WORST_GROUP = Measure("worst-group accuracy", _worst_group)
+GROUP_ACCURACY = Measure("accuracy on each group", _group_accuracy, numbers=_names)
+TRAIN_WEIGHTED_ACCURACY = Measure(
+    "accuracy weighted by training groups", _train_weighted_accuracy, there=_has_every_training_group
+)

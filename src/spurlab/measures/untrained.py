@@ -1,0 +1,20 @@
+"""What is measured without a trained network: of a pattern on a data set, of an architecture."""
+
+from spurlab.measures.measure import Measure
+from spurlab.measures.observed import Observed, given
+from spurlab.metrics import empirical_norm
+from spurlab.models import parameter_count, skeleton
+
+
+def _empirical_norm(observed: Observed) -> dict[str, float]:
+    images = observed.data.test.inputs
+    return {"empirical_norm": empirical_norm(images, given(observed.pattern)(images)).mean().item()}
+
+
+def _parameters(observed: Observed) -> dict[str, float]:
+    network = skeleton(observed.architecture, observed.data.shape, observed.data.classes)
+    return {"parameters": float(parameter_count(network))}
+
+
+EMPIRICAL_NORM = Measure("empirical norm", _empirical_norm, of="pattern", by_pattern=True)
+PARAMETERS = Measure("parameters", _parameters, of="architecture")
