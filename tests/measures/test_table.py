@@ -1,0 +1,116 @@
+"""Every measure of the table: its numbers, by name, from what it may look at; each against a calculation by hand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spurlab.data import Dataset, Examples
+from spurlab.explain import input_sensitivity, sensitivity_examples
+from spurlab.measures import (
+    EFFECTS,
+    MEASURES,
+    PERCENTS,
+    Lesson,
+    MarkedTests,
+    Observed,
+    is_number_of,
+    measure_named,
+    numbers_of,
+    observed,
+    written_out,
+)
+from spurlab.models import build
+from spurlab.patterns import Planted, make_pattern
+from spurlab.training import predictions
+
+
+@pytest.fixture(scope="module")
+def data(mini):
+    """400 training and 200 test images, in 25 groups of labels and the rest of a division."""
+    train, test = mini.train[torch.arange(400)], mini.test[torch.arange(200)]
+
+    def grouped(examples):
+        return Examples(examples.inputs, examples.labels, torch.arange(len(examples)) % 25)
+
+    return Dataset(mini.name, grouped(train), grouped(test), mini.class_names, mini.input_range, mini.source)
+
+
+@pytest.fixture(scope="module")
+def seen(data):
+    network = build("small-mlp", data.shape, data.classes, seed=3)
+    pattern = make_pattern("S3", data.shape, 3)
+    lessons = [Lesson(network, lambda examples=part: Planted.none(examples)) for part in (data.train, data.test)]
+    marks = {"trained_on": lessons[0], "fresh": lessons[1], "tests": MarkedTests(data)}
+    return Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
+
+
+TAKEN = [name for name, measure in MEASURES.items() if measure.of != "deletion" and name != "block_saliency"]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_measure_gives_the_numbers_that_it_names(name, seen, data):
+    numbers = MEASURES[name].take(seen)
+    assert list(numbers) == numbers_of(name, data)
+    assert all(type(value) is float for value in numbers.values())
+    assert all(measure_named(number) is MEASURES[name] for number in numbers)
+    assert all(is_number_of(number, name) for number in numbers)
+
+
+def test_groups_do_not_stop_at_twenty(seen, data):
+    numbers = MEASURES["group_accuracy"].take(seen)
+    right = predictions(seen.network, data.test.inputs).argmax(1) == data.test.labels
+    assert numbers == {f"group_accuracy_{group:02d}": right[group::25].float().mean().item() for group in range(25)}
+
+
+def test_sensitivity_at_all_shares_is_to_the_bit_that_at_each_share_alone(seen, data):
+    few = sensitivity_examples(data.train, 3, 400)
+
+    def alone(percent):
+        return input_sensitivity(
+            lambda images: predictions(seen.network, images), few.inputs, few.labels, 3, shares=(percent / 100,)
+        ).item()
+
+    numbers = MEASURES["sensitivity"].take(seen)
+    assert {name: numbers[name] for name in ("sensitivity_000", "sensitivity_042", "sensitivity_100")} == {
+        "sensitivity_000": alone(0),
+        "sensitivity_042": alone(42),
+        "sensitivity_100": alone(100),
+    }
+
+
+def test_what_a_network_says_is_asked_once_for_all_marks(seen, data, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        observed, "predictions", lambda network, inputs: (asked.append(len(inputs)), predictions(network, inputs))[1]
+    )
+    fresh = replace(seen, _kept={})
+    for pattern, target in ((seen.pattern, 1), (seen.pattern, 2), (make_pattern("R3", data.shape, 3), 1)):
+        marked = fresh.with_mark(pattern, target)
+        MEASURES["spurious_score"].take(marked)
+        MEASURES["marked_accuracy"].take(marked)
+    assert asked == [200] * 3  # clean, S3, R3
+
+
+def test_names_of_before_mean_what_they_meant():
+    """Records named the first twenty groups and all shares of sensitivity one by one."""
+    before = [f"group_accuracy_{group:02d}" for group in range(20)]
+    assert written_out(["accuracy", *before, "worst_group"]) == ["accuracy", "group_accuracy", "worst_group"]
+    assert written_out(["sensitivity"]) == list(PERCENTS)
+    assert written_out(["group_accuracy_03"]) == ["group_accuracy_03"]
+
+
+@pytest.mark.parametrize("name", ["sensitivity_001", "acuracy", "group_accuracy_x", "sensitivity_0500"])
+def test_an_unknown_name_is_told(name):
+    with pytest.raises(ValueError, match=f"there is no measure '{name}'"):
+        measure_named(name)
+
+
+def test_a_measure_asks_for_what_it_needs_in_a_sentence(data):
+    with pytest.raises(ValueError, match="asked for something that its cell does not have"):
+        MEASURES["accuracy"].take(Observed(data, "small-mlp"))
+
+
+def test_what_is_measured_after_a_deletion():
+    assert EFFECTS[:2] == ("spurious_score", "accuracy")
+    assert {MEASURES[name].take for name in EFFECTS[2:]} == {None}
