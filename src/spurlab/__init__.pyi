@@ -1,3 +1,4 @@
+from .claims import decide as decide
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples
@@ -25,7 +26,6 @@ from .seeds import rng_for as rng_for
 from .stats import Estimate as Estimate
 from .stats import learnt_at as learnt_at
 from .stats import paired_difference as paired_difference
-from .studies import decide as decide
 from .studies import load_study as load_study
 from .studies import plan as plan
 from .studies import results_in as results_in

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from scipy.stats import pearsonr, ttest_rel
 
+from spurlab.claims import decide
 from spurlab.report import (
     FIGURES,
     curves,
@@ -26,7 +27,6 @@ from spurlab.report.figures.importance import lines_of as maps_of
 from spurlab.report.figures.norm import norms_and_scores
 from spurlab.report.figures.regularization import sweeps
 from spurlab.stats import Estimate
-from spurlab.studies import decide
 from spurlab.studies.store import weights_file
 from spurlab.studies.study import FigureName
 from spurlab.studies.weights import write_weights

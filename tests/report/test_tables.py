@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from spurlab.claims import decide
 from spurlab.report import FIGURES, claims_table, curve_table, curves, study_tables
 from spurlab.report.answers import ANSWERS, answer
 from spurlab.report.sheets import SHEETS, Number, settings_sheet, study_sheets, verdict_of
-from spurlab.studies import decide
 
 
 def printed(table, width=160):

@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.answers import answer
 from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
@@ -22,7 +23,7 @@ from spurlab.report.figures.style import writing
 from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
 from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
 from spurlab.report.svg import inline_svg
-from spurlab.studies import Study, StudyResult, Verdict
+from spurlab.studies import Study, StudyResult
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from spurlab.claims.norm import PUBLISHED
 from spurlab.data import known
 from spurlab.deletion.effect import RELEARN_MOST
 from spurlab.models import architecture_title
@@ -36,7 +37,6 @@ from spurlab.report.summary import (
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult, only_read
 from spurlab.studies.axes import PLAIN
-from spurlab.studies.claims.norm import PUBLISHED
 from spurlab.studies.measures import GROUPS
 
 PAPER_NORMS = {  # Table 1 of arXiv:2202.05189

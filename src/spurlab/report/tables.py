@@ -9,10 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from spurlab.claims import Verdict
 from spurlab.report.figures.notes import panel_title, target_title
 from spurlab.report.sheets import Cell, Number, Sheet, curve_sheet, study_sheets, verdict_of
 from spurlab.report.summary import Curve, curves, groups
-from spurlab.studies import StudyResult, Verdict
+from spurlab.studies import StudyResult
 from spurlab.terminal import printable
 
 _MOST = 4  # curves with a table of their own

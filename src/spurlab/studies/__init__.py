@@ -1,6 +1,5 @@
-"""Studies: a TOML file in; trainings, rows and verdicts out."""
+"""Studies: a TOML file in; trainings and rows out."""
 
-from spurlab.studies.claims import CLAIMS, Claim, Part, Verdict, decide
 from spurlab.studies.executors import EXECUTORS, Executor
 from spurlab.studies.grid import Cell, Setting, Training, cells_of, groups_of, trainings_of
 from spurlab.studies.load import load_study, narrowed, shipped
@@ -14,17 +13,14 @@ from spurlab.studies.task import Outcome, Task, pattern_of, perform, planted
 from spurlab.studies.work import Work, work_of
 
 __all__ = [
-    "CLAIMS",
     "EXECUTORS",
     "MEASURES",
     "Cell",
-    "Claim",
     "Executor",
     "FolderError",
     "Grid",
     "Measure",
     "Outcome",
-    "Part",
     "Plan",
     "Setting",
     "Store",
@@ -35,10 +31,8 @@ __all__ = [
     "StudyResult",
     "Task",
     "Training",
-    "Verdict",
     "Work",
     "cells_of",
-    "decide",
     "groups_of",
     "load_study",
     "narrowed",

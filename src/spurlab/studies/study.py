@@ -27,7 +27,6 @@ from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
-from spurlab.studies.claims import CLAIMS
 from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
 
@@ -352,7 +351,7 @@ class Study(BaseModel):
         title: the question, in one line.
         source: what it reproduces.
         figure: how its rows are drawn, one or several; the first is the main one.
-        claims: the numbers of the claims that its rows bear on.
+        claims: the numbers of the claims that its rows bear on; whether there are such is checked by `spurlab.claims`.
         measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
             `SENSITIVITY` and `GROUPS`.
         weights: whether the trained weights are kept as files.
@@ -426,13 +425,6 @@ class Study(BaseModel):
     @classmethod
     def _names_files(cls, name: str, info: Any) -> str:
         return checked_name(name) if info.mode == "json" else name
-
-    @field_validator("claims")
-    @classmethod
-    def _known_claims(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
-        if unknown := [number for number in numbers if number not in CLAIMS]:
-            raise ValueError(f"there is no claim {unknown[0]}. There are: {', '.join(map(str, CLAIMS))}.")
-        return numbers
 
     @field_validator("measure")
     @classmethod

@@ -8,6 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from spurlab.claims.accuracy import PUBLISHED
+from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.report.figures.notes import panel_title, small_print
 from spurlab.report.figures.style import (
     axes_grid,
@@ -23,8 +25,6 @@ from spurlab.report.figures.style import (
 from spurlab.report.summary import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
-from spurlab.studies.claims.accuracy import PUBLISHED
-from spurlab.studies.claims.judge import ACCURACY_MARGIN
 
 MARGIN = "#DCE6EF"
 
