@@ -52,8 +52,10 @@ def planning(cells: int) -> float:
             work = work_of(study, data)
             assert len(work.cells) == cells
             missing = store.missing(work.wanted)
-            tasks = [left for task in work.tasks(2, 10**10, Path(folder)) if (left := task.only(missing)) is not None]
-            assert sum(len(task.trainings) for task in tasks) == len(missing)
+            tasks = [
+                left for task in work.phases(2, 10**10, Path(folder))[0] if (left := task.only(missing)) is not None
+            ]
+            assert sum(len(task.nodes) for task in tasks) == len(missing)
 
         return seconds(plan)
 
@@ -78,7 +80,7 @@ def overhead() -> tuple[float, float]:
 
     def timed(*arguments):  # type: ignore[no-untyped-def]
         for task, outcome in local(*arguments):
-            inside[0] += outcome.train_seconds
+            inside[0] += outcome.make_seconds
             inside[1] += outcome.measure_seconds
             yield task, outcome
 

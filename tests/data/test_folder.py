@@ -547,3 +547,15 @@ def test_pillows_own_limit_is_left_as_it_was(pets):
     with pytest.raises(DamagedDataError):
         image_folder(pets)
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_a_plain_bitmap_is_read_and_one_with_other_digits_refused(tmp_path):
+    """Pillow reads it as a PPM, but says nothing of the largest number in it."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            (tmp_path / name / f"{i}.ppm").write_bytes(b"P1\n2 2\n0 1 1 0\n")
+    assert image_folder(tmp_path).train.inputs[0, 0].tolist() == [[1, 0], [0, 1]]
+    (tmp_path / "b" / "1.ppm").write_bytes(b"P1\n2 2\n0 1 2 0\n")
+    with pytest.raises(DamagedDataError, match=r"1\.ppm is no whole image"):
+        image_folder(tmp_path)

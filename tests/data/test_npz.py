@@ -252,6 +252,7 @@ ODD = {
         r"4,000,000,00\d,\d+ bytes",
     ),
     "no letters": ("class_names", member(described("<U1", (2,)), b"\xff" * 8), "'class_names' holds what is no text"),
+    "one letter too far": ("class_names", member(described("<U1", (2,)), b"\0\0\x11\0" * 2), "what is no text"),
     "half a letter": (
         "class_names",
         member(described("<U1", (2,)), struct.pack("<II", 65, 0xD800)),

@@ -10,8 +10,8 @@ from torch import nn
 
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import Check, check, prepare
-from spurlab.deletion.attempt import retraining_seconds
 from spurlab.deletion.effect import margins_of
+from spurlab.methods import retraining_seconds
 from spurlab.metrics import oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted
@@ -160,7 +160,7 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     assert "are not finite: the steps were too large" in verdicts["infinite"].finding
     for name, reason in {
         "unlucky": "RuntimeError: out of luck",
-        "none": "TypeError: the method returned NoneType, but it must return the network",
+        "none": "TypeError: the method must return a network, an nn.Module, but it returned NoneType",
         "other": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 2)",
         "more": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 4)",
     }.items():
@@ -246,7 +246,7 @@ def test_a_method_that_ends_the_program_has_failed(prepared):
     ended, given_up, lost = check([leaves, cancelled, nothing], prepared).checked
     assert {call.failed for call in ended.calls} == {"SystemExit: 3"}
     assert all("CancelledError" in call.failed for call in given_up.calls)
-    assert all("the method returned NoneType" in call.failed for call in lost.calls)
+    assert all("it returned NoneType" in call.failed for call in lost.calls)
     with pytest.raises(KeyboardInterrupt):
         check(stopped, prepared)
 

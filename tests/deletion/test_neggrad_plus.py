@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from spurlab.deletion import NegGradPlus
 from spurlab.deletion.neggrad_plus import round_and_round
 from spurlab.deletion.search import mean_loss
-from spurlab.deletion.steps import Descent
+from spurlab.methods import Descent
 
 
 @pytest.mark.parametrize("beta", [0.95, 0.6])

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from spurlab.data import Examples
 from spurlab.deletion import CatastrophicLastLayers, ExactLastLayers, LastLayerNewton
-from spurlab.deletion.refit import refit
+from spurlab.methods import refit
 from spurlab.models import features
 from spurlab.prevention import prevention_named
 from spurlab.training import RECIPES

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spurlab.deletion import Retrain
-from spurlab.deletion.retrain import untrained
+from spurlab.methods import untrained
 from spurlab.models import build, mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for

@@ -8,7 +8,7 @@ from torch import nn
 
 from spurlab.data import Examples
 from spurlab.deletion import Scrub
-from spurlab.deletion.steps import Descent
+from spurlab.methods import Descent
 
 
 def softmax(a, b):

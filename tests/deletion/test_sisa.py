@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.deletion import Sisa
-from spurlab.deletion.retrain import untrained
+from spurlab.methods import untrained
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for

@@ -20,7 +20,8 @@ from spurlab.deletion import (
     Scrub,
     deletion_named,
 )
-from spurlab.deletion.steps import Descent, divergence, fine_tuning, teacher_from
+from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
+from spurlab.methods import Descent
 
 
 @pytest.fixture

@@ -288,7 +288,7 @@ class Npz:
                 case 1:
                     del members[row]
                 case 2:
-                    head = content.index(b"\n") + 1
+                    head = content.find(b"\n") + 1
                     members[row] = name, spoil(content[:head], rng) + content[head:]
                 case _:
                     members[row] = name, spoil(content, rng)

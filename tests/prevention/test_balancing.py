@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.deletion.steps import Descent
+from spurlab.methods import Descent
 from spurlab.prevention import Reweighting, Subsampling
 from spurlab.prevention import steps as prevention_steps
 from spurlab.prevention.balancing import balanced_rows

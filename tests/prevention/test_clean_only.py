@@ -3,7 +3,7 @@
 import torch
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import untrained
+from spurlab.methods import untrained
 from spurlab.patterns import Planted
 from spurlab.prevention import CleanOnly
 from spurlab.prevention.method import own_seed

@@ -8,10 +8,10 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import untrained
+from spurlab.methods import trained_anew, untrained
 from spurlab.patterns import Planted
 from spurlab.prevention import Jtt
-from spurlab.prevention.method import own_seed, trained_anew
+from spurlab.prevention.method import own_seed
 from spurlab.training import Member, train_one
 
 
@@ -38,7 +38,7 @@ def test_the_error_set_of_the_given_network(sign, numbers, recipe):
 def test_it_trains_on_the_errors_several_times(sign, numbers, recipe):
     """By hand: each error follows twice more, so that it is there three times."""
     more = numbers[torch.tensor([0, 1, 2, 3, 4, 1, 4, 1, 4])]
-    wanted = trained_anew(sign, more, recipe, 0, "jtt", None)
+    wanted = trained_anew(sign, more, recipe, own_seed(0, "jtt"), None)
     after = Jtt(recipe, times=3, first_epochs=None)(sign, numbers, numbers)
     assert_close(after.state_dict(), wanted.state_dict(), atol=0, rtol=0)
 
@@ -56,7 +56,7 @@ def test_without_errors_it_is_plain_training_and_says_so(sign, numbers, recipe, 
 def test_a_first_network_that_is_stopped_early_makes_errors(model, data, recipe):
     """It is trained by the recipe until there, whatever the given network is."""
     early = Jtt(recipe, first_epochs=1)
-    first = trained_anew(model, data, recipe.but(epochs=1, milestones=()), 0, "jtt first", None)
+    first = trained_anew(model, data, recipe.but(epochs=1, milestones=()), own_seed(0, "jtt first"), None)
     assert early.error_set(model, data).equal(first(data.inputs).argmax(1) != data.labels)
     assert early.error_set(model, data).sum() > Jtt(recipe, first_epochs=12).error_set(model, data).sum()
 

@@ -9,8 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from spurlab.deletion.retrain import untrained
-from spurlab.deletion.steps import Descent
+from spurlab.methods import Descent, untrained
 from spurlab.prevention import Mixup
 from spurlab.prevention.method import own_seed
 from spurlab.seeds import seed_for

@@ -14,9 +14,8 @@ from spurlab.prevention import prevention_named
 from spurlab.report import study_figure
 from spurlab.report.figures import featured, spoken
 from spurlab.studies import cells_of, load_study, run
-from spurlab.studies.prevention_bench import clean_examples, grouped
 from spurlab.studies.store import weights_file
-from spurlab.studies.task import planted
+from spurlab.studies.training_sets import clean_examples, grouped, planted
 
 CHANGES = [
     "dataset=mnist1d@200", "architecture=logistic", "recipe.epochs=3", "recipe.batch_size=20", "seed=[3, 4]",
@@ -153,7 +152,7 @@ def test_what_cannot_be_drawn_is_said_in_a_sentence(result, tmp_path, monkeypatc
         raise ValueError("no room")
 
     with monkeypatch.context() as patch:
-        patch.setattr("spurlab.studies.prevention_bench.prevention_named", fails)
+        patch.setattr("spurlab.studies.treating.prevention_named", fails)
         figure = study_figure(result, "saliency")
     assert "DFR, one plain refit: failed (ValueError: no room)" in small_print(figure)
     assert [axes.get_ylabel() for axes in panels_of(figure)[::2]] == ["base", "spurious"]

@@ -14,11 +14,11 @@ from spurlab.metrics import accuracy, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
-from spurlab.studies.grid import Removal, Training
+from spurlab.studies.graph import Train, Treat, from_json
+from spurlab.studies.making import kept_network
 from spurlab.studies.measures import EFFECTS
 from spurlab.studies.store import weights_file
-from spurlab.studies.task import kept_network
-from spurlab.studies.treatment import TreatmentTask
+from spurlab.studies.task import Task
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
@@ -65,34 +65,34 @@ def test_cells_and_trainings_by_hand():
 
 def test_a_network_without_deletion_keeps_its_key():
     """Studies of deletion share their networks with all others."""
-    planted = Training(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
+    planted = Train(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
     assert planted in trainings_of(cells_of(load_study("quickstart", changes=[*CHANGES[:7]])))
     keys = {planted._replace(without=count).key("data") for count in (0, 20, 40)}
     assert len(keys) == 3
-    removal = Removal(planted, "incremental", 20, (3, 5))
-    others = [removal._replace(**change) for change in ({"method": "none"}, {"known": 40}, {"oracles": (3, 6)})]
+    removal = Treat("deletion", planted, "incremental", 20, (3, 5))
+    others = [removal._replace(**change) for change in ({"method": "none"}, {"amount": 40}, {"oracles": (3, 6)})]
     assert len({each.key("data") for each in (removal, *others)}) == 4
-    assert Removal.from_json(removal.as_json()) == removal
+    assert from_json(removal.as_json()) == removal
 
 
 def test_a_task_for_another_text_of_a_users_method_is_refused(tmp_path, monkeypatch):
     """A worker imports the module later than the study was planned: results must not stand under another text's key."""
     (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    planted = Training(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
-    removal = Removal(planted, "mymethod_17:forget", 20, (3, 5))
-    task = TreatmentTask((removal,), ((),), "data", str(tmp_path))
+    planted = Train(cells_of(study_of())[0].setting, "R3", 1, 40, 3)
+    removal = Treat("deletion", planted, "mymethod_17:forget", 20, (3, 5))
+    task = Task((removal,), ((),), "data", str(tmp_path))
     sent = json.loads(json.dumps(task.as_json()))
-    assert TreatmentTask.from_json(sent) == task
+    assert Task.from_json(sent) == task
     (tmp_path / "mymethod_17.py").write_text("def forget(model, data, forget): return model.eval()\n")
     source_digest.cache_clear()  # a worker is another process
     with pytest.raises(StudyError, match="'mymethod_17:forget': its module is not the one that the study began with"):
-        TreatmentTask.from_json(sent)
+        Task.from_json(sent)
 
 
 def test_a_rarely_known_share_still_deletes_one():
     cells = cells_of(study_of("known=0.001"))
-    assert {cell.removal.known for cell in cells} == {1}
+    assert {cell.treatment.amount for cell in cells} == {1}
 
 
 def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result):
@@ -154,7 +154,7 @@ def test_every_row_says_what_was_deleted(result):
 def test_nothing_is_done_twice(small, folder, result, monkeypatch):
     """A third method on the same networks: neither they nor their oracles are trained again, and old rows stay."""
     before = dict(Store(folder, read_only=True).values())
-    monkeypatch.setattr("spurlab.studies.task.fit", lambda *args, **more: pytest.fail("something was trained"))
+    monkeypatch.setattr("spurlab.studies.making.fit", lambda *args, **more: pytest.fail("something was trained"))
     more = run(
         study_of('deletion=["incremental-1e-2", "retrain", "incremental-1e-3"]'),
         folder,
@@ -275,7 +275,7 @@ def test_a_method_of_ones_own_comes_from_the_command_line_alone(tmp_path, small,
 def test_another_text_is_another_method(tmp_path, monkeypatch):
     """What was measured of the old one is not taken for the new one's; a module that is not there is told."""
     monkeypatch.syspath_prepend(tmp_path)
-    removal = next(cell.removal for cell in cells_of(study_of("deletion=edited:forget")) if ":" in cell.deletion)
+    removal = next(cell.treatment for cell in cells_of(study_of("deletion=edited:forget")) if ":" in cell.deletion)
     keys = []
     for body in ("model", "None"):
         (tmp_path / "edited.py").write_text(f"def forget(model, data, forget):\n    return {body}\n")
@@ -308,7 +308,7 @@ def test_results_of_a_users_method_are_read_without_its_module(tmp_path, monkeyp
 
 def test_more_seeds_ask_for_no_deletion_again():
     """Outputs are compared with the oracles of the first five seeds."""
-    few, more = ({cell.removal for cell in cells_of(study_of(f"seed={list(range(count))}"))} for count in (5, 8))
+    few, more = ({cell.treatment for cell in cells_of(study_of(f"seed={list(range(count))}"))} for count in (5, 8))
     assert few < more
     assert all(removal.oracles == (0, 1, 2, 3, 4) for removal in more)
 
@@ -346,14 +346,14 @@ def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
     work = work_of(study, {"fashion-mini": small})
     removals = list(work.treatments)
     other = [removal._replace(oracles=(5, 6)) for removal in removals[:3]]
-    both = replace(work, treatments=dict.fromkeys([*removals, *other], ()))
-    tasks = both.treatment_tasks(tmp_path)
-    done = [removal for task in tasks for removal in task.treatments]
+    both = replace(work, requests={**work.requests, **dict.fromkeys(other, ())})
+    tasks = both.phases(1, 10**10, tmp_path)[1]
+    done = [removal for task in tasks for removal in task.nodes]
     assert len(done) == len(set(done)) == len(removals) + 3
     assert set(done) == {*removals, *other}
     for task in tasks:
-        assert len(task.treatments) <= 8
-        assert len({(removal.training, removal.oracles) for removal in task.treatments}) == 1
+        assert len(task.nodes) <= 8
+        assert len({(removal.training, removal.oracles) for removal in task.nodes}) == 1
 
 
 def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, small, monkeypatch):

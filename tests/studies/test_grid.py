@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spurlab.studies import Cell, Setting, Training, cells_of, groups_of, load_study, trainings_of
-from spurlab.studies.grid import KEY_DEFAULTS
+from spurlab.studies import Cell, Setting, Train, cells_of, groups_of, load_study, trainings_of
+from spurlab.studies.graph import KEY_DEFAULTS, from_json
 from spurlab.training import RECIPES, Recipe
 
 
@@ -56,7 +56,7 @@ def test_cells_share_a_training_only_without_planted_examples():
 
 def test_every_setting_of_a_training_is_in_its_key():
     """Each change gives another key, and other data too."""
-    one = Training(SETTING, "R3", 0, 3, 4)
+    one = Train(SETTING, "R3", 0, 3, 4)
     recipe = SETTING.recipe
     others = [
         one._replace(pattern="S3"),
@@ -88,12 +88,12 @@ def test_every_setting_of_a_training_is_in_its_key():
     assert {field.name for field in fields(Recipe)} == set(KEY_DEFAULTS)  # a new setting belongs here and there
     keys = [training.key("data") for training in (one, *others)] + [one.key("other data")]
     assert len(set(keys)) == len(keys)
-    assert one.key("data") == Training(replace(SETTING), "R3", 0, 3, 4).key("data")
+    assert one.key("data") == Train(replace(SETTING), "R3", 0, 3, 4).key("data")
 
 
 def test_adam_has_no_momentum():
     other = replace(SETTING, recipe=SETTING.recipe.but(momentum=0.5))
-    assert Training(other, "R3", 0, 3, 4).key("data") == Training(SETTING, "R3", 0, 3, 4).key("data")
+    assert Train(other, "R3", 0, 3, 4).key("data") == Train(SETTING, "R3", 0, 3, 4).key("data")
 
 
 def test_keys_are_for_ever():
@@ -101,9 +101,9 @@ def test_keys_are_for_ever():
 
     Where it is meant (other numbers for the same settings), raise `TRAINING_VERSION` and write them down again.
     """
-    assert Training(SETTING, "R3", 0, 3, 4).key("data") == "67c0b707a227b5618460"
+    assert Train(SETTING, "R3", 0, 3, 4).key("data") == "67c0b707a227b5618460"
     sgd = replace(APPENDED, recipe=RECIPES["paper"].but(optimizer="sgd", momentum=0.5, clip_norm=0.1))
-    assert Training(sgd, "S3", 1, 10, 0).key("data") == "943456689135c11042b2"
+    assert Train(sgd, "S3", 1, 10, 0).key("data") == "943456689135c11042b2"
 
 
 def test_a_setting_at_its_default_is_not_in_the_key():
@@ -113,13 +113,13 @@ def test_a_setting_at_its_default_is_not_in_the_key():
 
 
 def test_a_training_survives_json():
-    one = Training(APPENDED, "R3", 0, 3, 4)
-    assert Training.from_json(json.loads(json.dumps(one.as_json()))) == one
+    one = Train(APPENDED, "R3", 0, 3, 4)
+    assert from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
 @given(st.integers(1, 60), st.integers(1, 12), st.integers(0, 5))
 def test_groups_are_even_hold_each_training_once_and_keep_workers_busy(count, size, workers):
-    trainings = [Training(SETTING, None, None, 0, seed) for seed in range(count)]
+    trainings = [Train(SETTING, None, None, 0, seed) for seed in range(count)]
     groups = groups_of(trainings, [10] * count, [size] * count, workers)
     assert [training for group in groups for training in group] == trainings
     assert max(map(len, groups)) <= size
@@ -130,6 +130,6 @@ def test_groups_are_even_hold_each_training_once_and_keep_workers_busy(count, si
 def test_groups_hold_one_kind_each():
     """Members may differ in what lockstep keeps apart, not in the optimizer or the number of examples."""
     recipes = [RECIPES["quick"].but(**change) for change in ({}, {"weight_decay": 0.1}, {"optimizer": "sgd"})]
-    trainings = [Training(replace(SETTING, recipe=recipe), "R3", 0, 3, 4) for recipe in recipes]
+    trainings = [Train(replace(SETTING, recipe=recipe), "R3", 0, 3, 4) for recipe in recipes]
     assert [len(group) for group in groups_of(trainings, [10, 10, 10], [10] * 3, 1)] == [2, 1]
     assert [len(group) for group in groups_of(trainings, [10, 13, 10], [10] * 3, 1)] == [1, 1, 1]

@@ -42,10 +42,10 @@ def known_machine(monkeypatch):
     def pretend(tasks, workers, load, told):
         for task in tasks:
             trials.append(task)
-            m = len(task.trainings)
-            predictions = sum(3 if training.n == 0 else 2 for training in task.trainings)  # clean; R3 and S3, or one
-            step = m * cost[task.trainings[0].setting.architecture]
-            yield task, Outcome((), task.steps * step, 1.0 * predictions, 10**9, task.steps)
+            m = len(task.nodes)
+            predictions = sum(3 if training.n == 0 else 2 for training in task.nodes)  # clean; R3 and S3, or one
+            step = m * cost[task.nodes[0].setting.architecture]
+            yield task, Outcome((), (task.steps * step,), (), 1.0 * predictions, 10**9, task.steps)
 
     monkeypatch.setitem(EXECUTORS, "local", pretend)
     return trials
@@ -74,7 +74,7 @@ def test_each_worker_takes_the_next_group_when_it_is_free(small, study_of, tmp_p
     """
     study = study_of("architecture=['small-mlp', 'mlp', 'large-mlp']", "n=0", "seed=0")
     found = plan(study, tmp_path, workers=2, load=lambda name: small)
-    assert [task.trainings[0].setting.architecture for task in known_machine[::2]] == ["small-mlp", "mlp", "large-mlp"]
+    assert [task.nodes[0].setting.architecture for task in known_machine[::2]] == ["small-mlp", "mlp", "large-mlp"]
     assert found.seconds == pytest.approx(3.32 + 3.64, abs=1e-6)
 
 
@@ -93,7 +93,7 @@ def test_the_start_of_the_workers_counts(small, study_of, tmp_path, monkeypatch)
     def slow_to_start(tasks, workers, load, told):
         time.sleep(0.4)
         for task in tasks:
-            yield task, Outcome((), 1e-6 * task.steps, 1e-6, 10**9, task.steps)
+            yield task, Outcome((), (1e-6 * task.steps,), (), 1e-6, 10**9, task.steps)
 
     monkeypatch.setitem(EXECUTORS, "local", slow_to_start)
     start = time.perf_counter()
@@ -105,14 +105,14 @@ def test_every_kind_of_group_is_tried(small, study_of, tmp_path, known_machine):
     study = study_of("recipe.optimizer=['adam', 'sgd']", "recipe.input_noise=[0, 0.1]", "recipe.weight_decay=[0, 0.1]")
     only_plain = study_of()
     plan(study, tmp_path, workers=1, load=lambda name: small)
-    tried = [trial.trainings for trial in known_machine]
+    tried = [trial.nodes for trial in known_machine]
     noisy = [trainings for trainings in tried if any(t.setting.recipe.input_noise for t in trainings)]
     quiet = [trainings for trainings in tried if trainings not in noisy]
     for kind in noisy, quiet:
         assert {trainings[0].setting.recipe.optimizer for trainings in kind} == {"adam", "sgd"}
     known_machine.clear()
     plan(only_plain, tmp_path, workers=1, load=lambda name: small)
-    assert not any(t.setting.recipe.input_noise for trial in known_machine for t in trial.trainings)
+    assert not any(t.setting.recipe.input_noise for trial in known_machine for t in trial.nodes)
 
 
 def test_the_calibration_is_of_real_steps(small, study_of, tmp_path):

@@ -14,10 +14,9 @@ from spurlab.patterns import COMMON
 from spurlab.prevention import prevention_named
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
-from spurlab.studies.grid import Repair, Training
-from spurlab.studies.prevention_bench import clean_examples, grouped
-from spurlab.studies.task import held_out, planted
-from spurlab.studies.treatment import TreatmentTask
+from spurlab.studies.graph import Train, Treat, from_json
+from spurlab.studies.task import Task
+from spurlab.studies.training_sets import clean_examples, grouped, held_out, planted
 from spurlab.training import Member, fit, predictions
 
 CHANGES = [
@@ -125,33 +124,33 @@ def test_without_a_planted_feature_clean_examples_are_held_out(tmp_path, data):
 def test_a_share_of_none_is_the_network_of_other_studies():
     """Without the feature there is nothing of it in the key."""
     base = next(each for each in trainings_of(cells_of(study_of())) if each.share is None)
-    assert base == Training(base.setting, None, None, 0, base.seed)
+    assert base == Train(base.setting, None, None, 0, base.seed)
 
 
 def test_keys_and_json():
     marked = next(each for each in trainings_of(cells_of(study_of())) if each.share)
     others = [marked._replace(**change) for change in ({"share": 0.5}, {"held_out": 0.2}, {"pattern": "blocks-signal"})]
     assert len({each.key("data") for each in (marked, *others)}) == 4
-    assert all(Training.from_json(json.loads(json.dumps(each.as_json()))) == each for each in (marked, *others))
-    repair = Repair(marked, "dfr", 0.25)
-    changed = [repair._replace(method="afr"), repair._replace(clean=0.5), repair._replace(training=others[0])]
+    assert all(from_json(json.loads(json.dumps(each.as_json()))) == each for each in (marked, *others))
+    repair = Treat("prevention", marked, "dfr", 0.25)
+    changed = [repair._replace(method="afr"), repair._replace(amount=0.5), repair._replace(training=others[0])]
     assert len({each.key("data") for each in (repair, *changed)}) == 4
-    task = TreatmentTask((repair, *changed[:2]), ((), (), ()), "data", "folder")
-    assert TreatmentTask.from_json(json.loads(json.dumps(task.as_json()))) == task
+    task = Task((repair, *changed[:2]), ((), (), ()), "data", "folder")
+    assert Task.from_json(json.loads(json.dumps(task.as_json()))) == task
 
 
 def test_a_refit_is_little_work_beside_a_training(tmp_path, data):
     """Two epochs for what trains a network, one for a refit; the tasks of one network keep them apart."""
     methods = ["dfr", "afr", "afr-train gamma=2", "afr gamma=2", "group-dro", "dfr-plain"]
     study = study_of("seed=[3]", f"prevention={json.dumps(methods)}")
-    tasks = work_of(study, {"mnist1d": data}).treatment_tasks(tmp_path)
-    marked = [task for task in tasks if task.treatments[0].training.share]
-    assert {task.weight: {each.method for each in task.treatments} for task in marked} == {
+    tasks = work_of(study, {"mnist1d": data}).phases(1, 10**10, tmp_path)[1]
+    marked = [task for task in tasks if task.nodes[0].training.share]
+    assert {task.work // len(task.nodes): {each.method for each in task.nodes} for task in marked} == {
         1: {"erm", "dfr", "afr-train gamma=2", "dfr-plain"},
         2: {"afr", "afr gamma=2", "group-dro"},
     }
-    own = marked[0].treatments[0]._replace(method="own.module:method")
-    assert TreatmentTask((own,), ((),), "data", "folder").weight == 2
+    own = marked[0].nodes[0]._replace(method="own.module:method")
+    assert Task((own,), ((),), "data", "folder").work == 2
 
 
 def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path):
@@ -202,11 +201,11 @@ def test_blocks_need_signals(tmp_path):
 
 def test_what_a_network_says_of_its_training_set_is_asked_once(tmp_path, monkeypatch):
     """Four measures of it, of two networks: one look at the training signals of each, and one at the test signals."""
-    from spurlab.studies import measures, task
+    from spurlab.studies import measures, measuring
 
     asked = []
     real = measures.predictions
-    for room in (measures, task):
+    for room in (measures, measuring):
         monkeypatch.setattr(room, "predictions", lambda net, inputs: (asked.append(len(inputs)), real(net, inputs))[1])
     names = ["train_accuracy", "true_probability_001", "true_probability_01", "true_probability_10"]
     changes = ("seed=[3]", "prevention=[]", "recipe.epochs=1", f"measure={['accuracy', 'worst_group', *names]}")
@@ -297,7 +296,7 @@ def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch):
     zero, nothing, plain = (value(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
     assert nothing == plain
     assert zero != plain
-    reasons = "must return a network, an nn.Module, but it returned None", "SystemExit: 3", "one logit for each class"
+    reasons = "must return a network, an nn.Module, but it", "SystemExit: 3", "one logit for each class"
     for name, reason in zip(names[2:], reasons, strict=True):
         failed = rows.loc[rows["prevention"] == name, "failed"]
         assert failed.str.contains(reason).all()

@@ -23,7 +23,7 @@ from spurlab.studies import (
     run,
     together,
 )
-from spurlab.studies import task as task_room
+from spurlab.studies import making as making_room
 from spurlab.studies.executors import local
 from spurlab.studies.store import FILE
 from spurlab.training import Member, fit, train_each
@@ -46,7 +46,7 @@ def given(monkeypatch):
     def counting(tasks, *rest):
         def noted():
             for task in tasks:
-                seen.extend(task.trainings)
+                seen.extend(task.nodes)
                 yield task
 
         return local(noted(), *rest)
@@ -64,7 +64,7 @@ def epochs(monkeypatch):
         seen.append(sum(each.epochs for each in recipe))
         return fit(architecture, members, recipe, **more)
 
-    monkeypatch.setattr(task_room, "fit", counting)
+    monkeypatch.setattr(making_room, "fit", counting)
     return seen
 
 
@@ -355,7 +355,7 @@ def test_a_stop_in_the_users_network_is_no_failure_of_it(small, study_of, tmp_pa
     def stopped(*_, **__):
         raise Stop
 
-    monkeypatch.setattr(task_room, "fit", stopped)
-    monkeypatch.setattr(task_room, "is_user_name", lambda name: True)
+    monkeypatch.setattr(making_room, "fit", stopped)
+    monkeypatch.setattr(making_room, "is_user_name", lambda name: True)
     with pytest.raises(Stop):
         run(study_of(), tmp_path, workers=0, load=lambda name: small)

@@ -12,20 +12,21 @@ from safetensors.torch import load_file
 from spurlab.explain import input_sensitivity, sensitivity_examples
 from spurlab.models import build, skeleton
 from spurlab.studies import Outcome, StoreError, StudyError, Task, load_study, perform, work_of
+from spurlab.studies.measuring import Measuring
 from spurlab.studies.store import WEIGHTS, weights_file
 from spurlab.training import bytes_to_train
 
 
 @pytest.fixture
 def task(small, study_of, tmp_path):
-    (only,) = work_of(study_of("pattern=R3"), {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    (only,) = work_of(study_of("pattern=R3"), {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
     return only
 
 
 def test_a_task_and_its_outcome_survive_json(small, task):
     assert Task.from_json(json.loads(json.dumps(task.as_json()))) == task
     outcome = perform(task, lambda name: small)
-    again = Outcome.from_json(json.loads(json.dumps(vars(outcome))))
+    again = Outcome.from_json(json.loads(json.dumps(outcome.as_json())))
     assert again == outcome
     assert [finished.key for finished in again.finished(task)] == list(task.keys)
 
@@ -42,13 +43,13 @@ def test_other_data_under_the_same_name_are_refused(small, mini, task):
 
 def test_progress_counts_epochs(small, task):
     seen = []
-    perform(task, lambda name: small, lambda now: seen.append(now.done // len(task.trainings)))
+    perform(task, lambda name: small, lambda now: seen.append(now.done // len(task.nodes)))
     assert seen == [0, 1, 2]
 
 
 def test_weights_are_written_whole(small, study_of, tmp_path):
     study = study_of("pattern=R3", "seed=3", "weights=true")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    (task,) = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
     perform(task, lambda name: small)
     names = {path.name for path in (tmp_path / WEIGHTS).iterdir()}
     assert names == {f"{key}.safetensors" for key in task.keys}
@@ -61,20 +62,20 @@ def test_networks_whose_weights_are_there_are_measured_to_the_same_bits(small, t
     again = perform(task, lambda name: small, seen.append)
     assert again.values == first.values
     assert seen[-1].total == 2 * 2  # 2 networks of 2 epochs
-    clean = task.only([key for key, training in zip(task.keys, task.trainings, strict=True) if training.n == 0])
-    assert perform(clean, lambda name: small, lambda now: pytest.fail("trained again")).train_seconds == 0
+    clean = task.only([key for key, training in zip(task.keys, task.nodes, strict=True) if training.n == 0])
+    assert perform(clean, lambda name: small, lambda now: pytest.fail("trained again")).make_seconds == 0
 
 
 def test_a_diverged_network_is_still_known_as_one_from_its_weights(small, study_of, tmp_path):
     study = study_of("recipe.learning_rate=1e30", "recipe.optimizer=sgd", "pattern=R3", "n=0")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    (task,) = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
     for _ in range(2):
         assert all(math.isnan(value) for values in perform(task, lambda name: small).values for value in values)
 
 
 def test_weights_that_cannot_be_written_or_read_are_told(small, study_of, tmp_path):
     study = study_of("pattern=R3", "seed=3", "n=0")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path / "out")
+    (task,) = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path / "out")[0]
     (tmp_path / "out").touch()
     with pytest.raises(StoreError, match=r"weights cannot be written.*kept: make room"):
         perform(task, lambda name: small)
@@ -91,8 +92,8 @@ def test_weights_that_cannot_be_written_or_read_are_told(small, study_of, tmp_pa
 
 def test_groups_are_of_as_many_as_memory_holds(small, tmp_path):
     work = work_of(load_study("quickstart"), {"fashion-mini": small})
-    assert max(len(task.trainings) for task in work.tasks(2, 10**10, tmp_path)) == 10
-    assert max(len(task.trainings) for task in work.tasks(2, 10**7, tmp_path)) == 1
+    assert max(len(task.nodes) for task in work.phases(2, 10**10, tmp_path)[0]) == 10
+    assert max(len(task.nodes) for task in work.phases(2, 10**7, tmp_path)[0]) == 1
 
 
 def test_groups_count_what_the_layers_put_out(small, study_of, tmp_path):
@@ -102,22 +103,22 @@ def test_groups_count_what_the_layers_put_out(small, study_of, tmp_path):
         study = study_of("pattern=R3", f"recipe.batch_size={batch_size}")
         each = bytes_to_train(network, small.shape, batch_size)
         for members in (1, 2, 4):
-            tasks = work_of(study, {"fashion-mini": small}).tasks(1, members * each, tmp_path)
-            assert max(len(task.trainings) for task in tasks) == members
+            tasks = work_of(study, {"fashion-mini": small}).phases(1, members * each, tmp_path)[0]
+            assert max(len(task.nodes) for task in tasks) == members
 
 
 def test_on_a_gpu_its_own_memory_counts(small, study_of, tmp_path, monkeypatch):
     """Room for two beside as much again, whatever the machine has."""
     each = bytes_to_train(skeleton("small-mlp", small.shape, 10), small.shape, 128)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 2 * each, 10**12))
-    tasks = work_of(study_of("pattern=R3"), {"fashion-mini": small}).tasks(0, 10**12, tmp_path, "cuda")
-    assert [len(task.trainings) for task in tasks] == [2, 2]
+    tasks = work_of(study_of("pattern=R3"), {"fashion-mini": small}).phases(0, 10**12, tmp_path, "cuda")[0]
+    assert [len(task.nodes) for task in tasks] == [2, 2]
 
 
 def test_kept_networks_are_measured_on_the_tasks_device(small, study_of, tmp_path, monkeypatch):
     """The meta device stands for a GPU, whose numbers nobody can read here: a spy says where the network is."""
     study = study_of("pattern=R3", "n=0", "measure=accuracy", "figure=accuracy")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    (task,) = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
     perform(task, lambda name: small)
     seen = []
 
@@ -125,9 +126,9 @@ def test_kept_networks_are_measured_on_the_tasks_device(small, study_of, tmp_pat
         seen.append({tensor.device.type for tensor in network.state_dict().values()})
         return torch.full((len(inputs), 10), 0.1)
 
-    monkeypatch.setattr(sys.modules[perform.__module__], "predictions", spy)
+    monkeypatch.setattr(sys.modules[Measuring.__module__], "predictions", spy)
     perform(replace(task, device="meta"), lambda name: small)
-    assert seen == [{"meta"}] * len(task.trainings)
+    assert seen == [{"meta"}] * len(task.nodes)
 
 
 def test_a_checksum_tells_data_apart(small, mini):
@@ -154,9 +155,9 @@ def test_a_checksum_tells_data_apart(small, mini):
 
 def test_sensitivity_is_that_of_500_training_examples_chosen_by_the_networks_seed(small, study_of, tmp_path):
     study = study_of("n=0", "seed=[3, 4]", "weights=true", "figure=sensitivity", "measure=sensitivity")
-    (task,) = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
+    (task,) = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
     found = perform(task, lambda name: small)
-    for training, requests, values in zip(task.trainings, task.requests, found.values, strict=True):
+    for training, requests, values in zip(task.nodes, task.requests, found.values, strict=True):
         network = build("small-mlp", small.shape, 10, 0)
         network.load_state_dict(load_file(weights_file(tmp_path, training.key(task.data))))
         few = sensitivity_examples(small.train, training.seed, 500)
@@ -171,8 +172,8 @@ def test_sensitivity_is_that_of_500_training_examples_chosen_by_the_networks_see
 def test_networks_that_train_one_at_a_time_are_tasks_of_their_own(small, study_of, tmp_path):
     """On a CPU a convolutional network is alone, so that both workers are busy; perceptrons beside it are together."""
     study = study_of("architecture=['small-mlp', 'cnn']", "n=0", "seed=[0, 1, 2, 3]")
-    tasks = work_of(study, {"fashion-mini": small}).tasks(1, 10**10, tmp_path)
-    assert [(task.trainings[0].setting.architecture, len(task.trainings)) for task in tasks] == [
+    tasks = work_of(study, {"fashion-mini": small}).phases(1, 10**10, tmp_path)[0]
+    assert [(task.nodes[0].setting.architecture, len(task.nodes)) for task in tasks] == [
         ("small-mlp", 4),
         *[("cnn", 1)] * 4,
     ]

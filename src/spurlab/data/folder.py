@@ -180,7 +180,8 @@ def _deep(image: Image.Image) -> str:
         # the 16 bits of BMP's forms, BGR;16, are those of a pixel
         if re.search(r";(12|16|32)", form) and not form.startswith("BGR"):
             return form
-        if codec.startswith("ppm") and (largest := int(arguments[-1])) > 255:
+        largest = arguments[-1] if arguments else None  # of PPM, where it is no bitmap
+        if codec.startswith("ppm") and isinstance(largest, int) and largest > 255:
             return f"{form} up to {largest}"
     return ""
 

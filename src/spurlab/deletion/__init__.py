@@ -1,6 +1,6 @@
 """Data deletion: methods that make a trained network forget some of its training examples, and the check of them."""
 
-from spurlab.deletion.attempt import Attempt, attempt, retraining_seconds
+from spurlab.deletion.attempt import Attempt, attempt
 from spurlab.deletion.bad_teacher import BadTeacher
 from spurlab.deletion.check import Check, Prepared, check, prepare
 from spurlab.deletion.dampening import SelectiveDampening
@@ -25,6 +25,7 @@ from spurlab.deletion.second_order import SecondOrderInfluence
 from spurlab.deletion.sisa import Sharded, Sisa
 from spurlab.deletion.table import DELETIONS, deletion_named
 from spurlab.deletion.verdict import Judged, Verdict, verdict
+from spurlab.methods import retraining_seconds
 
 __all__ = [
     "DELETIONS",

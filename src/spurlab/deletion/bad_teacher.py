@@ -8,10 +8,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
-from spurlab.deletion.retrain import Make, untrained
-from spurlab.deletion.steps import Descent, divergence, fine_tuning, teacher_from
+from spurlab.deletion.method import split
+from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
 from spurlab.lent import lending
+from spurlab.methods import Descent, Make, finite, untrained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, load
-from spurlab.deletion.attempt import Attempt, attempt, retraining_seconds
+from spurlab.deletion.attempt import Attempt, attempt
 from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
 from spurlab.deletion.method import Deletion
-from spurlab.deletion.retrain import Make
 from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
+from spurlab.methods import Make, retraining_seconds
 from spurlab.models import architecture_title, build, made
 from spurlab.patterns import How, Mark, Planted, make_pattern, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
@@ -123,7 +123,7 @@ def prepare(
 
     The time of retraining is what deletion is there to save. Networks that train together share it, so it is taken of
     one network alone: the mean time of the steps of one epoch, in this process as it is when methods are run, times
-    the steps of the whole training; by the clock that methods are timed by, see `spurlab.deletion.attempt.clock`.
+    the steps of the whole training; by the clock that methods are timed by, see `spurlab.methods.clock`.
 
     Args:
         data: a data set, or the name of one.

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, device_of
 from spurlab.lent import copied_network
+from spurlab.methods import HALF, device_of
 from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss

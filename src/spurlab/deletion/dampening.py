@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES

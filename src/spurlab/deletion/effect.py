@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import HALF, dropping_out
 from spurlab.lent import copied_network, settings_kept
+from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import ask, asked, check_answers, evaluating
 from spurlab.patterns import Mark, Planted, marked

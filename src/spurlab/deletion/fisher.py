@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy

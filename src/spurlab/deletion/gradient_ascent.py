@@ -6,10 +6,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
-from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.deletion.steps import fine_tuning
 from spurlab.lent import copied_network, lending
+from spurlab.methods import Descent, finite
 from spurlab.training import Recipe
 
 

@@ -6,8 +6,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import split
 from spurlab.lent import lending
+from spurlab.methods import device_of, finite
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -30,21 +31,18 @@ class Incremental:
     Args:
         recipe: how to go on.
         seed: fixes the order of the examples; another one than in training.
+        rate: at which it goes on throughout; None: by the recipe's schedule, from its start.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 4, and its public code.
     """
 
     recipe: Recipe
     seed: int = 0
+    rate: float | None = None
 
     @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         model, retain, _ = split(model, data, forget)
         member = Member(Planted.none(retain), seed_for(self.seed, "deletion", "incremental"))
-        device = device_of(model)
-        return finite(train_one(model, member, self.recipe, device=device)[0])
-
-    @classmethod
-    def at(cls, rate: float, recipe: Recipe, seed: int) -> "Incremental":
-        """At one rate throughout."""
-        return cls(recipe.but(learning_rate=rate, milestones=()), seed)
+        recipe = self.recipe if self.rate is None else self.recipe.but(learning_rate=self.rate, milestones=())
+        return finite(train_one(model, member, recipe, device=device_of(model))[0])

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.curvature import moved
 from spurlab.deletion.inverse import BY_CG, Curvature, Inverse, Problem
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.training import Recipe
 
 # From gentle to strong. A network's damping is left open (0 in Koh and Liang's public code, unless told otherwise);

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
-from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.deletion.steps import fine_tuning
 from spurlab.lent import copied_network, lending
+from spurlab.methods import Descent, finite
 from spurlab.training import Recipe
 
 

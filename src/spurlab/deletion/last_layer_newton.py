@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import MeanLoss, conjugate_gradient, shaped
-from spurlab.deletion.method import finite, split
-from spurlab.deletion.refit import refit, refittable
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
 from spurlab.lent import copied_network, lending
+from spurlab.methods import finite, refit, refittable
 from spurlab.models import features
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -50,7 +50,7 @@ class LastLayerNewton:
 
     Raises:
         ValueError: the last module is no linear layer, or cannot be given other weights alone, see
-            `spurlab.deletion.refit`.
+            `spurlab.methods.refit`.
         FloatingPointError: the damped Hessian is not positive to rounding.
 
     Source: Guo, Goldstein, Hannun and van der Maaten (2020), Certified data removal from machine learning models,

@@ -7,11 +7,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
-from spurlab.deletion.refit import shared
-from spurlab.deletion.retrain import Make, untrained
-from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.deletion.method import split
+from spurlab.deletion.steps import fine_tuning
 from spurlab.lent import lending
+from spurlab.methods import Descent, Make, finite, shared, untrained
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 

@@ -1,17 +1,16 @@
-"""What a data deletion method is, and what all of them begin and end with."""
+"""What a data deletion method is, and what all of them begin with."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int64
-from torch import Generator, Tensor, nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.lent import copied_network
-from spurlab.models import check_answers
-from spurlab.seeds import seed_for, seed_global
+from spurlab.methods.method import NOT_FINITE, outputs_fit
+
+__all__ = ["NOT_FINITE", "Deletion", "Parts", "forget_mask", "split"]
 
 
 @runtime_checkable
@@ -66,26 +65,6 @@ def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
     return Parts(model, data[~forget], data[forget])
 
 
-def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) -> None:
-    """Ask the network for one example.
-
-    Args:
-        classes: how many there are; None: no fewer than the labels say.
-
-    Raises:
-        ValueError: outputs that do not fit the labels, or the number of classes.
-    """
-    outputs, top = check_answers(model, data.inputs[:1], classes), int(data.labels.max())
-    if outputs.shape[1] <= top:
-        raise ValueError(
-            f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
-            f"labels run to {top}: it must give one logit for each class."
-        )
-
-
-HALF = (torch.float16, torch.bfloat16)
-
-
 def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     """True at these rows.
 
@@ -109,46 +88,3 @@ def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     mask = torch.zeros(examples, dtype=torch.bool)
     mask[rows] = True
     return mask
-
-
-class NotFiniteError(FloatingPointError):
-    """A network after deletion, or after prevention, has weights that are not finite."""
-
-
-NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
-
-
-def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
-    """The end of every method: the network in evaluation mode.
-
-    Args:
-        after: what was done to it, for the message.
-
-    Raises:
-        NotFiniteError: a weight that is not finite.
-    """
-    for name, tensor in model.state_dict().items():
-        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
-            raise NotFiniteError(
-                f"after {after} the weights {name!r} are not finite: the steps were too large for this network. Lower "
-                "the learning rate, or raise the damping."
-            )
-    return model.eval()
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the network's weights are; the CPU for one without any."""
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-def shuffled(examples: int, batch_size: int, rng: Generator) -> Iterator[Int64[Tensor, " b"]]:
-    """The rows of the batches of one epoch, in an order drawn from `rng`; the last may be smaller."""
-    yield from torch.randperm(examples, generator=rng).split(batch_size)
-
-
-@contextmanager
-def dropping_out(seed: int, *purpose: str | int) -> Iterator[None]:
-    """A network's dropout draws from its own generator meanwhile; PyTorch's global one is given back as it was."""
-    with torch.random.fork_rng():
-        seed_global(seed_for(seed, "deletion", *purpose))
-        yield

@@ -7,9 +7,10 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
-from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.deletion.method import split
+from spurlab.deletion.steps import fine_tuning
 from spurlab.lent import lending
+from spurlab.methods import Descent, finite
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.curvature import MeanLoss, moved
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 

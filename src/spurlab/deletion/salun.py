@@ -8,10 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.random_labels import classes_of, relabelled
-from spurlab.deletion.steps import Descent, fine_tuning
+from spurlab.deletion.steps import fine_tuning
 from spurlab.lent import lending
+from spurlab.methods import Descent, device_of, finite
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe

@@ -6,9 +6,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite, split
-from spurlab.deletion.steps import Descent, divergence, fine_tuning, teacher_from
+from spurlab.deletion.method import split
+from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
 from spurlab.lent import lending
+from spurlab.methods import Descent, finite
 from spurlab.training import Recipe
 
 

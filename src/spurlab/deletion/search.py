@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of
+from spurlab.methods import device_of
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 

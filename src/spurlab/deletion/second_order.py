@@ -9,9 +9,10 @@ from spurlab.data import Examples
 from spurlab.deletion.curvature import moved
 from spurlab.deletion.influence import DAMPINGS
 from spurlab.deletion.inverse import BY_CG, Curvature, Inverse, Problem
-from spurlab.deletion.method import finite, split
+from spurlab.deletion.method import split
 from spurlab.deletion.search import strongest
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.training import Recipe
 
 

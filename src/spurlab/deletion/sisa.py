@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, finite, split
-from spurlab.deletion.retrain import Make, untrained
+from spurlab.deletion.method import split
 from spurlab.lent import lending
+from spurlab.methods import Make, device_of, finite, untrained
 from spurlab.models import ask, unsaved_difference, unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for, seed_for
@@ -70,7 +70,7 @@ class Sisa:
         recipe: how each network is trained.
         seed: fixes the shards, the initial weights and the order of the examples; the same for deletion as in training.
         make: a new network, by seed, in place of one that was trained in another way; None: a copy of it, every layer
-            reset, see `spurlab.deletion.retrain.untrained`.
+            reset, see `spurlab.methods.untrained`.
         shards: S; more make deletion cheaper, and leave fewer examples to each network. 5 as in the example of the
             public code's README.
 

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import Make
 from spurlab.lent import copied_network, lending
+from spurlab.methods import Make, trained_anew
 from spurlab.models import features
 from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
-from spurlab.prevention.method import checked_clean, not_negative, one_or_more, prepared, share_of, trained_anew
+from spurlab.prevention.method import checked_clean, not_negative, one_or_more, own_seed, prepared, share_of
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -171,7 +171,7 @@ class Afr:
         if self.weights == "train":
             return Stage(given.eval(), data)
         held = self.held_out(data)
-        return Stage(trained_anew(given, data[~held], self.recipe, self.seed, "afr", self.make), data[held])
+        return Stage(trained_anew(given, data[~held], self.recipe, own_seed(self.seed, "afr"), self.make), data[held])
 
 
 def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:

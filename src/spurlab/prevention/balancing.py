@@ -9,8 +9,8 @@ from jaxtyping import Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import Make
 from spurlab.lent import lending
+from spurlab.methods import Make
 from spurlab.prevention.method import groups_of, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch

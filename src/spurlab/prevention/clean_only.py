@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
-from spurlab.deletion.retrain import Make
 from spurlab.lent import lending
+from spurlab.methods import Make, finite, trained_anew
 from spurlab.prevention.balancing import same_length
-from spurlab.prevention.method import checked_clean, prepared, trained_anew
+from spurlab.prevention.method import checked_clean, own_seed, prepared
 from spurlab.training import Recipe
 
 
@@ -42,4 +41,4 @@ class CleanOnly:
         model = prepared(model, data)
         clean = checked_clean(model, clean, "training on clean examples alone")
         recipe = same_length(self.recipe, len(data), len(clean))
-        return finite(trained_anew(model, clean, recipe, self.seed, "clean-only", self.make), "prevention")
+        return finite(trained_anew(model, clean, recipe, own_seed(self.seed, "clean-only"), self.make), "prevention")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
 from spurlab.lent import lending
+from spurlab.methods import finite
 from spurlab.prevention.method import prepared
 
 

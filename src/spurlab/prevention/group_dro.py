@@ -8,9 +8,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import Make
-from spurlab.deletion.steps import Batch
 from spurlab.lent import lending
+from spurlab.methods import Batch, Make
 from spurlab.prevention.method import groups_of, not_negative, prepared
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch

@@ -8,10 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
-from spurlab.deletion.retrain import Make
 from spurlab.lent import lending
-from spurlab.prevention.method import one_or_more, prepared, trained_anew
+from spurlab.methods import Make, finite, trained_anew
+from spurlab.prevention.method import one_or_more, own_seed, prepared
 from spurlab.training import Recipe, logits
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Jtt:
             )
         errors = wrong.nonzero().flatten()
         rows = torch.cat([torch.arange(len(data)), errors.repeat(self.times - 1)])
-        return finite(trained_anew(model, data[rows], self.recipe, self.seed, "jtt", self.make), "prevention")
+        return finite(trained_anew(model, data[rows], self.recipe, own_seed(self.seed, "jtt"), self.make), "prevention")
 
     def error_set(self, model: nn.Module, data: Examples) -> Bool[Tensor, " n"]:
         """True for the training examples that the first network gets wrong."""
@@ -75,5 +74,5 @@ class Jtt:
                 epochs=self.first_epochs,
                 milestones=tuple(each for each in self.recipe.milestones if each < self.first_epochs),
             )
-            first = trained_anew(first, data, until, self.seed, "jtt first", self.make)
+            first = trained_anew(first, data, until, own_seed(self.seed, "jtt first"), self.make)
         return logits(first, data.inputs).argmax(1) != data.labels

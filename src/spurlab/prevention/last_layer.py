@@ -11,8 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spurlab.deletion.method import finite
-from spurlab.deletion.refit import refit, refittable
+from spurlab.methods import finite, refit, refittable
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ def last_linear(model: nn.Module) -> Linear:
     """The last layer as it is; a layer without a bias has one of zeros.
 
     Raises:
-        ValueError: the last module is no linear layer, or cannot be fitted again, see `spurlab.deletion.refit`.
+        ValueError: the last module is no linear layer, or cannot be fitted again, see `spurlab.methods.refit`.
     """
     layer = refittable(model)
     weight = layer.weight.detach().cpu().double()

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
-from spurlab.deletion.retrain import Make
 from spurlab.lent import lending
+from spurlab.methods import Make, finite
 from spurlab.prevention.method import prepared, share_of
 from spurlab.prevention.steps import begin
 from spurlab.training import Recipe

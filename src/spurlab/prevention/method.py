@@ -7,12 +7,9 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import device_of, outputs_fit
-from spurlab.deletion.retrain import Make, untrained
 from spurlab.lent import copied_network
-from spurlab.patterns import Planted
+from spurlab.methods import outputs_fit
 from spurlab.seeds import seed_for
-from spurlab.training import Member, Recipe, train_one
 
 
 @runtime_checkable
@@ -120,19 +117,6 @@ def one_or_more(**settings: int) -> None:
     for name, value in settings.items():
         if value < 1:
             raise ValueError(f"`{name}` must be 1 or more, but it is {value}.")
-
-
-def trained_anew(
-    model: nn.Module, data: Examples, recipe: Recipe, seed: int, method: str, make: Make | None
-) -> nn.Module:
-    """A new network of the same architecture, trained on these examples in the plain way.
-
-    Raises:
-        ValueError: as `spurlab.deletion.retrain.untrained`.
-    """
-    own = own_seed(seed, method)
-    new, _ = train_one(untrained(model, own, make), Member(Planted.none(data), own), recipe, device=device_of(model))
-    return new.eval()
 
 
 def own_seed(seed: int, method: str) -> int:

@@ -8,9 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.retrain import Make
-from spurlab.deletion.steps import Batch
 from spurlab.lent import lending
+from spurlab.methods import Batch, Make
 from spurlab.prevention.method import prepared
 from spurlab.prevention.steps import begin, train_on
 from spurlab.seeds import seed_for

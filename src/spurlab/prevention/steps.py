@@ -8,9 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import finite
-from spurlab.deletion.retrain import Make, untrained
-from spurlab.deletion.steps import Batch, Descent
+from spurlab.methods import Batch, Descent, Make, finite, untrained
 from spurlab.prevention.method import own_seed
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
@@ -23,7 +21,7 @@ def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make |
     """The training of a new network of the same architecture.
 
     Raises:
-        ValueError: as `spurlab.deletion.retrain.untrained`.
+        ValueError: as `spurlab.methods.untrained`.
     """
     new = untrained(model, own_seed(seed, method), make)
     return Descent(new, recipe, seed, method, purpose="prevention")

@@ -13,7 +13,7 @@ from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
 from spurlab.stats import Estimate, Ratio
-from spurlab.studies.study import REFERENCES
+from spurlab.studies.axes import REFERENCES
 
 SHARES = ("spurious_score", "accuracy", "forgotten_accuracy", "membership_auc")
 

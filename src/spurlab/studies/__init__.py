@@ -1,16 +1,19 @@
 """Studies: a TOML file in; trainings and rows out."""
 
+from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.executors import EXECUTORS, Executor
-from spurlab.studies.grid import Cell, Setting, Training, cells_of, groups_of, trainings_of
+from spurlab.studies.graph import Node, Setting, Train, Treat
 from spurlab.studies.load import load_study, narrowed, shipped
+from spurlab.studies.making import carried_out, perform
 from spurlab.studies.measures import MEASURES, Measure
 from spurlab.studies.plan import Plan, plan
 from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
 from spurlab.studies.run import StudyProgress, run
 from spurlab.studies.store import FolderError, Store, StoreError
 from spurlab.studies.study import Grid, Study, StudyError, only_read
-from spurlab.studies.task import Outcome, Task, pattern_of, perform, planted
-from spurlab.studies.work import Work, work_of
+from spurlab.studies.task import Outcome, Task
+from spurlab.studies.training_sets import pattern_of, planted
+from spurlab.studies.work import Work, groups_of, work_of
 
 __all__ = [
     "EXECUTORS",
@@ -20,6 +23,7 @@ __all__ = [
     "FolderError",
     "Grid",
     "Measure",
+    "Node",
     "Outcome",
     "Plan",
     "Setting",
@@ -30,8 +34,10 @@ __all__ = [
     "StudyProgress",
     "StudyResult",
     "Task",
-    "Training",
+    "Train",
+    "Treat",
     "Work",
+    "carried_out",
     "cells_of",
     "groups_of",
     "load_study",

@@ -5,37 +5,37 @@ An executor pulls a task when it has room for it and not earlier, since whoever 
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from spurlab.data import Dataset
 from spurlab.errors import did_you_mean
+from spurlab.studies.making import carried_out
 from spurlab.studies.study import StudyError
-from spurlab.studies.task import Outcome, Task, perform
-from spurlab.studies.treatment import TreatmentOutcome, TreatmentTask, perform_treatments
-from spurlab.training import Progress
+from spurlab.studies.task import Outcome, Task
 from spurlab.training.pool import Order, run_orders
 
 WORKER = "spurlab.studies.worker"
 
-AnyTask = Task | TreatmentTask
-AnyOutcome = Outcome | TreatmentOutcome
-Told = Callable[[AnyTask, int], None]  # the steps that a task has done so far; 0 again when it starts again
+Told = Callable[[Task, int], None]  # the work that a task has done so far, in epochs; 0 again when it starts again
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Carries out tasks; `workers` of them at the same time."""
+    """Carries out tasks by `spurlab.studies.making.carried_out`; `workers` of them at the same time.
+
+    Workers that do not see the results folder are given ``task.packed()``, and their outcomes carry weights.
+    """
 
     def __call__(
-        self, tasks: Iterable[AnyTask], workers: int, load: Callable[[str], Dataset], told: Told
-    ) -> Generator[tuple[AnyTask, AnyOutcome], None, None]:
+        self, tasks: Iterable[Task], workers: int, load: Callable[[str], Dataset], told: Told
+    ) -> Generator[tuple[Task, Outcome], None, None]:
         """Each task with its outcome, in whatever order they are finished."""
         ...
 
 
 def local(
-    tasks: Iterable[AnyTask], workers: int, load: Callable[[str], Dataset], told: Told
-) -> Generator[tuple[AnyTask, AnyOutcome], None, None]:
+    tasks: Iterable[Task], workers: int, load: Callable[[str], Dataset], told: Told
+) -> Generator[tuple[Task, Outcome], None, None]:
     """One-thread worker processes on this machine, one group at a time each; 0 workers: in this process.
 
     Workers find their data by name, as `spurlab.data.load` does; `load` is for this process alone.
@@ -44,7 +44,7 @@ def local(
         for task in tasks:
             yield task, carried_out(task, load, partial(told, task))
         return
-    given: dict[int, tuple[Order, AnyTask]] = {}  # by identity: an order is no key
+    given: dict[int, tuple[Order, Task]] = {}  # by identity: an order is no key
 
     def orders() -> Iterable[Order]:
         for task in tasks:
@@ -58,25 +58,7 @@ def local(
 
     for order, result in run_orders([WORKER], orders(), workers, on_event):
         task = given[id(order)][1]
-        yield task, (Outcome if isinstance(task, Task) else TreatmentOutcome).from_json(result)
-
-
-def task_from_json(content: Mapping[str, Any]) -> AnyTask:
-    """What `as_json` of a task gave."""
-    return TreatmentTask.from_json(content) if "treatments" in content else Task.from_json(content)
-
-
-def carried_out(task: AnyTask, load: Callable[[str], Dataset], told: Callable[[int], None]) -> AnyOutcome:
-    """Carry out a task of either kind in this process.
-
-    Args:
-        told: called with the steps done so far.
-    """
-
-    def progress(now: Progress) -> None:
-        told(now.done // task.weight)
-
-    return perform(task, load, progress) if isinstance(task, Task) else perform_treatments(task, load, progress)
+        yield task, Outcome.from_json(result)
 
 
 EXECUTORS: Mapping[str, Executor] = {"local": local}

@@ -9,6 +9,7 @@ from pathlib import Path
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.studies.executors import Executor, executor_named
+from spurlab.studies.graph import Train, Treat
 from spurlab.studies.run import free_memory, import_methods, workers_for
 from spurlab.studies.store import FILE, Store, weights_file
 from spurlab.studies.study import Study
@@ -86,27 +87,30 @@ def plan(
     carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
     import_methods(work)
-    wanted = work.wanted
+    wanted, treated = (
+        {key: work.requests[node] for key, node in work.nodes.items() if isinstance(node, kind)}
+        for kind in (Train, Treat)
+    )
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:
             missing = store.missing(wanted, weights=study.keeps_weights)
-            untreated = store.missing(work.wanted_after)
+            untreated = store.missing(treated)
     else:
-        missing, untreated = set(wanted), set(work.wanted_after)
-    whole = work.tasks(workers, free_memory(), folder, device)
-    tasks = [left for task in whole if (left := task.only(missing)) is not None]
+        missing, untreated = set(wanted), set(treated)
+    whole = [task for phase in work.phases(workers, free_memory(), folder, device) for task in phase]
+    tasks = [left for task in whole if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None]
     to_measure = {key for key in missing if weights_file(folder, key).is_file()}
     counts = Plan(
         cells=len(work.cells),
         rows=work.rows,
         trainings=len(wanted),
-        shared=max(len(work.cells) - len(work.treatments) - len(wanted), 0) if wanted else 0,
+        shared=max(len(work.cells) - len(treated) - len(wanted), 0) if wanted else 0,
         done=len(wanted) - len(missing),
         to_measure=len(to_measure),
         to_do=len(missing) - len(to_measure),
         groups=len(tasks),
         workers=workers,
-        treatments=len(work.treatments),
+        treatments=len(treated),
         treatments_to_do=len(untreated),
     )
     counted(counts)
@@ -129,25 +133,25 @@ def _cost(
     """Seconds and bytes for these tasks, from a few steps of each kind of group on all workers at once."""
     kinds: dict[tuple[object, ...], Task] = {}
     for task in tasks:
-        if len(task.trainings) > len(kinds.setdefault(_kind(task), task).trainings):
+        if len(task.nodes) > len(kinds.setdefault(_kind(task), task).nodes):
             kinds[_kind(task)] = task
     trials = [replace(task, steps=STEPS) for task in kinds.values() for _ in range(max(workers, 1))]
     start = time.perf_counter()
     seen: dict[tuple[object, ...], list[tuple[Task, Outcome]]] = {}
     for trial, outcome in carry_out(iter(trials), workers, load, lambda task, epochs: None):
-        if isinstance(trial, Task) and isinstance(outcome, Outcome):  # as all trials are
-            seen.setdefault(_kind(trial), []).append((trial, outcome))
+        seen.setdefault(_kind(trial), []).append((trial, outcome))
     wall = time.perf_counter() - start
-    inside = sum(2 * o.train_seconds + o.measure_seconds for each in seen.values() for _, o in each) / max(workers, 1)
+    inside = sum(2 * o.make_seconds + o.measure_seconds for each in seen.values() for _, o in each) / max(workers, 1)
     start_up = max(wall - inside, 0.0)
 
     ends = [0.0] * max(workers, 1)  # when each worker is free again; each takes the next group then
     for task in tasks:
-        recipe = task.trainings[0].setting.recipe
-        steps = -(-work.examples(task.trainings[0]) // recipe.batch_size) * recipe.epochs
+        first, recipe = task.nodes[0], task.nodes[0].setting.recipe
+        assert isinstance(first, Train)  # noqa: S101  # as all of these tasks
+        steps = -(-work.examples(first) // recipe.batch_size) * recipe.epochs
         outcomes = seen[_kind(task)]
-        size = sum(key not in to_measure for key in task.keys) / len(outcomes[0][0].trainings)
-        step = sum(o.train_seconds / o.steps for _, o in outcomes) / len(outcomes) * size
+        size = sum(key not in to_measure for key in task.keys) / len(outcomes[0][0].nodes)
+        step = sum(o.make_seconds / o.steps for _, o in outcomes) / len(outcomes) * size
         one = sum(o.measure_seconds / _predictions(trial) for trial, o in outcomes) / len(outcomes)
         heapq.heappush(ends, heapq.heappop(ends) + steps * step + one * _predictions(task))
     peak = max(outcome.peak_bytes for outcomes in seen.values() for _, outcome in outcomes)
@@ -156,10 +160,10 @@ def _cost(
 
 def _kind(task: Task) -> tuple[object, ...]:
     """Groups of a kind take the same time for each member and step."""
-    setting = task.trainings[0].setting
+    setting = task.nodes[0].setting
     recipe = setting.recipe
     # noise is drawn, and what is kept apart for each member takes passes over the gradients
-    extras = [any(getattr(training.setting.recipe, name) for training in task.trainings) for name in PER_MEMBER]
+    extras = [any(getattr(training.setting.recipe, name) for training in task.nodes) for name in PER_MEMBER]
     return setting.dataset, setting.architecture, recipe.optimizer, recipe.precision, recipe.batch_size, *extras
 
 

@@ -14,14 +14,14 @@ from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from spurlab.files import replacing
-from spurlab.models import is_user_name
-from spurlab.studies.axes import METHODS, PLACE, SHARES
-from spurlab.studies.grid import Cell, Setting, Treatment, cells_of
+from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
+from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies.graph import Node, Setting, entry_of
 from spurlab.studies.measures import MEASURES
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
 from spurlab.studies.study import Study, only_read, sentence_of
 from spurlab.studies.weights import read_weights
-from spurlab.studies.work import key_of, method_entry
+from spurlab.studies.work import key_of
 from spurlab.training import Recipe
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     named: list[str] = []
     found: list[float | None] = []
     measured: list[str] = []  # the key of what was measured
-    users = any(is_user_name(name) for grid in study.grids for name in (*grid.deletion, *grid.prevention))
+    users = bool(study.users)
     there = subjects.keys() | stored.damaged if users else set()
     absent = object()
     if unknown := set(study.dataset) - checksums.keys():
@@ -227,18 +227,16 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     for place, cell in enumerate(cells):
         # one key for each training, and no object for each cell: there can be very many
         training = (
-            (cell.control, None, None, 0, cell.seed)
+            (cell.control, None, None, 0, cell.seed, cell.extras)
             if cell.n == 0 and cell.clean is None and not cell.share
             else (cell.setting, *cell[2:])
         )
         key = keys.get(training)
         if key is None:
-            treatment = cell.treatment
-            if treatment is not None and is_user_name(treatment.method):
-                key = _key_of_own(treatment, checksums, store, there)
-            else:
-                key = (treatment or cell.training).key(checksums[cell.setting.dataset])
-            keys[training] = key
+            node, checksum = cell.node, checksums[cell.setting.dataset]
+            key = keys[training] = (
+                _key_of_own(node, checksums, store, there) if users and node.code else node.key(checksum)
+            )
         for name, of_network, by_pattern in kinds:
             what = (
                 key if of_network or cell.treatment is not None else key_of(cell, name, checksums[cell.setting.dataset])
@@ -263,6 +261,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     cell_table = pd.DataFrame({name: columns[name] for name in (*PLACE, *METHODS)})
     for name in SHARES:
         cell_table[name] = np.array(columns[name], dtype=float)
+    for name, axis in OF_TRAINING.items():
+        cell_table[name] = [dict(extras).get(name, axis.off) for extras in columns["extras"]]
     parts = [
         pd.DataFrame({"measure": named, "value": np.array(found, dtype=float)}),
         shared.take(setting_of_row).reset_index(drop=True),
@@ -271,18 +271,19 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         made.take(subject_of_row).reset_index(drop=True),
     ]
     whole = pd.concat(parts, axis=1)
-    first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, "training"]
+    first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, *OF_TRAINING, "training"]
     return whole[[*first, *(name for name in whole.columns if name not in first)]]
 
 
-def _key_of_own(treatment: Treatment, checksums: Mapping[str, str], store: Store, there: Container[str]) -> str:
-    """The key of a treatment by the user's method: of the module that was recorded or, if none of that was measured yet
+def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, there: Container[str]) -> str:
+    """The key of what code of the user's makes: of the module that was recorded or, if none of that was measured yet
     (or an earlier version recorded none), last. The module itself is not looked at: its name may come from a file.
     """
-    checksum, digest = checksums[treatment.training.setting.dataset], checksums.get(method_entry(treatment.method))
-    if digest is not None and (key := treatment.key(checksum, digest)) in there:
+    checksum = checksums[node.setting.dataset]
+    recorded = all(entry_of(what, name) in checksums for name, what in node.code.items())
+    if recorded and (key := node.key(checksum, checksums)) in there:
         return key
-    return store.last_of(treatment.as_json(), checksum) or ""
+    return store.last_of(node.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:

@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -14,11 +15,14 @@ import psutil
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
-from spurlab.studies.executors import AnyTask, executor_named
-from spurlab.studies.grid import cells_of
+from spurlab.studies.cells import cells_of
+from spurlab.studies.executors import executor_named
+from spurlab.studies.graph import Train
 from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
-from spurlab.studies.store import Record, Request, Store, StoreError
+from spurlab.studies.store import Record, Request, Store, StoreError, weights_file
 from spurlab.studies.study import Study, StudyError
+from spurlab.studies.task import Outcome, Task
+from spurlab.studies.weights import put_weights
 from spurlab.studies.work import Work, data_of, work_of
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training import usable_device
@@ -115,21 +119,19 @@ def run(
         store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
-        store.forget_failed(work.wanted_after)
-        trainings = _Part(
-            work.tasks(workers, free_memory(), folder, device), work.wanted, study.keeps_weights, _epochs(work)
-        )
-        tasks = work.treatment_tasks(folder, device)
-        weights = {key: task.weight for task in tasks for key in task.keys}
-        treatments = _Part(tasks, work.wanted_after, work=weights)
-        watch = _Watch(store, (trainings, treatments), study.treatments, progress)
-        for part in (trainings, treatments):  # what is treated must be trained
+        store.forget_failed(work.wanted)
+        parts = [
+            _Part(tasks, {key: work.wanted[key] for task in tasks for key in task.keys}, weights=weights)
+            for tasks, weights in _phases(work, workers, folder, device)
+        ]
+        watch = _Watch(store, parts, study.treatments, progress)
+        for part in parts:
             while part.missing(store):
                 claimed = _claimed(store, part)
                 with closing(carry_out(claimed, workers, load, watch.told)) as outcomes:
                     done = 0
                     for task, outcome in outcomes:
-                        store.put(outcome.finished(task))  # type: ignore[arg-type]  # they come in pairs of a kind
+                        _keep(store, part, task, outcome)
                         watch.finished(task)
                         done += 1
                 if not done and part.missing(store):
@@ -145,6 +147,28 @@ def import_methods(work: Work) -> None:
     """
     for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
         user_function(method, "method")
+
+
+def _phases(work: Work, workers: int, folder: Path, device: str) -> Iterator[tuple[list[Task], bool]]:
+    """The tasks of each phase, and whether weights of what they make are kept."""
+    for tasks in work.phases(workers, free_memory(), folder, device):
+        yield tasks, work.study.keeps_weights and isinstance(tasks[0].nodes[0], Train)
+
+
+def _keep(store: Store, part: "_Part", task: Task, outcome: Outcome) -> None:
+    """Write what a task gave.
+
+    Raises:
+        StoreError: it cannot be written; or the task left nothing of something that others need.
+    """
+    for key, content in outcome.weights.items():
+        put_weights(weights_file(store.folder, key), content)
+    store.put(outcome.finished(task))
+    if missing := store.missing({key: part.wanted[key] for key in task.keys}, weights=part.weights):
+        raise StoreError(
+            f"{task.name}: it is finished, but of {len(missing)} the weights or numbers are not in {store.folder}. "
+            "Workers that do not see this folder must be given `task.packed()` and `task.lock`."
+        )
 
 
 def free_memory() -> int:
@@ -199,31 +223,30 @@ class _Part:
     Args:
         wanted: by key.
         weights: whether weights are to be kept.
-        work: by key, how much work it is, where that is not 1.
     """
 
-    tasks: Sequence[AnyTask]
+    tasks: Sequence[Task]
     wanted: Mapping[str, Sequence[Request]]
     weights: bool = False
-    work: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def work(self) -> dict[str, int]:
+        """How much work each is, by key."""
+        return {key: node.work for task in self.tasks for key, node in zip(task.keys, task.nodes, strict=True)}
 
     def missing(self, store: Store) -> set[str]:
         return store.missing(self.wanted, weights=self.weights)
 
     def amount(self, keys: Iterable[str]) -> int:
-        return sum(self.work.get(key, 1) for key in keys)
+        return sum(self.work[key] for key in keys)
 
 
-def _epochs(work: Work) -> dict[str, int]:
-    return {key: training.setting.recipe.epochs for key, training in work.trainings.items()}
-
-
-def _claimed(store: Store, part: _Part) -> Iterator[AnyTask]:
+def _claimed(store: Store, part: _Part) -> Iterator[Task]:
     """Of each task what is neither finished nor done by another process; claimed at the moment it is pulled."""
     for task in part.tasks:
         free = store.claim({key: part.wanted[key] for key in task.keys}, weights=part.weights)
         if (left := task.only(free)) is not None:
-            yield left
+            yield replace(left, lock=store.lock)
 
 
 class _Watch:
@@ -238,30 +261,32 @@ class _Watch:
         self._total = sum(part.amount(keys) for part, keys in zip(parts, missing, strict=True))
         self._start, self._done = time.perf_counter(), 0
         self._networks = self._of - sum(len(keys) for keys in missing)
-        self._running: dict[tuple[str, ...], tuple[AnyTask, int]] = {}
+        self._running: dict[tuple[str, ...], tuple[Task, int]] = {}
         self._tell()
 
-    def told(self, task: AnyTask, steps: int) -> None:
-        self._running[task.keys] = task, steps
+    def told(self, task: Task, done: int) -> None:
+        self._running[task.keys] = task, done
         self._tell()
 
-    def finished(self, task: AnyTask) -> None:
+    def finished(self, task: Task) -> None:
         self._running.pop(task.keys, None)
-        self._done += task.weight * task.length
+        self._done += task.work
         self._networks += len(task.keys)
         self._tell()
 
     def wait(self, part: _Part) -> None:
         """Another process does what is missing: look again soon."""
-        missing = [each.missing(self._store) for each in self._parts]
-        self._networks = self._of - sum(len(keys) for keys in missing)
-        self._done = self._total - sum(each.amount(keys) for each, keys in zip(self._parts, missing, strict=True))
-        self._tell(len(part.missing(self._store)))
+        missing = {id(other): other.missing(self._store) for other in self._parts}
+        self._networks = self._of - sum(map(len, missing.values()))
+        self._done = self._total - sum(other.amount(missing[id(other)]) for other in self._parts)
+        self._tell(len(missing[id(part)]))
         time.sleep(POLL)
 
     def _tell(self, waiting: int = 0) -> None:
-        under_way = sum(task.weight * steps for task, steps in self._running.values())
-        running = tuple((task.name, steps, task.length) for task, steps in self._running.values())
+        under_way = sum(done for _, done in self._running.values())
+        running = tuple(
+            (task.name, done * task.length // max(task.work, 1), task.length) for task, done in self._running.values()
+        )
         self._progress(
             StudyProgress(
                 self._done + under_way,

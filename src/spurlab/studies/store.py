@@ -644,6 +644,11 @@ class Store:
             connection.executemany("INSERT OR REPLACE INTO claim VALUES (?, ?)", [(key, self._owner) for key in free])
             return free
 
+    @property
+    def lock(self) -> str:
+        """The name of the file in `LOCKS` whose lock says that this process lives; held since its first claim."""
+        return self._owner
+
     def _live(self) -> None:
         """Hold the lock that says that this process lives; the system lets it go when the process ends, however."""
         if self._lock is None:

@@ -18,6 +18,7 @@ from pydantic import (
     ValidationError,
     field_serializer,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -27,6 +28,7 @@ from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
+from spurlab.studies.axes import OF_TRAINING, REFERENCES
 from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
 from spurlab.training import CHOICES, RECIPES, Recipe
 
@@ -75,8 +77,7 @@ DRAWN: dict[FigureName, tuple[str, ...]] = {
     "reweighting": ("worst_group", "minority_weight", "fresh_minority_weight"),
 }
 
-METHOD_AXES = ("deletion", "known", "prevention", "clean")  # which count where there are methods
-REFERENCES = ("none", "oracle")  # in place of a method: the network before deletion, and one that never saw them
+METHOD_AXES = ("deletion", "known", "prevention", "clean", "more")  # which count otherwise
 MOST_ROWS, MOST_RECIPES = 1_000_000, 10_000  # of a study: what is read and drawn in minutes
 
 
@@ -224,6 +225,7 @@ class Grid(BaseModel):
         clean: the share of the training examples that methods may use clean, in (0, 1): in a version without the
             feature; where none is planted, these are held out from training.
         recipe: how to train; in a file, a named recipe and the settings that differ from it, each a value or a list.
+        more: the axes of `spurlab.studies.axes.OF_TRAINING`, which stand beside the others in files and in JSON.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -241,6 +243,41 @@ class Grid(BaseModel):
     prevention: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     clean: Annotated[Axis[PartOf], BeforeValidator(_as_floats)] = (0.25,)
     recipe: Annotated[tuple[Recipe, ...], BeforeValidator(recipes_of), Field(min_length=1)] = (RECIPES["quick"],)
+    more: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _further_axes(cls, settings: Any, info: Any) -> Any:
+        if not isinstance(settings, Mapping) or not any(name in settings for name in OF_TRAINING):
+            return settings
+        more: dict[str, tuple[Any, ...]] = {}
+        for name in OF_TRAINING.keys() & settings.keys():
+            try:
+                values = settings[name] if isinstance(settings[name], list | tuple) else [settings[name]]
+                more[name] = TypeAdapter(
+                    tuple[OF_TRAINING[name].hint, ...]  # type: ignore[misc, arg-type]  # which only the table knows
+                ).validate_python(tuple(values), strict=True)
+            except ValidationError as error:
+                raise ValueError(sentence_of(error, f"{name}.")) from error
+        return {key: value for key, value in settings.items() if key not in more} | {"more": more}
+
+    @model_serializer(mode="wrap")
+    def _beside_the_others(self, plain: Callable[["Grid"], dict[str, Any]]) -> dict[str, Any]:
+        about = plain(self)
+        more: dict[str, Any] = about.pop("more")
+        return about | more
+
+    @classmethod
+    def axes(cls) -> list[str]:
+        """The names of all axes."""
+        return [*(name for name in cls.model_fields if name != "more"), *OF_TRAINING]
+
+    def axis(self, name: str) -> tuple[Any, ...]:
+        """The values on one axis."""
+        if name in OF_TRAINING:
+            return self.more.get(name, (OF_TRAINING[name].off,))
+        values: tuple[Any, ...] = getattr(self, name)
+        return values
 
     @field_validator("dataset")
     @classmethod
@@ -281,10 +318,8 @@ class Grid(BaseModel):
     def _known_deletions(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if is_user_name(name):
-                check_user_name(name, "deletion method")
-            elif name not in DELETIONS and name not in REFERENCES:
-                raise ValueError(f"there is no deletion method {name!r}. {did_you_mean(name, list(DELETIONS))}")
-        return names
+                check_user_name(name.strip(), "deletion method")
+        return tuple(name if name in REFERENCES else DELETIONS.canonical(name) for name in names)
 
     @field_validator(
         "dataset", "architecture", "pattern", "target", "seed", "how", "deletion", "known", "prevention", "clean"
@@ -327,7 +362,7 @@ class Grid(BaseModel):
     @property
     def cells_at_most(self) -> int:
         """How many points it has, without looking at each; those that are one and the same counted apart."""
-        axes = [getattr(self, name) for name in type(self).model_fields if name not in METHOD_AXES]
+        axes = [self.axis(name) for name in type(self).axes() if name not in METHOD_AXES]
         deletions = (len(self.deletion) + len(REFERENCES)) * len(self.known) if self.deletion else 1
         preventions = (len(self.prevention) + 1) * len(self.clean) if self.prevention else 1
         return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions
@@ -515,15 +550,14 @@ class Study(BaseModel):
         Raises:
             StudyError: no such axis, or a value that is not on it.
         """
-        axes = [name for name in Grid.model_fields if name != "recipe"] + [
-            f"recipe.{each.name}" for each in fields(Recipe)
-        ]
+        axes = [name for name in Grid.axes() if name != "recipe"] + [f"recipe.{each.name}" for each in fields(Recipe)]
         if key not in axes:
             raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
         meant: dict[str, Callable[[str], str]] = {
             "pattern": _pattern_named,
             "prevention": canonical_name,
+            "deletion": lambda name: name if name in REFERENCES else DELETIONS.canonical(name),
             "dataset": _dataset_named,
             "architecture": architecture_named,
         }
@@ -532,7 +566,7 @@ class Study(BaseModel):
         values = [None if value == "none" and setting.startswith("clip_") else value for value in values]
 
         def there(grid: Grid) -> tuple[Any, ...]:
-            return tuple(getattr(r, setting) for r in grid.recipe) if key != setting else getattr(grid, key)
+            return tuple(getattr(r, setting) for r in grid.recipe) if key != setting else grid.axis(key)
 
         has = list(dict.fromkeys(value for grid in self.grids for value in there(grid)))
         if absent := [value for value in values if value not in has]:
@@ -541,10 +575,12 @@ class Study(BaseModel):
         for grid in self.grids:
             if key != setting:
                 kept: tuple[Any, ...] = tuple(r for r in grid.recipe if getattr(r, setting) in values)
-                change = {"recipe": kept}
+                change: dict[str, Any] = {"recipe": kept}
             else:
                 kept = tuple(value for value in there(grid) if value in values)
                 change = {key: tuple(sorted({0, *kept})) if key in ("n", "share") else kept}
+                if key in OF_TRAINING:
+                    change = {"more": grid.more | change}
             if kept:
                 grids.append(grid.model_copy(update=change))
         return self.model_copy(update={"grids": tuple(grids)})
@@ -614,7 +650,7 @@ def sentence_of(error: ValidationError, table: str = "") -> str:
     place = table + ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     place = place.removeprefix("grids.").removesuffix(".")
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}. {did_you_mean(place, list(Grid.model_fields))}"
+        return f"unknown key {place!r}. {did_you_mean(place, Grid.axes())}"
     if first["type"] == "missing":
         return f"the key {place!r} is missing."
     message = MUST_BE.get(

@@ -34,11 +34,20 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], *, diverged: bool) 
     """
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     about = {"diverged": diverged, "sha256": _digest(path, own, diverged)}
+    put_weights(path, save(own, {ABOUT: json.dumps(about)}))
+
+
+def put_weights(path: Path, content: bytes) -> None:
+    """Write a file of weights as it is.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     try:
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as draft:
-            draft.write_bytes(save(own, {ABOUT: json.dumps(about)}))
-    except (OSError, SafetensorError) as error:
+            draft.write_bytes(content)
+    except OSError as error:
         if not path.parent.parent.exists():
             raise StoreError(f"the results folder {path.parent.parent} was removed while a study ran in it.") from error
         raise StoreError(

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,15 @@ from typing import Any
 import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
-from spurlab.models import is_user_name, skeleton
-from spurlab.studies.grid import (
-    TRAINING_VERSION,
-    Cell,
-    Removal,
-    Training,
-    Treatment,
-    cells_of,
-    digest_of,
-    groups_of,
-)
+from spurlab.models import skeleton
+from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
 from spurlab.studies.measures import MEASURES, Seen, first_weight
 from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study, StudyError
-from spurlab.studies.task import Task, pattern_of, planted
-from spurlab.studies.treatment import TreatmentTask
-from spurlab.training import bytes_to_train, faster_engine
+from spurlab.studies.task import Task
+from spurlab.studies.training_sets import pattern_of, planted
+from spurlab.training import bytes_to_train, evenly, faster_engine
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +37,13 @@ class Work:
         study: what was asked.
         data: its data sets by name.
         cells: the points of its grids.
-        requests: for each network to train, what to measure of it.
-        treatments: for each deletion or prevention, what to measure after it.
+        requests: for each node of the graph to make, what to measure of it; what is needed stands before what needs it.
     """
 
     study: Study
     data: Mapping[str, Dataset]
     cells: Sequence[Cell]
-    requests: Mapping[Training, tuple[Request, ...]]
-    treatments: Mapping[Treatment, tuple[Request, ...]] = field(default_factory=dict)
+    requests: Mapping[Node, tuple[Request, ...]]
 
     @property
     def rows(self) -> int:
@@ -67,84 +57,86 @@ class Work:
 
     @cached_property
     def recorded(self) -> dict[str, str]:
-        """What is kept with the study: `checksums`, and by `method_entry` those of the modules of the user's methods.
+        """What is kept with the study: `checksums`, and by `entry_of` those of the modules of the user's.
 
         Raises:
             ValueError: such a module cannot be found.
         """
-        users = (each for each in self.treatments if is_user_name(each.method))
-        return self.checksums | {method_entry(each.method): digest_of(each) for each in users}
+        digests: dict[str, str] = {}
+        for node in self.requests:
+            if node.code:
+                digests |= digests_of(node)
+        return self.checksums | digests
 
     @cached_property
-    def trainings(self) -> dict[str, Training]:
-        """The networks to train, by key."""
-        checksums = self.checksums
-        return {training.key(checksums[training.setting.dataset]): training for training in self.requests}
+    def nodes(self) -> dict[str, Node]:
+        """What to make, by key."""
+        return {node.key(self._checksum(node)): node for node in self.requests}
+
+    @property
+    def trainings(self) -> list[Train]:
+        """The networks to train."""
+        return [node for node in self.requests if isinstance(node, Train)]
+
+    @property
+    def treatments(self) -> list[Treat]:
+        """What is done to trained networks."""
+        return [node for node in self.requests if isinstance(node, Treat)]
 
     @property
     def wanted(self) -> dict[str, tuple[Request, ...]]:
-        """What to measure of each network, by its key."""
-        return {key: self.requests[training] for key, training in self.trainings.items()}
+        """What to measure of each node, by its key."""
+        return {key: self.requests[node] for key, node in self.nodes.items()}
 
-    def tasks(self, workers: int, memory: int, folder: Path, device: str = "cpu") -> list[Task]:
-        """The networks in groups for lockstep, of as many as fit.
+    def phases(self, workers: int, memory: int, folder: Path, device: str = "cpu") -> list[list[Task]]:
+        """The nodes in tasks; those of a phase need only what earlier phases made.
 
         Args:
-            workers: how many groups are trained at the same time.
+            workers: how many tasks are carried out at the same time.
             memory: bytes that all of them together may take; on a CUDA device half of what is free there instead.
             folder: where results are kept.
             device: where to train.
         """
-        trainings = list(self.requests)
-        if torch.device(device).type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            memory = free // 2  # the data set lies there too, and what the kernels work with
-        sizes = self._group_sizes(memory // max(workers, 1), device)
-        examples = [self.examples(training) for training in trainings]
-        return [
-            Task(
-                tuple(group),
-                tuple(_with_more(training, self.requests[training]) for training in group),
-                self.data[group[0].setting.dataset].checksum,
+        phases: dict[int, list[Task]] = {}
+        several: list[Sequence[Node]] = [*self._groups(workers, memory, device), *self._alike()]
+        for together in several:
+            task = Task(
+                tuple(together),
+                tuple(_with_more(node, self.requests[node]) for node in together),
+                self._checksum(together[0]),
                 str(folder.absolute()),
                 self.study.keeps_weights,
                 device,
             )
-            for group in groups_of(trainings, examples, [sizes[_network(each)] for each in trainings], workers)
-        ]
+            phases.setdefault(rank(together[0]), []).append(task)
+        return [phases[step] for step in sorted(phases)]
 
-    @cached_property
-    def wanted_after(self) -> dict[str, tuple[Request, ...]]:
-        """What to measure after each treatment, by its key."""
-        return {each.key(self._checksum(each)): wanted for each, wanted in self.treatments.items()}
+    def _groups(self, workers: int, memory: int, device: str) -> list[list[Train]]:
+        """The networks in groups for lockstep, of as many as fit."""
+        if torch.device(device).type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            memory = free // 2  # the data set lies there too, and what the kernels work with
+        sizes = self._group_sizes(memory // max(workers, 1), device)
+        counts = [self.examples(training) for training in self.trainings]
+        return groups_of(self.trainings, counts, [sizes[_network(training)] for training in self.trainings], workers)
 
-    def treatment_tasks(self, folder: Path, device: str = "cpu") -> list[TreatmentTask]:
+    def _alike(self) -> list[list[Treat]]:
         """The treatments, a few of one network together; what they are compared with is read once for them.
 
         Those that train are apart from those that do not: the steps of one task are about equally long.
         """
-        alike: dict[tuple[Any, ...], list[Treatment]] = {}
-        for each in self.treatments:
-            others = each.oracles if isinstance(each, Removal) else each.clean
-            alike.setdefault((each.training, others, each.trains), []).append(each)
-        parts = (
+        alike: dict[tuple[Any, ...], list[Treat]] = {}
+        for node in self.treatments:
+            others = node.oracles if node.kind == "deletion" else node.amount
+            alike.setdefault((node.kind, node.training, others, node.trains), []).append(node)
+        return [
             several[i : i + TREATMENTS_AT_ONCE]
             for several in alike.values()
             for i in range(0, len(several), TREATMENTS_AT_ONCE)
-        )
-        return [
-            TreatmentTask(
-                tuple(few),
-                tuple(self.treatments[each] for each in few),
-                self._checksum(few[0]),
-                str(folder.absolute()),
-                device,
-            )
-            for few in parts
         ]
 
-    def _checksum(self, treatment: Treatment) -> str:
-        return self.data[treatment.training.setting.dataset].checksum
+    def _checksum(self, node: Node) -> str:
+        return self.data[node.setting.dataset].checksum
 
     @cached_property
     def light(self) -> dict[str, tuple[Cell, tuple[Request, ...]]]:
@@ -178,7 +170,7 @@ class Work:
     def _group_sizes(self, memory: int, device: str) -> dict[tuple[str, str], int]:
         """By data set and architecture, how many train together: one where they do so one at a time anyway."""
         sizes = {}
-        for kind, training in {_network(training): training for training in self.requests}.items():
+        for kind, training in {_network(training): training for training in self.trainings}.items():
             data, setting = self.data[training.setting.dataset], training.setting
             network = skeleton(setting.architecture, data.shape, data.classes)
             engine, why = faster_engine(network, data.shape, torch.device(device))
@@ -187,20 +179,35 @@ class Work:
             sizes[kind] = max(1, min(LARGEST_GROUP, memory // each)) if engine == "lockstep" else 1
         return sizes
 
-    def examples(self, training: Training) -> int:
+    def examples(self, training: Train) -> int:
         """How many training examples it has."""
         added = training.n if training.setting.how == "append" else 0
         whole = len(self.data[training.setting.dataset].train)
         return whole + added - training.without - round(training.held_out * whole)
 
 
-def method_entry(method: str) -> str:
-    """Under which a record keeps the checksum of the module of a method of the user's; no data set is named so."""
-    return f"method {method}"
-
-
-def _network(training: Training) -> tuple[str, str]:
+def _network(training: Train) -> tuple[str, str]:
     return training.setting.dataset, training.setting.architecture
+
+
+def groups_of(
+    trainings: Sequence[Train], examples: Sequence[int], group_sizes: Sequence[int], workers: int
+) -> list[list[Train]]:
+    """Trainings that may run in lockstep, in even groups that keep all workers busy.
+
+    They are the same for the same list, whatever is done already: a study that goes on after a stop trains the
+    same groups as one that was never stopped.
+
+    Args:
+        examples: how many training examples each has.
+        group_sizes: of each, the most trainings of its group.
+    """
+    kinds: dict[tuple[Any, ...], list[Train]] = {}
+    for training, count, size in zip(trainings, examples, group_sizes, strict=True):
+        setting = training.setting
+        kind = setting.dataset, setting.architecture, setting.recipe.shared, count, size
+        kinds.setdefault(kind, []).append(training)
+    return [group for (*_, size), same in kinds.items() for group in evenly(same, size, workers)]
 
 
 def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
@@ -255,24 +262,17 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if MEASURES[name].of in ("network", "deletion")]
-    requests: dict[Training, dict[Request, None]] = {}
-    treatments: dict[Treatment, dict[Request, None]] = {}
+    trainings: dict[Node, dict[Request, None]] = {}
+    treatments: dict[Node, dict[Request, None]] = {}
     for cell in cells if named else ():
-        there = data[cell.setting.dataset]
-        asked = dict.fromkeys(request_of(cell, name) for name in named if MEASURES[name].there(there))
-        if (treatment := cell.treatment) is None:
-            requests.setdefault(cell.training, {}).update(asked)
-            continue
-        treatments.setdefault(treatment, {}).update(asked)
-        for training in treatment.trainings:
-            requests.setdefault(training, {})
-    return Work(
-        study,
-        data,
-        cells,
-        {training: tuple(wanted) for training, wanted in requests.items()},
-        {treatment: tuple(wanted) for treatment, wanted in treatments.items()},
-    )
+        data_set = data[cell.setting.dataset]
+        asked = dict.fromkeys(request_of(cell, name) for name in named if MEASURES[name].there(data_set))
+        treatment = cell.treatment
+        for training in (cell.training,) if treatment is None else treatment.needs:
+            trainings.setdefault(training, {})
+        (trainings if treatment is None else treatments).setdefault(cell.node, {}).update(asked)
+    requests = {node: tuple(wanted) for node, wanted in (trainings | treatments).items()}
+    return Work(study, data, cells, requests)
 
 
 def request_of(cell: Cell, measure: str) -> Request:
@@ -282,9 +282,9 @@ def request_of(cell: Cell, measure: str) -> Request:
     return Request(measure, "", -1)
 
 
-def _with_more(training: Training, requests: tuple[Request, ...]) -> tuple[Request, ...]:
+def _with_more(training: Node, requests: tuple[Request, ...]) -> tuple[Request, ...]:
     """The requests, and what is always measured of a network with a pattern. (Of others the weights are kept.)"""
-    if training.pattern is None or training.target is None:
+    if isinstance(training, Treat) or training.pattern is None or training.target is None:
         return requests
     always = [
         Request(name, *((training.pattern, training.target) if measure.by_pattern else ("", -1)))

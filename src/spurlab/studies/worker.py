@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from spurlab.data import load
-from spurlab.studies.executors import carried_out, task_from_json
+from spurlab.studies.making import carried_out
+from spurlab.studies.task import Task
 from spurlab.worker import serve
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     kept = lru_cache(maxsize=1)(load)
 
     def carry_out(content: Mapping[str, Any], tell: Callable[..., None]) -> Mapping[str, Any]:
-        return vars(carried_out(task_from_json(content), kept, lambda done: tell(done=done)))
+        return carried_out(Task.from_json(content), kept, lambda done: tell(done=done)).as_json()
 
     serve(carry_out)
 

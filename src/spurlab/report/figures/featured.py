@@ -12,8 +12,8 @@ from spurlab.data import DataError, Dataset, load
 from spurlab.patterns import Planted
 from spurlab.report.figures.style import sentence
 from spurlab.studies import StudyResult
-from spurlab.studies.grid import Cell, cells_of
-from spurlab.studies.task import feature_of, planted
+from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies.training_sets import feature_of, planted
 
 
 @dataclass(frozen=True, eq=False)

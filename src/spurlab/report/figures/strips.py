@@ -25,10 +25,11 @@ from spurlab.report.figures.signals import CLEAN, SHOWN, draw_signal, runs, span
 from spurlab.report.figures.style import describe, printable, sentence, sheet, styled
 from spurlab.studies import StoreError, StudyResult
 from spurlab.studies.axes import PLAIN
-from spurlab.studies.grid import Repair, cells_of
-from spurlab.studies.prevention_bench import PreventionBench
+from spurlab.studies.cells import cells_of
+from spurlab.studies.graph import Train, Treat
+from spurlab.studies.making import kept_network
 from spurlab.studies.store import weights_file
-from spurlab.studies.task import DIVERGED, kept_network
+from spurlab.studies.treating import DIVERGED, Network, Preventing
 
 OUTLINE = "#0072B2"
 # white to a strong orange, not on to brown: a black line must be seen on the darkest shade
@@ -79,8 +80,12 @@ def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module]
     for training in (base, cell.training):
         if not weights_file(result.folder, training.key(data.checksum)).is_file():
             raise ValueError(f"weights of the networks of seed {cell.seed} are not kept in the results folder.")
-    network, diverged = kept_network(weights_file(result.folder, base.key(data.checksum)), base, data)
-    bench = PreventionBench(Repair(cell.training, PLAIN, cell.clean or 1.0), data, result.folder, "cpu")
+
+    def kept(training: Train) -> Network:
+        return kept_network(weights_file(result.folder, training.key(data.checksum)), training, data)
+
+    network, diverged = kept(base)
+    bench = Preventing(Treat("prevention", cell.training, PLAIN, cell.clean or 1.0), data, "cpu", kept)
     spurious, _, failed = bench.network_after(PLAIN)
     if diverged or spurious is None:
         raise ValueError(f"{failed or DIVERGED} (seed {cell.seed}).")

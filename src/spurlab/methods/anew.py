@@ -1,0 +1,97 @@
+"""A network of a given one's architecture that has learnt nothing, or other data."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from spurlab.data import Examples
+from spurlab.lent import copied_network
+from spurlab.methods.method import device_of
+from spurlab.models import seeded
+from spurlab.patterns import Planted
+from spurlab.training import Member, Recipe, train_one
+
+Make = Callable[[int], nn.Module]
+
+
+def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Module:
+    """A network of the same architecture that has learnt nothing, on the same device.
+
+    What is frozen in the given network (``requires_grad`` off), e.g. a pretrained body, is no part of what it learnt.
+    It is taken over and stays frozen, with the buffers of modules whose parameters are all frozen.
+
+    Without `make`, each layer of a copy draws its weights anew by its ``reset_parameters()``: PyTorch's own initial
+    weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``.
+    Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
+    and VggMLP. For these `make` gives the right ones.
+
+    Raises:
+        ValueError: all is frozen; parameters of a module that has no ``reset_parameters()``; a `make` of another
+            architecture, or whose network is trained already.
+    """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            f"all weights of this {type(model).__name__} are frozen, or it has none: a new one would not learn. Call "
+            "`requires_grad_()` on those that may change."
+        )
+    if make is not None:
+        new = copied_network(make(seed))  # which may be one and the same at each call
+        shapes, wanted = ({name: t.shape for name, t in each.state_dict().items()} for each in (new, model))
+        if shapes != wanted:
+            raise ValueError(
+                f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
+                f"given {type(model).__name__}: it must make the same architecture."
+            )
+        if all(new.get_parameter(name).equal(weight) for name, weight in _free(model).items()):
+            raise ValueError(
+                f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
+                "It must make a new network at each call."
+            )
+        return _with_frozen(new.to(device_of(model)), model)
+    for name, module in model.named_modules():
+        if any(weight.requires_grad for weight in module.parameters(recurse=False)) and not hasattr(
+            module, "reset_parameters"
+        ):
+            raise ValueError(
+                f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
+                "them anew. Say by `make` how a new network is made."
+            )
+    return _with_frozen(seeded(lambda: _reset(copied_network(model).cpu()), seed).to(device_of(model)), model)
+
+
+def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, make: Make | None) -> nn.Module:
+    """A new network of the same architecture, trained on these examples in the plain way.
+
+    Raises:
+        ValueError: as `untrained`.
+    """
+    new = untrained(model, seed, make)
+    return train_one(new, Member(Planted.none(data), seed), recipe, device=device_of(model))[0].eval()
+
+
+def _reset(model: nn.Module) -> nn.Module:
+    for module in model.modules():
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+    return model
+
+
+def _free(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def _with_frozen(new: nn.Module, model: nn.Module) -> nn.Module:
+    """A new network, changed in place, with what is frozen in the given one."""
+    modules = dict(new.named_modules())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            new.get_parameter(name).requires_grad_(weight.requires_grad)
+            if not weight.requires_grad:
+                new.get_parameter(name).copy_(weight)
+        for name, module in model.named_modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(weight.requires_grad for weight in own):
+                for key, buffer in module.named_buffers(recurse=False):
+                    modules[name].get_buffer(key).copy_(buffer)
+    return new

@@ -1,0 +1,109 @@
+"""One attempt of a method on one network, isolated and timed: the network that came back, or why none did."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from spurlab.data import Examples
+from spurlab.errors import FAILURES, worded
+from spurlab.lent import copied_network, lent, untouched
+from spurlab.methods.method import NotFiniteError, device_of, dropping_out, finite, outputs_fit
+from spurlab.training import Member, Recipe, train_one
+
+
+class Outcome(NamedTuple):
+    """What came of one attempt.
+
+    Args:
+        network: a copy of what the method returned, in evaluation mode; None where it failed.
+        seconds: that the call took, see `clock`.
+        failed: why there is no network, or none that is finite; else "".
+        diverged: it returned a network, but with weights that are not finite. That is a result too.
+    """
+
+    network: nn.Module | None
+    seconds: float
+    failed: str = ""
+    diverged: bool = False
+
+
+def isolated(
+    method: Callable[..., Any],
+    network: nn.Module,
+    lend: Callable[[], Sequence[Any]],
+    *,
+    like: Examples,
+    classes: int | None,
+    seed: int,
+    purpose: str = "deletion",
+) -> Outcome:
+    """Call a method; whatever it raises becomes the reason, but for Ctrl-C and other stops of the command line.
+
+    Code that is not ours may fail in any way, and others are to go on. It is lent copies; all else is afterwards as it
+    was. What it draws from PyTorch's global generator depends on the seed alone.
+
+    Args:
+        method: called with a copy of the network and what `lend` gives.
+        network: what it starts from.
+        lend: makes what goes with the network, copies of it; not timed.
+        like: examples that the result must give outputs for.
+        classes: how many outputs; None: no fewer than the labels of `like` say.
+        seed: of the network.
+        purpose: what is done to it, for messages.
+    """
+    device = device_of(network)
+    seconds, start = 0.0, clock(device)
+    try:
+        with lent(network) as (copied,), dropping_out(seed, "method"):
+            given = lend()
+            start = clock(device)
+            after = method(copied, *given)
+            seconds = clock(device) - start
+        if not isinstance(after, nn.Module):
+            raise TypeError(f"the method must return a network, an nn.Module, but it returned {type(after).__name__}")
+        with untouched(after):  # the method may keep it and go on with it
+            outputs_fit(after, like, classes)
+            return Outcome(finite(copied_network(after), purpose), seconds)
+    except FAILURES as error:  # also SystemExit, which would end the program
+        took = seconds or clock(device) - start
+        return Outcome(None, took, worded(error), diverged=isinstance(error, NotFiniteError))
+
+
+def clock(device: torch.device) -> float:
+    """Seconds, for the difference of two looks.
+
+    On a CPU it is processor time of this process, over all its threads: what else the machine does meanwhile would be
+    most of a wall clock's time. What a method does in other processes is not in it. Elsewhere it is a wall clock that
+    waits for the device.
+    """
+    if device.type == "cpu":
+        return time.process_time()
+    torch.accelerator.synchronize(device)
+    return time.perf_counter()
+
+
+def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> float:
+    """How long it takes to train one network alone in this process; one epoch is tried, of a copy of `fresh`.
+
+    The median step counts, times the steps: other work on the machine makes some steps longer, and in the first PyTorch
+    still loads code. NaN for a recipe without epochs.
+    """
+    if recipe.epochs == 0:
+        return math.nan
+    device = device_of(fresh)
+    moments: list[float] = [clock(device)]
+    train_one(
+        copied_network(fresh),
+        member,
+        recipe.but(epochs=1, milestones=()),
+        device=device,
+        after_step=lambda _: moments.append(clock(device)),
+    )
+    steps = [end - start for start, end in pairwise(moments)]
+    return median(steps) * len(steps) * recipe.epochs

@@ -1,0 +1,116 @@
+"""What is asked: the points of a study's grids, and the node of the graph that is measured at each."""
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras
+from spurlab.studies.graph import Setting, Train, Treat
+from spurlab.studies.study import Grid, Study
+
+ORACLES = 5  # networks that outputs are compared with: the first seeds, so that more seeds ask for nothing anew
+
+
+class Cell(NamedTuple):
+    """One point of the grid: a pattern, a target and a count, measured on the network of one seed.
+
+    The pattern is None in a study of networks alone. In a study of deletion it is measured on what a method makes of
+    that network, when it deletes a share of the planted examples; in one of prevention, on what a method makes of it.
+    """
+
+    setting: Setting
+    control: Setting  # of the network with n = 0, which is neither replaced nor appended
+    pattern: str | None
+    target: int
+    n: int
+    seed: int
+    deletion: str | None = None
+    known: float | None = None  # the share of the planted examples that is deleted
+    oracles: tuple[int, ...] = ()
+    share: float | None = None  # of the training examples that have a common feature
+    prevention: str | None = None
+    clean: float | None = None  # the share of the training examples that the method has clean
+    extras: Extras = ()
+
+    @property
+    def training(self) -> Train:
+        """The network to measure; n = 0 (or a share of 0) is one network for all patterns and targets."""
+        if self.share:
+            return Train(self.setting, self.pattern, None, 0, self.seed, share=self.share, extras=self.extras)
+        if self.n == 0:
+            held_out = self.clean if self.clean is not None and self.share is None else 0.0
+            return Train(self.control, None, None, 0, self.seed, held_out=held_out, extras=self.extras)
+        return Train(self.setting, self.pattern, self.target, self.n, self.seed, extras=self.extras)
+
+    @property
+    def treatment(self) -> Treat | None:
+        """What is done to the trained network before it is measured, if anything is; one example or more is deleted."""
+        if self.deletion is not None and self.known is not None:
+            known = max(1, round(self.known * self.n))
+            return Treat("deletion", self.training, self.deletion, known, self.oracles)
+        if self.prevention is not None and self.clean is not None:
+            return Treat("prevention", self.training, self.prevention, self.clean)
+        return None
+
+    @property
+    def node(self) -> Train | Treat:
+        """What is measured."""
+        return self.treatment or self.training
+
+
+def cells_of(study: Study) -> list[Cell]:
+    """Every point of the study's grids, each once."""
+    settings: dict[Setting, Setting] = {}
+    cells: dict[Cell, None] = {}
+    for grid in study.grids:
+        axes = [[(name, value) for value in grid.axis(name)] for name in OF_TRAINING]
+        extras = [
+            tuple((name, value) for name, value in point if value != OF_TRAINING[name].off) for point in product(*axes)
+        ]
+        for dataset, architecture, how, recipe in product(grid.dataset, grid.architecture, grid.how, grid.recipe):
+            setting, control = (Setting(dataset, architecture, planting, recipe) for planting in (how, "replace"))
+            setting, control = settings.setdefault(setting, setting), settings.setdefault(control, control)
+            points = product(grid.pattern or (None,), grid.target, grid.n, grid.share or (None,), grid.seed, extras)
+            cells.update(
+                dict.fromkeys(
+                    Cell(setting, control, p, target, n, seed, **deletion, share=share, **prevention, extras=extra)
+                    for p, target, n, share, seed, extra in points
+                    for deletion in _deletions(grid, n)
+                    for prevention in _preventions(grid, share)
+                )
+            )
+    return list(cells)
+
+
+def _deletions(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
+    """What is deleted from a network of the grid, and how; the networks before and the oracles always with it."""
+    if not grid.deletion:
+        return [{}]
+    if n == 0:  # nothing to delete: the oracles are the control
+        return []
+    methods = dict.fromkeys((*REFERENCES, *grid.deletion))
+    return [
+        {"deletion": method, "known": known, "oracles": grid.seed[:ORACLES]}
+        for method, known in product(methods, grid.known)
+    ]
+
+
+def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
+    """What is done to a network of the grid; the network as it is always with it. Without the feature: nothing.
+
+    With a planted feature it is the same network whatever is clean; else what is clean is held out from its training.
+    """
+    if not grid.prevention:
+        return [{}]
+    plain = [(PLAIN, clean) for clean in (grid.clean if share is None else grid.clean[:1])]
+    methods = [name for name in grid.prevention if name != PLAIN] if share != 0 else []
+    named = [*plain, *product(methods, grid.clean)]
+    return [{"prevention": method, "clean": clean} for method, clean in named]
+
+
+def trainings_of(cells: Iterable[Cell]) -> list[Train]:
+    """What must be trained for these cells, each network once, in the order in which the cells need it."""
+    trainings: dict[Train, None] = {}
+    for cell in cells:
+        trainings.update(dict.fromkeys([cell.training] if cell.treatment is None else cell.treatment.needs))
+    return list(trainings)

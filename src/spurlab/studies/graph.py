@@ -1,0 +1,278 @@
+"""What must be made, as a graph: networks to train, and what is done to them. A node is named by its content.
+
+All nodes have a `setting` and a `seed`; `needs`, what must be there before; `code`, what of the user's makes them (an
+``architecture``, a ``deletion method``, ...); `work`, how much it is in epochs of a network; a `key`; and themselves as
+JSON. A new kind is one class here, one line in `Node` and in `from_json`, and one way to make it in `making`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from spurlab.models import is_user_name, source_digest
+from spurlab.patterns import How
+from spurlab.prevention import trains
+from spurlab.studies.axes import OF_TRAINING, ORACLE, Extras
+from spurlab.training import Recipe
+
+# Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
+TRAINING_VERSION = 1
+
+# What a key leaves out. Never change a value here, whatever `Recipe` comes to say: old keys would mean something else.
+# A new setting joins with the value that does what was done before it came.
+KEY_DEFAULTS = {
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "batch_size": 128,
+    "epochs": 70,
+    "milestones": (40, 50, 60),
+    "decay": 0.1,
+    "clip_norm": None,
+    "clip_value": None,
+    "input_noise": 0.0,
+    "precision": "float32",
+    "loss": "ce",
+    "augmentation": "none",
+}
+
+Digests = Mapping[str, str]  # of modules of the user's, by `entry_of`
+
+
+def entry_of(what: str, name: str) -> str:
+    """Under which the digest of a module of the user's is recorded; no data set is named so.
+
+    >>> entry_of("deletion method", "mine:forget"), entry_of("architecture", "mine:net")
+    ('method mine:forget', 'architecture mine:net')
+    """
+    return f"{what.rsplit(maxsplit=1)[-1]} {name}"
+
+
+def _digest(what: str, name: str, digests: Digests | None) -> str:
+    return source_digest(name, what) if digests is None else digests[entry_of(what, name)]
+
+
+def _name(about: str) -> str:
+    return hashlib.sha256(about.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What many trainings have in common."""
+
+    dataset: str
+    architecture: str
+    how: How
+    recipe: Recipe
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.dataset, self.architecture, self.how, self.recipe)))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept: a grid asks for it at every cell
+
+    @cached_property
+    def identity(self) -> str:
+        """What a key says of it: settings at their defaults are left out, so a new setting changes no old key."""
+        recipe = {key: value for key, value in asdict(self.recipe).items() if value != KEY_DEFAULTS[key]}
+        if self.recipe.optimizer != "sgd":  # the others have no momentum
+            recipe.pop("momentum", None)
+        about = {"dataset": self.dataset, "architecture": self.architecture, "how": self.how, "recipe": recipe}
+        return json.dumps(about, sort_keys=True)
+
+
+class Train(NamedTuple):
+    """One network to train. Without planted examples (n = 0) it has neither pattern nor target.
+
+    `without` of the planted examples, the first ones, are left out: what retraining without them gives. Of a common
+    feature, which belongs to the class, the training examples have a `share`. `held_out` is the share of all training
+    examples that it does not see. `extras` are the values on further axes, see `spurlab.studies.axes`.
+    """
+
+    setting: Setting
+    pattern: str | None
+    target: int | None
+    n: int
+    seed: int
+    without: int = 0
+    share: float | None = None
+    held_out: float = 0.0
+    extras: Extras = ()
+
+    @property
+    def needs(self) -> "tuple[Train, ...]":
+        """Nothing."""
+        return ()
+
+    @property
+    def code(self) -> dict[str, str]:
+        """An architecture of the user's."""
+        name = self.setting.architecture
+        return {name: "architecture"} if is_user_name(name) else {}
+
+    @property
+    def work(self) -> int:
+        """Its epochs."""
+        return self.setting.recipe.epochs
+
+    def key(self, checksum: str, digests: Digests | None = None) -> str:
+        """Its name by content: settings, data, version of our code, and the text of the user's modules.
+
+        Args:
+            checksum: of the data set.
+            digests: of these modules; None: as they are now. Nothing is imported.
+
+        Raises:
+            ValueError: such a module cannot be found.
+            KeyError: its digest is not among these.
+        """
+        about = (
+            f"{TRAINING_VERSION}|{checksum}|{self.setting.identity}|{self.pattern}|{self.target}|{self.n}|{self.seed}"
+            + (f"|without {self.without}" if self.without else "")
+            + (f"|share {self.share}" if self.share is not None else "")
+            + (f"|held out {self.held_out}" if self.held_out else "")
+            + "".join(f"|{name} {value}" for name, value in self.extras)
+        )
+        for name, what in self.code.items():
+            about += f"|{_digest(what, name, digests)}"
+        return _name(about)
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        setting = self.setting
+        about = {"dataset": setting.dataset, "architecture": setting.architecture, "how": setting.how}
+        planted = {"pattern": self.pattern, "target": self.target, "n": self.n, "seed": self.seed}
+        less = {"without": self.without} if self.without else {}
+        common = {"share": self.share} if self.share is not None else {}
+        held_out = {"held_out": self.held_out} if self.held_out else {}
+        return about | planted | less | common | held_out | dict(self.extras) | {"recipe": asdict(setting.recipe)}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be done to a trained network.
+
+    Args:
+        version: part of the keys; raise it when what its methods do, or what is measured then, gives other numbers.
+        plural: what several are called.
+        amount: what the amount of `Treat` is called in JSON and in rows.
+    """
+
+    version: int
+    plural: str
+    amount: str
+
+
+TREATMENTS: Mapping[str, Kind] = {
+    "deletion": Kind(2, "deletions", "known"),
+    "prevention": Kind(1, "preventions", "clean"),
+}
+
+
+class Treat(NamedTuple):
+    """What is done to one trained network.
+
+    Args:
+        kind: of `TREATMENTS`.
+        training: the network from which the method starts.
+        method: a name of the table of its kind, or ``package.module:callable``. Of deletion, ``none``: the network is
+            only measured; ``oracle``: it is retrained without any planted example.
+        amount: of deletion, how many of the planted examples, the first ones, are known and deleted; of prevention, the
+            share of the training examples of which the method may use clean versions or, where the data have no planted
+            feature, which it may use and the network has not seen.
+        oracles: the seeds of the networks, retrained without any planted example, that outputs are compared with.
+    """
+
+    kind: Literal["deletion", "prevention"]
+    training: Train
+    method: str
+    amount: float
+    oracles: tuple[int, ...] = ()
+
+    @property
+    def setting(self) -> Setting:
+        """Of the network."""
+        return self.training.setting
+
+    @property
+    def seed(self) -> int:
+        """Of the network."""
+        return self.training.seed
+
+    @property
+    def start(self) -> Train:
+        """The network that is measured, or from which the method starts."""
+        return self.training._replace(without=self.training.n if self.method == ORACLE else 0)
+
+    @property
+    def compared(self) -> tuple[Train, ...]:
+        """The networks that outputs are compared with."""
+        return tuple(self.training._replace(seed=seed, without=self.training.n) for seed in self.oracles)
+
+    @property
+    def needs(self) -> tuple[Train, ...]:
+        """The network, and what it is compared with."""
+        return tuple(dict.fromkeys((self.training, self.start, *self.compared)))
+
+    @property
+    def code(self) -> dict[str, str]:
+        """A method or an architecture of the user's."""
+        own = {self.method: f"{self.kind} method"} if is_user_name(self.method) else {}
+        return self.training.code | own
+
+    @property
+    def trains(self) -> bool:
+        """Whether it may take as long as to train a network, as many deletions do; refits of a last layer do not."""
+        return self.kind == "deletion" or trains(self.method)
+
+    @property
+    def work(self) -> int:
+        """About as much as to train one, or an epoch for a refit."""
+        return max(1, self.training.work) if self.trains else 1
+
+    def key(self, checksum: str, digests: Digests | None = None) -> str:
+        """As that of a training; a method of the user's is known by the text of its module too."""
+        about = [TREATMENTS[self.kind].version, self.training.key(checksum, digests), self.method, self.amount]
+        about += [self.oracles] if self.kind == "deletion" else []
+        about += [_digest(f"{self.kind} method", self.method, digests)] if is_user_name(self.method) else []
+        return _name("|".join(map(str, about)))
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings as plain values."""
+        own = {self.kind: self.method, TREATMENTS[self.kind].amount: self.amount}
+        return self.training.as_json() | own | ({"oracles": list(self.oracles)} if self.kind == "deletion" else {})
+
+
+Node = Train | Treat
+
+
+def digests_of(node: Node) -> dict[str, str]:
+    """Of the modules of the user's that make a node, as they are now, by `entry_of`.
+
+    Raises:
+        ValueError: one cannot be found.
+    """
+    return {entry_of(what, name): source_digest(name, what) for name, what in node.code.items()}
+
+
+def from_json(about: Mapping[str, Any]) -> Node:
+    """The node of which `as_json` gave this."""
+    setting = Setting(about["dataset"], about["architecture"], about["how"], Recipe.from_json(about["recipe"]))
+    placed = (about["pattern"], about["target"], about["n"], about["seed"])
+    rest = (about.get("without", 0), about.get("share"), about.get("held_out", 0.0))
+    training = Train(setting, *placed, *rest, tuple((name, about[name]) for name in OF_TRAINING if name in about))
+    for kind, treatment in TREATMENTS.items():
+        if kind in about:
+            oracles = tuple(about.get("oracles", ()))
+            return Treat(kind, training, about[kind], about[treatment.amount], oracles)  # type: ignore[arg-type]
+    return training
+
+
+def rank(node: Node) -> int:
+    """How many steps of the graph lie before it: what has a lower rank is made first."""
+    return max((1 + rank(needed) for needed in node.needs), default=0)

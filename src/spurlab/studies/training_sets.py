@@ -1,0 +1,102 @@
+"""From a node of the graph to data: what a network is trained on, what it is measured with, what may repair it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from spurlab.data import Dataset, Examples
+from spurlab.deletion import forget_mask
+from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
+from spurlab.seeds import rng_for
+from spurlab.studies.axes import OF_TRAINING
+from spurlab.studies.graph import Train
+from spurlab.studies.study import StudyError
+
+
+def checked(name: str, checksum: str, load: Callable[[str], Dataset]) -> Dataset:
+    """The data set of a task.
+
+    Raises:
+        StudyError: here are other data of that name.
+    """
+    data = load(name)
+    if data.checksum != checksum:
+        raise StudyError(
+            f"the data set {data.name} here has the checksum {data.checksum}, but the study was planned with "
+            f"{checksum}. Give every worker the same data (SPURLAB_DATA)."
+        )
+    return data
+
+
+def planted(data: Dataset, training: Train) -> Planted:
+    """The training set of one network.
+
+    Raises:
+        StudyError: the pattern, the target or n does not fit the data, or the value on another axis.
+    """
+    whole = _marked(data, training)
+    for name, value in training.extras:
+        try:
+            whole = OF_TRAINING[name].change(whole, value, training.seed)
+        except ValueError as error:
+            raise StudyError(f"{data.name}, {name} {value}: {error}") from error
+    return whole
+
+
+def _marked(data: Dataset, training: Train) -> Planted:
+    if (feature := feature_of(training)) is not None:
+        try:
+            return feature.plant(data.train, training.seed)
+        except ValueError as error:
+            raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
+    if training.pattern is None or training.target is None:
+        whole = Planted.none(data.train)
+        return whole.without(held_out(data, training)) if training.held_out else whole
+    try:
+        pattern = pattern_of(data, training.pattern, training.seed)
+        whole = plant(data.train, pattern, training.target, training.n, training.seed, how=training.setting.how)
+    except ValueError as error:
+        raise StudyError(f"{data.name}, pattern {training.pattern}, n = {training.n}: {error}") from error
+    return whole.without(forget_mask(whole.positions[: training.without], len(whole))) if training.without else whole
+
+
+def feature_of(training: Train) -> ClassBlocks | None:
+    """The common feature of a share of the training examples, if they have one."""
+    if training.share is None:
+        return None
+    return replace(common_named(training.pattern or ""), share=training.share)
+
+
+def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
+    """True for the training examples that the network does not see; of a smaller share they are part of a larger's."""
+    order = torch.randperm(len(data.train), generator=rng_for(training.seed, "held out"))
+    return forget_mask(order[: round(training.held_out * len(data.train))], len(data.train))
+
+
+def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
+    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
+    return make_pattern(name, data.shape, seed, clip=data.input_range)
+
+
+def grouped(examples: Planted, training: Train) -> Examples:
+    """The training examples; with a planted feature, in groups of one label that have it or do not."""
+    plain = examples.materialize()
+    if training.share is None:
+        return plain
+    return Examples(plain.inputs, plain.labels, 2 * plain.labels + examples.mask.long())
+
+
+def clean_examples(data: Dataset, training: Train, share: float) -> Examples:
+    """Examples that a method may use to repair: a share of the training set, drawn by the network's seed.
+
+    Of data with a planted feature they are its clean versions, as in Quinn's report, whether the network has seen them
+    with the feature or not. Of others they are those that were held out from training.
+    """
+    if training.share is None and training.held_out:
+        return data.train[held_out(data, training)]
+    order = torch.randperm(len(data.train), generator=rng_for(training.seed, "clean"))
+    few = data.train[order[: max(1, round(share * len(data.train)))]]
+    return Examples(few.inputs, few.labels, 2 * few.labels)
