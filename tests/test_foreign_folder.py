@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from spurlab.claims import decide
 from spurlab.cli import app, main
 from spurlab.data import load
 from spurlab.models import is_user_name, source_digest
@@ -15,7 +16,6 @@ from spurlab.studies import (
     Store,
     StudyError,
     cells_of,
-    decide,
     load_study,
     plan,
     results_in,

@@ -1,3 +1,4 @@
+from . import claims as claims
 from . import data as data
 from . import deletion as deletion
 from . import explain as explain
@@ -11,6 +12,7 @@ from . import report as report
 from . import stats as stats
 from . import studies as studies
 from . import training as training
+from .claims import decide as decide
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples
@@ -40,7 +42,6 @@ from .seeds import rng_for as rng_for
 from .stats import Estimate as Estimate
 from .stats import learnt_at as learnt_at
 from .stats import paired_difference as paired_difference
-from .studies import decide as decide
 from .studies import load_study as load_study
 from .studies import plan as plan
 from .studies import results_in as results_in

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from spurlab.claims import Verdict
     from spurlab.data import Dataset
-    from spurlab.studies import Study, StudyResult, Verdict
+    from spurlab.studies import Study, StudyResult
 
 app = typer.Typer(
     name="spurlab",
@@ -367,8 +368,9 @@ def run_study(
 
     Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
     """
+    from spurlab.claims import decide
     from spurlab.progress import study_bar
-    from spurlab.studies import decide, run, studies_in
+    from spurlab.studies import run, studies_in
 
     _speak(verbose)
     what, folder = _study(study, profile, set_, only), _folder(out, study)
@@ -523,7 +525,8 @@ def report(
 
 def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
     """On the claims that the studies ask for, and on those that their rows bear on all the same."""
-    from spurlab.studies import decide, together
+    from spurlab.claims import decide
+    from spurlab.studies import together
 
     asked = {number for result in results for number in result.study.claims}
     found = decide(together(results))
@@ -532,10 +535,13 @@ def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
 
 def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
     """The study that the options mean."""
-    from spurlab.report import check
+    from spurlab import claims, report
     from spurlab.studies import load_study, narrowed
 
-    return narrowed(check(load_study(study, profile, changes or [])), only or [])
+    whole = load_study(study, profile, changes or [])
+    claims.check(whole)
+    report.check(whole)
+    return narrowed(whole, only or [])
 
 
 def _speak(verbose: bool) -> None:

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
+from spurlab.claims import decide
 from spurlab.report import write_report
-from spurlab.studies import decide
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from scipy.stats import pearsonr, ttest_rel
 
+from spurlab.claims import decide
 from spurlab.report import (
     VIEWS,
     curves,
@@ -25,7 +26,6 @@ from spurlab.report.views.importance import lines_of as maps_of
 from spurlab.report.views.norm import norms_and_scores
 from spurlab.report.views.regularization import sweeps
 from spurlab.stats import Estimate
-from spurlab.studies import decide
 from spurlab.studies.store import weights_file
 from spurlab.studies.weights import write_weights
 

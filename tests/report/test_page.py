@@ -7,11 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from spurlab.claims import decide
 from spurlab.report import VIEWS, file_names, file_stem, study_figure, write_report
 from spurlab.report.page import facts_of
 from spurlab.report.style import spoken
 from spurlab.report.svg import inline_svg
-from spurlab.studies import FolderError, StoreError, decide
+from spurlab.studies import FolderError, StoreError
 
 EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
 STEERING = "\x1b[2J\x9b\u202eexe"

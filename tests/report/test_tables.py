@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from spurlab.claims import decide
 from spurlab.report import VIEWS, claims_table, curve_table, curves, study_tables, verdict_of
 from spurlab.report.sheet import Number, settings_sheet
 from spurlab.report.views import answer, study_sheets
-from spurlab.studies import decide
 
 
 def printed(table, width=160):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from spurlab.studies import cells_of, decide, load_study, results_in, shipped, together, trainings_of
+from spurlab.claims import decide
+from spurlab.studies import cells_of, load_study, results_in, shipped, together, trainings_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 FROZEN = {

@@ -112,7 +112,6 @@ def test_a_dataset_has_one_name(study_file, name, meant):
         ("how=instead", r"'how'.*'instead'"),
         ("epochs", r"key=value.*'epochs'"),
         ("measure=spurius_score", r"no measure 'spurius_score'. Did you mean 'spurious_score'"),
-        ("claims=[1, 77]", r"'claims'.*no claim 77"),
         ("figure=['scores', 'scores']", r"key 'figure': a figure stands twice in this list: \['scores', 'scores'\]"),
         ("figure=[]", r"'figure': must not be empty"),
         ("grid=3", r"'grid'"),

@@ -16,6 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.groups import SETTINGS, diverged, networks, trained, varying
 from spurlab.report.sheet import Number, Sheet, settings_sheet
@@ -24,7 +25,7 @@ from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, check, drawn, figure_endings, said, study_sheets
-from spurlab.studies import Study, StudyError, StudyResult, Verdict
+from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 log = logging.getLogger(__name__)

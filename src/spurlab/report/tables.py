@@ -9,10 +9,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from spurlab.claims import Verdict
 from spurlab.report.curves import Curve, verdict_of
 from spurlab.report.sheet import Cell, Number, Sheet, curve_sheet
 from spurlab.report.views import study_sheets
-from spurlab.studies import StudyResult, Verdict
+from spurlab.studies import StudyResult
 from spurlab.terminal import printable
 
 _WHOLE = 30  # letters of a cell that are not broken into lines

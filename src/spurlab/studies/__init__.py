@@ -1,7 +1,6 @@
-"""Studies: a TOML file in; trainings, rows and verdicts out."""
+"""Studies: a TOML file in; trainings and rows out."""
 
 from spurlab.studies.cells import Cell, cells_of, trainings_of
-from spurlab.studies.claims import CLAIMS, Claim, Part, Verdict, decide
 from spurlab.studies.executors import EXECUTORS, Executor
 from spurlab.studies.graph import Node, Setting, Train, Treat
 from spurlab.studies.load import load_study, narrowed, shipped
@@ -16,16 +15,13 @@ from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.studies.work import Work, groups_of, work_of
 
 __all__ = [
-    "CLAIMS",
     "EXECUTORS",
     "Cell",
-    "Claim",
     "Executor",
     "FolderError",
     "Grid",
     "Node",
     "Outcome",
-    "Part",
     "Plan",
     "Setting",
     "Store",
@@ -37,11 +33,9 @@ __all__ = [
     "Task",
     "Train",
     "Treat",
-    "Verdict",
     "Work",
     "carried_out",
     "cells_of",
-    "decide",
     "groups_of",
     "load_study",
     "narrowed",

@@ -30,7 +30,6 @@ from spurlab.models import architecture_named, check_user_name, is_user_name, wi
 from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.axes import OF_TRAINING, REFERENCES
-from spurlab.studies.claims import CLAIMS
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 T = TypeVar("T")
@@ -351,7 +350,7 @@ class Study(BaseModel):
         title: the question, in one line.
         source: what it reproduces.
         figure: the views of its rows, one or several, the first the main one; `spurlab.report.check` knows them.
-        claims: the numbers of the claims that its rows bear on.
+        claims: the numbers of the claims that its rows bear on; `spurlab.claims.check` knows them.
         measure: what is measured, names of `spurlab.measures.MEASURES` or of their numbers.
         weights: whether the trained weights are kept as files.
         grids: the points to measure are the union of these.
@@ -427,13 +426,6 @@ class Study(BaseModel):
     @classmethod
     def _names_files(cls, name: str, info: Any) -> str:
         return checked_name(name) if info.mode == "json" else name
-
-    @field_validator("claims")
-    @classmethod
-    def _known_claims(cls, numbers: tuple[int, ...]) -> tuple[int, ...]:
-        if unknown := [number for number in numbers if number not in CLAIMS]:
-            raise ValueError(f"there is no claim {unknown[0]}. There are: {', '.join(map(str, CLAIMS))}.")
-        return numbers
 
     @field_validator("measure")
     @classmethod

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from spurlab.claims.accuracy import PUBLISHED
+from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
 from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
@@ -16,8 +18,6 @@ from spurlab.report.style import count_axis, describe, dodged, draw_estimates, m
 from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
-from spurlab.studies.claims.accuracy import PUBLISHED
-from spurlab.studies.claims.judge import ACCURACY_MARGIN
 
 MARGIN = "#DCE6EF"
 Lines = dict[str, dict[int, Estimate]]  # by pattern and n

@@ -9,6 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spurlab.claims.norm import PUBLISHED
 from spurlab.report.groups import SHARE, Group, averaged, estimate, groups, per_network
 from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, mean_cell, number_cell, p_cell, place_cells, slim
@@ -16,7 +17,6 @@ from spurlab.report.style import axes_grid, blank, describe, draw_estimates, pat
 from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Correlation, Estimate, pearson
 from spurlab.studies import StudyResult
-from spurlab.studies.claims.norm import PUBLISHED
 
 
 @dataclass(frozen=True)

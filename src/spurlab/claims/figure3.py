@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from spurlab.studies.claims.evidence import Evidence, base_name
-from spurlab.studies.claims.figure2 import WHOLE
+from spurlab.claims.evidence import Evidence, base_name
+from spurlab.claims.figure2 import WHOLE
 
 FIGURE3 = {
     dataset: f"{study} {WHOLE}"

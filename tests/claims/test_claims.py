@@ -13,12 +13,13 @@ import pytest
 import scipy.stats
 import torch
 
+from spurlab.claims import CLAIMS, check, decide
+from spurlab.claims.evidence import PATTERNS, Evidence, Seeds
+from spurlab.claims.judge import Question, above, below, best_of, settle
+from spurlab.cli import main
 from spurlab.seeds import rng_for
 from spurlab.stats import paired_difference, paired_test
-from spurlab.studies import load_study
-from spurlab.studies.claims import CLAIMS, decide
-from spurlab.studies.claims.evidence import PATTERNS, Evidence, Seeds
-from spurlab.studies.claims.judge import Question, above, below, best_of, settle
+from spurlab.studies import StudyError, load_study
 
 RECIPE = {
     "architecture": "mlp",
@@ -1288,3 +1289,20 @@ def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():
 def test_common_features_are_no_evidence_for_the_paper_nor_rare_ones_for_the_report():
     assert verdict(3, quinn()).models == 0
     assert verdict(14, *six()).models == 0
+
+
+# -- Claims that a study names --
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_study_that_names_no_claim_is_refused(command, tmp_path, capsys):
+    """Studies do not know the claims: whoever loads one for its verdicts asks this room."""
+    study = load_study("quickstart", changes=["claims=[1, 77]"])
+    sentence = r"study 'quickstart': key 'claims': there is no claim 77\. There are: 1, .*, 16\."
+    with pytest.raises(StudyError, match=sentence):
+        check(study)
+    with pytest.raises(SystemExit) as stop:
+        main([command, "quickstart", "--set", "claims=[1, 77]", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert re.fullmatch(f"spurlab: {sentence}\n", capsys.readouterr().err)
+    check(load_study("quickstart"))

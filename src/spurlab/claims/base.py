@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spurlab.studies.claims.evidence import Evidence
-from spurlab.studies.claims.judge import Outcome, Part, Question, settle, summary
+from spurlab.claims.evidence import Evidence
+from spurlab.claims.judge import Outcome, Part, Question, settle, summary
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import torch
 
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds
+from spurlab.claims.figure2 import lacking, the_rest
+from spurlab.claims.judge import FEWEST, Question, best_of, missing, too_few
 from spurlab.stats import pearson
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import lacking, the_rest
-from spurlab.studies.claims.judge import FEWEST, Question, best_of, missing, too_few
 
 PUBLISHED = {"mnist": 0.91, "fashion-mnist": 0.84, "cifar10": 0.98}
 STRONG = 0.5  # a weaker correlation explains less than a quarter of the variance

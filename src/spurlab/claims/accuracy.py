@@ -6,10 +6,10 @@ from dataclasses import replace
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import TO_RUN, lacking, the_rest
-from spurlab.studies.claims.judge import ACCURACY_MARGIN, Question, best_of, missing, unchanged
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds
+from spurlab.claims.figure2 import TO_RUN, lacking, the_rest
+from spurlab.claims.judge import ACCURACY_MARGIN, Question, best_of, missing, unchanged
 
 PUBLISHED = {  # min, max, mean, standard deviation over the networks of Figure 2
     "mnist": (0.976, 0.983, 0.980, 0.001),

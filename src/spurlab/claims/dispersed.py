@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from spurlab.stats import learnt_at, paired_difference
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import COUNTS, TO_RUN, the_rest
-from spurlab.studies.claims.judge import (
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
+from spurlab.claims.figure2 import COUNTS, TO_RUN, the_rest
+from spurlab.claims.judge import (
     FEWEST,
     SCORE_MARGIN,
     Question,
@@ -18,6 +17,7 @@ from spurlab.studies.claims.judge import (
     more_seeds,
     too_few,
 )
+from spurlab.stats import learnt_at, paired_difference
 
 SMALL, RANDOM = ("S1", "S2", "S3"), ("R1", "R2", "R3")
 

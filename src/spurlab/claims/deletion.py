@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import torch
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, Evidence, Seeds, Settings, base_name
-from spurlab.studies.claims.figure2 import WHOLE
-from spurlab.studies.claims.judge import SCORE_MARGIN, Question, best_of, missing, unchanged
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds, Settings, base_name
+from spurlab.claims.figure2 import WHOLE
+from spurlab.claims.judge import SCORE_MARGIN, Question, best_of, missing, unchanged
 
 # as the public code computes them, which is what the paper's figure shows; and done right, which it does not claim
 METHODS = {

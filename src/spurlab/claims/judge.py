@@ -25,8 +25,8 @@ from typing import Any, Literal
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.claims.evidence import Seeds, Settings, paper_settings
 from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
-from spurlab.studies.claims.evidence import Seeds, Settings, paper_settings
 from spurlab.training import RECIPES
 
 LEVEL = 0.05

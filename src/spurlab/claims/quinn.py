@@ -8,10 +8,10 @@ import pandas as pd
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import Evidence, Seeds
+from spurlab.claims.judge import Question, above, missing, unchanged
 from spurlab.studies.axes import PLAIN
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import Evidence, Seeds
-from spurlab.studies.claims.judge import Question, above, missing, unchanged
 
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
 NETWORK = {"dataset": "mnist1d", "architecture": "mnist1d-cnn"}

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.stats import Estimate, holm, paired_difference, paired_test
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds, Settings
-from spurlab.studies.claims.judge import (
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds, Settings
+from spurlab.claims.judge import (
     ACCURACY_MARGIN,
     FEWEST,
     LEVEL,
@@ -21,6 +20,7 @@ from spurlab.studies.claims.judge import (
     more_seeds,
     too_few,
 )
+from spurlab.stats import Estimate, holm, paired_difference, paired_test
 
 # a grid must reach this level before it can show that none of its levels helps; the notebook's go to 0.1 and 5
 METHODS = {"weight_decay": ("weight decay", 1e-2), "input_noise": ("input noise", 1.0)}

@@ -5,9 +5,9 @@ from itertools import product
 
 import torch
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds, Settings, base_name
-from spurlab.studies.claims.judge import SCORE_MARGIN, Question, best_of, missing, room, unchanged
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds, Settings, base_name
+from spurlab.claims.judge import SCORE_MARGIN, Question, best_of, missing, room, unchanged
 
 BARS = [(pattern, n) for pattern in ("S3", "R3") for n in (3, 10)]
 CELLS = [(pattern, n) for pattern in ("S3", "R3") for n in (0, 3, 10)]

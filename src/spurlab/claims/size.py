@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
+from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
+from spurlab.claims.judge import FEWEST, FULL, LEVEL, SCORE_MARGIN, Question, below, best_of, missing, too_few
 from spurlab.data import known
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
-from spurlab.studies.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.studies.claims.judge import FEWEST, FULL, LEVEL, SCORE_MARGIN, Question, below, best_of, missing, too_few
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import torch
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import Evidence, Seeds, Settings, usual
-from spurlab.studies.claims.judge import Question, above, best_of, missing, unchanged
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import Evidence, Seeds, Settings, usual
+from spurlab.claims.judge import Question, above, best_of, missing, unchanged
 
 PERCEPTRONS = ("small-mlp", "mlp", "large-mlp")
 HALF, WHOLE = "sensitivity_050", "sensitivity_000"

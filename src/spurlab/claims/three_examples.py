@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
-from spurlab.studies.claims.figure2 import TO_RUN
-from spurlab.studies.claims.judge import Question, above, best_of, missing
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
+from spurlab.claims.figure2 import TO_RUN
+from spurlab.claims.judge import Question, above, best_of, missing
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:

@@ -1,11 +1,10 @@
-"""Claims of the paper and of the report as tests: rows in, verdicts out. Their rule: `spurlab.studies.claims.judge`."""
+"""Claims of the paper and of the report as tests: rows in, verdicts out. Their rule: `spurlab.claims.judge`."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from spurlab.models import without_users_code
-from spurlab.studies.claims import (
+from spurlab.claims import (
     accuracy,
     architecture,
     deletion,
@@ -19,9 +18,11 @@ from spurlab.studies.claims import (
     size,
     three_examples,
 )
-from spurlab.studies.claims.base import Claim, Verdict
-from spurlab.studies.claims.evidence import Evidence
-from spurlab.studies.claims.judge import Part
+from spurlab.claims.base import Claim, Verdict
+from spurlab.claims.evidence import Evidence
+from spurlab.claims.judge import Part
+from spurlab.models import without_users_code
+from spurlab.studies import Study, StudyError
 
 # A new claim is one file and one line here.
 CLAIMS: dict[int, Claim] = {
@@ -60,10 +61,26 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
     ('undecided', 0)
     """
     wanted = list(CLAIMS) if numbers is None else list(numbers)
-    if unknown := [number for number in wanted if number not in CLAIMS]:
-        raise ValueError(f"there is no claim {unknown[0]}. There are {', '.join(map(str, CLAIMS))}.")
+    if problem := _unknown(wanted):
+        raise ValueError(problem)
     evidence = Evidence.of(rows)
     return [CLAIMS[number].decide(evidence) for number in wanted]
 
 
-__all__ = ["CLAIMS", "Claim", "Part", "Verdict", "decide"]
+def check(study: Study) -> None:
+    """Refuse a study whose `claims` are none; studies stand below this room and do not know which there are.
+
+    Raises:
+        StudyError: there is no claim of such a number.
+    """
+    if problem := _unknown(study.claims):
+        raise StudyError(f"{study.where}: key 'claims': {problem}")
+
+
+def _unknown(numbers: Sequence[int]) -> str:
+    """What is wrong with these numbers, in a sentence; "" where all are claims."""
+    unknown = [number for number in numbers if number not in CLAIMS]
+    return f"there is no claim {unknown[0]}. There are: {', '.join(map(str, CLAIMS))}." if unknown else ""
+
+
+__all__ = ["CLAIMS", "Claim", "Part", "Verdict", "check", "decide"]

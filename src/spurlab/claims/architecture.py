@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.stats import Estimate, holm, paired_test
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
-from spurlab.studies.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.studies.claims.judge import (
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
+from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
+from spurlab.claims.judge import (
     FEWEST,
     FULL,
     SCORE_MARGIN,
@@ -27,6 +26,7 @@ from spurlab.studies.claims.judge import (
     too_few,
     unchanged,
 )
+from spurlab.stats import Estimate, holm, paired_test
 
 SMALL = 100  # "the number of spurious examples is small (< 100)"
 

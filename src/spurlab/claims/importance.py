@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from spurlab.studies.claims.base import Claim
-from spurlab.studies.claims.evidence import Evidence, Seeds
-from spurlab.studies.claims.judge import Question, above, best_of, missing
+from spurlab.claims.base import Claim
+from spurlab.claims.evidence import Evidence, Seeds
+from spurlab.claims.judge import Question, above, best_of, missing
 
 GRID = (0, 10, 100, 2000)
 STEPS = (*pairwise(GRID), (0, 2000))
