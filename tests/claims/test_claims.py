@@ -14,8 +14,9 @@ import scipy.stats
 import torch
 
 from spurlab.claims import CLAIMS, check, decide
-from spurlab.claims.evidence import PATTERNS, Evidence, Seeds
-from spurlab.claims.judge import Question, above, below, best_of, settle
+from spurlab.claims.evidence import PATTERNS, Evidence, LeftOut, Seeds
+from spurlab.claims.judge import above, below, best_of, settle
+from spurlab.claims.question import Question
 from spurlab.cli import main
 from spurlab.seeds import rng_for
 from spurlab.stats import paired_difference, paired_test
@@ -389,7 +390,7 @@ def test_nothing_is_reproduced_more_often_than_its_level():
     draws = torch.randn(150, 6, 2, 5, generator=rng_for(0, "test"), dtype=torch.float64)
     alarms = 0
     for study in draws:
-        parts = [Question("", "", holds=paired_test(a, b), fails=1.0, seeds=5) for a, b in study]
+        parts = [Question("", "text", holds=paired_test(a, b), fails=1.0, seeds=5) for a, b in study]
         alarms += any(part.outcome == "reproduced" for part in settle(parts))
     assert alarms < 7.5 + 4 * math.sqrt(150 * 0.05 * 0.95)  # fails for fewer than one seed in 30,000; ours is fixed
 
@@ -400,7 +401,7 @@ def test_an_effect_as_large_as_the_margin_is_seldom_denied():
     alarms = 0
     for study in draws:
         fails = [below(paired_difference(d, torch.zeros_like(d)), 0.05) for d in study]
-        parts = [Question("", "", holds=1.0, fails=p, seeds=5) for p in fails]
+        parts = [Question("", "text", holds=1.0, fails=p, seeds=5) for p in fails]
         alarms += any(part.outcome == "not reproduced" for part in settle(parts))
     assert alarms < 3.75 + 4 * math.sqrt(150 * 0.025 * 0.975)  # fails for about one seed in 10,000; ours is fixed
 
@@ -412,7 +413,7 @@ def test_a_part_without_an_effect_is_reproduced_as_often_as_the_level_says():
     20 +- 4.4.
     """
     draws = torch.randn(1000, 2, 5, generator=rng_for(0, "test"), dtype=torch.float64)
-    table = Seeds({}, (0, 1, 2, 3, 4), "", frozenset({"a"}))
+    table = Seeds({}, (0, 1, 2, 3, 4), LeftOut(), frozenset({"a"}))
     passed = sum(settle([above("", table, high, low, bounds=None)])[0].outcome == "reproduced" for high, low in draws)
     assert abs(passed - 50) <= 28
 
@@ -420,10 +421,10 @@ def test_a_part_without_an_effect_is_reproduced_as_often_as_the_level_says():
 def test_best_of_prefers_the_papers_way_to_more_epochs():
     settings = {"how": "replace", "epochs": 10, "learning_rate": 0.01}
     answers = [
-        (settings, Question("", "a", seeds=5)),
-        (settings | {"how": "append", "epochs": 70}, Question("", "b", seeds=9)),
+        (settings, Question("", "text", "a", seeds=5)),
+        (settings | {"how": "append", "epochs": 70}, Question("", "text", "b", seeds=9)),
     ]
-    assert [q.finding for q in best_of(answers, of_paper=True)] == ["a", "b"]
+    assert [q.about for q in best_of(answers, of_paper=True)] == ["a", "b"]
 
 
 # -- Claim 2 --

@@ -21,6 +21,7 @@ from spurlab.claims import (
 from spurlab.claims.base import Claim, Verdict
 from spurlab.claims.evidence import Evidence
 from spurlab.claims.judge import Part
+from spurlab.claims.question import Question
 from spurlab.models import without_users_code
 from spurlab.studies import Study, StudyError
 
@@ -83,4 +84,4 @@ def _unknown(numbers: Sequence[int]) -> str:
     return f"there is no claim {unknown[0]}. There are: {', '.join(map(str, CLAIMS))}." if unknown else ""
 
 
-__all__ = ["CLAIMS", "Claim", "Part", "Verdict", "check", "decide"]
+__all__ = ["CLAIMS", "Claim", "Part", "Question", "Verdict", "check", "decide"]

@@ -1,6 +1,6 @@
 """Claim 3: the accuracy does not tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from jaxtyping import Float64
@@ -9,7 +9,8 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds
 from spurlab.claims.figure2 import TO_RUN, lacking, the_rest
-from spurlab.claims.judge import ACCURACY_MARGIN, Question, best_of, missing, unchanged
+from spurlab.claims.judge import ACCURACY_MARGIN, best_of, unchanged
+from spurlab.claims.question import Question, missing
 
 PUBLISHED = {  # min, max, mean, standard deviation over the networks of Figure 2
     "mnist": (0.976, 0.983, 0.980, 0.001),
@@ -38,21 +39,15 @@ def _part(dataset: str, same: Evidence) -> Question:
     whole: dict[str, Float64[Tensor, " m"]] = {}
     cells: dict[str, Float64[Tensor, " m"]] = {}
     for n in same.counts():
-        there = [cell for cell in table.values if cell[2] == n]
-        whole[f"n = {n}"] = table.mean(there) - control
-        cells |= {f"{p}, target {t}, n = {n}": table.values[p, t, n] - control for p, t, _ in there}
+        planted = [cell for cell in table.values if cell[2] == n]
+        whole[f"n = {n}"] = table.mean(planted) - control
+        cells |= {f"{p}, target {t}, n = {n}": table.values[p, t, n] - control for p, t, _ in planted}
     networks = same.rows.drop_duplicates("network")["value"].dropna()
-    numbers = [float(x) for x in (networks.min(), networks.max(), networks.mean(), networks.std())]
-    note = f"{len(networks)} networks: min, max, mean, sd {_four(numbers)}"
-    if dataset in PUBLISHED:
-        note += f", published {_four(PUBLISHED[dataset])}"
-    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note=note)
-    base = control.mean().item()
-    return question.untestable(f"nothing to lose: {base:.3f} at n = 0") if base < LEAST else question
-
-
-def _four(numbers: Sequence[float]) -> str:
-    return " ".join(f"{number:.3f}" for number in numbers)
+    values = {"networks": len(networks), "at n = 0": control.mean().item()}
+    values |= {"min": networks.min(), "max": networks.max(), "mean": networks.mean(), "sd": networks.std()}
+    theirs = dict(zip(("min", "max", "mean", "sd"), PUBLISHED.get(dataset, ()), strict=False))
+    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note="range", values=values, published=theirs)
+    return question.saying_nothing("nothing to lose") if values["at n = 0"] < LEAST else question
 
 
 CLAIM = Claim(

@@ -11,21 +11,8 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import (
-    FEWEST,
-    FULL,
-    SCORE_MARGIN,
-    SHARES,
-    Question,
-    above,
-    below,
-    best_of,
-    missing,
-    more_seeds,
-    room,
-    too_few,
-    unchanged,
-)
+from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, below, best_of, room, unchanged
+from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import Estimate, holm, paired_test
 
 SMALL = 100  # "the number of spurious examples is small (< 100)"
@@ -66,8 +53,8 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         for where, part in parts.items():
             candidates = []
             for settings, same in rows.recipes(VARIED):
-                there = same.having("architecture", (*family.sizes, family.other))
-                if question := part(where, same, [name for name in there if name != family.other], family):
+                names = list(same.having("architecture", family.sizes))
+                if question := part(where, same, names, family):
                     candidates.append((settings, question))
             absent = missing(
                 where, f"no scores of {family.name} and {family.other} side by side", FIGURE3.get(dataset, "")
@@ -122,22 +109,20 @@ def _alike(where: str, same: Evidence, names: list[str], family: Family) -> Ques
         pair: torch.stack([change for (other, _), change in bars.items() if other == pair]).mean(dim=0)
         for pair, _ in bars
     }
-    note = ", ".join(f"{name} {_planted(table, name).mean().item():.3f}" for name in names)
+    means = {name: _planted(table, name).mean().item() for name in names}
     seen = {bar for _, bar in telling}
-    if unseen := dict.fromkeys(bar for _, bar in idle if bar not in seen):
-        note += f"; not learnt or full in all of them: {', '.join(unseen)}"
-    question = unchanged(
-        where, table, pairs, {", ".join(key): change for key, change in bars.items()}, ALIKE, note=note
-    )
-    return question if telling else question.untestable("nothing to compare")
+    unseen = tuple(dict.fromkeys(bar for _, bar in idle if bar not in seen))
+    cells = {", ".join(key): change for key, change in bars.items()}
+    question = unchanged(where, table, pairs, cells, ALIKE, note="means", values=means, idle=unseen)
+    return question if telling else question.saying_nothing("nothing to compare")
 
 
 def _below(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
     if not names or (table := _table(same, [*names, family.other])) is None:
         return None
     sizes = [cell for cell in table.values if cell[0] != family.other and cell[3] > 0]
-    what = f"{family.name} less {family.other}"
-    return above(where, table, table.mean(sizes), _planted(table, family.other), family.gap, what)
+    about = f"{family.name} less {family.other}"
+    return above(where, table, table.mean(sizes), _planted(table, family.other), family.gap, about)
 
 
 def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
@@ -161,20 +146,22 @@ def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> 
         rises = {family.name: Estimate.across_models(mean, SHARES)} | rises
         holds.append(paired_test(mean, torch.zeros_like(mean)))
         fails.append(below(rises[family.name], SCORE_MARGIN))
+    full = tuple(name for name in every if control[name].mean() >= FULL)
     question = Question.of(
         where,
         table,
-        f"rise over n = 0 over {len(table.seeds)} seeds: "
-        + ", ".join(f"{name} {estimate:+.3f}" for name, estimate in rises.items()),
-        ", ".join(f"{name} {rise[name].mean().item():+.3f}" for name in learners),
-        headline=", ".join(f"{name} {estimate.value:+.3f}" for name, estimate in rises.items()),
+        "rises",
+        about=next(iter(rises)),
+        estimate=next(iter(rises.values())),
+        margin=SCORE_MARGIN,
+        estimates=rises,
+        values={name: rise[name].mean().item() for name in learners},
+        idle=full,
         holds=max(holds),
         fails=min(holm(fails)),
         alike=not learners,
-        wanted=more_seeds(max(rises.values(), key=lambda estimate: estimate.stderr), SCORE_MARGIN),
     )
-    full = [name for name in every if control[name].mean() >= FULL]
-    return question.untestable(f"no room to rise: {', '.join(full)}") if full else question
+    return question.saying_nothing("no room to rise") if full else question
 
 
 ALIKE = 0.1  # twice the margin of a single score: "similar" is between networks that share no initial weights

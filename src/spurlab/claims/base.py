@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from spurlab.claims import words
 from spurlab.claims.evidence import Evidence
-from spurlab.claims.judge import Outcome, Part, Question, settle, summary
+from spurlab.claims.judge import Part, settle
+from spurlab.claims.question import Outcome, Question
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,14 @@ class Claim:
         """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
         chosen = {"deletion": evidence.of_deletion, "common features": evidence.of_common_features}
         rows = chosen.get(self.about, evidence.of_rare_patterns)()
-        questions = list(self.questions(rows))
-        parts = settle(questions)
+        parts = settle(list(self.questions(rows)))
         outcomes = [part.outcome for part in parts if part.of_paper]
         outcome: Outcome = "undecided"
         if "not reproduced" in outcomes:
             outcome = "not reproduced"
         elif outcomes and set(outcomes) == {"reproduced"}:
             outcome = "reproduced"
-        networks = frozenset[str]().union(*(question.networks for question in questions))
-        return Verdict(self, outcome, summary(parts, questions) + self.remark(rows), len(networks), parts)
+        return Verdict(self, outcome, parts, self.remark(rows))
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,27 @@ class Verdict:
     Args:
         claim: which one.
         outcome: of the whole claim.
-        finding: one or two sentences with the numbers.
-        models: how many different networks were looked at.
         parts: the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count.
+        remark: what the rows say beside it.
     """
 
     claim: Claim
     outcome: Outcome
-    finding: str
-    models: int
     parts: tuple[Part, ...]
+    remark: str = ""
+
+    @property
+    def finding(self) -> str:
+        """One or two sentences with the numbers."""
+        return words.summary([(part.question, part.outcome) for part in self.parts]) + self.remark
+
+    @property
+    def models(self) -> int:
+        """How many different networks were looked at."""
+        return len(frozenset[str]().union(*(part.question.networks for part in self.parts)))
 
     def record(self) -> dict[str, Any]:
         """The verdict in plain values, for JSON."""
         claim = {key: value for key, value in vars(self.claim).items() if key not in ("questions", "remark", "about")}
-        own = {"outcome": self.outcome, "finding": self.finding, "models": self.models}
-        return claim | own | {"parts": [dict(vars(part)) for part in self.parts]}
+        verdict = {"outcome": self.outcome, "finding": self.finding, "models": self.models, "networks": self.models}
+        return claim | verdict | {"parts": [part.record() for part in self.parts]}

@@ -7,7 +7,8 @@ import torch
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds, Settings, base_name
 from spurlab.claims.figure2 import WHOLE
-from spurlab.claims.judge import SCORE_MARGIN, Question, best_of, missing, unchanged
+from spurlab.claims.judge import SCORE_MARGIN, best_of, unchanged
+from spurlab.claims.question import Question, missing
 
 # as the public code computes them, which is what the paper's figure shows; and done right, which it does not claim
 METHODS = {
@@ -31,7 +32,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             rows = evidence.of_paper_network("spurious_score", dataset).where(
                 pattern="R3", target=0, known=1.0, deletion=("none", "oracle", method)
             )
-            candidates = [found for settings, same in rows.recipes() for found in _part(where, settings, same, method)]
+            candidates = [part for settings, same in rows.recipes() for part in _part(where, settings, same, method)]
             counts = of_paper and dataset in PAPER_DATASETS
             absent = missing(
                 where, "scores before and after deletion", f"fig6-deletion{' ' + WHOLE if dataset == 'cifar10' else ''}"
@@ -40,23 +41,21 @@ def questions(evidence: Evidence) -> Iterator[Question]:
 
 
 def _part(where: str, settings: Settings, same: Evidence, method: str) -> Iterator[tuple[Settings, Question]]:
-    there = set(same.rows[["deletion", "n"]].itertuples(index=False, name=None))
-    counts = [n for n in same.counts() if all((each, n) in there for each in ("none", "oracle", method))]
+    pairs, compared = set(same.rows[["deletion", "n"]].itertuples(index=False, name=None)), ("none", method, "oracle")
+    counts = [n for n in same.counts() if all((name, n) in pairs for name in compared)]
     if not counts:
         return
     table = Seeds.of(same.where(n=tuple(counts)), ["deletion", "n"])
-    before, after, oracle = ({n: table.values[each, n] for n in counts} for each in ("none", method, "oracle"))
+    before, after, oracle = ({n: table.values[name, n] for n in counts} for name in compared)
     changes = {f"n = {n}": after[n] - before[n] for n in counts}
     learnt = {f"n = {n}" for n in counts if (before[n] - oracle[n]).mean() > SCORE_MARGIN}
     telling = {name: change for name, change in changes.items() if name in learnt}
     cells = telling or changes
-    note = ", ".join(f"{name}: {change.mean().item():+.3f}" for name, change in changes.items())
-    if idle := [name for name in changes if name not in learnt]:
-        note += f"; nothing to delete: {', '.join(idle)}"
-    question = unchanged(
-        where, table, {"mean": torch.stack(list(cells.values())).mean(dim=0)}, cells, SCORE_MARGIN, note=note
-    )
-    yield settings, question if telling else question.untestable("nothing to delete")
+    mean = {"mean": torch.stack(list(cells.values())).mean(dim=0)}
+    values = {name: change.mean().item() for name, change in changes.items()}
+    idle = tuple(name for name in changes if name not in learnt)
+    question = unchanged(where, table, mean, cells, SCORE_MARGIN, note="by n", values=values, idle=idle)
+    yield settings, question if telling else question.saying_nothing("nothing to delete")
 
 
 CLAIM = Claim(

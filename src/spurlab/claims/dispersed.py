@@ -6,17 +6,8 @@ from dataclasses import replace
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import COUNTS, TO_RUN, the_rest
-from spurlab.claims.judge import (
-    FEWEST,
-    SCORE_MARGIN,
-    Question,
-    above,
-    below,
-    best_of,
-    missing,
-    more_seeds,
-    too_few,
-)
+from spurlab.claims.judge import SCORE_MARGIN, above, below, best_of
+from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import learnt_at, paired_difference
 
 SMALL, RANDOM = ("S1", "S2", "S3"), ("R1", "R2", "R3")
@@ -43,8 +34,8 @@ def _random_above_small(evidence: Evidence, dataset: str, target: int) -> list[Q
         mean = {pattern: table.mean([(pattern, n) for n in counts]) for pattern in (*SMALL, *RANDOM)}
         pairs = sum(bool(mean[r].mean() > mean[s].mean()) for r in RANDOM for s in SMALL)
         small, random = (table.mean([(p, n) for p in group for n in counts]) for group in (SMALL, RANDOM))
-        note = f"R above S in {pairs} of 9 pairs; n = {', '.join(map(str, counts))}"
-        question = above(where, table, random, small, what="R1-R3 less S1-S3", note=note)
+        about, beside = "R1-R3 less S1-S3", {"pairs": pairs}
+        question = above(where, table, random, small, about=about, values=beside, note="pairs", n=tuple(counts))
         gaps = ", ".join(str(n) for n in COUNTS.get(dataset, ()) if n not in counts)
         candidates.append((settings, replace(question, lacks=f"n = {gaps}" if gaps else "")))
     absent = missing(where, "no n > 0 with scores of all of S1-S3 and R1-R3", TO_RUN.get(dataset, ""))
@@ -64,17 +55,21 @@ def _core_is_learnt(evidence: Evidence) -> Iterator[Question]:
             candidates.append((settings, too_few(where, table)))
             continue
         learnt = learnt_at({n: table.values[n,] for n in counts}, table.values[0,])
-        short = counts[-1] < COUNTS["mnist"][-1]
         last = paired_difference(table.values[counts[-1],], table.values[0,])
         question = Question.of(
             where,
             table,
-            f"{learnt}; difference at n = {counts[-1]}: {last:+.3f} over {len(table.seeds)} seeds",
-            headline=str(learnt),
+            "learnt",
+            about=f"difference at n = {counts[-1]}",
+            estimate=last,
+            margin=SCORE_MARGIN,
+            threshold=float(COUNTS["mnist"][-1]),
+            learnt=learnt,
+            values={f"p at n = {n}": p for n, p in learnt.adjusted.items()},
+            n=tuple(counts),
             holds=learnt.adjusted[counts[-1]],  # learnt from some n on: exactly where the largest n passes
             fails=below(last, SCORE_MARGIN),
-            one_way=short,
-            wanted=f"run n up to {COUNTS['mnist'][-1]}" if short else more_seeds(last, SCORE_MARGIN),
+            one_way=counts[-1] < COUNTS["mnist"][-1],
         )
         candidates.append((settings, question))
     absent = missing(where, "no scores of Co at n = 0 and above", TO_RUN["mnist"])

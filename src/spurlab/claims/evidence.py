@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -114,8 +114,8 @@ class Evidence:
         for column, wanted in columns.items():
             if not keep.any():
                 break
-            there = self.rows[column]
-            keep &= (there.isin(wanted) if isinstance(wanted, tuple) else there == wanted).to_numpy(dtype=bool)
+            values = self.rows[column]
+            keep &= (values.isin(wanted) if isinstance(wanted, tuple) else values == wanted).to_numpy(dtype=bool)
         return self if keep.all() else Evidence(self.rows[keep])
 
     def of_deletion(self) -> "Evidence":
@@ -151,8 +151,8 @@ class Evidence:
 
     def having(self, column: str, values: Sequence[Hashable]) -> tuple[Any, ...]:
         """The values of a column that are there, in the order given."""
-        there = set(self.rows[column])
-        return tuple(value for value in values if value in there)
+        present = set(self.rows[column])
+        return tuple(value for value in values if value in present)
 
     def counts(self) -> list[int]:
         """The n above 0 that are there."""
@@ -162,9 +162,16 @@ class Evidence:
 def _network(table: pd.DataFrame) -> pd.Series:
     """The training's key, or what makes a network of its own: n = 0 has no pattern and no target."""
     control = table["n"] == 0
-    own = table["group"].astype(str) + "/" + table["seed"].astype(str) + "/" + table["n"].astype(str)
-    planted = own + "/" + table["pattern"] + "/" + table["target"].astype(str)
-    return table["training"].where(table["training"] != "", own.where(control, planted)).astype(object)
+    clean = table["group"].astype(str) + "/" + table["seed"].astype(str) + "/" + table["n"].astype(str)
+    planted = clean + "/" + table["pattern"] + "/" + table["target"].astype(str)
+    return table["training"].where(table["training"] != "", clean.where(control, planted)).astype(object)
+
+
+class LeftOut(NamedTuple):
+    """The seeds that have no numbers to pair, by why."""
+
+    diverged: tuple[int, ...] = ()
+    incomplete: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,13 +181,13 @@ class Seeds:
     Args:
         values: for each cell, one number for each seed, in the same order of seeds.
         seeds: those that have every cell.
-        left_out: a sentence on those that have not, or "".
+        left_out: those that have not.
         networks: the networks behind the numbers.
     """
 
     values: Mapping[tuple[Any, ...], Float64[Tensor, " m"]]
     seeds: tuple[int, ...]
-    left_out: str
+    left_out: LeftOut
     networks: frozenset[str]
 
     @classmethod
@@ -194,13 +201,8 @@ class Seeds:
         seeds = sorted(everyone - diverged - lacking)
         values = {key: torch.tensor(cell.loc[seeds].to_numpy(), dtype=torch.float64) for key, cell in cells.items()}
         networks = frozenset(rows.loc[rows["seed"].isin(seeds), "network"])
-        why = [f"{_listed(diverged)} diverged"] * bool(diverged) + [f"{_listed(lacking)} incomplete"] * bool(lacking)
-        return cls(values, tuple(seeds), f"left out: {', '.join(why)}" if why else "", networks)
+        return cls(values, tuple(seeds), LeftOut(tuple(sorted(diverged)), tuple(sorted(lacking))), networks)
 
     def mean(self, cells: Sequence[tuple[Any, ...]]) -> Float64[Tensor, " m"]:
         """The mean over cells, one number for each seed."""
         return torch.stack([self.values[cell] for cell in cells]).mean(dim=0)
-
-
-def _listed(seeds: set[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from spurlab.claims.evidence import PATTERNS, TARGETS, Evidence
-from spurlab.claims.judge import Question, missing
+from spurlab.claims.question import Question, missing
 
 WHOLE = "with the profile paper"  # the quick one takes a part of the images, or of the grid
 FIGURE2 = {"mnist": "fig2-mnist", "fashion-mnist": "fig2-fashion", "cifar10": "fig2-cifar10"}

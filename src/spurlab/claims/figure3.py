@@ -22,8 +22,8 @@ def of_colour(dataset: str) -> bool:
 
 def trained_with_sgd(evidence: Evidence, names: Sequence[str]) -> Evidence:
     """The rows of these networks at the paper's rates on CIFAR-10: alike in all settings but those in `VARIED`."""
-    each = (
+    networks = (
         evidence.where(architecture=name, optimizer="sgd", momentum=0.9, learning_rate=RATES.get(name, RATE))
         for name in names
     )
-    return Evidence.joined(*each) if names else evidence.where(architecture=())
+    return Evidence.joined(*networks) if names else evidence.where(architecture=())

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds
-from spurlab.claims.judge import Question, above, best_of, missing
+from spurlab.claims.judge import above, best_of
+from spurlab.claims.question import Question, missing
 
 GRID = (0, 10, 100, 2000)
 STEPS = (*pairwise(GRID), (0, 2000))
@@ -20,14 +21,14 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             where = f"{dataset}, n = {low} to {high}"
             candidates = []
             for settings, same in rows.where(n=(low, high)).recipes():
-                targets = [t for t in (0, 1) if len(same.where(target=t).having("n", (low, high))) == 2]
+                targets = tuple(t for t in (0, 1) if len(same.where(target=t).having("n", (low, high))) == 2)
                 if not targets:
                     continue
-                table = Seeds.of(same.where(target=tuple(targets)), ["n", "target"])
+                table = Seeds.of(same.where(target=targets), ["n", "target"])
                 upper, lower = (table.mean([(n, t) for t in targets]) for n in (high, low))
                 margin = VISIBLE * abs(lower.mean().item()) if len(lower) else VISIBLE
-                note = f"target {' and '.join(map(str, targets))}"
-                candidates.append((settings, above(where, table, upper, lower, margin, note=note, bounds=None)))
+                question = above(where, table, upper, lower, margin, bounds=None, note="targets", targets=targets)
+                candidates.append((settings, question))
             absent = missing(where, f"no pixel importance of S3 at n = {low} and {high}", "fig5-weights")
             yield from best_of(candidates, of_paper=dataset == "mnist", absent=absent)
 

@@ -20,105 +20,81 @@ part can be undecided although its plain 95 % interval, the one that is printed,
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.claims import words
 from spurlab.claims.evidence import Seeds, Settings, paper_settings
+from spurlab.claims.question import FEWEST, LEVEL, Note, Number, Outcome, Question, too_few
 from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
 from spurlab.training import RECIPES
 
-LEVEL = 0.05
-SHOWN = 6  # parts beside the paper's that are named in a finding
-FEWEST = 3  # seeds; two give an interval 13 standard errors wide on either side
 # one test image in twenty; networks that differ in the seed alone differ by more than this at n = 3 to 10
 SCORE_MARGIN = 0.05
 FULL = 1 - SCORE_MARGIN  # above it there is no room for a rise that would matter
 # over all networks of the paper's Figure 2 the standard deviation is .001 to .005 and the range .006 to .030
 ACCURACY_MARGIN = 0.01
 SHARES = (-1.0, 1.0)  # where differences of scores and accuracies lie
-SAME = 1e-6  # a spread below this is rounding: one test image of 10,000 is 1e-4
-
-Outcome = Literal["reproduced", "not reproduced", "undecided"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a claim: where, what came out, and from how many networks.
+    """One part of a claim, answered.
 
     `of_paper`: False for what the paper does not claim (another dataset), for another recipe than the paper's or the
     quick one, and for what has been answered by rows nearer to the paper.
-    """
-
-    where: str
-    outcome: Outcome
-    finding: str
-    models: int
-    of_paper: bool = True
-
-
-@dataclass(frozen=True)
-class Question:
-    """A part before the correction for being several.
 
     Args:
-        where: which part.
-        finding: the numbers.
-        headline: the number in short.
-        holds: p-value that speaks for the statement; NaN: could not be tested.
-        fails: p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %.
-        alike: the statement is that things are alike (see above).
-        seeds: how many.
-        networks: which.
-        of_paper: see :class:`Part`.
-        wanted: what would decide it, where it is undecided; the study to run, where there are no networks.
-        one_way: the rows do not reach far enough to speak against the statement.
-        lacks: what of Figure 2 these rows do not have.
-        departures: which settings are not the paper's.
+        question: its numbers.
+        outcome: what came out.
+        p: p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested.
+        against: p-value that speaks against it, likewise.
+        family: how many directional parts the correction is for.
     """
 
-    where: str
-    finding: str
-    headline: str = ""
-    holds: float = math.nan
-    fails: float = math.nan
-    alike: bool = False
-    seeds: int = 0
-    networks: frozenset[str] = frozenset()
-    of_paper: bool = True
-    wanted: str = ""
-    one_way: bool = False
-    lacks: str = ""
-    departures: str = ""
-
-    @classmethod
-    def of(cls, where: str, table: Seeds, *pieces: str, **answers: Any) -> "Question":
-        """The question that these seeds answer; the pieces are the finding."""
-        finding = _sentence(*pieces, table.left_out)
-        return cls(where, finding, seeds=len(table.seeds), networks=table.networks, **answers)
+    question: Question
+    outcome: Outcome
+    p: float = math.nan
+    against: float = math.nan
+    family: int = 1
 
     @property
-    def place(self) -> str:
-        """Where, with what is not the paper's."""
-        return _sentence(self.where, self.departures, joint=" (", end=")")
+    def where(self) -> str:
+        """Which part, with what is not the paper's."""
+        return words.place(self.question)
 
-    def untestable(self, why: str) -> "Question":
-        """The same numbers, which say nothing about the statement."""
-        if math.isnan(self.holds):
-            return self
-        return replace(self, holds=math.nan, fails=math.nan, finding=_sentence(self.finding, why))
+    @property
+    def finding(self) -> str:
+        """The numbers in a sentence."""
+        return words.finding(self.question, self.outcome, self.p, self.family)
+
+    @property
+    def models(self) -> int:
+        """How many networks it is judged from."""
+        return len(self.question.networks)
+
+    @property
+    def of_paper(self) -> bool:
+        """Whether it counts for the claim."""
+        return self.question.of_paper
+
+    def record(self) -> dict[str, Any]:
+        """The part in plain values, for JSON; NaN: there is no such number."""
+        asked, names = self.question, ("where", "outcome", "finding", "models", "of_paper")
+        return (
+            {name: getattr(self, name) for name in names}
+            | {"about": asked.about, **_interval(asked.estimate), "p": self.p, "p_against": self.against}
+            | {name: getattr(asked, name) for name in ("margin", "threshold", "seeds")}
+            | {"family": self.family, "networks": self.models}
+            | {"published": dict(asked.published), "values": dict(asked.values)}
+            | {"cells": {name: _interval(estimate) for name, estimate in asked.estimates.items()}}
+        )
 
 
-def missing(where: str, what: str, run: str) -> Question:
-    """A part for which there are no rows."""
-    return Question(where, f"{what}: run {run}", wanted=run)
-
-
-def too_few(where: str, table: Seeds) -> Question:
-    """A part with fewer than three seeds."""
-    found = f"{len(table.seeds)} complete seed{'s' * (len(table.seeds) != 1)}"
-    return Question.of(where, table, f"{found}, at least {FEWEST} are needed: run more seeds", headline="too few seeds")
+def _interval(estimate: Estimate) -> dict[str, Any]:
+    return {"estimate": estimate.value, "interval": [estimate.low, estimate.high]}
 
 
 def above(
@@ -127,23 +103,27 @@ def above(
     higher: Float64[Tensor, " m"],
     lower: Float64[Tensor, " m"],
     margin: float = SCORE_MARGIN,
-    what: str = "difference",
-    note: str = "",
+    about: str = "difference",
     bounds: tuple[float, float] | None = SHARES,
+    values: Mapping[str, Number] | None = None,
+    **beside: Any,
 ) -> Question:
     """Is `higher` above `lower`, seed by seed? The difference must lie within the bounds."""
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
     difference = paired_difference(higher, lower, bounds)
+    sides = {"higher": mean_of(higher.tolist()), "lower": mean_of(lower.tolist())}
     return Question.of(
         where,
         table,
-        f"{what} {difference:+.3f} over {len(table.seeds)} seeds ({_mean(higher)} against {_mean(lower)})",
-        note,
-        headline=f"{difference.value:+.3f}",
+        "difference",
+        about=about,
+        estimate=difference,
+        margin=margin,
+        values=sides | dict(values or {}),
         holds=paired_test(higher, lower),
         fails=below(difference, margin),
-        wanted=more_seeds(difference, margin),
+        **beside,
     )
 
 
@@ -155,7 +135,8 @@ def unchanged(
     margin: float,
     *,
     one_sided: bool = False,
-    note: str = "",
+    note: Note = "",
+    **beside: Any,
 ) -> Question:
     """Do these differences stay within the margin (one-sided: above minus the margin)?
 
@@ -166,7 +147,8 @@ def unchanged(
         cells: single cells behind them; one that lies wholly outside contradicts.
         margin: the smallest difference that would matter.
         one_sided: only falls matter.
-        note: added to the finding.
+        note: which sentence tells the other numbers beside.
+        beside: those numbers.
     """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
@@ -179,21 +161,21 @@ def unchanged(
     widest = max(estimates, key=lambda k: -estimates[k].low if one_sided else max(-estimates[k].low, estimates[k].high))
     corrected = dict(zip(outside, holm(list(outside.values())), strict=True))
     worst = min(corrected, key=lambda k: corrected[k])
-    beyond = f"{worst}: {(estimates | single)[worst]:+.3f} is beyond it" if corrected[worst] < LEVEL else ""
-    limits = f"-{margin:g}" if one_sided else f"+-{margin:g}"
-    label = f"{widest}: " if len(estimates) > 1 else ""
-    finding = f"{label}change {estimates[widest]:+.3f} over {len(table.seeds)} seeds, margin {limits}"
     return Question.of(
         where,
         table,
-        finding,
-        beyond,
-        note,
-        headline=f"{estimates[widest].value:+.3f}",
+        "change",
+        about=widest if len(estimates) > 1 else "",
+        estimate=estimates[widest],
+        margin=margin,
+        one_sided=one_sided,
+        estimates=estimates | single,
+        beyond=worst if corrected[worst] < LEVEL else "",
+        note=note,
         holds=max(within),
         fails=corrected[worst],
         alike=True,
-        wanted=more_seeds(estimates[widest], margin),
+        **beside,
     )
 
 
@@ -211,19 +193,11 @@ def below(estimate: Estimate, limit: float, *, inside: bool = False) -> float:
 
     Without spread the interval is a point whatever the number of seeds; too few for a sign test say nothing: 1.
     """
-    if estimate.stderr < SAME and 0.5**estimate.models >= LEVEL:
+    if estimate.stderr < words.SAME and 0.5**estimate.models >= LEVEL:
         return 1.0
     if inside:
         return min(1.0, 2 * mean_above(estimate, limit))
     return min(1.0, 2 * mean_above(replace(estimate, value=-estimate.value), -limit))
-
-
-def more_seeds(difference: Estimate, margin: float) -> str:
-    """How many seeds would bring the interval down to the margin on either side."""
-    if difference.stderr < SAME:
-        return "equal differences count by sign: run more seeds"
-    needed = math.ceil((2 * difference.stderr / margin) ** 2 * difference.models)
-    return f"about {needed} seeds would narrow it to +-{margin:.2g}" if needed > difference.models else "run more seeds"
 
 
 def best_of(
@@ -270,90 +244,30 @@ def _others(settings: Settings) -> list[str]:
     return [name for name in paper if name != "milestones" and name in settings and settings[name] != paper[name]]
 
 
-def _departures(settings: Settings, rivals: Sequence[Settings]) -> str:
+def _departures(settings: Settings, rivals: Sequence[Settings]) -> dict[str, Any]:
     """What is not the paper's in these settings, and what tells them from their rivals."""
-    words, others = [], _others(settings)
-    for name, value in settings.items():
-        differs = any(rival[name] != value for rival in rivals)
-        if name == "dataset" or not (differs or name in others):
-            continue
-        shown = value[:8] if name == "data" else f"{value:g}" if isinstance(value, float) else value
-        shown = {"": "unknown", "-1": "unknown", "inf": "none"}.get(shown, shown)
-        words.append(
-            f"{shown} epoch{'' if shown == '1' else 's'}" if name == "epochs" else f"{name.replace('_', ' ')} {shown}"
-        )
-    return ", ".join(words)
+    others = _others(settings)
+    told = {name for name, value in settings.items() if any(rival[name] != value for rival in rivals)}
+    return {name: value for name, value in settings.items() if name != "dataset" and (name in told or name in others)}
 
 
 def settle(questions: Sequence[Question]) -> tuple[Part, ...]:
     """Every question answered and corrected for being several; parts that are not the paper's are a family apart."""
     answers: dict[int, Part] = {}
     for of_paper in (True, False):
-        tested = [i for i, q in enumerate(questions) if q.of_paper == of_paper and not math.isnan(q.holds + q.fails)]
+        tested = [i for i, q in enumerate(questions) if q.of_paper == of_paper and q.tested]
         directional = [i for i in tested if not questions[i].alike]
         holds = dict(zip(directional, holm([questions[i].holds for i in directional]), strict=True))
         fails = dict(zip(tested, holm([questions[i].fails for i in tested]), strict=True))
-        answers |= {i: _answer(questions[i], holds.get(i), fails[i], len(directional)) for i in tested}
-    return tuple(
-        answers.get(i, Part(q.place, "undecided", q.finding, len(q.networks), q.of_paper))
-        for i, q in enumerate(questions)
-    )
+        for i in tested:
+            p = holds.get(i, questions[i].holds)
+            answers[i] = Part(questions[i], _outcome(questions[i], p, fails[i]), p, fails[i], len(directional))
+    return tuple(answers.get(i, Part(question, "undecided")) for i, question in enumerate(questions))
 
 
-def _answer(question: Question, holds: float | None, fails: float, family: int) -> Part:
-    finding = question.finding
-    if holds is not None:
-        finding = _sentence(finding, f"p = {holds:.2g}" + (f" (Holm over {family} parts)" if family > 1 else ""))
-    passes = (question.holds if holds is None else holds) < LEVEL
-    outcome: Outcome = "undecided"
-    if holds is not None and passes and question.fails < LEVEL:
-        finding = _sentence(finding, "surely there, but too small to matter")
-    elif fails < LEVEL and not question.one_way:
-        outcome = "not reproduced"
-    elif passes:
-        outcome = "reproduced"
-    else:
-        finding = _sentence(finding, question.wanted)
-    return Part(question.place, outcome, finding, len(question.networks), question.of_paper)
-
-
-def summary(parts: Sequence[Part], questions: Sequence[Question]) -> str:
-    """One sentence for each outcome among the parts that count, with each part's number.
-
-    What is not the paper's is said once where it is the same for all of them.
-    """
-    sentences = []
-    counted = [(part, question) for part, question in zip(parts, questions, strict=True) if part.of_paper]
-    departures = {question.departures for _, question in counted if question.networks}
-    for outcome in ("reproduced", "not reproduced", "undecided"):
-        those = [
-            f"{question.place if len(departures) > 1 else question.where} {question.headline}".strip()
-            for part, question in counted
-            if part.outcome == outcome and question.networks
-        ]
-        if those:
-            sentences.append(f"{outcome.capitalize()} in {len(those)} of {len(counted)} parts: {'; '.join(those)}.")
-    if len(departures) == 1 and (shared := departures.pop()):
-        sentences.append(f"These with {shared}, unlike the paper's.")
-    absent = [question for _, question in counted if not question.networks]
-    if absent:
-        named = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
-        runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
-        advice = f": run {', '.join(runs)}" if runs else ""
-        sentences.append(f"Undecided without networks for {named}{advice}.")
-    own = [(p, q) for p, q in zip(parts, questions, strict=True) if not p.of_paper and q.networks]
-    if own:
-        said = [f"{part.where}: {part.outcome} {question.headline}".strip() for part, question in own[:SHOWN]]
-        more = f"; and {len(own) - SHOWN} more" if len(own) > SHOWN else ""
-        sentences.append(f"Beside the paper's: {'; '.join(said)}{more}.")
-    return " ".join(sentences)
-
-
-def _mean(values: Float64[Tensor, " m"]) -> str:
-    return f"{mean_of(values.tolist()):.3f}"
-
-
-def _sentence(*pieces: str, joint: str = "; ", end: str = "") -> str:
-    """The pieces that say something, joined."""
-    said = [piece for piece in pieces if piece]
-    return joint.join(said) + (end if len(said) > 1 else "")
+def _outcome(question: Question, p: float, against: float) -> Outcome:
+    if not question.alike and p < LEVEL and question.fails < LEVEL:
+        return "undecided"  # surely there, but too small to matter
+    if against < LEVEL and not question.one_way:
+        return "not reproduced"
+    return "reproduced" if p < LEVEL else "undecided"

@@ -1,5 +1,6 @@
 """Claim 4: the larger the empirical norm of a pattern, the higher its score."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,8 +9,9 @@ import torch
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import lacking, the_rest
-from spurlab.claims.judge import FEWEST, Question, best_of, missing, too_few
-from spurlab.stats import pearson
+from spurlab.claims.judge import best_of
+from spurlab.claims.question import FEWEST, Question, missing, too_few
+from spurlab.stats import Correlation, Estimate, pearson
 
 PUBLISHED = {"mnist": 0.91, "fashion-mnist": 0.84, "cifar10": 0.98}
 STRONG = 0.5  # a weaker correlation explains less than a quarter of the variance
@@ -49,26 +51,32 @@ def _part(dataset: str, same: Evidence, norms: Evidence) -> Question | None:
     scores = torch.stack([table.mean([(p, t, n) for t in targets for n in counts]) for p in PATTERNS])
     norm = norms.rows.groupby(["pattern", "seed"])["value"].mean().groupby("pattern").mean()
     x = torch.tensor([norm[p] for p in PATTERNS], dtype=torch.float64)
-    found = pearson(x, scores.mean(dim=1))
-    if found.r != found.r:  # NaN: all scores or all norms alike
-        return Question.of(where, table, "no correlation: all scores are alike", headline="no correlation")
+    correlation = pearson(x, scores.mean(dim=1))
+    if correlation.r != correlation.r:  # NaN: all scores or all norms alike
+        return Question.of(where, table, "no correlation")
     single = [pearson(x, score).r for score in scores.T]
-    finding = f"r = {found}, two-sided p = {found.p:.2g} over {len(PATTERNS)} patterns (three are one noise)"
-    if dataset in PUBLISHED:
-        finding += f", published {PUBLISHED[dataset]:.2f}"
-    finding += f"; single seeds {min(single):.2f} to {max(single):.2f}"
+    beside = {}
     if controlled:
         baseline = torch.stack([table.mean([(p, t, 0) for t in targets]) for p in PATTERNS])
-        finding += f"; scores less n = 0: r = {pearson(x, (scores - baseline).mean(dim=1))}"
+        beside["scores less n = 0"] = _estimate(pearson(x, (scores - baseline).mean(dim=1)))
     return Question.of(
         where,
         table,
-        f"{finding}; {len(table.seeds)} seeds",
-        headline=f"r = {found.r:.2f}",
-        holds=found.p if found.r > 0 else 1.0,
-        fails=min(1.0, 2 * (1 - found.above(STRONG))),
-        wanted="seven patterns leave a wide interval; more patterns, not more seeds, would narrow it",
+        "correlation",
+        about="r",
+        estimate=_estimate(correlation),
+        threshold=STRONG,
+        estimates=beside,
+        values={"two-sided p": correlation.p, "least": min(single), "most": max(single)},
+        published={"r": PUBLISHED[dataset]} if dataset in PUBLISHED else {},
+        holds=correlation.p if correlation.r > 0 else 1.0,
+        fails=min(1.0, 2 * (1 - correlation.above(STRONG))),
     )
+
+
+def _estimate(correlation: Correlation) -> Estimate:
+    """Its units are patterns, and its interval is Fisher's."""
+    return Estimate(correlation.r, math.nan, correlation.low, correlation.high, correlation.points)
 
 
 CLAIM = Claim(

@@ -7,7 +7,8 @@ import torch
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds, Settings, base_name
-from spurlab.claims.judge import SCORE_MARGIN, Question, best_of, missing, room, unchanged
+from spurlab.claims.judge import SCORE_MARGIN, best_of, room, unchanged
+from spurlab.claims.question import Question, missing
 
 BARS = [(pattern, n) for pattern in ("S3", "R3") for n in (3, 10)]
 CELLS = [(pattern, n) for pattern in ("S3", "R3") for n in (0, 3, 10)]
@@ -54,17 +55,19 @@ def _compared(
     both = evidence.where(pattern=("S3", "R3"), n=(0, 3, 10), target=TARGETS, **{column: sides})
     candidates: list[tuple[Settings, Question]] = []
     for settings, same in both.recipes(varied):
-        there = set(same.rows[[column, "pattern", "n", "target"]].itertuples(index=False, name=None))
-        targets = [t for t in TARGETS if all((side, *cell, t) in there for side, cell in product(sides, CELLS))]
+        cells = set(same.rows[[column, "pattern", "n", "target"]].itertuples(index=False, name=None))
+        targets = tuple(t for t in TARGETS if all((side, *cell, t) in cells for side, cell in product(sides, CELLS)))
         if not targets:
             continue
-        table = Seeds.of(same.where(target=tuple(targets)), [column, "pattern", "n", "target"])
+        table = Seeds.of(same.where(target=targets), [column, "pattern", "n", "target"])
         candidates.append((settings, _part(where, table, sides, targets, one_sided=one_sided)))
     absent = missing(where, "scores of S3 and R3 at n = 0, 3 and 10 are needed on both sides", f"{run} on {dataset}")
     yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
 
 
-def _part(where: str, table: Seeds, sides: tuple[object, object], targets: list[int], *, one_sided: bool) -> Question:
+def _part(
+    where: str, table: Seeds, sides: tuple[object, object], targets: tuple[int, ...], *, one_sided: bool
+) -> Question:
     off, on = ({cell: table.mean([(side, *cell, t) for t in targets]) for cell in CELLS} for side in sides)
 
     changes = {f"{p}, n = {n}": on[p, n] - off[p, n] for p, n in BARS}
@@ -73,14 +76,20 @@ def _part(where: str, table: Seeds, sides: tuple[object, object], targets: list[
         for p, n in BARS
         if room([side[p, n] for side in (off, on)], [side[p, 0] for side in (off, on)])
     }
-    note = ", ".join(f"{bar}: {change.mean().item():+.3f}" for bar, change in changes.items())
-    if idle := [bar for bar in changes if bar not in telling]:
-        note += f"; not learnt or full on both sides: {', '.join(idle)}"
-    note += f"; target {' and '.join(map(str, targets))}"
     cells = telling or changes
-    whole = {"mean": torch.stack(list(cells.values())).mean(dim=0)}
-    question = unchanged(where, table, whole, cells, SCORE_MARGIN, one_sided=one_sided, note=note)
-    return question if telling else question.untestable("nothing to compare")
+    question = unchanged(
+        where,
+        table,
+        {"mean": torch.stack(list(cells.values())).mean(dim=0)},
+        cells,
+        SCORE_MARGIN,
+        one_sided=one_sided,
+        note="bars",
+        values={bar: change.mean().item() for bar, change in changes.items()},
+        idle=tuple(bar for bar in changes if bar not in telling),
+        targets=targets,
+    )
+    return question if telling else question.saying_nothing("nothing to compare")
 
 
 CLAIM = Claim(

@@ -8,9 +8,11 @@ import pandas as pd
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.claims import words
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds
-from spurlab.claims.judge import Question, above, missing, unchanged
+from spurlab.claims.judge import above, unchanged
+from spurlab.claims.question import Question, missing
 from spurlab.studies.axes import PLAIN
 
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
@@ -33,32 +35,32 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
 
     Of several recipes the one with most seeds counts, then the longest, then the most precise.
     """
-    rows = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
+    networks = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
     best: tuple[tuple[float, ...], Seeds, Numbers] | None = None
-    for settings, same in rows.recipes():
+    for settings, same in networks.recipes():
         wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN)}
         if method != PLAIN:
             wanted["repaired"] = (SHARE, method)
         places = [same.rows[(same.rows["share"] == s) & (same.rows["prevention"] == p)] for s, p in wanted.values()]
         # a network as it was trained is the same, whatever methods have clean beside it
-        few = [
-            each[each["clean"] == (CLEAN if role == "repaired" else each["clean"].min())]
-            for role, each in zip(wanted, places, strict=True)
+        roles = [
+            rows[rows["clean"] == (CLEAN if role == "repaired" else rows["clean"].min())]
+            for role, rows in zip(wanted, places, strict=True)
         ]
-        if any(each.empty for each in few):
+        if any(rows.empty for rows in roles):
             continue
-        table = Seeds.of(Evidence(pd.concat(few)), ["share", "prevention"])
+        table = Seeds.of(Evidence(pd.concat(roles)), ["share", "prevention"])
         rank = float(len(table.seeds)), float(settings["epochs"]), float(settings["precision"] == "float32")
         if best is None or rank > best[0]:
             best = rank, table, {role: table.values[place] for role, place in wanted.items()}
     return best and best[1:]
 
 
-def _each(evidence: Evidence, method: str = PLAIN) -> Iterator[tuple[str, str, str, tuple[Seeds, Numbers] | None]]:
+def _places(evidence: Evidence, method: str = PLAIN) -> Iterator[tuple[str, str, str, tuple[Seeds, Numbers] | None]]:
     """By reading and kind: where it is, and what the networks have."""
-    for reading, words in READINGS.items():
+    for reading, drawn in READINGS.items():
         for kind, name in KINDS.items():
-            yield reading, kind, f"{words}, {name}", _pairs(evidence, reading, kind, method)
+            yield reading, kind, f"{drawn}, {name}", _pairs(evidence, reading, kind, method)
 
 
 def _counted(question: Question, reading: str) -> Question:
@@ -68,14 +70,15 @@ def _counted(question: Question, reading: str) -> Question:
 
 def published(evidence: Evidence) -> Iterator[Question]:
     """Are accuracy and worst group, with and without the feature, near the report's?"""
-    for reading, kind, where, found in _each(evidence):
+    for reading, kind, where, pairs in _places(evidence):
         for role, theirs in PUBLISHED.items():
             place = f"{role}, {where}"
-            if found is not None:
-                table, numbers = found
+            if pairs is not None:
+                table, numbers = pairs
                 away = {"mean": numbers[role] - theirs[kind]}
-                note = f"{numbers[role].mean().item():.3f} here, {theirs[kind]:.2f} published"
-                yield _counted(unchanged(place, table, away, away, NEAR, note=note), reading)
+                here, claimed = {"here": numbers[role].mean().item()}, {"published": theirs[kind]}
+                question = unchanged(place, table, away, away, NEAR, note="published", values=here, published=claimed)
+                yield _counted(question, reading)
             elif reading == CLASS:
                 yield missing(place, WITHOUT, "quinn")
 
@@ -95,9 +98,9 @@ def _asked(
         method: that repairs.
         claimed: the kinds that the report makes a claim of; the others stand beside.
     """
-    for reading, kind, where, found in _each(evidence, method):
-        if found is not None:
-            question = _counted(ask(where, *found), reading)
+    for reading, kind, where, pairs in _places(evidence, method):
+        if pairs is not None:
+            question = _counted(ask(where, *pairs), reading)
             yield question if kind in claimed else replace(question, of_paper=False)
         elif reading == CLASS and kind in claimed:
             yield missing(where, lacking, "quinn")
@@ -106,16 +109,12 @@ def _asked(
 def nearest_reading(evidence: Evidence) -> str:
     """Which reading of the value fits the report's numbers best, by the mean distance to those with the feature."""
     away: dict[str, list[float]] = {}
-    for reading, kind, _, found in _each(evidence):
-        if found is not None:
-            distance = found[1]["spurious"].mean().item() - PUBLISHED["spurious"][kind]
+    for reading, kind, _, pairs in _places(evidence):
+        if pairs is not None:
+            distance = pairs[1]["spurious"].mean().item() - PUBLISHED["spurious"][kind]
             away.setdefault(READINGS[reading], []).append(abs(distance))
-    means = {words: sum(each) / len(each) for words, each in away.items() if len(each) == len(KINDS)}
-    if len(means) < 2:
-        return ""
-    ordered = sorted(means, key=lambda words: means[words])
-    listed = ", ".join(f"{words.removeprefix('value ')} {means[words]:.3f}" for words in ordered)
-    return f" Mean distance from the published numbers with the feature, by what a value is drawn for: {listed}."
+    means = {name: sum(distances) / len(KINDS) for name, distances in away.items() if len(distances) == len(KINDS)}
+    return words.nearest(means) if len(means) > 1 else ""
 
 
 def harmful(evidence: Evidence) -> Iterator[Question]:
@@ -141,7 +140,7 @@ def not_repaired(evidence: Evidence, method: str = "afr-train") -> Iterator[Ques
 
     def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
         lost = {"mean": numbers["spurious"] - numbers["repaired"]}
-        return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="positive: lost by reweighting")
+        return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="lost")
 
     return _asked(evidence, ask, f"no networks after {method}", method)
 

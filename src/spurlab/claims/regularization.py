@@ -7,19 +7,8 @@ from torch import Tensor
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds, Settings
-from spurlab.claims.judge import (
-    ACCURACY_MARGIN,
-    FEWEST,
-    LEVEL,
-    SCORE_MARGIN,
-    Question,
-    above,
-    below,
-    best_of,
-    missing,
-    more_seeds,
-    too_few,
-)
+from spurlab.claims.judge import ACCURACY_MARGIN, SCORE_MARGIN, above, below, best_of
+from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
 
 # a grid must reach this level before it can show that none of its levels helps; the notebook's go to 0.1 and 5
@@ -33,14 +22,14 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         for column, (words, reach) in METHODS.items():
             rows = evidence.of_paper_network(("spurious_score", "accuracy"), dataset, **{column: ...})
             rows = rows.where(target=TARGETS)
-            found = False
+            counted = False
             for pattern in rows.having("pattern", PATTERNS):
                 where = f"{dataset}, {words}, {pattern}"
                 for candidates in _candidates(where, rows.where(pattern=pattern), column, reach):
                     answers = best_of(candidates, of_paper=of_paper)
-                    found |= any(answer.of_paper for answer in answers)
+                    counted |= any(answer.of_paper for answer in answers)
                     yield from answers
-            if of_paper and not found:
+            if of_paper and not counted:
                 what = f"no scores with and without {words}"
                 yield missing(f"{dataset}, {words}", what, f"regularization on {dataset}")
 
@@ -72,13 +61,12 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
         [float(level) for level in seeds.index if (seeds[level] >= fewest) == kept] for kept in (True, False)
     )
     if 0.0 not in levels or len(levels) < 2:
-        finding = f"fewer than {FEWEST} networks converged at {', '.join(f'{level:g}' for level in dead)}"
-        return Question(where, finding, wanted="other levels"), None
+        return Question(where, "diverged", idle=tuple(f"{level:g}" for level in dead), wanted="other levels"), None
     same = every.where(**{column: tuple(levels)})
     cells = _shared(same, column, levels)
     if not cells:
-        finding = "the levels share no n > 0: run them at the same n"
-        return Question(where, finding, wanted="all levels at the same n"), None
+        apart = "the levels share no n > 0: run them at the same n"
+        return Question(where, "text", apart, wanted="all levels at the same n"), None
     table = Seeds.of(_only(same, cells), [column, "target", "n"])
     if len(table.seeds) < FEWEST:
         return too_few(where, table), None
@@ -90,56 +78,54 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
     lowering = [level for level in drops if p[level] < LEVEL and drops[level].value >= SCORE_MARGIN]
     mildest = lowering[0] if lowering else None
     shown = mildest if mildest is not None else max(drops, key=lambda level: drops[level].value)
-    finding = f"{'mildest that lowers' if lowering else 'largest fall'}: {shown:g}, by {drops[shown]:.3f} from "
-    finding += f"{plain.mean().item():.3f} over {len(table.seeds)} seeds, {len(drops)} levels"
-    if lowering:
-        finding += _at_each(table, cells, mildest, drops)
-    if dead:
-        finding += f"; left out, fewer than {FEWEST} seeds: {', '.join(f'{level:g}' for level in dead)}"
     question = Question.of(
         where,
         table,
-        finding,
-        headline=f"{shown:g}: {-drops[shown].value:+.3f}",
+        "levels",
+        about=f"{shown:g}",
+        estimate=drops[shown],
+        margin=SCORE_MARGIN,
+        threshold=reach,
+        estimates={str(level): drop for level, drop in drops.items()},
+        values={"without": plain.mean().item()} | _at_each(table, cells, mildest, list(drops)),
+        n=tuple(sorted({n for _, n in cells})),
+        idle=tuple(f"{level:g}" for level in dead),
         holds=min(p.values()),
         fails=max(below(drop, SCORE_MARGIN) for drop in drops.values()),
         one_way=levels[-1] < reach,
-        wanted=f"run levels up to {reach:g}" if levels[-1] < reach else more_seeds(drops[shown], SCORE_MARGIN),
     )
-    return question.untestable("nothing to lower") if plain.mean() <= SCORE_MARGIN else question, mildest
+    return question.saying_nothing("nothing to lower") if plain.mean() <= SCORE_MARGIN else question, mildest
 
 
-def _at_each(table: Seeds, cells: list[tuple[int, int]], level: float | None, drops: dict[float, Estimate]) -> str:
-    """At which n alone that level lowers the score, Holm over levels and n."""
+def _at_each(table: Seeds, cells: list[tuple[int, int]], level: float | None, levels: list[float]) -> dict[str, float]:
+    """p-values that this level lowers the score at each n alone, Holm over levels and n; none of no level."""
+    if level is None:
+        return {}
     counts = sorted({n for _, n in cells})
 
     def at(lvl: float, n: int) -> Float64[Tensor, " m"]:
         return table.mean([(lvl, t, m) for t, m in cells if m == n])
 
-    keys = [(lvl, n) for lvl in drops for n in counts]
+    keys = [(lvl, n) for lvl in levels for n in counts]
     p = dict(zip(keys, holm([paired_test(at(0.0, n), at(lvl, n)) for lvl, n in keys]), strict=True))
-    alone = [str(n) for n in counts if level is not None and p[level, n] < LEVEL]
-    return f"; alone at n = {', '.join(alone)} of {', '.join(map(str, counts))}" if alone else "; at no n alone"
+    return {f"p at n = {n}": p[level, n] for n in counts}
 
 
 def _cost(where: str, accuracy: Evidence, column: str, level: float | None) -> Question:
     """Is the accuracy lower at the mildest level that lowers the score?"""
     if level is None:
-        finding = f"no level surely lowers the score, by {SCORE_MARGIN:g} or more"
-        return Question(where, finding, wanted="more seeds or levels")
+        return Question(where, "no level", margin=SCORE_MARGIN, wanted="more seeds or levels")
     if not (cells := _shared(accuracy, column, [0.0, level])):
-        return Question(where, "no accuracies: measure the accuracy too", wanted="the accuracy too")
+        return Question(where, "text", "no accuracies: measure the accuracy too", wanted="the accuracy too")
     table = Seeds.of(_only(accuracy.where(**{column: (0.0, level)}), cells), [column, "target", "n"])
     plain, regular = (table.mean([(lvl, *cell) for cell in cells]) for lvl in (0.0, level))
-    return above(where, table, plain, regular, ACCURACY_MARGIN, what=f"{level:g} costs accuracy")
+    return above(where, table, plain, regular, ACCURACY_MARGIN, about=f"{level:g} costs accuracy")
 
 
 def _shared(rows: Evidence, column: str, levels: list[float]) -> list[tuple[int, int]]:
     """Targets and n that every level has."""
-    has = [
-        set(zip(part["target"], part["n"], strict=True)) for part in (rows.where(**{column: lv}).rows for lv in levels)
-    ]
-    return sorted(set.intersection(*has))
+    of_level = (rows.where(**{column: level}).rows for level in levels)
+    return sorted(set.intersection(*(set(zip(part["target"], part["n"], strict=True)) for part in of_level)))
 
 
 def _only(rows: Evidence, cells: list[tuple[int, int]]) -> Evidence:

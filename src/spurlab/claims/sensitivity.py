@@ -6,11 +6,13 @@ import torch
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds, Settings, usual
-from spurlab.claims.judge import Question, above, best_of, missing, unchanged
+from spurlab.claims.judge import above, best_of, unchanged
+from spurlab.claims.question import Question, missing
 
 PERCEPTRONS = ("small-mlp", "mlp", "large-mlp")
 HALF, WHOLE = "sensitivity_050", "sensitivity_000"
 NEAR = 0.9  # "around .9"
+THEIRS = {"probability of the true class": NEAR}
 MARGIN = 0.05
 
 
@@ -23,38 +25,36 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         lower = f"{dataset}, CNN below perceptrons"
         candidates: dict[str, list[tuple[Settings, Question]]] = {near: [], lower: []}
         for settings, same in rows.recipes(["architecture"]):
-            there = same.where(measure=HALF).having("architecture", (*PERCEPTRONS, "cnn"))
-            perceptrons = [name for name in there if name in PERCEPTRONS]
+            names = same.where(measure=HALF).having("architecture", (*PERCEPTRONS, "cnn"))
+            perceptrons = [name for name in names if name in PERCEPTRONS]
             if perceptrons:
                 candidates[near].append((settings, _near(near, same, perceptrons)))
-            if perceptrons and "cnn" in there:
+            if perceptrons and "cnn" in names:
                 candidates[lower].append((settings, _lower(lower, same, perceptrons)))
-        for where, found in candidates.items():
+        for where, answers in candidates.items():
             absent = missing(where, "no sensitivity of these networks", "fig4-sensitivity")
-            yield from best_of(found, of_paper=dataset == "mnist", absent=absent)
+            yield from best_of(answers, of_paper=dataset == "mnist", absent=absent)
 
 
 def _near(where: str, same: Evidence, perceptrons: list[str]) -> Question:
     table = Seeds.of(same.where(measure=HALF, architecture=tuple(perceptrons)), ["architecture"])
     differences = {f"{name} less {NEAR:g}": table.values[name,] - NEAR for name in perceptrons}
     mean = torch.stack(list(differences.values())).mean(dim=0)
-    note = ", ".join(f"{name} {table.values[name,].mean().item():.3f}" for name in perceptrons)
-    return unchanged(where, table, {f"mean less {NEAR:g}": mean}, differences, MARGIN, note=note)
+    means = {name: table.values[name,].mean().item() for name in perceptrons}
+    return unchanged(
+        where, table, {f"mean less {NEAR:g}": mean}, differences, MARGIN, note="means", values=means, published=THEIRS
+    )
 
 
 def _lower(where: str, same: Evidence, perceptrons: list[str]) -> Question:
     table = Seeds.of(same.where(architecture=(*perceptrons, "cnn")), ["measure", "architecture"])
     half = {name: table.values[HALF, name] for name in (*perceptrons, "cnn")}
-    note = ""
-    if (WHOLE, "cnn") in table.values and table.seeds:
-        whole = {
-            name: table.values[WHOLE, name].mean().item()
-            for name in (*perceptrons, "cnn")
-            if (WHOLE, name) in table.values
-        }
-        note = "with all pixels " + ", ".join(f"{name} {value:.3f}" for name, value in whole.items())
-    mean = torch.stack([half[name] for name in perceptrons]).mean(dim=0)
-    return above(where, table, mean, half["cnn"], MARGIN, what="perceptrons less CNN", note=note)
+    whole = {}
+    if (WHOLE, "cnn") in table.values:
+        values = {name: table.values[WHOLE, name] for name in half if (WHOLE, name) in table.values}
+        whole = {name: value.mean().item() for name, value in values.items()}
+    mean, note = torch.stack([half[name] for name in perceptrons]).mean(dim=0), "all pixels" if whole else ""
+    return above(where, table, mean, half["cnn"], MARGIN, "perceptrons less CNN", values=whole, note=note)
 
 
 CLAIM = Claim(

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
+from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, LeftOut, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FEWEST, FULL, LEVEL, SCORE_MARGIN, Question, below, best_of, missing, too_few
+from spurlab.claims.judge import FULL, SCORE_MARGIN, below, best_of
+from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
 from spurlab.data import known
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.stats import Estimate, holm, paired_difference, paired_test
@@ -34,8 +35,8 @@ def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     counted = evidence.where(measure="parameters", dataset=dataset).rows.dropna(subset="value")
     sizes = {str(name): int(value) for name, value in zip(counted["architecture"], counted["value"], strict=True)}
     if entry := known(dataset):
-        there = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
-        for name in sorted(there & set(ARCHITECTURES) - set(sizes)):
+        trained = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
+        for name in sorted(trained & set(ARCHITECTURES) - set(sizes)):
             sizes[name] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))
     return sizes
 
@@ -47,7 +48,7 @@ def _part(dataset: str, same: Evidence, sizes: Mapping[str, int]) -> Question | 
     higher: dict[str, float] = {}  # and higher, where there is room for that
     change: dict[str, Estimate] = {}
     networks: frozenset[str] = frozenset()
-    most, left_out, few = 0, set[str](), None
+    most, left_out, few = 0, set[LeftOut](), None
     for small, large in pairs:
         both = same.where(architecture=(small, large))
         for pattern in sorted(set(both.rows["pattern"])):
@@ -57,7 +58,7 @@ def _part(dataset: str, same: Evidence, sizes: Mapping[str, int]) -> Question | 
             if not (rows["n"] > 0).any():
                 continue
             table = Seeds.of(Evidence(rows), ["architecture", "target", "n"])
-            left_out |= {table.left_out} - {""}
+            left_out.add(table.left_out)
             if len(table.seeds) < FEWEST:
                 few = table
                 continue
@@ -79,18 +80,20 @@ def _part(dataset: str, same: Evidence, sizes: Mapping[str, int]) -> Question | 
         return too_few(dataset, few) if few else None
     corrected = dict(zip(lower, holm(list(lower.values())), strict=True))
     best = min(corrected, key=lambda key: (corrected[key], change[key].value))
-    finding = f"{best}: {change[best]:+.3f} over {change[best].models} seeds"
-    finding += f"; {len(change)} comparisons, lower in {sum(p < LEVEL for p in corrected.values())} (Holm), higher in "
-    finding += f"{sum(p < LEVEL for p in higher.values())} of the {len(higher)} with room"
+    counts = {"lower": sum(p < LEVEL for p in corrected.values()), "higher": sum(p < LEVEL for p in higher.values())}
     return Question(
         dataset,
-        "; ".join([finding, *sorted(left_out)]),
-        f"{change[best].value:+.3f}",
+        "sizes",
+        about=best,
+        estimate=change[best],
+        margin=SCORE_MARGIN,
+        estimates=change,
+        values=counts | {"with room": len(higher)},
         holds=corrected[best],
         fails=max(higher.values(), default=1.0),
         seeds=most,
+        left_out=frozenset(left_out) - {LeftOut()},
         networks=networks,
-        wanted="run more seeds",
     )
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import TO_RUN
-from spurlab.claims.judge import Question, above, best_of, missing
+from spurlab.claims.judge import above, best_of
+from spurlab.claims.question import Question, missing
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:

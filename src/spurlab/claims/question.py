@@ -1,0 +1,116 @@
+"""The numbers of one part of a claim: what the rule judges, and what the sentences are made of."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from spurlab.claims.evidence import LeftOut, Seeds
+from spurlab.stats import Estimate, Learnt
+
+LEVEL = 0.05
+FEWEST = 3  # seeds; two give an interval 13 standard errors wide on either side
+
+NO_NUMBER = Estimate(math.nan, math.nan, math.nan, math.nan, 0)
+
+Number = int | float
+Outcome = Literal["reproduced", "not reproduced", "undecided"]
+# which sentence tells the numbers, and which one beside it: see `spurlab.claims.words`
+# fmt: off
+Kind = Literal[
+    "absent", "text", "few seeds", "difference", "change", "learnt", "correlation", "no correlation", "rises", "sizes",
+    "levels", "diverged", "no level",
+]
+# fmt: on
+Note = Literal["", "pairs", "targets", "all pixels", "means", "range", "by n", "bars", "published", "lost"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A part before the correction for being several.
+
+    Args:
+        where: which part.
+        kind: which sentence tells its numbers.
+        about: what the estimate is of; of what is absent, its name.
+        estimate: the number that is judged, with its 95 % interval.
+        margin: the smallest difference that would matter; NaN where there is no such.
+        threshold: what a number must reach: a strong correlation, or the largest n or level of a grid.
+        one_sided: only falls matter.
+        estimates: the single differences behind it, by name.
+        beyond: which of them contradicts.
+        values: further numbers, by name.
+        published: the numbers of the document, by name.
+        learnt: at which n a pattern is learnt.
+        note: which sentence tells the values.
+        n, targets: what the numbers are over.
+        idle: where nothing could be seen, by name.
+        untestable: why the numbers say nothing about the statement.
+        holds: p-value that speaks for the statement; NaN: could not be tested.
+        fails: p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %.
+        alike: the statement is that things are alike (see `spurlab.claims.judge`).
+        seeds: how many.
+        left_out: the seeds that are not among them.
+        networks: which.
+        of_paper: see :class:`spurlab.claims.Part`.
+        wanted: what would decide it, where that is not more seeds; the study to run, where there are no networks.
+        one_way: the rows do not reach far enough to speak against the statement.
+        lacks: what of Figure 2 these rows do not have.
+        departures: the settings that are not the paper's, and those that tell it from other recipes.
+    """
+
+    where: str
+    kind: Kind
+    about: str = ""
+    estimate: Estimate = NO_NUMBER
+    margin: float = math.nan
+    threshold: float = math.nan
+    one_sided: bool = False
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    beyond: str = ""
+    values: Mapping[str, Number] = field(default_factory=dict)
+    published: Mapping[str, Number] = field(default_factory=dict)
+    learnt: Learnt | None = None
+    note: Note = ""
+    n: tuple[int, ...] = ()
+    targets: tuple[int, ...] = ()
+    idle: tuple[str, ...] = ()
+    untestable: str = ""
+    holds: float = math.nan
+    fails: float = math.nan
+    alike: bool = False
+    seeds: int = 0
+    left_out: frozenset[LeftOut] = frozenset()
+    networks: frozenset[str] = frozenset()
+    of_paper: bool = True
+    wanted: str = ""
+    one_way: bool = False
+    lacks: str = ""
+    departures: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, where: str, table: Seeds, kind: Kind, **numbers: Any) -> "Question":
+        """The question that these seeds answer."""
+        seen: dict[str, Any] = {"seeds": len(table.seeds), "networks": table.networks}
+        return cls(where, kind, **seen, left_out=frozenset([table.left_out]) - {LeftOut()}, **numbers)
+
+    @property
+    def tested(self) -> bool:
+        """Whether its numbers can speak for or against the statement."""
+        return not math.isnan(self.holds + self.fails)
+
+    def saying_nothing(self, why: str) -> "Question":
+        """The same numbers, which say nothing about the statement."""
+        if math.isnan(self.holds):
+            return self
+        return replace(self, holds=math.nan, fails=math.nan, untestable=why)
+
+
+def missing(where: str, what: str, run: str) -> Question:
+    """A part for which there are no rows."""
+    return Question(where, "absent", what, wanted=run)
+
+
+def too_few(where: str, table: Seeds) -> Question:
+    """A part with fewer than three seeds."""
+    return Question.of(where, table, "few seeds")

@@ -1,0 +1,246 @@
+"""Every sentence about a part of a claim, made from its numbers."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from spurlab.claims.evidence import LeftOut
+from spurlab.claims.question import FEWEST, LEVEL, Number, Outcome, Question
+from spurlab.stats import Estimate
+
+SHOWN = 6  # parts beside the paper's that are named in a finding
+SAME = 1e-6  # a spread below this is rounding: one test image of 10,000 is 1e-4
+
+
+def finding(question: Question, outcome: Outcome, p: float, family: int) -> str:
+    """The numbers of a part, and what would decide it.
+
+    Args:
+        question: the part.
+        outcome: what came out.
+        p: that speaks for it, corrected for the family; NaN where nothing could be tested.
+        family: of how many parts.
+    """
+    pieces = [FINDINGS[question.kind](question), NOTES[question.note](question)]
+    pieces += [*sorted(map(_left_out, question.left_out)), _untestable(question)]
+    if question.tested and not question.alike:
+        pieces.append(f"p = {p:.2g}" + (f" (Holm over {family} parts)" if family > 1 else ""))
+    if question.tested and outcome == "undecided":
+        small = not question.alike and p < LEVEL and question.fails < LEVEL
+        pieces.append("surely there, but too small to matter" if small else _advice(question))
+    return _sentence(*pieces)
+
+
+def headline(question: Question) -> str:
+    """The number in short."""
+    if question.kind in HEADLINES:
+        return HEADLINES[question.kind](question)
+    return f"{question.estimate.value:+.3f}" if question.estimate.models else ""
+
+
+def place(question: Question) -> str:
+    """Where, with what is not the paper's."""
+    return _sentence(question.where, departures(question), joint=" (", end=")")
+
+
+def departures(question: Question) -> str:
+    """What is not the paper's in the settings, and what tells them from their rivals."""
+    words = []
+    for name, value in question.departures.items():
+        shown = value[:8] if name == "data" else f"{value:g}" if isinstance(value, float) else value
+        shown = {"": "unknown", "-1": "unknown", "inf": "none"}.get(shown, shown)
+        words.append(
+            f"{shown} epoch{'' if shown == '1' else 's'}" if name == "epochs" else f"{name.replace('_', ' ')} {shown}"
+        )
+    return ", ".join(words)
+
+
+def summary(answers: Sequence[tuple[Question, Outcome]]) -> str:
+    """One sentence for each outcome among the parts that count, with each part's number.
+
+    What is not the paper's is said once where it is the same for all of them.
+    """
+    sentences = []
+    counted = [(question, outcome) for question, outcome in answers if question.of_paper]
+    recipes = {departures(question) for question, _ in counted if question.networks}
+    for outcome in ("reproduced", "not reproduced", "undecided"):
+        named = [
+            f"{place(question) if len(recipes) > 1 else question.where} {headline(question)}".strip()
+            for question, answer in counted
+            if answer == outcome and question.networks
+        ]
+        if named:
+            sentences.append(f"{outcome.capitalize()} in {len(named)} of {len(counted)} parts: {'; '.join(named)}.")
+    if len(recipes) == 1 and (shared := recipes.pop()):
+        sentences.append(f"These with {shared}, unlike the paper's.")
+    absent = [question for question, _ in counted if not question.networks]
+    if absent:
+        places = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
+        runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
+        advice = f": run {', '.join(runs)}" if runs else ""
+        sentences.append(f"Undecided without networks for {places}{advice}.")
+    beside = [(question, answer) for question, answer in answers if not question.of_paper and question.networks]
+    if beside:
+        named = [f"{place(question)}: {answer} {headline(question)}".strip() for question, answer in beside[:SHOWN]]
+        more = f"; and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
+        sentences.append(f"Beside the paper's: {'; '.join(named)}{more}.")
+    return " ".join(sentences)
+
+
+def nearest(distances: Mapping[str, float]) -> str:
+    """By reading of Quinn's report, how far its networks are from the published numbers; one reading is no choice."""
+    ordered = sorted(distances, key=lambda words: distances[words])
+    named = ", ".join(f"{words.removeprefix('value ')} {distances[words]:.3f}" for words in ordered)
+    return f" Mean distance from the published numbers with the feature, by what a value is drawn for: {named}."
+
+
+def _difference(question: Question) -> str:
+    sides = " against ".join(f"{question.values[side]:.3f}" for side in ("higher", "lower"))
+    return f"{question.about} {question.estimate:+.3f} over {question.seeds} seeds ({sides})"
+
+
+def _change(question: Question) -> str:
+    limits = f"{'-' if question.one_sided else '+-'}{question.margin:g}"
+    label = f"{question.about}: " if question.about else ""
+    beyond = f"{question.beyond}: {question.estimates[question.beyond]:+.3f} is beyond it" if question.beyond else ""
+    return _sentence(f"{label}change {question.estimate:+.3f} over {question.seeds} seeds, margin {limits}", beyond)
+
+
+def _correlation(question: Question) -> str:
+    values, published = question.values, "".join(f", published {r:.2f}" for r in question.published.values())
+    return _sentence(
+        f"r = {_r(question.estimate)}, two-sided p = {values['two-sided p']:.2g} over {question.estimate.models} "
+        f"patterns (three are one noise){published}",
+        f"single seeds {values['least']:.2f} to {values['most']:.2f}",
+        *(f"{name}: r = {_r(r)}" for name, r in question.estimates.items()),
+        f"{question.seeds} seeds",
+    )
+
+
+def _r(correlation: Estimate) -> str:
+    return f"{correlation.value:.2f}" if math.isnan(correlation.low) else f"{correlation:.2f}"
+
+
+def _sizes(question: Question) -> str:
+    lower, higher, room = (question.values[name] for name in ("lower", "higher", "with room"))
+    return (
+        f"{question.about}: {question.estimate:+.3f} over {question.estimate.models} seeds; {len(question.estimates)} "
+        f"comparisons, lower in {lower} (Holm), higher in {higher} of the {room} with room"
+    )
+
+
+def _levels(question: Question) -> str:
+    alone = [n for n in question.n if question.values.get(f"p at n = {n}", 1.0) < LEVEL]
+    lowers = f"p at n = {question.n[0]}" in question.values
+    where = f"alone at n = {_listed(alone)} of {_listed(question.n)}" if alone else "at no n alone"
+    return _sentence(
+        f"{'mildest that lowers' if lowers else 'largest fall'}: {question.about}, by {question.estimate:.3f} from "
+        f"{question.values['without']:.3f} over {question.seeds} seeds, {len(question.estimates)} levels",
+        where if lowers else "",
+        f"left out, fewer than {FEWEST} seeds: {_listed(question.idle)}" if question.idle else "",
+    )
+
+
+FINDINGS: Mapping[str, Callable[[Question], str]] = {
+    "absent": lambda q: f"{q.about}: run {q.wanted}",
+    "text": lambda q: q.about,
+    "few seeds": lambda q: (
+        f"{q.seeds} complete seed{'s' * (q.seeds != 1)}, at least {FEWEST} are needed: run more seeds"
+    ),
+    "difference": _difference,
+    "change": _change,
+    "learnt": lambda q: f"{q.learnt}; difference at n = {q.n[-1]}: {q.estimate:+.3f} over {q.seeds} seeds",
+    "correlation": _correlation,
+    "no correlation": lambda q: "no correlation: all scores are alike",
+    "rises": lambda q: _sentence(
+        f"rise over n = 0 over {q.seeds} seeds: {_listed(f'{name} {rise:+.3f}' for name, rise in q.estimates.items())}",
+        _named(q.values, "+.3f"),
+    ),
+    "sizes": _sizes,
+    "levels": _levels,
+    "diverged": lambda q: f"fewer than {FEWEST} networks converged at {_listed(q.idle)}",
+    "no level": lambda q: f"no level surely lowers the score, by {q.margin:g} or more",
+}
+NOTES: Mapping[str, Callable[[Question], str]] = {
+    "": lambda q: "",
+    "pairs": lambda q: f"R above S in {q.values['pairs']} of 9 pairs; n = {_listed(q.n)}",
+    "targets": lambda q: f"target {' and '.join(map(str, q.targets))}",
+    "all pixels": lambda q: f"with all pixels {_named(q.values, '.3f')}",
+    "means": lambda q: _sentence(_named(q.values, ".3f"), _idle(q, "not learnt or full in all of them")),
+    "range": lambda q: (
+        f"{q.values['networks']} networks: min, max, mean, sd {_four(q.values)}"
+        + (f", published {_four(q.published)}" if q.published else "")
+    ),
+    "by n": lambda q: _sentence(_named(q.values, "+.3f", ": "), _idle(q, "nothing to delete")),
+    "bars": lambda q: _sentence(
+        _named(q.values, "+.3f", ": "), _idle(q, "not learnt or full on both sides"), NOTES["targets"](q)
+    ),
+    "published": lambda q: f"{q.values['here']:.3f} here, {q.published['published']:.2f} published",
+    "lost": lambda q: "positive: lost by reweighting",
+}
+HEADLINES: Mapping[str, Callable[[Question], str]] = {
+    "few seeds": lambda q: "too few seeds",
+    "learnt": lambda q: str(q.learnt),
+    "correlation": lambda q: f"r = {q.estimate.value:.2f}",
+    "no correlation": lambda q: "no correlation",
+    "rises": lambda q: _listed(f"{name} {rise.value:+.3f}" for name, rise in q.estimates.items()),
+    "levels": lambda q: f"{q.about}: {-q.estimate.value:+.3f}",
+}
+ADVICE = {
+    "correlation": "seven patterns leave a wide interval; more patterns, not more seeds, would narrow it",
+    "sizes": "run more seeds",
+}
+
+
+def _advice(question: Question) -> str:
+    if question.one_way:
+        return f"run {'n' if question.kind == 'learnt' else 'levels'} up to {question.threshold:g}"
+    if question.kind in ADVICE:
+        return ADVICE[question.kind]
+    rises = question.estimates.values() if question.kind == "rises" else [question.estimate]
+    return more_seeds(max(rises, key=lambda rise: rise.stderr), question.margin)
+
+
+def more_seeds(difference: Estimate, margin: float) -> str:
+    """How many seeds would bring the interval down to the margin on either side."""
+    if difference.stderr < SAME:
+        return "equal differences count by sign: run more seeds"
+    needed = math.ceil((2 * difference.stderr / margin) ** 2 * difference.models)
+    return f"about {needed} seeds would narrow it to +-{margin:.2g}" if needed > difference.models else "run more seeds"
+
+
+def _untestable(question: Question) -> str:
+    if question.untestable == "nothing to lose":
+        return f"nothing to lose: {question.values['at n = 0']:.3f} at n = 0"
+    return _idle(question, question.untestable) if question.kind == "rises" else question.untestable
+
+
+def _left_out(seeds: LeftOut) -> str:
+    why = [
+        f"seed{'s' * (len(numbers) > 1)} {_listed(numbers)} {what}"
+        for what, numbers in seeds._asdict().items()
+        if numbers
+    ]
+    return f"left out: {_listed(why)}"
+
+
+def _idle(question: Question, why: str) -> str:
+    return f"{why}: {_listed(question.idle)}" if question.idle else ""
+
+
+def _four(numbers: Mapping[str, Number]) -> str:
+    return " ".join(f"{numbers[name]:.3f}" for name in ("min", "max", "mean", "sd"))
+
+
+def _named(values: Mapping[str, Number], form: str, joint: str = " ") -> str:
+    return _listed(f"{name}{joint}{value:{form}}" for name, value in values.items() if name not in ("higher", "lower"))
+
+
+def _listed(items: Iterable[Any]) -> str:
+    return ", ".join(map(str, items))
+
+
+def _sentence(*pieces: str, joint: str = "; ", end: str = "") -> str:
+    """The pieces that say something, joined."""
+    said = [piece for piece in pieces if piece]
+    return joint.join(said) + (end if len(said) > 1 else "")
