@@ -414,12 +414,14 @@ class Study(BaseModel):
 
     @field_validator("figure")
     @classmethod
-    def _no_figure_twice(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
+    def _no_figure_twice(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError(f"a figure stands twice in this list: {list(names)}")
         for name in names:  # files are named after it
-            if info.mode == "json" and not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
-                raise ValueError(f"key 'figure': {name!r} is the name of no figure.")
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
+                raise ValueError(
+                    f"key 'figure': {name!r} is the name of no figure; these are small letters, e.g. 'scores'."
+                )
         return names
 
     @field_validator("name")
