@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spurlab.errors import worded
+from spurlab.errors import InputError, SpurlabError, worded
 from spurlab.terminal import (
     OutputError,
     duration,
@@ -107,9 +107,9 @@ def _carried_out(given: list[str]) -> int:
         if "--debug" in given:
             for line in traceback.format_exc().splitlines():
                 say(line)
-        ours = _raised_by_us(error)
+        ours = isinstance(error, SpurlabError | OutputError)
         say(f"spurlab: {error if ours else worded(error)}")
-        return USERS_MISTAKE if ours and isinstance(error, ValueError | FileNotFoundError) else FAILURE
+        return error.exit_code if isinstance(error, SpurlabError) else FAILURE
     return code if isinstance(code, int) else 0
 
 
@@ -118,14 +118,6 @@ class _Printable(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(printable(line) for line in super().format(record).splitlines())
-
-
-def _raised_by_us(error: Exception) -> bool:
-    """Whether one of our own checks raised it: its sentence is meant for users. Else something failed below us."""
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return place is not None and str(place.tb_frame.f_globals.get("__name__", "")).startswith("spurlab")
 
 
 @data_app.command("list")
@@ -243,7 +235,7 @@ def patterns(
     suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
     if not suited or (out is not None and len(data.shape) != 3):
         what = "picture of a pattern" if suited else "pattern"
-        raise ValueError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
+        raise InputError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
     made = {name: template.make(name, data.shape, seed, data.input_range) for name, template in suited.items()}
     lines, rows = [], torch.arange(len(data.test))
     for name, mark in made.items():

@@ -1,4 +1,6 @@
-"""Words for what went wrong: what a wrong name may have meant, and what code that is not ours has raised."""
+"""What went wrong, as a type and in words: a user's mistake or a failure, what a wrong name may have meant, and what
+code that is not ours has raised.
+"""
 
 import traceback
 from asyncio import CancelledError
@@ -10,6 +12,28 @@ from spurlab.terminal import printable
 
 # how code of the user's may end, each way its own failure; all others, such as Ctrl-C, are to stop the program
 FAILURES = (Exception, SystemExit, GeneratorExit, CancelledError)
+
+
+class SpurlabError(Exception):
+    """Something that we say in a sentence or two; `exit_code` is that of the command line."""
+
+    exit_code = 1
+
+
+class InputError(SpurlabError, ValueError):
+    """A user's mistake: what was asked for cannot be done as it stands."""
+
+    exit_code = 2
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that the user named is not there."""
+
+
+class FailureError(SpurlabError, RuntimeError):
+    """Something failed that was asked for rightly."""
+
+
 SCREEN = 900  # letters of a message: what was found in a damaged file can be of any length
 SAID = 400  # letters of a foreign exception's message
 # what others call our keys; difflib alone would take `lr` for `loss`
@@ -112,7 +136,7 @@ def worded(error: BaseException) -> str:
     >>> worded(ValueError("no room")), worded(StopIteration())
     ('ValueError: no room', 'StopIteration without a message')
     """
-    kind = type(error).__name__
+    kind = "ValueError" if type(error) is InputError else type(error).__name__  # as stored results have it
     try:
         message = one_line(str(error), SAID)
     except Exception as broken:  # a foreign __str__ can do anything

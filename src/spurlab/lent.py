@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spurlab.errors import worded
+from spurlab.errors import InputError, worded
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 Restore = Callable[[], None]
@@ -230,13 +230,13 @@ def copied_network(network: nn.Module) -> nn.Module:
     try:
         twin = copy.deepcopy(network, memo)
     except Exception as error:
-        raise ValueError(
+        raise InputError(
             f"this {type(network).__name__} cannot be copied, and what may change a network is given a copy"
             f"{_culprit(network)}. {worded(error)}"
         ) from error
     theirs = {id(tensor) for tensor in (*network.parameters(), *network.buffers())}
     if not isinstance(twin, nn.Module) or any(id(each) in theirs for each in (*twin.parameters(), *twin.buffers())):
-        raise ValueError(
+        raise InputError(
             f"the copy of this {type(network).__name__} shares weights with it, and what may change a network is given "
             "a copy. Its `__deepcopy__` must give a network of its own."
         )

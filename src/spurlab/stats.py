@@ -9,6 +9,8 @@ from jaxtyping import Float
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from torch import Tensor
 
+from spurlab.errors import InputError
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -61,12 +63,12 @@ class Estimate:
             ValueError: a number outside `bounds`, or a confidence outside (0, 1).
         """
         if not 0 < confidence < 1:
-            raise ValueError(f"`confidence` must lie between 0 and 1, but it is {confidence}. Usual is 0.95.")
+            raise InputError(f"`confidence` must lie between 0 and 1, but it is {confidence}. Usual is 0.95.")
         low_bound, high_bound = bounds if bounds is not None else (-math.inf, math.inf)
         values = per_model.detach().double().cpu()
         if ((values < low_bound) | (values > high_bound)).any():
             span = f"[{values.min().item():g}, {values.max().item():g}]"
-            raise ValueError(f"`bounds` are [{low_bound:g}, {high_bound:g}], but the models' numbers span {span}.")
+            raise InputError(f"`bounds` are [{low_bound:g}, {high_bound:g}], but the models' numbers span {span}.")
         models = len(values)
         value = mean_of(values.tolist())
         if models < 2 or math.isnan(value):
@@ -106,7 +108,7 @@ def _spread(values: Float[Tensor, " m"]) -> float:
 
 def _differences(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"]) -> Float[Tensor, " m"]:
     if len(per_model) != len(baseline):
-        raise ValueError(
+        raise InputError(
             f"a paired comparison needs the same models on both sides, but there are {len(per_model)} and "
             f"{len(baseline)}. Give both in the order of the same seeds, and leave a diverged model out of both."
         )
@@ -222,7 +224,7 @@ def equivalent(estimate: Estimate, margin: float) -> float:
     0.0069
     """
     if not margin > 0:
-        raise ValueError(f"`margin` must be above 0, but it is {margin:g}: it is the smallest difference that matters.")
+        raise InputError(f"`margin` must be above 0, but it is {margin:g}: it is the smallest difference that matters.")
     if math.isnan(estimate.stderr):
         return math.nan
     if estimate.stderr <= 1e-12 * margin:  # what differs in the last bits of binary numbers alone is no spread
@@ -294,7 +296,7 @@ def gap_closed(
     0.52 [0.44, 0.64]
     """
     if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must lie between 0 and 1, but it is {confidence}. Usual is 0.95.")
+        raise InputError(f"`confidence` must lie between 0 and 1, but it is {confidence}. Usual is 0.95.")
     closed, gap = _differences(before, after), _differences(before, oracle)
     models = len(gap)
     if not bool(torch.cat([closed, gap]).isfinite().all()):
@@ -374,7 +376,7 @@ def pearson(x: Float[Tensor, " n"], y: Float[Tensor, " n2"], confidence: float =
     0.80 [-0.70, 1.00]
     """
     if len(x) != len(y):
-        raise ValueError(f"a correlation needs pairs, but there are {len(x)} and {len(y)} numbers.")
+        raise InputError(f"a correlation needs pairs, but there are {len(x)} and {len(y)} numbers.")
     points = len(x)
     a, b = (side.detach().double().cpu() for side in (x, y))
     if points < 3 or bool((a == a[0]).all()) or bool((b == b[0]).all()):
@@ -414,7 +416,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     [0.03, 0.06, 0.06]
     """
     if bad := [p for p in p_values if not 0 <= p <= 1]:
-        raise ValueError(f"p-values lie in [0, 1], but these do not: {bad}. Leave out what could not be tested.")
+        raise InputError(f"p-values lie in [0, 1], but these do not: {bad}. Leave out what could not be tested.")
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for place, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
@@ -479,10 +481,10 @@ def learnt_at(scores: Mapping[int, Float[Tensor, " m"]], baseline: Float[Tensor,
     learnt at n = 10
     """
     if not 0 < level < 1:
-        raise ValueError(f"`level` must lie between 0 and 1, but it is {level}. Usual is 0.05.")
+        raise InputError(f"`level` must lie between 0 and 1, but it is {level}. Usual is 0.05.")
     grid = sorted(scores)
     if grid and grid[0] < 1:
-        raise ValueError(f"`scores` has n = {grid[0]}, but only n > 0 is tested: n = 0 belongs in `baseline`.")
+        raise InputError(f"`scores` has n = {grid[0]}, but only n > 0 is tested: n = 0 belongs in `baseline`.")
     p_values = [paired_test(scores[n], baseline) for n in grid]
     if any(math.isnan(p) for p in p_values):
         return Learnt(None, level, dict.fromkeys(grid, math.nan), len(baseline))

@@ -22,6 +22,7 @@ from spurlab.claims.base import Claim, Verdict
 from spurlab.claims.evidence import Evidence
 from spurlab.claims.judge import Part
 from spurlab.claims.question import Question
+from spurlab.errors import InputError
 from spurlab.models import without_users_code
 from spurlab.studies import Study, StudyError
 
@@ -63,7 +64,7 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
     """
     wanted = list(CLAIMS) if numbers is None else list(numbers)
     if problem := _unknown(wanted):
-        raise ValueError(problem)
+        raise InputError(problem)
     evidence = Evidence.of(rows)
     return [CLAIMS[number].decide(evidence) for number in wanted]
 

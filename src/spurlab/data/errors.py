@@ -4,17 +4,17 @@ Two kinds under one name: what the caller can put right by asking otherwise is a
 files, disk or network a RuntimeError.
 """
 
-from spurlab.errors import shortened
+from spurlab.errors import FailureError, InputError, SpurlabError, shortened
 
 
-class DataError(Exception):
+class DataError(SpurlabError):
     """A dataset cannot be given."""
 
     def __str__(self) -> str:
         return shortened(super().__str__())
 
 
-class DataRequestError(DataError, ValueError):
+class DataRequestError(DataError, InputError):
     """It was asked for wrongly: the name is unknown, or ``SPURLAB_DATA`` names no folder."""
 
 
@@ -22,7 +22,7 @@ class DataNotFoundError(DataRequestError):
     """Its files are in none of the places where they were looked for, and a download is forbidden."""
 
 
-class DataFailureError(DataError, RuntimeError):
+class DataFailureError(DataError, FailureError):
     """A file or folder cannot be read or written, or a download failed."""
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
-from spurlab.errors import brief
+from spurlab.errors import InputError, brief
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
 WIDEST = 16.0  # what inputs may span where a mark has the size 1, so that it shows
@@ -49,16 +49,16 @@ class Examples:
                 raise TypeError(f"`{name}` must be a tensor of {wanted}, but it is {found}.")
         rows = {name: len(column) for name, column in self._columns().items() if column.ndim > 0}
         if len(rows) < len(self._columns()) or len(set(rows.values())) > 1:
-            raise ValueError(f"every column needs one row per example, but the row counts are {rows}.")
+            raise InputError(f"every column needs one row per example, but the row counts are {rows}.")
         for name, column in self._columns().items():
             if len(self) == 0 or column.numel() == 0:
                 continue
             if name != "inputs" and column.min() < 0:
-                raise ValueError(f"`{name}` must count from 0, but the smallest is {int(column.min())}.")
+                raise InputError(f"`{name}` must count from 0, but the smallest is {int(column.min())}.")
             if name == "inputs" and not all(bound.isfinite() for bound in column.aminmax()):
-                raise ValueError("`inputs` must be finite, but some values are NaN or infinite.")
+                raise InputError("`inputs` must be finite, but some values are NaN or infinite.")
             if name == "labels" and (top := int(column.max())) >= MOST_CLASSES:
-                raise ValueError(
+                raise InputError(
                     f"`labels` must be below {MOST_CLASSES:,}, but the largest is {top}. Number the classes without "
                     f"gaps: labels.unique(return_inverse=True)[1]."
                 )
@@ -159,13 +159,13 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.train.shape != self.test.shape:
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: training inputs have the shape {self.train.shape}, test inputs {self.test.shape}."
             )
         for names in (self.class_names, self.group_names or ()):
             checked_names(names, self.name)
         if self.group_names is not None and (not self.group_names or len(self.group_names) % (self.classes or 1)):
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: there are {len(self.group_names)} group names for {self.classes} classes. Each class "
                 f"needs as many groups as the spurious attribute has values."
             )
@@ -173,12 +173,12 @@ class Dataset:
             if len(examples) == 0:
                 continue
             if (top := int(examples.labels.max())) >= len(self.class_names):
-                raise ValueError(
+                raise InputError(
                     f"{self.name}: a {part} label is {top}, but there are {len(self.class_names)} classes."
                 )
             low, high = (float(bound) for bound in examples.inputs.aminmax())
             if self.input_range is not None and not self.input_range[0] <= low <= high <= self.input_range[1]:
-                raise ValueError(f"{self.name}: {part} inputs span [{low}, {high}], outside {self.input_range}.")
+                raise InputError(f"{self.name}: {part} inputs span [{low}, {high}], outside {self.input_range}.")
             self._check_groups(examples, part)
         if len(self.train) and len(self.test):
             self._check_scales()
@@ -200,12 +200,12 @@ class Dataset:
         if self.group_names is None:
             return
         if examples.groups is None:
-            raise ValueError(f"{self.name}: groups have names, but the {part} examples have no groups.")
+            raise InputError(f"{self.name}: groups have names, but the {part} examples have no groups.")
         values = len(self.group_names) // self.classes
         if (wrong := examples.groups.div(values, rounding_mode="floor") != examples.labels).any():
             row = int(wrong.nonzero()[0])
             label, group = int(examples.labels[row]), int(examples.groups[row])
-            raise ValueError(
+            raise InputError(
                 f"{self.name}: {part} example {row} has the label {label} and the group {group}, but the groups of "
                 f"that class are {label * values} to {(label + 1) * values - 1} (label x {values} + attribute)."
             )

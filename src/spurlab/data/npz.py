@@ -14,7 +14,7 @@ import numpy as np
 
 from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError
 from spurlab.data.files import DEFLATED, check_bytes, read_regular
-from spurlab.errors import brief, one_line
+from spurlab.errors import InputError, brief, one_line
 
 KINDS = "biufcSUmM"  # of dtypes: everything but Python objects, records and raw memory
 MOST_HEADER = 10_000  # bytes; numpy's own limit
@@ -123,6 +123,6 @@ def _array(stream: zipfile.ZipExtFile, header: _Header) -> np.ndarray:
     stream.read(header.length)
     content = np.empty(math.prod(header.shape) * header.dtype.itemsize, np.uint8)
     if len(content) and stream.readinto(content.data) != len(content):
-        raise ValueError("it is cut short")
+        raise InputError("it is cut short")
     stream.read(1)  # at the end the checksum is compared
     return np.ndarray(header.shape, header.dtype, content, order="F" if header.fortran else "C")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import split
 from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Descent, Make, finite, untrained
 from spurlab.seeds import rng_for, seed_for
@@ -56,7 +57,7 @@ class BadTeacher:
     @lending
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         if not 0 < self.retained <= 1:
-            raise ValueError(f"`retained` is a share of the examples, in (0, 1], but it is {self.retained}.")
+            raise InputError(f"`retained` is a share of the examples, in (0, 1], but it is {self.retained}.")
         model, _, _ = split(model, data, forget)
         competent = teacher_from(model)
         incompetent = teacher_from(untrained(model, seed_for(self.seed, "deletion", "bad teacher"), self.make))

@@ -16,6 +16,7 @@ from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
 from spurlab.deletion.method import Deletion
 from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
+from spurlab.errors import InputError
 from spurlab.methods import Make, retraining_seconds
 from spurlab.models import architecture_title, build, made
 from spurlab.patterns import How, MarkLike, Planted, make_pattern, pattern_title, plant
@@ -145,11 +146,11 @@ def prepare(
     """
     data = load(data) if isinstance(data, str) else data
     if n < 1:
-        raise ValueError(f"`n` must be 1 or more, but it is {n}: with nothing planted there is nothing to forget.")
+        raise InputError(f"`n` must be 1 or more, but it is {n}: with nothing planted there is nothing to forget.")
     if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
+        raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
     if not 0 <= target < data.classes:
-        raise ValueError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
+        raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
     patterns = tuple(
         make_pattern(pattern, data.shape, seed, clip=data.input_range) if isinstance(pattern, str) else pattern
         for seed in seeds
@@ -406,7 +407,7 @@ def check(
     methods = _methods(method)
     shares = [float(share)] if isinstance(share, float | int) else [float(each) for each in share]
     if not shares or not all(0 < each <= 1 for each in shares):
-        raise ValueError(f"`share` must lie above 0 and not above 1, but it is {share}.")
+        raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")
     for ready in methods.values():
         if isinstance(ready, str):
             deletion_named(ready, RECIPES["quick"], 0)  # an unknown name is refused before anything is trained

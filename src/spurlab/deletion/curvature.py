@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods import HALF, device_of
 from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
@@ -68,7 +69,7 @@ class MeanLoss:
 
     def __post_init__(self) -> None:
         if len(self.labels) == 0:
-            raise ValueError("there are no examples, so there is no mean of their losses. Give at least one.")
+            raise InputError("there are no examples, so there is no mean of their losses. Give at least one.")
 
     @classmethod
     def of(cls, model: nn.Module, examples: Examples, recipe: Recipe) -> "MeanLoss":
@@ -153,9 +154,9 @@ def free_weights(model: nn.Module) -> list[nn.Parameter]:
     """
     free = [weight for weight in model.parameters() if weight.requires_grad]
     if not free:
-        raise ValueError(f"this {type(model).__name__} has no weight that may change: call `requires_grad_()` on some.")
+        raise InputError(f"this {type(model).__name__} has no weight that may change: call `requires_grad_()` on some.")
     if any(weight.dtype in HALF for weight in free):
-        raise ValueError(
+        raise InputError(
             f"this {type(model).__name__} has weights of half precision, in which squared gradients and curvatures "
             "round to nothing. Give it as float32: `network.float()`."
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network, settings_kept
 from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
@@ -124,7 +125,7 @@ class Bench:
                 output, or a network that cannot be copied.
         """
         if len(forget) != len(self.planted):
-            raise ValueError(
+            raise InputError(
                 f"the forget set speaks of {len(forget)} examples, but the training set has {len(self.planted)}."
             )
         places = forget.nonzero().squeeze(1)
@@ -164,9 +165,9 @@ def known_to_be_planted(planted: Planted, share: float = 1.0) -> Bool[Tensor, " 
     [False, False, False, True]
     """
     if not 0 < share <= 1:
-        raise ValueError(f"`share` must lie above 0 and not above 1, but it is {share:g}.")
+        raise InputError(f"`share` must lie above 0 and not above 1, but it is {share:g}.")
     if len(planted.rows) == 0:
-        raise ValueError("there is nothing to forget: no example is planted.")
+        raise InputError("there is nothing to forget: no example is planted.")
     forget = torch.zeros(len(planted), dtype=torch.bool)
     forget[planted.positions[: max(1, round(share * len(planted.rows)))].cpu()] = True
     return forget

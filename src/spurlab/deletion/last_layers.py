@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import split
 from spurlab.deletion.steps import fine_tuning
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Descent, Make, finite, shared, untrained
 from spurlab.seeds import seed_for
@@ -102,18 +103,18 @@ def last_layers(model: nn.Module, k: int) -> dict[str, nn.Module]:
     """
     layers = [(name, module) for name, module in model.named_modules() if list(module.parameters(recurse=False))]
     if not 1 <= k <= len(layers):
-        raise ValueError(
+        raise InputError(
             f"`k` must be 1 to {len(layers)}, the number of layers with weights in this {type(model).__name__}, but it "
             f"is {k}."
         )
     last = dict(layers[-k:])
     if (other := shared(model, last.values())) is not None:
-        raise ValueError(
+        raise InputError(
             f"the last {k} layers of this {type(model).__name__} share weights with {other!r}, which is to stay as it "
             "is. Choose another `k`, or give the layers weights of their own."
         )
     if not any(weight.requires_grad for module in last.values() for weight in module.parameters(recurse=False)):
-        raise ValueError(
+        raise InputError(
             f"the last {k} layers of this {type(model).__name__} are frozen: they cannot learn again. Choose another "
             "`k`, or call `requires_grad_()` on them."
         )

@@ -7,6 +7,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods.method import NOT_FINITE, outputs_fit
 
@@ -52,12 +53,12 @@ def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
     ([0, 1], [1])
     """
     if forget.dtype != torch.bool or forget.shape != data.labels.shape:
-        raise ValueError(
+        raise InputError(
             f"the forget set must say true or false for each of the {len(data)} training examples, but it is "
             f"{forget.dtype} of shape {tuple(forget.shape)}. Row numbers become such a mask by `forget_mask`."
         )
     if bool(forget.all()):
-        raise ValueError(
+        raise InputError(
             f"all {len(data)} training examples are to be forgotten: nothing is left to retain. Take a new network."
         )
     model = copied_network(model)
@@ -81,7 +82,7 @@ def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
             f"the rows to forget must be a tensor of row numbers, e.g. torch.tensor([3, 7]), but it is {kind}."
         )
     if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < examples:
-        raise ValueError(
+        raise InputError(
             f"the rows to forget run from {int(rows.min())} to {int(rows.max())}, but the data has the rows 0 to "
             f"{examples - 1}."
         )

@@ -11,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import split
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import fine_tuning
+from spurlab.errors import InputError
 from spurlab.lent import copied_network, lending
 from spurlab.methods import Descent, finite
 from spurlab.training import Recipe
@@ -77,10 +78,10 @@ def largest(model: nn.Module, share: float) -> dict[str, Bool[Tensor, "..."]]:
         ValueError: a share that is none, or no such weights.
     """
     if not 0 < share <= 1:
-        raise ValueError(f"the share of weights that is kept must lie in (0, 1], but it is {share}.")
+        raise InputError(f"the share of weights that is kept must lie in (0, 1], but it is {share}.")
     weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad and p.ndim > 1}
     if not weights:
-        raise ValueError(f"this {type(model).__name__} has no weights of linear layers or convolutions to prune.")
+        raise InputError(f"this {type(model).__name__} has no weights of linear layers or convolutions to prune.")
     sizes = torch.cat([weight.abs().flatten() for weight in weights.values()])
     kept = torch.zeros_like(sizes, dtype=torch.bool)
     kept[sizes.topk(math.ceil(share * len(sizes) - 1e-9)).indices] = True  # 5 % of 100 is 5, also as 1 - 0.95

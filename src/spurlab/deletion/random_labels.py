@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.method import split
 from spurlab.deletion.steps import fine_tuning
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Descent, finite
 from spurlab.models import ask, asked, evaluating
@@ -70,7 +71,7 @@ def wrong(labels: Int64[Tensor, " n"], classes: int, rng: Generator) -> Int64[Te
     tensor([1, 0, 1])
     """
     if classes < 2:
-        raise ValueError("there is only one class: no label is wrong.")
+        raise InputError("there is only one class: no label is wrong.")
     return (labels + torch.randint(1, classes, labels.shape, generator=rng).to(labels.device)) % classes
 
 

@@ -11,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.method import split
 from spurlab.deletion.random_labels import classes_of, relabelled
 from spurlab.deletion.steps import fine_tuning
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Descent, device_of, finite
 from spurlab.models import ask, asked, evaluating
@@ -73,7 +74,7 @@ def salient(model: nn.Module, forgotten: Examples, recipe: Recipe, share: float)
         ValueError: a share that is none.
     """
     if not 0 < share <= 1:
-        raise ValueError(f"`share` of the weights must lie in (0, 1], but it is {share}.")
+        raise InputError(f"`share` of the weights must lie in (0, 1], but it is {share}.")
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     total = {name: torch.zeros_like(parameter) for name, parameter in parameters.items()}
     device = device_of(model)

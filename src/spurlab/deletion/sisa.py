@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.method import split
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Make, device_of, finite, untrained
 from spurlab.models import ask, unsaved_difference, unwrapped
@@ -114,18 +115,18 @@ class Sisa:
         else:
             held = self._new(lambda seed: untrained(copied, seed, self.make), data, device_of(copied))
         if len(held.shard_of) != len(data):
-            raise ValueError(
+            raise InputError(
                 f"this network was trained on {len(held.shard_of)} examples, but these are {len(data)}: give the "
                 "training examples, in the same order."
             )
         if len(held.members) != self.shards:
-            raise ValueError(f"this network has {len(held.members)} shards, but `shards` is {self.shards}.")
+            raise InputError(f"this network has {len(held.members)} shards, but `shards` is {self.shards}.")
         gone = forget.to(held.shard_of.device)
         concerned = sorted(set(held.shard_of[gone].tolist()) - {NOWHERE}) if sharded else range(self.shards)
         held.shard_of[gone] = NOWHERE
         for shard in concerned:
             if len(held.rows(shard)) == 0:
-                raise ValueError(f"all examples of shard {shard} are to be forgotten: train anew with fewer shards.")
+                raise InputError(f"all examples of shard {shard} are to be forgotten: train anew with fewer shards.")
         self._learn(held, data, concerned)
         return finite(held)
 
@@ -136,7 +137,7 @@ class Sisa:
             ValueError: fewer examples than shards, or no shard.
         """
         if not 1 <= self.shards <= len(data):
-            raise ValueError(f"cannot cut {len(data)} examples into {self.shards} shards: take 1 to {len(data)}.")
+            raise InputError(f"cannot cut {len(data)} examples into {self.shards} shards: take 1 to {len(data)}.")
         order = torch.randperm(len(data), generator=rng_for(self.seed, "deletion", "sisa", "shards"))
         shard_of = torch.empty_like(order)
         shard_of[order] = torch.arange(len(data)) % self.shards

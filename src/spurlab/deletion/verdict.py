@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, mean_of, paired_difference, paired_test
 
 VerdictName = Literal[
@@ -134,7 +135,7 @@ def verdict(
     accuracy_before, accuracy_after = before["accuracy"], after["accuracy"]
     lengths = [len(each) for each in (score_before, score_after, score_oracle, accuracy_before, accuracy_after)]
     if len(set(lengths)) > 1:
-        raise ValueError(f"each column needs one number per network, but they have {lengths}.")
+        raise InputError(f"each column needs one number per network, but they have {lengths}.")
     there = torch.stack([each.double().isfinite() for each in (score_before, score_oracle, accuracy_before)]).all(0)
     if not bool(there.all()):
         kept = ({name: column[there] for name, column in each.items()} for each in (before, after, oracle))

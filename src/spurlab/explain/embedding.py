@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.seeds import rng_for
 
 
@@ -47,15 +48,15 @@ def tsne(
     n = len(inputs)
     rows = _rows(inputs)
     if n < 3 or rows.shape[1] < 2:
-        raise ValueError(
+        raise InputError(
             f"t-SNE needs three examples or more, of two values or more each, but the inputs are {tuple(inputs.shape)}."
         )
     if not 0 < perplexity < n:
-        raise ValueError(f"`perplexity` must be above 0 and below the number of examples, {n}, but it is {perplexity}.")
+        raise InputError(f"`perplexity` must be above 0 and below the number of examples, {n}, but it is {perplexity}.")
     if iterations < 250:
-        raise ValueError(f"`iterations` must be 250 or more, but it is {iterations}. Usual is 1000.")
+        raise InputError(f"`iterations` must be 250 or more, but it is {iterations}. Usual is 1000.")
     if bool((rows == rows[0]).all()):
-        raise ValueError(f"all {n} inputs are the same: there is nothing to tell apart.")
+        raise InputError(f"all {n} inputs are the same: there is nothing to tell apart.")
     draw = int(torch.randint(2**31, (), generator=rng_for(seed, "tsne")))
     with threadpool_limits(1):
         method = TSNE(2, perplexity=perplexity, max_iter=iterations, init="pca", random_state=draw)
@@ -93,7 +94,7 @@ def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " 
     from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415  # slow to import
 
     if not 1 <= neighbours < len(points):
-        raise ValueError(
+        raise InputError(
             f"`neighbours` must be 1 or more and below the number of examples, {len(points)}, but it is {neighbours}."
         )
     search = NearestNeighbors(n_neighbors=neighbours).fit(_rows(points).numpy())
@@ -109,5 +110,5 @@ def _rows(points: Float[Tensor, "n *shape"]) -> Float[Tensor, "n d"]:
         rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
     )  # which NumPy does not know, or round
     if bad := int((~rows.isfinite()).any(1).sum()):
-        raise ValueError(f"{bad} of {len(rows)} examples have values that are not finite. Leave them out.")
+        raise InputError(f"{bad} of {len(rows)} examples have values that are not finite. Leave them out.")
     return rows

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.models import ask, asked
 from spurlab.seeds import rng_for
 
@@ -70,11 +71,11 @@ def input_sensitivity(
     """
     n = len(images)
     if len(labels) != n:
-        raise ValueError(f"every image needs its label, but there are {n} images and {len(labels)} labels.")
+        raise InputError(f"every image needs its label, but there are {n} images and {len(labels)} labels.")
     if bad := [share for share in shares if not 0 <= share <= 1]:
-        raise ValueError(f"`shares` lie in [0, 1], but these do not: {bad}. Divide percentages by 100.")
+        raise InputError(f"`shares` lie in [0, 1], but these do not: {bad}. Divide percentages by 100.")
     if rows < 1:
-        raise ValueError(f"`rows` must be 1 or more, but it is {rows}.")
+        raise InputError(f"`rows` must be 1 or more, but it is {rows}.")
     ranks = removal_ranks(images, seed)
     each_share = torch.tensor(shares, dtype=torch.float64, device=images.device)
     answers = _probabilities_of(predict) if isinstance(predict, nn.Module) else predict
@@ -106,13 +107,13 @@ def zeroed(
     """
     pixels = _pixels(images)
     if ranks.shape != (len(images), pixels.shape[-1]):
-        raise ValueError(
+        raise InputError(
             f"`ranks` have the shape {tuple(ranks.shape)}, but these are {len(images)} images of {pixels.shape[-1]} "
             "pixels. Take `removal_ranks(images, seed)` of the same images."
         )
     shares = torch.as_tensor(share, dtype=torch.float64, device=images.device).expand(len(images))
     if not bool(((shares >= 0) & (shares <= 1)).all()):
-        raise ValueError(f"`share` lies in [0, 1], but it spans [{shares.min():g}, {shares.max():g}].")
+        raise InputError(f"`share` lies in [0, 1], but it spans [{shares.min():g}, {shares.max():g}].")
     # 0.58 of 25 is 14.5 and becomes 15, although the binary number nearest to 0.58 is a little below it
     removed = (shares * _lit(pixels).count_nonzero(1) + (0.5 + 1e-9)).floor().long()
     return torch.where((ranks < removed[:, None])[:, None], 0.0, pixels).reshape(images.shape)
@@ -151,7 +152,7 @@ def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Example
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2.
     """
     if not 0 < count <= len(data):
-        raise ValueError(f"cannot choose {count} of {len(data)} examples: `count` must be from 1 to {len(data)}.")
+        raise InputError(f"cannot choose {count} of {len(data)} examples: `count` must be from 1 to {len(data)}.")
     order = torch.randperm(len(data), generator=rng_for(seed, "sensitivity", "examples"))
     return data[order[:count].to(data.labels.device)]
 
@@ -169,7 +170,7 @@ def _probabilities_of(model: nn.Module) -> Callable[[Tensor], Tensor]:
 def _pixels(images: Float[Tensor, "n *shape"]) -> Float[Tensor, "n c d"]:
     """Channels and positions. One axis is one channel: values at positions."""
     if images.ndim < 2:
-        raise ValueError(f"images have one row each, `n *shape`, but these have the shape {tuple(images.shape)}.")
+        raise InputError(f"images have one row each, `n *shape`, but these have the shape {tuple(images.shape)}.")
     by_channel = images.unsqueeze(1) if images.ndim == 2 else images
     return by_channel.flatten(2)
 
@@ -181,19 +182,19 @@ def _lit(pixels: Float[Tensor, "n c d"]) -> Bool[Tensor, "n d"]:
 
 def _of_true_class(probabilities: Tensor, labels: Int64[Tensor, " n"]) -> Float64[Tensor, "*m n"]:
     if probabilities.ndim < 2 or probabilities.shape[-2] != len(labels):
-        raise ValueError(
+        raise InputError(
             f"`predict` must answer {len(labels)} images with probabilities `n k` or `m n k`, "
             f"but its answer has the shape {tuple(probabilities.shape)}."
         )
     classes = probabilities.shape[-1]
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
+        raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but the probabilities are of the classes 0 to {classes - 1}."
         )
     resolution = torch.finfo(probabilities.dtype).eps
     if bool(((probabilities < 0) | (probabilities > 1 + resolution)).any()):
-        raise ValueError(
+        raise InputError(
             f"the sensitivity needs probabilities, but these numbers span [{probabilities.min():g}, "
             f"{probabilities.max():g}]. Logits must go through a softmax first."
         )

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
+
 
 def class_maps(
     maps: Float[Tensor, "n *shape"], labels: Int64[Tensor, " n"], classes: int
@@ -63,7 +65,7 @@ def share_on(
     if region.shape[1:] != maps.shape[1:] or (labels is None and len(region) != len(maps)):
         one = ", ".join(map(str, maps.shape[1:]))
         wanted = f"({len(maps)}, {one}), one for each map" if labels is None else f"(k, {one}), one for each class"
-        raise ValueError(f"the regions must have the shape {wanted}, but it is {tuple(region.shape)}.")
+        raise InputError(f"the regions must have the shape {wanted}, but it is {tuple(region.shape)}.")
     if labels is not None:
         _check_labels(labels, len(region))
         region = region[labels.to(region.device)]
@@ -74,6 +76,6 @@ def share_on(
 
 def _check_labels(labels: Int64[Tensor, " n"], classes: int) -> None:
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
+        raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, but the classes from 0 to {classes - 1}."
         )

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.models import ask, asked, unwrapped
 
 Target = int | Int64[Tensor, " n"] | None
@@ -116,7 +116,7 @@ def integrated_gradients(
     from captum.attr import IntegratedGradients  # noqa: PLC0415  # slow to import
 
     if steps < 1:
-        raise ValueError(f"`steps` must be 1 or more, but it is {steps}. Usual is 50.")
+        raise InputError(f"`steps` must be 1 or more, but it is {steps}. Usual is 50.")
     with _asked(model, inputs, rows) as logits:
         wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
         _differentiable(model, logits, inputs)
@@ -227,7 +227,7 @@ def saliency(
     torch.Size([5, 3])
     """
     if method not in SALIENCY:
-        raise ValueError(f"there is no saliency method {method!r}. {did_you_mean(method, SALIENCY)}")
+        raise InputError(f"there is no saliency method {method!r}. {did_you_mean(method, SALIENCY)}")
     return SALIENCY[method](model, inputs, target, **settings)
 
 
@@ -235,12 +235,12 @@ def saliency(
 def _asked(model: nn.Module, inputs: Tensor, rows: int) -> Iterator[Callable[[Tensor], Tensor]]:
     """The network's logits as a function, while it is in evaluation mode and gradients can be taken."""
     if inputs.ndim < 2 or not inputs.is_floating_point():
-        raise ValueError(
+        raise InputError(
             f"inputs are floats with one row per example, `n *shape`, "
             f"but these are {inputs.dtype} of shape {tuple(inputs.shape)}."
         )
     if rows < 1:
-        raise ValueError(f"`rows` must be 1 or more, but it is {rows}.")
+        raise InputError(f"`rows` must be 1 or more, but it is {rows}.")
     # cuDNN takes no gradients through recurrent layers in evaluation mode; PyTorch's own code does
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
     with asked(model), torch.inference_mode(False), torch.enable_grad():
@@ -260,7 +260,7 @@ def _differentiable(model: nn.Module, logits: Callable[[Tensor], Tensor], inputs
     if len(one) and not (
         output.requires_grad and torch.autograd.grad(output.sum(), one, allow_unused=True)[0] is not None
     ):
-        raise ValueError(
+        raise InputError(
             f"the logits of this {type(unwrapped(model)).__name__} have no gradient at its inputs: part of its "
             "`forward` is under `torch.no_grad`, detached, or no function that can be differentiated. Take the method "
             "'occlusion', which needs no gradient, or let the gradient through."
@@ -282,22 +282,22 @@ def _targets(
         return torch.cat(predicted)
     wanted = torch.as_tensor(target, device=predicted[0].device)
     if wanted.shape not in {(), (len(inputs),)}:
-        raise ValueError(
+        raise InputError(
             f"`target` is one class for all inputs or one for each of {len(inputs)}, "
             f"but it has the shape {tuple(wanted.shape)}."
         )
     if wanted.dtype != torch.int64:
-        raise ValueError(f"`target` must be a class, an integer, but it is {wanted.dtype}.")
+        raise InputError(f"`target` must be a class, an integer, but it is {wanted.dtype}.")
     if wanted.numel() and not 0 <= int(wanted.min()) <= int(wanted.max()) < classes:
         span = f"{int(wanted.min())}" if wanted.ndim == 0 else f"{int(wanted.min())} to {int(wanted.max())}"
-        raise ValueError(f"`target` is class {span}, but the network has the classes 0 to {classes - 1}.")
+        raise InputError(f"`target` is class {span}, but the network has the classes 0 to {classes - 1}.")
     return wanted.expand(len(inputs))
 
 
 def _baselines(baseline: float | Tensor, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n *shape"]:
     values = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).detach()
     if values.shape not in {(), inputs.shape[1:], inputs.shape}:
-        raise ValueError(
+        raise InputError(
             f"`baseline` is a number, an input of shape {tuple(inputs.shape[1:])} or one for each of {len(inputs)} "
             f"inputs, but it has the shape {tuple(values.shape)}."
         )
@@ -314,14 +314,14 @@ def _window(
     moves = (*[1] * len(channels), *[stride] * others) if isinstance(stride, int) else tuple(stride)
     for name, given in (("window", sizes), ("stride", moves)):
         if len(given) != len(shape):
-            raise ValueError(f"`{name}` has {len(given)} axes, but an input has {len(shape)}: {shape}.")
+            raise InputError(f"`{name}` has {len(given)} axes, but an input has {len(shape)}: {shape}.")
         if min(given) < 1:
-            raise ValueError(f"`{name}` must be 1 or more along every axis, but it is {given}.")
+            raise InputError(f"`{name}` must be 1 or more along every axis, but it is {given}.")
     for size, move, length in zip(sizes, moves, shape, strict=True):
         if size > length:
-            raise ValueError(f"the window {sizes} is larger than an input, {shape}.")
+            raise InputError(f"the window {sizes} is larger than an input, {shape}.")
         if move > size and size < length:
-            raise ValueError(
+            raise InputError(
                 f"the stride {moves} is larger than the window {sizes}: some values would never be hidden. "
                 "Make the window as large as the stride, or the stride smaller."
             )

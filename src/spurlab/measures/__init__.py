@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from spurlab.data import Dataset
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import groups, saliency, scores, sensitivity, training_set, untrained, weights
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Lesson, MarkedTests, Observed
@@ -59,7 +59,7 @@ def measure_named(name: str) -> Measure:
     """
     base = match[1] if (match := _OF_SEVERAL.fullmatch(name)) else name
     if base not in MEASURES or (base == "sensitivity" and name not in ("sensitivity", *PERCENTS)):
-        raise ValueError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
+        raise InputError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
     return MEASURES[base]
 
 
@@ -91,11 +91,13 @@ def numbers_of(name: str, data: Dataset) -> list[str]:
 def is_number_of(number: str, name: str) -> bool:
     """Whether a stored number is one of those that this name of a study stands for.
 
-    >>> is_number_of("group_accuracy_12", "group_accuracy"), is_number_of("accuracy", "group_accuracy")
+    >>> is_number_of("group_accuracy_12", "group_accuracy"), is_number_of("group_accuracy", "group_accuracy")
     (True, False)
     """
+    if name not in MEASURES or MEASURES[name].numbers is None:
+        return number == name
     match = _OF_SEVERAL.fullmatch(number)
-    return number == name or (match is not None and match[1] == name)
+    return match is not None and match[1] == name
 
 
 __all__ = [

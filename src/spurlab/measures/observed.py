@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
+from spurlab.errors import InputError
 from spurlab.patterns import ClassBlocks, Pattern, Planted
 from spurlab.training import predictions
 
@@ -119,5 +120,5 @@ def given(value: T | None) -> T:
         ValueError: it is not there.
     """
     if value is None:
-        raise ValueError("a measure asked for something that its cell does not have.")
+        raise InputError("a measure asked for something that its cell does not have.")
     return value

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
 from spurlab.explain import pixel_importance
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, given
@@ -22,7 +23,7 @@ def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"
     """
     first = next((module for module in network.modules() if list(module.parameters(recurse=False))), network)
     if not isinstance(first, nn.Linear):
-        raise ValueError(
+        raise InputError(
             "the measure 'pattern_importance' reads each pixel's weights off a first linear layer, but the first layer "
             f"of {architecture!r} is {type(first).__name__}. Take a perceptron, e.g. 'mlp'."
         )

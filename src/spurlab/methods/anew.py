@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods.method import device_of
 from spurlab.models import seeded
@@ -31,7 +32,7 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
             architecture, or whose network is trained already.
     """
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError(
+        raise InputError(
             f"all weights of this {type(model).__name__} are frozen, or it has none: a new one would not learn. Call "
             "`requires_grad_()` on those that may change."
         )
@@ -41,12 +42,12 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
             {name: tensor.shape for name, tensor in state.items()} for state in (new.state_dict(), model.state_dict())
         )
         if shapes != wanted:
-            raise ValueError(
+            raise InputError(
                 f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
                 f"given {type(model).__name__}: it must make the same architecture."
             )
         if all(new.get_parameter(name).equal(weight) for name, weight in _free(model).items()):
-            raise ValueError(
+            raise InputError(
                 f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
                 "It must make a new network at each call."
             )
@@ -55,7 +56,7 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
         if any(weight.requires_grad for weight in module.parameters(recurse=False)) and not hasattr(
             module, "reset_parameters"
         ):
-            raise ValueError(
+            raise InputError(
                 f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
                 "them anew. Say by `make` how a new network is made."
             )

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import settings_kept
 from spurlab.methods.method import HALF, device_of, dropping_out, shuffled
 from spurlab.models import ask, batch_norm_explained
@@ -62,12 +63,12 @@ class Descent:
         named = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
         self._parameters = list(named.values())
         if not named:
-            raise ValueError(
+            raise InputError(
                 f"all weights of this {type(model).__name__} are frozen, or it has none, so that nothing would be "
                 f"trained by {method}. Call `requires_grad_()` on those that may change."
             )
         if any(weight.dtype in HALF for weight in self._parameters):
-            raise ValueError(
+            raise InputError(
                 f"this {type(model).__name__} has weights of half precision, in which small steps are lost. Give it as "
                 "float32: `network.float()`."
             )

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
 from spurlab.models import evaluating, features, features_layer
 from spurlab.training import logits
 
@@ -25,17 +26,17 @@ def refittable(model: nn.Module) -> nn.Linear:
     what = f"the last layer ({name!r}) of this {type(model).__name__}" if name else f"this {type(model).__name__}"
     parameters = dict(layer.named_parameters(recurse=False))
     if "weight" not in parameters or (layer.bias is not None and "bias" not in parameters):
-        raise ValueError(
+        raise InputError(
             f"{what} has no weights of its own, but such that are computed (a parametrization, weight norm): they "
             "cannot be fitted again. Replace them by what they are now, e.g. by `remove_parametrizations`."
         )
     if (other := shared(model, [layer])) is not None:
-        raise ValueError(
+        raise InputError(
             f"{what} shares its weights with {other!r}: to fit it again would change the features that it is fitted "
             "on. Give it weights of its own: `layer.weight = nn.Parameter(layer.weight.detach().clone())`."
         )
     if not layer.weight.requires_grad and any(weight.requires_grad for weight in model.parameters()):
-        raise ValueError(f"{what} is frozen, but it is what would be fitted again. Call `requires_grad_()` on it.")
+        raise InputError(f"{what} is frozen, but it is what would be fitted again. Call `requires_grad_()` on it.")
     return layer
 
 
@@ -90,7 +91,7 @@ def refit(
     after = features(model, few)
     near = max(torch.finfo(tensor.dtype).eps for tensor in (layer.weight, before)) ** 0.5
     if not before.allclose(after, rtol=near, atol=near, equal_nan=True):
-        raise ValueError(
+        raise InputError(
             f"other weights in the last layer of this {type(model).__name__} change its features too: it is used more "
             "than once, and cannot be fitted again alone. Give the end of the network a layer of its own."
         )
@@ -99,7 +100,7 @@ def refit(
     with evaluating(model):
         apart = (logits(model, few) - phi @ matrix.T - row).abs()
     if bool((apart > near * (1 + phi.abs() @ matrix.abs().T + row.abs())).any()):
-        raise ValueError(
+        raise InputError(
             f"the outputs of this {type(model).__name__} are not what its last layer makes of the features, so that it "
             "cannot be fitted again: something is done to them besides."
         )

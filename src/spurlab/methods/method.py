@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError, SpurlabError
 from spurlab.models import check_answers
 from spurlab.seeds import seed_for, seed_global
 
@@ -23,7 +24,7 @@ def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) ->
     """
     outputs, top = check_answers(model, data.inputs[:1], classes), int(data.labels.max())
     if outputs.shape[1] <= top:
-        raise ValueError(
+        raise InputError(
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
             f"labels run to {top}: it must give one logit for each class."
         )
@@ -32,7 +33,7 @@ def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) ->
 HALF = (torch.float16, torch.bfloat16)
 
 
-class NotFiniteError(FloatingPointError):
+class NotFiniteError(SpurlabError, FloatingPointError):
     """A network after deletion, or after prevention, has weights that are not finite."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.methods.anew import Make
 from spurlab.models import is_user_name, user_function
 from spurlab.training import Recipe
@@ -162,7 +162,7 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         """An entry of the table, and the settings after it."""
         base, *words = re.split(r"[\s,]+", name.strip())
         if base not in self:
-            raise ValueError(f"there is no {self._kind} {base!r}. {did_you_mean(base, self)}")
+            raise InputError(f"there is no {self._kind} {base!r}. {did_you_mean(base, self)}")
         if not words:
             return base, {}
         method, known = self._plain(base), self.settings_of(base)
@@ -171,11 +171,11 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         for word in words:
             key, equals, text = word.partition("=")
             if not equals or not text:
-                raise ValueError(f"{name!r}: a setting is written key=value{example}, but {word!r} is not.")
+                raise InputError(f"{name!r}: a setting is written key=value{example}, but {word!r} is not.")
             if key not in known:
-                raise ValueError(f"{base!r} has no setting {key!r}. {did_you_mean(key, known)}")
+                raise InputError(f"{base!r} has no setting {key!r}. {did_you_mean(key, known)}")
             if key in settings:
-                raise ValueError(f"{name!r} gives {key!r} twice.")
+                raise InputError(f"{name!r} gives {key!r} twice.")
             settings[key] = _value(f"`{key}` of {base!r}", text, _kinds_of(method, key))
         replace(method, **settings)  # which refuses a value outside of its range
         return base, settings
@@ -232,7 +232,7 @@ def _value(what: str, text: str, kinds: tuple[Any, ...]) -> Any:
                 continue
             if math.isfinite(number):
                 return number
-    raise ValueError(f"{what} must be {' or '.join(map(_in_words, kinds))}, but it is {text!r}.")
+    raise InputError(f"{what} must be {' or '.join(map(_in_words, kinds))}, but it is {text!r}.")
 
 
 def _in_words(kind: Any) -> str:

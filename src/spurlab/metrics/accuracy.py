@@ -5,6 +5,8 @@ import math
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
+
 
 def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, "*models"]:
     r"""Share of examples whose most probable class is their label; every example counts the same.
@@ -38,7 +40,7 @@ def correct(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, "
     """
     classes = probabilities.shape[-1]
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
+        raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but the probabilities are of the classes 0 to {classes - 1}."
         )

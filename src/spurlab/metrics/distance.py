@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
+
 BOUND = 10.0  # log-odds: a probability of 0.99995, where float32 still tells 1 - p to a part in a thousand
 
 
@@ -32,13 +34,13 @@ def margins(
     """
     classes = probabilities.shape[-1]
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
+        raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but the probabilities are of the classes 0 to {classes - 1}."
         )
     resolution = torch.finfo(probabilities.dtype).eps
     if bool(((probabilities < 0) | (probabilities > 1 + resolution)).any()):
-        raise ValueError("margins need probabilities, but some numbers lie outside [0, 1]. Take a softmax of logits.")
+        raise InputError("margins need probabilities, but some numbers lie outside [0, 1]. Take a softmax of logits.")
     where = labels.expand(*probabilities.shape[:-2], -1).unsqueeze(-1)
     right = probabilities.detach().gather(-1, where).squeeze(-1).double().clamp(max=1)
     return right.logit().clamp(-bound, bound)
@@ -77,7 +79,7 @@ def oracle_distance(
     """
     count = len(oracles)
     if count < 2:
-        raise ValueError(f"a distance to the oracles needs two of them or more, but there is {count}.")
+        raise InputError(f"a distance to the oracles needs two of them or more, but there is {count}.")
     ours, theirs = margins.detach().double(), oracles.detach().double()
     away = torch.zeros_like(ours)
     for oracle in theirs:  # one by one: all pairs at once would take the memory of as many copies

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.metrics.accuracy import correct
 
 MOST_GROUPS = 100_000  # that a share is given of each: numbers that identify something would take all memory
@@ -46,7 +47,7 @@ def group_accuracy(
     """
     _check_groups(groups, count)
     if count > MOST_GROUPS:
-        raise ValueError(
+        raise InputError(
             f"{count:,} groups are more than the {MOST_GROUPS:,} that can have a share each. Number the groups "
             f"without gaps: groups.unique(return_inverse=True)[1]."
         )
@@ -124,7 +125,7 @@ def train_weighted_accuracy(
     """
     for name, each in (("groups", groups), ("train_groups", train_groups)):
         if len(each) and (least := int(each.min())) < 0:
-            raise ValueError(f"`{name}` must count from 0, but the smallest is {least}.")
+            raise InputError(f"`{name}` must count from 0, but the smallest is {least}.")
     there, numbers = torch.cat([groups, train_groups]).unique(return_inverse=True)
     shares = group_accuracy(probabilities, labels, numbers[: len(groups)], max(1, len(there)))
     sizes = numbers[len(groups) :].bincount(minlength=max(1, len(there)))
@@ -133,9 +134,9 @@ def train_weighted_accuracy(
 
 def _check_groups(groups: Int64[Tensor, " n"], count: int) -> None:
     if count < 1:
-        raise ValueError(f"`count` must be 1 or more, but it is {count}: without groups, `accuracy` is what is meant.")
+        raise InputError(f"`count` must be 1 or more, but it is {count}: without groups, `accuracy` is what is meant.")
     if groups.numel() and not 0 <= int(groups.min()) <= int(groups.max()) < count:
-        raise ValueError(
+        raise InputError(
             f"the groups run from {int(groups.min())} to {int(groups.max())}, but `count` is {count}: "
             f"they must lie between 0 and {count - 1}."
         )

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from spurlab.errors import InputError
+
 
 def spurious_score(
     clean: Float[Tensor, "*models n k"], marked: Float[Tensor, "*models n k"], target: int, margin: float = 0.1
@@ -37,13 +39,13 @@ def spurious_score(
     0.5
     """
     if not 0 <= target < clean.shape[-1]:
-        raise ValueError(
+        raise InputError(
             f"`target` is class {target}, but the probabilities are of the classes 0 to {clean.shape[-1] - 1}."
         )
     resolution = max(torch.finfo(column.dtype).eps for column in (clean, marked))
     for column in (clean, marked):
         if bool(((column < 0) | (column > 1 + resolution)).any()):
-            raise ValueError(
+            raise InputError(
                 f"the score needs probabilities, but these numbers span [{column.min():g}, {column.max():g}]. "
                 "Logits must go through a softmax first."
             )

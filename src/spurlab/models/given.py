@@ -11,7 +11,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from spurlab.errors import FAILURES, worded
+from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import untouched
 from spurlab.models.modes import evaluating
 from spurlab.seeds import seed_for, seed_global
@@ -140,9 +140,9 @@ def logits_of(answer: object, inputs: Tensor, classes: int | None = None) -> Ten
     raise _no_logits(gave, inputs, classes, advice)
 
 
-def _no_logits(gave: str, inputs: Tensor, classes: int | None, advice: str = "") -> ValueError:
+def _no_logits(gave: str, inputs: Tensor, classes: int | None, advice: str = "") -> InputError:
     wanted = f"({len(inputs)}, {classes or 'k'})"
-    return ValueError(
+    return InputError(
         f"a batch of shape {tuple(inputs.shape)} must give logits of shape {wanted}, but gave {gave}: one logit for "
         f"each class is needed.{advice}"
     )
@@ -167,7 +167,7 @@ def _refuse_probabilities(network: nn.Module, logits: Tensor, inputs: Tensor) ->
         near = 1e-5 if logits.dtype in (torch.float32, torch.float64) else 4 * torch.finfo(logits.dtype).eps
         end = "a softmax" if bool(((numbers.sum(-1) - 1).abs() < near).all()) else ""
     if end:
-        raise ValueError(
+        raise InputError(
             f"this {type(unwrapped(network)).__name__} ends in {end}: its outputs are probabilities already, and one "
             "logit for each class is needed. Let `forward` return what goes into it, or its logarithm."
         )
@@ -205,7 +205,7 @@ def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
     with torch.no_grad(), evaluating(network), explained(inputs):
         unwrapped(network)(inputs)
     if left := _lazy(network):
-        raise ValueError(
+        raise InputError(
             f"the lazy weights {', '.join(map(repr, left))} have no shape after a batch of shape {tuple(inputs.shape)}:"
             " the network does not use them. Leave these layers out, or give them a size."
         )
@@ -227,7 +227,7 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise ValueError(
+        raise InputError(
             f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {worded(error)}"
         ) from error
 
@@ -247,7 +247,7 @@ def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
     except ValueError as error:
         if "Expected more than 1 value per channel" not in str(error):
             raise
-        raise ValueError(
+        raise InputError(
             "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
             f"or the one example that there is. Choose another `batch_size` for the recipe{otherwise}."
         ) from error
@@ -284,21 +284,21 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
     learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}
     if not learnt:
         what = "are frozen (requires_grad is False)" if parameters else "are none"
-        raise ValueError(f"{name} cannot be trained: its weights {what}. Train at least one layer.")
+        raise InputError(f"{name} cannot be trained: its weights {what}. Train at least one layer.")
     for key, parameter in learnt.items():
         if parameter.dtype in (torch.float16, torch.bfloat16):
-            raise ValueError(
+            raise InputError(
                 f"{name} has weights {key!r} of {parameter.dtype}, in which small steps are lost: end the function "
                 "that makes it with `.float()`. Products in bfloat16 are a setting of the recipe, `precision`."
             )
         if parameter.is_complex():
-            raise ValueError(
+            raise InputError(
                 f"{name} has complex weights {key!r}, which the optimizers do not train. Hold them as two real numbers "
                 "each, and let `forward` join these by `torch.view_as_complex`."
             )
     for key, value in unwrapped(network).state_dict().items():
         if not isinstance(value, Tensor):
-            raise ValueError(f"{name} has {key!r} in its state_dict, which is no tensor but {type(value).__name__}.")
+            raise InputError(f"{name} has {key!r} in its state_dict, which is no tensor but {type(value).__name__}.")
     check_answers(network, inputs, classes)
     for size in batch_sizes:
         batch = inputs[:size]
@@ -307,7 +307,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
                 answer = unwrapped(network).train()(fitting(network, batch))
             logits = logits_in(answer, batch, classes)
             if not logits.requires_grad:
-                raise ValueError(
+                raise InputError(
                     f"{name} cannot be trained: its logits do not lead back to its weights. Is its `forward` under "
                     "`torch.no_grad`, or does it `detach`?"
                 )
@@ -325,7 +325,7 @@ def makes_new(first: nn.Module, second: nn.Module) -> None:
     named = chain(second.named_parameters(), second.named_buffers())
     if shared := [name for name, tensor in named if _place(tensor) in memory]:
         what = "returns the same network each time" if first is second else f"makes networks that share {shared[0]!r}"
-        raise ValueError(
+        raise InputError(
             f"the function {what}, but each member needs weights of its own, or to train one would change the others. "
             "Make everything inside the function; of what was made before take `copy.deepcopy`."
         )

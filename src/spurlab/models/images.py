@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
+
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # of CIFAR-10's red, green and blue
 
 
@@ -30,7 +32,7 @@ class Normalize(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         if channels not in (1, 3):
-            raise ValueError(
+            raise InputError(
                 f"this network normalises images of 1 or 3 channels, but these have {channels}. Its numbers are those "
                 "of colour photographs: use a perceptron or the CNN, which do without."
             )
@@ -55,10 +57,10 @@ def image_shape(shape: Sequence[int], network: str, smallest: int = 1) -> tuple[
     """
     found = " x ".join(map(str, shape))
     if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"{network} takes images, c x h x w, but one input here is {found}. Use a perceptron ('mlp').")
+        raise InputError(f"{network} takes images, c x h x w, but one input here is {found}. Use a perceptron ('mlp').")
     channels, height, width = shape
     if min(height, width) < smallest:
-        raise ValueError(
+        raise InputError(
             f"{network} needs images of {smallest} x {smallest} pixels or more, but these are {found} (c x h x w). "
             "Use a perceptron ('mlp'), which takes any size."
         )

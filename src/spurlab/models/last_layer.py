@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
 from spurlab.models.given import ask, asked, unwrapped
 
 
@@ -22,7 +23,7 @@ def features_layer(model: nn.Module) -> str:
     modules: dict[str, nn.Module] = dict(model.named_modules())
     name, module = list(modules.items())[-1]
     if not isinstance(module, nn.Linear):
-        raise ValueError(
+        raise InputError(
             f"the last module of this {type(model).__name__} must be an nn.Linear, whose inputs are the features, but "
             f"it is {type(module).__name__}{f' ({name})' if name else ''}."
         )
@@ -63,7 +64,7 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
             seen.clear()
             outputs = ask(model, batch)
             if not seen or not _same(seen[-1][1], outputs) or seen[-1][0].shape[:-1] != batch.shape[:1]:
-                raise ValueError(
+                raise InputError(
                     f"the last module of this {type(unwrapped(model)).__name__} is a linear layer, but its outputs are "
                     "not the model's: what comes into it are not the features."
                 )

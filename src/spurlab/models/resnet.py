@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spurlab.errors import InputError
 from spurlab.models.images import Normalize, image_shape
 
 
@@ -78,7 +79,7 @@ def cifar_resnet(shape: Sequence[int], classes: int, depth: int = 20) -> nn.Sequ
     channels, _, _ = image_shape(shape, f"ResNet{depth}")
     blocks, rest = divmod(depth - 2, 6)
     if rest or blocks < 1:
-        raise ValueError(f"a CIFAR ResNet has 6 n + 2 layers, e.g. 20, 32 or 110, but `depth` is {depth}.")
+        raise InputError(f"a CIFAR ResNet has 6 n + 2 layers, e.g. 20, 32 or 110, but `depth` is {depth}.")
 
     def stage(before: int, after: int) -> nn.Sequential:
         return nn.Sequential(*(Block(before if i == 0 else after, after) for i in range(blocks)))
@@ -131,7 +132,7 @@ def resnet(shape: Sequence[int], classes: int, depth: int = 18, cifar_stem: bool
 
     channels, _, _ = image_shape(shape, f"ResNet{depth}")
     if depth not in (18, 50):
-        raise ValueError(f"`depth` must be 18 or 50, but it is {depth}. For 20, 32 and 110 there is `cifar_resnet`.")
+        raise InputError(f"`depth` must be 18 or 50, but it is {depth}. For 20, 32 and 110 there is `cifar_resnet`.")
     network = (models.resnet18 if depth == 18 else models.resnet50)(weights=None, num_classes=classes)
     if cifar_stem:
         network.conv1, network.maxpool = nn.Conv2d(channels, 64, 3, padding=1, bias=False), nn.Identity()

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
+
 
 class ResidualMLP(nn.Module):
     """Two hidden layers with ReLU, the second added to the first; inputs ``n *shape``, logits ``n k``.
@@ -126,12 +128,12 @@ def signal_length(shape: Sequence[int], network: str, smallest: int = 1) -> int:
     """
     found = " x ".join(map(str, shape))
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] != 1):
-        raise ValueError(
+        raise InputError(
             f"{network} takes signals of one channel (d or 1 x d), but one input here is {found}. Use a perceptron "
             "('mlp'), which takes any shape, or for images the CNN ('cnn')."
         )
     if shape[-1] < smallest:
-        raise ValueError(
+        raise InputError(
             f"{network} needs signals of {smallest} features or more, but these have {shape[-1]}. Use a perceptron "
             "('table-mlp'), which takes any number."
         )

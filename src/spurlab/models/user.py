@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spurlab.errors import FAILURES, worded
+from spurlab.errors import FAILURES, InputError, worded
 from spurlab.models.given import check_answers, whole
 
 
@@ -36,7 +36,7 @@ def check_user_name(name: str, kind: str = "architecture") -> None:
     """
     parts = [part for side in name.split(":") for part in side.split(".")]
     if name.count(":") != 1 or not all(part.isidentifier() for part in parts):
-        raise ValueError(
+        raise InputError(
             f"{kind} {name!r}: one of your own is named package.module:callable, e.g. 'mynets.small:make'."
         )
 
@@ -67,7 +67,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
     """
     check_user_name(name, kind)
     if not _ALLOWED.get():
-        raise ValueError(f"{kind} {name!r} is code of your own, and nothing is executed that a results folder names.")
+        raise InputError(f"{kind} {name!r} is code of your own, and nothing is executed that a results folder names.")
     place, _, attribute = name.partition(":")
     try:
         found: object = import_module(place)
@@ -75,13 +75,13 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
         advice = f" Install it, or put its folder on PYTHONPATH ({error})."
         if not isinstance(error, ModuleNotFoundError) or not f"{place}.".startswith(f"{error.name}."):
             advice = f" {worded(error)}"
-        raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be imported.{advice}") from error
+        raise InputError(f"{kind} {name!r}: the module {place!r} cannot be imported.{advice}") from error
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise ValueError(f"{kind} {name!r}: the module {place!r} has no {attribute!r}.")
+            raise InputError(f"{kind} {name!r}: the module {place!r} has no {attribute!r}.")
         found = getattr(found, part)
     if not callable(found):
-        raise ValueError(f"{kind} {name!r} must be callable, but its type is {type(found).__name__}.")
+        raise InputError(f"{kind} {name!r} must be callable, but its type is {type(found).__name__}.")
     return found
 
 
@@ -100,9 +100,9 @@ def source_digest(name: str, kind: str) -> str:
         spec = find_spec(place)
         text = Path(spec.origin).read_bytes() if spec is not None and spec.has_location and spec.origin else None
     except Exception as error:
-        raise ValueError(f"{kind} {name!r}: the module {place!r} cannot be found. {error}") from error
+        raise InputError(f"{kind} {name!r}: the module {place!r} cannot be found. {error}") from error
     if spec is None:
-        raise ValueError(
+        raise InputError(
             f"{kind} {name!r}: the module {place!r} cannot be found. Install it, or put its folder on PYTHONPATH."
         )
     return "" if text is None else sha256(text).hexdigest()[:16]
@@ -153,12 +153,12 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     try:
         network = found(tuple(shape), classes)
     except FAILURES as error:
-        raise ValueError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
+        raise InputError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):
-        raise ValueError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
+        raise InputError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     try:
         whole(network, shape)
         check_answers(network, torch.zeros(2, *shape), classes)
     except ValueError as error:
-        raise ValueError(f"architecture {name!r}: {error}") from error
+        raise InputError(f"architecture {name!r}: {error}") from error
     return network

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import settings_kept
 from spurlab.models.cnn import cnn
 from spurlab.models.given import whole
@@ -78,7 +78,7 @@ def architecture_named(name: str) -> str:
         return name
     prefix, found, reference = name.rpartition("-tor-")
     if found and prefix != "ce":
-        raise ValueError(
+        raise InputError(
             f"{name!r} asks for {prefix!r} beside a network. Loss and augmentation are settings of the recipe here: "
             f"write 'ce-tor-{reference}', and recipe.loss or recipe.augmentation = 'crop-flip' (aug01)."
         )
@@ -86,7 +86,7 @@ def architecture_named(name: str) -> str:
     if found and reference in by_reference:
         return by_reference[reference]
     known = list(by_reference) if found else list(ARCHITECTURES)
-    raise ValueError(f"there is no architecture {reference!r}. {did_you_mean(reference, known)}")
+    raise InputError(f"there is no architecture {reference!r}. {did_you_mean(reference, known)}")
 
 
 def is_perceptron(name: str) -> bool:
@@ -163,7 +163,7 @@ def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> 
         ValueError: no network, or one whose lazy layers cannot be drawn.
     """
     if isinstance(function, nn.Module):
-        raise ValueError(
+        raise InputError(
             f"a function that makes networks is needed, but this is a network, {type(function).__name__}. Give its "
             "class, or a function that returns a new one in each call."
         )
@@ -171,7 +171,7 @@ def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> 
     def make() -> nn.Module:
         network: object = function()
         if not isinstance(network, nn.Module):
-            raise ValueError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
+            raise InputError(f"the function must make an nn.Module, but it made {type(network).__name__}.")
         return whole(network, shape)
 
     return seeded(make, seed)

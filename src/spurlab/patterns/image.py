@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.data.examples import unseen_marks
+from spurlab.errors import InputError
 from spurlab.seeds import rng_for
 
 
@@ -29,14 +30,14 @@ class Family(Protocol):
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
         """The pattern of this name, see `make_pattern`."""
         if len(shape) != 3 or min(shape) < 1:
-            raise ValueError(
+            raise InputError(
                 f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
             )
         channels, height, width = shape
         try:
             offset = self.draw((channels, height, width), seed)
         except ValueError as error:
-            raise ValueError(f"pattern {name} does not fit: {error}") from None
+            raise InputError(f"pattern {name} does not fit: {error}") from None
         low, high = clip if clip is not None else (None, None)
         return Pattern(name, offset, low, high, self, seed)
 
@@ -66,7 +67,7 @@ class Box(Family):
     def _at(self, shape: tuple[int, int, int], top: int, left: int) -> Float32[Tensor, "c h w"]:
         bottom, right = top + self.height, left + self.width
         if shape[1] < bottom or shape[2] < right:
-            raise ValueError(
+            raise InputError(
                 f"it needs images of at least {bottom} x {right} (height x width), "
                 f"but these are {shape[1]} x {shape[2]}."
             )
@@ -131,12 +132,12 @@ class Pattern:
 
     def __post_init__(self) -> None:
         if self.offset.dtype != torch.float32 or self.offset.ndim != 3 or not bool(self.offset.isfinite().all()):
-            raise ValueError(
+            raise InputError(
                 f"the offset of pattern {self.name} must be finite float32 of shape c h w, "
                 f"but it is {self.offset.dtype} of shape {tuple(self.offset.shape)}."
             )
         if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError(f"pattern {self.name} clips to [{self.low}, {self.high}], which holds nothing.")
+            raise InputError(f"pattern {self.name} clips to [{self.low}, {self.high}], which holds nothing.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -154,7 +155,7 @@ class Pattern:
         if inputs.dtype not in (torch.float32, torch.uint8):
             raise TypeError(f"pattern {self.name} marks inputs of float32 or uint8, but these are {inputs.dtype}.")
         if tuple(inputs.shape[-3:]) != self.shape:
-            raise ValueError(
+            raise InputError(
                 f"pattern {self.name} was drawn for inputs of shape {self.shape} (c h w), but the shape of these ends "
                 f"in {tuple(inputs.shape[-3:])}. Draw it for their shape."
             )
@@ -172,7 +173,7 @@ class Pattern:
         """
         inputs = data.inputs[rows]
         if bool((self.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):
-            raise ValueError(f"the data {fault}")
+            raise InputError(f"the data {fault}")
         return self(inputs)
 
     def redraw(self, seed: int) -> "Pattern":
@@ -182,7 +183,7 @@ class Pattern:
         :func:`make_pattern` are independent, so redraw(0) of the pattern of seed 0 is another pattern.
         """
         if self.family is None:
-            raise ValueError(
+            raise InputError(
                 f"pattern {self.name} has no family to redraw from. Give it one: Pattern(..., family=Noise(0.5))."
             )
         return replace(self, offset=self.family.redraw(self.shape, seed), seed=seed, redrawn=True)

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.errors import FAILURES, worded
+from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import settings_kept, untouched
 
 
@@ -81,7 +81,7 @@ def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[
         try:
             result = call()
         except FAILURES as error:
-            raise ValueError(
+            raise InputError(
                 f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {worded(error)}"
             ) from error
         if not isinstance(result, Tensor):
@@ -89,12 +89,12 @@ def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[
         if result.dtype != torch.float32:
             raise TypeError(f"the pattern {name} gives {result.dtype}, but it must give torch.float32. {WHAT}.")
         if result.shape != inputs.shape or result.device != inputs.device:
-            raise ValueError(
+            raise InputError(
                 f"for inputs of shape {tuple(inputs.shape)} on {inputs.device} the pattern {name} gives a tensor of "
                 f"shape {tuple(result.shape)} on {result.device}. {WHAT}, on the same device."
             )
         if not bool(result.isfinite().all()):
-            raise ValueError(
+            raise InputError(
                 f"the pattern {name} gives numbers that are NaN or infinite; marked inputs must be finite."
             )
         return result.detach().clone()

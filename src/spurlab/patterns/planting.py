@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.patterns.mark import MarkLike, marked_rows
 from spurlab.seeds import rng_for
 
@@ -44,17 +45,17 @@ class Planted:
 
     def __post_init__(self) -> None:
         if self.how not in get_args(How):
-            raise ValueError(f"`how` must be one of {', '.join(get_args(How))}, but it is {self.how!r}.")
+            raise InputError(f"`how` must be one of {', '.join(get_args(How))}, but it is {self.how!r}.")
         if self.rows.numel() and not 0 <= int(self.rows.min()) <= int(self.rows.max()) < len(self.base):
             span = f"{int(self.rows.min())} to {int(self.rows.max())}"
-            raise ValueError(
+            raise InputError(
                 f"the rows to plant in run from {span}, but the data has the rows 0 to {len(self.base) - 1}."
             )
         if len(set(self.rows.tolist())) < len(self.rows):
-            raise ValueError("a row can be planted in only once, but some rows come twice.")
+            raise InputError("a row can be planted in only once, but some rows come twice.")
         wanted = (len(self.rows), *self.base.shape)
         if tuple(self.inputs.shape) != wanted or self.inputs.dtype != torch.float32:
-            raise ValueError(
+            raise InputError(
                 f"the planted inputs must be float32 of shape {wanted}, "
                 f"but they are {self.inputs.dtype} of shape {tuple(self.inputs.shape)}."
             )
@@ -65,14 +66,14 @@ class Planted:
     def _check_left_out(self) -> None:
         gone = self.left_out
         if not 0 <= int(gone[0]) <= int(gone[-1]) < len(self.base) or not bool((gone.diff() > 0).all()):
-            raise ValueError(
+            raise InputError(
                 f"the rows to leave out must be rows of the data (0 to {len(self.base) - 1}) in ascending order, each "
                 "once. `without` takes true or false for each example instead."
             )
         if self.how == "replace" and bool(torch.isin(self.rows, gone).any()):
-            raise ValueError("a row that is left out cannot be planted in, but some are both.")
+            raise InputError("a row that is left out cannot be planted in, but some are both.")
         if len(self) == 0:
-            raise ValueError(f"all {len(self.base)} training examples are left out: nothing is left to train on.")
+            raise InputError(f"all {len(self.base)} training examples are left out: nothing is left to train on.")
 
     @classmethod
     def none(cls, base: Examples, how: How = "replace") -> "Planted":
@@ -98,9 +99,9 @@ class Planted:
         (2, [0, 1])
         """
         if len(forget) != len(self):
-            raise ValueError(f"`forget` speaks of {len(forget)} examples, but this training set has {len(self)}.")
+            raise InputError(f"`forget` speaks of {len(forget)} examples, but this training set has {len(self)}.")
         if bool(forget.all()):
-            raise ValueError(f"all {len(self)} training examples are to be left out: nothing is left to train on.")
+            raise InputError(f"all {len(self)} training examples are to be left out: nothing is left to train on.")
         forget = forget.to(self.rows.device)
         stay = ~forget[self.positions]
         gone = self.base_rows(forget[: self._kept].nonzero().squeeze(1))
@@ -188,9 +189,9 @@ class Rare:
 
     def __post_init__(self) -> None:
         if self.n < 0:
-            raise ValueError(f"cannot plant the pattern in {self.n} examples: n must be 0 (plant nothing) or more.")
+            raise InputError(f"cannot plant the pattern in {self.n} examples: n must be 0 (plant nothing) or more.")
         if not self._targets or len(set(self._targets)) < len(self._targets):
-            raise ValueError(f"`target` must name a class, or several once each, but it is {list(self._targets)}.")
+            raise InputError(f"`target` must name a class, or several once each, but it is {list(self._targets)}.")
 
     @property
     def _targets(self) -> tuple[int, ...]:
@@ -204,7 +205,7 @@ class Rare:
         candidates = (labels == target).nonzero().squeeze(1)
         if self.n > len(candidates) or len(candidates) == 0:
             sizes = labels.bincount(minlength=1)
-            raise ValueError(
+            raise InputError(
                 f"cannot plant the pattern in {self.n} examples of class {target}: the data has "
                 f"{len(candidates) or 'none'} of them. Pick another `target` or a lower n (class "
                 f"{int(sizes.argmax())} has most, {int(sizes.max()):,})."
@@ -225,7 +226,7 @@ class Common:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
-            raise ValueError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
+            raise InputError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
 
     def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
         """The chosen rows."""

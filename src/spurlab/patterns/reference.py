@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from spurlab.errors import InputError
+
 REFERENCE_PATTERNS = {"v1": "S1", "v3": "S2", "v8": "S3", "v18": "R1", "v19": "R2", "v20": "R3", "v30": "Co"}
 REFERENCE_DATASETS = {
     "mnist": "mnist",
@@ -65,16 +67,16 @@ def parse_reference_dataset(name: str) -> ReferenceDataset:
         return ReferenceDataset(REFERENCE_DATASETS[wanted])
     planted = _PLANTED.fullmatch(wanted) or _TWO_TARGETS.fullmatch(wanted)
     if planted is None:
-        raise ValueError(
+        raise InputError(
             f"{name!r} is no dataset name of the paper's public code. Those are {TEMPLATE}, e.g. mnistv8-3-0-0, "
             f"{TWO_TARGETS}, or {', '.join(REFERENCE_DATASETS)} for clean data."
         )
     dataset, version, count, *targets, seed = planted.groups()
     if version not in REFERENCE_PATTERNS:
         known = ", ".join(f"{code} ({pattern})" for code, pattern in REFERENCE_PATTERNS.items())
-        raise ValueError(f"{name!r} asks for pattern {version}, which is none of the paper's. Those are {known}.")
+        raise InputError(f"{name!r} asks for pattern {version}, which is none of the paper's. Those are {known}.")
     first, *second = map(int, targets)
     if first in second:
-        raise ValueError(f"{name!r} names class {first} twice. {TWO_TARGETS} plants in two classes.")
+        raise InputError(f"{name!r} names class {first} twice. {TWO_TARGETS} plants in two classes.")
     target = (first, second[0]) if second else first
     return ReferenceDataset(REFERENCE_DATASETS[dataset], REFERENCE_PATTERNS[version], int(count), target, int(seed))

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.seeds import rng_for
 
 Drawn = Literal["class", "signal", "feature"]
@@ -56,14 +57,14 @@ class ClassBlocks:
 
     def __post_init__(self) -> None:
         if self.value not in get_args(Drawn):
-            raise ValueError(f"`value` must be drawn for each {', '.join(get_args(Drawn))}, but it is {self.value!r}.")
+            raise InputError(f"`value` must be drawn for each {', '.join(get_args(Drawn))}, but it is {self.value!r}.")
         for name in ("width", "stride"):
             if getattr(self, name) < 1:
-                raise ValueError(f"the {name} of blocks must be 1 feature or more, but it is {getattr(self, name)}.")
+                raise InputError(f"the {name} of blocks must be 1 feature or more, but it is {getattr(self, name)}.")
         if not 0 <= self.sd < math.inf:
-            raise ValueError(f"the standard deviation of the value must be 0 or more, but it is {self.sd!r}.")
+            raise InputError(f"the standard deviation of the value must be 0 or more, but it is {self.sd!r}.")
         if not -FARTHEST * self.sd <= self.mean < math.inf:
-            raise ValueError(
+            raise InputError(
                 f"the mean of the value must be -{FARTHEST} standard deviations or more, or hardly a number is left "
                 f"above zero, but it is {self.mean!r} (standard deviation {self.sd!r})."
             )
@@ -79,7 +80,7 @@ class ClassBlocks:
         """
         self._check_signals(data.shape)
         if len(classes := data.labels.unique().tolist()) < 2:
-            raise ValueError(
+            raise InputError(
                 "a mark that belongs to the class needs examples of two classes or more, but the labels here are "
                 f"{classes}."
             )
@@ -122,7 +123,7 @@ class ClassBlocks:
         """Where each class's block starts, and how long it is: the last may end with the signal."""
         needed = self.stride * (classes - 1) + min(self.width, self.stride)  # what overlaps may be cut
         if needed > features:
-            raise ValueError(
+            raise InputError(
                 f"{classes} blocks of {self.width} features, one at every {self.stride}, need signals of {needed} "
                 f"features, but these have {features}. Lower `stride` or `width`."
             )
@@ -137,7 +138,7 @@ class ClassBlocks:
     @staticmethod
     def _check_signals(shape: tuple[int, ...]) -> None:
         if len(shape) != 1:
-            raise ValueError(
+            raise InputError(
                 f"blocks of features are for signals, one vector each, but one input here has the shape {shape}. "
                 "Flatten the inputs, or plant a pattern in images."
             )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.patterns.image import Box, Noise, Pattern
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.planting import Common, Planting, Rare
@@ -60,7 +60,7 @@ def pattern_name(name: str) -> str:
     known = {listed.casefold(): listed for listed in MARKS} | REFERENCE_PATTERNS
     if name.casefold() in known:
         return known[name.casefold()]
-    raise ValueError(f"there is no pattern {name!r}. {did_you_mean(name, [*MARKS, *REFERENCE_PATTERNS])}")
+    raise InputError(f"there is no pattern {name!r}. {did_you_mean(name, [*MARKS, *REFERENCE_PATTERNS])}")
 
 
 def make_pattern(
@@ -83,7 +83,7 @@ def make_pattern(
     """
     name = pattern_name(name)
     if not isinstance(pattern := MARKS[name].template.make(name, shape, seed, clip), Pattern):
-        raise ValueError(f"{name} is a {type(pattern).__name__}, no additive pattern.")
+        raise InputError(f"{name} is a {type(pattern).__name__}, no additive pattern.")
     return pattern
 
 
@@ -98,4 +98,4 @@ def common_named(name: str) -> ClassBlocks:
     """
     if name in MARKS and isinstance(blocks := MARKS[name].template, ClassBlocks):
         return blocks
-    raise ValueError(f"there is no common spurious feature {name!r}. {did_you_mean(name, mark_names(Common))}")
+    raise InputError(f"there is no common spurious feature {name!r}. {did_you_mean(name, mark_names(Common))}")

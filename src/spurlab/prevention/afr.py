@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network, lending
 from spurlab.methods import Make, trained_anew
 from spurlab.models import features
@@ -103,7 +104,7 @@ class Afr:
 
     def __post_init__(self) -> None:
         if self.weights not in get_args(WeightsFrom):
-            raise ValueError(
+            raise InputError(
                 f"`weights` of AFR must be one of {', '.join(get_args(WeightsFrom))}, but it is {self.weights!r}."
             )
         share_of("share", self.share)
@@ -154,7 +155,7 @@ class Afr:
             return mask
         count = round(self.share * len(data))
         if not 0 < count < len(data):
-            raise ValueError(
+            raise InputError(
                 f"a share of {self.share} of {len(data)} training examples leaves one part empty: AFR needs a first "
                 "stage's examples and others that are held out. Give more data, or another `share`."
             )

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Make
 from spurlab.prevention.method import groups_of, prepared
@@ -138,7 +139,7 @@ def shuffled_rows(groups: Int64[Tensor, " n"], group: int, rng: Generator) -> In
 
 def _known(by: str) -> None:
     if by not in get_args(By):
-        raise ValueError(f"`by` must be one of {', '.join(get_args(By))}, but it is {by!r}.")
+        raise InputError(f"`by` must be one of {', '.join(get_args(By))}, but it is {by!r}.")
 
 
 def _parts(data: Examples, by: By, method: str) -> Tensor:

@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
@@ -95,9 +96,9 @@ class Dfr:
 
     def __post_init__(self) -> None:
         if self.norm not in get_args(Norm):
-            raise ValueError(f"`norm` of DFR must be one of {', '.join(get_args(Norm))}, but it is {self.norm!r}.")
+            raise InputError(f"`norm` of DFR must be one of {', '.join(get_args(Norm))}, but it is {self.norm!r}.")
         if self.c is not None and not 0 < self.c < float("inf"):
-            raise ValueError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
+            raise InputError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
 
     @lending
@@ -125,7 +126,7 @@ class Dfr:
         groups, rng = groups_of(clean, "clean", "DFR"), rng_for(self.seed, "prevention", "dfr", "halves")
         fit, judge = halves(groups, rng)
         if len(judge) == 0:
-            raise ValueError(
+            raise InputError(
                 f"DFR cannot choose C with {len(clean)} clean examples, since no group has two. Give `c`, or a larger "
                 "clean set."
             )
@@ -188,7 +189,7 @@ def halves(groups: Int64[Tensor, " n"], rng: Generator) -> tuple[Int64[Tensor, "
 def _every_class(clean: Examples, classes: int) -> None:
     missing = (clean.labels.bincount(minlength=classes) == 0).nonzero().flatten().tolist()
     if missing:
-        raise ValueError(
+        raise InputError(
             f"DFR fits the last layer of {classes} classes on the clean examples, but there is none of class "
             f"{', '.join(map(str, missing))}. Give clean examples of every class."
         )

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Batch, Make
 from spurlab.prevention.method import attributes, not_negative, prepared
@@ -60,7 +61,7 @@ class Irm:
     def __post_init__(self) -> None:
         not_negative(penalty=self.penalty)
         if not 0 <= self.anneal <= 1:
-            raise ValueError(f"`anneal` is a share of the epochs, 0 to 1, but it is {self.anneal}.")
+            raise InputError(f"`anneal` is a share of the epochs, 0 to 1, but it is {self.anneal}.")
 
     @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
@@ -68,7 +69,7 @@ class Irm:
         environments = attributes(data, "IRM")
         values = environments.unique().tolist()
         if len(values) == 1:
-            raise ValueError(
+            raise InputError(
                 f"IRM needs two environments or more, but the spurious attribute is {values[0]} for all {len(data)} "
                 "training examples. Give data in which it varies."
             )

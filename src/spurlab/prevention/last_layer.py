@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spurlab.errors import InputError
 from spurlab.methods import finite, refit, refittable
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def with_last_layer(model: nn.Module, linear: Linear, inputs: Float[Tensor, "n *
         NotFiniteError: a weight that is not finite.
     """
     if not isinstance(refittable(model).bias, Tensor):
-        raise ValueError(
+        raise InputError(
             f"the last layer of this {type(model).__name__} has no bias, but what is fitted has one. Give it a bias."
         )
     return finite(refit(model, linear.weight, linear.bias, inputs), "prevention")

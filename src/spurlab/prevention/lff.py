@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Make, finite
 from spurlab.prevention.method import prepared, share_of
@@ -53,7 +54,7 @@ class Lff:
 
     def __post_init__(self) -> None:
         if not 0 < self.q <= 1:
-            raise ValueError(f"`q` of LfF must be above 0, and 1 at most, but it is {self.q}.")
+            raise InputError(f"`q` of LfF must be above 0, and 1 at most, but it is {self.q}.")
         share_of("memory", self.memory, "past")
 
     @lending

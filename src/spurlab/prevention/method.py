@@ -7,6 +7,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods import outputs_fit
 from spurlab.seeds import seed_for
@@ -39,9 +40,9 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
             fit the labels.
     """
     if len(data) == 0:
-        raise ValueError("there are no training examples: give the data that the network was trained on.")
+        raise InputError("there are no training examples: give the data that the network was trained on.")
     if len(classes := data.labels.unique()) == 1:
-        raise ValueError(
+        raise InputError(
             f"all {len(data)} training examples are of class {int(classes)}: nothing can be told apart. Give examples "
             "of two classes or more."
         )
@@ -63,7 +64,7 @@ def groups_of(examples: Examples, what: str, method: str) -> Int64[Tensor, " n"]
         ValueError: there are none.
     """
     if examples.groups is None:
-        raise ValueError(
+        raise InputError(
             f"{method} needs the group of each {what} example, but these have none. Give `Examples(inputs, labels, "
             "groups)` with group = label * A + attribute, for A values of the spurious attribute."
         )
@@ -78,7 +79,7 @@ def checked_clean(model: nn.Module, clean: Examples, method: str) -> Examples:
         ValueError: there are none, or their labels do not fit the outputs.
     """
     if len(clean) == 0:
-        raise ValueError(
+        raise InputError(
             f"{method} needs clean examples, without the spurious feature or balanced in it, but there are 0 of them. "
             "Give a larger clean set, or take a method that needs none."
         )
@@ -93,7 +94,7 @@ def share_of(name: str, share: float, what: str = "examples") -> float:
         ValueError: it is not.
     """
     if not 0 < share < 1:
-        raise ValueError(f"`{name}` is a share of the {what}, above 0 and below 1, but it is {share}.")
+        raise InputError(f"`{name}` is a share of the {what}, above 0 and below 1, but it is {share}.")
     return share
 
 
@@ -105,7 +106,7 @@ def not_negative(**settings: float) -> None:
     """
     for name, value in settings.items():
         if not 0 <= value < math.inf:
-            raise ValueError(f"`{name}` must be 0 or more, and finite, but it is {value}.")
+            raise InputError(f"`{name}` must be 0 or more, and finite, but it is {value}.")
 
 
 def one_or_more(**settings: int) -> None:
@@ -116,7 +117,7 @@ def one_or_more(**settings: int) -> None:
     """
     for name, value in settings.items():
         if value < 1:
-            raise ValueError(f"`{name}` must be 1 or more, but it is {value}.")
+            raise InputError(f"`{name}` must be 1 or more, but it is {value}.")
 
 
 def own_seed(seed: int, method: str) -> int:
@@ -148,7 +149,7 @@ def attributes(data: Examples, method: str) -> Int64[Tensor, " n"]:
     values = int((data.groups // (data.labels + 1)).max()) + 1
     if data.groups.div(values, rounding_mode="floor").equal(data.labels):
         return data.groups % values
-    raise ValueError(
+    raise InputError(
         f"{method} reads the spurious attribute off group = label * A + attribute, but no A fits these groups and "
         "labels. Number the groups so."
     )

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import Batch, Make
 from spurlab.prevention.method import prepared
@@ -46,7 +47,7 @@ class Mixup:
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < float("inf"):
-            raise ValueError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
+            raise InputError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
 
     @lending
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
+from spurlab.errors import InputError
 from spurlab.metrics.groups import worst_group_accuracy
 from spurlab.prevention.method import checked_clean, groups_of
 from spurlab.training import logits
@@ -53,7 +54,7 @@ def best_by_worst_group(
         if best is None or accuracy > best.accuracy:
             best = Best(candidate, accuracy)
     if best is None:
-        raise ValueError(f"{method} has no candidate to choose from: give one or more.")
+        raise InputError(f"{method} has no candidate to choose from: give one or more.")
     return best
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from spurlab.data import DataError, Dataset, load
 from spurlab.data.own import own_data
+from spurlab.errors import InputError
 from spurlab.patterns import Planted
 from spurlab.report.view import NotDrawnError, OnlyReadError
 from spurlab.studies import Study, StudyResult
@@ -54,7 +55,7 @@ def featured(result: StudyResult) -> Featured:
 def _featured(study: Study) -> Featured:
     cells = [cell for cell in cells_of(study) if cell.share]
     if not cells:
-        raise ValueError("no common feature is planted. Name one (such as blocks) as pattern, with its share.")
+        raise InputError("no common feature is planted. Name one (such as blocks) as pattern, with its share.")
     cell = max(cells, key=lambda cell: cell.share or 0.0)
     if own_data(cell.setting.dataset) is not None and not study.typed:
         raise OnlyReadError(
@@ -64,5 +65,5 @@ def _featured(study: Study) -> Featured:
     data = load(cell.setting.dataset, offline=True)
     feature, marked = feature_of(cell.training), planted(data, cell.training)
     if feature is None or not len(marked.rows):
-        raise ValueError(f"a share of {cell.share} of {len(data.train)} training examples is none.")
+        raise InputError(f"a share of {cell.share} of {len(data.train)} training examples is none.")
     return Featured(cell, data, marked, feature.blocks(data.classes, data.shape[0]))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
 from spurlab.explain import class_maps, gradient
 from spurlab.models import is_user_name
 from spurlab.prevention import title_of
@@ -89,7 +90,7 @@ def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module]
     base = cell._replace(share=0.0).training
     for training in (base, cell.training):
         if not weights_file(result.folder, training.key(data.checksum)).is_file():
-            raise ValueError(f"weights of the networks of seed {cell.seed} are not kept in the results folder.")
+            raise InputError(f"weights of the networks of seed {cell.seed} are not kept in the results folder.")
 
     def kept(training: Train) -> Network:
         return kept_network(weights_file(result.folder, training.key(data.checksum)), training, data)
@@ -98,7 +99,7 @@ def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module]
     bench = Preventing(Treat("prevention", cell.training, PLAIN, cell.clean or 1.0), data, "cpu", kept)
     spurious, _, failed = bench.network_after(PLAIN)
     if diverged or spurious is None:
-        raise ValueError(f"{failed or DIVERGED} (seed {cell.seed}).")
+        raise InputError(f"{failed or DIVERGED} (seed {cell.seed}).")
     networks = {"base": network, "spurious": spurious}
     notes = f"Networks of seed {cell.seed}. base: trained without the feature; spurious: with it ({case.spread}); "
     tried = [

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.report.style import blank, describe, printable, styled
 
 COLOURS = "PuOr_r"  # purple below 0, orange above: told apart by colour-blind readers, and in print by lightness
@@ -38,11 +39,11 @@ def saliency_figure(
         ValueError: no images or maps, or maps or names of other images.
     """
     if not len(images) or not maps:
-        raise ValueError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")
+        raise InputError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")
     if other := {method: tuple(part.shape) for method, part in maps.items() if part.shape != images.shape}:
-        raise ValueError(f"the images have the shape {tuple(images.shape)}, but these maps have another: {other}.")
+        raise InputError(f"the images have the shape {tuple(images.shape)}, but these maps have another: {other}.")
     if names and len(names) != len(images):
-        raise ValueError(f"every image needs its name, but there are {len(images)} images and {len(names)} names.")
+        raise InputError(f"every image needs its name, but there are {len(images)} images and {len(names)} names.")
     width = max(_CELL * (1 + len(maps)) + (1.4 if names else 0.2), 5.0)
     figure, body = blank(title, _CELL * len(images) + 0.75, note, width=width)
     # the scales have a row of their own: taken from the maps' columns, they would move the maps away from the images

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
+from spurlab.errors import InputError
 from spurlab.report.notes import About
 from spurlab.report.sheet import Sheet
 from spurlab.studies import StudyResult
@@ -13,7 +14,7 @@ from spurlab.studies import StudyResult
 S = TypeVar("S")
 
 
-class NotDrawnError(ValueError):
+class NotDrawnError(InputError):
     """Why there is nothing to draw, in a sentence; the figure says it."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.models import is_user_name
 from spurlab.studies.study import Grid, Study, StudyError, checked_name, sentence_of
 
@@ -156,21 +156,21 @@ def _toml(text: str) -> dict[str, Any]:
         ValueError: it is none, or nothing that a study could be.
     """
     if found := _LONG_KEY.search(text):
-        raise ValueError(f"a key has too many parts ({found[0][:40]} ...)")
+        raise InputError(f"a key has too many parts ({found[0][:40]} ...)")
     try:
         content = tomllib.loads(text)
     except RecursionError:
-        raise ValueError("tables or lists are nested too deep") from None
+        raise InputError("tables or lists are nested too deep") from None
     except tomllib.TOMLDecodeError:
         raise
     except ValueError as error:
-        raise ValueError("a number in it has thousands of digits") from error
+        raise InputError("a number in it has thousands of digits") from error
     level: list[Any] = [content]
     for _ in range(DEEPEST):
         level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
         level = [each for each in level if isinstance(each, dict | list)]
     if level:
-        raise ValueError(f"tables or lists are nested too deep, more than {DEEPEST} in each other")
+        raise InputError(f"tables or lists are nested too deep, more than {DEEPEST} in each other")
     return content
 
 

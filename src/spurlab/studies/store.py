@@ -33,7 +33,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 import spurlab
 from spurlab.deletion.method import NOT_FINITE
-from spurlab.errors import brief, one_line, shortened
+from spurlab.errors import FailureError, InputError, brief, one_line, shortened
 from spurlab.files import new_file
 
 log = logging.getLogger(__name__)
@@ -70,14 +70,14 @@ MEASURED_TYPES = {(str, str, str, int, float), (str, str, str, int, NoneType)}
 MANY = 100  # from so many keys on, all rows are read and not only theirs
 
 
-class StoreError(RuntimeError):
+class StoreError(FailureError):
     """The results cannot be read or written; those that are there stay as they are."""
 
     def __init__(self, message: str) -> None:
         super().__init__(shortened(message))
 
 
-class FolderError(ValueError):
+class FolderError(InputError):
     """The folder that was asked for cannot hold results, or holds none."""
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 
 from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
-from spurlab.errors import did_you_mean, shortened
+from spurlab.errors import InputError, did_you_mean, shortened
 from spurlab.measures import EFFECTS, measure_named, written_out
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
 from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
@@ -44,7 +44,7 @@ METHOD_AXES = ("deletion", "known", "prevention", "clean", "more")  # which coun
 MOST_ROWS, MOST_RECIPES = 1_000_000, 10_000  # of a study: what is read and drawn in minutes
 
 
-class StudyError(ValueError):
+class StudyError(InputError):
     """A study that cannot be run as it is written."""
 
     def __init__(self, message: str) -> None:
@@ -222,7 +222,7 @@ class Grid(BaseModel):
                     tuple[OF_TRAINING[name].hint, ...]  # type: ignore[misc, arg-type]  # which only the table knows
                 ).validate_python(tuple(values), strict=True)
             except ValidationError as error:
-                raise ValueError(sentence_of(error, f"{name}.")) from error
+                raise InputError(sentence_of(error, f"{name}.")) from error
         return {key: value for key, value in settings.items() if key not in more} | {"more": more}
 
     @model_serializer(mode="wrap")
@@ -291,7 +291,7 @@ class Grid(BaseModel):
     @classmethod
     def _no_value_twice(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if len(set(values)) < len(values):
-            raise ValueError(f"a value stands twice on this axis: {list(values)}")
+            raise InputError(f"a value stands twice on this axis: {list(values)}")
         return values
 
     @model_validator(mode="after")
@@ -299,16 +299,16 @@ class Grid(BaseModel):
         features = ", ".join(mark_names(Common))
         common = [name for name in self.pattern if name in mark_names(Common)]
         if common and (len(common) < len(self.pattern) or max(self.n) > 0 or self.deletion):
-            raise ValueError(
+            raise InputError(
                 f"key 'pattern': {common[0]!r} is a common feature, of which the training examples have a share. Put "
                 "rare patterns, n and deletion in another grid."
             )
         if common and not self.share:
-            raise ValueError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
+            raise InputError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
         if self.share and not common:
-            raise ValueError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
+            raise InputError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
         if self.prevention and (max(self.n) > 0 or (self.pattern and not common)):
-            raise ValueError(
+            raise InputError(
                 f"key 'prevention': it is about features that many examples have. Name one ({features}) or no pattern, "
                 "where the data have groups of their own."
             )
@@ -317,9 +317,9 @@ class Grid(BaseModel):
     @model_validator(mode="after")
     def _marks_need_a_pattern(self) -> "Grid":
         if not self.pattern and max(self.n) > 0:
-            raise ValueError(f"key 'pattern': n = {max(self.n)} examples are to be marked, but no pattern is named.")
+            raise InputError(f"key 'pattern': n = {max(self.n)} examples are to be marked, but no pattern is named.")
         if self.deletion and max(self.n) == 0:
-            raise ValueError(
+            raise InputError(
                 "key 'deletion': there is nothing to delete, since no example is marked. Give an n above 0."
             )
         return self
@@ -376,7 +376,7 @@ class Study(BaseModel):
     def _not_too_many_rows(self) -> "Study":
         rows = len(self.measure) * sum(grid.cells_at_most for grid in self.grids)
         if rows > MOST_ROWS:
-            raise ValueError(
+            raise InputError(
                 f"its axes make {rows:,} rows (cells times measures), but {MOST_ROWS:,} are the most of one study. "
                 "Make several studies of it, with shorter axes each; they can share a results folder (--out)."
             )
@@ -416,10 +416,10 @@ class Study(BaseModel):
     @classmethod
     def _no_figure_twice(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise ValueError(f"a figure stands twice in this list: {list(names)}")
+            raise InputError(f"a figure stands twice in this list: {list(names)}")
         for name in names:  # files are named after it
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
-                raise ValueError(
+                raise InputError(
                     f"key 'figure': {name!r} is the name of no figure; these are small letters, e.g. 'scores'."
                 )
         return names
@@ -433,7 +433,7 @@ class Study(BaseModel):
     @classmethod
     def _known_measures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise ValueError(f"a value stands twice on this axis: {list(names)}")
+            raise InputError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
             measure_named(name)
         return names
@@ -442,18 +442,18 @@ class Study(BaseModel):
     def _patterns_where_they_are_measured(self) -> "Study":
         for name in self.measure:
             if measure_named(name).by_pattern and not all(grid.pattern and not grid.share for grid in self.grids):
-                raise ValueError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
+                raise InputError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
         return self
 
     @model_validator(mode="after")
     def _measures_of_deletion(self) -> "Study":
         for name in self.measure:
             if any(grid.deletion for grid in self.grids) and name not in EFFECTS:
-                raise ValueError(
+                raise InputError(
                     f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, EFFECTS)}"
                 )
             if measure_named(name).of == "deletion" and not all(grid.deletion for grid in self.grids):
-                raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
+                raise InputError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
         return self
 
     @property
@@ -569,13 +569,13 @@ def _dataset_named(name: str) -> str:
         return meant.dataset
     if isinstance(meant.target, tuple):
         first, second = meant.target
-        raise ValueError(
+        raise InputError(
             f"{name!r} is a planted set of the paper's code: {meant.count} marked examples in each of two classes. A "
             f"grid plants in one class at a time: dataset = {meant.dataset!r}, pattern = {meant.pattern!r}, "
             f"n = {meant.count}, target = [{first}, {second}], seed = {meant.seed}. For both at once, call "
             f"plant(train, pattern, [{first}, {second}], {meant.count}, {meant.seed}) in Python."
         )
-    raise ValueError(
+    raise InputError(
         f"{name!r} is a planted set of the paper's code. Here the grid does the planting: dataset = "
         f"{meant.dataset!r}, pattern = {meant.pattern!r}, n = {meant.count}, target = {meant.target}, "
         f"seed = {meant.seed}."

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from spurlab.errors import InputError
+
 AugmentationName = Literal["none", "crop", "flip", "crop-flip"]
 PADDING = 4  # pixels of zeros on each side, of which the crop cuts off as many as it adds
 
@@ -45,7 +47,7 @@ def augmenter(name: AugmentationName, generator: Generator) -> Callable[[Tensor]
 
     def augmented(images: Tensor) -> Tensor:
         if images.ndim != 4:
-            raise ValueError(
+            raise InputError(
                 f"the augmentation {name!r} is for images (c h w), but the inputs have the shape "
                 f"{tuple(images.shape[1:])}. Choose 'none'."
             )

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training.augmentation import AugmentationName, augmenter
@@ -59,7 +60,7 @@ class Batches:
         plants = [member.data for member in members]
         base, self._examples = plants[0].base, len(plants[0])
         if any(plant.base is not base or len(plant) != self._examples for plant in plants):
-            raise ValueError("members of one group must share their base data and their number of training examples.")
+            raise InputError("members of one group must share their base data and their number of training examples.")
         self._members, self._batch_size, self._device = members, batch_size, torch.device(device)
         self._input_noise = list(input_noise) or [0.0] * len(members)
         self._augmentation = augmentation

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
+from spurlab.errors import InputError
 from spurlab.lent import settings_kept
 from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for, seed_global
@@ -120,7 +121,7 @@ def train_group(
         network = StackedCNN(models[0], stacked, PRECISIONS[shared.precision])
     else:
         if own := next(filter(None, (unsaved_difference(models[0], model) for model in models[1:])), ""):
-            raise ValueError(
+            raise InputError(
                 f"{type(models[0]).__name__} cannot be trained in lockstep (its {own!r}, which is not saved, differs "
                 "from member to member). Train it with the engine 'plain'."
             )
@@ -155,7 +156,7 @@ def train_group(
 def _recipes_of(members: Sequence[Member], recipe: Recipe | Sequence[Recipe]) -> list[Recipe]:
     recipes = recipe_of_each(recipe, len(members))
     if len({each.shared for each in recipes}) > 1:
-        raise ValueError(
+        raise InputError(
             f"the recipes of one group may differ only in {', '.join(PER_MEMBER)}. Train the others in another group."
         )
     return recipes

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from spurlab.errors import brief, one_line
+from spurlab.errors import InputError, MissingFileError, brief, one_line
 from spurlab.files import replacing
 from spurlab.models import ARCHITECTURES, build, skeleton, unwrapped
 from spurlab.training.engines import Trained
@@ -107,7 +107,7 @@ class Ensemble:
             ValueError: a network that is not in the zoo, whose code the file could not name.
         """
         if self.architecture not in ARCHITECTURES:
-            raise ValueError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
+            raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
         with replacing(Path(path)) as draft:
@@ -125,15 +125,15 @@ class Ensemble:
                 of other code would be executed.
         """
         if not Path(path).is_file():
-            raise FileNotFoundError(f"there is no ensemble at {path}.")
+            raise MissingFileError(f"there is no ensemble at {path}.")
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         except SafetensorError as error:
-            raise ValueError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
+            raise InputError(f"{path} is no safetensors file, or it is damaged ({error}).") from error
         if metadata.get("format") != FORMAT:
-            raise ValueError(
+            raise InputError(
                 f"{path} is no ensemble of this version of Spurlab (format {brief(metadata.get('format'))})."
             )
         state = {name.removeprefix("state/"): tensor for name, tensor in tensors.items() if name != "losses"}
@@ -148,9 +148,9 @@ class Ensemble:
                 }
                 found = {name: tuple(tensor.shape) for name, tensor in state.items()}
                 if found != wanted or len(losses) != len(seeds) or {*map(type, seeds)} != {int}:
-                    raise ValueError("the weights are not those of its networks")
+                    raise InputError("the weights are not those of its networks")
         except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError) as error:
-            raise ValueError(f"{path} is damaged ({type(error).__name__}: {one_line(str(error))}).") from error
+            raise InputError(f"{path} is damaged ({type(error).__name__}: {one_line(str(error))}).") from error
         if architecture not in ARCHITECTURES:
-            raise ValueError(f"{path} holds networks {brief(architecture)}, which are not in this version's zoo.")
+            raise InputError(f"{path} holds networks {brief(architecture)}, which are not in this version's zoo.")
         return cls(architecture, shape, classes, seeds, Trained(state, losses))

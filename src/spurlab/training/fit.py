@@ -12,6 +12,7 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
+from spurlab.errors import InputError
 from spurlab.models import (
     ARCHITECTURES,
     architecture_named,
@@ -123,21 +124,21 @@ def fit(
         WorkerError: a worker process died twice over the same group, or failed.
     """
     if not members:
-        raise ValueError("there is nothing to train: `members` is empty.")
+        raise InputError("there is nothing to train: `members` is empty.")
     base = members[0].data.base
     if any(member.data.base is not base for member in members):
-        raise ValueError("all members must share one base training set: plant in the same `Examples`.")
+        raise InputError("all members must share one base training set: plant in the same `Examples`.")
     if len(base) and (top := int(base.labels.max())) >= classes:
-        raise ValueError(
+        raise InputError(
             f"the data has the label {top}, but `classes` is {classes}: labels run from 0 to {classes - 1}."
         )
     if engine not in get_args(EngineName):
-        raise ValueError(f"`engine` must be one of {', '.join(get_args(EngineName))}, but it is {engine!r}.")
+        raise InputError(f"`engine` must be one of {', '.join(get_args(EngineName))}, but it is {engine!r}.")
     if workers is not None and workers < 0:
-        raise ValueError(f"`workers` must be 0 (train in this process) or more, but it is {workers}.")
+        raise InputError(f"`workers` must be 0 (train in this process) or more, but it is {workers}.")
     recipes = recipe_of_each(recipe, len(members))
     if len(lengths := sorted({each.epochs for each in recipes})) > 1:
-        raise ValueError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
+        raise InputError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
     in_zoo = isinstance(architecture, str)
     name = architecture_named(architecture) if isinstance(architecture, str) else ""
     make: Callable[[int], nn.Module] = (
@@ -242,7 +243,7 @@ def _tried(
             some = base.inputs[torch.arange(TRIED) % len(base)]
             check_trains(twin, some, classes, sorted({min(size, TRIED) for size in sizes}))
     except ValueError as error:
-        raise ValueError(f"architecture {name!r}: {error}" if name else str(error)) from error
+        raise InputError(f"architecture {name!r}: {error}" if name else str(error)) from error
     return network, own
 
 
@@ -295,7 +296,7 @@ def usable_device(device: torch.device | str) -> torch.device:
         reason = str(error).splitlines()[0].partition(". ")[0]
         if reason.startswith("Expected one of"):  # and a list of all that PyTorch knows
             reason = "PyTorch knows no such device"
-        raise ValueError(f"the device {str(device)!r} cannot be used here ({reason}). Try 'cpu'.") from error
+        raise InputError(f"the device {str(device)!r} cannot be used here ({reason}). Try 'cpu'.") from error
     return usable
 
 
@@ -316,7 +317,7 @@ def grouped(
     [10, 9, 9, 9, 9, 9]
     """
     if group_size < 1:
-        raise ValueError(f"`group_size` must be 1 or more, but it is {group_size}.")
+        raise InputError(f"`group_size` must be 1 or more, but it is {group_size}.")
     shared = [recipe.shared for recipe in recipes]
     kinds = [(shared.index(shared[i]) if shared else 0, len(member.data)) for i, member in enumerate(members)]
     groups = []

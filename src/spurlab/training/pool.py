@@ -19,6 +19,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from spurlab.errors import FailureError, InputError
 from spurlab.worker import NO_MORE
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 TRIES = 2  # an order is tried once more after its worker died
 
 
-class WorkerError(RuntimeError):
+class WorkerError(FailureError):
     """A worker process died twice over the same order, or could not carry it out."""
 
 
@@ -63,7 +64,7 @@ def run_orders(
         WorkerError: an order whose worker died twice, or that a worker could not carry out.
     """
     if workers < 1:
-        raise ValueError(f"`workers` must be 1 or more, but it is {workers}.")
+        raise InputError(f"`workers` must be 1 or more, but it is {workers}.")
     source, events, running = iter(orders), _Events(), list[_Worker]()
 
     def start(order: Order, attempt: int = 1) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
+from spurlab.errors import InputError
 from spurlab.training.augmentation import AugmentationName
 from spurlab.training.losses import LossName
 
@@ -79,13 +80,13 @@ class Recipe:
             numbers = value if isinstance(value, tuple) else (value,)
             limit = LARGEST if name in REAL else MOST
             if any(isinstance(each, int | float) and each > limit for each in numbers):
-                raise ValueError(f"`{name}` of a recipe must be {limit:g} at most, but it is {value!r}.")
+                raise InputError(f"`{name}` of a recipe must be {limit:g} at most, but it is {value!r}.")
         for name in REAL:
             if isinstance(getattr(self, name), int):  # 1 and 1.0 are one setting, also where it is written out
                 object.__setattr__(self, name, float(getattr(self, name)))
         for name, names in CHOICES.items():
             if getattr(self, name) not in (allowed := get_args(names)):
-                raise ValueError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` must be one of {', '.join(allowed)}, but it is {getattr(self, name)!r}.")
         milestones = list(self.milestones)
         ranges = {
             "learning_rate": (self.learning_rate > 0, "above 0"),
@@ -104,7 +105,7 @@ class Recipe:
         }
         for name, (is_right, range_) in ranges.items():
             if not is_right:
-                raise ValueError(f"`{name}` of a recipe must be {range_}, but it is {getattr(self, name)!r}.")
+                raise InputError(f"`{name}` of a recipe must be {range_}, but it is {getattr(self, name)!r}.")
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":
@@ -166,7 +167,7 @@ def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Reci
     """
     recipes = [recipe] * members if isinstance(recipe, Recipe) else list(recipe)
     if len(recipes) != members:
-        raise ValueError(f"there are {len(recipes)} recipes for {members} members: give one, or one for each member.")
+        raise InputError(f"there are {len(recipes)} recipes for {members} members: give one, or one for each member.")
     return recipes
 
 

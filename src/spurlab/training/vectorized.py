@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 
+from spurlab.errors import InputError
 from spurlab.models import logits_of
 from spurlab.seeds import rng_for
 from spurlab.training.stacked import State, laid_out, layout_for
@@ -93,9 +94,9 @@ class VectorizedNet(nn.Module):
             raise self._refused(f"one example gives outputs of shape {tuple(logits.shape[2:])}, not a number a class")
         return logits.float()
 
-    def _refused(self, why: str) -> ValueError:
+    def _refused(self, why: str) -> InputError:
         name = type(self._template[0]).__name__
-        return ValueError(f"{name} cannot be trained in lockstep ({why}). Train it with the engine 'plain'.")
+        return InputError(f"{name} cannot be trained in lockstep ({why}). Train it with the engine 'plain'.")
 
     def state(self) -> State:
         """Weights and buffers by name, stacked; not copies."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from spurlab.errors import did_you_mean
+from spurlab.errors import InputError, did_you_mean
 from spurlab.report.notes import about
 from spurlab.report.sheet import Sheet
 from spurlab.report.style import sentence, style
@@ -117,7 +117,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     """
     name = kind or check(result.study).main_figure
     if name not in VIEWS:
-        raise ValueError(f"there is no figure {name!r}. There are: {', '.join(VIEWS)}.")
+        raise InputError(f"there is no figure {name!r}. There are: {', '.join(VIEWS)}.")
     try:
         return drawn(result, name)
     except OnlyReadError as error:

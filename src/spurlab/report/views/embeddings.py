@@ -15,6 +15,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.explain import neighbour_purity, tsne
 from spurlab.report.featured import featured
 from spurlab.report.notes import About
@@ -107,19 +108,19 @@ def embedding_figure(
             panel.
     """
     if not points or not len(labels):
-        raise ValueError(f"there must be points to draw, but there are {len(points)} panels of {len(labels)} points.")
+        raise InputError(f"there must be points to draw, but there are {len(points)} panels of {len(labels)} points.")
     if other := {name: tuple(part.shape) for name, part in points.items() if part.shape != (len(labels), 2)}:
-        raise ValueError(
+        raise InputError(
             f"{len(labels)} labels need as many points in the plane, but these have another shape: {other}."
         )
     if not 0 <= int(labels.min()) <= int(labels.max()) < len(class_names):
-        raise ValueError(
+        raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but there are {len(class_names)} names of classes."
         )
     captions = captions or {}
     if unknown := sorted(set(captions) - set(points)):
-        raise ValueError(f"there are captions of panels that are not there: {', '.join(unknown)}.")
+        raise InputError(f"there are captions of panels that are not there: {', '.join(unknown)}.")
     present = labels.unique().tolist()
     named = any(class_names[c] != str(c) for c in present)
     legend = [(Line2D([], [], **_look(c), markersize=8), class_names[c]) for c in present if named]

@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.explain import share_on
 from spurlab.report.network_maps import NetworkMaps, network_maps
 from spurlab.report.notes import About
@@ -70,9 +71,9 @@ def strips_figure(
     n, d = signals.shape
     others = {**maps, "`blocks`": blocks} | ({} if clean is None else {"`clean`": clean})
     if other := {name: tuple(part.shape) for name, part in others.items() if part.shape != (n, d)}:
-        raise ValueError(f"the signals have the shape {(n, d)}, but these have another: {other}.")
+        raise InputError(f"the signals have the shape {(n, d)}, but these have another: {other}.")
     if not n or not d or not maps or len(names) != n:
-        raise ValueError(
+        raise InputError(
             f"there must be signals, a name for each and maps, "
             f"but there are signals of shape {(n, d)}, {len(names)} names and {len(maps)} networks."
         )

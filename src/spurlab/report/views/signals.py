@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from spurlab.errors import InputError
 from spurlab.report.featured import featured
 from spurlab.report.notes import About
 from spurlab.report.style import WIDTH, blank, describe, printable, styled
@@ -96,9 +97,9 @@ def signals_figure(
     k, d = clean.shape
     others = {"`marked`": marked, "`blocks`": blocks}
     if other := {name: tuple(part.shape) for name, part in others.items() if part is not None and part.shape != (k, d)}:
-        raise ValueError(f"the signals have the shape {(k, d)}, but these have another: {other}.")
+        raise InputError(f"the signals have the shape {(k, d)}, but these have another: {other}.")
     if not k or not d or len(class_names) != k:
-        raise ValueError(
+        raise InputError(
             f"every signal needs values and a name, but the signals are {(k, d)}, names {len(class_names)}."
         )
     columns = min(k, _MOST)
