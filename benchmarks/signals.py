@@ -38,7 +38,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from spurlab.data import load
 from spurlab.models import build, features
-from spurlab.patterns import ClassBlocks, Planted
+from spurlab.patterns import ClassBlocks, Common, Planted, plant
 from spurlab.prevention import afr_weights
 from spurlab.prevention.dfr import FINE, Scale, Solver
 from spurlab.prevention.last_layer import last_linear, weighted_optimum
@@ -189,7 +189,7 @@ def refits(epochs: int) -> dict[str, float]:
     AFR on all 4,000 training signals, DFR on clean versions of a quarter; weights and features are made before.
     """
     data = load("mnist1d")
-    marked = ClassBlocks().plant(data.train, 0)
+    marked = plant(data.train, ClassBlocks(), Common(0.9), seed=0)
     recipe = RECIPE.but(epochs=epochs, precision="bfloat16")
     model, _ = train_one(build("mnist1d-cnn", SHAPE, CLASSES, 0), Member(marked, 0), recipe)
     layer, examples = last_linear(model), marked.materialize()

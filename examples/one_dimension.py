@@ -6,13 +6,12 @@ Prints what it finds, draws out/signals.png and out/strips.png.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from spurlab import ClassBlocks, Estimate, Member, Planted, Recipe, fit, load, paired_difference, rng_for
+from spurlab import ClassBlocks, Common, Estimate, Member, Planted, Recipe, fit, load, paired_difference, plant, rng_for
 from spurlab.data import Dataset
 from spurlab.explain import gradient, neighbour_purity, share_on
 from spurlab.metrics import accuracy, worst_group_accuracy
@@ -21,8 +20,8 @@ from spurlab.report import save_figure, signals_figure, strips_figure
 from spurlab.stats import gap_closed, holm, paired_test
 from spurlab.training import predictions
 
-FEATURE = ClassBlocks(share=0.9)  # class k: a positive number is added to the features 4k to 4k + 4
-EVERYWHERE = replace(FEATURE, share=1.0)
+FEATURE = ClassBlocks()  # class k: a positive number is added to the features 4k to 4k + 4
+MOST, ALL = Common(0.9), Common(1.0)  # nine of ten signals have it, or all of them
 BASE, SPOILED = "without bump", "with bump"
 REPAIRS = {"DFR": "dfr", "AFR, training": "afr-train", "AFR, held out": "afr"}
 
@@ -37,9 +36,9 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
         "Published accuracies: logistic regression 0.32, perceptron 0.68, convolutions 0.94.",
     )
 
-    planted = [FEATURE.plant(train, seed) for seed in seeds]
+    planted = [plant(train, FEATURE, MOST, seed=seed) for seed in seeds]
     few = test[torch.stack([(test.labels == label).nonzero()[0, 0] for label in range(data.classes)])]
-    bumped = EVERYWHERE.plant(few, seeds[0]).materialize().inputs
+    bumped = plant(few, FEATURE, ALL, seed=seeds[0]).materialize().inputs
     low, high = (bumped - few.inputs).amax(1).aminmax()
     tell(
         f"2. The feature: a bump on {planted[0].mask.double().mean():.0%} of the training signals, on none of the test",
@@ -47,8 +46,8 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     )
 
     # no network is asked yet: where distance tells the classes apart, there is little reason to learn their shapes
-    spoiled = [each.materialize() for each in planted]
-    near, nearer = (neighbour_purity(each.inputs, train.labels) for each in (train, spoiled[0]))
+    spoiled = [overlay.materialize() for overlay in planted]
+    near, nearer = (neighbour_purity(examples.inputs, train.labels) for examples in (train, spoiled[0]))
     tell(
         "3. How easy that makes the task: of a signal's ten nearest neighbours, the share that is of its class",
         f"{BASE}: {near:.3f}, {SPOILED}: {nearer:.3f}; chance is 0.1.",
@@ -57,7 +56,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     # two networks of one seed start alike and see the signals in one order: what differs is the bump, so they are pairs
     recipe = Recipe(learning_rate=1e-3, batch_size=100, epochs=epochs, milestones=())
     members = [Member(Planted.none(train), seed) for seed in seeds]
-    members += [Member(each, seed) for each, seed in zip(planted, seeds, strict=True)]
+    members += [Member(overlay, seed) for overlay, seed in zip(planted, seeds, strict=True)]
     models = fit("mnist1d-cnn-25", members, recipe, classes=data.classes)  # in lockstep, on all cores
     trained, losses = [models.member(i) for i in range(len(members))], models.trained.losses[:, -1]
     networks = {BASE: trained[: len(seeds)], SPOILED: trained[len(seeds) :]}
@@ -70,7 +69,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
     score = {name: scores(some, data, seeds) for name, some in networks.items()}
     tell(
         "5. What that is worth on the test signals: accuracy, and that of the worst class",
-        *(f"{name}: {mean(each)}, worst class {mean(worst)}." for name, (each, worst, _) in score.items()),
+        *(f"{name}: {mean(right)}, worst class {mean(worst)}." for name, (right, worst, _) in score.items()),
     )
     tell(
         "6. Where they look: of the gradient in test signals with bumps, the share that falls on the bump's place",
@@ -88,7 +87,7 @@ def main(seeds: Sequence[int] = range(5), epochs: int = 50, folder: Path = Path(
         score[name] = scores(networks[name], data, seeds)
     tell(
         "7. Repairs of the last layer: DFR on a quarter of the signals without their bumps; AFR by weights",
-        *(f"{name}: {mean(each)}, worst class {mean(worst)}." for name, (each, worst, _) in score.items()),
+        *(f"{name}: {mean(right)}, worst class {mean(worst)}." for name, (right, worst, _) in score.items()),
     )
 
     maps = {name: gradient(some[0], bumped, few.labels) for name, some in networks.items()}
@@ -117,7 +116,7 @@ def scores(networks: Sequence[nn.Module], data: Dataset, seeds: Sequence[int]) -
     """Accuracy, that of the worst class, and the gradient's share on the bump's place: a row for each, `3 m`."""
     test, looks = data.test, []
     for network, seed in zip(networks, seeds, strict=True):
-        maps = gradient(network, EVERYWHERE.plant(test, seed).materialize().inputs, test.labels)
+        maps = gradient(network, plant(test, FEATURE, ALL, seed=seed).materialize().inputs, test.labels)
         looks.append(share_on(maps, FEATURE.blocks(data.classes), test.labels).nanmean())  # NaN: nothing moves it
     said = torch.stack([predictions(network, test.inputs) for network in networks])
     worst = worst_group_accuracy(said, test.labels, test.labels, data.classes)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab import ClassBlocks, Member, Planted, Recipe, fit, load
+from spurlab import ClassBlocks, Common, Member, Planted, Recipe, fit, load, plant
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SEEDS, EPOCHS = (0, 1), 4
@@ -35,7 +35,7 @@ def numbers(line):
 def alone():
     """The same networks, each trained alone in plain PyTorch: by kind, what they say of the test signals, `m n k`."""
     data = load("mnist1d")
-    marked = [ClassBlocks(share=0.9).plant(data.train, seed) for seed in SEEDS]
+    marked = [plant(data.train, ClassBlocks(), Common(0.9), seed=seed) for seed in SEEDS]
     recipe = Recipe(learning_rate=1e-3, batch_size=100, epochs=EPOCHS, milestones=())
     lessons = {"without bump": [Planted.none(data.train)] * 2, "with bump": marked}
     return {
@@ -68,7 +68,7 @@ def test_the_steps_follow_each_other_and_figures_are_there(told):
 def test_neighbours_by_all_pairs(told):
     """Every distance is computed, in float64; ties are as good as impossible among such signals."""
     [line], train = told[0][3], load("mnist1d").train
-    marked = ClassBlocks(share=0.9).plant(train, SEEDS[0]).materialize()
+    marked = plant(train, ClassBlocks(), Common(0.9), seed=SEEDS[0]).materialize()
     for examples, said in zip((train, marked), numbers(line), strict=False):
         distance = torch.cdist(examples.inputs.double(), examples.inputs.double()).fill_diagonal_(torch.inf)
         near = distance.topk(10, largest=False).indices
@@ -96,7 +96,7 @@ def test_the_share_on_the_bump_by_autograd(told, alone):
         name, _ = line.split(": ")
         shares = []
         for i, seed in enumerate(SEEDS):
-            inputs = ClassBlocks(share=1.0).plant(data.test, seed).materialize().inputs.requires_grad_()
+            inputs = plant(data.test, ClassBlocks(), Common(1.0), seed=seed).materialize().inputs.requires_grad_()
             network: nn.Module = alone[name].member(i)
             network(inputs).gather(1, data.test.labels.unsqueeze(1)).sum().backward()
             size = inputs.grad.abs()

@@ -16,10 +16,12 @@ from .metrics import train_weighted_accuracy as train_weighted_accuracy
 from .metrics import worst_group_accuracy as worst_group_accuracy
 from .models import ARCHITECTURES as ARCHITECTURES
 from .models import build as build
-from .patterns import PATTERNS as PATTERNS
+from .patterns import MARKS as MARKS
 from .patterns import ClassBlocks as ClassBlocks
+from .patterns import Common as Common
 from .patterns import Pattern as Pattern
 from .patterns import Planted as Planted
+from .patterns import Rare as Rare
 from .patterns import make_pattern as make_pattern
 from .patterns import plant as plant
 from .seeds import rng_for as rng_for

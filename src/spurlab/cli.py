@@ -233,24 +233,30 @@ def patterns(
 
     Example: [bold]spurlab patterns --dataset fashion-mini --out out/patterns[/bold]
     """
+    import torch
+
     from spurlab.data import load
     from spurlab.metrics import empirical_norm
-    from spurlab.patterns import PATTERNS, make_pattern
+    from spurlab.patterns import MARKS, marked_rows
 
     data = load(dataset, offline=offline or None)
-    images = data.test.inputs
-    made = {name: make_pattern(name, data.shape, seed, clip=data.input_range) for name in PATTERNS}
-    lines = []
-    for name, pattern in made.items():
-        norms = empirical_norm(images, pattern(images))
+    suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
+    if not suited or (out is not None and len(data.shape) != 3):
+        what = "picture of a pattern" if suited else "pattern"
+        raise ValueError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
+    made = {name: template.make(name, data.shape, seed, data.input_range) for name, template in suited.items()}
+    lines, rows = [], torch.arange(len(data.test))
+    for name, mark in made.items():
+        norms = empirical_norm(data.test.inputs, marked_rows(mark, data.test, rows, seed))
         lines.append({"pattern": name, "norm": norms.mean().item(), "stderr": (norms.std() / len(norms) ** 0.5).item()})
     written: list[Path] = []
     if out is not None:
         from spurlab.report import pattern_gallery, save_figure
 
         out.mkdir(parents=True, exist_ok=True)
-        shown = images[:6]
-        strips = {"clean": shown} | {name: pattern(shown) for name, pattern in made.items()}
+        shown = data.test[rows[:6]]
+        strips = {"clean": shown.inputs}
+        strips |= {name: marked_rows(mark, shown, rows[:6], seed) for name, mark in made.items()}
         stem = f"patterns-{re.sub(r'[^A-Za-z0-9.-]+', '-', dataset)}"  # a name can hold a path
         written = save_figure(pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), out / stem)
     _show(lines, as_json)
@@ -290,14 +296,14 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.data import DATASETS
     from spurlab.deletion import DELETIONS
     from spurlab.models import ARCHITECTURES
-    from spurlab.patterns import COMMON, PATTERNS
+    from spurlab.patterns import MARKS
     from spurlab.prevention import PREVENTIONS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
         "studies": shipped(),
         "datasets": list(DATASETS),
-        "patterns": [*PATTERNS, *COMMON],
+        "patterns": list(MARKS),
         "models": list(ARCHITECTURES),
         "deletion": list(DELETIONS),
         "prevention": list(PREVENTIONS),
@@ -529,12 +535,10 @@ def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
 
 def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
     """The study that the options mean."""
-    from spurlab.claims import check
+    from spurlab import claims, report
     from spurlab.studies import load_study, narrowed
 
-    whole = load_study(study, profile, changes or [])
-    check(whole)
-    return narrowed(whole, only or [])
+    return narrowed(claims.check(report.check(load_study(study, profile, changes or []))), only or [])
 
 
 def _speak(verbose: bool) -> None:

@@ -1,5 +1,7 @@
 """A small problem for all methods: two classes that lie apart, and a network that has learnt them."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -45,8 +47,8 @@ def forget(data):
     return mask
 
 
-@pytest.fixture
-def model(data, recipe):
+@pytest.fixture(scope="session")
+def trained_model(data, recipe):
     """A perceptron that was trained on all of them, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -54,6 +56,12 @@ def model(data, recipe):
     network = train_one(network, Member(Planted.none(data), 0), recipe)[0].eval()
     network.zero_grad()
     return network
+
+
+@pytest.fixture
+def model(trained_model):
+    """A copy of it, which a test may change."""
+    return copy.deepcopy(trained_model)
 
 
 @pytest.fixture

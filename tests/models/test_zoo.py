@@ -17,7 +17,7 @@ from spurlab.models import (
     seeded,
     skeleton,
 )
-from spurlab.report.sheets import PAPER_PARAMETERS
+from spurlab.report.views.parameters import PAPER as PAPER_PARAMETERS
 from spurlab.training import can_stack
 
 SHAPE = (1, 28, 28)

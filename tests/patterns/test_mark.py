@@ -19,11 +19,11 @@ def test_a_function_marks_copies():
     """By hand: the last two rows and columns are grey, all else is as it was, and the given inputs are untouched."""
     inputs = torch.rand(3, 1, 4, 4)
     before = inputs.clone()
-    found = marked(grey_patch, inputs)
+    result = marked(grey_patch, inputs)
     assert inputs.equal(before)
     wanted = before.clone()
     wanted[:, :, 2:, 2:] = 0.5
-    assert found.equal(wanted)
+    assert result.equal(wanted)
 
 
 def test_what_a_pattern_keeps_is_not_what_it_gave():
@@ -88,4 +88,4 @@ def test_names():
             return inputs
 
     named = make_pattern("S1", (1, 4, 4)), grey_patch, partial(grey_patch, value=1.0), Blend()
-    assert [pattern_title(each) for each in named] == ["S1", "grey_patch", "grey_patch", "Blend"]
+    assert [pattern_title(pattern) for pattern in named] == ["S1", "grey_patch", "grey_patch", "Blend"]

@@ -1,5 +1,6 @@
 """Two problems for all methods: a toy that any network learns, and two features of which one is spurious."""
 
+import copy
 import math
 
 import pytest
@@ -44,8 +45,8 @@ def clean():
     return toy(60, "clean")
 
 
-@pytest.fixture
-def model(data, recipe):
+@pytest.fixture(scope="session")
+def trained_model(data, recipe):
     """A perceptron that was trained on the toy, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -53,6 +54,12 @@ def model(data, recipe):
     network = train_one(network, Member(Planted.none(data), 0), recipe)[0].eval()
     network.zero_grad()
     return network
+
+
+@pytest.fixture
+def model(trained_model):
+    """A copy of it, which a test may change."""
+    return copy.deepcopy(trained_model)
 
 
 class TwoFeatures:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
+from spurlab.report import VIEWS
 from spurlab.studies import Grid, Study, StudyResult
 from spurlab.studies.measures import SENSITIVITY
 from spurlab.studies.store import weights_file
-from spurlab.studies.study import DRAWN
 from spurlab.studies.weights import write_weights
 
 RECIPE = {
@@ -39,7 +39,7 @@ OF_FEATURE = ("signals", "embeddings", "saliency")  # of a training set with a c
 
 def result_of(rows, figure, title="How many marked examples does it take?", folder=Path("out"), **changes):
     settings = {"name": figure, "profile": "quick", "title": title, "figure": figure, "claims": (1, 2)}
-    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", "measure": DRAWN.get(figure, ("accuracy",))}
+    settings |= {"source": "Yang et al. (2022), arXiv:2202.05189", "measure": VIEWS[figure].measures or ("accuracy",)}
     grid = {"dataset": "fashion-mini", "architecture": "mlp", "pattern": "R3"}
     if figure in OF_FEATURE:
         grid |= {"dataset": "mnist1d@100", "pattern": "blocks", "share": 0.9, "prevention": ["dfr-plain"]}

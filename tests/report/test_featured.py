@@ -9,10 +9,10 @@ from scipy.spatial.distance import cdist
 
 from spurlab.data import DataNotFoundError, load
 from spurlab.models import build
-from spurlab.patterns import COMMON
+from spurlab.patterns import Common, common_named, plant
 from spurlab.prevention import prevention_named
-from spurlab.report import study_figure
-from spurlab.report.figures import featured, spoken
+from spurlab.report import featured, study_figure
+from spurlab.report.style import spoken
 from spurlab.studies import cells_of, load_study, run
 from spurlab.studies.store import weights_file
 from spurlab.studies.training_sets import clean_examples, grouped, planted
@@ -37,7 +37,7 @@ def result(tmp_path_factory):
 @pytest.fixture(scope="module")
 def marked(data):
     """The first pattern and seed, and the largest share."""
-    return replace(COMMON["blocks-signal"], share=0.8).plant(data.train, 3)
+    return plant(data.train, common_named("blocks-signal"), Common(0.8), seed=3)
 
 
 def panels_of(figure):
@@ -94,11 +94,11 @@ def purity(points, labels):
 
 
 def test_of_many_signals_some_are_embedded_and_the_small_print_says_how_many(result, monkeypatch):
-    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 60)
+    monkeypatch.setattr("spurlab.report.views.embeddings._MOST", 60)
     figure = study_figure(result, "embeddings")
     assert sum(len(line.get_xydata()) for line in panels_of(figure)[0].lines) == 60
     assert "60 of 200 training signals, drawn at random (seed 3)" in small_print(figure)
-    monkeypatch.setattr("spurlab.report.figures.embedding._MOST", 20)
+    monkeypatch.setattr("spurlab.report.views.embeddings._MOST", 20)
     assert "perplexity" in spoken(study_figure(result, "embeddings"))  # too few for t-SNE: a sentence
 
 

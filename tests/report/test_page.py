@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from spurlab.claims import decide
-from spurlab.report import FIGURES, file_names, file_stem, study_figure, write_report
-from spurlab.report.figures import spoken
+from spurlab.report import VIEWS, file_names, file_stem, study_figure, write_report
 from spurlab.report.page import facts_of
+from spurlab.report.style import spoken
 from spurlab.report.svg import inline_svg
 from spurlab.studies import FolderError, StoreError
 
@@ -45,7 +45,7 @@ class Outline(HTMLParser):
 @pytest.fixture(scope="module")
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    made = [results.make(kind, large=False) for kind in FIGURES]
+    made = [results.make(kind, large=False) for kind in VIEWS]
     evil = results.rows(patterns=("R3",), counts=(0, 3)).assign(dataset=EVIL, machine=STEERING, pattern=EVIL)
     made.append(results.of(evil, "scores", title=EVIL, name=f"../{EVIL}", source=EVIL))
     paths = write_report(made, decide(made[2].rows, [1, 3]), folder)
@@ -56,7 +56,7 @@ def test_figures_stand_beside_the_page(written):
     folder, paths, _ = written
     assert paths[0] == folder / "report.html"
     assert sorted(paths) == sorted(folder.iterdir())
-    assert len(paths) == 1 + 3 * (len(FIGURES) + 1)
+    assert len(paths) == 1 + 3 * (len(VIEWS) + 1)
 
 
 def test_tags_close_and_ids_are_unique_between_figures(written):
@@ -66,7 +66,7 @@ def test_tags_close_and_ids_are_unique_between_figures(written):
     assert len(set(outline.ids)) == len(outline.ids)
     inside = [link[1:] for link in outline.links if link.startswith("#")]
     assert set(inside) <= set(outline.ids)
-    assert outline.tags.count("svg") == len(FIGURES) + 1
+    assert outline.tags.count("svg") == len(VIEWS) + 1
 
 
 def test_studies_of_one_name_are_told_apart(results, tmp_path):

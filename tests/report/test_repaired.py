@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from spurlab.report import study_figure
-from spurlab.report.answers import answer
-from spurlab.report.figures import spoken
 from spurlab.report.repaired import repairs_of
-from spurlab.report.sheets import Number, study_sheets
+from spurlab.report.sheet import Number
+from spurlab.report.style import spoken
+from spurlab.report.views import answer, study_sheets
 from spurlab.studies import StudyResult, load_study
 
 PLAIN = {3: (0.60, 0.30), 5: (0.64, 0.40)}  # by seed: accuracy, and that of the worst group

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from spurlab.report import study_figure
-from spurlab.report.figures import spoken
-from spurlab.report.sheets import study_sheets
+from spurlab.report.style import spoken
+from spurlab.report.views import study_sheets
 from spurlab.studies import StudyResult, load_study
 
 WEIGHTS = {

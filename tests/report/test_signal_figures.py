@@ -10,8 +10,8 @@ from torch.testing import assert_close
 
 from spurlab.explain import share_on
 from spurlab.report import embedding_figure, save_figure, signals_figure, strips_figure
-from spurlab.report.figures import spoken
-from spurlab.report.figures.embedding import from_the_middle, number_places
+from spurlab.report.style import spoken
+from spurlab.report.views.embeddings import from_the_middle, number_places
 from spurlab.seeds import rng_for
 
 NAMES = [str(c) for c in range(10)]

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from spurlab.report import curves, groups
-from spurlab.report.sheets import verdict_of
-from spurlab.report.summary import diverged, estimates, networks, per_network
+from spurlab.report import curves, groups, verdict_of
+from spurlab.report.groups import diverged, estimates, networks, per_network
 from spurlab.stats import holm, paired_test
 
 SCORES = {0: [0.0, 0.1, 0.0], 1: [0.1, 0.1, 0.0], 10: [0.5, 0.7, 0.6]}

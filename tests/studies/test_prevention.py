@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ import torch
 
 from spurlab.data import load
 from spurlab.metrics import accuracy, worst_group_accuracy
-from spurlab.patterns import COMMON
+from spurlab.patterns import Common, common_named, plant
 from spurlab.prevention import prevention_named
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
@@ -59,7 +58,7 @@ def test_what_is_trained_and_done():
 def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data):
     """The network with the feature, trained by `fit`, and what DFR makes of it on a quarter of the clean signals."""
     recipe = study_of().grids[0].recipe[0]
-    marked = COMMON["blocks"].plant(data.train, 3)
+    marked = plant(data.train, common_named("blocks"), Common(0.9), seed=3)
     [network] = [fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)]
     training = next(each for each in trainings_of(cells_of(study_of())) if each.share == 0.9 and each.seed == 3)
     clean = clean_examples(data, training, 0.25)
@@ -224,12 +223,9 @@ def test_what_reweighting_sees(tmp_path, data):
     study = study_of("seed=[3]", "share=0.8", "prevention=[]", f"measure={['accuracy', 'worst_group', *names]}")
     rows = run(study, tmp_path, workers=0).rows
     recipe = study.grids[0].recipe[0]
-    feature = replace(COMMON["blocks"], share=0.8)
-    network = (
-        fit("table-mlp", [Member(feature.plant(data.train, 3), 3)], recipe, classes=10, workers=0).member(0).eval()
-    )
-    for prefix, clean in (("", data.train), ("fresh_", data.test)):
-        marked = feature.plant(clean, 3)
+    spoiled, fresh = (plant(part, common_named("blocks"), Common(0.8), seed=3) for part in (data.train, data.test))
+    network = fit("table-mlp", [Member(spoiled, 3)], recipe, classes=10, workers=0).member(0).eval()
+    for prefix, marked, clean in (("", spoiled, data.train), ("fresh_", fresh, data.test)):
         examples = marked.materialize()
         has = (examples.inputs != clean.inputs).any(1)
         assert int(has.sum()) == round(0.8 * len(clean))
@@ -241,7 +237,7 @@ def test_what_reweighting_sees(tmp_path, data):
         assert value(rows, quantile, share=0.8) == pytest.approx(np.quantile(p, 0.1), rel=1e-4)
         assert value(rows, f"{prefix}minority_weight", share=0.0) == pytest.approx(1)
     values = [(each.inputs - other.inputs).amax(1) for each, other in (
-        (feature.plant(data.train, 3).materialize(), data.train), (feature.plant(data.test, 3).materialize(), data.test)
+        (spoiled.materialize(), data.train), (fresh.materialize(), data.test)
     )]  # fmt: skip
     for k in range(10):
         ours, theirs = (v[(d.labels == k) & (v > 0)] for v, d in zip(values, (data.train, data.test), strict=True))
@@ -256,10 +252,12 @@ def test_saliency_on_the_block_by_autograd(tmp_path, data):
     """
     study = study_of("seed=[3]", "prevention=[]", "measure=['accuracy', 'worst_group', 'block_saliency']")
     rows = run(study, tmp_path, workers=0).rows
-    recipe, feature = study.grids[0].recipe[0], COMMON["blocks"]
-    trained = fit("table-mlp", [Member(feature.plant(data.train, 3), 3)], recipe, classes=10, workers=0)
+    recipe, feature = study.grids[0].recipe[0], common_named("blocks")
+    trained = fit(
+        "table-mlp", [Member(plant(data.train, feature, Common(0.9), seed=3), 3)], recipe, classes=10, workers=0
+    )
     network = trained.member(0).eval()
-    inputs = replace(feature, share=1.0).plant(data.test, 3).materialize().inputs.requires_grad_()
+    inputs = plant(data.test, feature, Common(1.0), seed=3).materialize().inputs.requires_grad_()
     network(inputs).gather(1, data.test.labels.unsqueeze(1)).sum().backward()
     size = inputs.grad.abs()
     on = torch.stack([size[i, 4 * label : 4 * label + 5].sum() for i, label in enumerate(data.test.labels.tolist())])

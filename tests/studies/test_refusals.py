@@ -139,7 +139,7 @@ RECORDS = {
     "no milestones": lambda s: s["grids"][0]["recipe"][0].pop("milestones"),
     "not a number": lambda s: s["grids"][0]["recipe"][0].update(learning_rate=math.nan),
     "a name above": lambda s: s.update(name="../../x"),
-    "a figure of tomorrow": lambda s: s.update(figure="hologram"),
+    "a figure above": lambda s: s.update(figure="../hologram"),
     "too many": lambda s: s["grids"][0].update(seed=list(range(10_000)), target=list(range(1000))),
     "long": lambda s: s["grids"][0].update(architecture="x" * 100_000),
 }

@@ -7,6 +7,7 @@ import torch
 
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
+from spurlab.errors import did_you_mean
 
 
 def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
@@ -68,12 +69,12 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     >>> few.name, few.train.labels.bincount().tolist(), len(few.test)
     ('fashion-mini@50', [5, 5, 5, 5, 5, 5, 5, 5, 5, 5], 2000)
     """
-    each = examples_each(dataset.name, count, dataset.classes)
+    of_each = examples_each(dataset.name, count, dataset.classes)
     labels = dataset.train.labels
     sizes = labels.bincount(minlength=dataset.classes)
-    if each > (least := int(sizes.min())):
+    if of_each > (least := int(sizes.min())):
         raise DataRequestError(
-            f"{count:,} training examples of {dataset.name} are {each:,} of each class, but class "
+            f"{count:,} training examples of {dataset.name} are {of_each:,} of each class, but class "
             f"{dataset.class_names[int(sizes.argmin())]!r} has {least:,}."
         )
     order = labels.argsort(stable=True)
@@ -82,7 +83,7 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     return replace(
         dataset,
         name=few_name(dataset.name, count),
-        train=dataset.train[(rank < each).nonzero().flatten()],
+        train=dataset.train[(rank < of_each).nonzero().flatten()],
         source=replace(dataset.source, origin=few_origin(count, dataset.source.origin)),
     )
 
@@ -135,7 +136,7 @@ def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where
     Raises:
         DataRequestError: as :func:`only_classes`.
     """
-    labels = tuple(_label(class_names, each, where) for each in classes)
+    labels = tuple(_label(class_names, named, where) for named in classes)
     if len(labels) < 2:
         raise DataRequestError(
             f"a part of {where} needs two classes or more to tell apart, but {len(labels)} is given."
@@ -148,11 +149,14 @@ def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where
 def _label(class_names: Sequence[str], named: int | str, where: str) -> int:
     if isinstance(named, str) and named in class_names:
         return class_names.index(named)
+    known = ", ".join(f"{label} ({name})" if name != str(label) else name for label, name in enumerate(class_names))
+    hint = f"Its classes are {known}."
     try:
         label = int(named)
     except ValueError:
         label = -1
+        if (near := did_you_mean(str(named), class_names)).startswith("Did you mean"):
+            hint = near
     if not 0 <= label < len(class_names):
-        known = ", ".join(f"{label} ({name})" if name != str(label) else name for label, name in enumerate(class_names))
-        raise DataRequestError(f"{where} has no class {named!r}. Its classes are {known}.")
+        raise DataRequestError(f"{where} has no class {named!r}. {hint}")
     return label

@@ -18,7 +18,7 @@ from spurlab.deletion.table import deletion_named
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.methods import Make, retraining_seconds
 from spurlab.models import architecture_title, build, made
-from spurlab.patterns import How, Mark, Planted, make_pattern, pattern_title, plant
+from spurlab.patterns import How, MarkLike, Planted, make_pattern, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
@@ -46,7 +46,7 @@ class Prepared:
     data: Dataset
     recipe: Recipe
     target: int
-    patterns: tuple[Mark, ...]
+    patterns: tuple[MarkLike, ...]
     planted: tuple[Planted, ...]
     originals: Ensemble
     oracles: Ensemble
@@ -110,7 +110,7 @@ def prepare(
     *,
     architecture: str | Callable[[], nn.Module] = "mlp",
     recipe: Recipe = RECIPES["quick"],
-    pattern: str | Mark = "R3",
+    pattern: str | MarkLike = "R3",
     target: int = 0,
     n: int = 20,
     seeds: Sequence[int] = range(5),

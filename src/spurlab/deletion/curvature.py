@@ -295,11 +295,11 @@ def squared_gradients_one_by_one(
 def _slopes(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss) -> dict[str, Tensor]:
     """The gradient of each example's loss, by name of the weight, one after the other."""
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    each = [
+    gradients = [
         torch.autograd.grad(loss(_said(model, x), y).sum(), list(free.values()), materialize_grads=True)
         for x, y in zip(inputs.split(1), labels.split(1), strict=True)
     ]
-    return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*each, strict=True), strict=True)}
+    return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*gradients, strict=True), strict=True)}
 
 
 # Solvers

@@ -15,7 +15,7 @@ from spurlab.lent import copied_network, settings_kept
 from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import ask, asked, check_answers, evaluating
-from spurlab.patterns import Mark, Planted, marked
+from spurlab.patterns import MarkLike, Planted, marked
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, logits, predictions
 
@@ -77,7 +77,7 @@ class Bench:
 
     network: nn.Module
     planted: Planted
-    pattern: Mark
+    pattern: MarkLike
     target: int
     test: Examples
     oracles: Sequence[nn.Module]

@@ -76,9 +76,9 @@ def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     [True, False, True, False]
     """
     if not isinstance(rows, Tensor) or rows.dtype == torch.bool or rows.is_floating_point():
-        found = f"a tensor of {rows.dtype}" if isinstance(rows, Tensor) else type(rows).__name__
+        kind = f"a tensor of {rows.dtype}" if isinstance(rows, Tensor) else type(rows).__name__
         raise TypeError(
-            f"the rows to forget must be a tensor of row numbers, e.g. torch.tensor([3, 7]), but it is {found}."
+            f"the rows to forget must be a tensor of row numbers, e.g. torch.tensor([3, 7]), but it is {kind}."
         )
     if rows.numel() and not 0 <= int(rows.min()) <= int(rows.max()) < examples:
         raise ValueError(

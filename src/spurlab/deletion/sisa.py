@@ -37,8 +37,8 @@ class Sharded(nn.Module):
 
     def forward(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
         """Log-probabilities, which are logits: a softmax leaves them as they are."""
-        each = torch.stack([ask(member, inputs).log_softmax(1) for member in self.members])
-        mean: Tensor = each.logsumexp(0) - torch.tensor(float(len(self.members))).log()
+        log_p = torch.stack([ask(member, inputs).log_softmax(1) for member in self.members])
+        mean: Tensor = log_p.logsumexp(0) - torch.tensor(float(len(self.members))).log()
         return mean
 
     def rows(self, shard: int) -> Int64[Tensor, " rows"]:

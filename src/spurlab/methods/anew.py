@@ -37,7 +37,9 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
         )
     if make is not None:
         new = copied_network(make(seed))  # which may be one and the same at each call
-        shapes, wanted = ({name: t.shape for name, t in each.state_dict().items()} for each in (new, model))
+        shapes, wanted = (
+            {name: tensor.shape for name, tensor in state.items()} for state in (new.state_dict(), model.state_dict())
+        )
         if shapes != wanted:
             raise ValueError(
                 f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
@@ -90,8 +92,8 @@ def _with_frozen(new: nn.Module, model: nn.Module) -> nn.Module:
             if not weight.requires_grad:
                 new.get_parameter(name).copy_(weight)
         for name, module in model.named_modules():
-            own = list(module.parameters(recurse=False))
-            if own and not any(weight.requires_grad for weight in own):
+            weights = list(module.parameters(recurse=False))
+            if weights and not any(weight.requires_grad for weight in weights):
                 for key, buffer in module.named_buffers(recurse=False):
                     modules[name].get_buffer(key).copy_(buffer)
     return new

@@ -80,8 +80,8 @@ class Descent:
         """Training mode for an epoch (counted from 0); then the schedule goes on and evaluation mode comes back."""
         self.model.train()
         for module in self.model.modules():
-            own = list(module.parameters(recurse=False))
-            if own and not any(parameter.requires_grad for parameter in own):
+            weights = list(module.parameters(recurse=False))
+            if weights and not any(weight.requires_grad for weight in weights):
                 module.training = False
         explained = batch_norm_explained(", or forget more examples at once")
         with settings_kept(), flush_denormals(), explained, dropping_out(self.seed, "dropout", epoch):

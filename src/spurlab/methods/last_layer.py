@@ -23,8 +23,8 @@ def refittable(model: nn.Module) -> nn.Linear:
     layer = model.get_submodule(name)
     assert isinstance(layer, nn.Linear)  # noqa: S101 - `features_layer` says so
     what = f"the last layer ({name!r}) of this {type(model).__name__}" if name else f"this {type(model).__name__}"
-    own = dict(layer.named_parameters(recurse=False))
-    if "weight" not in own or (layer.bias is not None and "bias" not in own):
+    parameters = dict(layer.named_parameters(recurse=False))
+    if "weight" not in parameters or (layer.bias is not None and "bias" not in parameters):
         raise ValueError(
             f"{what} has no weights of its own, but such that are computed (a parametrization, weight norm): they "
             "cannot be fitted again. Replace them by what they are now, e.g. by `remove_parametrizations`."
@@ -64,7 +64,7 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
     if one.is_meta or other.is_meta or one.device != other.device:
         return False
     (first, last), (begin, end) = (
-        (each.data_ptr(), each.data_ptr() + each.numel() * each.element_size()) for each in (one, other)
+        (weight.data_ptr(), weight.data_ptr() + weight.numel() * weight.element_size()) for weight in (one, other)
     )
     return first < end and begin < last
 
@@ -88,7 +88,7 @@ def refit(
         if bias is not None:
             layer.bias.copy_(bias)
     after = features(model, few)
-    near = max(torch.finfo(each.dtype).eps for each in (layer.weight, before)) ** 0.5
+    near = max(torch.finfo(tensor.dtype).eps for tensor in (layer.weight, before)) ** 0.5
     if not before.allclose(after, rtol=near, atol=near, equal_nan=True):
         raise ValueError(
             f"other weights in the last layer of this {type(model).__name__} change its features too: it is used more "

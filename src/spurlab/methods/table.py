@@ -185,8 +185,8 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         ways = []
         for name in self:
             if type(plain := self._plain(name)) is type(method):
-                own = _settings(plain)
-                others = {key: value for key, value in _settings(method).items() if value != own[key]}
+                defaults = _settings(plain)
+                others = {key: value for key, value in _settings(method).items() if value != defaults[key]}
                 if others.keys() <= self.settings_of(name).keys():
                     ways.append((name, others))
         return min(ways, key=lambda way: bool(way[1]))

@@ -1,22 +1,40 @@
-"""What may be put on inputs: a `Pattern`, or any function from inputs to marked inputs."""
+"""What a mark is: a frozen value, or any function from inputs to marked inputs. Who gets it is told in `planting`."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
+from spurlab.data import Examples
 from spurlab.errors import FAILURES, worded
 from spurlab.lent import settings_kept, untouched
-from spurlab.patterns.pattern import Pattern
 
-Mark = Callable[[Tensor], Tensor]
+
+@runtime_checkable
+class Mark(Protocol):
+    """What is put on examples. A mark is a frozen value, and says nothing of who gets it (`Rare`, `Common`)."""
+
+    def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count *shape"]:
+        """Marked inputs of some rows of the data, in their order: new tensors.
+
+        It may go by the labels and the rows, and draw numbers under the seed. One that needs neither can also be
+        called with inputs alone, as `Pattern` can.
+        """
+        ...
+
+    def redraw(self, seed: int) -> "Mark":
+        """Another of its family, of the same size and kind, elsewhere or otherwise drawn: a null mark."""
+        ...
+
+
+MarkLike: TypeAlias = Mark | Callable[[Tensor], Tensor]
 WHAT = "A pattern is a function from inputs (float32, n *shape) to marked inputs of the same shape and type"
 
 
-def marked(pattern: Mark, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor, "n *shape"]:
+def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor, "n *shape"]:
     """Marked inputs: new tensors, whatever the pattern does to those that it is given, which are copies.
 
     Args:
@@ -24,22 +42,44 @@ def marked(pattern: Mark, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor
         inputs: n examples.
 
     Raises:
-        TypeError: no function, or one that gives something else than a tensor of float32.
+        TypeError: no function, or one that gives something else than a tensor of float32. A mark that needs more than
+            the inputs (`ClassBlocks`) is none: see `marked_rows`.
         ValueError: a function that fails, or gives numbers of another shape, on another device, or not finite.
 
     >>> marked(torch.zeros_like, torch.ones(2, 3)).tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    if isinstance(pattern, Pattern):
-        return pattern(inputs)
-    name = pattern_title(pattern)
     if not callable(pattern):
         raise TypeError(f"the pattern {pattern!r} cannot be called. {WHAT}, or a name, e.g. 'S3'.")
+    if _is_ours(pattern):
+        return pattern(inputs)
+    return _checked(pattern, inputs, lambda: pattern(inputs.clone()))
+
+
+def marked_rows(
+    mark: MarkLike, data: Examples, rows: Int64[Tensor, " count"], seed: int
+) -> Float32[Tensor, "count *shape"]:
+    """Marked inputs of some rows of the data, by any mark, see `Mark.apply`; a function gets these rows alone."""
+    if isinstance(mark, nn.Module) or not isinstance(mark, Mark):  # a module's `apply` is something else
+        return marked(mark, data.inputs[rows])
+    if _is_ours(mark):
+        return mark.apply(data, rows, seed)
+    lent = data[torch.arange(len(data), device=rows.device)], rows.clone(), seed
+    return _checked(mark, data.inputs[rows], lambda: mark.apply(*lent))
+
+
+def _is_ours(mark: object) -> bool:
+    return type(mark).__module__.startswith("spurlab.")
+
+
+def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[], Any]) -> Float32[Tensor, "n *shape"]:
+    """What foreign code makes of copies of the inputs, or what is wrong with it."""
     if len(inputs) == 0:
         return inputs.clone()
-    with untouched(pattern) if isinstance(pattern, nn.Module) else settings_kept(), torch.no_grad():
+    name = pattern_title(mark)
+    with untouched(mark) if isinstance(mark, nn.Module) else settings_kept(), torch.no_grad():
         try:
-            result: Any = pattern(inputs.clone())
+            result = call()
         except FAILURES as error:
             raise ValueError(
                 f"the pattern {name} fails on inputs of shape {tuple(inputs.shape)}. {worded(error)}"

@@ -125,9 +125,9 @@ def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, 
     >>> len(rows), rows[-1].item()
     (2, 3)
     """
-    there, sizes = groups.unique(return_counts=True)
+    present, sizes = groups.unique(return_counts=True)
     least = int(sizes.min())
-    return torch.cat([shuffled_rows(groups, group, rng)[:least] for group in there.tolist()])
+    return torch.cat([shuffled_rows(groups, group, rng)[:least] for group in present.tolist()])
 
 
 def shuffled_rows(groups: Int64[Tensor, " n"], group: int, rng: Generator) -> Int64[Tensor, " rows"]:

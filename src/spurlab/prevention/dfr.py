@@ -117,7 +117,7 @@ class Dfr:
         for _ in range(self.refits):
             rows = balanced_rows(groups, rng)
             layers.append(solver.fit(standard[rows], clean.labels[rows], c))
-        mean = Linear(*(torch.stack(each).mean(0) for each in zip(*layers, strict=True)))
+        mean = Linear(*(torch.stack(tensors).mean(0) for tensors in zip(*layers, strict=True)))
         return with_last_layer(model, scale.unfold(mean), clean.inputs)
 
     def _chosen(self, phi: Float64[Tensor, "n d"], clean: Examples, classes: int) -> float:
@@ -133,7 +133,7 @@ class Dfr:
         scale, solver = Scale.of(phi[rows]), self._solver(classes, COARSE)
         fitted, judged = scale(phi[rows]), scale(phi[judge])
         layers = ((c, solver.fit(fitted, clean.labels[rows], c)) for c in GRID)
-        return best_by_worst_group(layers, lambda each: each[1](judged), clean[judge], "DFR").candidate[0]
+        return best_by_worst_group(layers, lambda candidate: candidate[1](judged), clean[judge], "DFR").candidate[0]
 
     def _solver(self, classes: int, tolerance: float) -> "Solver":
         norm = self.norm if self.norm != "auto" else "l1" if classes == 2 else "l2"

@@ -76,8 +76,8 @@ class GroupDro:
         mixture = Mixture(groups.bincount(), self.eta, self.adjustment)
 
         def loss(batch: Batch) -> Float[Tensor, ""]:
-            each = LOSSES[recipe.loss](descent.logits(batch), batch.labels)
-            return mixture.loss(each, groups[batch.rows])
+            losses = LOSSES[recipe.loss](descent.logits(batch), batch.labels)
+            return mixture.loss(losses, groups[batch.rows])
 
         evenly = drawn_evenly(descent, data, groups, self.seed, "group-dro")
         return train_on(descent, evenly if self.resample else partial(descent.batches, data), loss, watch)
@@ -96,11 +96,11 @@ class Mixture:
         self.q = torch.full((len(sizes),), 1 / len(sizes), dtype=torch.float64)
         self._eta, self._added = eta, adjustment / sizes.double().sqrt()
 
-    def loss(self, each: Float[Tensor, " b"], groups: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
+    def loss(self, losses: Float[Tensor, " b"], groups: Int64[Tensor, " b"]) -> Float[Tensor, ""]:
         """The mixture of the mean losses of a batch, after q has followed them."""
         met = groups.bincount(minlength=len(self.q))
-        sums = each.new_zeros(len(met)).index_add(0, groups.to(each.device), each)
-        means = sums / met.clamp(min=1).to(each.device)
+        sums = losses.new_zeros(len(met)).index_add(0, groups.to(losses.device), losses)
+        means = sums / met.clamp(min=1).to(losses.device)
         adjusted = torch.where(met > 0, means.detach().cpu().double() + self._added, 0.0)
         self.q = followed(self.q, adjusted, self._eta)
         return (self.q.to(means) * means).sum()

@@ -66,10 +66,10 @@ class Irm:
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         model = prepared(model, data)
         environments = attributes(data, "IRM")
-        there = environments.unique().tolist()
-        if len(there) == 1:
+        values = environments.unique().tolist()
+        if len(values) == 1:
             raise ValueError(
-                f"IRM needs two environments or more, but the spurious attribute is {there[0]} for all {len(data)} "
+                f"IRM needs two environments or more, but the spurious attribute is {values[0]} for all {len(data)} "
                 "training examples. Give data in which it varies."
             )
         descent = begin(model, self.recipe, self.seed, "irm", self.make)
@@ -97,12 +97,12 @@ def invariant_risk(
     loss: LossName,
 ) -> Float[Tensor, ""]:
     """The mean over the environments of a batch of the risk and its penalty."""
-    each = []
+    risks = []
     for environment in environments.unique().tolist():
         rows = (environments == environment).to(said.device)
         mine, truth = said[rows], labels[rows]
-        each.append(LOSSES[loss](mine, truth).mean() + penalty * scale_penalty(mine, truth, loss))
-    return torch.stack(each).mean()
+        risks.append(LOSSES[loss](mine, truth).mean() + penalty * scale_penalty(mine, truth, loss))
+    return torch.stack(risks).mean()
 
 
 def scale_penalty(said: Float[Tensor, "b k"], labels: Int64[Tensor, " b"], loss: LossName = "ce") -> Float[Tensor, ""]:

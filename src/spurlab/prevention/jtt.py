@@ -72,7 +72,7 @@ class Jtt:
         if self.first_epochs is not None:
             until = self.recipe.but(
                 epochs=self.first_epochs,
-                milestones=tuple(each for each in self.recipe.milestones if each < self.first_epochs),
+                milestones=tuple(epoch for epoch in self.recipe.milestones if epoch < self.first_epochs),
             )
             first = trained_anew(first, data, until, own_seed(self.seed, "jtt first"), self.make)
         return logits(first, data.inputs).argmax(1) != data.labels

@@ -90,16 +90,16 @@ def weighted_optimum(
         value, gradient = slope(torch.from_numpy(theta).view(k, d + 1))
         return value.item(), gradient.reshape(-1).numpy()
 
-    found = minimize(
+    optimum = minimize(
         objective,
         np.zeros(k * (d + 1)),
         jac=True,
         method="L-BFGS-B",
         options={"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20},
     )
-    if (steepest := float(np.abs(found.jac).max())) > tolerance:
+    if (steepest := float(np.abs(optimum.jac).max())) > tolerance:
         log.warning("the last layer was not fitted to its end: the largest derivative is %.1e.", steepest)
-    return slope.shifted(torch.from_numpy(found.x).view(k, d + 1))
+    return slope.shifted(torch.from_numpy(optimum.x).view(k, d + 1))
 
 
 def steps_down(

@@ -40,10 +40,10 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
     """
     if len(data) == 0:
         raise ValueError("there are no training examples: give the data that the network was trained on.")
-    if len(there := data.labels.unique()) == 1:
+    if len(classes := data.labels.unique()) == 1:
         raise ValueError(
-            f"all {len(data)} training examples are of class {int(there)}: nothing can be told apart. Give examples of "
-            "two classes or more."
+            f"all {len(data)} training examples are of class {int(classes)}: nothing can be told apart. Give examples "
+            "of two classes or more."
         )
     model = copied_network(model)
     outputs_fit(model, data)

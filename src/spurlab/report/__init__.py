@@ -1,27 +1,24 @@
 """Reports: rows in, tables, figures and one page out."""
 
-from spurlab.report.figures import (
-    FIGURES,
-    embedding_figure,
-    pattern_gallery,
-    saliency_figure,
-    save_figure,
-    score_figure,
-    signals_figure,
-    strips_figure,
-    study_figure,
-    study_figures,
-)
+from spurlab.report.curves import Curve, Point, curves, verdict_of
+from spurlab.report.groups import Group, groups
 from spurlab.report.page import file_names, file_stem, write_report
-from spurlab.report.sheets import verdict_of
-from spurlab.report.summary import Curve, Group, Point, curves, groups
+from spurlab.report.saliency_maps import saliency_figure
+from spurlab.report.style import save_figure
 from spurlab.report.tables import claims_table, curve_table, study_tables
+from spurlab.report.views import VIEWS, check, study_figure, study_figures
+from spurlab.report.views.embeddings import embedding_figure
+from spurlab.report.views.gallery import pattern_gallery
+from spurlab.report.views.saliency import strips_figure
+from spurlab.report.views.scores import score_figure
+from spurlab.report.views.signals import signals_figure
 
 __all__ = [
-    "FIGURES",
+    "VIEWS",
     "Curve",
     "Group",
     "Point",
+    "check",
     "claims_table",
     "curve_table",
     "curves",

@@ -11,7 +11,7 @@ import torch
 from spurlab.deletion import DELETIONS
 from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
-from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, by_method, estimate, groups
 from spurlab.stats import Estimate, Ratio
 from spurlab.studies.axes import REFERENCES
 
@@ -120,10 +120,8 @@ def _deleted(rows: pd.DataFrame) -> Iterator[Deleted]:
                 continue
             for method, table in wide.items():
                 if method not in REFERENCES:
-                    own = part[part["deletion"] == method]
-                    reasons = (
-                        own.dropna(subset="failed").drop_duplicates("seed").set_index("seed")["failed"].astype(str)
-                    )
+                    failures = part[part["deletion"] == method].dropna(subset="failed").drop_duplicates("seed")
+                    reasons = failures.set_index("seed")["failed"].astype(str)
                     raised = reasons[~reasons.str.startswith(NOT_FINITE)]
                     left = table.drop(index=raised.index)
                     yield Deleted(case, method, left, wide["none"], wide["oracle"], tuple(reasons.unique()))

@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -16,15 +18,17 @@ from markupsafe import Markup
 
 from spurlab.claims import Verdict
 from spurlab.files import replacing
-from spurlab.report.answers import answer
-from spurlab.report.figures import figure_endings, save_figure, spoken, study_figures
-from spurlab.report.figures.notes import dataset_title
-from spurlab.report.figures.style import writing
-from spurlab.report.sheets import Number, Sheet, settings_sheet, study_sheets
-from spurlab.report.summary import SETTINGS, diverged, networks, trained, varying
+from spurlab.report.groups import SETTINGS, diverged, networks, trained, varying
+from spurlab.report.sheet import Number, Sheet, settings_sheet
+from spurlab.report.style import ENDINGS, save_figure, spoken, writing
 from spurlab.report.svg import inline_svg
-from spurlab.studies import Study, StudyResult
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import OnlyReadError
+from spurlab.report.views import answer, check, drawn, figure_endings, said, study_sheets
+from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
+
+log = logging.getLogger(__name__)
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")
 _OPEN_LINES = 16  # longer tables are folded away until they are wanted
@@ -70,7 +74,8 @@ def write_report(
     Args:
         results: the studies, in the order in which they should stand.
         verdicts: the claims that their rows decide.
-        folder: is made where it is not there; files of these names are replaced.
+        folder: is made where it is not there; files of these names are replaced. Those of a figure that needs code of
+            the user's, which only `spurlab run` may run, stay.
         progress: told which study is drawn, how many are, of how many; see `spurlab.terminal.on_a_line`.
 
     Returns:
@@ -78,39 +83,69 @@ def write_report(
 
     Raises:
         FolderError: they cannot be written there.
+        StudyError: no study asks for figures that there are.
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     sections: list[Section] = []
+    refused: StudyError | None = None
     names = file_names([result.study for result in results])
     for result, name, heading in zip(results, names, _headings(results, names), strict=True):
         progress(name, len(sections), len(results))
+        try:
+            check(result.study)
+        except StudyError as error:
+            log.warning("%s: passed over, %s", folder, error)
+            refused = error
+            continue
         figures = []
-        for ending, figure in study_figures(result).items():
-            drawn = save_figure(figure, folder / f"{name}{ending}")
+        for ending, kind in zip(figure_endings(result.study), result.study.figure, strict=True):
+            svg, words, written, kept = _draw(result, kind, folder / f"{name}{ending}")
             prefix = f"f{len(sections) + 1}{ending}"
-            svg = Markup(inline_svg(drawn[-1].read_bytes(), prefix, spoken(figure)))  # noqa: S704 - made by us, its text is escaped
+            inline = Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
             label = f"{heading}, {ending[1:]}" if ending else heading
-            figures.append(Drawn(label, svg, spoken(figure), tuple(path.name for path in drawn)))
-            paths += drawn
+            figures.append(Drawn(label, inline, words, tuple(path.name for path in (*written, *kept))))
+            paths += written
         sections.append(
             Section(
                 anchor=f"study-{len(sections) + 1}",
                 heading=heading,
                 result=result,
                 answer=tuple(answer(result)),
-                verdicts=tuple(each for each in verdicts if each.claim.number in result.study.claims),
+                verdicts=tuple(verdict for verdict in verdicts if verdict.claim.number in result.study.claims),
                 figures=tuple(figures),
                 sheets=tuple(study_sheets(result)),
                 facts=facts_of(result),
                 settings=settings_sheet(result.rows),
             )
         )
+    if refused and not sections:
+        raise refused
     page = folder / "report.html"
     with writing(folder), replacing(page) as draft:
         draft.write_text(_rendered(sections, verdicts), encoding="utf-8")
     return [page, *paths]
+
+
+def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[Path], list[Path]]:
+    """Write one figure.
+
+    Returns:
+        It as SVG and in words, the files that were written, and those that stay since only a run can draw them again.
+    """
+    try:
+        figure = drawn(result, kind)
+    except OnlyReadError as error:
+        kept = [path for ending in ENDINGS if (path := stem.with_name(stem.name + ending)).is_file()]
+        stay = f" What `spurlab run` drew stays: {', '.join(path.name for path in kept)}." if kept else ""
+        figure = said(result, f"{error}{stay}")
+        log.warning("%s: %s", stem.parent, spoken(figure))
+        if kept:
+            with TemporaryDirectory() as aside:
+                return save_figure(figure, Path(aside) / "figure")[-1].read_bytes(), spoken(figure), [], kept
+    written = save_figure(figure, stem)
+    return written[-1].read_bytes(), spoken(figure), written, []
 
 
 def file_stem(study: Study) -> str:
@@ -134,7 +169,7 @@ def facts_of(result: StudyResult) -> dict[str, str]:
         facts["training time"] = duration(float(per_network["seconds"].sum())) if len(made) else ""
         facts["trained"] = _span(rows["finished"])
         facts["spurlab"], facts["PyTorch"] = _values(rows["spurlab"]), _values(rows["torch"])
-        facts["machine"] = ", ".join(each for each in (_values(rows["machine"]), _values(rows["device"])) if each)
+        facts["machine"] = ", ".join(filter(None, (_values(rows["machine"]), _values(rows["device"]))))
         sums = rows[["dataset", "data"]].dropna().drop_duplicates()
         for dataset, data in zip(sums["dataset"], sums["data"], strict=True):
             facts[f"data checksum, {dataset_title(str(dataset))}"] = str(data)
@@ -212,11 +247,11 @@ def file_names(studies: Sequence[Study]) -> list[str]:
     for study in studies:
         stem = file_stem(study)
         for name in (stem if i == 1 else f"{stem}-{i}" for i in count(1)):
-            own = {f"{name}{ending}".casefold() for ending in figure_endings(study)}
-            if not own & taken:
+            files_of = {f"{name}{ending}".casefold() for ending in figure_endings(study)}
+            if not files_of & taken:
                 break
         names.append(name)
-        taken |= own
+        taken |= files_of
     return names
 
 
@@ -245,8 +280,8 @@ def _plain(value: Any) -> str:
 
 def _moment(text: str) -> str:
     """An ISO 8601 moment to the minute; what it is not stays as it is."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(\+00:00|Z)?", text)
-    return f"{found[1]} {found[2]} UTC" if found else text
+    parts = re.fullmatch(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d(\.\d+)?)?(\+00:00|Z)?", text)
+    return f"{parts[1]} {parts[2]} UTC" if parts else text
 
 
 def _span(column: "pd.Series[str]") -> str:

@@ -8,7 +8,7 @@ from typing import cast
 import pandas as pd
 
 from spurlab.prevention import title_of
-from spurlab.report.summary import DIFFERENCE, SHARE, Group, by_method, estimate, groups
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, by_method, estimate, groups, paired
 from spurlab.stats import Estimate
 from spurlab.studies.axes import PLAIN
 
@@ -69,35 +69,41 @@ class Repaired:
         """How much more than the networks as they were trained, paired by seed."""
         if measure not in self.rows or measure not in self.plain:
             return estimate(pd.Series(dtype=float))
-        return estimate((self.rows[measure] - self.plain[measure]).dropna(), DIFFERENCE)
+        return paired(self.rows[measure], self.plain[measure], DIFFERENCE)
+
+    @property
+    def accuracies(self) -> str:
+        """Its two accuracies, in words."""
+        return f"{self.mean('accuracy').value:.2f} and {self.mean('worst_group').value:.2f}"
 
 
 def repairs_of(rows: pd.DataFrame) -> list[Repaired]:
     """What each method did in each place, in the order of the rows; the networks as they are come first in each."""
     if "share" not in rows:
         return []
-    mine = rows[rows["share"].notna() | rows["prevention"].notna()]
-    found = []
+    rows = rows[rows["share"].notna() | rows["prevention"].notna()]
+    repairs = []
     plain: dict[tuple[int, str, float], pd.DataFrame] = {}  # where it does not differ by what is clean
-    for group in groups(mine.assign(prevention=mine["prevention"].fillna(PLAIN), pattern=mine["pattern"].fillna(""))):
+    for group in groups(rows.assign(prevention=rows["prevention"].fillna(PLAIN), pattern=rows["pattern"].fillna(""))):
         for values, part in group.rows.groupby(["pattern", "share", "clean"], sort=False, dropna=False):
             feature, share, clean = cast("tuple[str, float, float]", values)
             place = Place(group, str(feature), float(share), float(clean))
             wide = by_method(part, "prevention")
             for method, table in wide.items():
-                own = part[part["prevention"] == method].drop_duplicates("training")
-                reasons = tuple(str(reason) for reason in own["failed"].dropna().unique())
-                seconds = own["seconds"].astype(float).mean() if len(own) else math.nan
+                networks = part[part["prevention"] == method].drop_duplicates("training")
+                reasons = tuple(str(reason) for reason in networks["failed"].dropna().unique())
+                seconds = networks["seconds"].astype(float).mean() if len(networks) else math.nan
                 before = plain.setdefault((id(group), place.feature, place.share), wide.get(PLAIN, table.iloc[:0]))
-                found.append(Repaired(place, method, table, wide.get(PLAIN, before), reasons, seconds))
-    return found
+                repairs.append(Repaired(place, method, table, wide.get(PLAIN, before), reasons, seconds))
+    return repairs
 
 
-def varied(found: list[Repaired]) -> str:
+def varied(repairs: list[Repaired]) -> str:
     """Along what the places differ: ``share``, ``clean`` or "" for neither."""
-    if len({each.place.share for each in found if not math.isnan(each.place.share)}) > 2:
+    places = [repaired.place for repaired in repairs]
+    if len({place.share for place in places if not math.isnan(place.share)}) > 2:
         return "share"
-    return "clean" if len({each.place.clean for each in found if not math.isnan(each.place.clean)}) > 1 else ""
+    return "clean" if len({place.clean for place in places if not math.isnan(place.clean)}) > 1 else ""
 
 
 def at_shares(line: Mapping[float, Estimate]) -> str:

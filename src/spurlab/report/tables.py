@@ -10,13 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from spurlab.claims import Verdict
-from spurlab.report.figures.notes import panel_title, target_title
-from spurlab.report.sheets import Cell, Number, Sheet, curve_sheet, study_sheets, verdict_of
-from spurlab.report.summary import Curve, curves, groups
+from spurlab.report.curves import Curve, verdict_of
+from spurlab.report.sheet import Cell, Number, Sheet, curve_sheet
+from spurlab.report.views import study_sheets
 from spurlab.studies import StudyResult
 from spurlab.terminal import printable
 
-_MOST = 4  # curves with a table of their own
 _WHOLE = 30  # letters of a cell that are not broken into lines
 _INTERVAL = re.compile(r" \[[^\]]*\]$")
 INTERVALS = " (without intervals, for want of room: the report and the csv have them)"
@@ -32,22 +31,10 @@ def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
     """The tables that suit the study; for scores, one for each of up to four curves; of several, the verdicts last.
 
     Args:
+        result: the study and its rows.
         width: of the terminal, see `as_table`.
     """
-    sheets = study_sheets(result)
-    if result.study.main_figure != "scores":
-        return [table for sheet in sheets for table in as_tables(sheet, width)]
-    found = [(group, curve) for group in groups(result.rows) for curve in curves(group.rows)]
-    each = [
-        curve_sheet(
-            curve,
-            f"{panel_title(group.dataset, group.label, curve.pattern, target_title(group.dataset, curve.target))}: "
-            f"{verdict_of(curve)}",
-        )
-        for group, curve in found
-        if len(found) <= _MOST
-    ]
-    return [as_table(sheet, width) for sheet in (*each, *(sheets[:1] if len(found) > 1 else []))]
+    return [table for sheet in study_sheets(result, terminal=True) for table in as_tables(sheet, width)]
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> Table:

@@ -4,7 +4,7 @@ What is measured of a network is measured alike of what a prevention method make
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal, TypeVar
 
@@ -22,7 +22,7 @@ from spurlab.metrics import (
     worst_group_accuracy,
 )
 from spurlab.models import is_perceptron, parameter_count, skeleton
-from spurlab.patterns import ClassBlocks, Pattern, Planted
+from spurlab.patterns import ClassBlocks, Common, Pattern, Planted, plant
 from spurlab.prevention.afr import GAMMA, true_probabilities, weights_of
 from spurlab.seeds import rng_for
 from spurlab.training import predictions
@@ -101,7 +101,7 @@ class Measure:
         title: for headings.
         of: what is measured; only a ``network`` must be trained, also for what is measured after ``deletion`` alone.
         by_pattern: whether it differs by pattern and target.
-        value: the number. NaN for a network that diverged. None: see `spurlab.studies.deletion_bench`.
+        value: the number. NaN for a network that diverged. None: see `spurlab.studies.treating`.
         always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
             little then, and another study may want it.
         suits: whether it can be taken of an architecture.
@@ -178,9 +178,9 @@ def _block_saliency(seen: Seen) -> float:
     The values of the feature are those of the training signals. A network that never saw one is shown that of the
     first reading (a value for each class).
     """
-    feature = replace(seen.feature or ClassBlocks(), share=1.0)
+    feature = seen.feature or ClassBlocks()
     rows = torch.randperm(len(seen.data.test), generator=rng_for(seen.seed, "block saliency"))[:500]
-    marked = feature.plant(seen.data.test, seen.seed).materialize()[rows]
+    marked = plant(seen.data.test, feature, Common(1.0), seed=seen.seed).materialize()[rows]
     maps = gradient(_there(seen.network), marked.inputs, marked.labels)
     blocks = feature.blocks(seen.data.classes, seen.data.shape[0])
     return share_on(maps, blocks[marked.labels]).nanmean().item()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from spurlab.data import Dataset
-from spurlab.patterns import Planted
+from spurlab.patterns import Common, Planted, plant
 from spurlab.studies.graph import Train
 from spurlab.studies.measures import MEASURES, Lesson, Seen
 from spurlab.studies.store import Request
@@ -35,7 +35,7 @@ class Measuring:
         data, feature = self._data, feature_of(training)
         clean = predictions(network, data.test.inputs)
         lesson = Lesson(network, lambda: planted(data, training))
-        fresh = Lesson(network, lambda: feature.plant(data.test, training.seed) if feature else Planted.none(data.test))
+        fresh = Lesson(network, lambda: self._fresh(training))
         marked: dict[str, Tensor] = {}
         numbers = {}
         for request in requests:
@@ -51,3 +51,9 @@ class Measuring:
             seen = Seen(*about, network, clean, marked.get(name), training.seed, lesson, feature, fresh)
             numbers[request] = MEASURES[request.measure].taken(seen)
         return numbers
+
+    def _fresh(self, training: Train) -> Planted:
+        """The test examples; as many have the network's feature as in training, with the same values."""
+        if (feature := feature_of(training)) is None:
+            return Planted.none(self._data.test)
+        return plant(self._data.test, feature, Common(training.share or 0.0), seed=training.seed)

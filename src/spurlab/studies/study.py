@@ -1,13 +1,13 @@
 """A study is data, not a script: one TOML file that says what to train and measure; a list is an axis of the grid."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -26,7 +26,7 @@ from spurlab.data import dataset_named, without_paths
 from spurlab.deletion import DELETIONS
 from spurlab.errors import did_you_mean, shortened
 from spurlab.models import architecture_named, check_user_name, is_user_name, without_users_code
-from spurlab.patterns import COMMON, How, common_named, parse_reference_dataset, pattern_name
+from spurlab.patterns import Common, How, mark_names, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.axes import OF_TRAINING, REFERENCES
 from spurlab.studies.measures import EFFECTS, GROUPS, MEASURES, SENSITIVITY
@@ -40,43 +40,6 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(gt=0, le=1)]
 PartOf = Annotated[float, Field(gt=0, lt=1)]
 FromNone = Annotated[float, Field(ge=0, le=1)]
-FigureName = Literal[
-    "gallery",
-    "parameters",
-    "scores",
-    "accuracy",
-    "norm",
-    "importance",
-    "bars",
-    "regularization",
-    "sensitivity",
-    "deletion",
-    "deletion-curves",
-    "repairs",
-    "reweighting",
-    "signals",
-    "embeddings",
-    "saliency",
-]
-
-
-# the measures that a figure cannot do without
-DRAWN: dict[FigureName, tuple[str, ...]] = {
-    "gallery": ("empirical_norm",),
-    "parameters": ("parameters",),
-    "scores": ("spurious_score", "accuracy"),
-    "accuracy": ("accuracy",),
-    "norm": ("spurious_score", "empirical_norm"),
-    "importance": ("pattern_importance",),
-    "bars": ("spurious_score",),
-    "regularization": ("spurious_score",),
-    "sensitivity": ("sensitivity_000", "sensitivity_050", "sensitivity_100"),
-    "deletion": ("spurious_score", "accuracy"),
-    "deletion-curves": ("spurious_score", "accuracy"),
-    "repairs": ("accuracy", "worst_group"),
-    "reweighting": ("worst_group", "minority_weight", "fresh_minority_weight"),
-}
-
 METHOD_AXES = ("deletion", "known", "prevention", "clean", "more")  # which count otherwise
 MOST_ROWS, MOST_RECIPES = 1_000_000, 10_000  # of a study: what is read and drawn in minutes
 
@@ -213,11 +176,12 @@ class Grid(BaseModel):
         n: how many training examples are marked.
         seed: fixes a network's start and order of examples, the choice of marked examples, and random patterns.
         how: whether marked examples replace their originals or are added to them.
-        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS`; from the
-            command line and from Python also ``package.module:callable``. Networks before deletion (``none``) and
-            retrained without any marked example (``oracle``) always come with them. None: nothing is deleted.
+        deletion: methods that delete the marked examples from the trained networks: names of `DELETIONS` with their
+            settings, e.g. ``scrub,alpha=0.3``; from the command line and from Python also ``package.module:callable``.
+            Networks before deletion (``none``) and retrained without any marked example (``oracle``) always come with
+            them. None: nothing is deleted.
         known: the share of the marked examples that is known and deleted, in (0, 1].
-        share: of a common feature (a pattern of `COMMON`, which belongs to the class), how many of the training
+        share: of a common feature (a `Common` mark of the table `MARKS`), how many of the training
             examples have it, in [0, 1]. None have it in the control, 0, which is always in it.
         prevention: methods against a spurious feature, names of `PREVENTIONS` with their settings, e.g.
             ``afr gamma=4``; from the command line and from Python also ``package.module:callable``. The networks as
@@ -293,7 +257,7 @@ class Grid(BaseModel):
     @classmethod
     def _known_patterns(cls, names: Any) -> Any:
         several = names if isinstance(names, list | tuple) else (names,)
-        return tuple(_pattern_named(name) if isinstance(name, str) else name for name in several)
+        return tuple(pattern_name(name) if isinstance(name, str) else name for name in several)
 
     @field_validator("n")
     @classmethod
@@ -332,7 +296,8 @@ class Grid(BaseModel):
 
     @model_validator(mode="after")
     def _common_features_have_a_share(self) -> "Grid":
-        common = [name for name in self.pattern if name in COMMON]
+        features = ", ".join(mark_names(Common))
+        common = [name for name in self.pattern if name in mark_names(Common)]
         if common and (len(common) < len(self.pattern) or max(self.n) > 0 or self.deletion):
             raise ValueError(
                 f"key 'pattern': {common[0]!r} is a common feature, of which the training examples have a share. Put "
@@ -341,11 +306,11 @@ class Grid(BaseModel):
         if common and not self.share:
             raise ValueError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
         if self.share and not common:
-            raise ValueError(f"key 'share': it belongs to a common feature ({', '.join(COMMON)}), but none is named.")
+            raise ValueError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
         if self.prevention and (max(self.n) > 0 or (self.pattern and not common)):
             raise ValueError(
-                f"key 'prevention': it is about features that many examples have. Name one ({', '.join(COMMON)}) or "
-                "no pattern, where the data have groups of their own."
+                f"key 'prevention': it is about features that many examples have. Name one ({features}) or no pattern, "
+                "where the data have groups of their own."
             )
         return self
 
@@ -385,8 +350,8 @@ class Study(BaseModel):
         profile: the profile that was chosen, or None.
         title: the question, in one line.
         source: what it reproduces.
-        figure: how its rows are drawn, one or several; the first is the main one.
-        claims: the numbers of the claims that its rows bear on; whether there are such is checked by `spurlab.claims`.
+        figure: the views of its rows, one or several, the first the main one; `spurlab.report.check` knows them.
+        claims: the numbers of the claims that its rows bear on; `spurlab.claims.check` knows them.
         measure: what is measured, names of `MEASURES`; ``sensitivity`` and ``group_accuracy`` stand for all of
             `SENSITIVITY` and `GROUPS`.
         weights: whether the trained weights are kept as files.
@@ -400,7 +365,7 @@ class Study(BaseModel):
     profile: str | None = None
     title: str
     source: str = ""
-    figure: Axis[FigureName] = ("scores",)
+    figure: Axis[str] = ("scores",)
     claims: Annotated[
         tuple[int, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list | tuple) else (v,))
     ] = ()
@@ -446,14 +411,17 @@ class Study(BaseModel):
         return self.figure[0]
 
     @field_serializer("figure")
-    def _one_without_a_list(self, names: tuple[FigureName, ...]) -> FigureName | tuple[FigureName, ...]:
+    def _one_without_a_list(self, names: tuple[str, ...]) -> str | tuple[str, ...]:
         return names[0] if len(names) == 1 else names  # as folders had it before there could be several
 
     @field_validator("figure")
     @classmethod
-    def _no_figure_twice(cls, names: tuple[FigureName, ...]) -> tuple[FigureName, ...]:
+    def _no_figure_twice(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError(f"a figure stands twice in this list: {list(names)}")
+        for name in names:  # files are named after it
+            if info.mode == "json" and not re.fullmatch(r"[a-z][a-z0-9-]{0,40}", name):
+                raise ValueError(f"key 'figure': {name!r} is the name of no figure.")
         return names
 
     @field_validator("name")
@@ -487,15 +455,6 @@ class Study(BaseModel):
                 )
             if MEASURES[name].of == "deletion" and not all(grid.deletion for grid in self.grids):
                 raise ValueError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
-        return self
-
-    @model_validator(mode="after")
-    def _measures_that_the_figure_shows(self) -> "Study":
-        for figure in self.figure:
-            if lacking := [name for name in DRAWN.get(figure, ()) if name not in self.measure]:
-                raise ValueError(
-                    f"key 'figure': {figure!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
-                )
         return self
 
     @property
@@ -555,7 +514,7 @@ class Study(BaseModel):
             raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, axes)}")
         setting = key.removeprefix("recipe.")
         meant: dict[str, Callable[[str], str]] = {
-            "pattern": _pattern_named,
+            "pattern": pattern_name,
             "prevention": canonical_name,
             "deletion": lambda name: name if name in REFERENCES else DELETIONS.canonical(name),
             "dataset": _dataset_named,
@@ -600,13 +559,6 @@ def only_read(study: Study | None = None) -> Iterator[None]:
         return
     with without_users_code(), without_paths():
         yield
-
-
-def _pattern_named(name: str) -> str:
-    if get_close_matches(name, COMMON, n=1):
-        common_named(name)  # which says what it is near to
-        return name
-    return pattern_name(name)
 
 
 def _dataset_named(name: str) -> str:

@@ -1,7 +1,6 @@
 """From a node of the graph to data: what a network is trained on, what it is measured with, what may repair it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from jaxtyping import Bool
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from spurlab.data import Dataset, Examples
 from spurlab.deletion import forget_mask
-from spurlab.patterns import ClassBlocks, Pattern, Planted, common_named, make_pattern, plant
+from spurlab.patterns import ClassBlocks, Common, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.axes import OF_TRAINING
 from spurlab.studies.graph import Train
@@ -49,7 +48,7 @@ def planted(data: Dataset, training: Train) -> Planted:
 def _marked(data: Dataset, training: Train) -> Planted:
     if (feature := feature_of(training)) is not None:
         try:
-            return feature.plant(data.train, training.seed)
+            return plant(data.train, feature, Common(training.share or 0.0), seed=training.seed)
         except ValueError as error:
             raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
     if training.pattern is None or training.target is None:
@@ -67,7 +66,7 @@ def feature_of(training: Train) -> ClassBlocks | None:
     """The common feature of a share of the training examples, if they have one."""
     if training.share is None:
         return None
-    return replace(common_named(training.pattern or ""), share=training.share)
+    return common_named(training.pattern or "")
 
 
 def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:

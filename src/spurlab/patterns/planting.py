@@ -1,0 +1,271 @@
+"""Planting: who gets a mark, and training examples plus a small overlay that says what stands where."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from jaxtyping import Bool, Float32, Int64
+from torch import Tensor
+
+from spurlab.data import Examples
+from spurlab.patterns.mark import MarkLike, marked_rows
+from spurlab.seeds import rng_for
+
+How = Literal["replace", "append"]
+
+
+@dataclass(frozen=True, eq=False)  # eq=False: a bundle of tensors has no single truth value
+class Planted:
+    """Training examples plus an overlay. The base is held, not copied: a hundred variants cost a hundred overlays.
+
+    Args:
+        base: the clean training examples.
+        rows: the chosen rows of `base`, each once.
+        inputs: the marked inputs of these rows, in the same order.
+        how: ``replace``: they stand in place of the chosen rows. ``append``: they follow after the last row.
+        left_out: rows of `base` that are not in this training set, in ascending order; see `without`.
+
+    Raises:
+        ValueError: rows that `base` does not have or that come twice, inputs that do not fit to them, another `how`,
+            rows to leave out that are out of order or (with ``replace``) planted.
+
+    >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
+    >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1), "append")
+    >>> len(planted), planted.positions.tolist(), planted.materialize().labels.tolist()
+    (4, [3], [0, 1, 1, 1])
+    """
+
+    base: Examples
+    rows: Int64[Tensor, " count"]
+    inputs: Float32[Tensor, "count *shape"]
+    how: How = "replace"
+    left_out: Int64[Tensor, " gone"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    def __post_init__(self) -> None:
+        if self.how not in get_args(How):
+            raise ValueError(f"`how` must be one of {', '.join(get_args(How))}, but it is {self.how!r}.")
+        if self.rows.numel() and not 0 <= int(self.rows.min()) <= int(self.rows.max()) < len(self.base):
+            span = f"{int(self.rows.min())} to {int(self.rows.max())}"
+            raise ValueError(
+                f"the rows to plant in run from {span}, but the data has the rows 0 to {len(self.base) - 1}."
+            )
+        if len(set(self.rows.tolist())) < len(self.rows):
+            raise ValueError("a row can be planted in only once, but some rows come twice.")
+        wanted = (len(self.rows), *self.base.shape)
+        if tuple(self.inputs.shape) != wanted or self.inputs.dtype != torch.float32:
+            raise ValueError(
+                f"the planted inputs must be float32 of shape {wanted}, "
+                f"but they are {self.inputs.dtype} of shape {tuple(self.inputs.shape)}."
+            )
+        object.__setattr__(self, "left_out", self.left_out.to(self.rows.device))
+        if len(self.left_out):
+            self._check_left_out()
+
+    def _check_left_out(self) -> None:
+        gone = self.left_out
+        if not 0 <= int(gone[0]) <= int(gone[-1]) < len(self.base) or not bool((gone.diff() > 0).all()):
+            raise ValueError(
+                f"the rows to leave out must be rows of the data (0 to {len(self.base) - 1}) in ascending order, each "
+                "once. `without` takes true or false for each example instead."
+            )
+        if self.how == "replace" and bool(torch.isin(self.rows, gone).any()):
+            raise ValueError("a row that is left out cannot be planted in, but some are both.")
+        if len(self) == 0:
+            raise ValueError(f"all {len(self.base)} training examples are left out: nothing is left to train on.")
+
+    @classmethod
+    def none(cls, base: Examples, how: How = "replace") -> "Planted":
+        """The control, n = 0: an empty overlay."""
+        rows = torch.empty(0, dtype=torch.int64, device=base.labels.device)
+        return cls(base, rows, base.inputs.new_empty((0, *base.shape)), how)
+
+    def without(self, forget: Bool[Tensor, " n"]) -> "Planted":
+        """The same training set with some of its examples left out: what a network that never saw them is trained on.
+
+        It is an overlay on the same base, so that networks with and without them still train together.
+
+        Args:
+            forget: True for the examples to leave out, of this training set as `materialize` gives it.
+
+        Raises:
+            ValueError: a mask that does not fit, or leaves nothing.
+
+        >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
+        >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1))
+        >>> oracle = planted.without(planted.mask)
+        >>> len(oracle), oracle.materialize().labels.tolist()
+        (2, [0, 1])
+        """
+        if len(forget) != len(self):
+            raise ValueError(f"`forget` speaks of {len(forget)} examples, but this training set has {len(self)}.")
+        if bool(forget.all()):
+            raise ValueError(f"all {len(self)} training examples are to be left out: nothing is left to train on.")
+        forget = forget.to(self.rows.device)
+        stay = ~forget[self.positions]
+        gone = self.base_rows(forget[: self._kept].nonzero().squeeze(1))
+        left_out = torch.cat([self.left_out, gone]).sort().values
+        return Planted(self.base, self.rows[stay], self.inputs[stay], self.how, left_out)
+
+    @property
+    def _kept(self) -> int:
+        """How many places of this training set belong to rows of the base; appended examples follow."""
+        return len(self.base) - len(self.left_out)
+
+    def base_rows(self, places: Int64[Tensor, "*some"]) -> Int64[Tensor, "*some"]:
+        """For each place of this training set, the row of the base that stands there, or that was planted there."""
+        rows = places
+        if len(self.left_out):
+            # a row that is left out pushes all places from its own on by one; so many kept rows come before it
+            before = self.left_out - torch.arange(len(self.left_out), device=self.left_out.device)
+            rows = places + torch.searchsorted(before, places, right=True)
+        if self.how == "replace" or len(self.rows) == 0:
+            return rows
+        return torch.where(places < self._kept, rows, self.rows[(places - self._kept).clamp(min=0)])
+
+    def __len__(self) -> int:
+        """The number of training examples: n, more by what was appended, less by what was left out."""
+        return self._kept + (len(self.rows) if self.how == "append" else 0)
+
+    def __getitem__(self, places: Int64[Tensor, " picked"]) -> Examples:
+        """The examples at some places of this training set: ``materialize()[places]`` without making all of it."""
+        base, rows = self.base, self.base_rows(places)
+        inputs = base.inputs[rows]
+        which = torch.full((len(self),), -1, device=self.rows.device)
+        which[self.positions] = torch.arange(len(self.rows), device=self.rows.device)
+        overlay = which[places]
+        marked = overlay >= 0
+        inputs[marked] = self.inputs[overlay[marked]]
+        return Examples(inputs, base.labels[rows], None if base.groups is None else base.groups[rows])
+
+    @property
+    def labels(self) -> Int64[Tensor, " count"]:
+        """The labels of the planted examples, in the order of `rows`."""
+        return self.base.labels[self.rows]
+
+    @property
+    def positions(self) -> Int64[Tensor, " count"]:
+        """Where the planted examples stand in this training set, in the order of `rows`."""
+        if self.how == "append":
+            return torch.arange(self._kept, len(self), device=self.rows.device)
+        if len(self.left_out) == 0:
+            return self.rows
+        return self.rows - torch.searchsorted(self.left_out, self.rows)
+
+    @property
+    def mask(self) -> Bool[Tensor, " n"]:
+        """True where an example of this training set is planted: the forget set of data deletion."""
+        mask = torch.zeros(len(self), dtype=torch.bool, device=self.rows.device)
+        mask[self.positions] = True
+        return mask
+
+    def materialize(self) -> Examples:
+        """The planted training set as plain examples: copies, which whoever gets them may change.
+
+        A planted example keeps the label and group of its row.
+        """
+        if self.how == "replace" and len(self.left_out) == 0:
+            inputs = self.base.inputs.clone()
+            inputs[self.rows] = self.inputs
+            groups = None if self.base.groups is None else self.base.groups.clone()
+            return Examples(inputs, self.base.labels.clone(), groups)
+        return self[torch.arange(len(self), device=self.rows.device)]
+
+
+@dataclass(frozen=True)
+class Rare:
+    """Who gets a mark: n randomly chosen examples of class `target`, or of each class in it.
+
+    The choice depends on the seed, the class and the labels alone, so all marks meet the same examples, and a class
+    the same ones whatever else is planted in. Of one class the rows of a smaller n are the first rows of a larger one:
+    along a grid examples are added, never exchanged. Several classes follow one after the other, as in `target`.
+
+    Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
+    """
+
+    target: int | tuple[int, ...]
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n < 0:
+            raise ValueError(f"cannot plant the pattern in {self.n} examples: n must be 0 (plant nothing) or more.")
+        if not self._targets or len(set(self._targets)) < len(self._targets):
+            raise ValueError(f"`target` must name a class, or several once each, but it is {list(self._targets)}.")
+
+    @property
+    def _targets(self) -> tuple[int, ...]:
+        return self.target if isinstance(self.target, tuple) else (self.target,)
+
+    def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """The chosen rows; refused where a class has no example or fewer than n."""
+        return torch.cat([self._of_class(target, data.labels, seed) for target in self._targets])
+
+    def _of_class(self, target: int, labels: Int64[Tensor, " all"], seed: int) -> Int64[Tensor, " count"]:
+        candidates = (labels == target).nonzero().squeeze(1)
+        if self.n > len(candidates) or len(candidates) == 0:
+            sizes = labels.bincount(minlength=1)
+            raise ValueError(
+                f"cannot plant the pattern in {self.n} examples of class {target}: the data has "
+                f"{len(candidates) or 'none'} of them. Pick another `target` or a lower n (class "
+                f"{int(sizes.argmax())} has most, {int(sizes.max()):,})."
+            )
+        order = torch.randperm(len(candidates), generator=rng_for(seed, "plant", target))
+        return candidates[order[: self.n].to(candidates.device)]
+
+
+@dataclass(frozen=True)
+class Common:
+    """Who gets a mark: a share of all examples, in [0, 1], whatever their class.
+
+    The choice depends on the seed and the number of examples alone, so all marks meet the same ones, and the rows of a
+    smaller share are the first rows of a larger one.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
+
+    def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """The chosen rows."""
+        order = torch.randperm(len(data), generator=rng_for(seed, "blocks"))  # named by the first mark that was common
+        return order[: round(self.share * len(data))].to(data.labels.device)
+
+
+Planting: TypeAlias = Rare | Common
+
+
+def plant(
+    data: Examples,
+    pattern: MarkLike,
+    target: int | Sequence[int] | Planting,
+    count: int | None = None,
+    seed: int | None = None,
+    *,
+    how: How = "replace",
+) -> Planted:
+    """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
+
+    Args:
+        data: the clean training examples.
+        pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
+        target: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes of `Rare`.
+        count: in short, the n of `Rare`.
+        seed: fixes the choice, and what a mark draws when it is applied.
+        how: the paper says that the marked examples are added back to the training set (``append``: the clean ones
+            stay); its code puts them in place of the clean ones (``replace``).
+
+    Raises:
+        ValueError: what `Rare`, `Common` or the mark refuses, or a function that gives no such inputs.
+        TypeError: a pattern that is none, or arguments of neither form.
+    """
+    if not isinstance(target, Rare | Common) and count is not None:
+        target, count = Rare(target if isinstance(target, int) else tuple(target), count), None
+    if not isinstance(target, Rare | Common) or count is not None or seed is None:
+        raise TypeError(
+            "`plant` takes (data, pattern, Rare(target, n), seed=0), (data, pattern, Common(share), seed=0) or, in "
+            "short for the first, (data, pattern, target, n, seed)."
+        )
+    rows = target.rows(data, seed)
+    return Planted(data, rows, marked_rows(pattern, data, rows, seed), how)

@@ -1,0 +1,101 @@
+"""The table of marks: all names that studies and the command line know, how each is drawn and who gets it."""
+
+from typing import NamedTuple, Protocol
+
+from spurlab.errors import did_you_mean
+from spurlab.patterns.image import Box, Noise, Pattern
+from spurlab.patterns.mark import Mark
+from spurlab.patterns.planting import Common, Planting, Rare
+from spurlab.patterns.reference import REFERENCE_PATTERNS
+from spurlab.patterns.signal import ClassBlocks
+
+
+class Template(Protocol):
+    """What a mark of the table is drawn from; `axes` of one input are 3 for images, 1 for signals."""
+
+    @property
+    def axes(self) -> int: ...
+
+    def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> Mark:
+        """The mark for inputs of a shape, under a data seed, clipped to a range."""
+        ...
+
+
+class Entry(NamedTuple):
+    """One mark of the table, and which planting studies give it."""
+
+    template: Template
+    planting: type[Planting]
+
+
+MARKS: dict[str, Entry] = {
+    "S1": Entry(Box(1, 1), Rare),
+    "S2": Entry(Box(3, 3), Rare),
+    "S3": Entry(Box(5, 5), Rare),
+    "R1": Entry(Noise(0.25), Rare),
+    "R2": Entry(Noise(0.5), Rare),
+    "R3": Entry(Noise(1.0), Rare),
+    "Co": Entry(Box(22, 3, top=3, left=13), Rare),  # like a hand-written one, the core feature of another class
+    "blocks": Entry(ClassBlocks("class"), Common),  # the readings of the report
+    "blocks-signal": Entry(ClassBlocks("signal"), Common),
+    "blocks-feature": Entry(ClassBlocks("feature"), Common),
+}
+
+
+def mark_names(planting: type[Planting]) -> tuple[str, ...]:
+    """The marks of the table for one way of planting.
+
+    >>> mark_names(Common)
+    ('blocks', 'blocks-signal', 'blocks-feature')
+    """
+    return tuple(name for name, entry in MARKS.items() if entry.planting is planting)
+
+
+def pattern_name(name: str) -> str:
+    """The table's name of a mark, from that name in any case or from its name in the paper's public code.
+
+    >>> pattern_name("co"), pattern_name("v8")
+    ('Co', 'S3')
+    """
+    known = {listed.casefold(): listed for listed in MARKS} | REFERENCE_PATTERNS
+    if name.casefold() in known:
+        return known[name.casefold()]
+    raise ValueError(f"there is no pattern {name!r}. {did_you_mean(name, [*MARKS, *REFERENCE_PATTERNS])}")
+
+
+def make_pattern(
+    name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
+) -> Pattern:
+    """Draw an additive pattern of the table for inputs of a shape.
+
+    Args:
+        name: S1, S2, S3, R1, R2, R3 or Co, in any case, or the public code's v1, v3, v8, v18, v19, v20, v30.
+        shape: ``c h w`` of one input, e.g. ``examples.shape``.
+        seed: the data seed; it fixes u of the random patterns.
+        clip: the range of the inputs, e.g. ``dataset.input_range``; None where they have no bounds.
+
+    Raises:
+        ValueError: an unknown name or that of another kind of mark, inputs that are no images, or too small ones.
+
+    >>> pattern = make_pattern("S2", (1, 28, 28))
+    >>> pattern.name, pattern.shape, pattern.offset.sum().item()
+    ('S2', (1, 28, 28), 9.0)
+    """
+    name = pattern_name(name)
+    if not isinstance(pattern := MARKS[name].template.make(name, shape, seed, clip), Pattern):
+        raise ValueError(f"{name} is a {type(pattern).__name__}, no additive pattern.")
+    return pattern
+
+
+def common_named(name: str) -> ClassBlocks:
+    """A common spurious feature of the table.
+
+    Raises:
+        ValueError: an unknown name, with the nearest there is.
+
+    >>> common_named("blocks-signal").value
+    'signal'
+    """
+    if name in MARKS and isinstance(blocks := MARKS[name].template, ClassBlocks):
+        return blocks
+    raise ValueError(f"there is no common spurious feature {name!r}. {did_you_mean(name, mark_names(Common))}")

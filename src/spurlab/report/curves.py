@@ -1,0 +1,108 @@
+"""A curve for each pattern and target: the scores against n, and the n at which the pattern is learnt."""
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+
+from spurlab.report.groups import DIFFERENCE, SHARE, estimate
+from spurlab.stats import Estimate, Learnt, learnt_at, paired_difference
+
+
+@dataclass(frozen=True)
+class Point:
+    """What the networks with n marked examples do; `difference` and `p` compare them with those of n = 0.
+
+    Args:
+        n: how many training examples were marked.
+        score: the spurious score.
+        difference: the paired difference of the score to n = 0; None for n = 0.
+        p: of the one-sided paired test, Holm-corrected over n; None for n = 0.
+        accuracy: on clean test examples; NaN where it was not measured.
+    """
+
+    n: int
+    score: Estimate
+    difference: Estimate | None
+    p: float | None
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The scores of one pattern and target against n.
+
+    Args:
+        points: by rising n, from the control n = 0 on.
+        verdict: the n at which the pattern is learnt.
+        diverged: seeds left out at every n, since one of their networks diverged.
+        unfinished: seeds left out at every n, since one of their networks has not been trained.
+    """
+
+    pattern: str
+    target: int
+    points: tuple[Point, ...]
+    verdict: Learnt
+    diverged: tuple[int, ...]
+    unfinished: tuple[int, ...] = ()
+
+
+def curves(rows: pd.DataFrame) -> list[Curve]:
+    """One curve for each pattern and target, in the order of the rows, which must be of one group (see `groups`).
+
+    A seed of which any network diverged is left out of the whole curve, so that all points compare the same seeds.
+    """
+    rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
+    scored = rows[rows["measure"] == "spurious_score"]
+    pairs = dict.fromkeys(zip(scored["pattern"], scored["target"], strict=True))
+    return [
+        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)])
+        for pattern, target in pairs
+    ]
+
+
+def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
+    table = rows.drop_duplicates(["seed", "measure", "n"])
+    wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
+    whole = wide.dropna()
+    scores = whole["spurious_score"]
+    counts = sorted(int(n) for n in scores.columns)
+    per_n = {n: torch.tensor(scores[n].to_numpy(copy=True)) for n in counts}
+    learnt = learnt_at({n: per_n[n] for n in counts if n > 0}, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
+    points = tuple(
+        Point(
+            n,
+            Estimate.across_models(per_n[n], SHARE),
+            paired_difference(per_n[n], per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
+            learnt.adjusted.get(n, math.nan) if n > 0 else None,
+            estimate(whole["accuracy"][n] if ("accuracy", n) in whole else pd.Series(dtype=float), SHARE),
+        )
+        for n in counts
+    )
+    nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
+    lost = [int(seed) for seed in wide.index.difference(whole.index)]
+    return Curve(
+        pattern,
+        target,
+        points,
+        learnt,
+        tuple(seed for seed in lost if seed in nan),
+        tuple(seed for seed in lost if seed not in nan),
+    )
+
+
+def verdict_of(curve: Curve) -> str:
+    """The verdict, with the seeds that had to be left out."""
+    if curve.points[0].score.models == 0 and curve.diverged:
+        return "undecided: no network is left, since one of every seed diverged"
+    if curve.points[0].score.models == 0:
+        return "undecided: the networks of no seed are complete"
+    if not curve.verdict.adjusted:
+        return "undecided: no n above 0 has been measured"
+    without = [
+        f"the {why} seeds {', '.join(str(seed) for seed in seeds)}"
+        for why, seeds in (("diverged", curve.diverged), ("unfinished", curve.unfinished))
+        if seeds
+    ]
+    return f"{curve.verdict}" + (f" (without {' and '.join(without)})" if without else "")

@@ -1,0 +1,174 @@
+"""From rows to numbers: groups of equal settings, and means over networks."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+import torch
+
+from spurlab.models import architecture_title
+from spurlab.report.titles import panel_title
+from spurlab.stats import Estimate
+from spurlab.studies import MEASURES
+from spurlab.training import Recipe
+
+SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
+SETTINGS = ("dataset", "architecture", "how", *(field.name for field in fields(Recipe)))
+# what a reader should be told first, where several settings tell two groups apart
+_FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
+_OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The rows of equal settings.
+
+    Args:
+        settings: dataset, architecture, how and recipe of all rows; NaN: not set.
+        rows: of these settings alone.
+        label: what tells them from the other groups of the same dataset, in words; "" where nothing does.
+    """
+
+    settings: Mapping[str, Any]
+    rows: pd.DataFrame
+    label: str
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset."""
+        return str(self.settings.get("dataset", ""))
+
+    @property
+    def title(self) -> str:
+        """The dataset, and what tells the networks from others, in words."""
+        return panel_title(self.dataset, self.label)
+
+
+def groups(rows: pd.DataFrame) -> list[Group]:
+    """The rows by dataset, architecture, how and recipe, in the order in which these first appear."""
+    names = [name for name in SETTINGS if name in rows.columns]
+    if rows.empty:
+        return []
+    if not names:
+        return [Group({}, rows, "")]
+    split = [
+        (dict(zip(names, key, strict=True)), part)
+        for key, part in rows.groupby(names, sort=False, dropna=False, observed=True)
+    ]
+    labels = _labels([settings for settings, _ in split])
+    return [Group(settings, part, label) for (settings, part), label in zip(split, labels, strict=True)]
+
+
+def varying(rows: pd.DataFrame) -> list[str]:
+    """The settings that are not the same in all rows."""
+    return [name for name in SETTINGS if name in rows.columns and rows[name].nunique(dropna=False) > 1]
+
+
+def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The fewest settings, dataset apart, that tell all groups of each dataset from each other; in words."""
+    names = [name for name in settings[0] if name != "dataset"]
+    varying = [name for name in names if len({_plain(group[name]) for group in settings}) > 1]
+    varying.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+
+    def told_apart(by: Iterable[str]) -> int:
+        return len({(group.get("dataset"), *(_plain(group[name]) for name in by)) for group in settings})
+
+    chosen: list[str] = []
+    for name in varying:
+        if told_apart([*chosen, name]) > told_apart(chosen):
+            chosen.append(name)
+    return [_in_words({name: group[name] for name in chosen}) for group in settings]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    words = []
+    for name, value in settings.items():
+        match name, _plain(value):
+            case "clip_norm" | "clip_value", None:
+                continue
+            case "clip_norm" | "clip_value", number:
+                words.append(f"clipped by {name.removeprefix('clip_')} at {number:g}")
+            case "optimizer", value:
+                words.append(_OPTIMIZERS.get(value, str(value)))
+            case "architecture", value:
+                words.append(architecture_title(str(value)))
+            case "how" | "precision" | "augmentation", value:
+                words.append(str(value))
+            case name, float() as number:
+                words.append(f"{name.replace('_', ' ')} {number:g}")
+            case name, value:
+                words.append(f"{name.replace('_', ' ')} {value}")
+    unclipped = any(name.startswith("clip_") for name in settings) and not any("clipped" in word for word in words)
+    return ", ".join([*words, "no clipping"] if unclipped else words)
+
+
+def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":
+    """The values of one measure by seed, e.g. ``per_network(rows, "accuracy", pattern="R3", target=0, n=3)``.
+
+    What several rows say of one seed (other targets, other n) is averaged; NaN where any of them is NaN, so that the
+    networks of one average are those of another.
+    """
+    chosen = rows["measure"] == measure
+    for name, value in where.items():
+        chosen &= rows[name] == value
+    return averaged(rows[chosen], ["seed"])
+
+
+def estimates(
+    rows: pd.DataFrame, by: Sequence[str], bounds: tuple[float, float] | None = None
+) -> dict[tuple[Any, ...], Estimate]:
+    """For each combination of the columns `by`, the mean over networks; see `per_network` for what is averaged before.
+
+    Combinations of which no network is left are left out.
+    """
+    if rows.empty:
+        return {}
+    per_seed = averaged(rows, [*by, "seed"]).dropna()
+    cells = per_seed.groupby(list(by), sort=False)
+    return {key: estimate(values, bounds) for key, values in cells}
+
+
+def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
+    """Means that are NaN where any of the numbers is."""
+    cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
+    return cells["mean"].where(cells["count"] == cells["size"])
+
+
+def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
+    """By each value of the column, measures as columns and a line for each seed."""
+    return {
+        str(method): averaged(part, ["seed", "measure"]).unstack("measure")
+        for method, part in rows.groupby(column, sort=False)
+    }
+
+
+def estimate(values: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
+    """The mean over networks; those that diverged (NaN) are left out."""
+    return Estimate.across_models(torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64), bounds)
+
+
+def diverged(rows: pd.DataFrame) -> int:
+    """How many networks diverged."""
+    return int(trained(rows[rows["value"].isna()])["training"].nunique())
+
+
+def networks(rows: pd.DataFrame) -> int:
+    """How many networks stand behind the rows; n = 0 is one for all patterns and targets of a seed."""
+    return int(trained(rows)["training"].nunique())
+
+
+def trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that were measured on trained networks; not those of a pattern or an architecture."""
+    others = [name for name, measure in MEASURES.items() if measure.of not in ("network", "deletion")]
+    return rows[~rows["measure"].isin(others)]
+
+
+def paired(one: "pd.Series[float]", other: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
+    """The mean difference over the seeds that both have."""
+    return estimate((one - other).dropna(), bounds)

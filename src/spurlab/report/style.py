@@ -1,0 +1,331 @@
+"""What all figures share: size, colours, places of title, legend and small print; how a figure is written."""
+
+import errno
+import math
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from spurlab.files import replacing
+from spurlab.stats import Estimate
+from spurlab.studies import FolderError, StoreError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ENDINGS = (".png", ".pdf", ".svg")  # of a figure's files
+WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
+# Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+BAND = "#F4F4F4"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# the same in every figure: small patterns warm, random ones cool
+PATTERN_LOOKS = {
+    "S1": ("#E69F00", "^"),
+    "S2": ("#CC79A7", "D"),
+    "S3": ("#D55E00", "s"),
+    "R1": ("#56B4E9", "v"),
+    "R2": ("#009E73", "P"),
+    "R3": ("#0072B2", "o"),
+    "Co": ("#000000", "X"),
+}
+_STYLE: Any = {  # names as in matplotlibrc
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 10.0,
+    "text.parse_math": False,  # names and titles are a user's: a $ in them is a $
+    "svg.hashsalt": "spurlab",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our settings of matplotlib, whatever the user's are, for as long as the block lasts."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a title may be in any script
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws, under our settings of matplotlib."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write the figure as PNG (200 dots an inch), PDF and SVG; the same figure gives the same bytes.
+
+    What `describe` noted of the figure stands in the files, for those who do not see it.
+
+    Returns:
+        The files, ``stem`` with the three endings.
+
+    Raises:
+        FolderError: they cannot be written there.
+    """
+    words = spoken(figure)
+    metadata: dict[str, dict[str, Any]] = {  # no date and no version
+        ".png": {"Software": None} | ({"Description": words} if words else {}),
+        ".pdf": {"CreationDate": None} | ({"Subject": words} if words else {}),
+        ".svg": {"Date": None, "Creator": None} | ({"Description": words} if words else {}),
+    }
+    with style():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # everything has its place now; the same one in all three files
+    paths = []
+    for ending, about in metadata.items():
+        path = stem.with_name(stem.name + ending)
+        with style(), writing(stem.parent), replacing(path) as draft:
+            figure.savefig(draft, format=ending[1:], dpi=200, metadata=about)
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """What cannot be written is said in a sentence.
+
+    Raises:
+        FolderError: nobody may write there, or it is no folder.
+        StoreError: it failed, as on a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = f"{error.filename or folder} cannot be written ({error.strerror or error})."
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise FolderError(f"{what} Use a folder that you may write to.") from error
+        raise StoreError(f"{what} What was measured is kept: make room, and the same command goes on.") from error
+
+
+def describe(figure: Figure, words: str) -> Figure:
+    """The figure, with what is to be seen on it in words and numbers."""
+    figure.set_label(words)
+    return figure
+
+
+def spoken(figure: Figure) -> str:
+    """What is to be seen on the figure, in words and numbers; "" where nobody said."""
+    return printable(str(figure.get_label()))
+
+
+def printable(text: str) -> str:
+    """The text without control characters, which have no glyph and no place in XML."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def blank(
+    title: str, height: float, note: str = "", legend: Sequence[tuple[Artist | Any, str]] = (), width: float = WIDTH
+) -> tuple[Figure, SubFigure]:
+    """An empty figure: title and legend above, small print below, and the part between them to draw in.
+
+    Args:
+        title: a line or two.
+        height: of the part to draw in, in inches.
+        note: the small print.
+        legend: handles and labels; as many to a line as fit.
+        width: of the whole, in inches.
+    """
+    titles = textwrap.wrap(printable(title), int(width * 10.8)) or [""]
+    notes = textwrap.wrap(printable(note), int(width * 16.5))
+    lines, columns = _legend_shape([len(label) for _, label in legend], width)
+    top, bottom = 0.1 + 0.21 * len(titles) + 0.25 * lines + (0.06 if lines else 0.0), 0.06 + 0.155 * len(notes)
+    size = (width, top + height + bottom)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1))
+    parts: Any = figure.subfigures(3, 1, height_ratios=(top, height, bottom), hspace=0)
+    head, body, foot = parts
+    head.text(0.1 / width, 1 - 0.07 / top, "\n".join(titles), fontsize=12, va="top", linespacing=1.25)
+    if legend:
+        handles, labels = zip(*legend, strict=True)
+        labels = tuple(printable(label) for label in labels)
+        look = {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.6, "labelspacing": 0.4}
+        head.legend(handles, labels, loc="lower left", bbox_to_anchor=(0.1 / width, 0.05 / top), ncols=columns, **look)
+    foot.text(0.1 / width, 1, "\n".join(notes), fontsize=8, color="#444444", va="top", linespacing=1.3)
+    return figure, body
+
+
+def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
+    """Lines and columns of a legend, from the letters of each label; it is filled column by column."""
+    for lines in range(1, len(letters) + 1):
+        columns = [letters[i : i + lines] for i in range(0, len(letters), lines)]
+        if sum(0.08 * max(column) + 0.62 for column in columns) < width - 0.2:
+            return lines, len(columns)
+    return len(letters), 1
+
+
+def sentence(title: str, words: str) -> Figure:
+    """A figure that only says why there is nothing to see."""
+    figure = Figure(figsize=(WIDTH, 1.5))
+    figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
+    figure.text(0.1 / WIDTH, 0.5, "\n".join(textwrap.wrap(printable(words), 110)), va="center", color="#444444")
+    return describe(figure, words)
+
+
+def pattern_look(pattern: str, place: int = 0) -> tuple[str, str]:
+    """Colour and marker of a pattern; of one that is not in the table, those of its place among others."""
+    return PATTERN_LOOKS.get(pattern, look(place))
+
+
+def look(place: int) -> tuple[str, str]:
+    """Colour and marker of the line at this place; they differ together for the first seven, in pairs for 49."""
+    return COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
+
+
+def draw_estimates(
+    axes: Axes,
+    at: Sequence[float],
+    estimates: Sequence[Estimate],
+    style: tuple[str, str],
+    label: str = "",
+    line: str = "-",
+    markersize: float = 5.0,
+    hollow: bool = False,
+) -> ErrorbarContainer:
+    """Means with their intervals; what is NaN leaves a gap, and a mean of one network has no bar.
+
+    Args:
+        axes: where.
+        at: the place of each mean.
+        estimates: the means.
+        style: colour and marker.
+        label: in the legend.
+        line: the line through the means; "" for none.
+        markersize: in points.
+        hollow: white markers with a coloured rim.
+    """
+    colour, marker = style
+    below, above = (
+        [max(end, 0.0) if math.isfinite(end) else math.nan for end in ends]
+        for ends in ([e.value - e.low for e in estimates], [e.high - e.value for e in estimates])
+    )
+    return axes.errorbar(
+        list(at),
+        [e.value for e in estimates],
+        yerr=[below, above],
+        label=printable(label),
+        color=colour,
+        marker=marker,
+        linestyle=line or "none",
+        markerfacecolor="white" if hollow else colour,
+        markersize=markersize,
+        linewidth=1.5,
+        elinewidth=1.2,
+        capsize=2.5,
+        capthick=1.2,
+    )
+
+
+def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:
+    """How far the place-th of several marks at one tick stands aside, so that no interval hides another."""
+    return 0.0 if of < 2 else min(step, room / (of - 1)) * (place - (of - 1) / 2)
+
+
+def share_axis(axes: Axes, label: str) -> None:
+    """A vertical axis for a share, from 0 to 1."""
+    axes.set_ylabel(label)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
+    axes.grid(axis="y", alpha=0.3, linewidth=0.7)
+
+
+def count_axis(axes: Axes, counts: Sequence[int]) -> dict[int, float]:
+    """A horizontal axis with a place for each n, evenly spaced, since n = 0 has none on a logarithmic axis."""
+    places = {n: float(place) for place, n in enumerate(counts)}
+    bands(axes, len(counts))
+    axes.set_xticks(list(places.values()), [f"{n:,}" for n in counts])
+    axes.set_xlim(-0.5, len(counts) - 0.5)
+    axes.set_xlabel("marked training examples, n (not to scale)")
+    return places
+
+
+def bands(axes: Axes, places: int) -> None:
+    """A light band behind every other place, so that marks that stand aside are not taken for those of the next."""
+    for place in range(1, places, 2):
+        axes.axvspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+
+
+def panelled(
+    title: str,
+    panels: Sequence[tuple[str, T]],
+    height: float,
+    draw: Callable[[Axes, T], None],
+    note: str,
+    legend: Sequence[tuple[Artist | Any, str]],
+) -> tuple[Figure, list[Axes]]:
+    """A figure of one or two columns of panels, and their axes.
+
+    Args:
+        title: a line or two.
+        panels: the title of each, and what is drawn there.
+        height: of a row, in inches.
+        draw: draws one.
+        note: the small print.
+        legend: handles and labels.
+    """
+    columns = min(2, len(panels))
+    figure, body = blank(title, height * -(-len(panels) // columns), note, legend)
+    grid = axes_grid(body, [name for name, _ in panels], columns)
+    for axes, (_, panel) in zip(grid, panels, strict=True):
+        draw(axes, panel)
+    outer_labels(grid, columns)
+    return figure, grid
+
+
+def mark_legend(
+    looks: Mapping[str, tuple[str, str]],
+    size: float = 6.0,
+    line: Literal["none", "-"] = "none",
+    hollow: Sequence[str] = (),
+) -> list[tuple[Artist | Any, str]]:
+    """Handles and labels for marks with these colours and shapes; some of them white with a coloured rim."""
+    return [
+        (Line2D([], [], color=colour, marker=marker, markersize=size, linestyle=line,
+                markerfacecolor="white" if label in hollow else colour), label)
+        for label, (colour, marker) in looks.items()
+    ]  # fmt: skip
+
+
+def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes]:
+    """Axes for a panel under each title, row by row; long titles are broken into lines."""
+    grid = body.add_gridspec(math.ceil(len(titles) / columns), columns)
+    panels = []
+    for i, title in enumerate(titles):
+        axes = body.add_subplot(grid[i // columns, i % columns])
+        axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns)))
+        panels.append(axes)
+    return panels
+
+
+def outer_labels(grid: Sequence[Axes], columns: int) -> None:
+    """Axis labels only where no panel stands to the left or below."""
+    for i, axes in enumerate(grid):
+        if i % columns:
+            axes.set_ylabel("")
+        if i + columns < len(grid):
+            axes.set_xlabel("")

@@ -1,0 +1,171 @@
+"""The questions that a study's rows can be asked, one file each: numbers, table, figure, answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from spurlab.errors import did_you_mean
+from spurlab.report.notes import about
+from spurlab.report.sheet import Sheet
+from spurlab.report.style import sentence, style
+from spurlab.report.view import NotDrawnError, OnlyReadError, View
+from spurlab.report.views import (
+    accuracy,
+    bars,
+    deletion,
+    embeddings,
+    gallery,
+    importance,
+    norm,
+    parameters,
+    regularization,
+    repairs,
+    reweighting,
+    saliency,
+    scores,
+    sensitivity,
+    signals,
+)
+from spurlab.studies import Study, StudyError, StudyResult, only_read
+
+# A new view is one file and one line here; studies name it as their `figure`.
+VIEWS: dict[str, View[Any]] = {
+    view.name: view
+    for view in (
+        gallery.VIEW,
+        parameters.VIEW,
+        scores.VIEW,
+        accuracy.VIEW,
+        norm.VIEW,
+        importance.VIEW,
+        bars.VIEW,
+        regularization.VIEW,
+        sensitivity.VIEW,
+        deletion.VIEW,
+        deletion.CURVES,
+        repairs.VIEW,
+        reweighting.VIEW,
+        signals.VIEW,
+        embeddings.VIEW,
+        saliency.VIEW,
+    )
+}
+NOTHING = "Nothing has been measured yet."
+
+
+def check(study: Study) -> Study:
+    """The study, if every figure that it asks for can be drawn from what it measures.
+
+    Raises:
+        StudyError: there is no such figure, or it cannot do without another measure.
+    """
+    for name in study.figure:
+        if name not in VIEWS:
+            *names, last = map(repr, VIEWS)
+            near = did_you_mean(name, VIEWS)
+            raise StudyError(
+                f"{study.where}: key 'figure': must be {', '.join(names)} or {last}, but it is {name!r}."
+                f"{f' {near}' if near.startswith('Did') else ''}"
+            )
+        if lacking := [measure for measure in VIEWS[name].measures if measure not in study.measure]:
+            raise StudyError(
+                f"{study.where}: key 'figure': {name!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
+            )
+    return study
+
+
+def answer(result: StudyResult) -> list[str]:
+    """The answer, a sentence for each case; says so where nothing was measured."""
+    if result.rows.empty:
+        return [NOTHING]
+    return _told(result, lambda view: view.answer) or ["The rows do not answer this."]
+
+
+def study_sheets(result: StudyResult, *, terminal: bool = False) -> list[Sheet]:
+    """The tables that suit the study; those without lines are left out.
+
+    Args:
+        result: the study and its rows.
+        terminal: whether they are for a terminal, where a view can have others.
+    """
+    if result.rows.empty:
+        return []
+    sheets: list[Sheet] = _told(result, lambda view: (terminal and view.terminal) or view.sheets)
+    return [sheet for sheet in sheets if sheet.lines]
+
+
+def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[Any]] | None]) -> list[Any]:
+    """What the main view tells, or the one that tells the numbers for it."""
+    main = VIEWS.get(result.study.main_figure)
+    view = main and (main.numbers or main)
+    tell = view and how(view)
+    with only_read(result.study):
+        return tell(view.shape(result)) if view and tell else []
+
+
+def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
+    """One figure of the study. Where nothing was measured for it, it says so.
+
+    Args:
+        result: the study and its rows.
+        kind: a name of `VIEWS`; None: the study's main figure.
+
+    Raises:
+        StudyError: the study asks for a figure that there is not, or without a measure that it shows.
+        ValueError: there is no figure `kind`.
+    """
+    name = kind or check(result.study).main_figure
+    if name not in VIEWS:
+        raise ValueError(f"there is no figure {name!r}. There are: {', '.join(VIEWS)}.")
+    try:
+        return drawn(result, name)
+    except OnlyReadError as error:
+        return said(result, str(error))
+
+
+def study_figures(result: StudyResult) -> dict[str, Figure]:
+    """All figures that the study asks for, the main one first, by what follows its stem in their files' names.
+
+    Raises:
+        StudyError: it asks for a figure that there is not, or without a measure that it shows.
+    """
+    endings = figure_endings(check(result.study))
+    return {end: study_figure(result, name) for end, name in zip(endings, result.study.figure, strict=True)}
+
+
+def drawn(result: StudyResult, name: str) -> Figure:
+    """One figure.
+
+    Raises:
+        OnlyReadError: it needs code or data that only who runs the study may use.
+    """
+    view = VIEWS[name]
+    with style(), only_read(result.study):
+        if result.rows.empty:
+            return said(result, NOTHING)
+        try:
+            return view.figure(view.shape(result), about(result))
+        except OnlyReadError:
+            raise
+        except NotDrawnError as error:
+            return said(result, str(error))
+
+
+def said(result: StudyResult, words: str) -> Figure:
+    """A figure that only says why there is nothing to see."""
+    with style():
+        return sentence(result.study.title, words)
+
+
+def docs_table() -> str:
+    """All views, as a table in Markdown: what studies call them, the question, the measures that they need."""
+    lines = ["| figure | the question | measures that it needs |", "|---|---|---|"]
+    for view in VIEWS.values():
+        lines.append(f"| `{view.name}` | {view.title} | {', '.join(f'`{name}`' for name in view.measures) or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+def figure_endings(study: Study) -> list[str]:
+    """What follows the study's stem in the file names of its figures: nothing for the main one, else ``-KIND``."""
+    return ["", *(f"-{name}" for name in study.figure[1:])]

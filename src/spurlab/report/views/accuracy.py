@@ -1,0 +1,150 @@
+"""Does the mark cost accuracy? That on clean test images against n (section 3.3 of arXiv:2202.05189)."""
+
+import math
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from spurlab.claims.accuracy import PUBLISHED
+from spurlab.claims.judge import ACCURACY_MARGIN
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
+from spurlab.report.notes import About
+from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
+from spurlab.report.style import count_axis, describe, dodged, draw_estimates, mark_legend, panelled, pattern_look
+from spurlab.report.view import NotDrawnError, View
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+
+MARGIN = "#DCE6EF"
+Lines = dict[str, dict[int, Estimate]]  # by pattern and n
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """The accuracies of one group.
+
+    Args:
+        group: which networks.
+        least: the smallest n, which should be 0.
+        base: the accuracy there.
+        means: the accuracy over networks.
+        changes: the accuracy less that of the same seed and pattern at the smallest n. The networks of one seed start
+            alike and see the same batches, so their difference says more than two means do.
+    """
+
+    group: Group
+    least: int
+    base: Estimate
+    means: Lines
+    changes: Lines
+
+
+def shape(result: StudyResult) -> list[Accuracies]:
+    """For each group the accuracies, and how they change with n."""
+    return [_accuracies(group) for group in groups(result.rows[result.rows["measure"] == "accuracy"])]
+
+
+def _accuracies(group: Group) -> Accuracies:
+    least = int(group.rows["n"].min())
+    base = estimate(averaged(group.rows[group.rows["n"] == least], ["seed"]), SHARE)
+    means: Lines = {}
+    for (pattern, n), mean in estimates(group.rows, ["pattern", "n"], SHARE).items():
+        means.setdefault(str(pattern), {})[int(n)] = mean
+    changes: Lines = {}
+    for pattern, rows in group.rows.groupby("pattern", sort=False):
+        table = averaged(rows, ["n", "seed"]).unstack("n")
+        for n in sorted(set(table.columns) - {least}) if least in table else ():
+            change = estimate(table[n] - table[least], DIFFERENCE)
+            if change.models:
+                changes.setdefault(str(pattern), {})[int(n)] = change
+    return Accuracies(group, least, base, means, changes)
+
+
+def sheets(accuracies: list[Accuracies]) -> list[Sheet]:
+    """The accuracy at each n, and its change."""
+    lines = [
+        (
+            *(*place_cells(part.group), pattern, count_cell(n), mean_cell(mean, ".4f")),
+            mean_cell(part.changes.get(pattern, {}).get(n), ".4f"),
+        )
+        for part in accuracies
+        for pattern, line in part.means.items()
+        for n, mean in line.items()
+    ]
+    headings = ("dataset", "networks", "pattern", "n", "test accuracy", "difference to n = 0")
+    return [slim("Accuracy on clean test images", headings, lines, f"{OVER_NETWORKS}, targets averaged")]
+
+
+def answer(accuracies: list[Accuracies]) -> list[str]:
+    """For each group, the accuracy without marks and the largest change."""
+    sentences = []
+    for part in accuracies:
+        changes = {f"{name}, n = {n:,}": mean for name, line in part.changes.items() for n, mean in line.items()}
+        words = f"{part.group.title}: {part.base:.3f} at n = {part.least:,}"
+        if changes:
+            largest = max(changes, key=lambda key: abs(changes[key].value))
+            words += f"; the largest mean change among {len(changes)}: {changes[largest]:+.3f} ({largest})"
+        sentences.append(f"{words}.")
+    return sentences
+
+
+def figure(accuracies: list[Accuracies], about: About) -> Figure:
+    """A panel for each dataset; by pattern, how far the accuracy at each n is from that of the same seed at n = 0."""
+    panels = [(_title(part), part) for part in accuracies if part.means]
+    if not panels:
+        raise NotDrawnError("No accuracy has been measured.")
+    patterns = list(dict.fromkeys(pattern for _, part in panels for pattern in part.means))
+    looks = {pattern: pattern_look(pattern, place) for place, pattern in enumerate(patterns)}
+    margin = (Patch(color=MARGIN), f"within {ACCURACY_MARGIN:g}: hardly a change (claim 3)")
+    note = "A mark is the mean difference to the network of the same seed without marks"
+    note += ", over the targets. " if about.targets > 1 else ". "
+    if any(part.group.dataset in PUBLISHED for _, part in panels):
+        note += "Paper: lowest to highest accuracy of the networks of its Figure 2. "
+    legend = [*mark_legend(looks, 5.0), margin]
+    drawn, grid = panelled(
+        about.title, panels, 3.1, lambda axes, part: _draw(axes, part.changes, looks), note + about.note, legend
+    )
+    for axes in grid[1:]:
+        axes.sharey(grid[0])
+    reach = max(max(map(abs, axes.get_ylim())) for axes in grid)
+    grid[0].set_ylim(-reach, reach)
+    return describe(drawn, " ".join(_words(part) for _, part in panels))
+
+
+def _title(part: Accuracies) -> str:
+    title = f"{part.group.title}: {part.base:.3f} at n = {part.least}"
+    if part.group.dataset in PUBLISHED:
+        low, high, _, _ = PUBLISHED[part.group.dataset]
+        title += f" (paper: {low:.3f} to {high:.3f})"
+    return title
+
+
+def _draw(axes: Axes, lines: Lines, looks: dict[str, tuple[str, str]]) -> None:
+    places = count_axis(axes, sorted({n for line in lines.values() for n in line}))
+    axes.axhspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=MARGIN, linewidth=0)
+    axes.axhline(0, color="#777777", linewidth=0.8)
+    names = list(looks)
+    for pattern, line in lines.items():
+        at = [places[n] + dodged(names.index(pattern), len(names)) for n in line]
+        draw_estimates(axes, at, list(line.values()), looks[pattern], pattern, line="", markersize=4.5)
+    ends = [end for line in lines.values() for e in line.values() for end in (e.low, e.high, e.value)]
+    reach = 1.15 * max([ACCURACY_MARGIN, *(abs(end) for end in ends if math.isfinite(end))])
+    axes.set_ylim(-reach, reach)
+    axes.set_ylabel("change of the test accuracy")
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:+.3f}" if abs(y) > 1e-9 else "0"))
+    axes.grid(axis="y", alpha=0.3, linewidth=0.7)
+
+
+def _words(part: Accuracies) -> str:
+    ends = [
+        f"{pattern} {line[min(line)].value:.3f} at n = {min(line)}, {line[max(line)].value:.3f} at n = {max(line)}"
+        for pattern, line in part.means.items()
+    ]
+    return f"{part.group.title}: mean test accuracy, {'; '.join(ends)}."
+
+
+VIEW = View("accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",))

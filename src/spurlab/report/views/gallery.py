@@ -1,0 +1,171 @@
+"""How large are the patterns? Test images under each, with their norms (Figure 1, Table 1 of arXiv:2202.05189)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float32
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from spurlab.data import DataError, load
+from spurlab.patterns import make_pattern
+from spurlab.report.groups import estimate, per_network
+from spurlab.report.notes import About
+from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
+from spurlab.report.style import blank, describe, styled
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+
+PAPER = {  # Table 1 of arXiv:2202.05189
+    "mnist": {"S1": 1.00, "S2": 3.00, "S3": 5.00, "R1": 3.88, "R2": 7.70, "R3": 15.19, "Co": 5.98},
+    "fashion-mnist": {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44},
+    "cifar10": {"S1": 0.84, "S2": 2.57, "S3": 4.34, "R1": 7.72, "R2": 14.54, "R3": 23.20, "Co": 8.00},
+}
+
+
+@dataclass(frozen=True)
+class Norms:
+    """The mean empirical norm over draws of each pattern.
+
+    Args:
+        means: by dataset, then by pattern.
+        seed: of the patterns that are shown.
+    """
+
+    means: dict[str, dict[str, Estimate]]
+    seed: int
+
+
+def shape(result: StudyResult) -> Norms:
+    """The mean norm of each pattern on each dataset."""
+    rows = result.rows[result.rows["measure"] == "empirical_norm"]
+    means = {
+        str(dataset): {
+            str(pattern): estimate(per_network(rows, "empirical_norm", dataset=dataset, pattern=pattern))
+            for pattern in dict.fromkeys(rows["pattern"])
+        }
+        for dataset in dict.fromkeys(rows["dataset"])
+    }
+    return Norms(means, 0 if rows.empty else int(rows["seed"].min()))
+
+
+def sheets(norms: Norms) -> list[Sheet]:
+    """The mean norms beside those of the paper."""
+    lines = [
+        (
+            *(dataset_title(dataset), pattern, mean_cell(mean, ".2f")),
+            number_cell(PAPER.get(dataset, {}).get(pattern), ".2f"),
+        )
+        for dataset, means in norms.means.items()
+        for pattern, mean in means.items()
+        if mean.models
+    ]
+    headings = ("dataset", "pattern", "mean empirical norm", "paper")
+    return [slim("Mean empirical norm (Table 1)", headings, lines, "mean [95 % interval] over draws of the pattern")]
+
+
+def answer(norms: Norms) -> list[str]:
+    """For each dataset, the smallest and the largest norm."""
+    sentences = []
+    for dataset, means in norms.means.items():
+        values = {pattern: mean.value for pattern, mean in means.items() if mean.models}
+        if values:
+            low, high = min(values, key=lambda name: values[name]), max(values, key=lambda name: values[name])
+            ends = f"from {values[low]:.2f} ({low}) to {values[high]:.2f} ({high})"
+            sentences.append(f"{dataset_title(dataset)}: mean empirical norms {ends}.")
+    return sentences
+
+
+def figure(norms: Norms, about: About) -> Figure:
+    """Some test images of each dataset, clean and under each pattern; the mean empirical norm below."""
+    if not norms.means:
+        raise NotDrawnError("No empirical norm has been measured.")
+    images = {dataset: _images(dataset, list(means), norms.seed) for dataset, means in norms.means.items()}
+    most, side = 3 if len(images) == 1 else 2, 0.86
+    note = "Below each column: mean empirical norm, the l2 distance between marked and clean test images. "
+    if missing := [dataset_title(dataset) for dataset, strips in images.items() if not strips]:
+        note += f"The images of {', '.join(missing)} are not here. "
+    heights = [most * side + 0.8 if strips else 0.8 for strips in images.values()]
+    drawn, body = blank(about.title, sum(heights), note + about.networks)
+    blocks = body.subfigures(len(images), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for (dataset, strips), block in zip(images.items(), blocks, strict=True):
+        block.suptitle(dataset_title(dataset), x=0.1 / 9, ha="left", fontsize=10.5)
+        columns = ["clean", *norms.means[dataset]]
+        grid = block.add_gridspec(most if strips else 1, len(columns))
+        for j, name in enumerate(columns):
+            strip = strips[name] if strips else ()
+            for i in range(max(1, len(strip[:most]))):
+                axes = block.add_subplot(grid[i, j])
+                _bare(axes)
+                if i == 0:
+                    axes.set_title(name, loc="center", fontsize=10)
+                if len(strip):
+                    _show(axes, strip[i])
+                else:
+                    axes.set_box_aspect(0.01)
+                    axes.spines[:].set_visible(False)
+            if name != "clean":
+                axes.set_xlabel(_norm(norms.means[dataset][name]), fontsize=10)
+    words = [
+        f"{dataset_title(dataset)}: {', '.join(f'{name} {mean.value:.2f}' for name, mean in means.items())}."
+        for dataset, means in norms.means.items()
+    ]
+    return describe(drawn, f"Test images under each pattern. Mean empirical norm, {' '.join(words)}")
+
+
+@styled
+def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str) -> Figure:
+    """The same images under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
+    columns = max(len(strip) for strip in strips.values())
+    figure, body = blank(title, 0.9 * len(strips), width=max(0.9 * columns + 0.6, 4.0))
+    cells = body.add_gridspec(len(strips), columns)
+    draw_strips([[body.add_subplot(cells[i, j]) for j in range(columns)] for i in range(len(strips))], strips)
+    return describe(figure, f"{title}: images, clean or under the patterns, in the rows {', '.join(strips)}.")
+
+
+def draw_strips(grid: Sequence[Sequence[Axes]], strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
+    """A row of images for each strip, with its name on the left."""
+    for row, (name, images) in zip(grid, strips.items(), strict=True):
+        for axes in row:
+            _bare(axes)
+        for axes, image in zip(row, images, strict=False):
+            _show(axes, image)
+        for axes in row[len(images) :]:
+            axes.set_visible(False)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
+
+
+def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float32[Tensor, "n c h w"]]:
+    """The first test images, clean and under each pattern; empty where the dataset is not here."""
+    try:
+        data = load(dataset, offline=True)
+        made = [make_pattern(name, data.shape, seed, clip=data.input_range) for name in patterns]
+    except (DataError, ValueError):
+        return {}
+    clean = data.test.inputs[:3].clone()
+    return {"clean": clean} | {name: pattern(clean) for name, pattern in zip(patterns, made, strict=True)}
+
+
+def _norm(norm: Estimate) -> str:
+    """The mean; with half its interval where the seeds differ."""
+    half = (norm.high - norm.low) / 2
+    return f"{norm.value:.2f} ± {half:.2f}" if half >= 0.005 else f"{norm.value:.2f}"
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_linewidth(0.4)
+
+
+def _show(axes: Axes, image: Float32[Tensor, "c h w"]) -> None:
+    axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+VIEW = View(
+    "gallery", "What do the patterns look like, how large are they?", shape, figure, sheets, answer, ("empirical_norm",)
+)

@@ -1,0 +1,205 @@
+"""Which pixels does a network look at? Their importance with more and more marks (Figure 5 of arXiv:2202.05189)."""
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from spurlab.data import known
+from spurlab.explain import pixel_importance
+from spurlab.patterns import MARKS, Box
+from spurlab.report.groups import Group, estimate, groups, paired, per_network
+from spurlab.report.notes import About
+from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
+from spurlab.report.style import blank, count_axis, describe, draw_estimates, pattern_look
+from spurlab.report.titles import target_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+
+_MOST = 6  # maps in a line
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """The maps of one dataset, pattern and target.
+
+    Args:
+        group: the networks.
+        pattern: its name.
+        target: where it was planted.
+        maps: by n, the importance of each pixel in the networks of one seed, the first of those that have most n;
+            empty where no weights are kept.
+        inside: by n, the mean importance over the pattern's box, over networks.
+        changes: by n, how much more that is than for the network of the same seed without marks.
+    """
+
+    group: Group
+    pattern: str
+    target: int
+    maps: dict[int, Float[Tensor, "h w"]]
+    inside: dict[int, Estimate]
+    changes: dict[int, Estimate]
+
+    @property
+    def title(self) -> str:
+        """Says which."""
+        where = f"{self.pattern}, {target_title(self.group.dataset, self.target)}"
+        return ", ".join(filter(None, (self.group.title, where)))
+
+
+def shape(result: StudyResult) -> list[Line]:
+    """What was measured of each pattern and target, and maps of the networks whose weights are kept."""
+    return [line for group in groups(result.rows) for line in lines_of(result, group)]
+
+
+def lines_of(result: StudyResult, group: Group) -> list[Line]:
+    """What was measured of each pattern and target in one group."""
+    rows = group.rows[group.rows["measure"] == "pattern_importance"]
+    lines = []
+    for pattern, target in dict.fromkeys(zip(rows["pattern"], rows["target"], strict=True)):
+        part = rows[(rows["pattern"] == pattern) & (rows["target"] == target)]
+        per_n = {int(n): per_network(part, "pattern_importance", n=n) for n in sorted(part["n"].unique())}
+        means = {n: estimate(values) for n, values in per_n.items()}
+        inside = {n: mean for n, mean in means.items() if mean.models}
+        changes = {n: paired(per_n[n], per_n[0]) for n in inside if n and 0 in per_n}
+        maps: dict[int, Float[Tensor, "h w"]] = {}
+        for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
+            if (weights := result.weights(training)) is not None:
+                one = importance_map(weights, group.dataset)
+                maps |= {n: one} if one is not None else {}
+        if inside:
+            lines.append(Line(group, str(pattern), int(target), maps, inside, changes))
+    return lines
+
+
+def _of_one_seed(rows: pd.DataFrame) -> dict[int, str]:
+    """By n, the network of the first seed that has every n; where none has, of the first of those that have most."""
+    finite = rows[rows["value"].notna()].sort_values(["seed", "n"])
+    counts = finite.groupby("seed")["n"].nunique()
+    first = finite[finite["seed"] == counts.idxmax()] if len(counts) else finite
+    return {int(n): str(training) for n, training in zip(first["n"], first["training"], strict=True)}
+
+
+def importance_map(weights: dict[str, Tensor], dataset: str) -> Float[Tensor, "h w"] | None:
+    """The importance of each pixel, the largest over channels; None for a network whose first layer sees no pixels."""
+    matrices = {name: tensor for name, tensor in weights.items() if tensor.ndim == 2}
+    if not matrices:
+        return None
+    first = matrices[min(matrices, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])]
+    pixels = first.shape[-1]
+    side = math.isqrt(pixels)
+    channels, height, width = entry.shape if (entry := known(dataset)) else (1, side, side)
+    if channels * height * width != pixels:
+        return None
+    return pixel_importance(first.float()).reshape(channels, height, width).amax(0)
+
+
+def sheets(lines: list[Line]) -> list[Sheet]:
+    """The importance at each n, and how it differs from that without marks."""
+    cells = [
+        (
+            *(*place_cells(line.group), line.pattern, target_cell(line.group.dataset, line.target), count_cell(n)),
+            *(mean_cell(mean), mean_cell(line.changes.get(n))),
+        )
+        for line in lines
+        for n, mean in line.inside.items()
+    ]
+    headings = ("dataset", "networks", "pattern", "target", "n", "mean importance", "difference to n = 0")
+    return [slim("Importance of the pattern's pixels", headings, cells, OVER_NETWORKS)]
+
+
+def answer(lines: list[Line]) -> list[str]:
+    """For each pattern and target, the importance at the smallest n and at the largest."""
+    return [
+        f"{line.title}: mean importance {line.inside[first]:.3f} at n = {first:,}, "
+        f"{line.inside[last]:.3f} at n = {last:,}."
+        for line in lines
+        for first, last in [(min(line.inside), max(line.inside))]
+    ]
+
+
+def figure(lines: list[Line], about: About) -> Figure:
+    """A line of maps for each dataset, pattern and target, all in one scale; below each, the mean over the box."""
+    if not lines:
+        raise NotDrawnError("No pixel importance has been measured.")
+    words = " ".join(
+        f"{line.title}: {', '.join(f'{e.value:.3f} at n = {n}' for n, e in line.inside.items())}." for line in lines
+    )
+    words = f"Mean importance of the pixels of the pattern. {words}"
+    with_maps = [line for line in lines if line.maps]
+    if not with_maps:
+        return describe(_without_maps(lines, about), words)
+    columns = max(len(line.maps) for line in with_maps)
+    pixels = torch.cat([shades.flatten() for line in with_maps for shades in line.maps.values()])
+    low, high = (float(pixels.quantile(share)) for share in (0.002, 0.998))
+    note = (
+        "The darker, the larger the largest weight from this pixel to the first hidden layer, in the networks of "
+        "one seed; outlined: the pattern; the shades end at the .2 % and 99.8 % quantiles. Below: mean over the "
+        "outlined pixels and networks. "
+    )
+    side = min(2.0, 8.0 / columns)
+    drawn, body = blank(about.title, (side + 0.75) * len(with_maps), note + about.note)
+    blocks = body.subfigures(len(with_maps), 1, squeeze=False)[:, 0]
+    for line, block in zip(with_maps, blocks, strict=True):
+        _draw_maps(block, line, columns, (low, high))
+    return describe(drawn, words)
+
+
+def _draw_maps(block: SubFigure, line: Line, columns: int, scale: tuple[float, float]) -> None:
+    block.suptitle(line.title, x=0.1 / 9, ha="left", fontsize=10.5)
+    grid = block.add_gridspec(1, columns)
+    drawn: Any = None
+    shown = []
+    for j, (n, pixels) in enumerate(line.maps.items()):
+        axes = block.add_subplot(grid[0, j])
+        low, high = scale
+        drawn = axes.imshow(pixels.numpy(), cmap="Greys", vmin=low, vmax=high, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_linewidth(0.4)
+        axes.set_title(f"n = {n:,}", loc="center", fontsize=10)
+        axes.set_xlabel(_number(line.inside[n]))
+        if line.pattern in MARKS and isinstance(box := MARKS[line.pattern].template, Box):
+            corner = (box.left - 0.5, box.top - 0.5)
+            axes.add_patch(
+                Rectangle(corner, box.width, box.height, fill=False, edgecolor="#D55E00", linewidth=1.8, clip_on=False)
+            )
+        shown.append(axes)
+    bar = block.colorbar(drawn, ax=shown, extend="both", shrink=0.8, aspect=18, pad=0.015)
+    bar.set_label("largest outgoing weight", fontsize=9)
+    bar.ax.tick_params(labelsize=9)
+
+
+def _without_maps(lines: list[Line], about: About) -> Figure:
+    """The numbers alone, where no weights are kept."""
+    note = "No weights are kept, so there are no maps. "
+    drawn, body = blank(about.title, 3.0, note + about.note)
+    axes = body.add_subplot()
+    places = count_axis(axes, sorted({n for line in lines for n in line.inside}))
+    for i, line in enumerate(lines):
+        look = pattern_look(line.pattern if len(lines) == 1 else "", i)
+        draw_estimates(axes, [places[n] for n in line.inside], list(line.inside.values()), look, line.title)
+    axes.set_ylabel("mean importance in the box")
+    axes.grid(axis="y", alpha=0.3, linewidth=0.7)
+    axes.legend(loc="upper left")
+    return drawn
+
+
+def _number(inside: Estimate) -> str:
+    if math.isnan(inside.low):
+        return f"{inside.value:.3f}"
+    return f"{inside:.3f}"
+
+
+VIEW = View(
+    "importance", "Which pixels does a network look at?", shape, figure, sheets, answer, ("pattern_importance",)
+)

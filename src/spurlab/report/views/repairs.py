@@ -1,0 +1,276 @@
+"""What takes a common feature out again? Accuracy, and that of the worst group (Figures 5, 6 of Quinn's report)."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spurlab.data import known
+from spurlab.report.notes import About
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
+from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, mean_cell, number_cell, share_cell, short, slim
+from spurlab.report.style import (
+    BAND,
+    axes_grid,
+    blank,
+    describe,
+    draw_estimates,
+    look,
+    mark_legend,
+    panelled,
+    share_axis,
+)
+from spurlab.report.titles import dataset_title, panel_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.stats import Estimate
+from spurlab.studies import StudyResult
+from spurlab.studies.axes import PLAIN
+from spurlab.studies.measures import GROUPS
+
+KINDS = {"accuracy": ("all test examples", "o"), "worst_group": ("the worst group", "s")}
+COLOURS = {"accuracy": "#0072B2", "worst_group": "#D55E00"}
+LOOKS = {title: (COLOURS[kind], marker) for kind, (title, marker) in KINDS.items()}
+AXES = {
+    "share": "training examples that have the feature, %",
+    "clean": "training examples that the method has clean, %",
+}
+HEADINGS = ("dataset", "networks", "feature", "have it", "clean", "method")
+_MOST = 10  # networks that are shown one by one
+Lines = dict[str, dict[float, Estimate]]  # by method and share
+
+
+def shape(result: StudyResult) -> list[Repaired]:
+    """What each method did in each place."""
+    return repairs_of(result.rows)
+
+
+def sheets(repairs: list[Repaired]) -> list[Sheet]:
+    """The accuracies of each method, those by group, and what failed."""
+    lines: list[tuple[Cell, ...]] = []
+    failed: list[tuple[Cell, ...]] = []
+    both = ("accuracy", "worst_group")
+    for repaired in repairs:
+        where = _place_cells(repaired)
+        gains = [repaired.gain(name) if repaired.method != PLAIN else None for name in both]
+        means = [repaired.mean(name) for name in ("train_weighted_accuracy", "train_accuracy", "block_saliency")]
+        cells = map(mean_cell, (*(repaired.mean(name) for name in both), *gains, *means))
+        lines.append((*where, *cells, number_cell(repaired.seconds, ".2f")))
+        failed += [(*where, reason) for reason in repaired.failures]
+    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "weighted by training groups", "in training")
+    note = (
+        f"{OVER_NETWORKS}; gain: over the networks as they were trained, paired by seed; accuracy "
+        "over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
+    )
+    return [
+        short("Accuracy by method", (*HEADINGS, *numbers, "saliency on the block", "seconds"), lines, note),
+        *_by_group(repairs),
+        slim("What failed", (*HEADINGS, "reason"), failed, ""),
+    ]
+
+
+def _place_cells(repaired: Repaired) -> tuple[Cell, ...]:
+    """Dataset, networks, feature, the shares that have the feature and that are clean, and the method."""
+    place = repaired.place
+    shares = ("" if math.isnan(share) else share_cell(share) for share in (place.share, place.clean))
+    return dataset_title(place.group.dataset), place.group.label, place.feature, *shares, repaired.title
+
+
+def _by_group(repairs: list[Repaired]) -> list[Sheet]:
+    """For each dataset, the accuracy on each group of its test examples."""
+    tables = []
+    for dataset in dict.fromkeys(repaired.place.group.dataset for repaired in repairs):
+        alike = [repaired for repaired in repairs if repaired.place.group.dataset == dataset]
+        measured = [(i, name) for i, name in enumerate(GROUPS) if any(one.mean(name).models for one in alike)]
+        names = getattr(known(dataset), "group_names", None) or ()
+        lines = [
+            (*_place_cells(repaired), *(mean_cell(repaired.mean(name)) for _, name in measured))
+            for repaired in alike
+            if measured
+        ]
+        of = (names[i] if i < len(names) else f"group {i}" for i, _ in measured)
+        tables.append(short("Accuracy by group", (*HEADINGS, *of), lines, OVER_NETWORKS))
+    return [table for table in tables if table.lines]
+
+
+def answer(repairs: list[Repaired]) -> list[str]:
+    """Along several shares, for each method its accuracies at each; else what gains most in each place."""
+    along = varied(repairs)
+    return _along(repairs, along) if along else best(repairs)
+
+
+def best(repairs: list[Repaired]) -> list[str]:
+    """For each place the two accuracies as trained, and the method that gains most for the worst group."""
+    sentences = []
+    for place in dict.fromkeys(repaired.place for repaired in repairs):
+        methods = {repaired.method: repaired for repaired in repairs if repaired.place == place}
+        plain = methods.pop(PLAIN, None)
+        if plain is None:
+            continue
+        words = f"{_in_words(place)}: {plain.title} {plain.mean('accuracy'):.2f}, "
+        words += f"worst group {plain.mean('worst_group'):.2f}"
+        gains = [
+            (gain, repaired.title) for repaired in methods.values() if (gain := repaired.gain("worst_group")).models
+        ]
+        if gains:
+            gain, title = max(gains, key=lambda pair: pair[0].value)
+            words += f"; most for the worst group: {title}, gain {gain:.2f}"
+        sentences.append(f"{words}.")
+    return list(dict.fromkeys(sentences))
+
+
+def _in_words(place: Place) -> str:
+    """Where: without the feature it does not matter which one, nor what is clean."""
+    parts = [place.group.label]
+    if place.share != 0:
+        parts += [place.feature, f"{place.share:.0%} have it" if place.share > 0 else ""]
+        parts += [f"{place.clean:.0%} clean"] if not math.isnan(place.clean) else []
+    return panel_title(place.group.dataset, *parts)
+
+
+def _along(repairs: list[Repaired], along: str) -> list[str]:
+    """A sentence for each method, with its two accuracies at each share."""
+    lines: dict[tuple[str, str], list[Repaired]] = {}
+    for repaired in repairs:
+        place, is_plain = repaired.place, repaired.method == PLAIN
+        fixed = replace(
+            place,
+            share=math.nan if along == "share" else place.share,
+            clean=math.nan if along == "clean" or is_plain else place.clean,
+        )
+        title = AS_TRAINED if is_plain and (along == "share" or place.share > 0) else repaired.title
+        lines.setdefault((_in_words(fixed), title), []).append(repaired)
+    sentences = []
+    for (where, title), line in lines.items():
+        words = []
+        for measure, name in (("accuracy", "accuracy"), ("worst_group", "worst group")):
+            means = {getattr(repaired.place, along): repaired.mean(measure) for repaired in line}
+            words.append(f"{name} {at_shares(means) if len(line) > 1 else f'{line[0].mean(measure):.2f}'}")
+        what = {"share": "have it", "clean": "clean"}[along]
+        sentences.append(f"{where}, {title}{f' (% {what})' if len(line) > 1 else ''}: {'; '.join(words)}.")
+    return sentences
+
+
+def figure(repairs: list[Repaired], about: About) -> Figure:
+    """A panel for each dataset and feature; a line for each method with its two accuracies, or along several shares."""
+    if not repairs:
+        raise NotDrawnError("Nothing has been measured yet.")
+    if along := varied(repairs):
+        return _curves(repairs, along, about)
+    panels: dict[str, list[Repaired]] = {}
+    for repaired in repairs:
+        panels.setdefault(_panel(repaired, repairs), []).append(repaired)
+    for lines in panels.values():  # networks without the feature first
+        lines.sort(key=lambda repaired: (repaired.place.share != 0, repaired.method != PLAIN))
+    columns = min(2, len(panels))
+    rows = [list(panels.values())[i : i + columns] for i in range(0, len(panels), columns)]
+    height = sum(0.32 * max(map(len, row)) + 1.1 for row in rows)
+    note = "Small marks: single networks. The worst group is the one with the lowest accuracy in each network. "
+    drawn, body = blank(about.title, height, note + about.note, mark_legend(LOOKS))
+    grid = axes_grid(body, list(panels), columns)
+    for axes, lines in zip(grid, panels.values(), strict=True):
+        draw_lines(axes, lines)
+    for axes in grid[:-columns]:
+        axes.set_xlabel("")
+    words = [
+        f"{name}: " + "; ".join(f"{repaired.title} {repaired.accuracies}" for repaired in lines)
+        for name, lines in panels.items()
+    ]
+    return describe(drawn, f"Mean test accuracy of all, and of the worst group. {'. '.join(words)}.")
+
+
+def draw_lines(axes: Axes, lines: list[Repaired]) -> None:
+    """A line for each, with the mean of both accuracies, their intervals and single networks."""
+    for place, repaired in enumerate(lines):
+        if place % 2:
+            axes.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+        for kind, (_, marker) in KINDS.items():
+            aside = -0.14 if kind == "accuracy" else 0.14
+            mean = repaired.mean(kind)
+            if not mean.models:
+                continue
+            if 1 < mean.models <= _MOST:
+                singles = repaired.rows[kind].dropna()
+                beside = np.full(len(singles), place + aside)
+                axes.plot(singles, beside, marker, color=COLOURS[kind], markersize=3, alpha=0.35, markeredgewidth=0)
+            ends = [[max(mean.value - mean.low, 0.0)], [max(mean.high - mean.value, 0.0)]]
+            bars = None if math.isnan(mean.low) else ends
+            axes.errorbar(
+                mean.value, place + aside, xerr=bars, color=COLOURS[kind], marker=marker, markersize=5.5, capsize=2.5
+            )
+    axes.set_yticks(range(len(lines)), [repaired.title for repaired in lines])
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
+    axes.set_xlabel("test accuracy")
+    axes.grid(axis="x", alpha=0.3, linewidth=0.7)
+
+
+def _curves(repairs: list[Repaired], along: str, about: About) -> Figure:
+    """A panel for each dataset, feature and kind of accuracy; a line for each method along the shares."""
+    panels: dict[tuple[str, str], Lines] = {}
+    for repaired in repairs:
+        at = getattr(repaired.place, along)
+        if math.isnan(at) or (along == "clean" and repaired.place.share == 0):
+            continue
+        title = AS_TRAINED if repaired.method == PLAIN else repaired.title
+        for kind in KINDS:
+            panel = panels.setdefault((_panel(repaired, repairs, without=along), kind), {})
+            panel.setdefault(title, {})[at] = repaired.mean(kind)
+    ways = list(dict.fromkeys(way for panel in panels.values() for way in panel))
+    looks = {way: look(place) for place, way in enumerate(ways)}
+    titled = [
+        (panel_title("", name, KINDS[kind][0]) if name else KINDS[kind][0], panel)
+        for (name, kind), panel in panels.items()
+    ]
+    drawn, _ = panelled(
+        about.title,
+        titled,
+        3.0,
+        lambda axes, panel: _draw_along(axes, panel, along, looks),
+        about.note,
+        mark_legend(looks, line="-"),
+    )
+    words = [
+        f"{name}: " + "; ".join(f"{way} " + at_shares(line) for way, line in panel.items()) for name, panel in titled
+    ]
+    return describe(drawn, f"Mean test accuracy along the share of {AXES[along]} {'. '.join(words)}.")
+
+
+def _draw_along(axes: Axes, panel: Lines, along: str, looks: dict[str, tuple[str, str]]) -> None:
+    for way, line in panel.items():
+        at = sorted(line)
+        if len(at) == 1 and along == "clean":  # the same network, whatever is clean
+            mean = line[at[0]]
+            axes.axhline(mean.value, color=looks[way][0], linewidth=1.5, linestyle="--")
+            if math.isfinite(mean.low):
+                axes.axhspan(mean.low, mean.high, color=looks[way][0], alpha=0.12, linewidth=0)
+            continue
+        draw_estimates(axes, [100 * share for share in at], [line[share] for share in at], looks[way], way)
+    share_axis(axes, "test accuracy")
+    if along == "clean":
+        axes.set_xscale("log")
+        ticks = sorted({100 * share for line in panel.values() for share in line})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+        axes.minorticks_off()
+    axes.set_xlabel(AXES[along])
+
+
+def _panel(repaired: Repaired, among: list[Repaired], without: str = "") -> str:
+    """What tells this panel from others."""
+    place = repaired.place
+    features = {other.place.feature for other in among}
+    shares = {other.place.share for other in among if other.place.share > 0}
+    return panel_title(
+        place.group.dataset,
+        place.group.label,
+        place.feature if len(features) > 1 else "",
+        f"{place.share:.0%} have it" if len(shares) > 1 and place.share > 0 and without != "share" else "",
+    )
+
+
+VIEW = View(
+    "repairs", "What takes a common feature out again?", shape, figure, sheets, answer, ("accuracy", "worst_group")
+)
+BEST = replace(VIEW, answer=best)  # beside figures that have no numbers of their own

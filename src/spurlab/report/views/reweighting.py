@@ -1,0 +1,179 @@
+"""Why does reweighting the last layer help or not? What its weights see, and what comes of them at each setting."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spurlab.prevention import title_of
+from spurlab.report.notes import About
+from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares
+from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
+from spurlab.report.style import axes_grid, blank, describe, draw_estimates, look, mark_legend, share_axis
+from spurlab.report.titles import panel_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.report.views import repairs as of_methods
+from spurlab.report.views.repairs import LOOKS, best, draw_lines, shape
+from spurlab.stats import Estimate
+from spurlab.studies.axes import PLAIN
+
+SEEN = {"minority_weight": "of the training examples", "fresh_minority_weight": "of new examples"}
+SOURCES = {"afr-train": "weights from training examples", "afr": "weights from a held-out part"}
+LEVELS = {PLAIN: (AS_TRAINED, "--"), "dfr-plain": ("refit on clean examples (DFR)", ":")}
+GREY = "#555555"
+_MOST = 6  # curves along the share
+
+
+def sheets(repairs: list[Repaired]) -> list[Sheet]:
+    """What AFR's weights are made of, in front of what comes of them."""
+    measures = [
+        *("minority_weight", "true_probability_001", "true_probability_01", "true_probability_10"),
+        *("fresh_minority_weight", "fresh_probability_001", "fresh_probability_01", "fresh_probability_10"),
+    ]
+    lines = [
+        (place.feature, share_cell(place.share), *(mean_cell(repaired.mean(name)) for name in measures))
+        for repaired in repairs
+        for place in [repaired.place]
+        if repaired.method == PLAIN and place.share > 0
+    ]
+    headings = [f"{what}, {where}" for where in ("training", "new") for what in ("weight", "p .1 %", "p 1 %", "p 10 %")]
+    note = (
+        f"{OVER_NETWORKS} as they were trained; weight: the part of AFR's weights (gamma = 4) that "
+        "falls on examples without the feature; p: quantiles of the probability of the true class, of the training "
+        "examples and of new ones, which are the test examples with the feature on as many"
+    )
+    seen = short("What reweighting sees", ("feature", "have it", *headings), lines, note)
+    return [seen, *of_methods.sheets(repairs)]
+
+
+def figure(repairs: list[Repaired], about: About) -> Figure:
+    """Four panels of curves, and one with the methods that look at the worst group.
+
+    The weight on examples without the feature, and the worst group, along the share that has it; then, at the share
+    with most methods, the worst group along AFR's gamma, a line for each penalty.
+    """
+    repairs = [repaired for repaired in repairs if repaired.place.share > 0]
+    if not repairs:
+        raise NotDrawnError("Nothing has been measured yet.")
+    place = main_place(repairs)
+    here = [repaired for repaired in repairs if repaired.place == place]
+    swept = {
+        base: alike
+        for base in SOURCES
+        if (alike := [repaired for repaired in here if _point(repaired, base) is not None])
+    }
+    others = [repaired for repaired in here if not any(repaired in alike for alike in swept.values())]
+    where = f"{place.share:.0%} have it"
+    titles = ["AFR's weight on examples without the feature", "The worst group"]
+    titles += [f"AFR, {SOURCES[base]}, {where}" for base in swept]
+    heights = [2.9] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
+    legend = mark_legend({f"below: {title}": mark for title, mark in LOOKS.items()})
+    note = (
+        f"{panel_title(place.group.dataset, place.group.label, place.feature)}. Above on the left: the dotted line is "
+        "what unweighted examples would have. New examples: the test examples, with the feature on as many. "
+    )
+    drawn, body = blank(about.title, sum(heights), note + about.note, legend)
+    parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
+    curves, bars = parts
+    seen, along, *rest = axes_grid(curves, titles, 2)
+    [below] = axes_grid(bars, [f"Other methods, {where}"], 1)
+    words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
+    for axes, (base, alike) in zip(rest, swept.items(), strict=True):
+        words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
+    draw_lines(below, others)
+    words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
+    return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
+
+
+def main_place(repairs: Sequence[Repaired]) -> Place:
+    """Where most methods were tried; of several the first."""
+    places = [repaired.place for repaired in repairs]
+    return max(dict.fromkeys(places), key=places.count)
+
+
+def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
+    """The weight on the minority, along the share that has the feature."""
+    plain = {
+        repaired.place.share: repaired
+        for repaired in repairs
+        if repaired.method == PLAIN and _alike(repaired.place, place)
+    }
+    at = sorted(plain)
+    words = []
+    for i, (measure, name) in enumerate(SEEN.items()):
+        means = {share: plain[share].mean(measure) for share in at}
+        draw_estimates(axes, [100 * share for share in at], list(means.values()), look(i), name)
+        words.append(f"weight on examples without the feature, {name}: {at_shares(means)}")
+    axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
+    share_axis(axes, "share of the weight")
+    axes.set_xlabel("training examples that have the feature, %")
+    axes.legend(loc="best")
+    return "; ".join(words)
+
+
+def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
+    """The worst group along the share, of the methods that were tried at each."""
+    curves: dict[str, dict[float, Estimate]] = {}
+    for repaired in repairs:
+        if _alike(repaired.place, place):
+            title = AS_TRAINED if repaired.method == PLAIN else title_of(repaired.method)
+            curves.setdefault(title, {})[repaired.place.share] = repaired.mean("worst_group")
+    most = max(len(curve) for curve in curves.values())
+    kept = {title: curve for title, curve in curves.items() if len(curve) == most}
+    words = []
+    for i, (title, curve) in enumerate(list(kept.items())[:_MOST]):
+        at = sorted(curve)
+        draw_estimates(axes, [100 * share for share in at], [curve[share] for share in at], look(i), title)
+        words.append(f"worst group, {title}: {at_shares(curve)}")
+    share_axis(axes, "worst-group accuracy")
+    axes.set_xlabel("training examples that have the feature, %")
+    axes.legend(loc="best", fontsize=8)
+    return "; ".join(words)
+
+
+def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Repaired]) -> str:
+    """The worst group along gamma, a line for each penalty; what networks have without AFR lies across."""
+    points = {_point(repaired, base): repaired.mean("worst_group") for repaired in alike}
+    gammas, penalties = (sorted({point[i] for point in points if point is not None}) for i in range(2))
+    words = []
+    for i, penalty in enumerate(penalties):
+        line = {gamma: points[gamma, penalty] for gamma in gammas if (gamma, penalty) in points}
+        draw_estimates(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
+        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.2f} at {g:g}" for g, mean in line.items()))
+    for method, (title, style) in LEVELS.items():
+        for repaired in here:
+            if repaired.method == method:
+                axes.axhline(
+                    repaired.mean("worst_group").value, color=GREY, linestyle=style, linewidth=1.2, label=title
+                )
+    share_axis(axes, "worst-group accuracy")
+    axes.set_xlabel("\N{GREEK SMALL LETTER GAMMA}, how much bad predictions count")
+    axes.legend(loc="best", fontsize=8)
+    return "worst group along gamma, " + "; ".join(words)
+
+
+def _point(repaired: Repaired, base: str) -> tuple[float, float] | None:
+    """Gamma and penalty of a method of this name, where it has these two settings alone and both are numbers."""
+    name, *words = repaired.method.split()
+    given = dict(word.split("=") for word in words)
+    if name != base or given.keys() != {"gamma", "penalty"} or "none" in given.values():
+        return None
+    return float(given["gamma"]), float(given["penalty"])
+
+
+def _alike(one: Place, other: Place) -> bool:
+    """Whether only the share differs."""
+    return (one.group.settings, one.feature, one.clean) == (other.group.settings, other.feature, other.clean)
+
+
+VIEW = View(
+    "reweighting",
+    "Why does reweighting help, or not?",
+    shape,
+    figure,
+    sheets,
+    best,
+    ("worst_group", "minority_weight", "fresh_minority_weight"),
+)

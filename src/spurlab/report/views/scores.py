@@ -1,0 +1,238 @@
+"""How many marked examples does it take? The score against n (Figure 2 of arXiv:2202.05189)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxtyping import Float32
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from spurlab.data import DataError, load
+from spurlab.patterns import make_pattern, plant
+from spurlab.report.curves import Curve, curves, verdict_of
+from spurlab.report.groups import Group, groups
+from spurlab.report.notes import About
+from spurlab.report.sheet import (
+    OVER_NETWORKS,
+    Cell,
+    Number,
+    Sheet,
+    count_cell,
+    curve_sheet,
+    mean_cell,
+    place_cells,
+    points_of,
+    slim,
+    target_cell,
+)
+from spurlab.report.style import (
+    blank,
+    count_axis,
+    describe,
+    dodged,
+    draw_estimates,
+    mark_legend,
+    panelled,
+    pattern_look,
+    share_axis,
+    styled,
+)
+from spurlab.report.titles import panel_title, target_title
+from spurlab.report.view import NotDrawnError, View
+from spurlab.report.views.gallery import draw_strips
+from spurlab.studies import StudyResult
+
+_MOST = 4  # curves with a table of their own in a terminal
+Scores = list[tuple[Group, list[Curve]]]
+
+
+def shape(result: StudyResult) -> Scores:
+    """For each group a curve of each pattern and target."""
+    return [(group, curves(group.rows)) for group in groups(result.rows)]
+
+
+def _panels(scores: Scores) -> list[tuple[str, Group, list[Curve]]]:
+    """For each group and target the curves of all patterns."""
+    return [
+        (
+            panel_title(group.dataset, group.label, target_title(group.dataset, target)),
+            group,
+            [curve for curve in lines if curve.target == target],
+        )
+        for group, lines in scores
+        for target in dict.fromkeys(curve.target for curve in lines)
+    ]
+
+
+def sheets(scores: Scores) -> list[Sheet]:
+    """The verdict on each curve, and all its points."""
+    learnt: list[tuple[Cell, ...]] = []
+    points: list[tuple[Cell, ...]] = []
+    for group, curve in ((group, curve) for group, lines in scores for curve in lines):
+        where = (*place_cells(group), curve.pattern, target_cell(group.dataset, curve.target))
+        first, last = curve.points[0], curve.points[-1]
+        at = Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
+        learnt.append((*where, at, mean_cell(first.score), mean_cell(last.score), count_cell(last.n)))
+        points += [(*where, *point) for point in points_of(curve)]
+    place = ("dataset", "networks", "pattern", "target")
+    return [
+        slim(
+            "When is the pattern learnt?",
+            (*place, "verdict", "score at n = 0", "score at the largest n", "largest n"),
+            learnt,
+            "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)",
+        ),
+        slim(
+            "All scores",
+            (*place, "n", "spurious score", "difference to n = 0", "p", "test accuracy"),
+            points,
+            f"{OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n",
+        ),
+    ]
+
+
+def terminal(scores: Scores) -> list[Sheet]:
+    """One table for each of up to four curves; of several, the verdicts last."""
+    curve_sheets = [
+        curve_sheet(curve, f"{panel_title(group.dataset, group.label, curve.pattern, target)}: {verdict_of(curve)}")
+        for group, lines in scores
+        for curve in lines
+        for target in [target_title(group.dataset, curve.target)]
+    ]
+    few = curve_sheets if len(curve_sheets) <= _MOST else []
+    return [*few, *(sheets(scores)[:1] if len(curve_sheets) > 1 else [])]
+
+
+def answer(scores: Scores) -> list[str]:
+    """For each group and target, which patterns are learnt from which n on."""
+    sentences = [f"{where}: {_learnt(lines)}." for where, _, lines in _panels(scores)]
+    if sentences:
+        sentences[-1] += " In brackets: the mean score at the largest n."
+    return sentences
+
+
+def _learnt(lines: Sequence[Curve]) -> str:
+    """Patterns by the n from which on they are learnt, with the score that they come to."""
+    decided = [curve for curve in lines if curve.verdict.decided]
+    words = [
+        f"from n = {n:,} on: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
+        for n in sorted({curve.verdict.n for curve in decided if curve.verdict.n is not None})
+    ]
+    words = [f"learnt {'; '.join(words)}"] if words else []
+    if never := [_with_score(curve) for curve in decided if curve.verdict.n is None]:
+        words.append(f"not shown to be learnt: {_listed(never)}")
+    if unclear := [curve.pattern for curve in lines if not curve.verdict.decided]:
+        words.append(f"undecided: {_listed(unclear)}")
+    return "; ".join(words)
+
+
+def _with_score(curve: Curve) -> str:
+    return f"{curve.pattern} ({curve.points[-1].score.value:.3f})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def figure(scores: Scores, about: About) -> Figure:
+    """A panel for each dataset and target; a single one stands beside some of the marked images."""
+    panels = _panels(scores)
+    if not panels:
+        raise NotDrawnError("No spurious score has been measured.")
+    if len(panels) == 1:
+        where, group, lines = panels[0]
+        return score_figure(lines, _strips(group, lines), f"{about.title} {where}", about.note)
+    patterns = list(dict.fromkeys(curve.pattern for _, _, lines in panels for curve in lines))
+    drawn, _ = panelled(
+        about.title,
+        [(where, lines) for where, _, lines in panels],
+        3.0,
+        lambda axes, lines: _draw_scores(axes, lines, patterns),
+        about.note,
+        _legend(patterns),
+    )
+    return describe(drawn, " ".join(f"{where}: {_words(lines)}" for where, _, lines in panels))
+
+
+@styled
+def score_figure(
+    curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str, note: str = ""
+) -> Figure:
+    """Spurious scores against n with 95 % intervals, beside a strip of planted examples for each pattern.
+
+    Args:
+        curves: one line each.
+        strips: by pattern, the planted images to show; may be empty.
+        title: stands above.
+        note: small print below.
+    """
+    names = [_name(curve, curves) for curve in curves]
+    figure, body = blank(title, 3.4, note, _legend(names))
+    halves = body.add_gridspec(1, 2, width_ratios=(1.6, 1)) if strips else body.add_gridspec(1, 1)
+    _draw_scores(body.add_subplot(halves[0]), curves, names)
+    if strips:
+        columns = max(len(strip) for strip in strips.values())
+        cells = halves[1].subgridspec(len(strips), columns)
+        grid = [[body.add_subplot(cells[i, j]) for j in range(columns)] for i in range(len(strips))]
+        draw_strips(grid, strips)
+    return describe(figure, f"{title} {_words(curves)}")
+
+
+def _name(curve: Curve, among: Sequence[Curve]) -> str:
+    several_targets = len({other.target for other in among}) > 1
+    return f"{curve.pattern}, target {curve.target}" if several_targets else curve.pattern
+
+
+def _legend(names: Sequence[str]) -> list[tuple[Artist | Any, str]]:
+    return mark_legend({name: pattern_look(name, place) for place, name in enumerate(names)}, 5.0, "-")
+
+
+def _draw_scores(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
+    """The lines, each with the look and the place beside its tick that its name has among all names."""
+    places = count_axis(axes, sorted({point.n for curve in curves for point in curve.points}))
+    for curve in curves:
+        name = _name(curve, curves)
+        place = names.index(name) if name in names else 0
+        at = [places[point.n] + dodged(place, len(names)) for point in curve.points]
+        draw_estimates(axes, at, [point.score for point in curve.points], pattern_look(name, place), name)
+    share_axis(axes, "spurious score")
+
+
+def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
+    """Three marked training images for each pattern; none where the dataset is not here."""
+    try:
+        data = load(group.dataset, offline=True)
+        strips = {}
+        for curve in curves:
+            most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
+            pattern = make_pattern(curve.pattern, data.shape, seed, clip=data.input_range)
+            images = plant(data.train, pattern, curve.target, min(most, 3), seed).inputs
+            strips[curve.pattern] = images if len(images) else data.train.inputs[:3].clone()
+    except (DataError, ValueError):
+        return {}
+    return strips
+
+
+def _words(curves: Sequence[Curve]) -> str:
+    """What the lines do, for those who do not see them."""
+    lines = []
+    for curve in curves:
+        if curve.points[0].score.models:
+            ends = [f"{point.score.value:.2f} at n = {point.n}" for point in (curve.points[0], curve.points[-1])]
+            lines.append(f"{_name(curve, curves)} {' to '.join(dict.fromkeys(ends))} ({curve.verdict}).")
+    return f"Mean spurious score by pattern: {' '.join(lines)}" if lines else "No network is left."
+
+
+VIEW = View(
+    "scores",
+    "How many marked examples does it take?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    ("spurious_score", "accuracy"),
+    terminal=terminal,
+)

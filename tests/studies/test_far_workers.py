@@ -1,0 +1,67 @@
+"""Workers that do not see the results folder: weights travel with tasks and outcomes, and nothing is made twice."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from spurlab.studies import EXECUTORS, Outcome, StoreError, Task, carried_out, run
+from spurlab.studies.store import WEIGHTS
+
+DELETION = ("pattern=R3", "deletion=retrain", "n=[0, 40]", "recipe.epochs=1")
+
+
+@pytest.fixture
+def far(monkeypatch, tmp_path):
+    """An executor on "another machine": what passes is JSON, and the path of the results folder leads nowhere."""
+    tasks = []
+
+    def elsewhere(whole, workers, load, told, *, packed=True):
+        for task in whole:
+            sent = task.packed() if packed else task
+            tasks.append(sent)
+            there = replace(Task.from_json(json.loads(json.dumps(sent.as_json()))), folder=str(tmp_path / "not here"))
+            outcome = carried_out(there, load, partial(told, task))
+            yield task, Outcome.from_json(json.loads(json.dumps(outcome.as_json())))
+
+    monkeypatch.setitem(EXECUTORS, "far", elsewhere)
+    monkeypatch.setitem(EXECUTORS, "forgetful", partial(elsewhere, packed=False))
+    return tasks
+
+
+def test_a_study_with_weights_is_made_once_far_from_its_folder(small, study_of, tmp_path, far):
+    """Its rows are those of a run beside the folder, to the bit, but for the time that methods took."""
+    study = study_of(*DELETION)
+    here = run(study, tmp_path / "here", workers=0, load=lambda name: small)
+    there = run(study, tmp_path / "there", executor="far", workers=0, load=lambda name: small)
+    timed = ["value", "seconds", "finished"]
+    plain = here.rows["measure"] != "time_share"
+    assert there.rows["value"][plain].equals(here.rows["value"][plain])
+    assert there.rows.drop(columns=timed).equals(here.rows.drop(columns=timed))
+    kept = [{path.name for path in (tmp_path / place / WEIGHTS).iterdir()} for place in ("here", "there")]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) > 0
+    done = len(far)
+    run(study, tmp_path / "there", executor="far", workers=0, load=lambda name: small)
+    assert len(far) == done  # nothing was left to do
+    trained = [node for task in far for node in task.nodes if not node.needs]
+    assert len(trained) == len(set(trained))
+
+
+def test_a_finished_task_that_left_no_weights_is_an_error(small, study_of, tmp_path, monkeypatch):
+    """Else the same networks would be trained for ever."""
+
+    def forgetful(tasks, workers, load, told):
+        for task in tasks:
+            yield task, replace(carried_out(replace(task, folder=str(tmp_path / "x")), load, int), weights={})
+
+    monkeypatch.setitem(EXECUTORS, "forgetful", forgetful)
+    with pytest.raises(StoreError, match=r"2 x small-mlp .*it is finished, but of 2 the weights or numbers are not in"):
+        run(
+            study_of(*DELETION, "n=0", "deletion=[]", "weights=true"),
+            tmp_path,
+            executor="forgetful",
+            workers=0,
+            load=lambda name: small,
+        )
