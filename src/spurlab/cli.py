@@ -530,10 +530,7 @@ def _study(study: str, profile: str | None, changes: list[str] | None, only: lis
     from spurlab import claims, report
     from spurlab.studies import load_study, narrowed
 
-    whole = load_study(study, profile, changes or [])
-    claims.check(whole)
-    report.check(whole)
-    return narrowed(whole, only or [])
+    return narrowed(claims.check(report.check(load_study(study, profile, changes or []))), only or [])
 
 
 def _speak(verbose: bool) -> None:

@@ -69,14 +69,15 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
     return [CLAIMS[number].decide(evidence) for number in wanted]
 
 
-def check(study: Study) -> None:
-    """Refuse a study whose `claims` are none; studies stand below this room and do not know which there are.
+def check(study: Study) -> Study:
+    """The study, if all of its `claims` are such; studies stand below this room and do not know which there are.
 
     Raises:
         StudyError: there is no claim of such a number.
     """
     if problem := _unknown(study.claims):
         raise StudyError(f"{study.where}: key 'claims': {problem}")
+    return study
 
 
 def _unknown(numbers: Sequence[int]) -> str:

@@ -7,17 +7,18 @@ import torch
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds, Settings, usual
 from spurlab.claims.judge import above, best_of, unchanged
+from spurlab.claims.published import published, short
 from spurlab.claims.question import Question, missing
 
 PERCEPTRONS = ("small-mlp", "mlp", "large-mlp")
 HALF, WHOLE = "sensitivity_050", "sensitivity_000"
-NEAR = 0.9  # "around .9"
+NEAR = published("sensitivity")["half"]
 THEIRS = {"probability of the true class": NEAR}
 MARGIN = 0.05
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:
-    """Two parts for each dataset: the perceptrons near .9, the CNN below them. MNIST is the paper's."""
+    """Two parts for each dataset: the perceptrons near the paper's number, the CNN below them. MNIST is the paper's."""
     for dataset in evidence.datasets(HALF, ("mnist",)):
         fixed = {"dataset": dataset, "optimizer": "adam", **usual(dataset)}
         rows = evidence.where(measure=(HALF, WHOLE), n=0, architecture=(*PERCEPTRONS, "cnn"), **fixed)
@@ -59,12 +60,14 @@ def _lower(where: str, same: Evidence, perceptrons: list[str]) -> Question:
 
 CLAIM = Claim(
     number=6,
-    statement="With half of the non-zero pixels zero perceptrons still give the true class about .9; a CNN less.",
+    statement=f"With half of the non-zero pixels zero perceptrons still give the true class about {short(NEAR, 1)}; "
+    "a CNN less.",
     source="Yang et al. (2022), arXiv:2202.05189, section 3.3.2, Figure 4",
     statistic="mean probability of the true class over 500 training examples with half of each image's non-zero "
-    "pixels set to zero, of networks that saw no mark; its mean over the perceptrons less .9, and less the CNN's",
-    test="the 95 % interval of the mean within +-0.05 of .9, and no perceptron wholly outside (Holm); paired one-sided "
-    "t-test over seeds for the CNN, 5 %, margin 0.05. A network that fits worse is lower with all its pixels too: "
-    "these numbers stand beside",
+    f"pixels set to zero, of networks that saw no mark; its mean over the perceptrons less {short(NEAR, 1)}, and "
+    "less the CNN's",
+    test=f"the 95 % interval of the mean within +-0.05 of {short(NEAR, 1)}, and no perceptron wholly outside (Holm); "
+    "paired one-sided t-test over seeds for the CNN, 5 %, margin 0.05. A network that fits worse is lower with "
+    "all its pixels too: these numbers stand beside",
     questions=questions,
 )

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from spurlab.claims.accuracy import PUBLISHED
 from spurlab.claims.judge import ACCURACY_MARGIN
+from spurlab.claims.published import published
 from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
 from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
@@ -19,6 +19,7 @@ from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
+PAPER = published("accuracy")
 MARGIN = "#DCE6EF"
 Lines = dict[str, dict[int, Estimate]]  # by pattern and n
 
@@ -102,7 +103,7 @@ def figure(accuracies: list[Accuracies], about: About) -> Figure:
     margin = (Patch(color=MARGIN), f"within {ACCURACY_MARGIN:g}: hardly a change (claim 3)")
     note = "A mark is the mean difference to the network of the same seed without marks"
     note += ", over the targets. " if about.targets > 1 else ". "
-    if any(part.group.dataset in PUBLISHED for _, part in panels):
+    if any(part.group.dataset in PAPER for _, part in panels):
         note += "Paper: lowest to highest accuracy of the networks of its Figure 2. "
     legend = [*mark_legend(looks, 5.0), margin]
     drawn, grid = panelled(
@@ -117,9 +118,8 @@ def figure(accuracies: list[Accuracies], about: About) -> Figure:
 
 def _title(part: Accuracies) -> str:
     title = f"{part.group.title}: {part.base:.3f} at n = {part.least}"
-    if part.group.dataset in PUBLISHED:
-        low, high, _, _ = PUBLISHED[part.group.dataset]
-        title += f" (paper: {low:.3f} to {high:.3f})"
+    if part.group.dataset in PAPER:
+        title += " (paper: {min:.3f} to {max:.3f})".format(**PAPER[part.group.dataset])
     return title
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern
 from spurlab.report.groups import estimate, per_network
@@ -20,11 +21,7 @@ from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
-PAPER = {  # Table 1 of arXiv:2202.05189
-    "mnist": {"S1": 1.00, "S2": 3.00, "S3": 5.00, "R1": 3.88, "R2": 7.70, "R3": 15.19, "Co": 5.98},
-    "fashion-mnist": {"S1": 1.00, "S2": 3.00, "S3": 4.98, "R1": 3.90, "R2": 7.40, "R3": 13.65, "Co": 4.44},
-    "cifar10": {"S1": 0.84, "S2": 2.57, "S3": 4.34, "R1": 7.72, "R2": 14.54, "R3": 23.20, "Co": 8.00},
-}
+PAPER = published("norm")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.claims.norm import PUBLISHED
+from spurlab.claims.published import published
 from spurlab.report.groups import SHARE, Group, averaged, estimate, groups, per_network
 from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, mean_cell, number_cell, p_cell, place_cells, slim
@@ -17,6 +17,8 @@ from spurlab.report.style import axes_grid, blank, describe, draw_estimates, pat
 from spurlab.report.view import NotDrawnError, View
 from spurlab.stats import Correlation, Estimate, pearson
 from spurlab.studies import StudyResult
+
+PAPER = published("correlation")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def sheets(parts: list[NormsAndScores]) -> list[Sheet]:
     summary = [
         (
             *(*place_cells(part.group), "" if math.isnan(r.r) else Number(str(r), r.r)),
-            *(p_cell(r.p), number_cell(PUBLISHED.get(part.group.dataset), ".2f")),
+            *(p_cell(r.p), number_cell(PAPER.get(part.group.dataset), ".2f")),
         )
         for part in parts
         for r in [part.correlation]

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from spurlab.claims.published import published
 from spurlab.models import architecture_title
 from spurlab.report.notes import About
 from spurlab.report.sheet import Sheet, number_cell, slim
@@ -14,16 +15,7 @@ from spurlab.report.titles import dataset_title
 from spurlab.report.view import NotDrawnError, View
 from spurlab.studies import StudyResult
 
-PAPER = {  # its Table 2
-    "small-mlp": 203_530,
-    "mlp": 335_114,
-    "large-mlp": 932_362,
-    "cnn": 312_202,
-    "resnet20": 269_722,
-    "resnet32": 464_154,
-    "resnet110": 1_727_962,
-    "vgg16": 134_301_514,
-}
+PAPER = published("parameters")
 Counts = dict[tuple[str, str], int]  # by architecture and dataset
 
 
