@@ -452,3 +452,15 @@ def test_a_message_is_never_longer_than_a_screen(tmp_path):
         store.values()
     assert len(str(caught.value)) < 800
     assert str(caught.value).isprintable()
+
+
+def test_a_table_that_is_described_as_another_one_is_damaged(tmp_path):
+    """One flipped bit in the type of a column, and SQLite would store 0.0 seconds as a whole number ever after."""
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / FILE) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'seconds REAL', 'seconds QEAL')")
+    connection.close()
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match="damaged .the table subject is described as another one"):
+            Store(tmp_path, read_only=read_only)

@@ -62,6 +62,15 @@ CREATE TABLE checksum (
     kind TEXT NOT NULL, key TEXT NOT NULL, sha256 BLOB NOT NULL, PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 """
+
+
+def _plain(sql: object) -> str:
+    """A statement without its line breaks."""
+    return " ".join(str(sql).split())
+
+
+# how SQLite describes each table: with another type of a column it would store numbers as something else
+_SCHEMA = {sql.split()[2]: sql for sql in map(_plain, (TABLES + CHECKSUMS).split(";")) if sql}
 SUBJECT = "SELECT key, settings, data, device, spurlab, torch, machine, seconds, finished FROM subject"
 MEASURED = "SELECT key, measure, pattern, target, value FROM measured"
 STUDY = "SELECT name, settings, data, command, started FROM study ORDER BY name, started, settings"
@@ -259,11 +268,13 @@ class Store:
                 problem = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
                 if problem != "ok":
                     raise StoreError(self._damaged(problem.splitlines()[-1]))
-                tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-                if version < 1 or not {"subject", "measured", "claim", "study"} <= tables:
+                tables = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'"))
+                if version < 1 or not {"subject", "measured", "claim", "study"} <= tables.keys():
                     raise StoreError(self._damaged(f"a table is missing in version {version}"))
                 if ("checksum" in tables) != (version > 1):
                     raise StoreError(self._damaged(f"it says that it is of version {version}, and is not"))
+                if other := [name for name in _SCHEMA.keys() & tables.keys() if _plain(tables[name]) != _SCHEMA[name]]:
+                    raise StoreError(self._damaged(f"the table {other[0]} is described as another one"))
             except BaseException:
                 connection.close()
                 raise
