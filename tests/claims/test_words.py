@@ -78,8 +78,8 @@ def test_a_summary_has_a_sentence_for_each_outcome():
     assert answer.finding == (
         "Reproduced in 3 of 6 parts: mnist, target 0 +0.500; fashion-mnist, target 0 +0.500; fashion-mnist, target 1 "
         "+0.500. Not reproduced in 1 of 6 parts: mnist, target 1 +0.000. Undecided without networks for cifar10, "
-        "target 0; cifar10, target 1: run fig2-cifar10 with the profile paper. Beside the paper's: x, target 0: reproduced "
-        "+0.500."
+        "target 0; cifar10, target 1: run fig2-cifar10 with the profile paper. Beside the paper's: x, target 0: "
+        "reproduced +0.500."
     )
     for answer in decide(pd.DataFrame()):
         assert ": run " in answer.finding
