@@ -462,5 +462,5 @@ def test_a_table_that_is_described_as_another_one_is_damaged(tmp_path):
         connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'seconds REAL', 'seconds QEAL')")
     connection.close()
     for read_only in (True, False):
-        with pytest.raises(StoreError, match="damaged .the table subject is described as another one"):
+        with pytest.raises(StoreError, match=r"damaged .the table subject is described as another one"):
             Store(tmp_path, read_only=read_only)

@@ -50,7 +50,7 @@ class Part:
         outcome: what came out.
         p: p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested.
         against: p-value that speaks against it, likewise.
-        family: how many directional parts the correction is for.
+        family: how many directional parts p is corrected for.
     """
 
     question: Question
@@ -260,7 +260,8 @@ def settle(questions: Sequence[Question]) -> tuple[Part, ...]:
         fails = dict(zip(tested, holm([questions[i].fails for i in tested]), strict=True))
         for i in tested:
             p = holds.get(i, questions[i].holds)
-            answers[i] = Part(questions[i], _outcome(questions[i], p, fails[i]), p, fails[i], len(directional))
+            family = len(directional) if i in holds else 1
+            answers[i] = Part(questions[i], _outcome(questions[i], p, fails[i]), p, fails[i], family)
     return tuple(answers.get(i, Part(question, "undecided")) for i, question in enumerate(questions))
 
 

@@ -1,0 +1,103 @@
+"""Claim 10, on data deletion, and claims 13 to 16, on what Quinn's report says of a common feature and its repair."""
+
+import pytest
+from claim_rows import PAPERS, QUINN, beside, deletions, kinds, numbers, outcomes, quinn, six, verdict
+
+from spurlab.claims import decide
+
+# -- Claim 10: deletion leaves the score where it was --
+
+STAYS = dict.fromkeys(("incremental-1e-5", "influence-reference", "incremental", "influence"), 0.6)
+
+
+def test_deletion_that_leaves_the_score_is_what_the_paper_says():
+    """All four methods leave .6 on all three datasets; the methods done right stand beside the paper's parts."""
+    answer = verdict(10, *(deletions(STAYS, dataset) for dataset in PAPERS))
+    assert answer.outcome == "reproduced"
+    assert kinds(answer) == kinds(answer, of_paper=False) == {"reproduced"}
+    assert len(outcomes(answer)) == len(beside(answer)) == 6
+
+
+def test_a_method_that_forgets_refutes_its_own_part_alone():
+    """Only incremental retraining done right forgets: the paper's figure holds, its words about the method do not."""
+    forgets = STAYS | {"incremental": 0.05}
+    answer = verdict(10, *(deletions(forgets, dataset) for dataset in PAPERS))
+    assert answer.outcome == "reproduced"
+    right = beside(answer)
+    assert {right[name] for name in right if "restarted" in name} == {"not reproduced"}
+    assert {right[name] for name in right if "restarted" not in name} == {"reproduced"}
+    refuted = STAYS | {"influence-reference": 0.3}
+    answer = verdict(10, *(deletions(refuted if dataset == "mnist" else forgets, dataset) for dataset in PAPERS))
+    assert answer.outcome == "not reproduced"
+
+
+def test_where_nothing_was_learnt_nothing_can_be_left():
+    idle = dict.fromkeys(STAYS, 0.04)
+    answer = verdict(10, *(deletions(idle, dataset, before=0.04) for dataset in PAPERS))
+    assert kinds(answer) == {"undecided"}
+    one = numbers(answer, "mnist, group influence with the public code's arithmetic")
+    assert (one.untestable, one.idle) == ("nothing to delete", ("n = 3", "n = 20"))
+
+
+def test_only_the_n_that_were_learnt_count():
+    """At n = 3 there is no score to lose: it must not dilute what happens at n = 20."""
+    idle = deletions(dict.fromkeys(STAYS, 0.03), before=0.03, counts=(3,))
+    telling = deletions(dict.fromkeys(STAYS, 0.52), counts=(20,))  # .08 of .6: .04 in the mean with n = 3
+    assert kinds(verdict(10, idle, telling)) == {"not reproduced", "undecided"}
+
+
+# -- Claims 13 to 16: Quinn's report --
+
+
+def test_the_reports_numbers_are_reproduced_where_they_are_near():
+    answers = decide(quinn(), [13, 14, 15, 16])
+    assert [answer.outcome for answer in answers] == ["reproduced"] * 4
+    one = numbers(answers[0], "spurious, value for each class, worst group")
+    assert (one.published, one.values["here"]) == ({"published": 0.44}, pytest.approx(0.45))
+
+
+@pytest.mark.parametrize(
+    ("number", "changes"),
+    [
+        (13, {"base": 0.80}),  # .16 from the published .96
+        (14, {"base": 0.60}),  # less than with the feature
+        (15, {"dfr-plain": 0.60}),
+        (16, {"afr-train": 0.80}),  # reweighting gains
+    ],
+)
+def test_each_claim_of_the_report_can_fail(number, changes):
+    assert verdict(number, quinn(changes)).outcome == "not reproduced"
+
+
+def test_other_readings_and_the_worst_class_after_refitting_stand_beside():
+    """A value for each signal is no part of the claim; nor is what the worst class gains from refitting."""
+    rows = quinn(), quinn(dict.fromkeys(QUINN, 0.3), reading="blocks-signal")
+    assert verdict(14, *rows).outcome == "reproduced"
+    assert {part.where: part.of_paper for part in verdict(15, *rows).parts} == {
+        "value for each class, accuracy": True,
+        "value for each class, worst group": False,
+        "for each signal, accuracy": False,
+        "for each signal, worst group": False,
+    }
+
+
+def test_the_longest_of_several_recipes_counts_whatever_comes_first():
+    short = quinn(dict.fromkeys(QUINN, 0.5)).assign(epochs=2)
+    for rows in ((short, quinn()), (quinn(), short)):
+        assert verdict(13, *rows).outcome == "reproduced"
+
+
+def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():
+    """In one folder with `quinn-clean-data`, whose networks have the least share beside them and whose refits have any.
+
+    With a tenth of the signals DFR harms here. Without the quarter there is nothing to judge.
+    """
+    harmful = quinn({"dfr-plain": 0.40})
+    tenth = harmful[harmful["prevention"] != "afr-train"].assign(clean=0.1)
+    assert verdict(15, quinn(), tenth).outcome == verdict(16, quinn(), tenth).outcome == "reproduced"
+    assert verdict(15, tenth).outcome == "undecided"
+
+
+def test_common_features_are_no_evidence_for_the_paper_nor_rare_ones_for_the_report():
+    assert verdict(3, quinn()).models == 0
+    assert verdict(14, *six()).models == 0
