@@ -89,7 +89,7 @@ class Work:
         """What is done to trained networks."""
         return [node for node in self.requests if isinstance(node, Treat)]
 
-    @property
+    @cached_property
     def wanted(self) -> dict[str, tuple[Request, ...]]:
         """What to measure of each node, by its key."""
         return {key: self.requests[node] for key, node in self.nodes.items()}
@@ -268,12 +268,14 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).of in ("network", "deletion")]
+    numbers = {
+        name: [number for measure in named for number in numbers_of(measure, data_set)]
+        for name, data_set in data.items()
+    }
     trainings: dict[Node, dict[Request, None]] = {}
     treatments: dict[Node, dict[Request, None]] = {}
     for cell in cells if named else ():
-        data_set = data[cell.setting.dataset]
-        numbers = (number for name in named for number in numbers_of(name, data_set))
-        asked = dict.fromkeys(request_of(cell, number) for number in numbers)
+        asked = dict.fromkeys(request_of(cell, number) for number in numbers[cell.setting.dataset])
         treatment = cell.treatment
         for training in (cell.training,) if treatment is None else treatment.needs:
             trainings.setdefault(training, {})
