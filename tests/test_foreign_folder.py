@@ -89,7 +89,7 @@ def folder(tmp_path, trace):
     with Store(folder) as store:
         for name, changes in STUDIES.items():
             study = load_study(name, "quick", [*changes, *TINY])
-            sums = {each: load(each).checksum if "mnist1d" in each else "c0ffee" for each in study.dataset}
+            sums = {each: load(each).checksum if "mnist1d" in each else "c0ffee" for each in study.axis("dataset")}
             sums |= {"fashion-mini": load("fashion-mini").checksum}
             store.record(Record(study.name, study.model_dump_json(), sums, "spurlab run", "2026-01-01T00:00:00+00:00"))
             found = {}
@@ -161,7 +161,7 @@ def test_a_user_s_results_are_found_without_their_code(folder):
     """Every method has its row, those of the user's too."""
     for result in results_in(folder):
         for axis in ("deletion", "prevention"):
-            named = {name for grid in result.study.grids for name in getattr(grid, axis)}
+            named = set(result.study.axis(axis))
             assert named <= set(result.rows[axis].dropna())
 
 
@@ -181,7 +181,7 @@ def test_a_study_from_a_folder_is_not_run(folder, trace, tmp_path):
         for use in (
             lambda study=study: run(study, tmp_path / "new", workers=0, load=lambda _: load("fashion-mini")),
             lambda study=study: plan(study, tmp_path / "new", load=lambda _: load("fashion-mini")),
-            lambda study=study: work_of(study, dict.fromkeys(study.dataset, load("fashion-mini"))),
+            lambda study=study: work_of(study, dict.fromkeys(study.axis("dataset"), load("fashion-mini"))),
             lambda study=study: run(study.only("seed", [0]), tmp_path / "new", load=lambda _: load("fashion-mini")),
         ):
             with pytest.raises(StudyError, match=r"is code of your own, and nothing is executed that a results folder"):

@@ -96,7 +96,11 @@ def test_a_study_that_names_no_claim_is_refused(command, tmp_path, capsys):
 def test_the_networks_of_figure_2_count_for_its_claims(name, profile):
     """The settings of the shipped study itself, as its rows have them."""
     study = load_study(name, profile)
-    (dataset,), (architecture,), ((recipe,),) = study.dataset, study.architecture, [plan.recipe for plan in study.grids]
+    (dataset,), (architecture,), ((recipe,),) = (
+        study.axis("dataset"),
+        study.axis("architecture"),
+        [plan.recipe for plan in study.grids],
+    )
     settings = dataclasses.asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}
     answer = verdict(1, frame(LEARNT, dataset=dataset, architecture=architecture, **settings))
     if (name, profile) == ("fig2-cifar10", "quick"):  # a fifth of the images

@@ -158,7 +158,7 @@ def test_a_study_names_each_deletion_in_one_way(tmp_path):
         keys.append(sorted(cell.treatment.key("data") for cell in cells))
     assert keys[0] == keys[1]
     only = load_study(file).only("deletion", ["incremental,rate=0.01"])
-    assert {name for grid in only.grids for name in grid.deletion} == {"incremental-1e-2"}
+    assert {name for grid in only.grids for name in grid["deletion"]} == {"incremental-1e-2"}
     file.write_text(text.format('["incremental,rate=1e-2", "incremental-1e-2"]') + 'figure = "deletion"\n')
     with pytest.raises(StudyError, match="a value stands twice"):
         load_study(file)

@@ -180,7 +180,7 @@ def test_a_new_mark_is_one_line(monkeypatch):
             ask("Farme")
         with pytest.raises((ValueError, StudyError), match=r"There are: .*Frame"):
             ask("xyz")
-    assert load_study("quickstart", changes=["pattern=frame"]).grids[0].pattern == ("Frame",)
+    assert load_study("quickstart", changes=["pattern=frame"]).grids[0]["pattern"] == ("Frame",)
 
 
 def test_a_mark_of_ones_own_is_applied_to_copies_and_checked():

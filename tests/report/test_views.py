@@ -12,7 +12,7 @@ from spurlab.report.sheet import Sheet
 from spurlab.report.style import describe
 from spurlab.report.view import View
 from spurlab.report.views import answer, docs_table
-from spurlab.studies import Study, StudyError, load_study
+from spurlab.studies import Grid, Study, StudyError, load_study
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies.md"
 
@@ -96,7 +96,7 @@ def test_the_page_passes_over_a_figure_of_another_version(results, tmp_path, cap
 def test_a_figure_that_only_a_run_can_draw_is_not_replaced(axis, results, tmp_path, caplog):
     """Read from a folder, nothing of the user's own is run or opened; what `run` drew stays, and the page says so."""
     own = results.make("saliency", large=False)
-    grids = tuple(grid.model_copy(update=axis) for grid in own.study.grids)
+    grids = tuple(Grid(**{**grid.axes, **axis}) for grid in own.study.grids)
     study = Study.model_validate_json(own.study.model_copy(update={"grids": grids}).model_dump_json())
     object.__setattr__(own, "study", study)
     with caplog.at_level(logging.WARNING):

@@ -1,13 +1,14 @@
 """A new axis is one value in one table, and arrives everywhere: files, --only, keys, JSON, cells, rows."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from spurlab.studies import Study, StudyError, cells_of, narrowed, results_in, run, trainings_of
 from spurlab.studies import axes as axes_room
-from spurlab.studies.axes import OF_TRAINING, Axis
+from spurlab.studies.axes import OF_TRAINING, Axis, docs_table
 from spurlab.studies.graph import from_json
 from spurlab.studies.training_sets import planted
 
@@ -21,7 +22,7 @@ def left_out(whole, share, seed):
 
 @pytest.fixture
 def axis(monkeypatch):
-    new = Axis("left_out", "the share of the training examples that is left out", float, 0.0, left_out)
+    new = Axis("left_out", "the share of the training examples that is left out", float, (0.0,), change=left_out)
     monkeypatch.setattr(axes_room, "OF_TRAINING", OF_TRAINING)
     monkeypatch.setitem(OF_TRAINING, "left_out", new)
     return new
@@ -30,7 +31,7 @@ def axis(monkeypatch):
 def test_a_new_axis_arrives_everywhere(axis, small, study_of, tmp_path):
     plain = study_of("pattern=R3", "n=0", "seed=3", "recipe.epochs=1")
     study = study_of("pattern=R3", "n=0", "seed=3", "recipe.epochs=1", "left_out=[0.0, 0.5]")
-    assert study.grids[0].axis("left_out") == (0.0, 0.5)
+    assert study.grids[0]["left_out"] == (0.0, 0.5)
     cells = cells_of(study)
     assert len(cells) == 2 * len(cells_of(plain))
     without, changed = trainings_of(cells)
@@ -67,6 +68,14 @@ def test_what_does_not_fit_the_data_is_told_before_anything_is_trained(axis, sma
     with pytest.raises(StudyError, match=r"fashion-mini, left_out 0\.95: too few are left"):
         run(study_of("pattern=R3", "left_out=[0.95]"), tmp_path, workers=0, load=lambda name: small)
     assert not list(tmp_path.iterdir())
+
+
+def test_documentation_has_a_row_for_each_axis(axis):
+    """The page has those that there are; a new one comes with its own."""
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text("utf-8")
+    *rows, new = docs_table().splitlines()
+    assert "\n".join(rows) in page
+    assert new == "| `left_out` | the share of the training examples that is left out | 0.0 |"
 
 
 def test_without_it_a_recorded_study_says_so(axis, study_of, monkeypatch):

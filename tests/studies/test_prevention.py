@@ -58,7 +58,7 @@ def test_what_is_trained_and_done():
 
 def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data):
     """The network with the feature, trained by `fit`, and what DFR makes of it on a quarter of the clean signals."""
-    recipe = study_of().grids[0].recipe[0]
+    recipe = study_of().grids[0]["recipe"][0]
     marked = plant(data.train, common_named("blocks"), Common(0.9), seed=3)
     [network] = [fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)]
     training = next(each for each in trainings_of(cells_of(study_of())) if each.share == 0.9 and each.seed == 3)
@@ -221,7 +221,7 @@ def test_what_reweighting_sees(tmp_path, data):
     names = ["minority_weight", "fresh_minority_weight", "true_probability_10", "fresh_probability_10"]
     study = study_of("seed=[3]", "share=0.8", "prevention=[]", f"measure={['accuracy', 'worst_group', *names]}")
     rows = run(study, tmp_path, workers=0).rows
-    recipe = study.grids[0].recipe[0]
+    recipe = study.grids[0]["recipe"][0]
     spoiled, fresh = (plant(part, common_named("blocks"), Common(0.8), seed=3) for part in (data.train, data.test))
     network = fit("table-mlp", [Member(spoiled, 3)], recipe, classes=10, workers=0).member(0).eval()
     for prefix, marked, clean in (("", spoiled, data.train), ("fresh_", fresh, data.test)):
@@ -251,7 +251,7 @@ def test_saliency_on_the_block_by_autograd(tmp_path, data):
     """
     study = study_of("seed=[3]", "prevention=[]", "measure=['accuracy', 'worst_group', 'block_saliency']")
     rows = run(study, tmp_path, workers=0).rows
-    recipe, feature = study.grids[0].recipe[0], common_named("blocks")
+    recipe, feature = study.grids[0]["recipe"][0], common_named("blocks")
     trained = fit(
         "table-mlp", [Member(plant(data.train, feature, Common(0.9), seed=3), 3)], recipe, classes=10, workers=0
     )

@@ -124,7 +124,7 @@ def test_a_change_has_limits_too(change):
 def test_nothing_is_recorded_that_could_not_be_read_again(tmp_path, small, study_of):
     """Python can make studies that no file can: text that is no Unicode, a copy with anything in it."""
     good = study_of("n=0", "recipe.epochs=0")
-    grid = good.grids[0].model_copy(update={"recipe": ()})
+    grid = good.grids[0].only("recipe", ())
     for bad in (good.model_copy(update={"title": "\udcff"}), good.model_copy(update={"grids": (grid,)})):
         with pytest.raises(StudyError, match=r"study 'quickstart' cannot be recorded"):
             run(bad, tmp_path / "out", workers=0, load=lambda _: small)

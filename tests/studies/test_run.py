@@ -73,7 +73,7 @@ def test_rows_hold_what_the_same_steps_by_hand_give(small, small_result):
     pattern = make_pattern("R3", small.shape, 5)
     member = Member(plant(small.train, pattern, 1, 40, 5), 5)
     model = build("small-mlp", small.shape, 10, 5)
-    train_each(lambda seed: model, [member], small_result.study.grids[0].recipe[0])
+    train_each(lambda seed: model, [member], small_result.study.grids[0]["recipe"][0])
     with torch.no_grad():
         clean = model.eval()(small.test.inputs).softmax(-1)
         marked = model(pattern(small.test.inputs)).softmax(-1)

@@ -31,7 +31,7 @@ recipe.milestones = [1]
 
 def recipes(study):
     (grid,) = study.grids
-    return list(grid.recipe)
+    return list(grid["recipe"])
 
 
 @pytest.fixture
@@ -44,7 +44,12 @@ def study_file(tmp_path):
 def test_a_file_says_it_all(study_file):
     """Scalars are axes of one value; the control joins the grid; the recipe is the named one with its changes."""
     study = load_study(study_file)
-    assert (study.pattern, study.target, study.n, study.seed) == (("R3",), (0,), (0, 3, 10), (0, 1))
+    assert (study.axis("pattern"), study.axis("target"), study.axis("n"), study.axis("seed")) == (
+        ("R3",),
+        (0,),
+        (0, 3, 10),
+        (0, 1),
+    )
     assert recipes(study) == [RECIPES["paper"].but(epochs=5, milestones=(3,))]
     assert (study.name, study.profile) == ("mine", None)
 
@@ -52,7 +57,7 @@ def test_a_file_says_it_all(study_file):
 def test_a_profile_overrides_and_a_change_overrides_the_profile(study_file):
     study = load_study(study_file, "paper", ["recipe.epochs=4", "n=[0, 7]", "dataset=mnist", "pattern=v8"])
     assert recipes(study) == [RECIPES["paper"].but(epochs=4, milestones=(2, 3))]
-    assert (study.n, study.dataset, study.pattern) == ((0, 7), ("mnist",), ("S3",))
+    assert (study.axis("n"), study.axis("dataset"), study.axis("pattern")) == ((0, 7), ("mnist",), ("S3",))
     assert study.profile == "paper"
 
 
@@ -63,7 +68,7 @@ def test_another_recipe_comes_without_the_changes_to_the_first(study_file):
 
 def test_names_of_the_papers_code_are_translated(study_file):
     study = load_study(study_file, changes=["dataset=fashion", "architecture=ce-tor-LargeMLP"])
-    assert (study.dataset, study.architecture) == (("fashion-mnist",), ("mlp",))
+    assert (study.axis("dataset"), study.axis("architecture")) == (("fashion-mnist",), ("mlp",))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_names_of_the_papers_code_are_translated(study_file):
 )
 def test_a_dataset_has_one_name(study_file, name, meant):
     """Rows carry that name; whether a path leads anywhere is asked when it is read."""
-    assert load_study(study_file, changes=[f"dataset={name}"]).dataset == (meant,)
+    assert load_study(study_file, changes=[f"dataset={name}"]).axis("dataset") == (meant,)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +172,7 @@ def test_what_does_not_fit_the_data_is_told_with_file_and_key(study_file, small)
     study_file.write_text(TEXT)
     study = load_study(study_file, changes=["target=77"])
     with pytest.raises(StudyError, match=r"mine\.toml: key 'target': .* 77 is asked for"):
-        work_of(study, dict.fromkeys(study.dataset, small))
+        work_of(study, dict.fromkeys(study.axis("dataset"), small))
 
     def nowhere(name):
         raise DataNotFoundError(f"{name} is not here.")
@@ -213,7 +218,7 @@ def test_sensitivity_stands_for_a_measure_at_each_share(study_file):
 
 def test_the_quick_profile_is_the_default_where_there_is_one(study_file):
     study_file.write_text(TEXT.replace("profiles.paper", "profiles.quick"))
-    assert load_study(study_file).n == (0, 3)
+    assert load_study(study_file).axis("n") == (0, 3)
 
 
 def test_a_list_is_an_axis_of_the_recipe_and_a_list_of_lists_one_of_milestones(study_file):
@@ -237,13 +242,13 @@ def test_a_study_of_several_grids_is_their_union(study_file):
     study_file.write_text(TEXT.replace("[profiles.paper]", GRIDS + "[profiles.paper]"))
     study = load_study(study_file)
     one, two = study.grids
-    assert ([r.weight_decay for r in one.recipe], one.n) == ([0.0, 0.5], (0, 3, 10))
-    assert ([r.clip_norm for r in two.recipe], two.n) == ([None, 0.1], (0, 20))
-    assert {r.epochs for grid in study.grids for r in grid.recipe} == {5}
-    assert study.n == (0, 3, 10, 20)
+    assert ([r.weight_decay for r in one["recipe"]], one["n"]) == ([0.0, 0.5], (0, 3, 10))
+    assert ([r.clip_norm for r in two["recipe"]], two["n"]) == ([None, 0.1], (0, 20))
+    assert {r.epochs for grid in study.grids for r in grid["recipe"]} == {5}
+    assert study.axis("n") == (0, 3, 10, 20)
     changed = load_study(study_file, changes=["n=4", "recipe.weight_decay=0.1"])  # a change holds in every grid
-    assert [grid.n for grid in changed.grids] == [(0, 4), (0, 4)]
-    assert [[r.weight_decay for r in grid.recipe] for grid in changed.grids] == [[0.1], [0.1, 0.1]]
+    assert [grid["n"] for grid in changed.grids] == [(0, 4), (0, 4)]
+    assert [[r.weight_decay for r in grid["recipe"]] for grid in changed.grids] == [[0.1], [0.1, 0.1]]
 
 
 def test_the_length_of_training_goes_with_the_named_recipe_in_whatever_order(study_file):
@@ -259,8 +264,8 @@ def test_a_change_holds_in_grids_with_a_recipe_of_their_own(study_file):
     grid = "[[grid]]\nrecipe = { name = 'quick', milestones = [9] }\n[[grid]]\nrecipe.weight_decay = 0.1\n"
     study_file.write_text(TEXT.replace("[profiles.paper]", grid + "[profiles.paper]"))
     one, two = load_study(study_file, changes=["recipe.epochs=7"]).grids
-    assert one.recipe == (RECIPES["quick"].lasting(7),)
-    assert two.recipe == (RECIPES["paper"].lasting(7).but(weight_decay=0.1),)
+    assert one["recipe"] == (RECIPES["quick"].lasting(7),)
+    assert two["recipe"] == (RECIPES["paper"].lasting(7).but(weight_decay=0.1),)
     assert [r.epochs for r in recipes(load_study("quickstart", changes=["recipe.epochs=[3, 5]"]))] == [3, 5]
 
 
@@ -281,12 +286,12 @@ def test_one_and_one_point_zero_are_one_setting(study_file, field):
 def test_only_keeps_a_part_and_the_control(study_file):
     study_file.write_text(TEXT.replace("[profiles.paper]", GRIDS + "[profiles.paper]").replace('"R3"', '["R3", "S3"]'))
     study = load_study(study_file)
-    assert narrowed(study, ["pattern=v8"]).pattern == ("S3",)
-    assert narrowed(study, ["architecture=ce-tor-LargeMLP"]).architecture == ("mlp",)
-    assert [grid.n for grid in narrowed(study, ["n=3"]).grids] == [(0, 3)]
-    assert [grid.n for grid in narrowed(study, ["n=[3, 20]"]).grids] == [(0, 3), (0, 20)]
+    assert narrowed(study, ["pattern=v8"]).axis("pattern") == ("S3",)
+    assert narrowed(study, ["architecture=ce-tor-LargeMLP"]).axis("architecture") == ("mlp",)
+    assert [grid["n"] for grid in narrowed(study, ["n=3"]).grids] == [(0, 3)]
+    assert [grid["n"] for grid in narrowed(study, ["n=[3, 20]"]).grids] == [(0, 3), (0, 20)]
     (left,) = narrowed(study, ["recipe.weight_decay=0.5"]).grids
-    assert [r.weight_decay for r in left.recipe] == [0.5]
+    assert [r.weight_decay for r in left["recipe"]] == [0.5]
     for only, words in [
         ("pattern=R1", "this study has R3, S3"),
         ("patern=R3", "Did you mean 'pattern'"),

@@ -229,7 +229,7 @@ def bound(sentence: str) -> str:
 def _question(sections: Sequence[Section]) -> str:
     if len(sections) == 1:
         return sections[0].result.study.title
-    if all(grid.share or grid.prevention for section in sections for grid in section.result.study.grids):
+    if all(grid["share"] or grid["prevention"] for section in sections for grid in section.result.study.grids):
         return "What does a feature that most training examples carry cost, and what takes it out again?"
     return "How many marked training examples does it take until a network goes by the mark, and what changes that?"
 

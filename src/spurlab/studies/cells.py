@@ -63,14 +63,18 @@ def cells_of(study: Study) -> list[Cell]:
     settings: dict[Setting, Setting] = {}
     cells: dict[Cell, None] = {}
     for grid in study.grids:
-        axes = [[(name, value) for value in grid.axis(name)] for name in OF_TRAINING]
+        axes = [[(name, value) for value in grid[name]] for name in OF_TRAINING]
         extras = [
             tuple((name, value) for name, value in point if value != OF_TRAINING[name].off) for point in product(*axes)
         ]
-        for dataset, architecture, how, recipe in product(grid.dataset, grid.architecture, grid.how, grid.recipe):
+        for dataset, architecture, how, recipe in product(
+            grid["dataset"], grid["architecture"], grid["how"], grid["recipe"]
+        ):
             setting, control = (Setting(dataset, architecture, planting, recipe) for planting in (how, "replace"))
             setting, control = settings.setdefault(setting, setting), settings.setdefault(control, control)
-            points = product(grid.pattern or (None,), grid.target, grid.n, grid.share or (None,), grid.seed, extras)
+            points = product(
+                grid["pattern"] or (None,), grid["target"], grid["n"], grid["share"] or (None,), grid["seed"], extras
+            )
             cells.update(
                 dict.fromkeys(
                     Cell(setting, control, p, target, n, seed, **deletion, share=share, **prevention, extras=extra)
@@ -84,14 +88,14 @@ def cells_of(study: Study) -> list[Cell]:
 
 def _deletions(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
     """What is deleted from a network of the grid, and how; the networks before and the oracles always with it."""
-    if not grid.deletion:
+    if not grid["deletion"]:
         return [{}]
     if n == 0:  # nothing to delete: the oracles are the control
         return []
-    methods = dict.fromkeys((*REFERENCES, *grid.deletion))
+    methods = dict.fromkeys((*REFERENCES, *grid["deletion"]))
     return [
-        {"deletion": method, "known": known, "oracles": grid.seed[:ORACLES]}
-        for method, known in product(methods, grid.known)
+        {"deletion": method, "known": known, "oracles": grid["seed"][:ORACLES]}
+        for method, known in product(methods, grid["known"])
     ]
 
 
@@ -100,11 +104,11 @@ def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
 
     With a planted feature it is the same network whatever is clean; else what is clean is held out from its training.
     """
-    if not grid.prevention:
+    if not grid["prevention"]:
         return [{}]
-    plain = [(PLAIN, clean) for clean in (grid.clean if share is None else grid.clean[:1])]
-    methods = [name for name in grid.prevention if name != PLAIN] if share != 0 else []
-    named = [*plain, *product(methods, grid.clean)]
+    plain = [(PLAIN, clean) for clean in (grid["clean"] if share is None else grid["clean"][:1])]
+    methods = [name for name in grid["prevention"] if name != PLAIN] if share != 0 else []
+    named = [*plain, *product(methods, grid["clean"])]
     return [{"prevention": method, "clean": clean} for method, clean in named]
 
 

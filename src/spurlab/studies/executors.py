@@ -9,8 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from spurlab.data import Dataset
 from spurlab.errors import did_you_mean
+from spurlab.studies.errors import StudyError
 from spurlab.studies.making import carried_out
-from spurlab.studies.study import StudyError
 from spurlab.studies.task import Outcome, Task
 from spurlab.training.pool import Order, run_orders
 

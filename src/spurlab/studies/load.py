@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from spurlab.errors import InputError, did_you_mean
 from spurlab.models import is_user_name
-from spurlab.studies.study import Grid, Study, StudyError, checked_name, sentence_of
+from spurlab.studies.axes import axis_named, axis_names
+from spurlab.studies.errors import StudyError, sentence_of
+from spurlab.studies.study import Study, checked_name
 
-CODE = ("architecture", "deletion", "prevention")  # the axes on which code of the user's can be named
 LARGEST_FILE, DEEPEST = 2**20, 12  # bytes; tables and lists in each other
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(
@@ -60,7 +61,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
             raise StudyError(f"{where} has no profile {profile!r} (it has {has}).")
         content = _merged(content, profiles[profile])
     for key, name_in_file in _named(content):
-        if key in CODE and is_user_name(name_in_file):
+        if key in axis_names() and axis_named(key).code and is_user_name(name_in_file):
             raise StudyError(
                 f"{where}: key {key!r}: {name_in_file!r} names code of your own, and nothing is executed that a "
                 f"study file names. Leave it out there, and type it: --set {key}={name_in_file}"
@@ -100,7 +101,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     Each ``[[grid]]`` changes what stands outside of them, and the changes of the command line hold in every grid.
     """
     own = [key for key in Study.model_fields if key not in ("name", "profile", "grids", "origin")]
-    axes = Grid.axes()
+    axes = axis_names()
     tables = changes.get("grid", content.get("grid", [{}]))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")

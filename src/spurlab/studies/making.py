@@ -16,10 +16,10 @@ from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
 from spurlab.models import build, is_user_name
 from spurlab.patterns import Planted
+from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.measuring import Measuring
 from spurlab.studies.store import weights_file
-from spurlab.studies.study import StudyError
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.training_sets import checked, planted
 from spurlab.studies.treating import Network, bench_of

@@ -17,9 +17,10 @@ from spurlab.files import replacing
 from spurlab.measures import is_number_of, measure_named
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies.errors import sentence_of
 from spurlab.studies.graph import Node, Setting, entry_of
 from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
-from spurlab.studies.study import Study, only_read, sentence_of
+from spurlab.studies.study import Study, only_read
 from spurlab.studies.weights import read_weights
 from spurlab.studies.work import key_of
 from spurlab.training import Recipe
@@ -159,7 +160,7 @@ def study_of(record: Record) -> Study:
             f"the study {record.name!r} was recorded with settings that this version does not know: "
             f"{sentence_of(error)} Read it with the version that wrote it."
         ) from error
-    if lacking := [name for name in study.dataset if not isinstance(record.data.get(name), str)]:
+    if lacking := [name for name in study.axis("dataset") if not isinstance(record.data.get(name), str)]:
         raise StoreError(f"the study {record.name!r} was recorded without the checksum of {lacking[0]!r}.")
     return study
 
@@ -167,7 +168,7 @@ def study_of(record: Record) -> Study:
 def unreadable(study: Study) -> str:
     """Why a record of this study could not be read again; "" where it can."""
     try:
-        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.dataset, ""), "", ""))
+        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.axis("dataset"), ""), "", ""))
     except (StoreError, PydanticSerializationError) as error:
         return str(error)
     return "" if again == study.model_copy(update={"origin": ""}) else "it is another one when it is read again."
@@ -217,7 +218,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     users = bool(study.users)
     there = subjects.keys() | stored.damaged if users else set()
     absent = object()
-    if unknown := set(study.dataset) - checksums.keys():
+    if unknown := set(study.axis("dataset")) - checksums.keys():
         raise StoreError(
             f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."

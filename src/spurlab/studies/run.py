@@ -16,11 +16,12 @@ from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
+from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import executor_named
 from spurlab.studies.graph import Train
 from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
 from spurlab.studies.store import Record, Request, Store, StoreError, weights_file
-from spurlab.studies.study import Study, StudyError
+from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.weights import put_weights
 from spurlab.studies.work import Work, data_of, work_of

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Node, Train, from_json
 from spurlab.studies.store import LOCKS, Finished, Request, weights_file
-from spurlab.studies.study import StudyError
 
 
 @dataclass(frozen=True)

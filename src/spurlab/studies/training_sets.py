@@ -11,8 +11,8 @@ from spurlab.deletion import forget_mask
 from spurlab.patterns import ClassBlocks, Common, Pattern, Planted, common_named, make_pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.axes import OF_TRAINING
+from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train
-from spurlab.studies.study import StudyError
 
 
 def checked(name: str, checksum: str, load: Callable[[str], Dataset]) -> Dataset:

@@ -16,9 +16,10 @@ from spurlab.measures.observed import given
 from spurlab.measures.weights import first_weight
 from spurlab.models import skeleton
 from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
 from spurlab.studies.store import Finished, Request
-from spurlab.studies.study import Study, StudyError
+from spurlab.studies.study import Study
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.training import bytes_to_train, evenly, faster_engine
@@ -228,9 +229,9 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         DataFailureError: its files cannot be read.
     """
     if any(measure_named(name).of != "architecture" for name in study.measure):
-        return {name: _loaded(name, study, load) for name in study.dataset}
+        return {name: _loaded(name, study, load) for name in study.axis("dataset")}
     found = {}
-    for name in study.dataset:
+    for name in study.axis("dataset"):
         entry = described(name)
         none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
         source = Source(entry.licence, entry.origin, "")
