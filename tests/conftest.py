@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("spurlab", "beartype.beartype")  # before the first import of spurlab: every annotation is checked
 
-from spurlab.data import DataNotFoundError, load, places  # noqa: E402
+from spurlab.data import DataNotFoundError, Dataset, load, places  # noqa: E402
 
 # of several test processes each has a core of its own
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
@@ -56,3 +56,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def small(mini):
+    """Every fifth training image, every fourth test image: small, and all classes are in it."""
+    train, test = mini.train[torch.arange(0, 10_000, 5)], mini.test[torch.arange(0, 2_000, 4)]
+    return Dataset(mini.name, train, test, mini.class_names, mini.input_range, mini.source)

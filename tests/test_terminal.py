@@ -219,10 +219,10 @@ def test_a_function_tells_its_progress_in_a_notebook_unless_it_is_given_another(
 
 def test_json_of_hostile_names_is_ascii(capfd):
     """The command line writes JSON so; its escapes give the names back."""
-    from spurlab.cli import _print_json
+    from spurlab.printing import print_json
 
     name = "\x1b[31m\u202e\x7f\x9b猫"
-    _print_json({"name": name})
+    print_json({"name": name})
     said = capfd.readouterr().out
     assert said.isascii()
     assert printable(said.replace("\n", "")) == said.replace("\n", "")

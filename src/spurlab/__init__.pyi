@@ -1,4 +1,5 @@
 from . import claims as claims
+from . import commands as commands
 from . import data as data
 from . import deletion as deletion
 from . import explain as explain
@@ -13,6 +14,7 @@ from . import stats as stats
 from . import studies as studies
 from . import training as training
 from .claims import decide as decide
+from .commands import run as run
 from .data import DATASETS as DATASETS
 from .data import Dataset as Dataset
 from .data import Examples as Examples
@@ -45,7 +47,6 @@ from .stats import paired_difference as paired_difference
 from .studies import load_study as load_study
 from .studies import plan as plan
 from .studies import results_in as results_in
-from .studies import run as run
 from .training import RECIPES as RECIPES
 from .training import Ensemble as Ensemble
 from .training import Member as Member

@@ -1,49 +1,27 @@
-"""The command line: parse, call the library, print. Whatever it does, a few lines of Python do too.
+"""The command line: parse, call `spurlab.commands`, print.
 
 Heavy rooms are imported inside the commands, so that ``--help`` answers at once.
 """
 
-import json
 import logging
-import math
-import re
-import shlex
-import signal
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spurlab.errors import InputError, SpurlabError, worded
-from spurlab.terminal import (
-    OutputError,
-    duration,
-    flush,
-    open_streams,
-    printable,
-    put,
-    results_alone,
-    say,
-    status_line,
-    write,
-)
+from spurlab.errors import SpurlabError, worded
+from spurlab.printing import console, print_facts, print_json, print_table, say_written, show
+from spurlab.stopping import Stopped, going_on, stopped_by_signals
+from spurlab.terminal import OutputError, duration, flush, open_streams, printable, put, results_alone, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from spurlab.claims import Verdict
-    from spurlab.data import Dataset
-    from spurlab.studies import Study, StudyResult
+    from spurlab.commands import Loader
+    from spurlab.studies import Plan
 
 app = typer.Typer(
     name="spurlab",
@@ -56,9 +34,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Datasets: which are here, fetch one, what it is.")
 app.add_typer(data_app, name="data")
 
-NOT_HERE = "not here: spurlab data get {}"
 USERS_MISTAKE, FAILURE = 2, 1
-CLEANING_UP = 10.0  # seconds that a command has for it before another Ctrl-C counts
 UsageError: Any = typer.BadParameter.__base__  # what Typer raises for a wrong command line; it has no public name
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable to stdout, nothing else there.")]
@@ -79,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with _stopped_by_signals():
+        with stopped_by_signals():
             code = _carried_out(given)
-    except _Stopped as stop:
+    except Stopped as stop:
         say(f"spurlab: stopped{stop.advice}.")
         code = 128 + stop.number
     try:
@@ -126,21 +102,9 @@ def data_list(as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data list[/bold]
     """
-    from spurlab.data import DATASETS, available
+    from spurlab.commands import datasets
 
-    here = available()
-    lines = [
-        {
-            "name": name,
-            "title": entry.title,
-            "train": entry.sizes[0],
-            "test": entry.sizes[1],
-            "shape": list(entry.shape),
-            "location": str(here[name]) if here[name] else None,
-        }
-        for name, entry in DATASETS.items()
-    ]
-    _show(lines, as_json)
+    show(datasets(), as_json)
 
 
 @data_app.command("get")
@@ -152,7 +116,7 @@ def data_get(name: str, offline: Offline = False, as_json: Json = False, debug: 
     from spurlab.data import fetch
 
     folder = fetch(name, offline=offline or None)
-    _print_json({"name": name, "location": str(folder)}) if as_json else put(f"{name} is in {folder}")
+    print_json({"name": name, "location": str(folder)}) if as_json else put(f"{name} is in {folder}")
 
 
 @data_app.command("info")
@@ -169,45 +133,10 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
     """
-    from dataclasses import asdict
+    from spurlab.commands import about_dataset
 
-    from spurlab.data import DATASETS, known, load, locate
-    from spurlab.patterns import parse_reference_dataset
-
-    about: dict[str, Any] = {}
-    if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
-        meant = parse_reference_dataset(name)
-        about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
-    entry = known(name)
-    about |= {"name": entry.name if entry else name, "title": entry.title if entry else name}
-    if entry and locate(name) is None:  # what is known without the files
-        train, test = entry.sizes or (None, None)
-        about |= {"train": train, "test": test, "shape": list(entry.shape), "classes": list(entry.class_names)}
-        about |= {"licence": entry.licence, "origin": entry.origin, "location": None}
-    else:
-        with status_line(f"reading {name}"):
-            data = load(name, offline=True)
-        about |= {"train": len(data.train), "test": len(data.test)}
-        about |= {"shape": list(data.shape), "classes": list(data.class_names)}
-        class_sizes = data.train.labels.bincount(minlength=data.classes).tolist()
-        about |= {"input_range": data.input_range, "class_sizes": class_sizes}
-        if data.group_names and data.train.groups is not None and data.test.groups is not None:
-            for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
-                sizes = groups.bincount(minlength=len(data.group_names)).tolist()
-                about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
-        about |= asdict(data.source)
-    if as_json:
-        _print_json(about)
-        return
-    for key, value in about.items():
-        if isinstance(value, dict):
-            put(f"{key}:")
-            for inner, what in value.items():
-                put(f"  {inner}  {what}")
-        elif value is None:
-            put(f"{key}: {NOT_HERE.format(name) if key == 'location' else 'none'}")
-        else:
-            put(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
+    about = about_dataset(name)
+    print_json(about) if as_json else print_facts(about)
 
 
 @app.command("patterns")
@@ -225,34 +154,11 @@ def patterns(
 
     Example: [bold]spurlab patterns --dataset fashion-mini --out out/patterns[/bold]
     """
-    import torch
+    from spurlab.commands import pattern_norms
 
-    from spurlab.data import load
-    from spurlab.metrics import empirical_norm
-    from spurlab.patterns import MARKS, marked_rows
-
-    data = load(dataset, offline=offline or None)
-    suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
-    if not suited or (out is not None and len(data.shape) != 3):
-        what = "picture of a pattern" if suited else "pattern"
-        raise InputError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
-    made = {name: template.make(name, data.shape, seed, data.input_range) for name, template in suited.items()}
-    lines, rows = [], torch.arange(len(data.test))
-    for name, mark in made.items():
-        norms = empirical_norm(data.test.inputs, marked_rows(mark, data.test, rows, seed))
-        lines.append({"pattern": name, "norm": norms.mean().item(), "stderr": (norms.std() / len(norms) ** 0.5).item()})
-    written: list[Path] = []
-    if out is not None:
-        from spurlab.report import pattern_gallery, save_figure
-
-        out.mkdir(parents=True, exist_ok=True)
-        shown = data.test[rows[:6]]
-        strips = {"clean": shown.inputs}
-        strips |= {name: marked_rows(mark, shown, rows[:6], seed) for name, mark in made.items()}
-        stem = f"patterns-{re.sub(r'[^A-Za-z0-9.-]+', '-', dataset)}"  # a name can hold a path
-        written = save_figure(pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), out / stem)
-    _show(lines, as_json)
-    _say_written(written, as_json)
+    lines, written = pattern_norms(dataset, seed, out, load=_loader(offline))
+    show(lines, as_json)
+    say_written(written, as_json)
 
 
 @app.command("models")
@@ -265,18 +171,12 @@ def models(
 
     Example: [bold]spurlab models --dataset cifar10[/bold]
     """
-    from spurlab.data import described
-    from spurlab.models import ARCHITECTURES, parameter_count, skeleton
+    from spurlab.commands import parameter_counts
 
-    entry = described(dataset)
-    lines: list[dict[str, Any]] = []
-    for name in ARCHITECTURES:
-        lines.append({"name": name, "parameters": None})
-        try:
-            lines[-1]["parameters"] = parameter_count(skeleton(name, entry.shape, len(entry.class_names)))
-        except ValueError as error:
-            say(str(error))
-    _show(lines, as_json)
+    lines, reasons = parameter_counts(dataset)
+    for reason in reasons:
+        say(reason)
+    show(lines, as_json)
 
 
 @app.command("list")
@@ -301,7 +201,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "prevention": list(PREVENTIONS),
     }
     if as_json:
-        _print_json(names)
+        print_json(names)
         return
     for room, known in names.items():
         put(f"{room}: {', '.join(known) if known else 'none yet'}")
@@ -360,44 +260,34 @@ def run_study(
 
     Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
     """
-    from spurlab.claims import decide
+    from spurlab.commands import run
     from spurlab.progress import study_bar
-    from spurlab.studies import run, studies_in
+    from spurlab.report import claims_table, study_tables
 
     _speak(verbose)
-    what, folder = _study(study, profile, set_, only), _folder(out, study)
-    command = shlex.join(_command(study, profile, set_, only, folder, device))
-    with _goes_on(), study_bar(what.name) as advance:
-        result = run(
-            what,
-            folder,
+    with going_on(), study_bar(Path(study).stem) as advance:
+        finished = run(
+            study,
+            out,
+            profile=profile,
+            changes=set_ or [],
+            only=only or [],
             executor=executor,
             workers=workers,
             device=device,
             load=_loader(offline),
             progress=advance,
-            command=command,
         )
-    from spurlab.report import claims_table, file_names, save_figure, study_figures, study_tables
-
-    written: list[Path] = []
-    if not result.part_of:  # the files of a study are not replaced by those of a part of it
-        here = studies_in(folder)
-        stem = file_names(here)[[study.model_dump_json() for study in here].index(what.model_dump_json())]
-        written = result.write(stem)
-        with status_line("drawing the figures"):
-            for ending, figure in study_figures(result).items():
-                written += save_figure(figure, folder / f"{stem}{ending}")
     if as_json:
-        _print_json(result.rows.to_dict("records"))
+        print_json(finished.rows.to_dict("records"))
     else:
-        for table in study_tables(result, _console().width):
-            _print_table(table)
-        if what.claims:
-            _print_table(claims_table(decide(result.rows, what.claims)))
-    if result.part_of:
-        say(f"a part of the {what.name} in {folder}, whose files stay as they are")
-    _say_written(written, as_json)
+        for table in study_tables(finished, console().width):
+            print_table(table)
+        if finished.verdicts:
+            print_table(claims_table(finished.verdicts))
+    if finished.part_of:
+        say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")
+    say_written(finished.written, as_json)
 
 
 @app.command("plan")
@@ -422,15 +312,16 @@ def plan_study(
     """
     from dataclasses import asdict
 
-    from spurlab.studies import Plan, plan
+    from spurlab.commands import folder_of, study_named
+    from spurlab.studies import plan
 
     _speak(verbose)
-    what, folder = _study(study, profile, set_, only), _folder(out, study)
+    asked, folder = study_named(study, profile, set_ or [], only or []), folder_of(study, out)
 
-    def show(counts: Plan) -> None:
+    def tell(counts: "Plan") -> None:
         if as_json:
             return
-        put(f"{what.name}{f', profile {what.profile}' if what.profile else ''}: {what.title}")
+        put(f"{asked.name}{f', profile {asked.profile}' if asked.profile else ''}: {asked.title}")
         put(f"  {counts.cells:,} cells, {counts.rows:,} rows")
         if not counts.trainings:
             put("  no networks to train")
@@ -443,25 +334,25 @@ def plan_study(
         put(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
         if counts.treatments:
             left = f"{counts.treatments_to_do:,} to do (not in the time below)"
-            put(f"  {counts.treatments:,} {what.treatments}, {left}")
+            put(f"  {counts.treatments:,} {asked.treatments}, {left}")
         if time_ and counts.groups:
             sys.stdout.flush()
             say("  timing a few steps of each kind ...")
 
-    found = plan(
-        what,
+    counts = plan(
+        asked,
         folder,
         executor=executor,
         workers=workers,
         device=device,
         load=_loader(offline),
         calibrate=time_,
-        counted=show,
+        counted=tell,
     )
     if as_json:
-        _print_json({"study": what.name, "profile": what.profile, "out": str(folder)} | asdict(found))
-    elif found.seconds is not None and found.memory is not None and found.groups:
-        put(f"  about {duration(found.seconds)}, {found.memory / 1e9:.1f} GB of memory")
+        print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts))
+    elif counts.seconds is not None and counts.memory is not None and counts.groups:
+        put(f"  about {duration(counts.seconds)}, {counts.memory / 1e9:.1f} GB of memory")
 
 
 @app.command("claims")
@@ -474,21 +365,16 @@ def claims(
 
     Example: [bold]spurlab claims out/quickstart[/bold]
     """
-    from spurlab.studies import results_in
-
-    with status_line("reading the results") as tell:
-        results = results_in(folder)
-        tell("judging the claims")
-        verdicts = _verdicts(results)
-    if as_json:
-        _print_json([verdict.record() for verdict in verdicts])
-        return
-    if not verdicts:
-        put("no claim of the paper is about what was measured here")
-        return
+    from spurlab.commands import verdicts_in
     from spurlab.report import claims_table
 
-    _print_table(claims_table(verdicts))
+    verdicts = verdicts_in(folder)
+    if as_json:
+        print_json([verdict.record() for verdict in verdicts])
+    elif verdicts:
+        print_table(claims_table(verdicts))
+    else:
+        put("no claim of the paper is about what was measured here")
 
 
 @app.command("report")
@@ -501,36 +387,10 @@ def report(
 
     Example: [bold]spurlab report out/quickstart[/bold]
     """
-    from spurlab.report import write_report
-    from spurlab.studies import results_in
+    from spurlab.commands import write_page
 
-    with status_line("reading the results") as tell:
-        results = results_in(folder)
-        tell("judging the claims")
-        verdicts = _verdicts(results)
-    written = write_report(results, verdicts, folder)
-    if as_json:
-        _print_json({"written": [str(path) for path in written]})
-    else:
-        _say_written(written, as_json)
-
-
-def _verdicts(results: "Sequence[StudyResult]") -> "list[Verdict]":
-    """On the claims that the studies ask for, and on those that their rows bear on all the same."""
-    from spurlab.claims import decide
-    from spurlab.studies import together
-
-    asked = {number for result in results for number in result.study.claims}
-    found = decide(together(results))
-    return [verdict for verdict in found if verdict.claim.number in asked or verdict.models]
-
-
-def _study(study: str, profile: str | None, changes: list[str] | None, only: list[str] | None) -> "Study":
-    """The study that the options mean."""
-    from spurlab import claims, report
-    from spurlab.studies import load_study, narrowed
-
-    return narrowed(claims.check(report.check(load_study(study, profile, changes or []))), only or [])
+    written = write_page(folder)
+    print_json({"written": [str(path) for path in written]}) if as_json else say_written(written, as_json)
 
 
 def _speak(verbose: bool) -> None:
@@ -539,136 +399,10 @@ def _speak(verbose: bool) -> None:
         logging.getLogger("spurlab").setLevel(logging.INFO)
 
 
-def _folder(out: Path | None, study: str) -> Path:
-    return out if out is not None else Path("out") / Path(study).stem
-
-
-def _command(
-    study: str, profile: str | None, changes: list[str] | None, only: list[str] | None, folder: Path, device: str
-) -> list[str]:
-    """The command line that gives the same rows."""
-    profiles = ["--profile", profile] if profile else []
-    repeated = [word for change in changes or [] for word in ("--set", change)]
-    repeated += [word for each in only or [] for word in ("--only", each)]
-    where = ["--device", device] if device != "cpu" else []
-    return ["spurlab", "run", study, *profiles, *repeated, "--out", str(folder), *where]
-
-
-def _loader(offline: bool) -> "Callable[[str], Dataset]":
+def _loader(offline: bool) -> "Loader":
     from spurlab.data import load
 
     return partial(load, offline=offline or None)
-
-
-class _Stopped(BaseException):
-    """Ctrl-C, or SIGTERM as batch systems send it. No KeyboardInterrupt: Typer would end at that without a word."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number, self.advice = number, ""
-
-
-@contextmanager
-def _stopped_by_signals() -> "Iterator[None]":
-    """Ctrl-C and SIGTERM end the command once: what was under way cleans up after itself undisturbed by further ones.
-
-    Only where the first one has had no effect for a while, e.g. since code that is not ours swallowed it, does another
-    one count.
-    """
-    last = -math.inf
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal last
-        if time.monotonic() - last > CLEANING_UP:
-            last = time.monotonic()
-            raise _Stopped(number)
-
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for which in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(which) is not signal.SIG_IGN:  # as a shell has it for what runs in the background
-                before[which] = signal.signal(which, stop)
-    try:
-        yield
-    except _Stopped:
-        for which in before:
-            signal.signal(which, signal.SIG_IGN)  # the process is about to end
-        raise
-    for which, handler in before.items():
-        signal.signal(which, handler)
-
-
-@contextmanager
-def _goes_on() -> "Iterator[None]":
-    """Says with a stop that nothing is lost."""
-    try:
-        yield
-    except _Stopped as stop:
-        stop.advice = "; what was finished is kept. The same command goes on from there"
-        raise
-
-
-def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """Lines with the same keys, as JSON or as a table."""
-    if as_json:
-        _print_json(lines)
-        return
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for key in lines[0]:
-        table.add_column(key, justify="left" if isinstance(lines[0][key], str) else "right", overflow="fold")
-    for line in lines:
-        table.add_row(*(printable(_cell(value, line)) for value in line.values()))
-    _print_table(table)
-
-
-def _console() -> "Console":
-    """Where tables go; wide where no terminal sets a width, so that nothing is folded in a file or a pipe."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else 160
-    return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
-def _print_table(table: "Table") -> None:
-    """A table whose texts are `printable`."""
-    console = _console()
-    with console.capture() as captured:
-        console.print(table)
-    write(captured.get().removesuffix("\n"))
-
-
-def _cell(value: Any, line: dict[str, Any]) -> str:
-    match value:
-        case None:
-            return NOT_HERE.format(line["name"]) if "location" in line else "-"
-        case float():
-            return f"{value:.3f}"
-        case int():
-            return f"{value:,}"
-        case list():
-            return " x ".join(str(each) for each in value)
-    return str(value)
-
-
-def _print_json(value: Any) -> None:
-    """JSON to stdout; a number that JSON does not have (NaN) becomes null."""
-
-    def plain(each: Any) -> Any:
-        if isinstance(each, float) and not math.isfinite(each):
-            return None
-        if isinstance(each, dict):
-            return {key: plain(inner) for key, inner in each.items()}
-        return [plain(inner) for inner in each] if isinstance(each, list | tuple) else each
-
-    write(json.dumps(plain(value), indent=2))  # in ASCII: nothing in it steers a terminal
-
-
-def _say_written(paths: Sequence[Path], as_json: bool) -> None:
-    if paths:
-        (say if as_json else put)(f"written: {' '.join(map(str, paths))}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """A small data set and a small study of it, for tests that train."""
 
 import pytest
-import torch
 
-from spurlab.data import Dataset
 from spurlab.studies import load_study
 
 CHANGES = (
@@ -13,13 +11,6 @@ CHANGES = (
     "architecture=small-mlp",
     "target=1",
 )
-
-
-@pytest.fixture(scope="session")
-def small(mini):
-    """Every fifth training image, every fourth test image: small, and all classes are in it."""
-    train, test = mini.train[torch.arange(0, 10_000, 5)], mini.test[torch.arange(0, 2_000, 4)]
-    return Dataset(mini.name, train, test, mini.class_names, mini.input_range, mini.source)
 
 
 @pytest.fixture

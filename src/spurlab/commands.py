@@ -1,0 +1,268 @@
+"""What the commands do, in Python: `spurlab.cli` parses, calls these and prints what they give."""
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spurlab import claims, report
+from spurlab.claims import Verdict, decide
+from spurlab.data import DATASETS, Dataset, available, described, known, locate
+from spurlab.data import load as load_dataset
+from spurlab.errors import InputError
+from spurlab.metrics import empirical_norm
+from spurlab.models import ARCHITECTURES, parameter_count, skeleton
+from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.studies import Study, StudyProgress, StudyResult, load_study, narrowed, results_in, studies_in, together
+from spurlab.studies import run as run_study
+from spurlab.terminal import on_a_line, status_line
+
+Loader = Callable[[str], Dataset]
+
+
+@dataclass(frozen=True, eq=False)
+class Finished(StudyResult):
+    """A study that was run, and what follows from its rows.
+
+    Args:
+        verdicts: on the claims that the study names.
+        written: the files of rows and figures; none of a part of a study, whose files stay as they are.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    written: tuple[Path, ...] = ()
+
+
+def study_named(
+    study: str | Path, profile: str | None = None, changes: Sequence[str] = (), only: Sequence[str] = ()
+) -> Study:
+    """A study that can be run to its end; arguments and errors as of `load_study` and `narrowed`."""
+    return narrowed(_with_known_names(load_study(study, profile, changes)), only)
+
+
+def run(
+    study: Study | str | Path,
+    folder: str | Path | None = None,
+    *,
+    profile: str | None = None,
+    changes: Sequence[str] = (),
+    only: Sequence[str] = (),
+    executor: str = "local",
+    workers: int | None = None,
+    device: str = "cpu",
+    load: Loader = load_dataset,
+    progress: Callable[[StudyProgress], None] = on_a_line,
+) -> Finished:
+    """Run a study: train what is missing, judge its claims, write rows and figures. All that ``spurlab run`` does.
+
+    Args:
+        study: its name, a TOML file, or a study, which is run as it is.
+        folder: where results are kept; None: ``out/STUDY``.
+        profile: of a study by name, as of `load_study`.
+        changes: of a study by name, as of `load_study`; the command line's ``--set``.
+        only: of a study by name, as of `narrowed`; the command line's ``--only``.
+        executor: as of `spurlab.studies.run`, which trains and keeps the rows and does no more.
+        workers: likewise.
+        device: likewise.
+        load: likewise.
+        progress: likewise.
+
+    Raises:
+        InputError: a study by itself, and changes of it; or what `load_study`, `narrowed` and `spurlab.studies.run`
+            refuse.
+        FailureError: results cannot be read or written, or a worker failed; what was finished is kept.
+    """
+    asked, command = study, ""
+    if isinstance(asked, Study):
+        if profile or changes or only:
+            raise InputError(
+                "`profile`, `changes` and `only` are of a study by its name. Give them to `load_study` and `narrowed`."
+            )
+        asked = _with_known_names(asked)
+        folder = folder_of(asked.name, folder)
+    else:
+        folder = folder_of(study, folder)
+        command = _command(str(study), profile, changes, only, folder, device)
+        asked = study_named(asked, profile, changes, only)
+    result = run_study(
+        asked,
+        folder,
+        executor=executor,
+        workers=workers,
+        device=device,
+        load=load,
+        progress=progress,
+        command=command,
+    )
+    verdicts = tuple(decide(result.rows, asked.claims)) if asked.claims else ()
+    return Finished(**vars(result), verdicts=verdicts, written=tuple(_files(result)))
+
+
+def folder_of(study: str | Path | Study, folder: str | Path | None = None) -> Path:
+    """Where the results of a study go.
+
+    >>> str(folder_of("mine/small.toml"))
+    'out/small'
+    """
+    return Path(folder) if folder is not None else Path("out") / Path(str(study)).stem
+
+
+def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
+    """On the claims that studies ask for, and on those that their rows bear on all the same."""
+    asked = {number for result in results for number in result.study.claims}
+    verdicts = decide(together(results))
+    return [verdict for verdict in verdicts if verdict.claim.number in asked or verdict.models]
+
+
+def verdicts_in(folder: Path) -> list[Verdict]:
+    """The verdicts on what was measured in a folder; errors as of `results_in`."""
+    with status_line("reading the results") as tell:
+        results = results_in(folder)
+        tell("judging the claims")
+        return verdicts_on(results)
+
+
+def write_page(folder: Path) -> list[Path]:
+    """The report on a folder, one HTML page and its figures; errors as of `results_in` and `write_report`."""
+    with status_line("reading the results") as tell:
+        results = results_in(folder)
+        tell("judging the claims")
+        verdicts = verdicts_on(results)
+    return report.write_report(results, verdicts, folder)
+
+
+def datasets() -> list[dict[str, Any]]:
+    """Each data set that there is, with its sizes and where it is (None: not here)."""
+    return [
+        {
+            "name": name,
+            "title": DATASETS[name].title,
+            "train": DATASETS[name].sizes[0],
+            "test": DATASETS[name].sizes[1],
+            "shape": list(DATASETS[name].shape),
+            "location": str(folder) if folder else None,
+        }
+        for name, folder in available().items()
+    ]
+
+
+def about_dataset(name: str) -> dict[str, Any]:
+    """What a data set is, where it came from, its checksums; nothing is fetched. Names of the paper's code are known.
+
+    Raises:
+        ValueError: there is none of that name, or its options are wrong.
+    """
+    about: dict[str, Any] = {}
+    if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
+        meant = parse_reference_dataset(name)
+        about, name = {"reference_name": name, "planted": asdict(meant)}, meant.dataset
+    entry = known(name)
+    about |= {"name": entry.name if entry else name, "title": entry.title if entry else name}
+    if entry and locate(name) is None:  # what is known without the files
+        train, test = entry.sizes or (None, None)
+        about |= {"train": train, "test": test, "shape": list(entry.shape), "classes": list(entry.class_names)}
+        return about | {"licence": entry.licence, "origin": entry.origin, "location": None}
+    with status_line(f"reading {name}"):
+        data = load_dataset(name, offline=True)
+    about |= {"train": len(data.train), "test": len(data.test)}
+    about |= {"shape": list(data.shape), "classes": list(data.class_names)}
+    about |= {"input_range": data.input_range, "class_sizes": _sizes(data.train.labels, data.classes)}
+    if data.group_names and data.train.groups is not None and data.test.groups is not None:
+        for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
+            sizes = _sizes(groups, len(data.group_names))
+            about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
+    return about | asdict(data.source)
+
+
+def _sizes(groups: torch.Tensor, count: int) -> list[int]:
+    sizes: list[int] = groups.bincount(minlength=count).tolist()
+    return sizes
+
+
+def pattern_norms(
+    dataset: str = "fashion-mini", seed: int = 0, folder: Path | None = None, *, load: Loader = load_dataset
+) -> tuple[list[dict[str, Any]], list[Path]]:
+    """The empirical norm of each mark that suits a data set, over its test examples (Table 1 of arXiv:2202.05189).
+
+    Args:
+        dataset: its name.
+        seed: draws the random marks.
+        folder: where to draw the gallery; None: nowhere.
+        load: gives a data set by its name.
+
+    Returns:
+        By mark its name, norm and the standard error over the test examples; and the files of the gallery.
+
+    Raises:
+        InputError: no mark suits the data, or they are no images where a gallery is asked for.
+    """
+    data = load(dataset)
+    suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
+    if not suited or (folder is not None and len(data.shape) != 3):
+        what = "picture of a pattern" if suited else "pattern"
+        raise InputError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
+    marks = {name: template.make(name, data.shape, seed, data.input_range) for name, template in suited.items()}
+    lines, rows = [], torch.arange(len(data.test))
+    for name, mark in marks.items():
+        norms = empirical_norm(data.test.inputs, marked_rows(mark, data.test, rows, seed))
+        lines.append({"pattern": name, "norm": norms.mean().item(), "stderr": (norms.std() / len(norms) ** 0.5).item()})
+    if folder is None:
+        return lines, []
+    folder.mkdir(parents=True, exist_ok=True)
+    shown = data.test[rows[:6]]
+    strips = {"clean": shown.inputs}
+    strips |= {name: marked_rows(mark, shown, rows[:6], seed) for name, mark in marks.items()}
+    stem = f"patterns-{re.sub(r'[^A-Za-z0-9.-]+', '-', dataset)}"  # a name can hold a path
+    return lines, report.save_figure(
+        report.pattern_gallery(strips, f"patterns on {dataset}, seed {seed}"), folder / stem
+    )
+
+
+def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]], list[str]]:
+    """How many parameters each network of the zoo has on a data set (Table 2 of arXiv:2202.05189).
+
+    Returns:
+        By network its name and their number, None where it needs other inputs; and why, in sentences.
+    """
+    entry, reasons = described(dataset), []
+    lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]
+    for line in lines:
+        try:
+            line["parameters"] = parameter_count(skeleton(line["name"], entry.shape, len(entry.class_names)))
+        except ValueError as error:
+            reasons.append(str(error))
+    return lines, reasons
+
+
+def _with_known_names(study: Study) -> Study:
+    """The study, whose claims and figures there are."""
+    return claims.check(report.check(study))
+
+
+def _command(
+    study: str, profile: str | None, changes: Sequence[str], only: Sequence[str], folder: Path, device: str
+) -> str:
+    """The command line that gives the same rows."""
+    words = ["spurlab", "run", study, *(["--profile", profile] if profile else [])]
+    words += [word for change in changes for word in ("--set", change)]
+    words += [word for part in only for word in ("--only", part)]
+    words += ["--out", str(folder), *(["--device", device] if device != "cpu" else [])]
+    return shlex.join(words)
+
+
+def _files(result: StudyResult) -> list[Path]:
+    """Write the rows and figures of a study; the files of a study are not replaced by those of a part of it."""
+    if result.part_of:
+        return []
+    studies = studies_in(result.folder)
+    recorded = [study.model_dump_json() for study in studies]
+    stem = report.file_names(studies)[recorded.index(result.study.model_dump_json())]
+    written = result.write(stem)
+    with status_line("drawing the figures"):
+        for ending, figure in report.study_figures(result).items():
+            written += report.save_figure(figure, result.folder / f"{stem}{ending}")
+    return written
