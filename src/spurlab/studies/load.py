@@ -84,13 +84,13 @@ def narrowed(study: Study, only: Sequence[str]) -> Study:
     Raises:
         StudyError: no such axis or value.
     """
-    for each in only:
-        key, equals, _ = each.partition("=")
+    for part in only:
+        key, equals, _ = part.partition("=")
         if not equals:
-            raise StudyError(f"--only takes axis=value, e.g. pattern=R3, but was given {each!r}.")
-        value: Any = _parsed(each, "--only")
-        for part in key.strip().split("."):
-            value = value[part]
+            raise StudyError(f"--only takes axis=value, e.g. pattern=R3, but was given {part!r}.")
+        value: Any = _parsed(part, "--only")
+        for name in key.strip().split("."):
+            value = value[name]
         study = study.only(key.strip(), value if isinstance(value, list) else [value])
     return study
 
@@ -100,17 +100,17 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     Each ``[[grid]]`` changes what stands outside of them, and the changes of the command line hold in every grid.
     """
-    own = [key for key in Study.model_fields if key not in ("name", "profile", "grids", "origin")]
+    keys = [key for key in Study.model_fields if key not in ("name", "profile", "grids", "origin")]
     axes = axis_names()
     tables = changes.get("grid", content.get("grid", [{}]))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise StudyError("key 'grid' must hold tables, each written [[grid]].")
     for key in (*content, *changes):
-        if key not in (*own, *axes, "grid"):
-            raise StudyError(f"unknown key {key!r}. {did_you_mean(key, [*own, *axes, 'grid', 'profiles'])}")
-    outside, changed = ({key: value for key, value in whole.items() if key in axes} for whole in (content, changes))
+        if key not in (*keys, *axes, "grid"):
+            raise StudyError(f"unknown key {key!r}. {did_you_mean(key, [*keys, *axes, 'grid', 'profiles'])}")
+    outside, changed = ({key: value for key, value in table.items() if key in axes} for table in (content, changes))
     grids = tuple(_merged(_merged(outside, table), changed) for table in tables)
-    return {key: value for key, value in (content | dict(changes)).items() if key in own} | {"grids": grids}
+    return {key: value for key, value in (content | dict(changes)).items() if key in keys} | {"grids": grids}
 
 
 def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -123,7 +123,7 @@ def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, dict):
             left += value.items()
         elif isinstance(value, list):
-            left += [(key, each) for each in value]
+            left += [(key, item) for item in value]
 
 
 def _read(name: str) -> tuple[str, str]:
@@ -156,8 +156,8 @@ def _toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is none, or nothing that a study could be.
     """
-    if found := _LONG_KEY.search(text):
-        raise InputError(f"a key has too many parts ({found[0][:40]} ...)")
+    if long_key := _LONG_KEY.search(text):
+        raise InputError(f"a key has too many parts ({long_key[0][:40]} ...)")
     try:
         content = tomllib.loads(text)
     except RecursionError:
@@ -168,8 +168,8 @@ def _toml(text: str) -> dict[str, Any]:
         raise InputError("a number in it has thousands of digits") from error
     level: list[Any] = [content]
     for _ in range(DEEPEST):
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
-        level = [each for each in level if isinstance(each, dict | list)]
+        level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [inner for inner in level if isinstance(inner, dict | list)]
     if level:
         raise InputError(f"tables or lists are nested too deep, more than {DEEPEST} in each other")
     return content
@@ -186,7 +186,7 @@ def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
         if key == "recipe" and both_tables:
             length = {"epochs", "milestones"} if "name" in value else {"milestones"} if "epochs" in value else set()
-            merged[key] = {name: each for name, each in merged[key].items() if name not in length} | value
+            merged[key] = {name: setting for name, setting in merged[key].items() if name not in length} | value
         else:
             merged[key] = _merged(merged[key], value) if both_tables else value
     return merged
