@@ -5,6 +5,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.metrics.accuracy import check_labels
 
 BOUND = 10.0  # log-odds: a probability of 0.99995, where float32 still tells 1 - p to a part in a thousand
 
@@ -32,12 +33,7 @@ def margins(
     >>> margins(torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([0, 0])).tolist()
     [0.0, 10.0]
     """
-    classes = probabilities.shape[-1]
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise InputError(
-            f"the labels run from {int(labels.min())} to {int(labels.max())}, "
-            f"but the probabilities are of the classes 0 to {classes - 1}."
-        )
+    check_labels(labels, probabilities.shape[-1])
     resolution = torch.finfo(probabilities.dtype).eps
     if bool(((probabilities < 0) | (probabilities > 1 + resolution)).any()):
         raise InputError("margins need probabilities, but some numbers lie outside [0, 1]. Take a softmax of logits.")
