@@ -38,6 +38,7 @@ from spurlab.data import (
     read_idx,
 )
 from spurlab.data.generated import _arrays, _sha256
+from spurlab.data.idx import FILES as IDX
 from spurlab.data.idx import IdxFiles
 from spurlab.data.mnist1d import ENTRY as MNIST1D
 
@@ -214,10 +215,10 @@ class Mnist(Files):
         shapes = (2, 3, 2), (2,), (1, 3, 2), (1,)
         contents = (idx(shape, rng) for shape in shapes)
         labelled = (each[:8] + bytes(byte % 10 for byte in each[8:]) if each[3] == 1 else each for each in contents)
-        return dict(zip(mnist.FILES.files, labelled, strict=True))
+        return dict(zip(IDX, labelled, strict=True))
 
     def entry(self, sha256):
-        layout = IdxFiles("MNIST/raw", sha256)
+        layout = IdxFiles(folder="MNIST/raw", sha256=sha256)
         return replace(mnist.ENTRY, shape=(1, 3, 2), sizes=(2, 1), layouts=(layout,)), layout
 
 
@@ -259,7 +260,7 @@ class Adult(Files):
         return {"adult.data": f"{ROW}\n{OTHER}\n".encode(), "adult.test": f"|1x3 validator\n{OTHER}.\n".encode()}
 
     def entry(self, sha256):
-        layout = adult.OfficialFiles(sha256)
+        layout = adult.OfficialFiles(sha256=sha256)
         return replace(adult.ENTRY, sizes=(2, 1), layouts=(layout,)), layout
 
 
@@ -268,7 +269,7 @@ class AdultTable(Files):
         return {"adult.csv": TABLE.encode()}
 
     def entry(self, sha256):
-        layout = adult.DerivedTable(sha256)
+        layout = adult.DerivedTable(sha256=sha256)
         return replace(adult.ENTRY, sizes=(1, 1), layouts=(layout,)), layout
 
 

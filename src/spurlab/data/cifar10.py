@@ -18,8 +18,8 @@ from jaxtyping import UInt8
 from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError, DataFailureError
 from spurlab.data.examples import Examples
-from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, pick, read_to_end
-from spurlab.data.official import FilesEntry
+from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, read_to_end
+from spurlab.data.official import FilesEntry, Layout
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
 BATCH = 10_000  # records in each file
@@ -27,44 +27,35 @@ ARCHIVE, ARCHIVE_MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d875
 HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
-@dataclass(frozen=True)
-class BinaryBatches:
-    """The official binary version: training files and a test file, each plain or ``.xz``; labels, then pixels.
+@dataclass(frozen=True, kw_only=True)
+class BinaryBatches(Layout):
+    """The official binary version: training files and, last, a test file; each record has labels, then pixels.
 
     Args:
-        sha256: of each file's uncompressed bytes, by name; the last is the test file.
         records: in each file, by name.
-        folder: its path inside a data folder; also in the archive.
+        folder: also in the archive.
         labels: the number of label bytes at the start of a record.
         label: which of them to take.
     """
 
-    sha256: Mapping[str, str]
     records: Mapping[str, int]
     folder: str = "cifar-10-batches-bin"
     labels: int = 1
     label: int = 0
     suffixes: tuple[str, ...] = ("", ".xz")
 
-    @property
-    def files(self) -> Sequence[str]:
-        """The names of the files, without ``.xz``."""
-        return tuple(self.sha256)
-
     def size(self, file: str) -> int:
         """The number of bytes in a file."""
         return self.records[file] * (self.labels + PIXELS)
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, verified checksums."""
-        paths = [pick(folder, name, self.suffixes) for name in self.files]
+        """As :meth:`Layout.read`."""
+        paths = self.paths(folder)
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
             *train, test = pool.map(lambda path: self._read(path, entry), paths)
-        return (
-            self._examples(train, entry, entry.sizes[0], folder),
-            self._examples([test], entry, entry.sizes[1], folder),
-            self.sha256,
-        )
+        sizes = zip((train, [test]), entry.sizes, strict=True)
+        first, second = (self._examples(batches, entry, size, folder) for batches, size in sizes)
+        return first, second, self.sha256
 
     def _read(self, path: Path, entry: FilesEntry) -> UInt8[np.ndarray, "records bytes"]:
         file = path.name.removesuffix(".xz")
@@ -81,8 +72,8 @@ class BinaryBatches:
         return entry.examples(images, np.concatenate([batch[:, self.label] for batch in batches]), size, where)
 
 
-@dataclass(frozen=True)
-class PickledBatches:
+@dataclass(frozen=True, kw_only=True)
+class PickledBatches(Layout):
     """The official Python version, as torchvision leaves it.
 
     To unpickle is to run what the file says. So each file is read once, every one must have the checksum that
@@ -91,8 +82,7 @@ class PickledBatches:
 
     Args:
         reader: torchvision's class for these files.
-        files: all that it opens.
-        folder: their path inside a data folder.
+        files: all that it opens. torchvision's md5 of them are compared, no sha256.
         labels: what stands for each label that torchvision gives; None: itself.
     """
 
@@ -101,10 +91,10 @@ class PickledBatches:
     folder: str = "cifar-10-batches-py"
     labels: tuple[int, ...] | None = None
     suffixes: tuple[str, ...] = ("",)
-    sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, and the sha256 of the pickled files."""
+        """As :meth:`Layout.read`."""
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
         reader = getattr(datasets, self.reader)
@@ -157,21 +147,18 @@ SHA256 = {
     "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
     "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 }
-FILES = BinaryBatches(SHA256, dict.fromkeys(SHA256, BATCH))
+FILES = BinaryBatches(sha256=SHA256, records=dict.fromkeys(SHA256, BATCH))
 
 
 def download(folder: Path) -> None:
     """Fetch the official archive and unpack its six batches."""
-    archive = download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder)
-    unpack(archive, FILES, folder)
-    archive.unlink()
+    unpack(download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder), FILES, folder)
 
 
 def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
     """Take the batches out of the archive, under our own names for them: nothing else in it is written or believed.
 
-    Raises:
-        DamagedDataError: the archive is damaged, or a batch is missing in it or has another size than it should.
+    The archive is removed. Raises DamagedDataError: it is damaged, or a batch is missing in it or has another size.
     """
     wanted = {f"{files.folder}/{file}": file for file in files.files}
     try:
@@ -187,6 +174,7 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
         raise DamagedDataError(f"{archive.name} is damaged ({error}).") from error
     if wanted:
         raise DamagedDataError(f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive.")
+    archive.unlink()
 
 
 ENTRY = FilesEntry(

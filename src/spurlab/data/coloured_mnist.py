@@ -102,8 +102,7 @@ class ColouredMnist(Entry):
     def _coloured(self, digits: Dataset) -> Dataset:
         train = self._part(digits.train, "train", self.p)
         test = self._part(digits.test, "test", self.test)
-        source = replace(digits.source, origin=self.origin)
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return self.dataset(train, test, digits.source.location, digits.source.sha256)
 
     def _part(self, digits: Examples, part: str, percent: float) -> Examples:
         labels = (digits.labels >= SMALL).long()

@@ -1,9 +1,9 @@
 """Datasets that lie on disk as files which others made: where they are looked for, and how they are read."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,33 +12,39 @@ from jaxtyping import UInt8
 from spurlab.data.download import place
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFoundError
-from spurlab.data.examples import Dataset, Examples, Source
-from spurlab.data.files import listed
+from spurlab.data.examples import Dataset, Examples
+from spurlab.data.files import listed, pick
 from spurlab.data.places import cache_folder, given_folder
 
 
-@runtime_checkable  # for the test suite, which checks annotations
-class Layout(Protocol):
-    """One way in which the files of a dataset can lie in a folder, and how they are read from there."""
+@dataclass(frozen=True, kw_only=True)
+class Layout(ABC):
+    """One way in which the files of a dataset can lie in a folder, and how they are read from there.
+
+    Args:
+        folder: its path inside a data folder; torchvision's, so that its downloads are found.
+        sha256: the pinned checksum of each file's uncompressed bytes, by name without a suffix of compression.
+        suffixes: under which each file is accepted, in order of preference; "" is the plain file.
+    """
+
+    folder: str
+    sha256: Mapping[str, str]
+    suffixes: tuple[str, ...] = ("", ".gz")
 
     @property
-    def folder(self) -> str:
-        """The folder's path inside a data folder; torchvision's, so that its downloads are found."""
-
-    @property
-    def files(self) -> Sequence[str]:
+    def files(self) -> tuple[str, ...]:
         """The names of the files, without a suffix of compression."""
+        return tuple(self.sha256)
 
-    @property
-    def suffixes(self) -> Sequence[str]:
-        """The suffixes under which each file is accepted, in order of preference; "" is the plain file."""
+    def paths(self, folder: Path) -> list[Path]:
+        """Each file, under the first suffix that is there. Raises DamagedDataError: one is missing."""
+        return [pick(folder, name, self.suffixes) for name in self.files]
 
-    @property
-    def sha256(self) -> Mapping[str, str]:
-        """The pinned checksum of each file's uncompressed bytes, by name; empty where others are compared."""
-
+    @abstractmethod
     def read(self, folder: Path, entry: "FilesEntry") -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples and the verified sha256 of each file, by name.
+
+        The form of a file is looked at before its checksum: it says more.
 
         Raises:
             DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
@@ -78,8 +84,7 @@ class FilesEntry(Entry):
             elsewhere = "set SPURLAB_DATA to a folder that has a good one"
             error.advice = "Install spurlab again." if self.download is None else f"{get}, or {elsewhere}."
             raise
-        source = Source(self.licence, self.origin, str(folder), sha256)
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return self.dataset(train, test, str(folder), sha256)
 
     def candidates(self) -> list[tuple[Layout, Path]]:
         """Every folder that may hold the dataset, with the layout to expect there; the first whole one is taken.
@@ -126,11 +131,7 @@ class FilesEntry(Entry):
         return layout, target
 
     def check_labels(self, labels: UInt8[np.ndarray, " n"], where: Path) -> None:
-        """Every label must have a class name.
-
-        Raises:
-            DamagedDataError: one has none.
-        """
+        """Raises DamagedDataError: a label has no class name."""
         if len(labels) and (top := int(labels.max())) >= len(self.class_names):
             raise DamagedDataError(
                 f"{where} has a label out of range: {top} (example {int(labels.argmax()):,}); "
