@@ -54,8 +54,7 @@ class OutputError(OSError):
 def put(text: str) -> None:
     """A line of results on standard output, as `printable`.
 
-    Raises:
-        OutputError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
+    Raises OutputError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
     """
     write(printable(text))
 

@@ -176,11 +176,7 @@ class Scales:
 
 
 def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:
-    """Labels or groups: whole numbers from 0 on.
-
-    Raises:
-        DataRequestError: they are something else, or not `n`.
-    """
+    """Labels or groups: whole numbers from 0 on. Raises DataRequestError: they are something else, or not `n`."""
     if array.dtype.kind not in "iu":
         raise DataRequestError(f"{what} must hold whole numbers, but it holds {array.dtype}.")
     if array.shape != (n,):

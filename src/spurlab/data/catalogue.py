@@ -124,8 +124,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
 def described(name: str) -> Description:
     """What a dataset is. Files are opened only where the name has a path: else all is known without them.
 
-    Raises:
-        DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
+    Raises DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
     """
     if own_data(name):
         data = load(name)
@@ -173,8 +172,7 @@ def known(name: str) -> Description | None:
 def dataset_named(name: str) -> str:
     """The one name for what is meant, e.g. ``fashion-mnist:5,7`` for ``fashion-mnist:Sandal,Sneaker``.
 
-    Raises:
-        DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
+    Raises DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
     """
     return name if own_data(name) else described(name).name
 

@@ -76,8 +76,7 @@ class ColouredMnist(Entry):
     def with_options(self, options: Sequence[str]) -> "ColouredMnist":
         """The dataset with other shares, e.g. ``p=95``; those that are as usual do not stand in its name.
 
-        Raises:
-            DataRequestError: another option, one that is named twice, or no share in percent.
+        Raises DataRequestError: another option, one that is named twice, or no share in percent.
         """
         shares = {option: getattr(self, option) for option in DEFAULTS}
         named = [option.partition("=")[0] for option in options]

@@ -64,8 +64,7 @@ def check_bytes(needed: int, what: str) -> None:
 def given_path(path: str | Path) -> Path:
     """The path that a user means, with his home in the place of ``~``.
 
-    Raises:
-        DataRequestError: no path has such a form.
+    Raises DataRequestError: no path has such a form.
     """
     if "\0" in str(path):
         raise DataRequestError(f"{str(path)!r} is no path: it holds a NUL character. Correct it.")
@@ -185,11 +184,7 @@ def read_to_end(stream: io.BufferedIOBase, size: int, path: Path) -> UInt8[np.nd
 
 
 def check_sha256(path: Path, expected: str, *parts: bytes | memoryview) -> None:
-    """Compare the checksum of a file's uncompressed content, given in parts.
-
-    Raises:
-        DamagedDataError: it is another.
-    """
+    """Compare the checksum of a file's uncompressed content, given in parts. Raises DamagedDataError: it is another."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -203,8 +198,7 @@ def check_sha256(path: Path, expected: str, *parts: bytes | memoryview) -> None:
 def listed(folder: Path) -> frozenset[str] | None:
     """The names in a folder, or None where there is no folder.
 
-    Raises:
-        DataFailureError: the folder is there but cannot be read.
+    Raises DataFailureError: the folder is there but cannot be read.
     """
     try:
         return frozenset(os.listdir(folder))
@@ -220,8 +214,7 @@ def listed(folder: Path) -> frozenset[str] | None:
 def pick(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
     """The file of that name with the first suffix that is there (the plain one before its compressed copy).
 
-    Raises:
-        DamagedDataError: none is there.
+    Raises DamagedDataError: none is there.
     """
     there = listed(folder) or frozenset()
     for suffix in suffixes:

@@ -111,8 +111,7 @@ class Generated(Entry):
     def _read(self, folder: Path) -> Parts:
         """The data in a folder.
 
-        Raises:
-            DataError: they cannot be read; :class:`DamagedDataError` where they are not whole, or of something else.
+        Raises DataError: they cannot be read; :class:`DamagedDataError` where they are not whole, or of something else.
         """
         file = folder / self.file
         arrays, _ = read_npz(file, lambda _: None)

@@ -147,8 +147,7 @@ class FilesEntry(Entry):
     ) -> Examples:
         """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
 
-        Raises:
-            DamagedDataError: shape, counts or labels are not those of this dataset.
+        Raises DamagedDataError: shape, counts or labels are not those of this dataset.
         """
         found = sum(len(part) for part in images)
         for part in images:

@@ -72,8 +72,7 @@ def own_data(name: str) -> OwnData | None:
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:
     """The dataset under the name that it was asked for.
 
-    Raises:
-        DataRequestError: the name comes from a file (`without_paths`).
+    Raises DataRequestError: the name comes from a file (`without_paths`).
     """
     if not _FOLLOWED.get():
         raise DataRequestError(f"{name!r} are data of your own, and no path is followed that a results folder names.")

@@ -89,11 +89,7 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
 
 
 def examples_each(name: str, count: int, classes: int) -> int:
-    """How many examples of each class are meant.
-
-    Raises:
-        DataRequestError: as :func:`first_examples`.
-    """
+    """How many examples of each class are meant. Raises DataRequestError: as :func:`first_examples`."""
     if count < 1 or count % classes:
         raise DataRequestError(
             f"{count:,} training examples of {name} cannot be as many of each of its {classes} classes. Ask for a "
@@ -133,8 +129,7 @@ def subset_origin(names: Sequence[str], origin: str) -> str:
 def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where: str) -> tuple[int, ...]:
     """The labels that are meant; each class by its name, else by its number.
 
-    Raises:
-        DataRequestError: as :func:`only_classes`.
+    Raises DataRequestError: as :func:`only_classes`.
     """
     labels = tuple(_label(class_names, named, where) for named in classes)
     if len(labels) < 2:

@@ -119,8 +119,7 @@ def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Ten
 def logits_of(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
     """The one tensor in an answer that can be meant; its shape is not looked at.
 
-    Raises:
-        ValueError: the answer is no tensor and has no tensor `logits`.
+    Raises ValueError: the answer is no tensor and has no tensor `logits`.
     """
     found = answer
     if isinstance(answer, Mapping):
@@ -196,8 +195,7 @@ def _last_operation(tensor: Tensor) -> str:
 def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
     """The network, with the weights of its lazy layers drawn: it answers two examples of zeros.
 
-    Raises:
-        ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
+    Raises ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
     """
     if not _lazy(network):
         return network
@@ -221,8 +219,7 @@ def _lazy(network: nn.Module) -> list[str]:
 def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
     """Around a first question to a network: what its own code raises becomes a sentence.
 
-    Raises:
-        ValueError: it raised.
+    Raises ValueError: it raised.
     """
     try:
         yield
@@ -256,8 +253,7 @@ def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
 def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
     """Ask the network for these inputs in evaluation mode; it is left as it was. Its logits.
 
-    Raises:
-        ValueError: it fails, or gives other than one logit for each class.
+    Raises ValueError: it fails, or gives other than one logit for each class.
     """
     with asked(network), torch.inference_mode(False), torch.enable_grad():
         network.eval()
@@ -318,8 +314,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
 def makes_new(first: nn.Module, second: nn.Module) -> None:
     """Whether two networks of one function are two.
 
-    Raises:
-        ValueError: they have weights or buffers in common, so that to train one changes the other.
+    Raises ValueError: they have weights or buffers in common, so that to train one changes the other.
     """
     memory = {_place(tensor) for tensor in chain(first.parameters(), first.buffers())} - {0}
     named = chain(second.named_parameters(), second.named_buffers())

@@ -45,16 +45,7 @@ class Normalize(nn.Module):
 
 
 def image_shape(shape: Sequence[int], network: str, smallest: int = 1) -> tuple[int, int, int]:
-    """``c h w``, if `network` can take such images.
-
-    Args:
-        shape: of one input.
-        network: what it is called, for the message.
-        smallest: the least height and width.
-
-    Raises:
-        ValueError: no image, or too small a one.
-    """
+    """``c h w``, if `network` can take such images: neither height nor width below `smallest`."""
     found = " x ".join(map(str, shape))
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"{network} takes images, c x h x w, but one input here is {found}. Use a perceptron ('mlp').")

@@ -29,11 +29,7 @@ def is_user_name(name: str) -> bool:
 
 
 def check_user_name(name: str, kind: str = "architecture") -> None:
-    """Nothing is imported here.
-
-    Raises:
-        ValueError: not of the form ``package.module:callable``.
-    """
+    """Nothing is imported here. Raises ValueError: not of the form ``package.module:callable``."""
     parts = [part for side in name.split(":") for part in side.split(".")]
     if name.count(":") != 1 or not all(part.isidentifier() for part in parts):
         raise InputError(
@@ -137,12 +133,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     """What the user's function makes, tried on one batch of zeros; but for lazy layers this leaves it as it was.
 
     Args:
-        name: ``package.module:callable``; it is called as ``callable(shape, classes)``.
-        shape: of one input.
-        classes: the number of classes, k.
-
-    Returns:
-        Inputs ``n *shape``, logits ``n k``.
+        name: ``package.module:callable``; it is called as ``callable(shape, classes)``, as `Architecture.make`.
 
     Raises:
         ValueError: the module cannot be imported, has no such function, or this fails, gives no nn.Module, or one that

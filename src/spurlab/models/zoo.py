@@ -25,7 +25,8 @@ class Architecture:
 
     Args:
         title: what people call it.
-        make: ``make(shape, classes, **settings)`` gives a network: inputs ``n *shape``, logits ``n k``.
+        make: ``make(shape, classes, **settings)`` gives a network for inputs ``n *shape``, whose outputs are logits
+            ``n k``. It raises ValueError where it cannot take inputs of this shape.
         settings: those of this entry.
         reference: its name in the public code, as in ``ce-tor-LargeMLP``, if it has one.
     """
@@ -106,7 +107,6 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
         shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
         classes: the number of classes, k.
-        seed: the member's seed.
 
     Returns:
         Inputs ``n *shape``, logits ``n k``.
@@ -128,12 +128,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     A user's network is built whole: its code need not run there.
 
     Args:
-        name: as in `build`.
-        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
-        classes: the number of classes, k.
-
-    Raises:
-        ValueError: as in `build`.
+        name, shape, classes: as in `build`, errors too.
 
     >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
     134301514
@@ -152,15 +147,9 @@ def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
-    """What a function of the user's makes under the generator of the seed; the weights of lazy layers are drawn too.
+    """What a user's `function` of no arguments makes under the member's seed; lazy layers' weights are drawn too.
 
-    Args:
-        function: of no arguments.
-        shape: of one input.
-        seed: the member's.
-
-    Raises:
-        ValueError: no network, or one whose lazy layers cannot be drawn.
+    Raises ValueError: no network, or one whose lazy layers cannot be drawn.
     """
     if isinstance(function, nn.Module):
         raise InputError(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
-from spurlab.lent import settings_kept
+from spurlab.lent import flushes_denormals, settings_kept
 from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
@@ -54,7 +54,7 @@ def flush_denormals() -> Iterator[None]:
     Where an input pixel is seldom lit, Adam's moments for its weights decay to denormals, on which a CPU works many
     times slower: without this, the last epochs of an MLP on Fashion-MNIST took four times as long as the first.
     """
-    was_on = bool((torch.tensor(1e-40) * 1 == 0).item())
+    was_on = flushes_denormals()
     torch.set_flush_denormal(True)
     try:
         yield

@@ -103,8 +103,7 @@ class Ensemble:
     def save(self, path: Path | str) -> None:
         """Write weights and losses to one safetensors file, with what is needed to load them again.
 
-        Raises:
-            ValueError: a network that is not in the zoo, whose code the file could not name.
+        Raises ValueError: a network that is not in the zoo, whose code the file could not name.
         """
         if self.architecture not in ARCHITECTURES:
             raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")

@@ -162,8 +162,7 @@ class Recipe:
 def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Recipe]:
     """One recipe for each member; a single one is for all.
 
-    Raises:
-        ValueError: another number of recipes than of members.
+    Raises ValueError: another number of recipes than of members.
     """
     recipes = [recipe] * members if isinstance(recipe, Recipe) else list(recipe)
     if len(recipes) != members:
