@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from spurlab.errors import InputError, worded
 
 Call = TypeVar("Call", bound=Callable[..., Any])
-Restore = Callable[[], None]
+Restore = Callable[[], object]
 _HOOKS = vars(nn.modules.module)  # of all modules at once: ``_global_forward_hooks`` and others
 
 

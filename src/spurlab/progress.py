@@ -54,7 +54,6 @@ class Lines:
         self.last: float | None = None
 
     def __call__(self, now: StudyProgress) -> None:
-        """What is known now."""
         if self.last is None:
             self.last = self.clock()
             left = now.of - now.networks

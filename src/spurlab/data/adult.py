@@ -79,7 +79,6 @@ class AdultFiles(Layout):
         """The parts in a file."""
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """As :meth:`Layout.read`."""
         contents = {path: _content(path) for path in self.paths(folder)}
         tables = [
             (path, table) for path, content in contents.items() for table in self.tables(path, _text(content, path))
@@ -197,7 +196,6 @@ def _places(column: Sequence[str], values: Sequence[str], where: str) -> torch.T
 
 
 def download(folder: Path) -> None:
-    """Fetch the two files from the repository."""
     for file, md5 in MD5.items():
         download_file("adult", file, HOSTS, md5, folder)
 

@@ -6,6 +6,7 @@ or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
@@ -80,11 +81,7 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
 def locate(name: str) -> Path | None:
     """The folder that holds all files of a dataset (or the path in its name), or None where none does.
 
-    No file is opened.
-
-    Raises:
-        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
-        DataFailureError: a folder cannot be read.
+    No file is opened. Errors as of :func:`load`.
     """
     if own := own_data(name):
         return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
@@ -94,9 +91,7 @@ def locate(name: str) -> Path | None:
 def available() -> dict[str, Path | None]:
     """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded or generated.
 
-    Raises:
-        DataRequestError: ``SPURLAB_DATA`` names no folder.
-        DataFailureError: a folder cannot be read.
+    Errors as of :func:`load`.
     """
     return {name: locate(name) for name in DATASETS}
 
@@ -107,12 +102,8 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     What is generated is made and put there; for what is made from another dataset, that one is fetched. Downloads go to
     the user's cache. Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds
     ``<name>/<official file name>``, e.g. ``mnist/train-images-idx3-ubyte.gz``, ``cifar10/cifar-10-binary.tar.gz``;
-    with the official bytes in them.
-
-    Raises:
-        DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).
-        DataRequestError: the name is unknown or its path leads nowhere, or ``SPURLAB_DATA`` names no folder.
-        DataFailureError: the download failed; nothing is left in the cache then.
+    with the official bytes in them. Where a download fails, nothing is left in the cache. `offline` and errors are as
+    those of :func:`load`.
     """
     if own := own_data(name):
         if (there := locate(name)) is None:
@@ -132,31 +123,25 @@ def described(name: str) -> Description:
         licence, origin, groups = data.source.licence, data.source.origin, data.group_names
         return Description(name, name, licence, origin, data.class_names, data.shape, sizes, data.input_range, groups)
     entry, count, labels = _parsed(name)
-    found: Description = entry
+    found = entry.description
     if count:
-        found = Description(
-            few_name(entry.name, count),
-            f"{entry.title} ({count:,} {entry.unit})",
-            entry.licence,
-            few_origin(count, entry.origin),
-            entry.class_names,
-            entry.shape,
-            (count, entry.sizes[1]),
-            entry.input_range,
-            entry.group_names,
+        found = replace(
+            found,
+            name=few_name(found.name, count),
+            title=f"{found.title} ({count:,} {found.unit})",
+            origin=few_origin(count, found.origin),
+            sizes=(count, entry.sizes[1]),
         )
     if labels:
         names = tuple(entry.class_names[label] for label in labels)
-        found = Description(
-            subset_name(found.name, labels),
-            f"{found.title} ({', '.join(names[:-1])} and {names[-1]})",
-            entry.licence,
-            subset_origin(names, found.origin),
-            names,
-            entry.shape,
-            None,
-            entry.input_range,
-            group_subset(entry.group_names, len(entry.class_names), labels),
+        found = replace(
+            found,
+            name=subset_name(found.name, labels),
+            title=f"{found.title} ({', '.join(names[:-1])} and {names[-1]})",
+            origin=subset_origin(names, found.origin),
+            class_names=names,
+            sizes=None,
+            group_names=group_subset(entry.group_names, len(entry.class_names), labels),
         )
     return found
 

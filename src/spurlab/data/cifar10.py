@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spurlab.data.download import download_file
-from spurlab.data.errors import DamagedDataError, DataFailureError
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, read_to_end
+from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, read_to_end, told
 from spurlab.data.official import FilesEntry, Layout
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
@@ -45,11 +45,9 @@ class BinaryBatches(Layout):
     suffixes: tuple[str, ...] = ("", ".xz")
 
     def size(self, file: str) -> int:
-        """The number of bytes in a file."""
         return self.records[file] * (self.labels + PIXELS)
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """As :meth:`Layout.read`."""
         paths = self.paths(folder)
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
             *train, test = pool.map(lambda path: self._read(path, entry), paths)
@@ -94,7 +92,6 @@ class PickledBatches(Layout):
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """As :meth:`Layout.read`."""
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
         reader = getattr(datasets, self.reader)
@@ -128,15 +125,11 @@ def _checked(path: Path, expected: str) -> bytes:
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    try:
+    what = f"the pickled files cannot be copied to {folder}, from where they are read"
+    with told(what, "Make room there, or set TMPDIR to another folder."):
         folder.mkdir()
         for file, content in contents.items():
             (folder / file).write_bytes(content)
-    except OSError as error:
-        raise DataFailureError(
-            f"the pickled files cannot be copied to {folder}, from where they are read: {error.strerror or error}. "
-            f"Make room there, or set TMPDIR to another folder."
-        ) from error
 
 
 SHA256 = {
@@ -151,7 +144,6 @@ FILES = BinaryBatches(sha256=SHA256, records=dict.fromkeys(SHA256, BATCH))
 
 
 def download(folder: Path) -> None:
-    """Fetch the official archive and unpack its six batches."""
     unpack(download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder), FILES, folder)
 
 

@@ -55,7 +55,6 @@ PICKLED = PickledBatches(reader="CIFAR100", files=("train", "test", "meta"), fol
 
 
 def download(folder: Path) -> None:
-    """Fetch the official archive and unpack its two files."""
     unpack(download_file("cifar100", ARCHIVE, HOSTS, ARCHIVE_MD5, folder), FILES, folder)
 
 

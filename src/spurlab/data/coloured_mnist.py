@@ -51,15 +51,12 @@ class ColouredMnist(Entry):
     noise: float = DEFAULTS["noise"]
 
     def locate(self) -> Path | None:
-        """The folder that holds MNIST."""
         return self.of.locate()
 
     def fetch(self, *, offline: bool) -> Path:
-        """The folder that holds MNIST; where there is none, it is downloaded first."""
         return self.of.fetch(offline=offline)
 
     def load(self, *, offline: bool) -> Dataset:
-        """The images in the order of MNIST."""
         return self._coloured(self.of.load(offline=offline))
 
     def load_first(self, count: int, *, offline: bool) -> Dataset:
@@ -70,7 +67,6 @@ class ColouredMnist(Entry):
 
     @property
     def balanced(self) -> int:
-        """The number of digits."""
         return self.of.balanced
 
     def with_options(self, options: Sequence[str]) -> "ColouredMnist":

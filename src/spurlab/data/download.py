@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from spurlab.data.errors import DataFailureError
+from spurlab.data.files import told
 
 TIMEOUT = 30.0  # seconds without a byte
 STAGING = ".download-"
@@ -33,7 +34,8 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
     failures = []
     for host in hosts:
         try:
-            with _quiet_unless_terminal(), _impatient():
+            quiet = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
+            with quiet, _impatient():
                 download_url(host + file, folder, file, md5)
         except (RuntimeError, OSError, ValueError, HTTPException) as error:
             (folder / file).unlink(missing_ok=True)
@@ -56,7 +58,8 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
     Raises:
         DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
     """
-    try:
+    advice = "Make room or give yourself the right to write there, or set SPURLAB_DATA to a folder that has the files."
+    with told(f"{target} cannot be written", advice):
         cache.mkdir(parents=True, exist_ok=True)
         _sweep(cache)
         with tempfile.TemporaryDirectory(prefix=STAGING, dir=cache) as staging:
@@ -65,11 +68,6 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
             target.mkdir(parents=True, exist_ok=True)
             for file in Path(staging).iterdir():
                 file.replace(target / file.name)
-    except OSError as error:
-        raise DataFailureError(
-            f"{target} cannot be written: {error.strerror or error}. Make room or give yourself the right to write "
-            f"there, or set SPURLAB_DATA to a folder that has the files."
-        ) from error
 
 
 def _sweep(cache: Path) -> None:
@@ -77,10 +75,6 @@ def _sweep(cache: Path) -> None:
     for left in cache.glob(f"{STAGING}*"):
         if time.time() - left.stat().st_mtime > 24 * 3600:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _quiet_unless_terminal() -> redirect_stderr[io.StringIO] | nullcontext[None]:
-    return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
 
 
 @contextmanager

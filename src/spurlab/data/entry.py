@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from spurlab.data.errors import DataRequestError
@@ -35,6 +35,11 @@ class Description:
     sizes: tuple[int, int] | None
     input_range: tuple[float, float] | None = (0.0, 1.0)
     group_names: tuple[str, ...] | None = None
+
+    @property
+    def description(self) -> "Description":
+        """Nothing but this, where it is of a kind that knows more."""
+        return Description(**{field.name: getattr(self, field.name) for field in fields(Description)})
 
     @property
     def unit(self) -> str:

@@ -75,7 +75,6 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
         return tuple(self.inputs.shape[1:])
 
 
@@ -212,12 +211,10 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
         return self.train.shape
 
     @property
     def classes(self) -> int:
-        """The number of classes, k."""
         return len(self.class_names)
 
     @cached_property

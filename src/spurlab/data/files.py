@@ -46,14 +46,7 @@ def most_bytes() -> int:
 
 
 def check_bytes(needed: int, what: str) -> None:
-    """That so many may be taken.
-
-    Args:
-        what: that needs them, for the message.
-
-    Raises:
-        DataRequestError: they are more than :func:`most_bytes`.
-    """
+    """Raises DataRequestError: `what` needs more bytes than :func:`most_bytes`."""
     if needed > (most := most_bytes()):
         raise DataRequestError(
             f"{what}: {needed:,} bytes are needed, more than the limit of {most:,}. If that is meant, set {LIMIT} to "
@@ -92,17 +85,14 @@ def open_regular(path: Path) -> io.BufferedReader:
         DataRequestError: it is something else than a file, or larger than :func:`most_bytes`.
     """
     _check_regular(path, os.stat(path))  # before it is opened: that alone makes some devices do something
-    stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  # for the caller to close
+    at_once = getattr(os, "O_NONBLOCK", 0)
+    stream = open(path, "rb", opener=lambda name, flags: os.open(name, flags | at_once))  # noqa: SIM115
     try:
         _check_regular(path, os.fstat(stream.fileno()))  # it may have been replaced meanwhile
     except BaseException:
         stream.close()
         raise
     return stream
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_regular(path: Path, found: os.stat_result) -> None:
@@ -127,6 +117,15 @@ def read_regular(path: Path) -> bytes:
     if len(content) > size:
         raise DataFailureError(f"{path} has more than the {size:,} bytes that it says. Read it when it does not grow.")
     return content
+
+
+@contextmanager
+def told(what: str, advice: str) -> Iterator[None]:
+    """An OSError in the block becomes a DataFailureError: what cannot be done, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFailureError(f"{what}: {error.strerror or error}. {advice}") from error
 
 
 @contextmanager
@@ -165,19 +164,15 @@ def _unpacked(file: io.BufferedReader, suffix: str) -> io.BufferedIOBase:
 def read_to_end(stream: io.BufferedIOBase, size: int, path: Path) -> UInt8[np.ndarray, " size"]:
     """The rest of a stream, which must be exactly `size` bytes; nothing is allocated that the file cannot fill.
 
-    Args:
-        size: which the caller has held against a limit.
-
-    Raises:
-        DamagedDataError: there are fewer bytes, or more.
+    The caller has held `size` against a limit. Raises DamagedDataError: there are fewer bytes, or more.
     """
     most = os.stat(path).st_size * {"": 1, ".gz": DEFLATED}.get(path.suffix, size)
     if size <= most:
         content = np.empty(size, np.uint8)
         found = stream.readinto(content.data)
     if size > most or found < size:
-        there = f"at most {most:,}" if size > most else f"only {found:,}"
-        raise DamagedDataError(f"{path} is cut short: it needs {size:,} more bytes, but {there} are there.")
+        present = f"at most {most:,}" if size > most else f"only {found:,}"
+        raise DamagedDataError(f"{path} is cut short: it needs {size:,} more bytes, but {present} are there.")
     if stream.read(1):
         raise DamagedDataError(f"{path} goes on after its end: all it should hold was read, and bytes are left.")
     return content
@@ -200,15 +195,12 @@ def listed(folder: Path) -> frozenset[str] | None:
 
     Raises DataFailureError: the folder is there but cannot be read.
     """
-    try:
-        return frozenset(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise DataFailureError(
-            f"{folder} cannot be searched for data: {error.strerror or error}. "
-            f"Give yourself the right to read it, or point SPURLAB_DATA to another folder."
-        ) from error
+    advice = "Give yourself the right to read it, or point SPURLAB_DATA to another folder."
+    with told(f"{folder} cannot be searched for data", advice):
+        try:
+            return frozenset(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def pick(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
@@ -216,8 +208,8 @@ def pick(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
 
     Raises DamagedDataError: none is there.
     """
-    there = listed(folder) or frozenset()
+    present = listed(folder) or frozenset()
     for suffix in suffixes:
-        if name + suffix in there:
+        if name + suffix in present:
             return folder / (name + suffix)
     raise DamagedDataError(f"{name} is missing in {folder}.")

@@ -51,16 +51,13 @@ class Generated(Entry):
 
     @property
     def folder(self) -> Path:
-        """Where it is kept."""
         return cache_folder() / self.name
 
     @property
     def file(self) -> str:
-        """Under which name."""
         return f"{self.name}.npz"
 
     def locate(self) -> Path | None:
-        """The folder in the cache, or None where it was not made yet."""
         return self.folder if self.file in (listed(self.folder) or ()) else None
 
     def fetch(self, *, offline: bool) -> Path:

@@ -78,7 +78,6 @@ class IdxFiles(Layout):
         return cls(folder=folder, sha256=dict(zip(FILES, digests, strict=True)))
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """As :meth:`Layout.read`."""
         paths = self.paths(folder)
         train = self._read(paths[:2], entry, entry.sizes[0])
         test = self._read(paths[2:], entry, entry.sizes[1])

@@ -33,7 +33,6 @@ class Layout(ABC):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the files, without a suffix of compression."""
         return tuple(self.sha256)
 
     def paths(self, folder: Path) -> list[Path]:

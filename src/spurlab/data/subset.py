@@ -30,7 +30,6 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
     labels = class_labels(dataset.class_names, classes, dataset.name)
     new = torch.full((dataset.classes,), -1)
     new[list(labels)] = torch.arange(len(labels))
-
     values = len(dataset.group_names or ()) // dataset.classes  # of the spurious attribute
 
     def part(examples: Examples) -> Examples:
@@ -99,17 +98,15 @@ def examples_each(name: str, count: int, classes: int) -> int:
 
 
 def few_name(name: str, count: int) -> str:
-    """What the first examples of a dataset are called."""
     return f"{name}@{count}"
 
 
 def few_origin(count: int, origin: str) -> str:
-    """Where they come from."""
+    """Where the first examples of a dataset come from."""
     return f"the first {count:,} training examples, as many of each class, of {origin}"
 
 
 def subset_name(name: str, labels: Sequence[int]) -> str:
-    """What some classes of a dataset are called."""
     return f"{name}:{','.join(map(str, labels))}"
 
 
@@ -122,7 +119,7 @@ def group_subset(group_names: tuple[str, ...] | None, classes: int, labels: Sequ
 
 
 def subset_origin(names: Sequence[str], origin: str) -> str:
-    """Where they come from."""
+    """Where some classes of a dataset come from."""
     return f"the classes {', '.join(names[:-1])} and {names[-1]} of {origin}"
 
 

@@ -12,7 +12,7 @@ from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
 from spurlab.data.files import check_bytes
-from spurlab.data.folder import pixels_of
+from spurlab.data.pixels import pixels_of
 from spurlab.errors import brief
 
 

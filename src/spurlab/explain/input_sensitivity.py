@@ -173,7 +173,6 @@ def _pixels(images: Float[Tensor, "n *shape"]) -> Float[Tensor, "n c d"]:
 
 
 def _lit(pixels: Float[Tensor, "n c d"]) -> Bool[Tensor, "n d"]:
-    """True where a pixel is non-zero."""
     return pixels[:, 0] != 0 if pixels.shape[1] == 1 else (pixels != 0).any(1)
 
 

@@ -96,7 +96,6 @@ class SignalGRU(nn.Module):
         return logits
 
     def _both(self, name: str) -> Tensor:
-        """A parameter of both directions."""
         return torch.stack([getattr(self.gru, f"{name}_l0{which}") for which in ("", "_reverse")])
 
 

@@ -28,7 +28,6 @@ class Family(Protocol):
         ...
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
-        """The pattern of this name, see `make_pattern`."""
         if len(shape) != 3 or min(shape) < 1:
             raise InputError(
                 f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
@@ -87,7 +86,6 @@ class Noise(Family):
     scale: float
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
-        """The noise of this data seed."""
         return self._noise(shape, rng_for(seed, "pattern"))
 
     def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:

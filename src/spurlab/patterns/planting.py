@@ -229,7 +229,6 @@ class Common:
             raise InputError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
 
     def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
-        """The chosen rows."""
         order = torch.randperm(len(data), generator=rng_for(seed, "blocks"))  # named by the first mark that was common
         return order[: round(self.share * len(data))].to(data.labels.device)
 

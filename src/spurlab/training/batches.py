@@ -70,11 +70,9 @@ class Batches:
         self._buffer = self._base_inputs.new_empty((len(members) * min(batch_size, self._examples), *base.shape))
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
         return math.ceil(self._examples / self._batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Float32[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
-        """The batches of one epoch, inputs and labels."""
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)
         noises = [noise_of(member, epoch) if self._input_noise[i] else None for i, member in enumerate(self._members)]

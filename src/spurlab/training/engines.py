@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
@@ -39,6 +39,10 @@ class Trained:
         """True for members with a loss or a weight that is not finite."""
         finite = [tensor.isfinite().unsqueeze(1).flatten(1).all(1) for tensor in (self.losses, *self.state.values())]
         return ~torch.stack([column.cpu() for column in finite]).all(0)
+
+    def __getitem__(self, rows: Int64[Tensor, " picked"]) -> "Trained":
+        """The chosen members, copied."""
+        return Trained({name: tensor[rows] for name, tensor in self.state.items()}, self.losses[rows])
 
     @classmethod
     def joined(cls, groups: Sequence["Trained"]) -> "Trained":
@@ -111,7 +115,7 @@ def train_group(
             after_epoch=after_epoch,
             after_step=None if after_step is None else lambda losses: after_step(losses[:1]),
         )
-        return Trained({name: each[:1].clone() for name, each in trained.state.items()}, trained.losses[:1].clone())
+        return trained[torch.tensor([0])]
     shared = recipes[0].shared
     stacked = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
     network: StackedMLP | StackedCNN | VectorizedNet

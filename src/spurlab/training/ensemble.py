@@ -47,9 +47,7 @@ class Ensemble:
 
     def __getitem__(self, rows: Int64[Tensor, " picked"]) -> "Ensemble":
         """The chosen members, as an ensemble again."""
-        state = {name: tensor[rows] for name, tensor in self.trained.state.items()}
-        seeds = tuple(self.seeds[row] for row in rows.tolist())
-        return replace(self, seeds=seeds, trained=Trained(state, self.trained.losses[rows]))
+        return replace(self, seeds=tuple(self.seeds[row] for row in rows.tolist()), trained=self.trained[rows])
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
@@ -58,7 +56,6 @@ class Ensemble:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
         return next(iter(self.trained.state.values())).device
 
     def member(self, i: int) -> nn.Module:

@@ -66,7 +66,6 @@ class VectorizedNet(nn.Module):
 
     @property
     def trained(self) -> list[Tensor]:
-        """What the optimizer steps."""
         return list(self._parameters_in_order)
 
     def begin(self, epoch: int) -> None:
@@ -74,7 +73,6 @@ class VectorizedNet(nn.Module):
         self._generators = [rng_for(seed, "dropout", epoch) for seed in self._seeds]
 
     def clear(self) -> None:
-        """Forget the gradients of the last step."""
         for parameter in self._parameters_in_order:
             parameter.grad = None
 

@@ -85,12 +85,10 @@ def read_group(base: Examples, path: Path) -> tuple[list[Member], list[Recipe]]:
 
 
 def write_trained(trained: Trained, path: Path) -> None:
-    """A group's result."""
     save_file({f"state/{name}": t for name, t in trained.state.items()} | {"losses": trained.losses}, path)
 
 
 def read_trained(path: Path) -> Trained:
-    """What `write_trained` wrote."""
     tensors = load_file(path)
     losses = tensors.pop("losses")
     return Trained({name.removeprefix("state/"): tensor for name, tensor in tensors.items()}, losses)
