@@ -43,14 +43,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def new_file(path: Path) -> int:
-    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves.
+    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves: these.
 
-    Returns:
-        The permissions.
-
-    Raises:
-        FileExistsError: something is there.
-        OSError: it cannot be made.
+    Raises OSError: it cannot be made; FileExistsError where something is there.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:

@@ -163,12 +163,8 @@ def untouched(*networks: nn.Module) -> Iterator[None]:
 def lent(network: nn.Module, *values: Any) -> Iterator[tuple[Any, ...]]:
     """Copies of a network and of what goes with it, for code that may change them. All else is afterwards as it was.
 
-    Args:
-        network: comes first among the copies.
-        values: bundles of tensors (`Examples`), tensors or None; every tensor is copied.
-
-    Raises:
-        ValueError: the network cannot be copied.
+    The values are bundles of tensors (`Examples`), tensors or None; every tensor is copied. A network that cannot be
+    copied is a ValueError.
 
     >>> labels = torch.tensor([0, 1])
     >>> with lent(nn.Linear(2, 2), labels) as (network, copied):

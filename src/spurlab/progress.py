@@ -42,12 +42,7 @@ def study_bar(name: str) -> Iterator[Callable[[StudyProgress], None]]:
 
 
 class Lines:
-    """A line at the start, and one after every two minutes in which something happened.
-
-    Args:
-        name: of the study.
-        clock: seconds, from any moment on.
-    """
+    """A line at the start, and one after every two minutes in which something happened."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.clock = name, clock

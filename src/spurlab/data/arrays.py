@@ -105,9 +105,6 @@ def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
 def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
     """Bytes or floats as inputs, by the rules of :func:`from_npz`.
 
-    Args:
-        what: the array, for messages.
-
     Raises:
         DataRequestError: another type, number of axes or channels, nothing in an input, a value that is not finite, or
             images on a scale where no mark is seen.
@@ -153,15 +150,9 @@ class Scales:
         self._bytes, self._floats = "", ""
 
     def add(self, what: str, inputs: Float32[Tensor, "..."], of_bytes: bool) -> None:
-        """Some inputs.
+        """Some inputs; `of_bytes`: they were bytes, and have been divided by 255.
 
-        Args:
-            what: they are, for the message.
-            inputs: as float32.
-            of_bytes: they were bytes, and have been divided by 255.
-
-        Raises:
-            DataRequestError: some inputs so far were bytes, and others are floats beyond [0, 1].
+        Raises DataRequestError: some inputs so far were bytes, and others are floats beyond [0, 1].
         """
         if of_bytes:
             self._bytes = self._bytes or what

@@ -105,12 +105,7 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
 
 
 def read_regular(path: Path) -> bytes:
-    """The bytes of a file, whole.
-
-    Raises:
-        OSError, DataRequestError: as :func:`open_regular`.
-        DataFailureError: it has more bytes than it says.
-    """
+    """The bytes of a file, whole. Errors as :func:`open_regular`, and DataFailureError: it has more than it says."""
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(size + 1) or b""
@@ -134,8 +129,7 @@ def opened(path: Path) -> Iterator[io.BufferedIOBase]:
 
     Raises:
         DataRequestError: as :func:`open_regular`.
-        DataFailureError: the file cannot be opened; :class:`DamagedDataError` where what is read in the ``with`` block
-            is damaged or cut short.
+        DataFailureError: it cannot be opened; :class:`DamagedDataError`: what is read of it is damaged or cut short.
     """
     try:
         with open_regular(path) as file, _unpacked(file, path.suffix) as stream:

@@ -35,7 +35,6 @@ class Generated(Entry):
     are made each time.
 
     Args:
-        make: makes training and test examples.
         arguments: what they are made with, as values of JSON.
         package: the distribution that has the generator.
     """

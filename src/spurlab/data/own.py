@@ -29,12 +29,7 @@ def without_paths() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class OwnData:
-    """Data that a path leads to.
-
-    Args:
-        path: of the file or folder, relative to the current folder.
-        load: reads it.
-    """
+    """Data that a path leads to, which starts at the current folder."""
 
     path: Path
     load: Callable[[], Dataset]

@@ -57,7 +57,6 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     By name the same is asked for with ``load("cifar10@10000")``.
 
     Args:
-        dataset: of whatever kind.
         count: how many training examples are left, a multiple of the number of classes.
 
     Raises:

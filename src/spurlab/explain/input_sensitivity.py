@@ -143,13 +143,7 @@ def removal_ranks(images: Float[Tensor, "n *shape"], seed: int) -> Int64[Tensor,
 def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Examples:
     """Randomly chosen examples to measure the sensitivity on; those of a smaller count are the first of a larger one.
 
-    Args:
-        data: the paper takes the clean training examples.
-        seed: fixes the choice.
-        count: how many; the paper's 500.
-
-    Raises:
-        ValueError: fewer examples than asked for.
+    The paper takes 500 of the clean training examples. Fewer than asked for are a ValueError.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2.
     """

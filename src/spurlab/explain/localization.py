@@ -17,7 +17,6 @@ def class_maps(
     Args:
         maps: one per example, signed or absolute, as `spurlab.explain.saliency` gives them.
         labels: the classes :math:`y_i`, in the same order.
-        classes: how many classes there are.
 
     Returns:
         One map per class, in the unit of the maps and never below 0; NaN for a class without examples.

@@ -51,11 +51,7 @@ def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
     """Around questions to networks: these, and all settings, are afterwards as they were (see `spurlab.lent`).
 
     A network that draws random numbers draws the same ones in each such block, so that what is measured of it can be
-    measured again. What is compiled runs uncompiled.
-
-    Args:
-        networks: that will be asked.
-        kept: False for networks that are thrown away afterwards, which need not be as they were.
+    measured again. What is compiled runs uncompiled. Networks that are thrown away need not be `kept` as they were.
     """
     compiled = any(
         module._compiled_call_impl is not None or type(module).__module__.startswith("torch._dynamo")
@@ -75,7 +71,6 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     """The network's logits for a batch of inputs, in the mode in which it is; call it inside of `asked`.
 
     Args:
-        network: any; see the head of this file.
         inputs: n examples, which are not changed.
         classes: how many there are, k, where that is known.
 
@@ -93,10 +88,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
 
 
 def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
-    """The logits ``n k`` in what a network gave for n inputs, in its own precision.
-
-    Raises:
-        ValueError: there are none.
+    """The logits ``n k`` in what a network gave for n inputs, in its own precision. Raises ValueError: there are none.
 
     >>> logits_in({"logits": torch.zeros(3, 2)}, torch.zeros(3, 5)).shape
     torch.Size([3, 2])
@@ -217,10 +209,7 @@ def _lazy(network: nn.Module) -> list[str]:
 
 @contextmanager
 def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
-    """Around a first question to a network: what its own code raises becomes a sentence.
-
-    Raises ValueError: it raised.
-    """
+    """Around a first question to a network: what its own code raises becomes a ValueError with a sentence."""
     try:
         yield
     except FAILURES as error:
@@ -231,13 +220,10 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
 
 @contextmanager
 def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
-    """Around training: says what to do where batch norm meets a batch of one example.
+    """Around training: a ValueError says what to do where batch norm meets a batch of one example.
 
     Args:
         otherwise: what else can be done, after a comma.
-
-    Raises:
-        ValueError: it did.
     """
     try:
         yield

@@ -53,10 +53,6 @@ def without_users_code() -> Iterator[None]:
 def user_function(name: str, kind: str) -> Callable[..., Any]:
     """What the name means; its module is imported, and so executed.
 
-    Args:
-        name: ``package.module:callable``.
-        kind: what it should be, for messages.
-
     Raises:
         ValueError: the module cannot be imported or has nothing of that name that can be called; or the name comes
             from a file (`without_users_code`).
@@ -85,10 +81,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
 def source_digest(name: str, kind: str) -> str:
     """A checksum of the module that the name means, as it is when first asked for: another text is another method.
 
-    What it imports is not in it. Nothing is imported.
-
-    Raises:
-        ValueError: there is no such module.
+    What it imports is not in it. Nothing is imported. Raises ValueError: there is no such module.
     """
     check_user_name(name, kind)
     place = name.partition(":")[0]

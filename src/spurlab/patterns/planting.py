@@ -248,10 +248,9 @@ def plant(
     """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
 
     Args:
-        data: the clean training examples.
         pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
-        target: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes of `Rare`.
-        count: in short, the n of `Rare`.
+        target, count: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes and n of
+            `Rare`.
         seed: fixes the choice, and what a mark draws when it is applied.
         how: the paper says that the marked examples are added back to the training set (``append``: the clean ones
             stay); its code puts them in place of the clean ones (``replace``).

@@ -102,14 +102,9 @@ class ClassBlocks:
         return self
 
     def blocks(self, classes: int, features: int | None = None) -> Bool[Tensor, "k d"]:
-        """True on each class's block.
+        """True on each class's block, of signals of so many features; None: `stride` for each class, 40 for ten.
 
-        Args:
-            classes: the number of classes, k.
-            features: the length of a signal, d; None: `stride` for each class, which is 40 for ten.
-
-        Raises:
-            ValueError: blocks that leave the signal.
+        Raises ValueError: blocks that leave the signal.
 
         >>> ClassBlocks(width=3, stride=2).blocks(2).int().tolist()
         [[1, 1, 1, 0], [0, 0, 1, 1]]

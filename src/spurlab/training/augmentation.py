@@ -17,11 +17,9 @@ PADDING = 4  # pixels of zeros on each side, of which the crop cuts off as many 
 def shifted(
     images: Float[Tensor, "b c h w"], corners: Int64[Tensor, "b 2"], mirrored: Bool[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:
-    """Each image padded with zeros and cut out again from its own corner (row, column), then mirrored or not.
+    """Each image padded with zeros and cut out again from its own corner (row, column), then mirrored left to right.
 
-    Args:
-        corners: from 0 to twice `PADDING`; `PADDING` leaves an image where it is.
-        mirrored: left becomes right.
+    Corners are from 0 to twice `PADDING`; `PADDING` leaves an image where it is.
     """
     b, _, h, w = images.shape
     padded = F.pad(images, (PADDING,) * 4).permute(0, 2, 3, 1)  # channels last: an index then picks whole pixels

@@ -94,7 +94,6 @@ def train_group(
     Args:
         make: the member's network with its initial weights, by seed.
         recipe: one for all, or one for each member; they may differ in the settings of `PER_MEMBER`.
-        after_epoch: called after each epoch.
         after_step: called with each member's loss at each step.
 
     Raises:

@@ -29,9 +29,7 @@ class Ensemble:
     Args:
         architecture: its name in the zoo, or ``package.module:callable``, or "" where `make` is a function of the
             user's.
-        shape: the shape of one input.
-        classes: the number of classes, k.
-        seeds: of each member.
+        shape: of one input.
         trained: stacked weights and training losses.
     """
 

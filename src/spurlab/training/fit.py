@@ -199,13 +199,9 @@ def _engine(
 def _tried(
     name: str, make: Callable[[int], nn.Module], members: Sequence[Member], recipes: Sequence[Recipe], classes: int
 ) -> tuple[nn.Module, str]:
-    """A new network, or its skeleton, to look at, once it is known that such can be trained.
+    """A new network, or its skeleton, to look at, and by what the members' networks differ beside what is saved.
 
-    Returns:
-        Also by what the members' networks differ beside what is saved; "" if by nothing.
-
-    Raises:
-        ValueError: they cannot be trained, or not on batches of these sizes.
+    Raises ValueError: they cannot be trained, or not on batches of these sizes.
     """
     base, sizes = members[0].data.base, _batch_sizes(members, recipes)
     if name in models.ARCHITECTURES:
@@ -241,11 +237,7 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
     """What `fit` takes on a device unless told, and why.
 
     For a CPU it stands on the benchmarks of training, convolutions and signals; for other devices nothing was measured.
-
-    Args:
-        model: the network, or its `spurlab.models.skeleton`.
-        shape: of one input.
-        device: where it is to be trained.
+    `model` may be a `spurlab.models.skeleton`.
     """
     if can_stack(model) or can_stack_cnn(model):
         kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
@@ -284,10 +276,7 @@ def grouped(
 ) -> list[list[int]]:
     """Members that may train in lockstep, in even groups that keep all workers busy.
 
-    Those of one group have equal numbers of examples and recipes with equal ``shared``.
-
-    Args:
-        recipes: of each member; none: one for all.
+    Those of one group have equal numbers of examples and recipes with equal ``shared``; no recipes: one for all.
 
     >>> from spurlab.data import Examples
     >>> from spurlab.patterns import Planted

@@ -163,13 +163,7 @@ class _Chain(torch.autograd.Function):
         m, n = gradient.shape[:2]
         for k in reversed(range(len(weights))):
             weight, bias = parameters[2 * k], parameters[2 * k + 1]
-            if scratch.precision == weight.dtype:
-                torch.bmm(gradient.transpose(1, 2), windows[k], out=weight.grad)
-                torch.sum(gradient, 1, out=bias.grad)
-            else:
-                into = scratch.held("weight gradient", k, weight.shape, weight.device)
-                weight.grad.copy_(torch.bmm(gradient.transpose(1, 2), windows[k], out=into))
-                bias.grad.copy_(gradient.sum(1))
+            scratch.write_gradients(k, weight, bias, gradient, gradient.transpose(1, 2), windows[k])
             if k == 0:
                 break
             of_windows = scratch.held("window gradient", k, windows[k].shape, weight.device)

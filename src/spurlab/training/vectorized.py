@@ -143,12 +143,7 @@ class VectorizedNet(nn.Module):
 
 
 def vectorizing_fails(model: nn.Module, shape: Sequence[int]) -> str:
-    """Why the network cannot be trained in lockstep, from one step of two members; empty where it can.
-
-    Args:
-        model: left as it is.
-        shape: of one input.
-    """
+    """Why the network, left as it is, cannot be trained in lockstep; empty where two members can for a step."""
     state = {name: torch.stack([tensor, tensor]) for name, tensor in model.state_dict().items()}
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # vmap would run it, one member after the other
