@@ -234,30 +234,24 @@ def assembled(
 
 def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n2 *shape"], name: str) -> None:
     """Log what is probably not meant, and may be."""
+    found = []
     if (sd := float(train.std(correction=0))) > WIDE_SD:
-        _log.warning(
-            "%s: the training inputs have the standard deviation %.3g, so a mark of size 1 hardly shows; standardise "
-            "them, or scale them to [0, 1]",
-            name,
-            sd,
+        found.append(
+            f"the training inputs have the standard deviation {sd:.3g}, so a mark of size 1 hardly shows; standardise "
+            "them, or scale them to [0, 1]"
         )
     for one, other, which in ((train, test, "test"), (test, train, "training")):
         low, high = one.aminmax()
         negative = float((other < 0).float().mean())
         if 0 <= low <= high <= 1 and negative > MUCH:
-            _log.warning(
-                "%s: %.0f %% of the %s inputs are negative, but the others lie in [0, 1]; bring both to one scale",
-                name,
-                100 * negative,
-                which,
-            )
+            share = f"{100 * negative:.0f} % of the {which} inputs are negative"
+            found.append(f"{share}, but the others lie in [0, 1]; bring both to one scale")
     means = sorted(float(inputs.abs().mean()) for inputs in (train, test))
     if means[1] > WIDEST * means[0] > 0:
-        _log.warning(
-            "%s: the inputs of one part are %.0f times as large as those of the other; bring both to one scale",
-            name,
-            means[1] / means[0],
-        )
+        times = f"{means[1] / means[0]:.0f} times as large as those of the other"
+        found.append(f"the inputs of one part are {times}; bring both to one scale")
+    for words in found:
+        _log.warning("%s: %s", name, words)
 
 
 def _gap(labels: Int64[Tensor, " n"]) -> int:

@@ -29,19 +29,12 @@ HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 @dataclass(frozen=True, kw_only=True)
 class BinaryBatches(Layout):
-    """The official binary version: training files and, last, a test file; each record has labels, then pixels.
+    """The official binary version: training files and, last, a test file; each record has labels, then pixels."""
 
-    Args:
-        records: in each file, by name.
-        folder: also in the archive.
-        labels: the number of label bytes at the start of a record.
-        label: which of them to take.
-    """
-
-    records: Mapping[str, int]
-    folder: str = "cifar-10-batches-bin"
-    labels: int = 1
-    label: int = 0
+    records: Mapping[str, int]  # in each file, by name
+    folder: str = "cifar-10-batches-bin"  # also in the archive
+    labels: int = 1  # the number of label bytes at the start of a record
+    label: int = 0  # which of them to take
     suffixes: tuple[str, ...] = ("", ".xz")
 
     def size(self, file: str) -> int:
@@ -77,19 +70,14 @@ class PickledBatches(Layout):
     To unpickle is to run what the file says. So each file is read once, every one must have the checksum that
     torchvision itself pins for the official file, and torchvision gets to see these very bytes: copies in a folder of
     our own, which nobody can replace after they were checked.
-
-    Args:
-        reader: torchvision's class for these files.
-        files: all that it opens. torchvision's md5 of them are compared, no sha256.
-        labels: what stands for each label that torchvision gives; None: itself.
     """
 
-    reader: str = "CIFAR10"
+    reader: str = "CIFAR10"  # torchvision's class for these files
     files: tuple[str, ...] = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
     folder: str = "cifar-10-batches-py"
-    labels: tuple[int, ...] | None = None
+    labels: tuple[int, ...] | None = None  # what stands for each label that torchvision gives; None: itself
     suffixes: tuple[str, ...] = ("",)
-    sha256: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed

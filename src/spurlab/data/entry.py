@@ -12,27 +12,15 @@ from spurlab.data.subset import first_examples
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a dataset without its examples.
+    """What is known of a dataset without its examples; ranges and groups are those of :class:`Dataset`."""
 
-    Args:
-        name: how it is asked for, e.g. ``fashion-mnist``.
-        title: how it is called.
-        licence: as far as known.
-        origin: who made it, and where it is described.
-        class_names: one for each class, in the order of the labels.
-        shape: of one input; ``c h w`` of an image.
-        sizes: the numbers of training and of test examples; None: to be counted.
-        input_range: as that of :class:`Dataset`.
-        group_names: as those of :class:`Dataset`.
-    """
-
-    name: str
+    name: str  # how it is asked for, e.g. ``fashion-mnist``
     title: str
-    licence: str
-    origin: str
-    class_names: tuple[str, ...]
-    shape: tuple[int, ...]
-    sizes: tuple[int, int] | None
+    licence: str  # as far as known
+    origin: str  # who made it, and where it is described
+    class_names: tuple[str, ...]  # one for each class, in the order of the labels
+    shape: tuple[int, ...]  # of one input; ``c h w`` of an image
+    sizes: tuple[int, int] | None  # the numbers of training and of test examples; None: to be counted
     input_range: tuple[float, float] | None = (0.0, 1.0)
     group_names: tuple[str, ...] | None = None
 

@@ -115,18 +115,12 @@ def checked_names(names: Sequence[str], of: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset came from.
+    """Where a dataset came from."""
 
-    Args:
-        licence: as far as known.
-        origin: who made it, and what was done to it.
-        location: the folder in which it was found.
-        sha256: of each file's uncompressed bytes, by file name; of each array's, where they were generated.
-    """
-
-    licence: str
-    origin: str
-    location: str
+    licence: str  # as far as known
+    origin: str  # who made it, and what was done to it
+    location: str  # the folder in which it was found
+    # of each file's uncompressed bytes, by file name; of each array's, where they were generated
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -33,15 +33,11 @@ class Generated(Entry):
     The copy in the cache is one ``.npz`` file with the arrays, their checksums, the arguments and the generator's
     version. One that is damaged, or made of something else, is made anew. Where the cache cannot be written, the data
     are made each time.
-
-    Args:
-        arguments: what they are made with, as values of JSON.
-        package: the distribution that has the generator.
     """
 
     make: Callable[[], Parts]
-    arguments: Mapping[str, Any]
-    package: str
+    arguments: Mapping[str, Any]  # what they are made with, as values of JSON
+    package: str  # the distribution that has the generator
 
     @property
     def made_of(self) -> dict[str, Any]:

@@ -19,17 +19,11 @@ from spurlab.data.places import cache_folder, given_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Layout(ABC):
-    """One way in which the files of a dataset can lie in a folder, and how they are read from there.
+    """One way in which the files of a dataset can lie in a folder, and how they are read from there."""
 
-    Args:
-        folder: its path inside a data folder; torchvision's, so that its downloads are found.
-        sha256: the pinned checksum of each file's uncompressed bytes, by name without a suffix of compression.
-        suffixes: under which each file is accepted, in order of preference; "" is the plain file.
-    """
-
-    folder: str
-    sha256: Mapping[str, str]
-    suffixes: tuple[str, ...] = ("", ".gz")
+    folder: str  # its path inside a data folder; torchvision's, so that its downloads are found
+    sha256: Mapping[str, str]  # pinned, of each file's uncompressed bytes, by name without a suffix of compression
+    suffixes: tuple[str, ...] = ("", ".gz")  # under which each file is accepted, in order of preference
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -52,17 +46,11 @@ class Layout(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class FilesEntry(Entry):
-    """A dataset of the table that is made of files.
+    """A dataset of the table that is made of files."""
 
-    Args:
-        layouts: how its files can lie on disk; the first is what a download makes.
-        places: folders outside the data folders that hold the files of the first layout directly.
-        download: fetches the files of the first layout into an empty folder; None: the dataset comes with the package.
-    """
-
-    layouts: tuple[Layout, ...]
-    places: tuple[Path, ...] = ()
-    download: Callable[[Path], None] | None = None
+    layouts: tuple[Layout, ...]  # how its files can lie on disk; the first is what a download makes
+    places: tuple[Path, ...] = ()  # folders outside the data folders that hold the files of the first layout directly
+    download: Callable[[Path], None] | None = None  # of the first layout into an empty folder; None: in the package
 
     def locate(self) -> Path | None:
         """The first folder that has all files of a layout; see :meth:`Entry.locate`."""

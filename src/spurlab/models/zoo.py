@@ -21,20 +21,15 @@ from spurlab.seeds import seed_for, seed_global
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry of the zoo.
+    """One entry of the zoo: ``make(shape, classes, **settings)`` gives a network.
 
-    Args:
-        title: what people call it.
-        make: ``make(shape, classes, **settings)`` gives a network for inputs ``n *shape``, whose outputs are logits
-            ``n k``. It raises ValueError where it cannot take inputs of this shape.
-        settings: those of this entry.
-        reference: its name in the public code, as in ``ce-tor-LargeMLP``, if it has one.
+    Its inputs are ``n *shape``, its outputs logits ``n k``. Inputs that it cannot take are a ValueError.
     """
 
-    title: str
+    title: str  # what people call it
     make: Callable[..., nn.Module]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    reference: str = ""
+    reference: str = ""  # its name in the public code, as in ``ce-tor-LargeMLP``, if it has one
 
 
 ARCHITECTURES: dict[str, Architecture] = {

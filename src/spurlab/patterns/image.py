@@ -107,10 +107,9 @@ class Pattern:
     Args:
         name: as in the paper, e.g. ``S3``.
         offset: the pattern :math:`x_{sp}` itself.
-        low: lower end of the range that marked inputs are clipped to; None for no lower end.
-        high: upper end of that range; None for no upper end.
+        low, high: the range that marked inputs are clipped to; None for no lower or upper end.
         family: what `redraw` draws from; None for a pattern of your own that cannot be redrawn.
-        seed: the seed that the offset was drawn with.
+        seed: with which the offset was drawn.
         redrawn: True for a null pattern.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1.

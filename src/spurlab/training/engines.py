@@ -24,15 +24,10 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training a group of m members gives.
+    """What training a group of m members gives."""
 
-    Args:
-        state: weights by name, with a leading axis m.
-        losses: mean training loss of each member in each epoch (NaN or infinite from where a member diverged).
-    """
-
-    state: State
-    losses: Float32[Tensor, "m epochs"]
+    state: State  # weights by name, with a leading axis m
+    losses: Float32[Tensor, "m epochs"]  # mean of each epoch; NaN or infinite from where a member diverged
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:

@@ -24,20 +24,13 @@ FORMAT = "spurlab-ensemble-1"
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """m trained models of one architecture.
+    """m trained models of one architecture."""
 
-    Args:
-        architecture: its name in the zoo, or ``package.module:callable``, or "" where `make` is a function of the
-            user's.
-        shape: of one input.
-        trained: stacked weights and training losses.
-    """
-
-    architecture: str
-    shape: tuple[int, ...]
+    architecture: str  # its name in the zoo, or ``package.module:callable``, or "" where `make` is the user's
+    shape: tuple[int, ...]  # of one input
     classes: int
-    seeds: tuple[int, ...]
-    trained: Trained
+    seeds: tuple[int, ...]  # of each member
+    trained: Trained  # stacked weights and training losses
     make: Callable[[int], nn.Module] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
