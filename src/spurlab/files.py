@@ -23,8 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     permissions that the user's umask asks for, whatever wrote it. Its name does not end as that of `path` does: a
     writer that goes by the ending must be told the format.
 
-    Raises:
-        OSError: it cannot be written; `path` is as it was.
+    Raises OSError: it cannot be written; `path` is as it was.
     """
     draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex}")
     try:

@@ -61,8 +61,7 @@ def serve(perform: Callable[[Mapping[str, Any], Callable[..., None]], Mapping[st
     Args:
         perform: given an order's content and `tell`, returns its result. ``tell(**event)`` sends an event on the way.
 
-    Raises:
-        RuntimeError: the program was not started by `main`.
+    Raises RuntimeError: the program was not started by `main`.
     """
     if not _events:
         raise RuntimeError(f"a worker is started as python -m {__name__} SCRATCH PROGRAM ARGUMENTS.")

@@ -195,8 +195,7 @@ def assembled(
         class_names: one for each label; None: the numbers of the training labels, which must be 0 to k - 1.
         where: what the inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
 
-    Raises:
-        DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
+    Raises DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
     """
     for part, called in zip((train, test), where, strict=True):
         if len(part) == 0:

@@ -24,8 +24,7 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
 
     Where ``SPURLAB_MIRROR`` is set, only ``$SPURLAB_MIRROR/<dataset>/<file>`` is asked, for the same bytes.
 
-    Raises:
-        DataFailureError: no host gave a file with this md5.
+    Raises DataFailureError: no host gave a file with this md5.
     """
     from torchvision.datasets.utils import download_url  # noqa: PLC0415  # slow to import, rarely needed
 
@@ -55,8 +54,7 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
 
     A download that is stopped at any moment therefore leaves nothing under `target` that is not whole.
 
-    Raises:
-        DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
+    Raises DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
     """
     advice = "Make room or give yourself the right to write there, or set SPURLAB_DATA to a folder that has the files."
     with told(f"{target} cannot be written", advice):

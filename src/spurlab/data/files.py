@@ -33,8 +33,7 @@ def most_bytes() -> int:
     ``$SPURLAB_MAX_BYTES``, or 2 GiB. It guards against small files that unpack to more than the memory, and against
     files without an end.
 
-    Raises:
-        DataRequestError: the variable is no whole number from 1 on.
+    Raises DataRequestError: the variable is no whole number from 1 on.
     """
     if not (given := os.environ.get(LIMIT)):
         return MOST_BYTES

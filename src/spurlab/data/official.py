@@ -39,8 +39,7 @@ class Layout(ABC):
 
         The form of a file is looked at before its checksum: it says more.
 
-        Raises:
-            DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
+        Raises DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
         """
 
 

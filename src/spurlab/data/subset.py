@@ -19,8 +19,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         dataset: of whatever kind. Groups that have names follow their classes; others stay as they are.
         classes: by label or by name; the first becomes label 0, the second label 1, and so on.
 
-    Raises:
-        DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
+    Raises DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
 
     >>> from spurlab.data import load
     >>> shoes = only_classes(load("fashion-mini"), ("Sneaker", 5))
@@ -59,8 +58,7 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     Args:
         count: how many training examples are left, a multiple of the number of classes.
 
-    Raises:
-        DataRequestError: no such multiple, or a class that has too few.
+    Raises DataRequestError: no such multiple, or a class that has too few.
 
     >>> from spurlab.data import load
     >>> few = first_examples(load("fashion-mini"), 50)

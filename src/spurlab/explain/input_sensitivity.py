@@ -101,8 +101,7 @@ def zeroed(
         share: in [0, 1]; one for all images, or one for each. 0: as they were. 1: all zero.
         ranks: of the d pixels of each image, from :func:`removal_ranks` of the same images: the lowest go first.
 
-    Raises:
-        ValueError: a share outside [0, 1], or ranks of other images.
+    Raises ValueError: a share outside [0, 1], or ranks of other images.
 
     >>> zeroed(torch.tensor([[5.0, 0.0, 7.0, 9.0]]), 0.5, torch.tensor([[2, 3, 0, 1]])).tolist()
     [[5.0, 0.0, 0.0, 0.0]]

@@ -22,8 +22,7 @@ def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, 
         One share in [0, 1] per model. NaN when there are no examples, and for a model with a NaN among its
         probabilities (it has diverged).
 
-    Raises:
-        ValueError: a label for which there is no probability.
+    Raises ValueError: a label for which there is no probability.
 
     >>> import torch
     >>> accuracy(torch.tensor([[0.9, 0.1], [0.6, 0.4]]), torch.tensor([0, 1])).item()

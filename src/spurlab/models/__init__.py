@@ -6,6 +6,7 @@ from spurlab.models.given import asked as asked
 from spurlab.models.given import batch_norm_explained as batch_norm_explained
 from spurlab.models.given import check_answers as check_answers
 from spurlab.models.given import check_trains as check_trains
+from spurlab.models.given import evaluating as evaluating
 from spurlab.models.given import fitting as fitting
 from spurlab.models.given import logits_in as logits_in
 from spurlab.models.given import logits_of as logits_of
@@ -16,7 +17,6 @@ from spurlab.models.images import Normalize as Normalize
 from spurlab.models.last_layer import features as features
 from spurlab.models.last_layer import features_layer as features_layer
 from spurlab.models.mlp import mlp as mlp
-from spurlab.models.modes import evaluating as evaluating
 from spurlab.models.resnet import cifar_resnet as cifar_resnet
 from spurlab.models.resnet import resnet as resnet
 from spurlab.models.signals import ResidualMLP as ResidualMLP

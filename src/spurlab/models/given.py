@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import untouched
-from spurlab.models.modes import evaluating
 from spurlab.seeds import seed_for, seed_global
 
 _SAME_NUMBERS = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias", "Clamp", "Slice")
@@ -44,6 +43,18 @@ def fitting(network: nn.Module, inputs: Tensor) -> Tensor:
     device = tensors[0].device if tensors else inputs.device
     floats = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     return inputs.to(device, floats[0] if floats and inputs.is_floating_point() else inputs.dtype, copy=True)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while: dropout rests, batch norm uses its running numbers. Then each module's own again."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:  # one by one: children can differ from their parent, which `train` would undo
+            module.training = training
 
 
 @contextmanager
@@ -78,8 +89,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
         New tensor ``n k`` where the network is, of float32, or of float64 if that is the network's. Gradients flow back
         to the inputs.
 
-    Raises:
-        ValueError: an answer that is not one logit for each class.
+    Raises ValueError: an answer that is not one logit for each class.
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
@@ -259,8 +269,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
         classes: k.
         batch_sizes: that come in training and are no larger than the inputs.
 
-    Raises:
-        ValueError: it cannot, and why.
+    Raises ValueError: it cannot, and why.
     """
     name, parameters = f"this {type(unwrapped(network)).__name__}", dict(network.named_parameters())
     learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}

@@ -55,8 +55,7 @@ def cifar_resnet(shape: Sequence[int], classes: int, depth: int = 20) -> nn.Sequ
     Args:
         depth: layers with weights, 6 n + 2, e.g. 20, 32, 110.
 
-    Raises:
-        ValueError: no images, other channels, or another depth.
+    Raises ValueError: no images, other channels, or another depth.
 
     Source: He et al. (2016), arXiv:1512.03385, section 4.2, with shortcuts of option A; weights: He et al. (2015),
     arXiv:1502.01852, section 2.2. Counts: Yang et al. (2022), arXiv:2202.05189, Table 2.
@@ -104,8 +103,7 @@ def resnet(shape: Sequence[int], classes: int, depth: int = 18, cifar_stem: bool
         depth: 18 or 50.
         cifar_stem: whether the stem is that for small images.
 
-    Raises:
-        ValueError: no images, other channels, or another depth.
+    Raises ValueError: no images, other channels, or another depth.
 
     Source: He et al. (2016), arXiv:1512.03385, Table 1; the stem for small images: its section 4.2.
 

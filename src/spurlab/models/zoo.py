@@ -61,8 +61,7 @@ def architecture_named(name: str) -> str:
     A name of the form ``package.module:callable`` means a function of the user's. It is given back as it is, and
     nothing is imported: only `build` and `skeleton` run the user's code.
 
-    Raises:
-        ValueError: an architecture, loss or augmentation that Spurlab does not have, with the nearest name it has.
+    Raises ValueError: an architecture, loss or augmentation that Spurlab does not have, with the nearest name it has.
 
     >>> architecture_named("ce-tor-LargeMLP")
     'mlp'

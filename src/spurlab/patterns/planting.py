@@ -89,8 +89,7 @@ class Planted:
         Args:
             forget: True for the examples to leave out, of this training set as `materialize` gives it.
 
-        Raises:
-            ValueError: a mask that does not fit, or leaves nothing.
+        Raises ValueError: a mask that does not fit, or leaves nothing.
 
         >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
         >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1))

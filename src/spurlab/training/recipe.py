@@ -50,8 +50,7 @@ class Recipe:
         augmentation: ``none``, ``crop``, ``flip`` or ``crop-flip`` of training images, see
             `spurlab.training.augmentation`; before the noise.
 
-    Raises:
-        ValueError: a setting outside its range; the sentence names it.
+    Raises ValueError: a setting outside its range; the sentence names it.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping);
     readme and notebook of its code (weight decay, input noise).

@@ -107,8 +107,7 @@ def run_in_workers(
         advance: called in this thread with the number of model-epochs that were just done (negative when a worker
             died and its group starts again).
 
-    Raises:
-        WorkerError: a group whose worker died twice, or that could not be trained; other workers are stopped.
+    Raises WorkerError: a group whose worker died twice, or that could not be trained; other workers are stopped.
     """
     with tempfile.TemporaryDirectory(prefix="spurlab-") as name:
         folder = Path(name)
