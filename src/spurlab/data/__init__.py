@@ -9,7 +9,7 @@ from spurlab.data.catalogue import fetch as fetch
 from spurlab.data.catalogue import known as known
 from spurlab.data.catalogue import load as load
 from spurlab.data.catalogue import locate as locate
-from spurlab.data.entry import Description as Description
+from spurlab.data.description import Description as Description
 from spurlab.data.entry import Entry as Entry
 from spurlab.data.errors import DamagedDataError as DamagedDataError
 from spurlab.data.errors import DataError as DataError

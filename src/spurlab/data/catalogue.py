@@ -6,24 +6,15 @@ or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
 """
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
-from spurlab.data.entry import Description, Entry
+from spurlab.data.description import Description
+from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.own import own_data
-from spurlab.data.subset import (
-    class_labels,
-    examples_each,
-    few_name,
-    few_origin,
-    group_subset,
-    only_classes,
-    subset_name,
-    subset_origin,
-)
+from spurlab.data.subset import class_labels, examples_each, only_classes
 from spurlab.errors import did_you_mean
 
 # A new dataset is one file and one line here. The command line, the studies and the tests walk through this table.
@@ -118,32 +109,10 @@ def described(name: str) -> Description:
     Raises DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
     """
     if own_data(name):
-        data = load(name)
-        sizes = len(data.train), len(data.test)
-        licence, origin, groups = data.source.licence, data.source.origin, data.group_names
-        return Description(name, name, licence, origin, data.class_names, data.shape, sizes, data.input_range, groups)
+        return Description.of(load(name))
     entry, count, labels = _parsed(name)
-    found = entry.description
-    if count:
-        found = replace(
-            found,
-            name=few_name(found.name, count),
-            title=f"{found.title} ({count:,} {found.unit})",
-            origin=few_origin(count, found.origin),
-            sizes=(count, entry.sizes[1]),
-        )
-    if labels:
-        names = tuple(entry.class_names[label] for label in labels)
-        found = replace(
-            found,
-            name=subset_name(found.name, labels),
-            title=f"{found.title} ({', '.join(names[:-1])} and {names[-1]})",
-            origin=subset_origin(names, found.origin),
-            class_names=names,
-            sizes=None,
-            group_names=group_subset(entry.group_names, len(entry.class_names), labels),
-        )
-    return found
+    found = entry.first(count) if count else entry
+    return found.only(labels) if labels else found
 
 
 def known(name: str) -> Description | None:

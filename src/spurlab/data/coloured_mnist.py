@@ -13,7 +13,6 @@ from spurlab.data import mnist
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
-from spurlab.data.subset import few_name, few_origin
 from spurlab.errors import did_you_mean
 from spurlab.seeds import rng_for
 
@@ -62,8 +61,8 @@ class ColouredMnist(Entry):
     def load_first(self, count: int, *, offline: bool) -> Dataset:
         """The first images of each digit, coloured: the share is that of these."""
         data = self._coloured(self.of.load_first(count, offline=offline))
-        source = replace(data.source, origin=few_origin(count, self.origin))
-        return replace(data, name=few_name(self.name, count), source=source)
+        about = self.first(count)
+        return replace(data, name=about.name, source=replace(data.source, origin=about.origin))
 
     @property
     def balanced(self) -> int:

@@ -2,37 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
+from spurlab.data.description import Description
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.subset import first_examples
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is known of a dataset without its examples; ranges and groups are those of :class:`Dataset`."""
-
-    name: str  # how it is asked for, e.g. ``fashion-mnist``
-    title: str
-    licence: str  # as far as known
-    origin: str  # who made it, and where it is described
-    class_names: tuple[str, ...]  # one for each class, in the order of the labels
-    shape: tuple[int, ...]  # of one input; ``c h w`` of an image
-    sizes: tuple[int, int] | None  # the numbers of training and of test examples; None: to be counted
-    input_range: tuple[float, float] | None = (0.0, 1.0)
-    group_names: tuple[str, ...] | None = None
-
-    @property
-    def description(self) -> "Description":
-        """Nothing but this, where it is of a kind that knows more."""
-        return Description(**{field.name: getattr(self, field.name) for field in fields(Description)})
-
-    @property
-    def unit(self) -> str:
-        """What its examples are to be called: not all are images."""
-        return "images" if len(self.shape) == 3 else "examples"
 
 
 @dataclass(frozen=True)

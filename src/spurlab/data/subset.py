@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from spurlab.data.description import Description
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
 from spurlab.errors import did_you_mean
@@ -38,15 +39,15 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
             groups = new[kept.labels] * values + groups % values
         return Examples(kept.inputs, new[kept.labels], groups)
 
-    names = tuple(dataset.class_names[label] for label in labels)
+    about = Description.of(dataset).only(labels)
     return replace(
         dataset,
-        name=subset_name(dataset.name, labels),
+        name=about.name,
         train=part(dataset.train),
         test=part(dataset.test),
-        class_names=names,
-        group_names=group_subset(dataset.group_names, dataset.classes, labels),
-        source=replace(dataset.source, origin=subset_origin(names, dataset.source.origin)),
+        class_names=about.class_names,
+        group_names=about.group_names,
+        source=replace(dataset.source, origin=about.origin),
     )
 
 
@@ -76,12 +77,8 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     order = labels.argsort(stable=True)
     rank = torch.empty_like(order)  # of each example among those of its class
     rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
-    return replace(
-        dataset,
-        name=few_name(dataset.name, count),
-        train=dataset.train[(rank < of_each).nonzero().flatten()],
-        source=replace(dataset.source, origin=few_origin(count, dataset.source.origin)),
-    )
+    about, train = Description.of(dataset).first(count), dataset.train[(rank < of_each).nonzero().flatten()]
+    return replace(dataset, name=about.name, train=train, source=replace(dataset.source, origin=about.origin))
 
 
 def examples_each(name: str, count: int, classes: int) -> int:
@@ -92,32 +89,6 @@ def examples_each(name: str, count: int, classes: int) -> int:
             f"multiple of {classes}."
         )
     return count // classes
-
-
-def few_name(name: str, count: int) -> str:
-    return f"{name}@{count}"
-
-
-def few_origin(count: int, origin: str) -> str:
-    """Where the first examples of a dataset come from."""
-    return f"the first {count:,} training examples, as many of each class, of {origin}"
-
-
-def subset_name(name: str, labels: Sequence[int]) -> str:
-    return f"{name}:{','.join(map(str, labels))}"
-
-
-def group_subset(group_names: tuple[str, ...] | None, classes: int, labels: Sequence[int]) -> tuple[str, ...] | None:
-    """The names of the groups of some of the classes."""
-    if group_names is None:
-        return None
-    values = len(group_names) // classes
-    return tuple(name for label in labels for name in group_names[label * values : (label + 1) * values])
-
-
-def subset_origin(names: Sequence[str], origin: str) -> str:
-    """Where some classes of a dataset come from."""
-    return f"the classes {', '.join(names[:-1])} and {names[-1]} of {origin}"
 
 
 def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where: str) -> tuple[int, ...]:
