@@ -109,7 +109,7 @@ def described(name: str) -> Description:
     Raises DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
     """
     if own_data(name):
-        return Description.of(load(name))
+        return Description.of_data(load(name))
     entry, count, labels = _parsed(name)
     found = entry.first(count) if count else entry
     return found.only(labels) if labels else found

@@ -22,7 +22,7 @@ class Description:
     group_names: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, data: Dataset) -> "Description":
+    def of_data(cls, data: Dataset) -> "Description":
         """That of a dataset, which has no title but its name."""
         about = data.name, data.name, data.source.licence, data.source.origin, data.class_names, data.shape
         return Description(*about, (len(data.train), len(data.test)), data.input_range, data.group_names)

@@ -39,7 +39,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
             groups = new[kept.labels] * values + groups % values
         return Examples(kept.inputs, new[kept.labels], groups)
 
-    about = Description.of(dataset).only(labels)
+    about = Description.of_data(dataset).only(labels)
     return replace(
         dataset,
         name=about.name,
@@ -77,7 +77,7 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     order = labels.argsort(stable=True)
     rank = torch.empty_like(order)  # of each example among those of its class
     rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
-    about, train = Description.of(dataset).first(count), dataset.train[(rank < of_each).nonzero().flatten()]
+    about, train = Description.of_data(dataset).first(count), dataset.train[(rank < of_each).nonzero().flatten()]
     return replace(dataset, name=about.name, train=train, source=replace(dataset.source, origin=about.origin))
 
 
