@@ -12,15 +12,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
-from spurlab.data.examples import (
-    MOST_CLASSES,
-    WIDEST,
-    Dataset,
-    Examples,
-    Source,
-    checked_names,
-    unseen_marks,
-)
+from spurlab.data.examples import MOST_CLASSES, WIDEST, Dataset, Examples, Source, checked_names, unseen_marks
 from spurlab.data.files import given_path
 from spurlab.data.npz import read_npz
 from spurlab.errors import brief

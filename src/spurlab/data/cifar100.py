@@ -59,12 +59,7 @@ def download(folder: Path) -> None:
 
 
 ENTRY = replace(
-    CIFAR10,
-    name="cifar100",
-    title="CIFAR-100",
-    class_names=CLASSES,
-    layouts=(FILES, PICKLED),
-    download=download,
+    CIFAR10, name="cifar100", title="CIFAR-100", class_names=CLASSES, layouts=(FILES, PICKLED), download=download
 )
 COARSE = replace(
     ENTRY,

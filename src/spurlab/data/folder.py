@@ -26,11 +26,7 @@ LEFT_BEHIND = frozenset({"__macosx", "@eadir", "__pycache__", "$recycle.bin"})  
 
 
 def image_folder(
-    path: str | Path,
-    *,
-    size: int | tuple[int, int] | None = None,
-    grey: bool = False,
-    test: float | str | Path = 0.2,
+    path: str | Path, *, size: int | tuple[int, int] | None = None, grey: bool = False, test: float | str | Path = 0.2
 ) -> Dataset:
     """A dataset from image files. By name: ``load("folder:PATH")``, ``load("folder,32,grey:PATH")``.
 
@@ -99,10 +95,7 @@ def image_folder(
     inputs, sums = read_images([*files[0], *files[1]], wanted, grey)
     cut = len(files[0])
     parts = Examples(inputs[:cut], torch.tensor(labels[0])), Examples(inputs[cut:], torch.tensor(labels[1]))
-    sha256 = {
-        "train": _checksum(files[0], sums[:cut], roots[0]),
-        "test": _checksum(files[1], sums[cut:], roots[1]),
-    }
+    sha256 = {"train": _checksum(files[0], sums[:cut], roots[0]), "test": _checksum(files[1], sums[cut:], roots[1])}
     if twins := set(sums[:cut]) & set(sums[cut:]):
         first = next(row for row, digest in enumerate(sums) if digest in twins)
         _log.warning(

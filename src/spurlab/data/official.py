@@ -125,11 +125,7 @@ class FilesEntry(Entry):
             )
 
     def examples(
-        self,
-        images: Sequence[UInt8[np.ndarray, "_ ..."]],
-        labels: UInt8[np.ndarray, " n"],
-        size: int,
-        where: Path,
+        self, images: Sequence[UInt8[np.ndarray, "_ ..."]], labels: UInt8[np.ndarray, " n"], size: int, where: Path
     ) -> Examples:
         """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
 

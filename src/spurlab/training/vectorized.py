@@ -33,11 +33,7 @@ class VectorizedNet(nn.Module):
     """
 
     def __init__(
-        self,
-        template: nn.Module,
-        state: State,
-        seeds: Sequence[int],
-        precision: torch.dtype = torch.float32,
+        self, template: nn.Module, state: State, seeds: Sequence[int], precision: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
         # in a list: no part of this module. To the device, for buffers that no state names

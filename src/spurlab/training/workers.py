@@ -95,10 +95,7 @@ def read_trained(path: Path) -> Trained:
 
 
 def run_in_workers(
-    job: Job,
-    groups: Sequence[tuple[Sequence[Member], Sequence[Recipe]]],
-    workers: int,
-    advance: Callable[[int], None],
+    job: Job, groups: Sequence[tuple[Sequence[Member], Sequence[Recipe]]], workers: int, advance: Callable[[int], None]
 ) -> list[Trained]:
     """Train each group in one of `workers` processes; results in the order of `groups`.
 
