@@ -55,6 +55,16 @@ def given(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def refuse(monkeypatch):
+    """name -> the system refuses what this function does: played, because tests may run as root."""
+
+    def refused(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    return lambda name: monkeypatch.setattr(name, refused)
+
+
 @pytest.fixture(scope="session")
 def as_idx():
     """array -> the bytes of its idx file, one number after the other."""

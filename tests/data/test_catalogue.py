@@ -194,16 +194,10 @@ def test_data_folder_that_does_not_exist_is_told(tmp_path, monkeypatch):
     assert locate("fashion-mini") is not None  # it is in the package, wherever SPURLAB_DATA points
 
 
-def test_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
-    """The system's refusal is played, because tests may run as root."""
-
-    def refuse(folder):
-        raise PermissionError(13, "Permission denied", str(folder))
-
-    monkeypatch.setattr("os.listdir", refuse)
-    monkeypatch.setenv("SPURLAB_DATA", str(tmp_path))
+def test_folder_that_may_not_be_read_is_told(given, refuse):
+    refuse("os.listdir")
     with pytest.raises(
-        DataFailureError, match=f"{tmp_path} cannot be searched for data: Permission denied. Give yourself"
+        DataFailureError, match=f"{given} cannot be searched for data: Permission denied. Give yourself"
     ):
         locate("mnist")
 

@@ -12,17 +12,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from spurlab.data import (
-    DATASETS,
-    DataFailureError,
-    DataRequestError,
-    Examples,
-    described,
-    fetch,
-    load,
-    locate,
-    mnist1d,
-)
+from spurlab.data import DATASETS, DataFailureError, DataRequestError, Examples, described, fetch, load, locate, mnist1d
 
 
 @pytest.fixture(scope="module")

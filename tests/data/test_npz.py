@@ -219,19 +219,13 @@ def described(descr, shape, fortran=False):
 ODD = {  # what stands under the key class_names
     "twice": (packed(arrays())[0][1], "has the key 'train_inputs' twice"),
     "objects": (member(described("|O", (2,)), b"(lp0\n."), "key 'class_names' cannot be read. Write it"),
-    "records": (
-        member(described([("a", "<i4")], (2,)), bytes(8)),
-        "'class_names' cannot be read. Write",
-    ),
+    "records": (member(described([("a", "<i4")], (2,)), bytes(8)), "'class_names' cannot be read. Write"),
     "arrays of arrays": (member(described("(2,2)<i4", (2,)), bytes(32)), "cannot be read. Write it"),
     "raw memory": (member(described("|V4", (2,)), bytes(8)), "cannot be read. Write it"),
     "negative": (member(described("|u1", (-2, -3)), bytes(6)), r"its shape is \(-2, -3\)"),
     "too much": (member(described("|u1", (2,)), bytes(3)), "declares 2 bytes, where 3 can be"),
     "too little": (member(described("|u1", (4,)), bytes(3)), "declares 4 bytes, where 3 can be"),
-    "letters of no size": (
-        member(described("<U0", (10**12,)), b""),
-        r"4,000,000,00\d,\d+ bytes",
-    ),
+    "letters of no size": (member(described("<U0", (10**12,)), b""), r"4,000,000,00\d,\d+ bytes"),
     "no letters": (member(described("<U1", (2,)), b"\xff" * 8), "'class_names' holds what is no text"),
     "one letter too far": (member(described("<U1", (2,)), b"\0\0\x11\0" * 2), "what is no text"),
     "half a letter": (

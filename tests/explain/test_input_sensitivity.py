@@ -11,13 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.explain import (
-    SHARES,
-    input_sensitivity,
-    removal_ranks,
-    sensitivity_examples,
-    zeroed,
-)
+from spurlab.explain import SHARES, input_sensitivity, removal_ranks, sensitivity_examples, zeroed
 from spurlab.models import build
 from spurlab.seeds import rng_for
 from spurlab.training import Ensemble, Trained

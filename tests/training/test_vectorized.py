@@ -191,10 +191,7 @@ def test_bfloat16_members_learn_what_they_learn_alone(members):
 
 @pytest.mark.parametrize(
     "layers",
-    [
-        lambda: (nn.Conv2d(3, 5, 8, bias=False), nn.Flatten()),
-        lambda: (nn.Flatten(), nn.Linear(192, 5, bias=False)),
-    ],
+    [lambda: (nn.Conv2d(3, 5, 8, bias=False), nn.Flatten()), lambda: (nn.Flatten(), nn.Linear(192, 5, bias=False))],
     ids=["convolution", "linear"],
 )
 def test_bfloat16_products_are_those_of_autocast(members, layers):
