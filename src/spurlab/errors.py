@@ -77,9 +77,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = list(known)
     table, _, own = name.casefold().rpartition(".")
     table += "." * bool(table)
-    near = {each.casefold().removeprefix(table): each for each in names if each.casefold().startswith(table)}
+    near = {key.casefold().removeprefix(table): key for key in names if key.casefold().startswith(table)}
     if not near:
-        near, own = {each.casefold(): each for each in names}, name.casefold()
+        near, own = {key.casefold(): key for key in names}, name.casefold()
     found = [SYNONYMS[own]] if SYNONYMS.get(own) in near else get_close_matches(own, near, n=1)
     return f"Did you mean {near[found[0]]!r}?" if found else f"There are: {', '.join(names) or 'none'}."
 

@@ -4,6 +4,7 @@ And how what is wrong with a file is said in a sentence.
 """
 
 import os
+import shutil
 import stat
 import time
 import uuid
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DRAFT = ".spurlab-draft-"
-LEFT_AFTER = 24 * 3600  # seconds; a younger draft may be another process's, at work
+LEFT_AFTER = 24 * 3600  # seconds; what is younger may be another process's, at work
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex}")
     try:
-        _sweep(path.parent)
+        sweep(path.parent, DRAFT)
         mode = new_file(draft)
         try:
             yield draft
@@ -53,9 +54,12 @@ def new_file(path: Path) -> int:
         os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind."""
-    for left in folder.glob(f"{DRAFT}*"):
+def sweep(folder: Path, prefix: str) -> None:
+    """Remove the files and folders of this prefix that killed processes left behind."""
+    for left in folder.glob(f"{prefix}*"):
         with suppress(FileNotFoundError):  # another process has just put it into its place
             if time.time() - left.lstat().st_mtime > LEFT_AFTER:
-                left.unlink()
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()

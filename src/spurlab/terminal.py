@@ -32,10 +32,10 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        each.encode("unicode_escape").decode()
-        if category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") and each not in _JOINERS
-        else each
-        for each in text
+        letter.encode("unicode_escape").decode()
+        if category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in _JOINERS
+        else letter
+        for letter in text
     )
 
 

@@ -56,12 +56,12 @@ def from_npz(path: str | Path) -> Dataset:
         array, what = arrays[f"{part}_inputs"], f"{file}: key '{part}_inputs'"
         inputs = inputs_of(array, what)
         scales.add(what, inputs, array.dtype == np.uint8)
-        whole = {
+        columns = {
             column: whole_numbers(arrays[key], len(inputs), f"{file}: key '{key}'", below)
             for column, below in (("labels", MOST_CLASSES), ("groups", 2**63))
             if (key := f"{part}_{column}") in arrays
         }
-        parts.append(Examples(inputs, **whole))
+        parts.append(Examples(inputs, **columns))
     class_names = None
     if "class_names" in arrays:
         names = arrays["class_names"]
@@ -247,5 +247,5 @@ def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n
 
 def _gap(labels: Int64[Tensor, " n"]) -> int:
     """The smallest number that is no label."""
-    there = set(labels.tolist())
-    return next(label for label in range(len(there) + 1) if label not in there)
+    present = set(labels.tolist())
+    return next(label for label in range(len(present) + 1) if label not in present)

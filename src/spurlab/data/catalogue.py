@@ -97,9 +97,9 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     those of :func:`load`.
     """
     if own := own_data(name):
-        if (there := locate(name)) is None:
+        if (path := locate(name)) is None:
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
-        return there
+        return path
     return _parsed(name)[0].fetch(offline=_offline() if offline is None else offline)
 
 

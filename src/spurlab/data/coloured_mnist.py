@@ -33,20 +33,14 @@ class ColouredMnist(Entry):
     ``coloured-mnist,p=95@10000`` are the first 10,000 images, as many of each digit, and the share is exact in them.
     The whole takes 0.7 GB of memory.
 
-    Args:
-        of: MNIST.
-        p: percent of the training images that have the colour of their class.
-        test: percent of the test images that have it; 50: the colour tells nothing.
-        noise: percent of the images of each part whose label is flipped before the colours are chosen, as many of both
-            classes; Arjovsky et al. have 25.
-
     Source: Arjovsky et al. (2019), arXiv:1907.02893, section 5.1; there two training sets, of 80 and 90 %, and 10 % in
     the test set, with 25 % noise and images of 14 x 14 pixels.
     """
 
-    of: Entry
-    p: float = DEFAULTS["p"]
-    test: float = DEFAULTS["test"]
+    of: Entry  # MNIST
+    p: float = DEFAULTS["p"]  # percent of the training images that have the colour of their class
+    test: float = DEFAULTS["test"]  # percent of the test images that have it; 50: the colour tells nothing
+    # percent of the images of each part whose label is flipped before the colours are chosen, as many of both classes
     noise: float = DEFAULTS["noise"]
 
     def locate(self) -> Path | None:

@@ -2,11 +2,9 @@
 
 import io
 import os
-import shutil
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from http.client import HTTPException
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from spurlab.data.errors import DataFailureError
 from spurlab.data.files import told
+from spurlab.files import sweep
 
 TIMEOUT = 30.0  # seconds without a byte
 STAGING = ".download-"
@@ -59,20 +58,13 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
     advice = "Make room or give yourself the right to write there, or set SPURLAB_DATA to a folder that has the files."
     with told(f"{target} cannot be written", advice):
         cache.mkdir(parents=True, exist_ok=True)
-        _sweep(cache)
+        sweep(cache, STAGING)
         with tempfile.TemporaryDirectory(prefix=STAGING, dir=cache) as staging:
             download(Path(staging))
             check(Path(staging))
             target.mkdir(parents=True, exist_ok=True)
             for file in Path(staging).iterdir():
                 file.replace(target / file.name)
-
-
-def _sweep(cache: Path) -> None:
-    """Remove what killed downloads left behind; a day old, for another process may be at work on a younger one."""
-    for left in cache.glob(f"{STAGING}*"):
-        if time.time() - left.stat().st_mtime > 24 * 3600:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class FilesEntry(Entry):
 
 def missing(layout: Layout, folder: Path) -> str:
     """Why a folder does not hold the dataset, in a few words; nothing where it does."""
-    if (there := listed(folder)) is None:
+    if (present := listed(folder)) is None:
         return "no such folder"
-    absent = [name for name in layout.files if not any(name + suffix in there for suffix in layout.suffixes)]
+    absent = [name for name in layout.files if not any(name + suffix in present for suffix in layout.suffixes)]
     return f"{', '.join(absent)} missing" if absent else ""

@@ -95,11 +95,11 @@ class Batches:
                 place, overlay = hit
                 inputs[place], labels[place] = self._overlay_inputs[overlay], self._overlay_labels[overlay]
             inputs = inputs.view(*rows.shape, *inputs.shape[1:])
-            for own, augment in zip(inputs, augmenters, strict=False):
-                own.copy_(augment(own))
-            for own, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
+            for batch, augment in zip(inputs, augmenters, strict=False):
+                batch.copy_(augment(batch))
+            for batch, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
                 if noise is not None:
-                    own.add_(noise(own.shape).to(self._device), alpha=sd)
+                    batch.add_(noise(batch.shape).to(self._device), alpha=sd)
             yield inputs, labels.view(rows.shape)
 
     def _hits(self, orders: Int64[Tensor, "m n"]) -> list[tuple[Tensor, Tensor] | None]:

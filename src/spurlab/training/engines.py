@@ -148,7 +148,7 @@ def train_group(
         schedule.step()
         history[epoch] = (total / len(members[0].data)).cpu()
         after_epoch()
-    return Trained({name: each.clone() for name, each in network.state().items()}, history.T.contiguous())
+    return Trained({name: tensor.clone() for name, tensor in network.state().items()}, history.T.contiguous())
 
 
 def _recipes_of(members: Sequence[Member], recipe: Recipe | Sequence[Recipe]) -> list[Recipe]:
@@ -204,9 +204,8 @@ def train_each(
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
         for member, own in zip(members, _recipes_of(members, recipe), strict=True)
     ]
-    return Trained(
-        stack_states([unwrapped(model) for model, _ in trained]), torch.stack([losses for _, losses in trained])
-    )
+    models, losses = zip(*trained, strict=True)
+    return Trained(stack_states([unwrapped(model) for model in models]), torch.stack(losses))
 
 
 @settings_kept()

@@ -97,10 +97,9 @@ class Ensemble:
             raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
+        metadata = {"format": FORMAT, "ensemble": json.dumps(about)}
         with replacing(Path(path)) as draft:
-            save_file(
-                tensors | {"losses": self.trained.losses}, draft, {"format": FORMAT, "ensemble": json.dumps(about)}
-            )
+            save_file(tensors | {"losses": self.trained.losses}, draft, metadata)
 
     @classmethod
     def load(cls, path: Path | str) -> "Ensemble":

@@ -171,7 +171,6 @@ def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Reci
 
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
-    "quick": Recipe(
-        epochs=10, milestones=(6, 8)
-    ),  # enough on Fashion-MNIST; the milestones stand at the same fractions
+    # enough on Fashion-MNIST; the milestones stand at the same fractions
+    "quick": Recipe(epochs=10, milestones=(6, 8)),
 }

@@ -53,7 +53,7 @@ class VectorizedNet(nn.Module):
         self._rounded: set[str] = set()
         for name, module in template.named_modules() if precision != torch.float32 else ():
             if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-                self._rounded |= {f"{name}.{own}".removeprefix(".") for own, _ in module.named_parameters()}
+                self._rounded |= {f"{name}.{kind}".removeprefix(".") for kind, _ in module.named_parameters()}
                 module.register_forward_pre_hook(lambda _, given: (given[0].to(precision), *given[1:]))
                 module.register_forward_hook(lambda _, given, output: output.float())  # batch norm mixes no types there
         for name, module in self._dropouts.items():
@@ -112,7 +112,7 @@ class VectorizedNet(nn.Module):
             for name, like in self._seen[shape].items():
                 kept = 1 - self._dropouts[name].p
                 masks[f"{name}.mask"].append(torch.empty_like(like).bernoulli_(kept, generator=generator).div_(kept))
-        return {name: torch.stack(each).to(inputs.device) for name, each in masks.items()}
+        return {name: torch.stack(drawn).to(inputs.device) for name, drawn in masks.items()}
 
     def _looked_up(self, batch: Tensor) -> dict[str, Tensor]:
         """What each dropout is given, in the order in which they are called: masks are drawn as it lies in memory."""

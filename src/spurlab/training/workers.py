@@ -78,10 +78,10 @@ def read_group(base: Examples, path: Path) -> tuple[list[Member], list[Recipe]]:
             [file.get_tensor(f"{column}/{i}") for column in ("rows", "inputs", "left-out")] for i in range(len(about))
         ]
     members = [
-        Member(Planted(base, rows, inputs, each["how"], left_out), each["seed"])
-        for each, (rows, inputs, left_out) in zip(about, overlays, strict=True)
+        Member(Planted(base, rows, inputs, member["how"], left_out), member["seed"])
+        for member, (rows, inputs, left_out) in zip(about, overlays, strict=True)
     ]
-    return members, [Recipe.from_json(each["recipe"]) for each in about]
+    return members, [Recipe.from_json(member["recipe"]) for member in about]
 
 
 def write_trained(trained: Trained, path: Path) -> None:
