@@ -186,16 +186,9 @@ def _images(root: Path, classes: Sequence[str]) -> dict[str, list[ImageFile]]:
 
 
 def _walk(folder: Path, known: Container[str], found: dict[str, Path], links: list[Path]) -> set[str]:
-    """Note the files of a folder, and the links to folders, at any depth; links to folders are not followed.
+    """Walk a folder, if there is one, at any depth; links to folders are not followed. The real folders that were seen.
 
-    Args:
-        folder: a class without test images need not have one.
-        known: real folders that are passed over.
-        found: the files, by where they really are; what is there stays.
-        links: gets the links to folders.
-
-    Returns:
-        The real folders that were walked.
+    Known ones are passed over. Files go into `found`, by where they really are, links to folders into `links`.
     """
     walked: set[str] = set()
     to_do = [folder]

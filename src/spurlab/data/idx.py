@@ -98,10 +98,8 @@ class IdxFiles(Layout):
 def idx_dataset(name: str, reader: str, sha256: Sequence[str], **about: Any) -> FilesEntry:
     """A dataset of 60,000 and 10,000 grey images that torchvision can download, and Debian has as dataset-`name`.
 
-    Args:
-        reader: torchvision's class for it, which has the addresses of its files, their md5 and its folder's name.
-        sha256: of the four files' uncompressed bytes, in the order of `FILES`.
-        about: what else a :class:`FilesEntry` says of it.
+    `reader` is torchvision's class for it, which has the addresses of its files, their md5 and its folder's name. The
+    sha256 are those of the four files' uncompressed bytes, in the order of `FILES`.
     """
 
     def download(folder: Path) -> None:

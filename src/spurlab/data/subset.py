@@ -54,10 +54,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
 def first_examples(dataset: Dataset, count: int) -> Dataset:
     """The first training examples of each class, as many of each, in the original order; the test set stays whole.
 
-    By name the same is asked for with ``load("cifar10@10000")``.
-
-    Args:
-        count: how many training examples are left, a multiple of the number of classes.
+    By name the same is asked for with ``load("cifar10@10000")``. `count` training examples are left.
 
     Raises DataRequestError: no such multiple, or a class that has too few.
 

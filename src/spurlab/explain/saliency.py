@@ -193,9 +193,6 @@ def saliency(
         method: ``gradient``, ``integrated-gradients`` or ``occlusion``.
         settings: of the method, e.g. ``absolute=True`` (all), ``steps=100`` or ``window=5``.
 
-    Returns:
-        One number for each value of the inputs.
-
     Raises ValueError: a method that is not there, with the nearest name that is; else as the method itself.
 
     >>> saliency(nn.Linear(3, 2), torch.ones(5, 3), method="occlusion", window=1, absolute=True).shape

@@ -230,11 +230,7 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
 
 @contextmanager
 def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
-    """Around training: a ValueError says what to do where batch norm meets a batch of one example.
-
-    Args:
-        otherwise: what else can be done, after a comma.
-    """
+    """Around training: a ValueError says what to do where batch norm meets one example, `otherwise` after a comma."""
     try:
         yield
     except ValueError as error:

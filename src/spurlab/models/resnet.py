@@ -50,10 +50,8 @@ def cifar_resnet(shape: Sequence[int], classes: int, depth: int = 20) -> nn.Sequ
     """The ResNets made for CIFAR-10: a convolution, three stages of n blocks (16, 32, 64 channels), mean, linear layer.
 
     Inputs are images ``n c h w`` in [0, 1] of 1 or 3 channels and any size, normalised inside (see `Normalize`). All
-    weights of convolutions and of the linear layer start with Kaiming's normal (fan in, for ReLU).
-
-    Args:
-        depth: layers with weights, 6 n + 2, e.g. 20, 32, 110.
+    weights of convolutions and of the linear layer start with Kaiming's normal (fan in, for ReLU). The depth counts
+    layers with weights: 6 n + 2, e.g. 20, 32, 110.
 
     Raises ValueError: no images, other channels, or another depth.
 
@@ -98,10 +96,6 @@ def resnet(shape: Sequence[int], classes: int, depth: int = 18, cifar_stem: bool
     then a max pool) leaves 1 x 1 pixels of a 32 x 32 image at the end. The stem for small images is one 3 x 3
     convolution with stride 1 and no pool, which leaves 4 x 4. Weights start as torchvision's do (Kaiming's normal, fan
     out), also those of a stem that is not its own.
-
-    Args:
-        depth: 18 or 50.
-        cifar_stem: whether the stem is that for small images.
 
     Raises ValueError: no images, other channels, or another depth.
 

@@ -35,10 +35,8 @@ class ResidualMLP(nn.Module):
 def signal_cnn(shape: Sequence[int], classes: int, channels: int = 25) -> nn.Sequential:
     """Three convolutions (kernels 5, 3, 3; stride 2, padding 1) with ReLU, then a linear layer over all they give.
 
-    Inputs are signals ``n d`` or ``n 1 d`` of at least 3 features; others are a ValueError.
-
-    Args:
-        channels: of each convolution: 25 in the source, 256 in the report on spurious MNIST-1D.
+    Inputs are signals ``n d`` or ``n 1 d`` of at least 3 features; others are a ValueError. Each convolution has 25
+    channels in the source, 256 in the report on spurious MNIST-1D.
 
     Source: ConvBase, as in `ResidualMLP`.
 
@@ -61,10 +59,7 @@ class SignalGRU(nn.Module):
 
     Weights and numbers are those of `nn.GRU`, which holds them. The steps are written out, both directions at once:
     `torch.func.vmap` cannot run PyTorch's own, so that many members could not train together. Inputs are signals
-    ``n d`` or ``n 1 d``; others are a ValueError.
-
-    Args:
-        hidden: the size of the state of each direction.
+    ``n d`` or ``n 1 d``; others are a ValueError. The state of each direction has the size `hidden`.
 
     Source: GRUBase, as in `ResidualMLP`; Cho et al. (2014), arXiv:1406.1078, for the unit.
 

@@ -123,10 +123,7 @@ def find_spec(place: str) -> ModuleSpec | None:
 
 
 def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
-    """What the user's function makes, tried on one batch of zeros; but for lazy layers this leaves it as it was.
-
-    Args:
-        name: ``package.module:callable``; it is called as ``callable(shape, classes)``, as `Architecture.make`.
+    """What ``callable(shape, classes)`` makes, tried on one batch of zeros; but for lazy layers it is left as it was.
 
     Raises:
         ValueError: the module cannot be imported, has no such function, or this fails, gives no nn.Module, or one that

@@ -119,10 +119,7 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
 def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     """The network without numbers, to count and to look at: on the meta device, where weights take no memory.
 
-    A user's network is built whole: its code need not run there.
-
-    Args:
-        name, shape, classes: as in `build`, errors too.
+    A user's network is built whole: its code need not run there. Arguments and errors are those of `build`.
 
     >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
     134301514

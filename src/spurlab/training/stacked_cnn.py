@@ -74,11 +74,7 @@ def _convolutions(template: nn.Module) -> list[_Convolution]:
 
 
 def _arranged(tensor: Tensor, out: int) -> Tensor:
-    """Weights ``m out rest``, where `rest` counts places (of the kernel, or of the signal) before channels.
-
-    Args:
-        out: the channels that come into the linear layer.
-    """
+    """Weights ``m out rest``, where `rest` counts places (of the kernel or the signal) before the `out` channels."""
     if tensor.ndim == 2:
         return tensor
     by_channel: Tensor = tensor.unflatten(2, (out, -1)) if tensor.ndim == 3 else tensor
