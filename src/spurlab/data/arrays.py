@@ -183,9 +183,8 @@ def assembled(
 ) -> Dataset:
     """Two parts as a dataset, checked against each other.
 
-    Args:
-        class_names: one for each label; None: the numbers of the training labels, which must be 0 to k - 1.
-        where: what the inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
+    Without class names they are the numbers of the training labels, which must be 0 to k - 1. `where` says what the
+    inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
 
     Raises DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
     """

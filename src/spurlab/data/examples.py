@@ -99,9 +99,7 @@ def unseen_marks(inputs: Float32[Tensor, "n *shape"]) -> str:
 def checked_names(names: Sequence[str], of: str) -> tuple[str, ...]:
     """The names of classes or groups.
 
-    Raises:
-        DataRequestError: one is no text, or not one that can be shown: empty, with control characters, or in an
-            encoding that is broken.
+    Raises DataRequestError: one is no text, or cannot be shown: empty, with control characters or a broken encoding.
     """
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise DataRequestError(f"{of} needs names that are texts, one for each class, but has {brief(names)}.")

@@ -74,9 +74,8 @@ KINDS = {stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR:
 def open_regular(path: Path) -> io.BufferedReader:
     """A regular file, opened for reading; not a pipe, which may never end, or a device.
 
-    Raises:
-        OSError: it is not there, cannot be opened, or is a folder.
-        DataRequestError: it is something else than a file, or larger than :func:`most_bytes`.
+    The caller closes it. Raises OSError: it is not there, cannot be opened, or is a folder; DataRequestError: it is
+    something else than a file, or larger than :func:`most_bytes`.
     """
     _check_regular(path, os.stat(path))  # before it is opened: that alone makes some devices do something
     at_once = getattr(os, "O_NONBLOCK", 0)

@@ -28,9 +28,8 @@ ADVICE = "Write it again with numpy.savez; arrays of Python objects are not read
 def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple[dict[str, np.ndarray], str]:
     """Every array in the file, by key, and the sha256 of the file: of the bytes that were read, once.
 
-    Args:
-        check: gets the keys before any array is read, and raises where they are not what is wanted; None: there are
-            none, for the file is a single array (``.npy``).
+    `check` gets the keys before any array is read, and raises where they are not what is wanted; None: there are none,
+    for the file is a single array (``.npy``).
 
     Raises:
         DataRequestError: there is no such file, it is no regular one, or it or its arrays need more bytes than may be

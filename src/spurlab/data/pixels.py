@@ -77,9 +77,8 @@ def pixels_of(
 ) -> UInt8[np.ndarray, "..."]:
     """The bytes of an image, upright and perhaps resized: ``h w`` where it is to be grey, else ``h w 3``.
 
-    Raises:
-        DataRequestError: it has more than 8 bits for a channel, which Pillow would cut off, or more pixels than may be.
-        DamagedDataError: it is no whole image.
+    Raises DataRequestError: it has more than 8 bits for a channel, which Pillow would cut off, or more pixels than may
+    be; DamagedDataError: it is no whole image.
     """
     check_bytes(image.width * image.height * PIXEL, f"{what}, an image of {image.height} x {image.width} pixels")
     if form := _deep(image):

@@ -95,15 +95,12 @@ def architecture_title(name: str) -> str:
 
 
 def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module:
-    """A new network whose initial weights depend on `seed` alone (PyTorch's global generator is left as it was).
+    """A new network, inputs ``n *shape``, logits ``n k``, whose initial weights depend on `seed` alone.
 
     Args:
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
         shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
         classes: the number of classes, k.
-
-    Returns:
-        Inputs ``n *shape``, logits ``n k``.
 
     Raises:
         ValueError: an unknown name, inputs that the network cannot take, or a user's function that gives no network

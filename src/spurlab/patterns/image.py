@@ -21,11 +21,9 @@ class Family(Protocol):
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """The x_sp that is planted under this data seed."""
-        ...
 
     def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """Another x_sp of the family, for null patterns; its draws are independent of those of `draw`."""
-        ...
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
         if len(shape) != 3 or min(shape) < 1:
@@ -145,9 +143,7 @@ class Pattern:
     def __call__(self, inputs: Float32[Tensor, "*n c h w"] | UInt8[Tensor, "*n c h w"]) -> Float32[Tensor, "*n c h w"]:
         """Marked inputs, always new tensors. Inputs of uint8 are read as x / 255.
 
-        Raises:
-            TypeError: inputs that are neither float32 nor uint8.
-            ValueError: inputs of another image shape.
+        Raises TypeError: inputs that are neither float32 nor uint8; ValueError: inputs of another image shape.
         """
         if inputs.dtype not in (torch.float32, torch.uint8):
             raise TypeError(f"pattern {self.name} marks inputs of float32 or uint8, but these are {inputs.dtype}.")

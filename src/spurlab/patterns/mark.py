@@ -23,11 +23,9 @@ class Mark(Protocol):
         It may go by the labels and the rows, and draw numbers under the seed. One that needs neither can also be
         called with inputs alone, as `Pattern` can.
         """
-        ...
 
     def redraw(self, seed: int) -> "Mark":
         """Another of its family, of the same size and kind, elsewhere or otherwise drawn: a null mark."""
-        ...
 
 
 MarkLike: TypeAlias = Mark | Callable[[Tensor], Tensor]

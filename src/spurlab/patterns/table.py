@@ -18,7 +18,6 @@ class Template(Protocol):
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> Mark:
         """The mark for inputs of a shape, under a data seed, clipped to a range."""
-        ...
 
 
 class Entry(NamedTuple):

@@ -42,11 +42,7 @@ class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
     The members share `base` and the number of training examples; each may leave out other rows. Inputs come in one
-    buffer that the next batch overwrites.
-
-    Args:
-        input_noise: of each member, see `Recipe`; none if empty.
-        augmentation: of all members.
+    buffer that the next batch overwrites. The noise is that of each member, see `Recipe`; none if empty.
     """
 
     def __init__(

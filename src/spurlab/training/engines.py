@@ -223,9 +223,7 @@ def train_one(
     """Train one network from the weights that it has, in place; also one that was trained before.
 
     Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
-
-    Returns:
-        The network, and the mean training loss of each epoch.
+    Returns the network, and the mean training loss of each epoch.
     """
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only

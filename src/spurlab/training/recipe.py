@@ -110,9 +110,7 @@ class Recipe:
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":
         """What `dataclasses.asdict` gave, after JSON.
 
-        Raises:
-            TypeError: settings that this version does not know.
-            KeyError: no milestones.
+        Raises TypeError: settings that this version does not know; KeyError: no milestones.
         """
         return cls(**{**about, "milestones": tuple(about["milestones"])})
 

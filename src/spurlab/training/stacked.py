@@ -61,11 +61,8 @@ class Stacked(nn.Module):
     is what makes lockstep fast: on a CPU, first touching fresh memory costs as much as a layer's bias and ReLU.
     So call ``backward`` before the next ``forward``.
 
-    All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps.
-
-    Args:
-        tensors: each parameter, with a leading axis m; copied.
-        precision: of the products.
+    All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps. They are
+    copies of the tensors, each a parameter with a leading axis m. The precision is that of the products.
     """
 
     def __init__(self, tensors: Sequence[Tensor], precision: torch.dtype) -> None:

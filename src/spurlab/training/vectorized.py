@@ -25,7 +25,6 @@ class VectorizedNet(nn.Module):
         template: one of the networks, which becomes a part of this one; its own weights are not used.
         state: the members' ``state_dict`` with a leading axis m; copied.
         seeds: of the members, for dropout.
-        precision: of the products, as under autocast.
 
     Raises:
         ValueError: layers that share weights; from the first ``forward``: the network does what vmap cannot, such as

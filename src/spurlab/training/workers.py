@@ -97,12 +97,10 @@ def read_trained(path: Path) -> Trained:
 def run_in_workers(
     job: Job, groups: Sequence[tuple[Sequence[Member], Sequence[Recipe]]], workers: int, advance: Callable[[int], None]
 ) -> list[Trained]:
-    """Train each group in one of `workers` processes; results in the order of `groups`.
+    """Train each group, members and their recipes, in one of `workers` processes; results in the order of `groups`.
 
-    Args:
-        groups: the members of each, and their recipes.
-        advance: called in this thread with the number of model-epochs that were just done (negative when a worker
-            died and its group starts again).
+    `advance` is called in this thread with the number of model-epochs that were just done (negative when a worker died
+    and its group starts again).
 
     Raises WorkerError: a group whose worker died twice, or that could not be trained; other workers are stopped.
     """
