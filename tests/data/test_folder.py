@@ -214,19 +214,19 @@ def test_folders_of_another_form_are_told(birds, form):
         image_folder(birds)
 
 
-def test_bad_arguments(birds):
-    with pytest.raises(DataRequestError, match=r"there is no folder .*nowhere. Correct the path"):
-        image_folder(birds / "nowhere")
-    with pytest.raises(DataRequestError, match=r"there is no folder .*readme.md"):
-        image_folder(birds / "readme.md")
-    with pytest.raises(DataRequestError, match=r"there is no folder .*nowhere"):
-        image_folder(birds, test=birds / "nowhere")
-    for share in (0, 1, -0.5):
-        with pytest.raises(DataRequestError, match="must be between 0 and 1"):
-            image_folder(birds, test=float(share))
-    for size in (0, (3, -1)):
-        with pytest.raises(DataRequestError, match="at least 1 pixel"):
-            image_folder(birds, size=size)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda birds: image_folder(birds / "nowhere"), r"there is no folder .*nowhere. Correct the path"),
+        (lambda birds: image_folder(birds / "readme.md"), r"there is no folder .*readme.md"),
+        (lambda birds: image_folder(birds, test=birds / "nowhere"), r"there is no folder .*nowhere"),
+        *((lambda birds, s=s: image_folder(birds, test=s), "must be between 0 and 1") for s in (0.0, 1.0, -0.5)),
+        *((lambda birds, s=s: image_folder(birds, size=s), "at least 1 pixel") for s in (0, (3, -1))),
+    ],
+)
+def test_bad_arguments(birds, call, words):
+    with pytest.raises(DataRequestError, match=words):
+        call(birds)
 
 
 @pytest.mark.parametrize("refused", ["os.open", "os.scandir"])
