@@ -10,7 +10,6 @@ from spurlab.data.catalogue import known as known
 from spurlab.data.catalogue import load as load
 from spurlab.data.catalogue import locate as locate
 from spurlab.data.description import Description as Description
-from spurlab.data.entry import Entry as Entry
 from spurlab.data.errors import DamagedDataError as DamagedDataError
 from spurlab.data.errors import DataError as DataError
 from spurlab.data.errors import DataFailureError as DataFailureError
@@ -22,9 +21,7 @@ from spurlab.data.examples import Source as Source
 from spurlab.data.folder import image_folder as image_folder
 from spurlab.data.idx import read_idx as read_idx
 from spurlab.data.official import FilesEntry as FilesEntry
-from spurlab.data.official import Layout as Layout
 from spurlab.data.own import without_paths as without_paths
-from spurlab.data.places import cache_folder as cache_folder
 from spurlab.data.subset import first_examples as first_examples
 from spurlab.data.subset import only_classes as only_classes
 from spurlab.data.torch_data import from_torch as from_torch
