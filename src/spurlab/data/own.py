@@ -57,10 +57,8 @@ def own_data(name: str) -> OwnData | None:
             raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {kind} are {has}.")
         if number:
             size = int(number[1]), int(number[2] or number[1])
-    where = given_path(path)
-    if kind == "npz":
-        return OwnData(where, partial(_named, name, partial(from_npz, path)))
-    return OwnData(where, partial(_named, name, partial(image_folder, path, size=size, grey="grey" in options)))
+    folder = partial(image_folder, path, size=size, grey="grey" in options)
+    return OwnData(given_path(path), partial(_named, name, partial(from_npz, path) if kind == "npz" else folder))
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:

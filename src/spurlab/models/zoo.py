@@ -95,12 +95,13 @@ def architecture_title(name: str) -> str:
 
 
 def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module:
-    """A new network, inputs ``n *shape``, logits ``n k``, whose initial weights depend on `seed` alone.
+    """A new network, inputs ``n *shape``, logits ``n k`` for k classes, whose initial weights depend on `seed` alone.
+
+    PyTorch's global generator is left as it was.
 
     Args:
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
         shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
-        classes: the number of classes, k.
 
     Raises:
         ValueError: an unknown name, inputs that the network cannot take, or a user's function that gives no network
