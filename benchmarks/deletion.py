@@ -21,32 +21,24 @@ timed for an epoch and scaled.
 import argparse
 import json
 import multiprocessing
-import os
-import platform
 import resource
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from spurlab.data import DataNotFoundError, Examples, load
 from spurlab.deletion import GroupInfluence, ReferenceInfluence
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
-from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Member, fit, train_one
-from training import time_loader
+from training import CLASSES, EXAMPLES, Goal, fashion_mnist, machine, time_loader
 
-EXAMPLES, SHAPE, CLASSES = 60_000, (1, 28, 28), 10
 FORGET, REPETITIONS, DEPTH = 100, 10, 1_000  # the public code's settings for 100 examples
 RECIPE = RECIPES["quick"]
 
@@ -71,23 +63,6 @@ class Plan:
 
 
 QUICK = Plan(rounds=1, few=3, products=50, steps=50, epochs=1)
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A number beside the one we want."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-    goal: float
-    at_most: bool = False
-
-    @property
-    def met(self) -> bool:
-        return self.value <= self.goal if self.at_most else self.value >= self.goal
-
 
 # Group influence
 
@@ -159,7 +134,7 @@ def measure_oracles(plan: Plan) -> dict[str, Any]:
     return {"lockstep": lockstep, "workers": plain[4], "in process": plain[0]}
 
 
-# Machine and output
+# Output
 
 
 def goals_of(found: dict[str, Any]) -> list[Goal]:
@@ -178,31 +153,6 @@ def goals_of(found: dict[str, Any]) -> list[Goal]:
         faster("oracles one by one, 4 workers / in lockstep", oracles["workers"], oracles["lockstep"], 4),
         faster("oracles one by one, in process / in lockstep", oracles["in process"], oracles["lockstep"], 4),
     ]
-
-
-def fashion_mnist() -> tuple[Examples, str]:
-    """Inputs of the shape that the benchmark is about, and what they are."""
-    try:
-        return load("fashion-mnist", offline=True).train, "Fashion-MNIST"
-    except DataNotFoundError:
-        rng = rng_for(0, "benchmark")
-        inputs, labels = torch.rand(EXAMPLES, *SHAPE, generator=rng), torch.randint(CLASSES, (EXAMPLES,), generator=rng)
-        return Examples(inputs, labels), "random inputs of the shape of Fashion-MNIST, which is not on this machine"
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    model = platform.processor() or platform.machine()
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    return {
-        "cpu": model,
-        "cores": os.cpu_count() or 1,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "load": round(psutil.getloadavg()[0], 2),
-    }
 
 
 def show(console: Console, found: dict[str, Any], goals: list[Goal], plan: Plan) -> None:

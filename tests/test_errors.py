@@ -48,13 +48,8 @@ def test_an_exception_without_a_message_says_where():
         (SystemExit(), "SystemExit without a message, "),
         (KeyError("x"), "KeyError: 'x', "),
     ):
-        assert_matches(f"^{said}{where}$", caught(error))
+        assert re.search(f"^{said}{where}$", caught(error))
     assert caught(ValueError("no room")) == "ValueError: no room"
-
-
-def assert_matches(pattern, text):
-
-    assert re.search(pattern, text), text
 
 
 def test_a_long_message_is_one_line_of_bounded_length():

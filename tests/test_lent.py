@@ -203,10 +203,7 @@ def with_attribute(value: object) -> nn.Module:
 
 @pytest.mark.parametrize(
     ("make", "culprit"),
-    [
-        (lambda: Shared(2, 2), "__deepcopy__"),
-        (lambda: with_attribute(threading.Lock()), "'0.held'"),
-    ],
+    [(lambda: Shared(2, 2), "__deepcopy__"), (lambda: with_attribute(threading.Lock()), "'0.held'")],
 )
 def test_a_network_that_cannot_be_copied_is_refused_with_the_cause(make: Callable[[], nn.Module], culprit: str) -> None:
     with pytest.raises(ValueError, match=culprit), lent(make()):

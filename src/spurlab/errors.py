@@ -36,47 +36,31 @@ class FailureError(SpurlabError, RuntimeError):
 
 SCREEN = 900  # letters of a message: what was found in a damaged file can be of any length
 SAID = 400  # letters of a foreign exception's message
-# what others call our keys; difflib alone would take `lr` for `loss`
-SYNONYMS = {
-    "arch": "architecture",
-    "aug": "augmentation",
-    "augment": "augmentation",
-    "batch": "batch_size",
-    "bs": "batch_size",
-    "class": "target",
-    "clip": "clip_norm",
-    "count": "n",
-    "criterion": "loss",
-    "data": "dataset",
-    "delete": "deletion",
-    "dtype": "precision",
-    "eta": "learning_rate",
-    "gamma": "decay",
-    "grad_clip": "clip_norm",
-    "l2": "weight_decay",
-    "label": "target",
-    "loss_fn": "loss",
-    "lr": "learning_rate",
-    "lr_decay": "decay",
-    "mark": "pattern",
-    "max_grad_norm": "clip_norm",
-    "max_norm": "clip_norm",
-    "metric": "measure",
-    "metrics": "measure",
-    "model": "architecture",
-    "mom": "momentum",
-    "net": "architecture",
-    "network": "architecture",
-    "noise": "input_noise",
-    "opt": "optimizer",
-    "optim": "optimizer",
-    "prevent": "prevention",
-    "repair": "prevention",
-    "schedule": "milestones",
-    "seeds": "seed",
-    "unlearn": "deletion",
-    "wd": "weight_decay",
+# our keys, and what others call them; difflib alone would take `lr` for `loss`
+CALLED = {
+    "architecture": "arch model net network",
+    "augmentation": "aug augment",
+    "batch_size": "batch bs",
+    "clip_norm": "clip grad_clip max_grad_norm max_norm",
+    "dataset": "data",
+    "decay": "gamma lr_decay",
+    "deletion": "delete unlearn",
+    "input_noise": "noise",
+    "learning_rate": "eta lr",
+    "loss": "criterion loss_fn",
+    "measure": "metric metrics",
+    "milestones": "schedule",
+    "momentum": "mom",
+    "n": "count",
+    "optimizer": "opt optim",
+    "pattern": "mark",
+    "precision": "dtype",
+    "prevention": "prevent repair",
+    "seed": "seeds",
+    "target": "class label",
+    "weight_decay": "l2 wd",
 }
+SYNONYMS = {word: key for key, words in CALLED.items() for word in words.split()}
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -93,9 +77,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = list(known)
     table, _, own = name.casefold().rpartition(".")
     table += "." * bool(table)
-    near = {each.casefold().removeprefix(table): each for each in names if each.casefold().startswith(table)}
+    near = {key.casefold().removeprefix(table): key for key in names if key.casefold().startswith(table)}
     if not near:
-        near, own = {each.casefold(): each for each in names}, name.casefold()
+        near, own = {key.casefold(): key for key in names}, name.casefold()
     found = [SYNONYMS[own]] if SYNONYMS.get(own) in near else get_close_matches(own, near, n=1)
     return f"Did you mean {near[found[0]]!r}?" if found else f"There are: {', '.join(names) or 'none'}."
 

@@ -4,6 +4,7 @@ And how what is wrong with a file is said in a sentence.
 """
 
 import os
+import shutil
 import stat
 import time
 import uuid
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 DRAFT = ".spurlab-draft-"
-LEFT_AFTER = 24 * 3600  # seconds; a younger draft may be another process's, at work
+LEFT_AFTER = 24 * 3600  # seconds; what is younger may be another process's, at work
 
 
 @contextmanager
@@ -23,12 +24,11 @@ def replacing(path: Path) -> Iterator[Path]:
     permissions that the user's umask asks for, whatever wrote it. Its name does not end as that of `path` does: a
     writer that goes by the ending must be told the format.
 
-    Raises:
-        OSError: it cannot be written; `path` is as it was.
+    Raises OSError: it cannot be written; `path` is as it was.
     """
     draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex}")
     try:
-        _sweep(path.parent)
+        sweep(path.parent, DRAFT)
         mode = new_file(draft)
         try:
             yield draft
@@ -43,14 +43,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def new_file(path: Path) -> int:
-    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves.
+    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves: these.
 
-    Returns:
-        The permissions.
-
-    Raises:
-        FileExistsError: something is there.
-        OSError: it cannot be made.
+    Raises OSError: it cannot be made; FileExistsError where something is there.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
@@ -59,9 +54,12 @@ def new_file(path: Path) -> int:
         os.close(descriptor)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind."""
-    for left in folder.glob(f"{DRAFT}*"):
+def sweep(folder: Path, prefix: str) -> None:
+    """Remove the files and folders of this prefix that killed processes left behind."""
+    for left in folder.glob(f"{prefix}*"):
         with suppress(FileNotFoundError):  # another process has just put it into its place
             if time.time() - left.lstat().st_mtime > LEFT_AFTER:
-                left.unlink()
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()

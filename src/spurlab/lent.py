@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import is_dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar, cast, no_type_check
 
 import numpy as np
@@ -27,14 +27,8 @@ from torch import Tensor, nn
 from spurlab.errors import InputError, worded
 
 Call = TypeVar("Call", bound=Callable[..., Any])
-Restore = Callable[[], None]
+Restore = Callable[[], object]
 _HOOKS = vars(nn.modules.module)  # of all modules at once: ``_global_forward_hooks`` and others
-
-
-def _device_types() -> list[str]:
-    """Of which autocast has settings here."""
-    accelerator = torch.accelerator.current_accelerator()
-    return ["cpu"] if accelerator is None else ["cpu", accelerator.type]
 
 
 def _default_device() -> str | None:
@@ -43,51 +37,28 @@ def _default_device() -> str | None:
     return None if device.type == "cpu" else str(device)
 
 
-def _flushes_denormals() -> bool:
+def flushes_denormals() -> bool:
+    """Whether this thread rounds numbers below 1e-38 to zero."""
     with torch.inference_mode():
         return bool((torch.tensor(1e-40, dtype=torch.float32, device="cpu") * 1 == 0).item())
 
 
-def _deterministic() -> tuple[bool, bool]:
-    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+def _autocast() -> dict[str, tuple[bool, torch.dtype]]:
+    """For each kind of device here."""
+    accelerator = torch.accelerator.current_accelerator()
+    kinds = ["cpu"] if accelerator is None else ["cpu", accelerator.type]
+    return {kind: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in kinds}
 
 
-def _anomaly() -> tuple[bool, bool]:
-    return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
-
-
-def _autocast(kind: str) -> tuple[bool, torch.dtype]:
-    return torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
-
-
-def _set_autocast(kind: str, enabled: bool, dtype: torch.dtype) -> None:
-    torch.set_autocast_enabled(kind, enabled)
-    torch.set_autocast_dtype(kind, dtype)
+def _set_autocast(casts: dict[str, tuple[bool, torch.dtype]]) -> None:
+    for kind, (enabled, dtype) in casts.items():
+        torch.set_autocast_enabled(kind, enabled)
+        torch.set_autocast_dtype(kind, dtype)
 
 
 def _accelerator_states() -> list[Tensor]:
     """Of the generators of all CUDA devices, where CUDA is in use."""
     return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-
-
-def _set_accelerator_states(states: list[Tensor]) -> None:
-    if states:
-        torch.cuda.set_rng_state_all(states)
-
-
-def _same_states(one: list[Tensor], other: list[Tensor]) -> bool:
-    return len(one) == len(other) and all(map(torch.equal, one, other))
-
-
-def _numpy_state() -> Any:
-    return np.random.get_state(legacy=False)  # noqa: NPY002 - the global generator is what others may draw from
-
-
-def _same_numpy(one: Any, other: Any) -> bool:
-    """Two states of NumPy's global generator, as dicts of dicts with an array in them."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same_numpy(one[key], other[key]) for key in one)
-    return bool(np.array_equal(one, other))
 
 
 def _set_filters(filters: list[Any]) -> None:
@@ -111,26 +82,41 @@ def _set_global_hooks(hooks: dict[str, Any]) -> None:
 
 
 def _same(one: Any, other: Any) -> bool:
+    """Whether two values of a setting are equal; states of generators are tensors, lists of them or dicts of arrays."""
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
     return bool(one == other)
 
 
-# How a setting is looked up, how it is set, and how two values of it are compared.
-_Setting = tuple[Callable[[], Any], Callable[[Any], object], Callable[[Any, Any], bool]]
-_SETTINGS: tuple[_Setting, ...] = (
-    (random.getstate, random.setstate, _same),  # looked up first and set last: what checks types may draw from it
-    (torch.get_default_dtype, torch.set_default_dtype, _same),
-    (_default_device, torch.set_default_device, _same),
-    (torch.get_num_threads, torch.set_num_threads, _same),
-    (_flushes_denormals, torch.set_flush_denormal, _same),
-    (_deterministic, lambda on: torch.use_deterministic_algorithms(on[0], warn_only=on[1]), _same),
-    (_anomaly, lambda on: torch.autograd.set_detect_anomaly(*on), _same),
-    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, _same),
-    (torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled, _same),
-    (lambda: list(warnings.filters), _set_filters, _same),
-    (_global_hooks, _set_global_hooks, _same),
-    (torch.get_rng_state, torch.set_rng_state, torch.equal),
-    (_accelerator_states, _set_accelerator_states, _same_states),
-    (_numpy_state, np.random.set_state, _same_numpy),
+# How a setting is looked up, and how it is set.
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
+    (random.getstate, random.setstate),  # looked up first and set last: what checks types may draw from it
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (_default_device, torch.set_default_device),
+    (torch.get_num_threads, torch.set_num_threads),
+    (flushes_denormals, torch.set_flush_denormal),
+    (
+        lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
+        lambda on: torch.use_deterministic_algorithms(on[0], warn_only=on[1]),
+    ),
+    (
+        lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
+        lambda on: torch.autograd.set_detect_anomaly(*on),
+    ),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled),
+    (lambda: list(warnings.filters), _set_filters),
+    (_global_hooks, _set_global_hooks),
+    (torch.get_rng_state, torch.set_rng_state),
+    (_accelerator_states, lambda states: torch.cuda.set_rng_state_all(states) if states else None),
+    (lambda: np.random.get_state(legacy=False), np.random.set_state),  # noqa: NPY002 - others may draw from it
+    (_autocast, _set_autocast),
 )
 
 
@@ -142,8 +128,7 @@ def settings_kept() -> Iterator[None]:
     of denormals, deterministic algorithms, detection of anomalies, hooks of all modules, filters of warnings, and the
     generators of PyTorch, NumPy and Python.
     """
-    before = [look() for look, _, _ in _SETTINGS]
-    casts = {kind: _autocast(kind) for kind in _device_types()}
+    before = [look() for look, _ in _SETTINGS]
     gradients = torch.is_grad_enabled()
     try:
         # the end of inference mode, here the one in force, also ends what was begun inside and not ended
@@ -151,11 +136,8 @@ def settings_kept() -> Iterator[None]:
             yield
     finally:
         torch.set_grad_enabled(gradients)
-        for kind, cast in casts.items():
-            if _autocast(kind) != cast:
-                _set_autocast(kind, *cast)
-        for (look, put, same), value in reversed(list(zip(_SETTINGS, before, strict=True))):
-            if not same(look(), value):
+        for (look, put), value in reversed(list(zip(_SETTINGS, before, strict=True))):
+            if not _same(look(), value):
                 put(value)
 
 
@@ -181,12 +163,8 @@ def untouched(*networks: nn.Module) -> Iterator[None]:
 def lent(network: nn.Module, *values: Any) -> Iterator[tuple[Any, ...]]:
     """Copies of a network and of what goes with it, for code that may change them. All else is afterwards as it was.
 
-    Args:
-        network: comes first among the copies.
-        values: bundles of tensors (`Examples`), tensors or None; every tensor is copied.
-
-    Raises:
-        ValueError: the network cannot be copied.
+    The values are bundles of tensors (`Examples`), tensors or None; every tensor is copied. A network that cannot be
+    copied is a ValueError.
 
     >>> labels = torch.tensor([0, 1])
     >>> with lent(nn.Linear(2, 2), labels) as (network, copied):
@@ -219,11 +197,7 @@ def copied(value: Any) -> Any:
 
 
 def copied_network(network: nn.Module) -> nn.Module:
-    """A deep copy.
-
-    Raises:
-        ValueError: it cannot be copied, or its copy shares weights with it.
-    """
+    """A deep copy. Raises ValueError: it cannot be copied, or its copy shares weights with it."""
     memo: dict[int, Any] = {}
     for tensor in _non_leaves(network, set()):  # which PyTorch refuses to copy, e.g. features that a network remembers
         memo[id(tensor)] = tensor.detach().clone()
@@ -278,7 +252,6 @@ class _Kept:
         self._restores: list[Restore] = []
 
     def restore(self) -> None:
-        """Bring all back."""
         with ExitStack() as stack:  # all are tried, also where one fails
             for restore in self._restores:
                 stack.callback(restore)
@@ -340,21 +313,14 @@ class _Kept:
 
     def _keep_state(self, value: Any) -> None:
         if isinstance(value, torch.Generator):
-            state = value.get_state()
-
-            def restore() -> None:
-                value.set_state(state)
-
-            self._restores.append(restore)
+            self._restores.append(partial(value.set_state, value.get_state()))
+        elif isinstance(value, random.Random):
+            self._restores.append(partial(value.setstate, value.getstate()))
+        elif isinstance(value, np.random.Generator):
+            self._restores.append(partial(setattr, value.bit_generator, "state", value.bit_generator.state))
         elif isinstance(value, np.ndarray) and value.dtype != object:
             numbers = value.copy()
             self._restores.append(lambda: np.copyto(value, numbers) if value.flags.writeable else None)
-        elif isinstance(value, random.Random):
-            python = value.getstate()
-            self._restores.append(lambda: value.setstate(python))
-        elif isinstance(value, np.random.Generator):
-            numpy = value.bit_generator.state
-            self._restores.append(lambda: setattr(value.bit_generator, "state", numpy))
 
     def _keep_tensor(self, tensor: Tensor) -> None:
         self._keep_dict(vars(tensor))
@@ -362,7 +328,7 @@ class _Kept:
             return
         needs, leaf = tensor.requires_grad, tensor.is_leaf
         gradient = tensor.grad if leaf else None
-        hooks = [each for each in _hooks_of(tensor) if each is not None]
+        hooks = _hooks_of(tensor)
         same = tensor.detach()  # of the same memory
         numbers = same.clone()
 
@@ -379,7 +345,7 @@ class _Kept:
             if leaf and tensor.grad is not gradient:
                 tensor.grad = gradient
             for found in _hooks_of(tensor):
-                if found is not None and not any(found is each for each in hooks):
+                if not any(found is each for each in hooks):
                     found.clear()
 
         self._restores.append(restore)
@@ -388,16 +354,14 @@ class _Kept:
         self.keep(gradient)
 
 
-def _hooks_of(tensor: Tensor) -> tuple[dict[Any, Any] | None, dict[Any, Any] | None]:
+def _hooks_of(tensor: Tensor) -> list[dict[Any, Any]]:
     """On its gradient, and after it is there."""
-    return tensor._backward_hooks, tensor._post_accumulate_grad_hooks
+    return [hooks for hooks in (tensor._backward_hooks, tensor._post_accumulate_grad_hooks) if hooks is not None]
 
 
 def _moved(tensor: Tensor, before: Tensor) -> bool:
     """Whether it lies in other memory, or otherwise, than before."""
-    kinds = [(each.dtype, each.device, each.shape, each.layout) for each in (tensor, before)]
-    if kinds[0] != kinds[1]:
+    if any(getattr(tensor, name) != getattr(before, name) for name in ("dtype", "device", "shape", "layout")):
         return True
-    if tensor.layout != torch.strided:
-        return False
-    return tensor.stride() != before.stride() or tensor.data_ptr() != before.data_ptr()
+    strided = tensor.layout == torch.strided
+    return strided and (tensor.stride() != before.stride() or tensor.data_ptr() != before.data_ptr())

@@ -42,19 +42,13 @@ def study_bar(name: str) -> Iterator[Callable[[StudyProgress], None]]:
 
 
 class Lines:
-    """A line at the start, and one after every two minutes in which something happened.
-
-    Args:
-        name: of the study.
-        clock: seconds, from any moment on.
-    """
+    """A line at the start, and one after every two minutes in which something happened."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.clock = name, clock
         self.last: float | None = None
 
     def __call__(self, now: StudyProgress) -> None:
-        """What is known now."""
         if self.last is None:
             self.last = self.clock()
             left = now.of - now.networks

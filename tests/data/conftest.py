@@ -55,6 +55,16 @@ def given(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def refuse(monkeypatch):
+    """name -> the system refuses what this function does: played, because tests may run as root."""
+
+    def refused(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    return lambda name: monkeypatch.setattr(name, refused)
+
+
 @pytest.fixture(scope="session")
 def as_idx():
     """array -> the bytes of its idx file, one number after the other."""
@@ -72,7 +82,7 @@ def tiny(tmp_path, monkeypatch, as_idx):
     rng = np.random.default_rng(0)
     parts = [(rng.integers(0, 256, (n, 3, 2), np.uint8), rng.integers(0, 10, n, np.uint8)) for n in (7, 4)]
     files = dict(zip(IDX, (as_idx(array) for part in parts for array in part), strict=True))
-    layout = IdxFiles("MNIST/raw", {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
+    layout = IdxFiles.of("MNIST/raw", [hashlib.sha256(content).hexdigest() for content in files.values()])
     entry = replace(
         mnist.ENTRY, shape=(1, 3, 2), sizes=(7, 4), layouts=(layout,), places=(tmp_path / "usr/share/datasets/mnist",)
     )
@@ -91,7 +101,7 @@ def tiny_cifar(monkeypatch):
         batches[name] = records
     files = {name: b"".join(struct.pack("3073B", *record) for record in records) for name, records in batches.items()}
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    layout = cifar10.BinaryBatches(sha256, dict.fromkeys(sha256, 3))
+    layout = cifar10.BinaryBatches(sha256=sha256, records=dict.fromkeys(sha256, 3))
     entry = replace(cifar10.ENTRY, sizes=(15, 3), layouts=(layout, cifar10.PickledBatches()))
     monkeypatch.setitem(DATASETS, "cifar10", entry)
     monkeypatch.setattr(cifar10, "FILES", layout)

@@ -54,8 +54,8 @@ def census(monkeypatch):
             lines.append(",".join({**filled, "split": part, "complete_case": complete}[column] for column in DERIVED))
     derived = ("\n".join(lines) + "\n").encode()
     layouts = (
-        adult.OfficialFiles({name: hashlib.sha256(content).hexdigest() for name, content in official.items()}),
-        adult.DerivedTable({"adult.csv": hashlib.sha256(derived).hexdigest()}),
+        adult.OfficialFiles(sha256={name: hashlib.sha256(content).hexdigest() for name, content in official.items()}),
+        adult.DerivedTable(sha256={"adult.csv": hashlib.sha256(derived).hexdigest()}),
     )
     monkeypatch.setitem(DATASETS, "adult", replace(adult.ENTRY, sizes=SIZES, layouts=layouts))
     return Census(parts, official, derived)

@@ -19,6 +19,7 @@ from spurlab.data import (
     DataRequestError,
     FilesEntry,
     available,
+    dataset_named,
     described,
     fashion_mnist,
     fetch,
@@ -193,32 +194,65 @@ def test_data_folder_that_does_not_exist_is_told(tmp_path, monkeypatch):
     assert locate("fashion-mini") is not None  # it is in the package, wherever SPURLAB_DATA points
 
 
-def test_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
-    """The system's refusal is played, because tests may run as root."""
-
-    def refuse(folder):
-        raise PermissionError(13, "Permission denied", str(folder))
-
-    monkeypatch.setattr("os.listdir", refuse)
-    monkeypatch.setenv("SPURLAB_DATA", str(tmp_path))
+def test_folder_that_may_not_be_read_is_told(given, refuse):
+    refuse("os.listdir")
     with pytest.raises(
-        DataFailureError, match=f"{tmp_path} cannot be searched for data: Permission denied. Give yourself"
+        DataFailureError, match=f"{given} cannot be searched for data: Permission denied. Give yourself"
     ):
         locate("mnist")
 
 
-@pytest.mark.parametrize("ask", [load, locate, fetch, described])
-def test_unknown_name_is_told_with_the_known_ones(ask):
-    with pytest.raises(DataRequestError, match=f"no dataset 'zzz'. There are: {', '.join(DATASETS)}."):
-        ask("zzz")
+REFUSED = {
+    "zzz": f"no dataset 'zzz'. There are: {', '.join(DATASETS)}.",
+    "fashion-mnst": "no dataset 'fashion-mnst'. Did you mean 'fashion-mnist'",
+    "MNIST": "no dataset 'MNIST'. Did you mean 'mnist'",
+    "cifar-10": "no dataset 'cifar-10'. Did you mean 'cifar10'",
+    "mnist,3": "mnist has no options, but '.*' follows its name. Leave it out.",
+    "fashion-mini,p=95": "fashion-mini has no options, but '.*' follows its name. Leave it out.",
+    "mnist1d,p=95@2000": "mnist1d has no options, but '.*' follows its name. Leave it out.",
+    "adult,sex:0,1": "adult has no options, but '.*' follows its name. Leave it out.",
+    "mnist,": "mnist has no options, but '.*' follows its name. Leave it out.",
+    "coloured-mnist,p=101": "option 'p' is a share in percent, 0 to 100, but it is '101'",
+    "coloured-mnist,p=-1": "option 'p' is a share in percent",
+    "coloured-mnist,p=nan": "option 'p' is a share in percent",
+    "coloured-mnist,p=1e1": "option 'p' is a share in percent",
+    "coloured-mnist,p=": "option 'p' is a share in percent, 0 to 100, but it is ''",
+    "coloured-mnist,p": "option 'p' is a share in percent",
+    "coloured-mnist,test=0.12345": "option 'test' is a share in percent",
+    "coloured-mnist,tst=10": "has no option 'tst'. Did you mean 'test'",
+    "coloured-mnist,q=10": "has no option 'q'. There are: p, test, noise",
+    "coloured-mnist,": "has no option ''. There are: p, test, noise",
+    "coloured-mnist,p=95,p=90": "has the option 'p' twice",
+    "coloured-mnist,p=95@": "after the @ how many training examples are kept: coloured-mnist,p=95@10000",
+    "colored-mnist,p=95": "no dataset 'colored-mnist'. Did you mean 'coloured-mnist'",
+    "mnist:": "mnist has no class ''",
+    "mnist:3": "a part of mnist needs two classes or more",
+    "mnist:3,3": "class '3' of mnist is named twice",
+    "mnist:3,10": "mnist has no class '10'. Its classes are 0, 1, 2",
+    "fashion-mini:Sandl,Bag": r"fashion-mini has no class 'Sandl'. Did you mean 'Sandal'\?",
+    "mnst:3,7": "no dataset 'mnst'. Did you mean 'mnist'",
+    "zzz:3,7": "no dataset 'zzz'.*Data of your own are npz:FILE",
+    "fashion-mini@": "after the @ how many",
+    "fashion-mini@few": "after the @ how many",
+    "fashion-mini@15": "15 training examples .* its 10 classes.* multiple of 10",
+    "fashion-mini@0": "0 training examples",
+    "fashion-min@20": "Did you mean 'fashion-mini'",
+    "npz:": "'npz:' has no path. Data of your own are npz:FILE or folder:PATH",
+    "folder,32": "'folder,32' has no path",
+    "npz,32:a.npz": "has the option '32', but the options of npz are none",
+    "folder,gray:a": r"has the option 'gray', but the options of folder are a size \(32, or 28x32",
+    "folder,0:a": "has the option '0'",
+    "folder,28x:a": "has the option '28x'",
+    "folder,999999:a": "has the option '999999'",
+    "folder,:a": "has the option ''",
+}
 
 
-@pytest.mark.parametrize(
-    ("wrong", "near"), [("fashion-mnst", "fashion-mnist"), ("MNIST", "mnist"), ("cifar-10", "cifar10")]
-)
-def test_unknown_name_is_answered_with_the_nearest(wrong, near):
-    with pytest.raises(DataRequestError, match=f"no dataset '{wrong}'. Did you mean '{near}'"):
-        described(wrong)
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("ask", [load, locate, fetch, described, dataset_named])
+def test_names_that_mean_nothing_are_refused(ask, name):
+    with pytest.raises(DataRequestError, match=REFUSED[name]):
+        ask(name)
 
 
 def test_errors_tell_a_users_mistake_from_a_failure():
@@ -256,13 +290,6 @@ def test_each_entry_is_complete(name):
         digests = list(entry.layouts[0].sha256.values())
         assert len(set(digests)) == len(entry.layouts[0].files)
         assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in digests)
-
-
-@pytest.mark.parametrize("name", ["mnist,3", "fashion-mini,p=95", "mnist1d,p=95@2000", "adult,sex:0,1", "mnist,"])
-def test_options_are_refused_where_there_are_none(name):
-    base = name.partition(",")[0]
-    with pytest.raises(DataRequestError, match=f"{base} has no options, but '.*' follows its name. Leave it out."):
-        described(name)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes"])

@@ -159,29 +159,6 @@ def test_names_are_made_canonical(name, canonical):
     assert dataset_named(canonical) == canonical
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("coloured-mnist,p=101", "option 'p' is a share in percent, 0 to 100, but it is '101'"),
-        ("coloured-mnist,p=-1", "option 'p' is a share in percent"),
-        ("coloured-mnist,p=nan", "option 'p' is a share in percent"),
-        ("coloured-mnist,p=1e1", "option 'p' is a share in percent"),
-        ("coloured-mnist,p=", "option 'p' is a share in percent, 0 to 100, but it is ''"),
-        ("coloured-mnist,p", "option 'p' is a share in percent"),
-        ("coloured-mnist,test=0.12345", "option 'test' is a share in percent"),
-        ("coloured-mnist,tst=10", "has no option 'tst'. Did you mean 'test'"),
-        ("coloured-mnist,q=10", "has no option 'q'. There are: p, test, noise"),
-        ("coloured-mnist,", "has no option ''. There are: p, test, noise"),
-        ("coloured-mnist,p=95,p=90", "has the option 'p' twice"),
-        ("coloured-mnist,p=95@", "after the @ how many training examples are kept: coloured-mnist,p=95@10000"),
-        ("colored-mnist,p=95", "no dataset 'colored-mnist'. Did you mean 'coloured-mnist'"),
-    ],
-)
-def test_bad_names_are_refused(name, words):
-    with pytest.raises(DataRequestError, match=words):
-        dataset_named(name)
-
-
 def test_it_is_where_mnist_is(given, tiny):
     """Its files are those of MNIST, and so is the word when they are missing."""
     with pytest.raises(DataNotFoundError, match=r"MNIST was not found.*`spurlab data get mnist`"):

@@ -54,7 +54,7 @@ def test_script_makes_the_embedded_files(tmp_path, full_dataset):
     spec.loader.exec_module(script)
     script.make(Path(full_dataset("fashion-mnist").source.location), tmp_path)
     made = sorted(tmp_path.iterdir())
-    assert [file.name for file in made] == sorted(f"{name}.gz" for name in fashion_mnist.FILES.files)
+    assert [file.name for file in made] == sorted(f"{name}.gz" for name in fashion_mnist.ENTRY.layouts[0].files)
     for file in made:
         embedded = (locate("fashion-mini") / file.name).read_bytes()
         assert gzip.decompress(file.read_bytes()) == gzip.decompress(embedded)

@@ -65,7 +65,7 @@ KINDS = {
     sparse: "1,099,511,627,776 bytes are needed, more than the limit",
 }
 FIRST = {  # the file that is opened first, and what else must be there
-    "MNIST/raw/train-images-idx3-ubyte": mnist.FILES.files[1:],
+    "MNIST/raw/train-images-idx3-ubyte": mnist.ENTRY.layouts[0].files[1:],
     "adult/adult.csv": [],
     "cifar-10-batches-bin/data_batch_1.bin": cifar10.FILES.files[1:],
     "cifar-100-python/train": ["test", "meta"],

@@ -187,73 +187,53 @@ def test_sixteen_bits_are_refused(birds):
         image_folder(birds, grey=True)
 
 
-def empty_class(root):
-    (root / "gull").mkdir()
-    return "gull holds no image. Each sub-folder is a class; images end in .bmp, .jpeg"
+FORMS = {  # what is added, and what is said of it
+    "an empty class": (["gull/"], "gull holds no image. Each sub-folder is a class; images end in .bmp, .jpeg"),
+    "a hidden class": (["crow -> .crow"], "birds has 1 sub-folders; there must be one for each class"),
+    "a single image": (["gull/only.png"], "gull holds a single image, and one must be set aside"),
+    "no test": (["train/wren/1.png"], "has a folder train with classes in it, but no folder test"),
+    "a strange class": (
+        ["train/wren/1.png", "train/crow/1.png", "test/gull/1.png"],
+        "test/gull is a class that is not in .*train",
+    ),
+    "no test images": (["train/wren/1.png", "train/crow/1.png", "test/wren/"], "birds/test holds no image"),
+}
 
 
-def one_class(root):
-    (root / "crow").rename(root / ".crow")
-    return "birds has 1 sub-folders; there must be one for each class"
-
-
-def single_image(root):
-    picture(root / "gull/only.png")
-    return "gull holds a single image, and one must be set aside"
-
-
-def no_test(root):
-    picture(root / "train/wren/1.png")
-    return "has a folder train with classes in it, but no folder test"
-
-
-def strange_class(root):
-    picture(root / "train/wren/1.png")
-    picture(root / "train/crow/1.png")
-    picture(root / "test/gull/1.png")
-    return "test/gull is a class that is not in .*train"
-
-
-def no_test_images(root):
-    picture(root / "train/wren/1.png")
-    picture(root / "train/crow/1.png")
-    (root / "test/wren").mkdir(parents=True)
-    return "birds/test holds no image"
-
-
-@pytest.mark.parametrize("spoil", [empty_class, one_class, single_image, no_test, strange_class, no_test_images])
-def test_folders_of_another_form_are_told(birds, spoil):
-    words = spoil(birds)
+@pytest.mark.parametrize("form", FORMS)
+def test_folders_of_another_form_are_told(birds, form):
+    added, words = FORMS[form]
+    for name in added:
+        if name.endswith("/"):
+            (birds / name).mkdir(parents=True)
+        elif " -> " in name:
+            (birds / name.split()[0]).rename(birds / name.split()[-1])
+        else:
+            picture(birds / name)
     with pytest.raises(DataRequestError, match=words):
         image_folder(birds)
 
 
-def test_bad_arguments(birds):
-    with pytest.raises(DataRequestError, match=r"there is no folder .*nowhere. Correct the path"):
-        image_folder(birds / "nowhere")
-    with pytest.raises(DataRequestError, match=r"there is no folder .*readme.md"):
-        image_folder(birds / "readme.md")
-    with pytest.raises(DataRequestError, match=r"there is no folder .*nowhere"):
-        image_folder(birds, test=birds / "nowhere")
-    for share in (0, 1, -0.5):
-        with pytest.raises(DataRequestError, match="must be between 0 and 1"):
-            image_folder(birds, test=float(share))
-    for size in (0, (3, -1)):
-        with pytest.raises(DataRequestError, match="at least 1 pixel"):
-            image_folder(birds, size=size)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda birds: image_folder(birds / "nowhere"), r"there is no folder .*nowhere. Correct the path"),
+        (lambda birds: image_folder(birds / "readme.md"), r"there is no folder .*readme.md"),
+        (lambda birds: image_folder(birds, test=birds / "nowhere"), r"there is no folder .*nowhere"),
+        *((lambda birds, s=s: image_folder(birds, test=s), "must be between 0 and 1") for s in (0.0, 1.0, -0.5)),
+        *((lambda birds, s=s: image_folder(birds, size=s), "at least 1 pixel") for s in (0, (3, -1))),
+    ],
+)
+def test_bad_arguments(birds, call, words):
+    with pytest.raises(DataRequestError, match=words):
+        call(birds)
 
 
-def test_what_may_not_be_read_is_told(birds, monkeypatch):
-    """The system's refusal is played, because tests may run as root."""
-
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    for refused in ("os.open", "os.scandir"):
-        with monkeypatch.context() as patch:
-            patch.setattr(refused, refuse)
-            with pytest.raises(DataFailureError, match="cannot be read: Permission denied"):
-                image_folder(birds)
+@pytest.mark.parametrize("refused", ["os.open", "os.scandir"])
+def test_what_may_not_be_read_is_told(birds, refuse, refused):
+    refuse(refused)
+    with pytest.raises(DataFailureError, match="cannot be read: Permission denied"):
+        image_folder(birds)
 
 
 def test_endings_are_torchvisions():
@@ -342,10 +322,7 @@ def test_links_out_of_the_folder_are_followed(tmp_path, pets):
 TWICE = {
     "a file in two classes": ({"cat/9.png": "../dog/1.png"}, "the classes 'cat' and 'dog'"),
     "two classes of one folder": ({"cow": "cat"}, "the classes 'cat' and 'cow'"),
-    "a folder behind two classes": (
-        {"cat/far": "../../far", "dog/far": "../../far"},
-        "the classes 'cat' and 'dog'",
-    ),
+    "a folder behind two classes": ({"cat/far": "../../far", "dog/far": "../../far"}, "the classes 'cat' and 'dog'"),
     "a file in both parts": ({"test/cat/9.png": "../../train/cat/1.png"}, "in two places: training and test set"),
     "one folder as both parts": ({"test": "train"}, "in two places: training and test set"),
     "a folder in both parts": ({"test/cat/more": "../../train/cat"}, "in two places: training and test set"),

@@ -12,17 +12,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from spurlab.data import (
-    DATASETS,
-    DataFailureError,
-    DataRequestError,
-    Examples,
-    described,
-    fetch,
-    load,
-    locate,
-    mnist1d,
-)
+from spurlab.data import DATASETS, DataFailureError, DataRequestError, Examples, described, fetch, load, locate, mnist1d
 
 
 @pytest.fixture(scope="module")
@@ -153,44 +143,25 @@ def test_fetch_makes_it(made, cache):
     assert made == [0]
 
 
-def rewritten(file, change):
+def rewritten(change):
     """The cached file with other columns; `change` alters a dictionary of arrays."""
-    with np.load(file) as found:
-        columns = dict(found)
-    change(columns)
-    np.savez(file, **columns)
+
+    def spoil(file):
+        with np.load(file) as found:
+            columns = dict(found)
+        change(columns)
+        np.savez(file, **columns)
+
+    return spoil
 
 
-def other_value(columns):
-    columns["test_inputs"][3, 5] += 1e-6
+def made_of(**other):
+    def change(columns):
+        about = json.loads(str(columns["about"]))
+        about["made_of"] |= other
+        columns["about"] = np.array(json.dumps(about))
 
-
-def other_label(columns):
-    columns["train_labels"][0] = (columns["train_labels"][0] + 1) % 10
-
-
-def other_argument(columns):
-    about = json.loads(str(columns["about"]))
-    about["made_of"]["arguments"]["seed"] = 43
-    columns["about"] = np.array(json.dumps(about))
-
-
-def other_generator(columns):
-    about = json.loads(str(columns["about"]))
-    about["made_of"]["generator"] = "mnist1d 0.0.1"
-    columns["about"] = np.array(json.dumps(about))
-
-
-def column_lost(columns):
-    del columns["train_groups"]
-
-
-def no_about(columns):
-    del columns["about"]
-
-
-def objects(columns):
-    columns["train_labels"] = columns["train_labels"].astype(object)  # numpy pickles these
+    return rewritten(change)
 
 
 def one_array(file):
@@ -199,13 +170,13 @@ def one_array(file):
 
 
 SPOILT = {
-    "value": lambda file: rewritten(file, other_value),
-    "label": lambda file: rewritten(file, other_label),
-    "argument": lambda file: rewritten(file, other_argument),
-    "generator": lambda file: rewritten(file, other_generator),
-    "column": lambda file: rewritten(file, column_lost),
-    "about": lambda file: rewritten(file, no_about),
-    "objects": lambda file: rewritten(file, objects),
+    "value": rewritten(lambda columns: np.add.at(columns["test_inputs"], (3, 5), 1e-6)),
+    "label": rewritten(lambda columns: np.put(columns["train_labels"], 0, (columns["train_labels"][0] + 1) % 10)),
+    "argument": made_of(arguments=mnist1d.ARGUMENTS | {"seed": 43}),
+    "generator": made_of(generator="mnist1d 0.0.1"),
+    "column": rewritten(lambda columns: columns.pop("train_groups")),
+    "about": rewritten(lambda columns: columns.pop("about")),
+    "objects": rewritten(lambda c: c.update(train_labels=c["train_labels"].astype(object))),  # numpy pickles these
     "cut short": lambda file: file.write_bytes(file.read_bytes()[:-100]),
     "empty": lambda file: file.write_bytes(b""),
     "rubbish": lambda file: file.write_bytes(b"rubbish" * 100),

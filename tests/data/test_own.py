@@ -37,25 +37,6 @@ def test_other_names_are_not_taken_for_paths(name):
     assert own_data(name) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("npz:", "'npz:' has no path. Data of your own are npz:FILE or folder:PATH"),
-        ("folder,32", "'folder,32' has no path"),
-        ("npz,32:a.npz", "has the option '32', but the options of npz are none"),
-        ("folder,gray:a", r"has the option 'gray', but the options of folder are a size \(32, or 28x32"),
-        ("folder,0:a", "has the option '0'"),
-        ("folder,28x:a", "has the option '28x'"),
-        ("folder,999999:a", "has the option '999999'"),
-        ("folder,:a", "has the option ''"),
-    ],
-)
-@pytest.mark.parametrize("ask", [load, locate, fetch, described, dataset_named])
-def test_bad_names_are_refused(ask, name, words):
-    with pytest.raises(DataRequestError, match=words):
-        ask(name)
-
-
 def test_a_path_may_hold_whatever_a_path_may(tmp_path, monkeypatch, two_shades):
     (tmp_path / "data.npz").rename(tmp_path / "a:b, c.npz")
     assert load("npz:a:b, c.npz").classes == 2

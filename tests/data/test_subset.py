@@ -102,24 +102,6 @@ def test_what_is_known_without_files():
         fetch("mnist:3,7", offline=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("mnist:", "mnist has no class ''"),
-        ("mnist:3", "a part of mnist needs two classes or more"),
-        ("mnist:3,3", "class '3' of mnist is named twice"),
-        ("mnist:3,10", "mnist has no class '10'. Its classes are 0, 1, 2"),
-        ("fashion-mini:Sandl,Bag", r"fashion-mini has no class 'Sandl'. Did you mean 'Sandal'\?"),
-        ("mnst:3,7", "no dataset 'mnst'. Did you mean 'mnist'"),
-        ("zzz:3,7", "no dataset 'zzz'.*Data of your own are npz:FILE"),
-    ],
-)
-@pytest.mark.parametrize("ask", [load, locate, fetch, described, dataset_named])
-def test_bad_names_are_refused(ask, name, words):
-    with pytest.raises(DataRequestError, match=words):
-        ask(name)
-
-
 @pytest.mark.data
 def test_full_mnist(full_dataset):
     """The published counts of the digits 3 and 7."""
@@ -161,17 +143,6 @@ def test_fewer_examples_by_name():
     assert dataset_named("cifar10@10000") == "cifar10@10000"
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("fashion-mini@", "after the @ how many"),
-        ("fashion-mini@few", "after the @ how many"),
-        ("fashion-mini@15", "15 training examples .* its 10 classes.* multiple of 10"),
-        ("fashion-mini@0", "0 training examples"),
-        ("fashion-mini@20000", "2,000 of each class, but class .* has 1,000"),
-        ("fashion-min@20", "Did you mean 'fashion-mini'"),
-    ],
-)
-def test_a_number_of_examples_that_cannot_be_had(name, words):
-    with pytest.raises(DataRequestError, match=words):
-        load(name)
+def test_more_examples_than_there_are():
+    with pytest.raises(DataRequestError, match=r"2,000 of each class, but class .* has 1,000"):
+        load("fashion-mini@20000")

@@ -11,13 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.explain import (
-    SHARES,
-    input_sensitivity,
-    removal_ranks,
-    sensitivity_examples,
-    zeroed,
-)
+from spurlab.explain import SHARES, input_sensitivity, removal_ranks, sensitivity_examples, zeroed
 from spurlab.models import build
 from spurlab.seeds import rng_for
 from spurlab.training import Ensemble, Trained
@@ -241,27 +235,26 @@ def test_the_papers_shares():
     assert len(SHARES) == 51
 
 
-def test_what_cannot_be_measured_is_refused():
-    images, labels = sparse(4, 1, 7, 6), torch.tensor([0, 1, 0, 1])
-    ranks = removal_ranks(images, 0)
-    with pytest.raises(ValueError, match=r"not: \[2\.0\]"):
-        input_sensitivity(brightness, images, labels, 0, shares=(0.0, 2.0))
-    with pytest.raises(ValueError, match="4 images and 3 labels"):
-        input_sensitivity.__wrapped__(brightness, images, labels[:3], 0)
-    with pytest.raises(ValueError, match="`rows`"):
-        input_sensitivity(brightness, images, labels, 0, rows=0)
-    with pytest.raises(ValueError, match="classes 0 to 1"):
-        input_sensitivity(brightness, images, labels + 1, 0)
-    with pytest.raises(ValueError, match="softmax"):
-        input_sensitivity(lambda x: 10 * brightness(x), images, labels, 0)
-    with pytest.raises(ValueError, match=r"has the shape \(204,\)"):
-        input_sensitivity(lambda x: brightness(x)[:, 0], images, labels, 0)
-    for share in (-0.1, 1.1, math.nan):
-        with pytest.raises(ValueError, match=r"\[0, 1\]"):
-            zeroed(images, share, ranks)
-    with pytest.raises(ValueError, match="same images"):
-        zeroed(images, 0.5, ranks[:, :-1])
-    with pytest.raises(ValueError, match=r"shape \(4,\)"):
-        removal_ranks(torch.ones(4), 0)
-    with pytest.raises(ValueError, match="probabilities already"):
-        input_sensitivity(nn.Sequential(nn.Flatten(), nn.Linear(42, 3), nn.Softmax(1)), images, labels, 0)
+IMAGES, LABELS = sparse(4, 1, 7, 6), torch.tensor([0, 1, 0, 1])
+RANKS = removal_ranks(IMAGES, 0)
+NOT_MEASURED = [
+    (lambda: input_sensitivity(brightness, IMAGES, LABELS, 0, shares=(0.0, 2.0)), r"not: \[2\.0\]"),
+    (lambda: input_sensitivity.__wrapped__(brightness, IMAGES, LABELS[:3], 0), "4 images and 3 labels"),
+    (lambda: input_sensitivity(brightness, IMAGES, LABELS, 0, rows=0), "`rows`"),
+    (lambda: input_sensitivity(brightness, IMAGES, LABELS + 1, 0), "classes 0 to 1"),
+    (lambda: input_sensitivity(lambda x: 10 * brightness(x), IMAGES, LABELS, 0), "softmax"),
+    (lambda: input_sensitivity(lambda x: brightness(x)[:, 0], IMAGES, LABELS, 0), r"has the shape \(204,\)"),
+    *((lambda share=share: zeroed(IMAGES, share, RANKS), r"\[0, 1\]") for share in (-0.1, 1.1, math.nan)),
+    (lambda: zeroed(IMAGES, 0.5, RANKS[:, :-1]), "same images"),
+    (lambda: removal_ranks(torch.ones(4), 0), r"shape \(4,\)"),
+    (
+        lambda: input_sensitivity(nn.Sequential(nn.Flatten(), nn.Linear(42, 3), nn.Softmax(1)), IMAGES, LABELS, 0),
+        "probabilities already",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), NOT_MEASURED)
+def test_what_cannot_be_measured_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -24,25 +24,13 @@ import pytest
 import torch
 from PIL import Image
 
-from spurlab.data import (
-    DataError,
-    Dataset,
-    Examples,
-    Source,
-    adult,
-    cifar10,
-    cifar100,
-    from_npz,
-    image_folder,
-    mnist,
-    read_idx,
-)
+from spurlab.data import DataError, Examples, adult, cifar10, cifar100, from_npz, image_folder, mnist, read_idx
 from spurlab.data.generated import _arrays, _sha256
+from spurlab.data.idx import FILES as IDX
 from spurlab.data.idx import IdxFiles
 from spurlab.data.mnist1d import ENTRY as MNIST1D
 
 COUNT = int(os.environ.get("SPURLAB_FUZZ", "10000"))
-SOURCE = Source("none", "here", "nowhere")
 LONGEST = 600  # characters of a message
 PATIENCE = 600  # seconds for one loader; far above what it takes, so that a hang is told and does not last
 EDGES = (0, 1, 2, 127, 128, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
@@ -203,42 +191,41 @@ class Files:
     def load(self, content, folder):
         right, wrong, trusting = content
         put(folder, wrong)
-        entry, layout = self.entry(sums(wrong if trusting else right))
-        train, test, _ = layout.read(folder, entry)
-        Dataset("fuzzed", train, test, entry.class_names, entry.input_range, SOURCE, entry.group_names)
+        train, test, _ = self.layout(sums(wrong if trusting else right)).read(folder, self.entry)
+        self.entry.dataset(train, test, "nowhere", {})
         assert trusting or wrong == right
 
 
 class Mnist(Files):
+    entry = replace(mnist.ENTRY, shape=(1, 3, 2), sizes=(2, 1))
+
     def valid(self, rng):
         shapes = (2, 3, 2), (2,), (1, 3, 2), (1,)
         contents = (idx(shape, rng) for shape in shapes)
         labelled = (each[:8] + bytes(byte % 10 for byte in each[8:]) if each[3] == 1 else each for each in contents)
-        return dict(zip(mnist.FILES.files, labelled, strict=True))
+        return dict(zip(IDX, labelled, strict=True))
 
-    def entry(self, sha256):
-        layout = IdxFiles("MNIST/raw", sha256)
-        return replace(mnist.ENTRY, shape=(1, 3, 2), sizes=(2, 1), layouts=(layout,)), layout
+    def layout(self, sha256):
+        return IdxFiles(folder="MNIST/raw", sha256=sha256)
 
 
 class Cifar10(Files):
+    entry = replace(cifar10.ENTRY, sizes=(1, 1))
+
     def valid(self, rng):
         return {
             name: bytes([rng.randrange(10)]) + rng.randbytes(3072) for name in ("data_batch_1.bin", "test_batch.bin")
         }
 
-    def entry(self, sha256):
-        layout = replace(cifar10.FILES, sha256=sha256, records=dict.fromkeys(sha256, 1))
-        return replace(cifar10.ENTRY, sizes=(1, 1), layouts=(layout,)), layout
+    def layout(self, sha256):
+        return replace(self.entry.layouts[0], sha256=sha256, records=dict.fromkeys(sha256, 1))
 
 
-class Cifar100(Files):
+class Cifar100(Cifar10):
+    entry = replace(cifar100.ENTRY, sizes=(1, 1))
+
     def valid(self, rng):
         return {name: bytes([0, rng.randrange(100)]) + rng.randbytes(3072) for name in ("train.bin", "test.bin")}
-
-    def entry(self, sha256):
-        layout = replace(cifar100.FILES, sha256=sha256, records=dict.fromkeys(sha256, 1))
-        return replace(cifar100.ENTRY, sizes=(1, 1), layouts=(layout,)), layout
 
 
 class Pickled(Files):
@@ -255,21 +242,17 @@ class Pickled(Files):
 
 
 class Adult(Files):
+    entry, layout = replace(adult.ENTRY, sizes=(2, 1)), staticmethod(lambda sums: adult.OfficialFiles(sha256=sums))
+
     def valid(self, rng):
         return {"adult.data": f"{ROW}\n{OTHER}\n".encode(), "adult.test": f"|1x3 validator\n{OTHER}.\n".encode()}
 
-    def entry(self, sha256):
-        layout = adult.OfficialFiles(sha256)
-        return replace(adult.ENTRY, sizes=(2, 1), layouts=(layout,)), layout
-
 
 class AdultTable(Files):
+    entry, layout = replace(adult.ENTRY, sizes=(1, 1)), staticmethod(lambda sums: adult.DerivedTable(sha256=sums))
+
     def valid(self, rng):
         return {"adult.csv": TABLE.encode()}
-
-    def entry(self, sha256):
-        layout = adult.DerivedTable(sha256)
-        return replace(adult.ENTRY, sizes=(1, 1), layouts=(layout,)), layout
 
 
 class Npz:

@@ -44,13 +44,8 @@ def test_by_hand():
 
 @pytest.mark.parametrize("value", VALUES)
 @given(
-    st.integers(2, 4),
-    st.integers(1, 4),
-    st.integers(1, 4),
-    st.integers(0, 3),
-    st.integers(4, 40),
-    st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]),
-    st.integers(0, 2**40),
+    *(st.integers(2, 4), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3), st.integers(4, 40)),
+    *(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]), st.integers(0, 2**40)),
 )
 @settings(max_examples=40, deadline=None)
 def test_planting_equals_the_loop(value, classes, width, stride, more, n, share, seed):
@@ -248,25 +243,19 @@ def test_another_reading_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("shape", "labels", "message"),
     [
-        (
-            Examples(torch.zeros(4, 1, 40), torch.arange(4)),
-            r"one vector each, but one input here has the shape \(1, 40",
-        ),
-        (Examples(torch.zeros(4, 40), torch.full((4,), 3)), r"two classes or more, but the labels here are \[3\]"),
-        (Examples(torch.zeros(0, 40), torch.zeros(0, dtype=torch.int64)), r"two classes or more.*\[\]"),
-        (
-            Examples(torch.zeros(11, 40), torch.arange(11)),
-            r"11 blocks of 5 features, one at every 4, need signals of 44",
-        ),
-        (Examples(torch.zeros(10, 39), torch.arange(10)), r"need signals of 40 features, but these have 39. Lower"),
+        ((4, 1, 40), torch.arange(4), r"one vector each, but one input here has the shape \(1, 40"),
+        ((4, 40), torch.full((4,), 3), r"two classes or more, but the labels here are \[3\]"),
+        ((0, 40), torch.zeros(0, dtype=torch.int64), r"two classes or more.*\[\]"),
+        ((11, 40), torch.arange(11), r"11 blocks of 5 features, one at every 4, need signals of 44"),
+        ((10, 39), torch.arange(10), r"need signals of 40 features, but these have 39. Lower"),
     ],
 )
 @pytest.mark.parametrize("share", [0.0, 0.9])
-def test_data_that_cannot_be_marked_are_refused(data, message, share):
+def test_data_that_cannot_be_marked_are_refused(shape, labels, message, share):
     with pytest.raises(ValueError, match=message):
-        share_of(data, share, 0)
+        share_of(Examples(torch.zeros(shape), labels), share, 0)
 
 
 def test_a_mask_of_blocks_that_leave_the_signal_is_refused():

@@ -233,7 +233,7 @@ def test_a_network_of_the_zoo_is_not_built_to_choose_its_engine(monkeypatch, mem
         asked.append({parameter.device.type for parameter in model.parameters()})
         return faster_engine(model, *rest)
 
-    monkeypatch.setattr(front, "build", lambda *of: built.append(of) or build(*of))
+    monkeypatch.setattr(front.models, "build", lambda *of: built.append(of) or build(*of))
     monkeypatch.setattr(front, "faster_engine", rule)
     for engine in ("auto", "lockstep"):
         train("small-mlp", members_of([0, 3]), Recipe(epochs=0), engine=engine)

@@ -22,16 +22,8 @@ RECIPE = RECIPES["quick"].but(epochs=3, milestones=(2,), batch_size=64, learning
 def small(dropout=0.5):
     """No bias before batch norm: its gradient is rounding alone, which Adam would blow up."""
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1, bias=False),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.Dropout(dropout / 2),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(8 * 16, 16),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(16, 5),
+        *(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(dropout / 2)),
+        *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 16, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 5)),
     )
 
 
@@ -191,10 +183,7 @@ def test_bfloat16_members_learn_what_they_learn_alone(members):
 
 @pytest.mark.parametrize(
     "layers",
-    [
-        lambda: (nn.Conv2d(3, 5, 8, bias=False), nn.Flatten()),
-        lambda: (nn.Flatten(), nn.Linear(192, 5, bias=False)),
-    ],
+    [lambda: (nn.Conv2d(3, 5, 8, bias=False), nn.Flatten()), lambda: (nn.Flatten(), nn.Linear(192, 5, bias=False))],
     ids=["convolution", "linear"],
 )
 def test_bfloat16_products_are_those_of_autocast(members, layers):

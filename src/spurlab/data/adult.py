@@ -4,6 +4,7 @@ The md5 and sha256 of the two official files are those that several public proje
 """
 
 import csv
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,8 @@ from jaxtyping import Float64
 from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import check_sha256, opened, pick
-from spurlab.data.official import FilesEntry
+from spurlab.data.files import check_sha256, opened
+from spurlab.data.official import FilesEntry, Layout
 from spurlab.errors import brief
 
 HOSTS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
@@ -27,27 +28,16 @@ MD5 = {"adult.data": "5d7c39d7b8804f071cdd1f2a7c460872", "adult.test": "35238206
 NUMBERS = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 CATEGORIES = {  # in alphabetical order
     "workclass": (
-        "Federal-gov",
-        "Local-gov",
-        "Never-worked",
-        "Private",
-        "Self-emp-inc",
-        "Self-emp-not-inc",
-        "State-gov",
-        "Without-pay",
+        *("Federal-gov", "Local-gov", "Never-worked", "Private"),
+        *("Self-emp-inc", "Self-emp-not-inc", "State-gov", "Without-pay"),
     ),
     "education": (
         *("10th", "11th", "12th", "1st-4th", "5th-6th", "7th-8th", "9th", "Assoc-acdm", "Assoc-voc", "Bachelors"),
         *("Doctorate", "HS-grad", "Masters", "Preschool", "Prof-school", "Some-college"),
     ),
     "marital-status": (
-        "Divorced",
-        "Married-AF-spouse",
-        "Married-civ-spouse",
-        "Married-spouse-absent",
-        "Never-married",
-        "Separated",
-        "Widowed",
+        *("Divorced", "Married-AF-spouse", "Married-civ-spouse", "Married-spouse-absent"),
+        *("Never-married", "Separated", "Widowed"),
     ),
     "occupation": (
         *("Adm-clerical", "Armed-Forces", "Craft-repair", "Exec-managerial", "Farming-fishing", "Handlers-cleaners"),
@@ -78,75 +68,54 @@ DERIVED = ("split", *(column for column in OFFICIAL[:-1] if column != "fnlwgt"),
 Table = Mapping[str, Sequence[str]]  # the values of each column
 
 
-@dataclass(frozen=True)
-class OfficialFiles:
-    """The two files of the repository, each plain or ``.gz``: no header, ``?`` for what is missing.
+@dataclass(frozen=True, kw_only=True)
+class AdultFiles(Layout):
+    """Files with the rows of a training and of a test part."""
 
-    The test file has a comment before its first row and a dot after each salary.
-
-    Args:
-        sha256: of the training and of the test file, by name.
-    """
-
-    sha256: Mapping[str, str]
     folder: str = "adult"
-    suffixes: tuple[str, ...] = ("", ".gz")
 
-    @property
-    def files(self) -> Sequence[str]:
-        """The names of the two files."""
-        return tuple(self.sha256)
+    @abstractmethod
+    def tables(self, path: Path, text: str) -> Iterable[Table]:
+        """The parts in a file."""
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, verified checksums. Form is looked at before checksums: it says more."""
-        paths = [pick(folder, name, self.suffixes) for name in self.files]
-        contents = [_content(path) for path in paths]
-        tables = []
-        for content, path in zip(contents, paths, strict=True):
-            lines = [line for line in _text(content, path).splitlines() if line and not line.startswith("|")]
-            table = dict(_table(lines, OFFICIAL, path))
-            table["salary"] = [salary.removesuffix(".") for salary in table["salary"]]
-            tables.append(table)
-        train, test = _examples(tables, entry, paths)
-        for content, path, expected in zip(contents, paths, self.sha256.values(), strict=True):
+        contents = {path: _content(path) for path in self.paths(folder)}
+        tables = [
+            (path, table) for path, content in contents.items() for table in self.tables(path, _text(content, path))
+        ]
+        train, test = _examples(tables, entry)
+        for (path, content), expected in zip(contents.items(), self.sha256.values(), strict=True):
             check_sha256(path, expected, content)
         return train, test, self.sha256
 
 
-@dataclass(frozen=True)
-class DerivedTable:
-    """One table of all rows, with a header: ``fnlwgt`` left out, missing values already the commonest.
+class OfficialFiles(AdultFiles):
+    """The two files of the repository: no header, ``?`` for what is missing.
 
-    Args:
-        sha256: of the file, by its name.
+    The test file has a comment before its first row and a dot after each salary.
     """
 
-    sha256: Mapping[str, str]
-    folder: str = "adult"
+    def tables(self, path: Path, text: str) -> Iterable[Table]:
+        """One part in each file."""
+        table = _table((line for line in text.splitlines() if line and not line.startswith("|")), OFFICIAL, path)
+        return [{**table, "salary": [salary.removesuffix(".") for salary in table["salary"]]}]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DerivedTable(AdultFiles):
+    """One table of all rows, with a header: ``fnlwgt`` left out, missing values already the commonest."""
+
     suffixes: tuple[str, ...] = (".gz", "")
 
-    @property
-    def files(self) -> Sequence[str]:
-        """The name of the file."""
-        return tuple(self.sha256)
-
-    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, verified checksum."""
-        ((name, expected),) = self.sha256.items()
-        path = pick(folder, name, self.suffixes)
-        content = _content(path)
-        header, *lines = _text(content, path).splitlines() or [""]
+    def tables(self, path: Path, text: str) -> Iterable[Table]:
+        """Both parts, by the first column."""
+        header, *lines = text.splitlines() or [""]
         if header != ",".join(DERIVED):
             raise DamagedDataError(
                 f"{path} has the wrong header: {brief(header, 200)}, where {','.join(DERIVED)!r} belongs."
             )
-        tables = [_table((line for line in lines if line.startswith(f"{part},")), DERIVED, path) for part in PARTS]
-        train, test = _examples(tables, entry, [path, path])
-        check_sha256(path, expected, content)
-        return train, test, self.sha256
-
-
-PARTS = ("train", "test")
+        parts = ("train,", "test,")
+        return [_table((line for line in lines if line.startswith(part)), DERIVED, path) for part in parts]
 
 
 def _content(path: Path) -> bytes:
@@ -178,19 +147,18 @@ def _table(lines: Iterable[str], columns: Sequence[str], path: Path) -> Table:
     return dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
 
 
-def _examples(tables: Sequence[Table], entry: FilesEntry, paths: Sequence[Path]) -> tuple[Examples, Examples]:
+def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[Examples, Examples]:
     """Numbers less their mean over the training rows, divided by their standard deviation there; then categories."""
-    for table, path, size in zip(tables, paths, entry.sizes, strict=True):
+    for (path, table), size in zip(tables, entry.sizes, strict=True):
         if (found := len(table["salary"])) != size:
             raise DamagedDataError(f"{path} holds {found:,} rows of a part of {entry.title} that has {size:,}.")
     numbers = [
-        np.stack([_numbers(table[column], f"{path}, {column}") for column in NUMBERS], axis=1)
-        for table, path in zip(tables, paths, strict=True)
+        np.stack([_numbers(table[column], f"{path}, {column}") for column in NUMBERS], axis=1) for path, table in tables
     ]
     mean, sd = numbers[0].mean(axis=0), numbers[0].std(axis=0)
     train, test = (
-        _part((each - mean) / np.where(sd > 0, sd, 1), table, path)
-        for each, table, path in zip(numbers, tables, paths, strict=True)
+        _part((part - mean) / np.where(sd > 0, sd, 1), table, path)
+        for part, (path, table) in zip(numbers, tables, strict=True)
     )
     return train, test
 
@@ -222,24 +190,21 @@ def _places(column: Sequence[str], values: Sequence[str], where: str) -> torch.T
     place = {value: i for i, value in enumerate(values)}
     for i, value in enumerate(column):
         if value not in place:
-            there = ", ".join(values[:10]) + (" and others" if len(values) > 10 else "")
-            raise DamagedDataError(f"{where}: row {i:,} has {brief(value)}; there are {there}.")
+            known = ", ".join(values[:10]) + (" and others" if len(values) > 10 else "")
+            raise DamagedDataError(f"{where}: row {i:,} has {brief(value)}; there are {known}.")
     return torch.tensor([place[value] for value in column], dtype=torch.int64)
 
 
 def download(folder: Path) -> None:
-    """Fetch the two files from the repository."""
     for file, md5 in MD5.items():
         download_file("adult", file, HOSTS, md5, folder)
 
 
-OFFICIAL_FILES = OfficialFiles(
-    {
-        "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
-        "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
-    }
-)
-DERIVED_TABLE = DerivedTable({"adult.csv": "1e59618ed771432a4360b2c7d3fc36898f4d9274255993ecabba17d625c38ada"})
+OFFICIAL_SHA256 = {
+    "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
+    "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
+}
+DERIVED_SHA256 = {"adult.csv": "1e59618ed771432a4360b2c7d3fc36898f4d9274255993ecabba17d625c38ada"}
 
 # Whoever has both layouts gets the same tensors from either. fnlwgt, a weight of the census, is no feature. Columns are
 # taken as they are: no logarithm of the capital gains, and education stands beside its number.
@@ -255,6 +220,6 @@ ENTRY = FilesEntry(
     sizes=(32_561, 16_281),
     input_range=None,
     group_names=tuple(f"{salary}, {sex.lower()}" for salary in SALARIES for sex in SEXES),
-    layouts=(OFFICIAL_FILES, DERIVED_TABLE),
+    layouts=(OfficialFiles(sha256=OFFICIAL_SHA256), DerivedTable(sha256=DERIVED_SHA256)),
     download=download,
 )

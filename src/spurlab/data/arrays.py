@@ -12,15 +12,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
-from spurlab.data.examples import (
-    MOST_CLASSES,
-    WIDEST,
-    Dataset,
-    Examples,
-    Source,
-    checked_names,
-    unseen_marks,
-)
+from spurlab.data.examples import MOST_CLASSES, WIDEST, Dataset, Examples, Source, checked_names, unseen_marks
 from spurlab.data.files import given_path
 from spurlab.data.npz import read_npz
 from spurlab.errors import brief
@@ -64,12 +56,12 @@ def from_npz(path: str | Path) -> Dataset:
         array, what = arrays[f"{part}_inputs"], f"{file}: key '{part}_inputs'"
         inputs = inputs_of(array, what)
         scales.add(what, inputs, array.dtype == np.uint8)
-        whole = {
+        columns = {
             column: whole_numbers(arrays[key], len(inputs), f"{file}: key '{key}'", below)
             for column, below in (("labels", MOST_CLASSES), ("groups", 2**63))
             if (key := f"{part}_{column}") in arrays
         }
-        parts.append(Examples(inputs, **whole))
+        parts.append(Examples(inputs, **columns))
     class_names = None
     if "class_names" in arrays:
         names = arrays["class_names"]
@@ -104,9 +96,6 @@ def _check_keys(keys: Sequence[str] | None, file: Path) -> None:
 
 def inputs_of(array: np.ndarray, what: str) -> Float32[Tensor, "n *shape"]:
     """Bytes or floats as inputs, by the rules of :func:`from_npz`.
-
-    Args:
-        what: the array, for messages.
 
     Raises:
         DataRequestError: another type, number of axes or channels, nothing in an input, a value that is not finite, or
@@ -153,15 +142,9 @@ class Scales:
         self._bytes, self._floats = "", ""
 
     def add(self, what: str, inputs: Float32[Tensor, "..."], of_bytes: bool) -> None:
-        """Some inputs.
+        """Some inputs; `of_bytes`: they were bytes, and have been divided by 255.
 
-        Args:
-            what: they are, for the message.
-            inputs: as float32.
-            of_bytes: they were bytes, and have been divided by 255.
-
-        Raises:
-            DataRequestError: some inputs so far were bytes, and others are floats beyond [0, 1].
+        Raises DataRequestError: some inputs so far were bytes, and others are floats beyond [0, 1].
         """
         if of_bytes:
             self._bytes = self._bytes or what
@@ -176,11 +159,7 @@ class Scales:
 
 
 def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:
-    """Labels or groups: whole numbers from 0 on.
-
-    Raises:
-        DataRequestError: they are something else, or not `n`.
-    """
+    """Labels or groups: whole numbers from 0 on. Raises DataRequestError: they are something else, or not `n`."""
     if array.dtype.kind not in "iu":
         raise DataRequestError(f"{what} must hold whole numbers, but it holds {array.dtype}.")
     if array.shape != (n,):
@@ -204,12 +183,10 @@ def assembled(
 ) -> Dataset:
     """Two parts as a dataset, checked against each other.
 
-    Args:
-        class_names: one for each label; None: the numbers of the training labels, which must be 0 to k - 1.
-        where: what the inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
+    Without class names they are the numbers of the training labels, which must be 0 to k - 1. `where` says what the
+    inputs, labels and groups of both parts are called in messages; ``%s`` is the column.
 
-    Raises:
-        DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
+    Raises DataRequestError: a part is empty, the parts differ in shape, one alone has groups, or the labels do not fit.
     """
     for part, called in zip((train, test), where, strict=True):
         if len(part) == 0:
@@ -247,33 +224,27 @@ def assembled(
 
 def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n2 *shape"], name: str) -> None:
     """Log what is probably not meant, and may be."""
+    found = []
     if (sd := float(train.std(correction=0))) > WIDE_SD:
-        _log.warning(
-            "%s: the training inputs have the standard deviation %.3g, so a mark of size 1 hardly shows; standardise "
-            "them, or scale them to [0, 1]",
-            name,
-            sd,
+        found.append(
+            f"the training inputs have the standard deviation {sd:.3g}, so a mark of size 1 hardly shows; standardise "
+            "them, or scale them to [0, 1]"
         )
     for one, other, which in ((train, test, "test"), (test, train, "training")):
         low, high = one.aminmax()
         negative = float((other < 0).float().mean())
         if 0 <= low <= high <= 1 and negative > MUCH:
-            _log.warning(
-                "%s: %.0f %% of the %s inputs are negative, but the others lie in [0, 1]; bring both to one scale",
-                name,
-                100 * negative,
-                which,
-            )
+            share = f"{100 * negative:.0f} % of the {which} inputs are negative"
+            found.append(f"{share}, but the others lie in [0, 1]; bring both to one scale")
     means = sorted(float(inputs.abs().mean()) for inputs in (train, test))
     if means[1] > WIDEST * means[0] > 0:
-        _log.warning(
-            "%s: the inputs of one part are %.0f times as large as those of the other; bring both to one scale",
-            name,
-            means[1] / means[0],
-        )
+        times = f"{means[1] / means[0]:.0f} times as large as those of the other"
+        found.append(f"the inputs of one part are {times}; bring both to one scale")
+    for words in found:
+        _log.warning("%s: %s", name, words)
 
 
 def _gap(labels: Int64[Tensor, " n"]) -> int:
     """The smallest number that is no label."""
-    there = set(labels.tolist())
-    return next(label for label in range(len(there) + 1) if label not in there)
+    present = set(labels.tolist())
+    return next(label for label in range(len(present) + 1) if label not in present)

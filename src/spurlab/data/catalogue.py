@@ -9,20 +9,12 @@ import os
 from pathlib import Path
 
 from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
-from spurlab.data.entry import Description, Entry
+from spurlab.data.description import Description
+from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.own import own_data
-from spurlab.data.subset import (
-    class_labels,
-    examples_each,
-    few_name,
-    few_origin,
-    group_subset,
-    only_classes,
-    subset_name,
-    subset_origin,
-)
+from spurlab.data.subset import class_labels, examples_each, only_classes
 from spurlab.errors import did_you_mean
 
 # A new dataset is one file and one line here. The command line, the studies and the tests walk through this table.
@@ -80,11 +72,7 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
 def locate(name: str) -> Path | None:
     """The folder that holds all files of a dataset (or the path in its name), or None where none does.
 
-    No file is opened.
-
-    Raises:
-        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
-        DataFailureError: a folder cannot be read.
+    No file is opened. Errors as of :func:`load`.
     """
     if own := own_data(name):
         return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
@@ -94,9 +82,7 @@ def locate(name: str) -> Path | None:
 def available() -> dict[str, Path | None]:
     """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded or generated.
 
-    Raises:
-        DataRequestError: ``SPURLAB_DATA`` names no folder.
-        DataFailureError: a folder cannot be read.
+    Errors as of :func:`load`.
     """
     return {name: locate(name) for name in DATASETS}
 
@@ -107,59 +93,26 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     What is generated is made and put there; for what is made from another dataset, that one is fetched. Downloads go to
     the user's cache. Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds
     ``<name>/<official file name>``, e.g. ``mnist/train-images-idx3-ubyte.gz``, ``cifar10/cifar-10-binary.tar.gz``;
-    with the official bytes in them.
-
-    Raises:
-        DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).
-        DataRequestError: the name is unknown or its path leads nowhere, or ``SPURLAB_DATA`` names no folder.
-        DataFailureError: the download failed; nothing is left in the cache then.
+    with the official bytes in them. Where a download fails, nothing is left in the cache. `offline` and errors are as
+    those of :func:`load`.
     """
     if own := own_data(name):
-        if (there := locate(name)) is None:
+        if (path := locate(name)) is None:
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
-        return there
+        return path
     return _parsed(name)[0].fetch(offline=_offline() if offline is None else offline)
 
 
 def described(name: str) -> Description:
     """What a dataset is. Files are opened only where the name has a path: else all is known without them.
 
-    Raises:
-        DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
+    Raises DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
     """
     if own_data(name):
-        data = load(name)
-        sizes = len(data.train), len(data.test)
-        licence, origin, groups = data.source.licence, data.source.origin, data.group_names
-        return Description(name, name, licence, origin, data.class_names, data.shape, sizes, data.input_range, groups)
+        return Description.of_data(load(name))
     entry, count, labels = _parsed(name)
-    found: Description = entry
-    if count:
-        found = Description(
-            few_name(entry.name, count),
-            f"{entry.title} ({count:,} {entry.unit})",
-            entry.licence,
-            few_origin(count, entry.origin),
-            entry.class_names,
-            entry.shape,
-            (count, entry.sizes[1]),
-            entry.input_range,
-            entry.group_names,
-        )
-    if labels:
-        names = tuple(entry.class_names[label] for label in labels)
-        found = Description(
-            subset_name(found.name, labels),
-            f"{found.title} ({', '.join(names[:-1])} and {names[-1]})",
-            entry.licence,
-            subset_origin(names, found.origin),
-            names,
-            entry.shape,
-            None,
-            entry.input_range,
-            group_subset(entry.group_names, len(entry.class_names), labels),
-        )
-    return found
+    found = entry.first(count) if count else entry
+    return found.only(labels) if labels else found
 
 
 def known(name: str) -> Description | None:
@@ -173,8 +126,7 @@ def known(name: str) -> Description | None:
 def dataset_named(name: str) -> str:
     """The one name for what is meant, e.g. ``fashion-mnist:5,7`` for ``fashion-mnist:Sandal,Sneaker``.
 
-    Raises:
-        DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
+    Raises DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
     """
     return name if own_data(name) else described(name).name
 

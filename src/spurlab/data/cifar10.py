@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spurlab.data.download import download_file
-from spurlab.data.errors import DamagedDataError, DataFailureError
+from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, pick, read_to_end
-from spurlab.data.official import FilesEntry
+from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, read_to_end, told
+from spurlab.data.official import FilesEntry, Layout
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
 BATCH = 10_000  # records in each file
@@ -27,44 +27,26 @@ ARCHIVE, ARCHIVE_MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d875
 HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
-@dataclass(frozen=True)
-class BinaryBatches:
-    """The official binary version: training files and a test file, each plain or ``.xz``; labels, then pixels.
+@dataclass(frozen=True, kw_only=True)
+class BinaryBatches(Layout):
+    """The official binary version: training files and, last, a test file; each record has labels, then pixels."""
 
-    Args:
-        sha256: of each file's uncompressed bytes, by name; the last is the test file.
-        records: in each file, by name.
-        folder: its path inside a data folder; also in the archive.
-        labels: the number of label bytes at the start of a record.
-        label: which of them to take.
-    """
-
-    sha256: Mapping[str, str]
-    records: Mapping[str, int]
-    folder: str = "cifar-10-batches-bin"
-    labels: int = 1
-    label: int = 0
+    records: Mapping[str, int]  # in each file, by name
+    folder: str = "cifar-10-batches-bin"  # also in the archive
+    labels: int = 1  # the number of label bytes at the start of a record
+    label: int = 0  # which of them to take
     suffixes: tuple[str, ...] = ("", ".xz")
 
-    @property
-    def files(self) -> Sequence[str]:
-        """The names of the files, without ``.xz``."""
-        return tuple(self.sha256)
-
     def size(self, file: str) -> int:
-        """The number of bytes in a file."""
         return self.records[file] * (self.labels + PIXELS)
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, verified checksums."""
-        paths = [pick(folder, name, self.suffixes) for name in self.files]
+        paths = self.paths(folder)
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
             *train, test = pool.map(lambda path: self._read(path, entry), paths)
-        return (
-            self._examples(train, entry, entry.sizes[0], folder),
-            self._examples([test], entry, entry.sizes[1], folder),
-            self.sha256,
-        )
+        sizes = zip((train, [test]), entry.sizes, strict=True)
+        first, second = (self._examples(batches, entry, size, folder) for batches, size in sizes)
+        return first, second, self.sha256
 
     def _read(self, path: Path, entry: FilesEntry) -> UInt8[np.ndarray, "records bytes"]:
         file = path.name.removesuffix(".xz")
@@ -81,30 +63,23 @@ class BinaryBatches:
         return entry.examples(images, np.concatenate([batch[:, self.label] for batch in batches]), size, where)
 
 
-@dataclass(frozen=True)
-class PickledBatches:
+@dataclass(frozen=True, kw_only=True)
+class PickledBatches(Layout):
     """The official Python version, as torchvision leaves it.
 
     To unpickle is to run what the file says. So each file is read once, every one must have the checksum that
     torchvision itself pins for the official file, and torchvision gets to see these very bytes: copies in a folder of
     our own, which nobody can replace after they were checked.
-
-    Args:
-        reader: torchvision's class for these files.
-        files: all that it opens.
-        folder: their path inside a data folder.
-        labels: what stands for each label that torchvision gives; None: itself.
     """
 
-    reader: str = "CIFAR10"
+    reader: str = "CIFAR10"  # torchvision's class for these files
     files: tuple[str, ...] = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
     folder: str = "cifar-10-batches-py"
-    labels: tuple[int, ...] | None = None
+    labels: tuple[int, ...] | None = None  # what stands for each label that torchvision gives; None: itself
     suffixes: tuple[str, ...] = ("",)
     sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, and the sha256 of the pickled files."""
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
         reader = getattr(datasets, self.reader)
@@ -138,15 +113,11 @@ def _checked(path: Path, expected: str) -> bytes:
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    try:
+    what = f"the pickled files cannot be copied to {folder}, from where they are read"
+    with told(what, "Make room there, or set TMPDIR to another folder."):
         folder.mkdir()
         for file, content in contents.items():
             (folder / file).write_bytes(content)
-    except OSError as error:
-        raise DataFailureError(
-            f"the pickled files cannot be copied to {folder}, from where they are read: {error.strerror or error}. "
-            f"Make room there, or set TMPDIR to another folder."
-        ) from error
 
 
 SHA256 = {
@@ -157,21 +128,17 @@ SHA256 = {
     "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
     "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
 }
-FILES = BinaryBatches(SHA256, dict.fromkeys(SHA256, BATCH))
+FILES = BinaryBatches(sha256=SHA256, records=dict.fromkeys(SHA256, BATCH))
 
 
 def download(folder: Path) -> None:
-    """Fetch the official archive and unpack its six batches."""
-    archive = download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder)
-    unpack(archive, FILES, folder)
-    archive.unlink()
+    unpack(download_file("cifar10", ARCHIVE, HOSTS, ARCHIVE_MD5, folder), FILES, folder)
 
 
 def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
     """Take the batches out of the archive, under our own names for them: nothing else in it is written or believed.
 
-    Raises:
-        DamagedDataError: the archive is damaged, or a batch is missing in it or has another size than it should.
+    The archive is removed. Raises DamagedDataError: it is damaged, or a batch is missing in it or has another size.
     """
     wanted = {f"{files.folder}/{file}": file for file in files.files}
     try:
@@ -187,6 +154,7 @@ def unpack(archive: Path, files: BinaryBatches, folder: Path) -> None:
         raise DamagedDataError(f"{archive.name} is damaged ({error}).") from error
     if wanted:
         raise DamagedDataError(f"{archive.name} has no whole file {', '.join(wanted)}. It is not the official archive.")
+    archive.unlink()
 
 
 ENTRY = FilesEntry(

@@ -11,7 +11,6 @@ from pathlib import Path
 from spurlab.data.cifar10 import BATCH, HOSTS, BinaryBatches, PickledBatches, unpack
 from spurlab.data.cifar10 import ENTRY as CIFAR10
 from spurlab.data.download import download_file
-from spurlab.data.official import FilesEntry
 
 ARCHIVE, ARCHIVE_MD5 = "cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"
 
@@ -52,26 +51,15 @@ FILES = BinaryBatches(
     labels=2,  # the coarse one, then the fine one
     label=1,
 )
-PICKLED = PickledBatches("CIFAR100", ("train", "test", "meta"), "cifar-100-python")
+PICKLED = PickledBatches(reader="CIFAR100", files=("train", "test", "meta"), folder="cifar-100-python")
 
 
 def download(folder: Path) -> None:
-    """Fetch the official archive and unpack its two files."""
-    archive = download_file("cifar100", ARCHIVE, HOSTS, ARCHIVE_MD5, folder)
-    unpack(archive, FILES, folder)
-    archive.unlink()
+    unpack(download_file("cifar100", ARCHIVE, HOSTS, ARCHIVE_MD5, folder), FILES, folder)
 
 
-ENTRY = FilesEntry(
-    name="cifar100",
-    title="CIFAR-100",
-    licence=CIFAR10.licence,
-    origin=CIFAR10.origin,
-    class_names=CLASSES,
-    shape=(3, 32, 32),
-    sizes=(5 * BATCH, BATCH),
-    layouts=(FILES, PICKLED),
-    download=download,
+ENTRY = replace(
+    CIFAR10, name="cifar100", title="CIFAR-100", class_names=CLASSES, layouts=(FILES, PICKLED), download=download
 )
 COARSE = replace(
     ENTRY,

@@ -13,7 +13,6 @@ from spurlab.data import mnist
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
-from spurlab.data.subset import few_name, few_origin
 from spurlab.errors import did_you_mean
 from spurlab.seeds import rng_for
 
@@ -34,50 +33,39 @@ class ColouredMnist(Entry):
     ``coloured-mnist,p=95@10000`` are the first 10,000 images, as many of each digit, and the share is exact in them.
     The whole takes 0.7 GB of memory.
 
-    Args:
-        of: MNIST.
-        p: percent of the training images that have the colour of their class.
-        test: percent of the test images that have it; 50: the colour tells nothing.
-        noise: percent of the images of each part whose label is flipped before the colours are chosen, as many of both
-            classes; Arjovsky et al. have 25.
-
     Source: Arjovsky et al. (2019), arXiv:1907.02893, section 5.1; there two training sets, of 80 and 90 %, and 10 % in
     the test set, with 25 % noise and images of 14 x 14 pixels.
     """
 
-    of: Entry
-    p: float = DEFAULTS["p"]
-    test: float = DEFAULTS["test"]
+    of: Entry  # MNIST
+    p: float = DEFAULTS["p"]  # percent of the training images that have the colour of their class
+    test: float = DEFAULTS["test"]  # percent of the test images that have it; 50: the colour tells nothing
+    # percent of the images of each part whose label is flipped before the colours are chosen, as many of both classes
     noise: float = DEFAULTS["noise"]
 
     def locate(self) -> Path | None:
-        """The folder that holds MNIST."""
         return self.of.locate()
 
     def fetch(self, *, offline: bool) -> Path:
-        """The folder that holds MNIST; where there is none, it is downloaded first."""
         return self.of.fetch(offline=offline)
 
     def load(self, *, offline: bool) -> Dataset:
-        """The images in the order of MNIST."""
         return self._coloured(self.of.load(offline=offline))
 
     def load_first(self, count: int, *, offline: bool) -> Dataset:
         """The first images of each digit, coloured: the share is that of these."""
         data = self._coloured(self.of.load_first(count, offline=offline))
-        source = replace(data.source, origin=few_origin(count, self.origin))
-        return replace(data, name=few_name(self.name, count), source=source)
+        about = self.first(count)
+        return replace(data, name=about.name, source=replace(data.source, origin=about.origin))
 
     @property
     def balanced(self) -> int:
-        """The number of digits."""
         return self.of.balanced
 
     def with_options(self, options: Sequence[str]) -> "ColouredMnist":
         """The dataset with other shares, e.g. ``p=95``; those that are as usual do not stand in its name.
 
-        Raises:
-            DataRequestError: another option, one that is named twice, or no share in percent.
+        Raises DataRequestError: another option, one that is named twice, or no share in percent.
         """
         shares = {option: getattr(self, option) for option in DEFAULTS}
         named = [option.partition("=")[0] for option in options]
@@ -102,8 +90,7 @@ class ColouredMnist(Entry):
     def _coloured(self, digits: Dataset) -> Dataset:
         train = self._part(digits.train, "train", self.p)
         test = self._part(digits.test, "test", self.test)
-        source = replace(digits.source, origin=self.origin)
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return self.dataset(train, test, digits.source.location, digits.source.sha256)
 
     def _part(self, digits: Examples, part: str, percent: float) -> Examples:
         labels = (digits.labels >= SMALL).long()

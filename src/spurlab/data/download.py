@@ -2,17 +2,17 @@
 
 import io
 import os
-import shutil
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from http.client import HTTPException
 from pathlib import Path
 
 from spurlab.data.errors import DataFailureError
+from spurlab.data.files import told
+from spurlab.files import sweep
 
 TIMEOUT = 30.0  # seconds without a byte
 STAGING = ".download-"
@@ -23,8 +23,7 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
 
     Where ``SPURLAB_MIRROR`` is set, only ``$SPURLAB_MIRROR/<dataset>/<file>`` is asked, for the same bytes.
 
-    Raises:
-        DataFailureError: no host gave a file with this md5.
+    Raises DataFailureError: no host gave a file with this md5.
     """
     from torchvision.datasets.utils import download_url  # noqa: PLC0415  # slow to import, rarely needed
 
@@ -33,7 +32,8 @@ def download_file(dataset: str, file: str, hosts: Sequence[str], md5: str, folde
     failures = []
     for host in hosts:
         try:
-            with _quiet_unless_terminal(), _impatient():
+            quiet = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
+            with quiet, _impatient():
                 download_url(host + file, folder, file, md5)
         except (RuntimeError, OSError, ValueError, HTTPException) as error:
             (folder / file).unlink(missing_ok=True)
@@ -53,34 +53,18 @@ def place(download: Callable[[Path], None], check: Callable[[Path], object], cac
 
     A download that is stopped at any moment therefore leaves nothing under `target` that is not whole.
 
-    Raises:
-        DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
+    Raises DataFailureError: the download failed, what came is wrong, or the cache cannot be written.
     """
-    try:
+    advice = "Make room or give yourself the right to write there, or set SPURLAB_DATA to a folder that has the files."
+    with told(f"{target} cannot be written", advice):
         cache.mkdir(parents=True, exist_ok=True)
-        _sweep(cache)
+        sweep(cache, STAGING)
         with tempfile.TemporaryDirectory(prefix=STAGING, dir=cache) as staging:
             download(Path(staging))
             check(Path(staging))
             target.mkdir(parents=True, exist_ok=True)
             for file in Path(staging).iterdir():
                 file.replace(target / file.name)
-    except OSError as error:
-        raise DataFailureError(
-            f"{target} cannot be written: {error.strerror or error}. Make room or give yourself the right to write "
-            f"there, or set SPURLAB_DATA to a folder that has the files."
-        ) from error
-
-
-def _sweep(cache: Path) -> None:
-    """Remove what killed downloads left behind; a day old, for another process may be at work on a younger one."""
-    for left in cache.glob(f"{STAGING}*"):
-        if time.time() - left.stat().st_mtime > 24 * 3600:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _quiet_unless_terminal() -> redirect_stderr[io.StringIO] | nullcontext[None]:
-    return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
 
 
 @contextmanager

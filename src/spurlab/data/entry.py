@@ -1,45 +1,14 @@
 """What the table of datasets holds: a description of each dataset, and how it is come by."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spurlab.data.description import Description
 from spurlab.data.errors import DataRequestError
-from spurlab.data.examples import Dataset
+from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.subset import first_examples
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is known of a dataset without its examples.
-
-    Args:
-        name: how it is asked for, e.g. ``fashion-mnist``.
-        title: how it is called.
-        licence: as far as known.
-        origin: who made it, and where it is described.
-        class_names: one for each class, in the order of the labels.
-        shape: of one input; ``c h w`` of an image.
-        sizes: the numbers of training and of test examples; None: to be counted.
-        input_range: as that of :class:`Dataset`.
-        group_names: as those of :class:`Dataset`.
-    """
-
-    name: str
-    title: str
-    licence: str
-    origin: str
-    class_names: tuple[str, ...]
-    shape: tuple[int, ...]
-    sizes: tuple[int, int] | None
-    input_range: tuple[float, float] | None = (0.0, 1.0)
-    group_names: tuple[str, ...] | None = None
-
-    @property
-    def unit(self) -> str:
-        """What its examples are to be called: not all are images."""
-        return "images" if len(self.shape) == 3 else "examples"
 
 
 @dataclass(frozen=True)
@@ -63,17 +32,17 @@ class Entry(Description, ABC):
 
         Raises:
             DataNotFoundError: it is nowhere, and a download is forbidden.
-            DataFailureError: it cannot be had or put there. Other errors as :meth:`locate`.
+            DataFailureError: it cannot be had, put there or read. Other errors as :meth:`locate`.
         """
 
     @abstractmethod
     def load(self, *, offline: bool) -> Dataset:
-        """The whole dataset.
+        """The whole dataset. Errors as of :meth:`fetch`."""
 
-        Raises:
-            DataNotFoundError: it is nowhere, and a download is forbidden.
-            DataFailureError: it cannot be had or read. Other errors as :meth:`locate`.
-        """
+    def dataset(self, train: Examples, test: Examples, location: str, sha256: Mapping[str, str]) -> Dataset:
+        """These examples as this dataset; see :class:`Source` for where they came from."""
+        source = Source(self.licence, self.origin, location, sha256)
+        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
 
     def load_first(self, count: int, *, offline: bool) -> Dataset:
         """Its first training examples, as many of each of the `balanced` classes, as :func:`first_examples`."""
@@ -85,9 +54,5 @@ class Entry(Description, ABC):
         return len(self.class_names)
 
     def with_options(self, options: Sequence[str]) -> "Entry":
-        """The dataset that is meant where options follow the name, each after a comma.
-
-        Raises:
-            DataRequestError: there is no such option.
-        """
+        """The dataset that is meant where options follow the name. Raises DataRequestError: there is no such option."""
         raise DataRequestError(f"{self.name} has no options, but {','.join(options)!r} follows its name. Leave it out.")

@@ -75,7 +75,6 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
         return tuple(self.inputs.shape[1:])
 
 
@@ -100,9 +99,7 @@ def unseen_marks(inputs: Float32[Tensor, "n *shape"]) -> str:
 def checked_names(names: Sequence[str], of: str) -> tuple[str, ...]:
     """The names of classes or groups.
 
-    Raises:
-        DataRequestError: one is no text, or not one that can be shown: empty, with control characters, or in an
-            encoding that is broken.
+    Raises DataRequestError: one is no text, or cannot be shown: empty, with control characters or a broken encoding.
     """
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise DataRequestError(f"{of} needs names that are texts, one for each class, but has {brief(names)}.")
@@ -116,18 +113,12 @@ def checked_names(names: Sequence[str], of: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset came from.
+    """Where a dataset came from."""
 
-    Args:
-        licence: as far as known.
-        origin: who made it, and what was done to it.
-        location: the folder in which it was found.
-        sha256: of each file's uncompressed bytes, by file name; of each array's, where they were generated.
-    """
-
-    licence: str
-    origin: str
-    location: str
+    licence: str  # as far as known
+    origin: str  # who made it, and what was done to it
+    location: str  # the folder in which it was found
+    # of each file's uncompressed bytes, by file name; of each array's, where they were generated
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -212,12 +203,10 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
         return self.train.shape
 
     @property
     def classes(self) -> int:
-        """The number of classes, k."""
         return len(self.class_names)
 
     @cached_property

@@ -33,8 +33,7 @@ def most_bytes() -> int:
     ``$SPURLAB_MAX_BYTES``, or 2 GiB. It guards against small files that unpack to more than the memory, and against
     files without an end.
 
-    Raises:
-        DataRequestError: the variable is no whole number from 1 on.
+    Raises DataRequestError: the variable is no whole number from 1 on.
     """
     if not (given := os.environ.get(LIMIT)):
         return MOST_BYTES
@@ -46,14 +45,7 @@ def most_bytes() -> int:
 
 
 def check_bytes(needed: int, what: str) -> None:
-    """That so many may be taken.
-
-    Args:
-        what: that needs them, for the message.
-
-    Raises:
-        DataRequestError: they are more than :func:`most_bytes`.
-    """
+    """Raises DataRequestError: `what` needs more bytes than :func:`most_bytes`."""
     if needed > (most := most_bytes()):
         raise DataRequestError(
             f"{what}: {needed:,} bytes are needed, more than the limit of {most:,}. If that is meant, set {LIMIT} to "
@@ -64,8 +56,7 @@ def check_bytes(needed: int, what: str) -> None:
 def given_path(path: str | Path) -> Path:
     """The path that a user means, with his home in the place of ``~``.
 
-    Raises:
-        DataRequestError: no path has such a form.
+    Raises DataRequestError: no path has such a form.
     """
     if "\0" in str(path):
         raise DataRequestError(f"{str(path)!r} is no path: it holds a NUL character. Correct it.")
@@ -77,33 +68,24 @@ def given_path(path: str | Path) -> Path:
         ) from error
 
 
-KINDS = {
-    stat.S_IFIFO: "a pipe (FIFO)",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+KINDS = {stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
 
 def open_regular(path: Path) -> io.BufferedReader:
     """A regular file, opened for reading; not a pipe, which may never end, or a device.
 
-    Raises:
-        OSError: it is not there, cannot be opened, or is a folder.
-        DataRequestError: it is something else than a file, or larger than :func:`most_bytes`.
+    The caller closes it. Raises OSError: it is not there, cannot be opened, or is a folder; DataRequestError: it is
+    something else than a file, or larger than :func:`most_bytes`.
     """
     _check_regular(path, os.stat(path))  # before it is opened: that alone makes some devices do something
-    stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  # for the caller to close
+    at_once = getattr(os, "O_NONBLOCK", 0)
+    stream = open(path, "rb", opener=lambda name, flags: os.open(name, flags | at_once))  # noqa: SIM115
     try:
         _check_regular(path, os.fstat(stream.fileno()))  # it may have been replaced meanwhile
     except BaseException:
         stream.close()
         raise
     return stream
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_regular(path: Path, found: os.stat_result) -> None:
@@ -116,12 +98,7 @@ def _check_regular(path: Path, found: os.stat_result) -> None:
 
 
 def read_regular(path: Path) -> bytes:
-    """The bytes of a file, whole.
-
-    Raises:
-        OSError, DataRequestError: as :func:`open_regular`.
-        DataFailureError: it has more bytes than it says.
-    """
+    """The bytes of a file, whole. Errors as :func:`open_regular`, and DataFailureError: it has more than it says."""
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
         content = stream.read(size + 1) or b""
@@ -131,13 +108,21 @@ def read_regular(path: Path) -> bytes:
 
 
 @contextmanager
+def told(what: str, advice: str) -> Iterator[None]:
+    """An OSError in the block becomes a DataFailureError: what cannot be done, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise DataFailureError(f"{what}: {error.strerror or error}. {advice}") from error
+
+
+@contextmanager
 def opened(path: Path) -> Iterator[io.BufferedIOBase]:
     """The uncompressed bytes of a file; the compression is told by the suffix, ``.gz`` or ``.xz``.
 
     Raises:
         DataRequestError: as :func:`open_regular`.
-        DataFailureError: the file cannot be opened; :class:`DamagedDataError` where what is read in the ``with`` block
-            is damaged or cut short.
+        DataFailureError: it cannot be opened; :class:`DamagedDataError`: what is read of it is damaged or cut short.
     """
     try:
         with open_regular(path) as file, _unpacked(file, path.suffix) as stream:
@@ -166,30 +151,22 @@ def _unpacked(file: io.BufferedReader, suffix: str) -> io.BufferedIOBase:
 def read_to_end(stream: io.BufferedIOBase, size: int, path: Path) -> UInt8[np.ndarray, " size"]:
     """The rest of a stream, which must be exactly `size` bytes; nothing is allocated that the file cannot fill.
 
-    Args:
-        size: which the caller has held against a limit.
-
-    Raises:
-        DamagedDataError: there are fewer bytes, or more.
+    The caller has held `size` against a limit. Raises DamagedDataError: there are fewer bytes, or more.
     """
     most = os.stat(path).st_size * {"": 1, ".gz": DEFLATED}.get(path.suffix, size)
     if size <= most:
         content = np.empty(size, np.uint8)
         found = stream.readinto(content.data)
     if size > most or found < size:
-        there = f"at most {most:,}" if size > most else f"only {found:,}"
-        raise DamagedDataError(f"{path} is cut short: it needs {size:,} more bytes, but {there} are there.")
+        present = f"at most {most:,}" if size > most else f"only {found:,}"
+        raise DamagedDataError(f"{path} is cut short: it needs {size:,} more bytes, but {present} are there.")
     if stream.read(1):
         raise DamagedDataError(f"{path} goes on after its end: all it should hold was read, and bytes are left.")
     return content
 
 
 def check_sha256(path: Path, expected: str, *parts: bytes | memoryview) -> None:
-    """Compare the checksum of a file's uncompressed content, given in parts.
-
-    Raises:
-        DamagedDataError: it is another.
-    """
+    """Compare the checksum of a file's uncompressed content, given in parts. Raises DamagedDataError: it is another."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -203,28 +180,23 @@ def check_sha256(path: Path, expected: str, *parts: bytes | memoryview) -> None:
 def listed(folder: Path) -> frozenset[str] | None:
     """The names in a folder, or None where there is no folder.
 
-    Raises:
-        DataFailureError: the folder is there but cannot be read.
+    Raises DataFailureError: the folder is there but cannot be read.
     """
-    try:
-        return frozenset(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise DataFailureError(
-            f"{folder} cannot be searched for data: {error.strerror or error}. "
-            f"Give yourself the right to read it, or point SPURLAB_DATA to another folder."
-        ) from error
+    advice = "Give yourself the right to read it, or point SPURLAB_DATA to another folder."
+    with told(f"{folder} cannot be searched for data", advice):
+        try:
+            return frozenset(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def pick(folder: Path, name: str, suffixes: Sequence[str]) -> Path:
     """The file of that name with the first suffix that is there (the plain one before its compressed copy).
 
-    Raises:
-        DamagedDataError: none is there.
+    Raises DamagedDataError: none is there.
     """
-    there = listed(folder) or frozenset()
+    present = listed(folder) or frozenset()
     for suffix in suffixes:
-        if name + suffix in there:
+        if name + suffix in present:
             return folder / (name + suffix)
     raise DamagedDataError(f"{name} is missing in {folder}.")

@@ -2,50 +2,31 @@
 
 import errno
 import hashlib
-import io
 import logging
 import os
-import re
-import warnings
-from collections.abc import Container, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from itertools import chain
+from collections.abc import Container, Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import RLock
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from spurlab.data.arrays import LICENCE, assembled
-from spurlab.data.errors import DamagedDataError, DataFailureError, DataRequestError
+from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
-from spurlab.data.files import check_bytes, given_path, read_regular
-from spurlab.errors import brief, one_line
+from spurlab.data.files import given_path
+from spurlab.data.pixels import read_images, readable
+from spurlab.errors import brief
 from spurlab.seeds import rng_for
 
 _log = logging.getLogger(__name__)
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")  # torchvision's
-FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS, for which Pillow would start another program
 LEFT_BEHIND = frozenset({"__macosx", "@eadir", "__pycache__", "$recycle.bin"})  # by macOS, Synology, Python, Windows
-BITS_PER_SAMPLE = 258  # a tag of TIFF
-PIXEL = 24  # bytes that count for each: red, green and blue as float32, twice, for what is turned or resized
-LARGE = 2**24  # pixels or bytes: such images are read one at a time, so that not all threads need much memory at once
-THREADS = 8
-_one_at_a_time = RLock()
 
 
 def image_folder(
-    path: str | Path,
-    *,
-    size: int | tuple[int, int] | None = None,
-    grey: bool = False,
-    test: float | str | Path = 0.2,
+    path: str | Path, *, size: int | tuple[int, int] | None = None, grey: bool = False, test: float | str | Path = 0.2
 ) -> Dataset:
     """A dataset from image files. By name: ``load("folder:PATH")``, ``load("folder,32,grey:PATH")``.
 
@@ -58,7 +39,6 @@ def image_folder(
     Images are turned upright as their EXIF tag says. Of several frames or pages the first is taken.
 
     Args:
-        path: the folder.
         size: height and width in pixels, or one number for both. Images of another size are resized to it (bilinear;
             the proportions are not kept). None: all images must have the same size.
         grey: convert to one channel; else to red, green and blue. Transparency is dropped, as torchvision does: what
@@ -112,84 +92,22 @@ def image_folder(
     if not files[1]:
         raise DataRequestError(f"{roots[1]} holds no image. Images end in {', '.join(SUFFIXES)}.")
     labels = [[label for label, name in enumerate(classes) for _ in listing[name]] for listing in listings]
-    inputs, sums = _read([*files[0], *files[1]], wanted, grey)
+    inputs, sums = read_images([*files[0], *files[1]], wanted, grey)
     cut = len(files[0])
     parts = Examples(inputs[:cut], torch.tensor(labels[0])), Examples(inputs[cut:], torch.tensor(labels[1]))
-    sha256 = {
-        "train": _checksum(files[0], sums[:cut], roots[0]),
-        "test": _checksum(files[1], sums[cut:], roots[1]),
-    }
+    sha256 = {"train": _checksum(files[0], sums[:cut], roots[0]), "test": _checksum(files[1], sums[cut:], roots[1])}
     if twins := set(sums[:cut]) & set(sums[cut:]):
-        rows = [row for row, each in enumerate(sums) if each in twins]
+        first = next(row for row, digest in enumerate(sums) if digest in twins)
         _log.warning(
             "%d of %d test images are training images too, byte for byte, e.g. %s and %s",
-            len([row for row in rows if row >= cut]),
+            sum(digest in twins for digest in sums[cut:]),
             len(files[1]),
-            [*files[0], *files[1]][rows[0]],
-            next(file for file, each in zip(files[1], sums[cut:], strict=True) if each == sums[rows[0]]),
+            files[0][first],
+            files[1][sums.index(sums[first], cut) - cut],
         )
     options = [*([f"{wanted[0]}x{wanted[1]}"] if wanted else []), *(["grey"] if grey else [])]
     source = Source(LICENCE, "a folder of images", str(root), sha256)
     return assembled(f"{','.join(['folder', *options])}:{path}", *parts, classes, source)
-
-
-def pixels_of(
-    image: Image.Image, grey: bool, what: str, size: tuple[int, int] | None = None
-) -> UInt8[np.ndarray, "..."]:
-    """The bytes of an image, upright and perhaps resized: ``h w`` where it is to be grey, else ``h w 3``.
-
-    Raises:
-        DataRequestError: it has more than 8 bits for a channel, which Pillow would cut off, or more pixels than may be.
-        DamagedDataError: it is no whole image.
-    """
-    check_bytes(image.width * image.height * PIXEL, f"{what}, an image of {image.height} x {image.width} pixels")
-    if form := _deep(image):
-        raise DataRequestError(
-            f"{what} has more than 8 bits for each channel (Pillow calls that {form}). Convert it to 8 bits."
-        )
-    with _one_at_a_time if image.width * image.height > LARGE else nullcontext():
-        try:
-            image.load()
-            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                image = ImageOps.exif_transpose(image)
-            if image.mode == "P" and "transparency" in image.info:
-                image = image.convert("RGBA")  # straight to RGB Pillow warns
-            mode = "L" if grey else "RGB"
-            if image.mode != mode:
-                image = image.convert(mode)
-            if size is not None and (image.height, image.width) != size:
-                image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-            return np.asarray(image)
-        except Exception as error:  # Pillow raises whatever a broken file leads it to
-            raise _broken(what, error) from error
-
-
-def _deep(image: Image.Image) -> str:
-    """Pillow's word for the form, where a channel has more than 8 bits; else nothing.
-
-    Most modes have 8 bits whatever the file has. What it has is known until the image is decoded.
-    """
-    if image.mode.startswith(("I", "F")):
-        return image.mode
-    bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, 8)
-    if max(bits if isinstance(bits, tuple) else (bits,)) > 8:
-        return f"{image.mode} of {bits} bits"
-    for codec, _, _, said in getattr(image, "tile", []):
-        arguments = said if isinstance(said, tuple) else (said,)
-        form = arguments[0] if arguments and isinstance(arguments[0], str) else ""
-        # the 16 bits of BMP's forms, BGR;16, are those of a pixel
-        if re.search(r";(12|16|32)", form) and not form.startswith("BGR"):
-            return form
-        largest = arguments[-1] if arguments else None  # of PPM, where it is no bitmap
-        if codec.startswith("ppm") and isinstance(largest, int) and largest > 255:
-            return f"{form} up to {largest}"
-    return ""
-
-
-def _broken(what: str, error: Exception) -> DamagedDataError:
-    kinds = isinstance(error, UnidentifiedImageError)
-    reason = "it is none of " + ", ".join(FORMATS) if kinds else one_line(str(error) or type(error).__name__)
-    return DamagedDataError(f"{what} is no whole image: {reason}.", "Mend it or take it away.")
 
 
 def _height_and_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -201,19 +119,18 @@ def _height_and_width(size: int | tuple[int, int] | None) -> tuple[int, int] | N
 
 def _folders(folder: Path) -> list[str]:
     """The folders in a folder, by name, that are data."""
-    try:
-        here = os.path.realpath(folder)
-        return sorted(
-            each.name
-            for each in os.scandir(folder)
-            if _is_data(each.name) and _leads_to_folder(each) and not _holds(os.path.realpath(each), here)
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataRequestError(
-            f"there is no folder {folder}. Correct the path; it starts at the current folder."
-        ) from None
-    except OSError as error:
-        raise _unreadable(folder, error) from error
+    with readable(folder):
+        try:
+            here = os.path.realpath(folder)
+            return sorted(
+                entry.name
+                for entry in os.scandir(folder)
+                if _is_data(entry.name) and _leads_to_folder(entry) and not _holds(os.path.realpath(entry), here)
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            raise DataRequestError(
+                f"there is no folder {folder}. Correct the path; it starts at the current folder."
+            ) from None
 
 
 def _is_data(name: str) -> bool:
@@ -233,7 +150,6 @@ def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _holds(outer: str, inner: str) -> bool:
-    """Whether one real folder is the other, or holds it."""
     return Path(outer) in (Path(inner), *Path(inner).parents)
 
 
@@ -256,40 +172,32 @@ def _images(root: Path, classes: Sequence[str]) -> dict[str, list[ImageFile]]:
         found[name], links[name] = {}, []
         own |= _walk(root / name, set(), found[name], links[name])
     for name in classes:
-        there = set(own)  # each class its own: what two classes link to is told of
+        known = set(own)  # each class its own: what two classes link to is told of
         for link in links[name]:  # grows, as folders behind links have links
             if not _holds(os.path.realpath(link), os.path.realpath(link.parent)):
-                there |= _walk(link, there, found[name], links[name])
+                known |= _walk(link, known, found[name], links[name])
     return {
-        name: [ImageFile(path, real) for real, path in sorted(files.items(), key=lambda each: _order(each[1]))]
+        name: sorted(
+            (ImageFile(path, real) for real, path in files.items()),
+            key=lambda file: (str(file.path.parent), file.path.name),
+        )
         for name, files in found.items()
     }
 
 
-def _order(path: Path) -> tuple[str, str]:
-    return str(path.parent), path.name
+def _walk(folder: Path, known: Container[str], found: dict[str, Path], links: list[Path]) -> set[str]:
+    """Walk a folder, if there is one, at any depth; links to folders are not followed. The real folders that were seen.
 
-
-def _walk(folder: Path, there: Container[str], found: dict[str, Path], links: list[Path]) -> set[str]:
-    """Note the files of a folder, and the links to folders, at any depth; links to folders are not followed.
-
-    Args:
-        folder: a class without test images need not have one.
-        there: real folders that are passed over.
-        found: the files, by where they really are; what is there stays.
-        links: gets the links to folders.
-
-    Returns:
-        The real folders that were walked.
+    Known ones are passed over. Files go into `found`, by where they really are, links to folders into `links`.
     """
     walked: set[str] = set()
     to_do = [folder]
     while to_do:
         here = to_do.pop()
         real = os.path.realpath(here)
-        if real in there or real in walked:
+        if real in known or real in walked:
             continue
-        try:
+        with readable(here), suppress(FileNotFoundError):
             with os.scandir(here) as entries:
                 inside = sorted((entry for entry in entries if _is_data(entry.name)), key=lambda entry: entry.name)
             for linked in (False, True):  # where a file really lies it is found first
@@ -299,11 +207,7 @@ def _walk(folder: Path, there: Container[str], found: dict[str, Path], links: li
                     elif entry.name.lower().endswith(SUFFIXES):
                         place = os.path.realpath(entry.path) if linked else os.path.join(real, entry.name)
                         found.setdefault(place, here / entry.name)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise _unreadable(here, error) from error
-        walked.add(real)
+            walked.add(real)
     return walked
 
 
@@ -338,71 +242,10 @@ def _set_aside(root: Path, listing: dict[str, list[ImageFile]], share: float) ->
     return [train, test]
 
 
-def _read(
-    files: Sequence[Path], size: tuple[int, int] | None, grey: bool
-) -> tuple[Float32[Tensor, "n c h w"], list[str]]:
-    """The inputs, and the sha256 of each file."""
-    channels, sums = 1 if grey else 3, []
-    with _limits_of_our_own():
-        first = _pixels(files[0], size, grey) if size is None else None
-        height, width = first[0].shape[:2] if first else size or (0, 0)
-        check_bytes(4 * len(files) * channels * height * width, f"{len(files):,} images of {height} x {width} pixels")
-        inputs = torch.empty(len(files), channels, height, width)
-        with ThreadPoolExecutor(THREADS) as pool:  # unpacking lets go of the interpreter
-            others = pool.map(lambda file: _pixels(file, size, grey), files[1:] if first else files)
-            for row, (pixels, digest) in enumerate(chain([first] if first else [], others)):
-                if pixels.shape[:2] != (height, width):
-                    raise DataRequestError(
-                        f"{files[row]} has {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width), but "
-                        f"{files[0]} has {height} x {width}. Give the size to bring all images to: "
-                        f"size=({height}, {width}) in Python, folder,{height}x{width}:PATH as a name."
-                    )
-                values = torch.from_numpy(pixels.reshape(height, width, -1).copy())
-                torch.div(values.permute(2, 0, 1), 255, out=inputs[row])
-                sums.append(digest)
-    return inputs, sums
-
-
-@contextmanager
-def _limits_of_our_own() -> Iterator[None]:
-    """Pillow's own limit of pixels, which is fixed, and its warnings are off: whatever it reads is looked at by us."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
 def _checksum(files: Sequence[Path], sums: Sequence[str], root: Path) -> str:
     """Of what ``sha256sum`` prints for the files from inside the folder."""
     lines = (
-        each.encode() + b"  " + os.fsencode(file.relative_to(root).as_posix()) + b"\n"
-        for each, file in zip(sums, files, strict=True)
+        digest.encode() + b"  " + os.fsencode(file.relative_to(root).as_posix()) + b"\n"
+        for digest, file in zip(sums, files, strict=True)
     )
     return hashlib.sha256(b"".join(lines)).hexdigest()
-
-
-def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> tuple[UInt8[np.ndarray, "..."], str]:
-    """The image's bytes, and the sha256 of the file."""
-    try:
-        large = os.stat(file).st_size > LARGE
-    except OSError as error:
-        raise _unreadable(file, error) from error
-    with _one_at_a_time if large else nullcontext():
-        try:
-            content = read_regular(file)
-        except OSError as error:
-            raise _unreadable(file, error) from error
-        try:
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        except Exception as error:  # Pillow raises whatever a broken file leads it to
-            raise _broken(str(file), error) from error
-        with image:
-            pixels = pixels_of(image, grey, str(file), size)
-        return pixels, hashlib.sha256(content).hexdigest()
-
-
-def _unreadable(path: Path, error: OSError) -> DataFailureError:
-    return DataFailureError(f"{path} cannot be read: {error.strerror or error}. Give yourself the right to read it.")

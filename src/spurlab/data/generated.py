@@ -15,7 +15,7 @@ import torch
 from spurlab.data.download import place
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError, DataError, DataFailureError
-from spurlab.data.examples import Dataset, Examples, Source
+from spurlab.data.examples import Dataset, Examples
 from spurlab.data.files import listed
 from spurlab.data.npz import read_npz
 from spurlab.data.places import cache_folder
@@ -33,16 +33,11 @@ class Generated(Entry):
     The copy in the cache is one ``.npz`` file with the arrays, their checksums, the arguments and the generator's
     version. One that is damaged, or made of something else, is made anew. Where the cache cannot be written, the data
     are made each time.
-
-    Args:
-        make: makes training and test examples.
-        arguments: what they are made with, as values of JSON.
-        package: the distribution that has the generator.
     """
 
     make: Callable[[], Parts]
-    arguments: Mapping[str, Any]
-    package: str
+    arguments: Mapping[str, Any]  # what they are made with, as values of JSON
+    package: str  # the distribution that has the generator
 
     @property
     def made_of(self) -> dict[str, Any]:
@@ -51,24 +46,17 @@ class Generated(Entry):
 
     @property
     def folder(self) -> Path:
-        """Where it is kept."""
         return cache_folder() / self.name
 
     @property
     def file(self) -> str:
-        """Under which name."""
         return f"{self.name}.npz"
 
     def locate(self) -> Path | None:
-        """The folder in the cache, or None where it was not made yet."""
         return self.folder if self.file in (listed(self.folder) or ()) else None
 
     def fetch(self, *, offline: bool) -> Path:
-        """That folder, after the data were made if need be.
-
-        Raises:
-            DataFailureError: the cache cannot be written.
-        """
+        """That folder, after the data were made if need be. Raises DataFailureError: the cache cannot be written."""
         if self._kept() is None:
             self._keep(self._made())
         return self.folder
@@ -83,21 +71,18 @@ class Generated(Entry):
             except DataFailureError as error:
                 _log.info("%s", error)
                 where = "made when it was asked for, and not kept"
-        train, test = parts
-        source = Source(self.licence, self.origin, where, _sha256(_arrays(parts)))
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return self.dataset(*parts, where, _sha256(_arrays(parts)))
 
     def _made(self) -> Parts:
         _log.info("%s is generated, which takes some seconds; it is kept in %s", self.title, self.folder)
         return self.make()
 
     def _keep(self, parts: Parts) -> None:
-        arrays = _arrays(parts)
+        arrays: dict[str, Any] = _arrays(parts)
         about = json.dumps({"made_of": self.made_of, "sha256": _sha256(arrays)})
-        columns: dict[str, Any] = {"about": np.array(about), **arrays}
 
         def write(folder: Path) -> None:
-            np.savez(folder / self.file, **columns)
+            np.savez(folder / self.file, about=np.array(about), **arrays)
 
         try:
             place(write, self._read, cache_folder(), self.folder)
@@ -118,8 +103,7 @@ class Generated(Entry):
     def _read(self, folder: Path) -> Parts:
         """The data in a folder.
 
-        Raises:
-            DataError: they cannot be read; :class:`DamagedDataError` where they are not whole, or of something else.
+        Raises DataError: they cannot be read; :class:`DamagedDataError` where they are not whole, or of something else.
         """
         file = folder / self.file
         arrays, _ = read_npz(file, lambda _: None)
@@ -129,7 +113,7 @@ class Generated(Entry):
                 raise DamagedDataError(f"{file} is damaged, or was made of something else.")
             columns = {key: torch.from_numpy(array) for key, array in arrays.items()}
             train, test = (
-                Examples(**{key.removeprefix(part): each for key, each in columns.items() if key.startswith(part)})
+                Examples(**{key.removeprefix(part): array for key, array in columns.items() if key.startswith(part)})
                 for part in ("train_", "test_")
             )
         except DataError:

@@ -8,17 +8,20 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
+from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
-from spurlab.data.files import LIMIT, OFFICIAL_BYTES, check_sha256, most_bytes, opened, pick, read_to_end
-from spurlab.data.official import FilesEntry
+from spurlab.data.files import LIMIT, OFFICIAL_BYTES, check_sha256, most_bytes, opened, read_to_end
+from spurlab.data.official import FilesEntry, Layout
 
 UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
 MOST_AXES = 4
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
@@ -65,27 +68,17 @@ def idx_header(shape: tuple[int, ...]) -> bytes:
     return struct.pack(f">HBB{len(shape)}I", 0, UNSIGNED_BYTES, len(shape), *shape)
 
 
-@dataclass(frozen=True)
-class IdxFiles:
-    """Four idx files with the official names, each plain or ``.gz``.
+@dataclass(frozen=True, kw_only=True)
+class IdxFiles(Layout):
+    """Four idx files with the official names: training images and labels, then test images and labels."""
 
-    Args:
-        folder: their path inside a data folder.
-        sha256: of each file's uncompressed bytes, by name: training images and labels, then test images and labels.
-    """
-
-    folder: str
-    sha256: Mapping[str, str]
-    suffixes: tuple[str, ...] = ("", ".gz")
-
-    @property
-    def files(self) -> Sequence[str]:
-        """The names of the four files, without ``.gz``."""
-        return tuple(self.sha256)
+    @classmethod
+    def of(cls, folder: str, digests: Sequence[str]) -> "IdxFiles":
+        """Those in `folder` whose sha256 are these, in the order of `FILES`."""
+        return cls(folder=folder, sha256=dict(zip(FILES, digests, strict=True)))
 
     def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples, verified checksums. Form is looked at before checksums: it says more."""
-        paths = [pick(folder, name, self.suffixes) for name in self.files]
+        paths = self.paths(folder)
         train = self._read(paths[:2], entry, entry.sizes[0])
         test = self._read(paths[2:], entry, entry.sizes[1])
         return train, test, self.sha256
@@ -100,3 +93,28 @@ class IdxFiles:
             expected = self.sha256[path.name.removesuffix(".gz")]
             check_sha256(path, expected, idx_header(array.shape), array.data)
         return examples
+
+
+def idx_dataset(name: str, reader: str, sha256: Sequence[str], **about: Any) -> FilesEntry:
+    """A dataset of 60,000 and 10,000 grey images that torchvision can download, and Debian has as dataset-`name`.
+
+    `reader` is torchvision's class for it, which has the addresses of its files, their md5 and its folder's name. The
+    sha256 are those of the four files' uncompressed bytes, in the order of `FILES`.
+    """
+
+    def download(folder: Path) -> None:
+        from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
+
+        official = getattr(datasets, reader)
+        for file, md5 in official.resources:
+            download_file(name, file, official.mirrors, md5, folder)
+
+    return FilesEntry(
+        name=name,
+        shape=(1, 28, 28),
+        sizes=(60_000, 10_000),
+        layouts=(IdxFiles.of(f"{reader}/raw", sha256),),
+        places=(Path("/usr/share/datasets", name),),
+        download=download,
+        **about,
+    )

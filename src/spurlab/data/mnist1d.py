@@ -1,15 +1,12 @@
 """MNIST-1D: short signals in ten classes, Greydanus and Kobak (2024), arXiv:2011.14439; by their own generator."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 
 from spurlab.data.examples import Examples
 from spurlab.data.generated import Generated
+from spurlab.lent import settings_kept
 
 # The generator's defaults, stated so that the data stay the same where a later version has others.
 ARGUMENTS = {
@@ -37,27 +34,14 @@ def generate() -> tuple[Examples, Examples]:
     """
     from mnist1d.data import make_dataset  # noqa: PLC0415  # it brings pyplot; rarely needed
 
-    with _global_randomness_kept():
+    with settings_kept():
         made = make_dataset(SimpleNamespace(**ARGUMENTS))
-    train, test = (
-        Examples(torch.from_numpy(made[inputs]).float(), labels, labels)
-        for inputs, labels in (
-            ("x", torch.from_numpy(made["y"]).long()),
-            ("x_test", torch.from_numpy(made["y_test"]).long()),
-        )
+    columns = {key: torch.from_numpy(made[key]) for key in ("x", "y", "x_test", "y_test")}
+    labels = columns["y"].long(), columns["y_test"].long()
+    return (
+        Examples(columns["x"].float(), labels[0], labels[0]),
+        Examples(columns["x_test"].float(), labels[1], labels[1]),
     )
-    return train, test
-
-
-@contextmanager
-def _global_randomness_kept() -> Iterator[None]:
-    python, numpy, pytorch = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-        torch.set_rng_state(pytorch)
 
 
 ENTRY = Generated(

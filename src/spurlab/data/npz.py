@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from spurlab.data.errors import DamagedDataError, DataError, DataFailureError, DataRequestError
-from spurlab.data.files import DEFLATED, check_bytes, read_regular
+from spurlab.data.errors import DamagedDataError, DataError, DataRequestError
+from spurlab.data.files import DEFLATED, check_bytes, read_regular, told
 from spurlab.errors import InputError, brief, one_line
 
 KINDS = "biufcSUmM"  # of dtypes: everything but Python objects, records and raw memory
@@ -28,9 +28,8 @@ ADVICE = "Write it again with numpy.savez; arrays of Python objects are not read
 def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple[dict[str, np.ndarray], str]:
     """Every array in the file, by key, and the sha256 of the file: of the bytes that were read, once.
 
-    Args:
-        check: gets the keys before any array is read, and raises where they are not what is wanted; None: there are
-            none, for the file is a single array (``.npy``).
+    `check` gets the keys before any array is read, and raises where they are not what is wanted; None: there are none,
+    for the file is a single array (``.npy``).
 
     Raises:
         DataRequestError: there is no such file, it is no regular one, or it or its arrays need more bytes than may be
@@ -38,14 +37,13 @@ def read_npz(file: Path, check: Callable[[Sequence[str] | None], None]) -> tuple
         DataFailureError: it cannot be read; :class:`DamagedDataError` where it is damaged, has a key twice, or an array
             that is not plain numbers or text.
     """
-    try:
-        content = read_regular(file)
-    except FileNotFoundError:
-        raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.") from None
-    except OSError as error:
-        raise DataFailureError(
-            f"{file} cannot be read: {error.strerror or error}. Check that it is a file that you may read."
-        ) from error
+    with told(f"{file} cannot be read", "Check that it is a file that you may read."):
+        try:
+            content = read_regular(file)
+        except FileNotFoundError:
+            raise DataRequestError(
+                f"there is no file {file}. Correct the path; it starts at the current folder."
+            ) from None
     if content.startswith(np.lib.format.MAGIC_PREFIX):
         check(None)
     what = "it is no .npz file, or damaged"

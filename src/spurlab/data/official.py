@@ -1,9 +1,9 @@
 """Datasets that lie on disk as files which others made: where they are looked for, and how they are read."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,52 +12,44 @@ from jaxtyping import UInt8
 from spurlab.data.download import place
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFoundError
-from spurlab.data.examples import Dataset, Examples, Source
-from spurlab.data.files import listed
+from spurlab.data.examples import Dataset, Examples
+from spurlab.data.files import listed, pick
 from spurlab.data.places import cache_folder, given_folder
 
 
-@runtime_checkable  # for the test suite, which checks annotations
-class Layout(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Layout(ABC):
     """One way in which the files of a dataset can lie in a folder, and how they are read from there."""
 
-    @property
-    def folder(self) -> str:
-        """The folder's path inside a data folder; torchvision's, so that its downloads are found."""
+    folder: str  # its path inside a data folder; torchvision's, so that its downloads are found
+    sha256: Mapping[str, str]  # pinned, of each file's uncompressed bytes, by name without a suffix of compression
+    suffixes: tuple[str, ...] = ("", ".gz")  # under which each file is accepted, in order of preference
 
     @property
-    def files(self) -> Sequence[str]:
-        """The names of the files, without a suffix of compression."""
+    def files(self) -> tuple[str, ...]:
+        return tuple(self.sha256)
 
-    @property
-    def suffixes(self) -> Sequence[str]:
-        """The suffixes under which each file is accepted, in order of preference; "" is the plain file."""
+    def paths(self, folder: Path) -> list[Path]:
+        """Each file, under the first suffix that is there. Raises DamagedDataError: one is missing."""
+        return [pick(folder, name, self.suffixes) for name in self.files]
 
-    @property
-    def sha256(self) -> Mapping[str, str]:
-        """The pinned checksum of each file's uncompressed bytes, by name; empty where others are compared."""
-
+    @abstractmethod
     def read(self, folder: Path, entry: "FilesEntry") -> tuple[Examples, Examples, Mapping[str, str]]:
         """Training examples, test examples and the verified sha256 of each file, by name.
 
-        Raises:
-            DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
+        The form of a file is looked at before its checksum: it says more.
+
+        Raises DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is not what it should be.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilesEntry(Entry):
-    """A dataset of the table that is made of files.
+    """A dataset of the table that is made of files."""
 
-    Args:
-        layouts: how its files can lie on disk; the first is what a download makes.
-        places: folders outside the data folders that hold the files of the first layout directly.
-        download: fetches the files of the first layout into an empty folder; None: the dataset comes with the package.
-    """
-
-    layouts: tuple[Layout, ...]
-    places: tuple[Path, ...] = ()
-    download: Callable[[Path], None] | None = None
+    layouts: tuple[Layout, ...]  # how its files can lie on disk; the first is what a download makes
+    places: tuple[Path, ...] = ()  # folders outside the data folders that hold the files of the first layout directly
+    download: Callable[[Path], None] | None = None  # of the first layout into an empty folder; None: in the package
 
     def locate(self) -> Path | None:
         """The first folder that has all files of a layout; see :meth:`Entry.locate`."""
@@ -78,8 +70,7 @@ class FilesEntry(Entry):
             elsewhere = "set SPURLAB_DATA to a folder that has a good one"
             error.advice = "Install spurlab again." if self.download is None else f"{get}, or {elsewhere}."
             raise
-        source = Source(self.licence, self.origin, str(folder), sha256)
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return self.dataset(train, test, str(folder), sha256)
 
     def candidates(self) -> list[tuple[Layout, Path]]:
         """Every folder that may hold the dataset, with the layout to expect there; the first whole one is taken.
@@ -126,11 +117,7 @@ class FilesEntry(Entry):
         return layout, target
 
     def check_labels(self, labels: UInt8[np.ndarray, " n"], where: Path) -> None:
-        """Every label must have a class name.
-
-        Raises:
-            DamagedDataError: one has none.
-        """
+        """Raises DamagedDataError: a label has no class name."""
         if len(labels) and (top := int(labels.max())) >= len(self.class_names):
             raise DamagedDataError(
                 f"{where} has a label out of range: {top} (example {int(labels.argmax()):,}); "
@@ -138,16 +125,11 @@ class FilesEntry(Entry):
             )
 
     def examples(
-        self,
-        images: Sequence[UInt8[np.ndarray, "_ ..."]],
-        labels: UInt8[np.ndarray, " n"],
-        size: int,
-        where: Path,
+        self, images: Sequence[UInt8[np.ndarray, "_ ..."]], labels: UInt8[np.ndarray, " n"], size: int, where: Path
     ) -> Examples:
         """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
 
-        Raises:
-            DamagedDataError: shape, counts or labels are not those of this dataset.
+        Raises DamagedDataError: shape, counts or labels are not those of this dataset.
         """
         found = sum(len(part) for part in images)
         for part in images:
@@ -170,7 +152,7 @@ class FilesEntry(Entry):
 
 def missing(layout: Layout, folder: Path) -> str:
     """Why a folder does not hold the dataset, in a few words; nothing where it does."""
-    if (there := listed(folder)) is None:
+    if (present := listed(folder)) is None:
         return "no such folder"
-    absent = [name for name in layout.files if not any(name + suffix in there for suffix in layout.suffixes)]
+    absent = [name for name in layout.files if not any(name + suffix in present for suffix in layout.suffixes)]
     return f"{', '.join(absent)} missing" if absent else ""

@@ -29,12 +29,7 @@ def without_paths() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class OwnData:
-    """Data that a path leads to.
-
-    Args:
-        path: of the file or folder, relative to the current folder.
-        load: reads it.
-    """
+    """Data that a path leads to, which starts at the current folder."""
 
     path: Path
     load: Callable[[], Dataset]
@@ -43,8 +38,7 @@ class OwnData:
 def own_data(name: str) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
 
-    Raises:
-        DataRequestError: no path follows, or what cannot be one, or an option is unknown.
+    Raises DataRequestError: no path follows, or what cannot be one, or an option is unknown.
 
     >>> own_data("folder,28x32,grey:birds").path.name, own_data("mnist:3,7")
     ('birds', None)
@@ -63,17 +57,14 @@ def own_data(name: str) -> OwnData | None:
             raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {kind} are {has}.")
         if number:
             size = int(number[1]), int(number[2] or number[1])
-    where = given_path(path)
-    if kind == "npz":
-        return OwnData(where, partial(_named, name, partial(from_npz, path)))
-    return OwnData(where, partial(_named, name, partial(image_folder, path, size=size, grey="grey" in options)))
+    folder = partial(image_folder, path, size=size, grey="grey" in options)
+    return OwnData(given_path(path), partial(_named, name, partial(from_npz, path) if kind == "npz" else folder))
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:
     """The dataset under the name that it was asked for.
 
-    Raises:
-        DataRequestError: the name comes from a file (`without_paths`).
+    Raises DataRequestError: the name comes from a file (`without_paths`).
     """
     if not _FOLLOWED.get():
         raise DataRequestError(f"{name!r} are data of your own, and no path is followed that a results folder names.")

@@ -12,8 +12,7 @@ from spurlab.data.files import listed
 def given_folder() -> Path | None:
     """The folder that ``$SPURLAB_DATA`` names, or None where it is not set.
 
-    Raises:
-        DataRequestError: there is no such folder.
+    Raises DataRequestError: there is no such folder.
     """
     if not (given := os.environ.get("SPURLAB_DATA")):
         return None

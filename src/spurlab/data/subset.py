@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from spurlab.data.description import Description
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples
 from spurlab.errors import did_you_mean
@@ -19,8 +20,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         dataset: of whatever kind. Groups that have names follow their classes; others stay as they are.
         classes: by label or by name; the first becomes label 0, the second label 1, and so on.
 
-    Raises:
-        DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
+    Raises DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
 
     >>> from spurlab.data import load
     >>> shoes = only_classes(load("fashion-mini"), ("Sneaker", 5))
@@ -30,7 +30,6 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
     labels = class_labels(dataset.class_names, classes, dataset.name)
     new = torch.full((dataset.classes,), -1)
     new[list(labels)] = torch.arange(len(labels))
-
     values = len(dataset.group_names or ()) // dataset.classes  # of the spurious attribute
 
     def part(examples: Examples) -> Examples:
@@ -40,29 +39,24 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
             groups = new[kept.labels] * values + groups % values
         return Examples(kept.inputs, new[kept.labels], groups)
 
-    names = tuple(dataset.class_names[label] for label in labels)
+    about = Description.of_data(dataset).only(labels)
     return replace(
         dataset,
-        name=subset_name(dataset.name, labels),
+        name=about.name,
         train=part(dataset.train),
         test=part(dataset.test),
-        class_names=names,
-        group_names=group_subset(dataset.group_names, dataset.classes, labels),
-        source=replace(dataset.source, origin=subset_origin(names, dataset.source.origin)),
+        class_names=about.class_names,
+        group_names=about.group_names,
+        source=replace(dataset.source, origin=about.origin),
     )
 
 
 def first_examples(dataset: Dataset, count: int) -> Dataset:
     """The first training examples of each class, as many of each, in the original order; the test set stays whole.
 
-    By name the same is asked for with ``load("cifar10@10000")``.
+    By name the same is asked for with ``load("cifar10@10000")``. `count` training examples are left.
 
-    Args:
-        dataset: of whatever kind.
-        count: how many training examples are left, a multiple of the number of classes.
-
-    Raises:
-        DataRequestError: no such multiple, or a class that has too few.
+    Raises DataRequestError: no such multiple, or a class that has too few.
 
     >>> from spurlab.data import load
     >>> few = first_examples(load("fashion-mini"), 50)
@@ -80,20 +74,12 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     order = labels.argsort(stable=True)
     rank = torch.empty_like(order)  # of each example among those of its class
     rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
-    return replace(
-        dataset,
-        name=few_name(dataset.name, count),
-        train=dataset.train[(rank < of_each).nonzero().flatten()],
-        source=replace(dataset.source, origin=few_origin(count, dataset.source.origin)),
-    )
+    about, train = Description.of_data(dataset).first(count), dataset.train[(rank < of_each).nonzero().flatten()]
+    return replace(dataset, name=about.name, train=train, source=replace(dataset.source, origin=about.origin))
 
 
 def examples_each(name: str, count: int, classes: int) -> int:
-    """How many examples of each class are meant.
-
-    Raises:
-        DataRequestError: as :func:`first_examples`.
-    """
+    """How many examples of each class are meant. Raises DataRequestError: as :func:`first_examples`."""
     if count < 1 or count % classes:
         raise DataRequestError(
             f"{count:,} training examples of {name} cannot be as many of each of its {classes} classes. Ask for a "
@@ -102,39 +88,10 @@ def examples_each(name: str, count: int, classes: int) -> int:
     return count // classes
 
 
-def few_name(name: str, count: int) -> str:
-    """What the first examples of a dataset are called."""
-    return f"{name}@{count}"
-
-
-def few_origin(count: int, origin: str) -> str:
-    """Where they come from."""
-    return f"the first {count:,} training examples, as many of each class, of {origin}"
-
-
-def subset_name(name: str, labels: Sequence[int]) -> str:
-    """What some classes of a dataset are called."""
-    return f"{name}:{','.join(map(str, labels))}"
-
-
-def group_subset(group_names: tuple[str, ...] | None, classes: int, labels: Sequence[int]) -> tuple[str, ...] | None:
-    """The names of the groups of some of the classes."""
-    if group_names is None:
-        return None
-    values = len(group_names) // classes
-    return tuple(name for label in labels for name in group_names[label * values : (label + 1) * values])
-
-
-def subset_origin(names: Sequence[str], origin: str) -> str:
-    """Where they come from."""
-    return f"the classes {', '.join(names[:-1])} and {names[-1]} of {origin}"
-
-
 def class_labels(class_names: Sequence[str], classes: Sequence[int | str], where: str) -> tuple[int, ...]:
     """The labels that are meant; each class by its name, else by its number.
 
-    Raises:
-        DataRequestError: as :func:`only_classes`.
+    Raises DataRequestError: as :func:`only_classes`.
     """
     labels = tuple(_label(class_names, named, where) for named in classes)
     if len(labels) < 2:

@@ -12,7 +12,7 @@ from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
 from spurlab.data.files import check_bytes
-from spurlab.data.folder import pixels_of
+from spurlab.data.pixels import pixels_of
 from spurlab.errors import brief
 
 
@@ -38,10 +38,7 @@ def from_torch(
     0 to k - 1, groups whole numbers from 0 on.
 
     Args:
-        train: the training examples.
-        test: the test examples.
         class_names: one for each class; None: their numbers, and the training labels must have all of them.
-        name: what to call it.
 
     Returns:
         Inputs are float32 ``n d`` or ``n c h w``. The input range is (0, 1) where no input lies outside, else None.

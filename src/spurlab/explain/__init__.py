@@ -1,31 +1,17 @@
 """What a trained network looks at."""
 
-from spurlab.explain.embedding import neighbour_purity, tsne
-from spurlab.explain.input_sensitivity import (
-    SHARES,
-    input_sensitivity,
-    removal_ranks,
-    sensitivity_examples,
-    zeroed,
-)
-from spurlab.explain.localization import class_maps, share_on
-from spurlab.explain.pixel_importance import pixel_importance
-from spurlab.explain.saliency import SALIENCY, gradient, integrated_gradients, occlusion, saliency
-
-__all__ = [
-    "SALIENCY",
-    "SHARES",
-    "class_maps",
-    "gradient",
-    "input_sensitivity",
-    "integrated_gradients",
-    "neighbour_purity",
-    "occlusion",
-    "pixel_importance",
-    "removal_ranks",
-    "saliency",
-    "sensitivity_examples",
-    "share_on",
-    "tsne",
-    "zeroed",
-]
+from spurlab.explain.embedding import neighbour_purity as neighbour_purity
+from spurlab.explain.embedding import tsne as tsne
+from spurlab.explain.input_sensitivity import SHARES as SHARES
+from spurlab.explain.input_sensitivity import input_sensitivity as input_sensitivity
+from spurlab.explain.input_sensitivity import removal_ranks as removal_ranks
+from spurlab.explain.input_sensitivity import sensitivity_examples as sensitivity_examples
+from spurlab.explain.input_sensitivity import zeroed as zeroed
+from spurlab.explain.localization import class_maps as class_maps
+from spurlab.explain.localization import share_on as share_on
+from spurlab.explain.pixel_importance import pixel_importance as pixel_importance
+from spurlab.explain.saliency import SALIENCY as SALIENCY
+from spurlab.explain.saliency import gradient as gradient
+from spurlab.explain.saliency import integrated_gradients as integrated_gradients
+from spurlab.explain.saliency import occlusion as occlusion
+from spurlab.explain.saliency import saliency as saliency

@@ -81,8 +81,7 @@ def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " 
         A share in [0, 1]. Chance, where the points know nothing of the classes, is the chance that another example is
         of the same class: near 1/k for k classes of one size.
 
-    Raises:
-        ValueError: fewer than `neighbours` others, a number of neighbours below 1, or values that are not finite.
+    Raises ValueError: fewer than `neighbours` others, a number of neighbours below 1, or values that are not finite.
 
     Source: Venna et al. (2010), Information retrieval perspective to nonlinear dimensionality reduction, JMLR 11 (the
     precision of a picture's neighbourhoods; there the neighbours in the inputs are right, here those of the class).
@@ -106,9 +105,8 @@ def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " 
 def _rows(points: Float[Tensor, "n *shape"]) -> Float[Tensor, "n d"]:
     """One finite row of numbers for each point."""
     rows = points.detach().cpu().flatten(1) if points.ndim > 1 else points.detach().cpu().unsqueeze(1)
-    rows = (
-        rows.float() if rows.dtype in (torch.float16, torch.bfloat16) else rows
-    )  # which NumPy does not know, or round
+    if rows.dtype in (torch.float16, torch.bfloat16):  # which NumPy does not know, or rounds
+        rows = rows.float()
     if bad := int((~rows.isfinite()).any(1).sum()):
         raise InputError(f"{bad} of {len(rows)} examples have values that are not finite. Leave them out.")
     return rows

@@ -15,6 +15,7 @@ about :math:`1 - (1 - s)^3`, at one half seven of eight: its curves for CIFAR-10
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
+from spurlab.metrics.accuracy import check_labels
 from spurlab.models import ask, asked
 from spurlab.seeds import rng_for
 
@@ -77,13 +79,13 @@ def input_sensitivity(
     if rows < 1:
         raise InputError(f"`rows` must be 1 or more, but it is {rows}.")
     ranks = removal_ranks(images, seed)
-    each_share = torch.tensor(shares, dtype=torch.float64, device=images.device)
-    answers = _probabilities_of(predict) if isinstance(predict, nn.Module) else predict
+    fractions = torch.tensor(shares, dtype=torch.float64, device=images.device)
+    answers = partial(_probabilities, predict) if isinstance(predict, nn.Module) else predict
     of_true_class = []
     # all masked images in one line, share after share, cut into batches: few images with many shares fill them too
     for part in torch.arange(len(shares) * n, device=images.device).split(rows):
         share, image = part.div(n, rounding_mode="floor"), part % n
-        masked = zeroed(images[image], each_share[share], ranks[image])
+        masked = zeroed(images[image], fractions[share], ranks[image])
         of_true_class.append(_of_true_class(answers(masked), labels[image]))
     curves: Tensor = torch.cat(of_true_class, dim=-1).unflatten(-1, (len(shares), n)).mean(-1)
     return curves
@@ -99,8 +101,7 @@ def zeroed(
         share: in [0, 1]; one for all images, or one for each. 0: as they were. 1: all zero.
         ranks: of the d pixels of each image, from :func:`removal_ranks` of the same images: the lowest go first.
 
-    Raises:
-        ValueError: a share outside [0, 1], or ranks of other images.
+    Raises ValueError: a share outside [0, 1], or ranks of other images.
 
     >>> zeroed(torch.tensor([[5.0, 0.0, 7.0, 9.0]]), 0.5, torch.tensor([[2, 3, 0, 1]])).tolist()
     [[5.0, 0.0, 0.0, 0.0]]
@@ -141,13 +142,7 @@ def removal_ranks(images: Float[Tensor, "n *shape"], seed: int) -> Int64[Tensor,
 def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Examples:
     """Randomly chosen examples to measure the sensitivity on; those of a smaller count are the first of a larger one.
 
-    Args:
-        data: the paper takes the clean training examples.
-        seed: fixes the choice.
-        count: how many; the paper's 500.
-
-    Raises:
-        ValueError: fewer examples than asked for.
+    The paper takes 500 of the clean training examples. Fewer than asked for are a ValueError.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2.
     """
@@ -157,26 +152,20 @@ def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Example
     return data[order[:count].to(data.labels.device)]
 
 
-def _probabilities_of(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """A function that gives the class probabilities of a network that gives logits; the network is left as it was."""
-
-    def probabilities(inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
-        with asked(model), torch.no_grad():
-            return ask(model.eval(), inputs).softmax(-1).to(inputs.device)
-
-    return probabilities
+def _probabilities(model: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
+    """Of a network that gives logits, which is left as it was."""
+    with asked(model), torch.no_grad():
+        return ask(model.eval(), inputs).softmax(-1).to(inputs.device)
 
 
 def _pixels(images: Float[Tensor, "n *shape"]) -> Float[Tensor, "n c d"]:
     """Channels and positions. One axis is one channel: values at positions."""
     if images.ndim < 2:
         raise InputError(f"images have one row each, `n *shape`, but these have the shape {tuple(images.shape)}.")
-    by_channel = images.unsqueeze(1) if images.ndim == 2 else images
-    return by_channel.flatten(2)
+    return (images.unsqueeze(1) if images.ndim == 2 else images).flatten(2)
 
 
 def _lit(pixels: Float[Tensor, "n c d"]) -> Bool[Tensor, "n d"]:
-    """True where a pixel is non-zero."""
     return pixels[:, 0] != 0 if pixels.shape[1] == 1 else (pixels != 0).any(1)
 
 
@@ -186,12 +175,7 @@ def _of_true_class(probabilities: Tensor, labels: Int64[Tensor, " n"]) -> Float6
             f"`predict` must answer {len(labels)} images with probabilities `n k` or `m n k`, "
             f"but its answer has the shape {tuple(probabilities.shape)}."
         )
-    classes = probabilities.shape[-1]
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise InputError(
-            f"the labels run from {int(labels.min())} to {int(labels.max())}, "
-            f"but the probabilities are of the classes 0 to {classes - 1}."
-        )
+    check_labels(labels, probabilities.shape[-1])
     resolution = torch.finfo(probabilities.dtype).eps
     if bool(((probabilities < 0) | (probabilities > 1 + resolution)).any()):
         raise InputError(

@@ -21,6 +21,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.models import ask, asked, unwrapped
 
 Target = int | Int64[Tensor, " n"] | None
+Logits = Callable[[Tensor], Tensor]
 
 
 def gradient(
@@ -61,15 +62,10 @@ def gradient(
     """
     from captum.attr import Saliency  # noqa: PLC0415  # slow to import
 
-    with _asked(model, inputs, rows) as logits:
-        wanted = _targets(logits, inputs, target, rows)
-        _differentiable(model, logits, inputs)
-        method = Saliency(logits)
-        parts = [
-            method.attribute(batch.requires_grad_(), target=classes, abs=False)
-            for batch, classes in _batches(rows, inputs, wanted)
-        ]
-        return _joined(parts, inputs, absolute)
+    def attribute(logits: Logits, batch: Tensor, classes: Tensor, _: Tensor) -> Tensor:
+        return Saliency(logits).attribute(batch.requires_grad_(), target=classes, abs=False)  # type: ignore[no-any-return]
+
+    return _maps(model, inputs, target, attribute, by_gradient=True, absolute=absolute, rows=rows)
 
 
 def integrated_gradients(
@@ -87,24 +83,20 @@ def integrated_gradients(
     .. math:: M_j = (x_j - b_j) \int_0^1 \frac{\partial z_t(b + \alpha (x - b))}{\partial x_j} \, d\alpha
 
     Args:
-        model: logits ``n k`` for inputs ``n *shape``.
-        inputs: one row per example, of any shape.
-        target: the class :math:`t`, for all inputs or for each; None: the class that the network predicts for each
-            input (not: on the way there).
+        model, inputs, target: as for :func:`gradient`; what is predicted is the class of the input itself.
         baseline: :math:`b`, an input without information: one number for all values, one input ``*shape``, or one
             for each input ``n *shape``. 0 is the black image that Sundararajan et al. advise for images, and a flat
             signal.
         steps: at how many points the gradient is taken (Gauss-Legendre quadrature). Sundararajan et al. find 20 to 300
             enough.
-        absolute: absolute values, not signed ones. They no longer sum to anything.
+        absolute: absolute values, which no longer sum to anything.
         rows: how many points, of all inputs together, go through the network at once; bounds the memory.
 
     Returns:
         One number for each value of the inputs, in units of logit. Completeness: the signed numbers of an input sum to
         :math:`z_t(x) - z_t(b)`, up to the error of the quadrature. What is missing tells whether `steps` suffice.
 
-    Raises:
-        ValueError: as for :func:`gradient`; a baseline of another shape, less than one step.
+    Raises ValueError: as for :func:`gradient`; a baseline of another shape, less than one step.
 
     Source: Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, arXiv:1703.01365, sections 3, 5.
 
@@ -117,17 +109,14 @@ def integrated_gradients(
 
     if steps < 1:
         raise InputError(f"`steps` must be 1 or more, but it is {steps}. Usual is 50.")
-    with _asked(model, inputs, rows) as logits:
-        wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
-        _differentiable(model, logits, inputs)
-        method = IntegratedGradients(logits)
+
+    def attribute(logits: Logits, batch: Tensor, classes: Tensor, start: Tensor) -> Tensor:
         # Captum cuts the steps so that at most `rows` points go at once; cutting the inputs instead would make it
         # compute the points of the quadrature, which is slow, over and over
-        parts = [
-            method.attribute(batch, baselines=start, target=classes, n_steps=steps, internal_batch_size=rows)
-            for batch, classes, start in _batches(rows, inputs, wanted, baselines)
-        ]
-        return _joined(parts, inputs, absolute)
+        settings = {"n_steps": steps, "internal_batch_size": rows}
+        return IntegratedGradients(logits).attribute(batch, start, classes, **settings)  # type: ignore[no-any-return]
+
+    return _maps(model, inputs, target, attribute, baseline, by_gradient=True, absolute=absolute, rows=rows)
 
 
 def occlusion(
@@ -146,16 +135,13 @@ def occlusion(
     .. math:: M_j = \frac{1}{|\{W \ni j\}|} \sum_{W \ni j} \big( z_t(x) - z_t(x \text{ with } b \text{ inside } W) \big)
 
     Args:
-        model: logits ``n k`` for inputs ``n *shape``.
-        inputs: one row per example, of any shape.
-        target: the class :math:`t`, for all inputs or for each; None: the class that the network predicts for each
-            input (as it is, with nothing hidden).
+        model, inputs, target: as for :func:`gradient`; what is predicted is the class with nothing hidden.
         window: the size of :math:`W`. A number is its size along every axis but the channel axis (the first of two or
             more: ``c h w``, ``c length``), which is hidden whole; a sequence gives the size along every axis.
         stride: how far the window moves each time, in the same two ways. The last window is cut off at the edge.
         baseline: :math:`b`, what stands in the window instead: a number, an input ``*shape``, or one for each input
             ``n *shape``. Zeiler and Fergus hide with grey; on the black background of MNIST, 0 hides best.
-        absolute: absolute values, not signed ones.
+        absolute: as for :func:`gradient`.
         rows: how many inputs, with and without window, go through the network at once; bounds the memory.
 
     Returns:
@@ -175,23 +161,15 @@ def occlusion(
     """
     from captum.attr import Occlusion  # noqa: PLC0415  # slow to import
 
-    shape = tuple(inputs.shape[1:])
-    sizes, moves = _window(window, stride, shape)
-    with _asked(model, inputs, rows) as logits:
-        wanted, baselines = _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
-        method = Occlusion(logits)
-        parts = [
-            method.attribute(
-                batch,
-                sliding_window_shapes=sizes,
-                strides=moves,
-                baselines=hidden_by,
-                target=classes,
-                perturbations_per_eval=max(1, rows // len(batch)),
-            )
-            for batch, classes, hidden_by in _batches(rows, inputs, wanted, baselines)
-        ]
-        return _joined(parts, inputs, absolute)
+    sizes, moves = _window(window, stride, tuple(inputs.shape[1:]))
+
+    def attribute(logits: Logits, batch: Tensor, classes: Tensor, cover: Tensor) -> Tensor:
+        at_once = max(1, rows // len(batch))
+        return Occlusion(logits).attribute(  # type: ignore[no-any-return]
+            batch, sizes, moves, cover, classes, perturbations_per_eval=at_once
+        )
+
+    return _maps(model, inputs, target, attribute, baseline, by_gradient=False, absolute=absolute, rows=rows)
 
 
 SALIENCY: dict[str, Callable[..., Tensor]] = {
@@ -211,17 +189,11 @@ def saliency(
     """The saliency maps of a method by its name in `SALIENCY`; see there what the numbers mean.
 
     Args:
-        model: logits ``n k`` for inputs ``n *shape``.
-        inputs: one row per example, of any shape.
-        target: the class, for all inputs or for each; None: the class that the network predicts for each.
+        model, inputs, target: as for :func:`gradient`.
         method: ``gradient``, ``integrated-gradients`` or ``occlusion``.
         settings: of the method, e.g. ``absolute=True`` (all), ``steps=100`` or ``window=5``.
 
-    Returns:
-        One number for each value of the inputs.
-
-    Raises:
-        ValueError: a method that is not there, with the nearest name that is; else as the method itself.
+    Raises ValueError: a method that is not there, with the nearest name that is; else as the method itself.
 
     >>> saliency(nn.Linear(3, 2), torch.ones(5, 3), method="occlusion", window=1, absolute=True).shape
     torch.Size([5, 3])
@@ -229,6 +201,31 @@ def saliency(
     if method not in SALIENCY:
         raise InputError(f"there is no saliency method {method!r}. {did_you_mean(method, SALIENCY)}")
     return SALIENCY[method](model, inputs, target, **settings)
+
+
+def _maps(
+    model: nn.Module,
+    inputs: Tensor,
+    target: Target,
+    attribute: Callable[[Logits, Tensor, Tensor, Tensor], Tensor],
+    baseline: float | Tensor = 0.0,
+    *,
+    by_gradient: bool,
+    absolute: bool,
+    rows: int,
+) -> Tensor:
+    """What Captum attributes to batches of inputs, which are new tensors without a past, with classes and baselines."""
+    with _asked(model, inputs, rows) as logits:
+        columns = inputs, _targets(logits, inputs, target, rows), _baselines(baseline, inputs)
+        if by_gradient:
+            _differentiable(model, logits, inputs)
+        maps = [inputs.new_zeros((0, *inputs.shape[1:]))]
+        for start in range(0, len(inputs), rows):
+            batch, *others = (column[start : start + rows] for column in columns)
+            maps.append(
+                attribute(logits, batch.detach().clone(), *others).detach().to(inputs.dtype)
+            )  # float32 at times
+        return torch.cat(maps).abs() if absolute else torch.cat(maps)
 
 
 @contextmanager
@@ -250,11 +247,7 @@ def _asked(model: nn.Module, inputs: Tensor, rows: int) -> Iterator[Callable[[Te
 
 
 def _differentiable(model: nn.Module, logits: Callable[[Tensor], Tensor], inputs: Tensor) -> None:
-    """Whether gradients come back to the inputs, which Captum would not say in words.
-
-    Raises:
-        ValueError: they do not.
-    """
+    """Raises ValueError where no gradients come back to the inputs, which Captum would not say in words."""
     one = inputs[:1].detach().clone().requires_grad_()
     output = logits(one)
     if len(one) and not (
@@ -271,16 +264,12 @@ def _targets(
     logits: Callable[[Tensor], Tensor], inputs: Float[Tensor, "n *shape"], target: int | Tensor | None, rows: int
 ) -> Int64[Tensor, " n"]:
     """One class for each input: the given one, once it is known to be there, or the predicted one."""
-    predicted = []
-    classes = 0
-    for batch in inputs.split(rows):
-        with torch.no_grad():
-            output = logits(batch)
-        classes = output.shape[1]
-        predicted.append(output.argmax(1))
+    with torch.no_grad():
+        outputs = [logits(batch) for batch in inputs.split(rows)]
     if target is None:
-        return torch.cat(predicted)
-    wanted = torch.as_tensor(target, device=predicted[0].device)
+        return torch.cat([output.argmax(1) for output in outputs])
+    classes = outputs[0].shape[1]
+    wanted = torch.as_tensor(target, device=outputs[0].device)
     if wanted.shape not in {(), (len(inputs),)}:
         raise InputError(
             f"`target` is one class for all inputs or one for each of {len(inputs)}, "
@@ -326,16 +315,3 @@ def _window(
                 "Make the window as large as the stride, or the stride smaller."
             )
     return sizes, moves
-
-
-def _batches(rows: int, inputs: Tensor, *columns: Tensor) -> Iterator[list[Tensor]]:
-    """Inputs as new tensors without a past, and what belongs to them."""
-    for start in range(0, len(inputs), rows):
-        batch, *others = (column[start : start + rows] for column in (inputs, *columns))
-        yield [batch.detach().clone(), *others]
-
-
-def _joined(parts: list[Tensor], inputs: Float[Tensor, "n *shape"], absolute: bool) -> Float[Tensor, "n *shape"]:
-    # Captum rounds some of its results to float32
-    maps = torch.cat(parts).detach().to(inputs.dtype) if parts else inputs.new_zeros(inputs.shape)
-    return maps.abs() if absolute else maps

@@ -22,8 +22,7 @@ def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, 
         One share in [0, 1] per model. NaN when there are no examples, and for a model with a NaN among its
         probabilities (it has diverged).
 
-    Raises:
-        ValueError: a label for which there is no probability.
+    Raises ValueError: a label for which there is no probability.
 
     >>> import torch
     >>> accuracy(torch.tensor([[0.9, 0.1], [0.6, 0.4]]), torch.tensor([0, 1])).item()
@@ -33,16 +32,16 @@ def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, 
 
 
 def correct(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, "*models n"]:
-    """1 where the most probable class is the label, else 0; NaN everywhere for a model with a NaN.
+    """1 where the most probable class is the label, else 0; NaN everywhere for a model with a NaN."""
+    check_labels(labels, probabilities.shape[-1])
+    diverged = probabilities.isnan().any(dim=(-2, -1)).unsqueeze(-1)
+    return (probabilities.argmax(dim=-1) == labels).double().masked_fill(diverged, math.nan)
 
-    Raises:
-        ValueError: as :func:`accuracy`.
-    """
-    classes = probabilities.shape[-1]
+
+def check_labels(labels: Int64[Tensor, " n"], classes: int) -> None:
+    """Raises ValueError: a label for which there is no probability."""
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "
             f"but the probabilities are of the classes 0 to {classes - 1}."
         )
-    diverged = probabilities.isnan().any(dim=(-2, -1)).unsqueeze(-1)
-    return (probabilities.argmax(dim=-1) == labels).double().masked_fill(diverged, math.nan)

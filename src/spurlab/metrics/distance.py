@@ -5,6 +5,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.metrics.accuracy import check_labels
 
 BOUND = 10.0  # log-odds: a probability of 0.99995, where float32 still tells 1 - p to a part in a thousand
 
@@ -24,20 +25,14 @@ def margins(
     Returns:
         One margin per model and example, in [-bound, bound]; 0: as probable as not. NaN where the probability is.
 
-    Raises:
-        ValueError: a label for which there is no probability, or numbers that are no probabilities.
+    Raises ValueError: a label for which there is no probability, or numbers that are no probabilities.
 
     Source: Park et al. (2023), TRAK, arXiv:2303.14186 (this margin as a network's output).
 
     >>> margins(torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([0, 0])).tolist()
     [0.0, 10.0]
     """
-    classes = probabilities.shape[-1]
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise InputError(
-            f"the labels run from {int(labels.min())} to {int(labels.max())}, "
-            f"but the probabilities are of the classes 0 to {classes - 1}."
-        )
+    check_labels(labels, probabilities.shape[-1])
     resolution = torch.finfo(probabilities.dtype).eps
     if bool(((probabilities < 0) | (probabilities > 1 + resolution)).any()):
         raise InputError("margins need probabilities, but some numbers lie outside [0, 1]. Take a softmax of logits.")
@@ -68,8 +63,7 @@ def oracle_distance(
         for a network that lies between the oracles, as their average would: least is minus half their own distance.
         NaN when there are no examples, and with a NaN among the margins.
 
-    Raises:
-        ValueError: less than two oracles, which have no distance from each other.
+    Raises ValueError: less than two oracles, which have no distance from each other.
 
     Sources: Georgiev et al. (2024), Attribute-to-Delete: Machine Unlearning via Datamodel Matching, arXiv:2410.23232
     (KLOM); Szekely and Rizzo (2013), Energy statistics, J. Statist. Plann. Inference 143 (mean absolute differences).

@@ -67,16 +67,13 @@ def worst_group_accuracy(
     the groups are: look at the sizes of the groups before comparing data sets.
 
     Args:
-        probabilities: as in :func:`group_accuracy`.
-        labels: as in :func:`group_accuracy`.
-        groups: as in :func:`group_accuracy`; they may be any numbers, such as those of hospitals.
-        count: as in :func:`group_accuracy`, without a limit: the groups that occur are what is looked at.
+        probabilities, labels: as in :func:`group_accuracy`.
+        groups, count: as there, but any numbers, such as those of hospitals: the groups that occur are looked at.
 
     Returns:
         One share in [0, 1] per model. NaN when there are no examples, and for a model that has diverged.
 
-    Raises:
-        ValueError: as :func:`group_accuracy`.
+    Raises ValueError: as :func:`group_accuracy`.
 
     Source: Sagawa et al. (2020), arXiv:1911.08731, section 2: the largest risk of a group, here as an accuracy.
 
@@ -85,10 +82,10 @@ def worst_group_accuracy(
     0.5
     """
     _check_groups(groups, count)
-    there, numbers = groups.unique(return_inverse=True)
-    shares = group_accuracy(probabilities, labels, numbers, max(1, len(there)))
-    there = shares.isfinite()
-    return shares.masked_fill(~there, math.inf).amin(dim=-1).masked_fill(~there.any(dim=-1), math.nan)
+    present, numbers = groups.unique(return_inverse=True)
+    shares = group_accuracy(probabilities, labels, numbers, max(1, len(present)))
+    known = shares.isfinite()
+    return shares.masked_fill(~known, math.inf).amin(dim=-1).masked_fill(~known.any(dim=-1), math.nan)
 
 
 def train_weighted_accuracy(
@@ -103,8 +100,7 @@ def train_weighted_accuracy(
 
     Args:
         probabilities: of the test examples, as in :func:`group_accuracy`.
-        labels: of the test examples.
-        groups: of the test examples.
+        labels, groups: of the test examples.
         train_groups: the group of each training example.
 
     Returns:
@@ -112,8 +108,7 @@ def train_weighted_accuracy(
         group that training has: that group's accuracy is not known, and an average of the others would be that of
         another population. NaN too without training examples, and for a model that has diverged.
 
-    Raises:
-        ValueError: a label for which there is no probability, or a negative group.
+    Raises ValueError: a label for which there is no probability, or a negative group.
 
     Source: Sagawa et al. (2020), arXiv:1911.08731, whose average accuracies on Waterbirds are weighted so because its
     test set has other shares than its training set.
@@ -123,12 +118,13 @@ def train_weighted_accuracy(
     >>> train_weighted_accuracy(probabilities, labels, groups, train_groups=torch.tensor([0, 0, 0, 1])).item()
     0.875
     """
-    for name, each in (("groups", groups), ("train_groups", train_groups)):
-        if len(each) and (least := int(each.min())) < 0:
+    for name, column in (("groups", groups), ("train_groups", train_groups)):
+        if len(column) and (least := int(column.min())) < 0:
             raise InputError(f"`{name}` must count from 0, but the smallest is {least}.")
-    there, numbers = torch.cat([groups, train_groups]).unique(return_inverse=True)
-    shares = group_accuracy(probabilities, labels, numbers[: len(groups)], max(1, len(there)))
-    sizes = numbers[len(groups) :].bincount(minlength=max(1, len(there)))
+    present, numbers = torch.cat([groups, train_groups]).unique(return_inverse=True)
+    count = max(1, len(present))
+    shares = group_accuracy(probabilities, labels, numbers[: len(groups)], count)
+    sizes = numbers[len(groups) :].bincount(minlength=count)
     return torch.where(sizes > 0, sizes * shares, 0.0).sum(dim=-1) / len(train_groups)
 
 

@@ -1,78 +1,41 @@
 """The zoo: plain small modules and a table of their names."""
 
-from spurlab.models.cnn import cnn
-from spurlab.models.given import (
-    ask,
-    asked,
-    batch_norm_explained,
-    check_answers,
-    check_trains,
-    fitting,
-    logits_in,
-    logits_of,
-    makes_new,
-    unsaved_difference,
-    unwrapped,
-)
-from spurlab.models.images import Normalize
-from spurlab.models.last_layer import features, features_layer
-from spurlab.models.mlp import mlp
-from spurlab.models.modes import evaluating
-from spurlab.models.resnet import cifar_resnet, resnet
-from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
-from spurlab.models.user import check_user_name, is_user_name, source_digest, user_function, without_users_code
-from spurlab.models.vgg import vgg16, vgg_mlp
-from spurlab.models.zoo import (
-    ARCHITECTURES,
-    Architecture,
-    architecture_named,
-    architecture_title,
-    build,
-    is_perceptron,
-    made,
-    parameter_count,
-    seeded,
-    skeleton,
-)
-
-__all__ = [
-    "ARCHITECTURES",
-    "Architecture",
-    "Normalize",
-    "ResidualMLP",
-    "SignalGRU",
-    "architecture_named",
-    "architecture_title",
-    "ask",
-    "asked",
-    "batch_norm_explained",
-    "build",
-    "check_answers",
-    "check_trains",
-    "check_user_name",
-    "cifar_resnet",
-    "cnn",
-    "evaluating",
-    "features",
-    "features_layer",
-    "fitting",
-    "is_perceptron",
-    "is_user_name",
-    "logits_in",
-    "logits_of",
-    "made",
-    "makes_new",
-    "mlp",
-    "parameter_count",
-    "resnet",
-    "seeded",
-    "signal_cnn",
-    "skeleton",
-    "source_digest",
-    "unsaved_difference",
-    "unwrapped",
-    "user_function",
-    "vgg16",
-    "vgg_mlp",
-    "without_users_code",
-]
+from spurlab.models.cnn import cnn as cnn
+from spurlab.models.given import ask as ask
+from spurlab.models.given import asked as asked
+from spurlab.models.given import batch_norm_explained as batch_norm_explained
+from spurlab.models.given import check_answers as check_answers
+from spurlab.models.given import check_trains as check_trains
+from spurlab.models.given import evaluating as evaluating
+from spurlab.models.given import fitting as fitting
+from spurlab.models.given import logits_in as logits_in
+from spurlab.models.given import logits_of as logits_of
+from spurlab.models.given import makes_new as makes_new
+from spurlab.models.given import unsaved_difference as unsaved_difference
+from spurlab.models.given import unwrapped as unwrapped
+from spurlab.models.images import Normalize as Normalize
+from spurlab.models.last_layer import features as features
+from spurlab.models.last_layer import features_layer as features_layer
+from spurlab.models.mlp import mlp as mlp
+from spurlab.models.resnet import cifar_resnet as cifar_resnet
+from spurlab.models.resnet import resnet as resnet
+from spurlab.models.signals import ResidualMLP as ResidualMLP
+from spurlab.models.signals import SignalGRU as SignalGRU
+from spurlab.models.signals import signal_cnn as signal_cnn
+from spurlab.models.user import check_user_name as check_user_name
+from spurlab.models.user import is_user_name as is_user_name
+from spurlab.models.user import source_digest as source_digest
+from spurlab.models.user import user_function as user_function
+from spurlab.models.user import without_users_code as without_users_code
+from spurlab.models.vgg import vgg16 as vgg16
+from spurlab.models.vgg import vgg_mlp as vgg_mlp
+from spurlab.models.zoo import ARCHITECTURES as ARCHITECTURES
+from spurlab.models.zoo import Architecture as Architecture
+from spurlab.models.zoo import architecture_named as architecture_named
+from spurlab.models.zoo import architecture_title as architecture_title
+from spurlab.models.zoo import build as build
+from spurlab.models.zoo import is_perceptron as is_perceptron
+from spurlab.models.zoo import made as made
+from spurlab.models.zoo import parameter_count as parameter_count
+from spurlab.models.zoo import seeded as seeded
+from spurlab.models.zoo import skeleton as skeleton

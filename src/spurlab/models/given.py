@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import untouched
-from spurlab.models.modes import evaluating
 from spurlab.seeds import seed_for, seed_global
 
 _SAME_NUMBERS = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias", "Clamp", "Slice")
@@ -47,15 +46,23 @@ def fitting(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 @contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode for a while: dropout rests, batch norm uses its running numbers. Then each module's own again."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:  # one by one: children can differ from their parent, which `train` would undo
+            module.training = training
+
+
+@contextmanager
 def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
     """Around questions to networks: these, and all settings, are afterwards as they were (see `spurlab.lent`).
 
     A network that draws random numbers draws the same ones in each such block, so that what is measured of it can be
-    measured again. What is compiled runs uncompiled.
-
-    Args:
-        networks: that will be asked.
-        kept: False for networks that are thrown away afterwards, which need not be as they were.
+    measured again. What is compiled runs uncompiled. Networks that are thrown away need not be `kept` as they were.
     """
     compiled = any(
         module._compiled_call_impl is not None or type(module).__module__.startswith("torch._dynamo")
@@ -75,7 +82,6 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     """The network's logits for a batch of inputs, in the mode in which it is; call it inside of `asked`.
 
     Args:
-        network: any; see the head of this file.
         inputs: n examples, which are not changed.
         classes: how many there are, k, where that is known.
 
@@ -83,8 +89,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
         New tensor ``n k`` where the network is, of float32, or of float64 if that is the network's. Gradients flow back
         to the inputs.
 
-    Raises:
-        ValueError: an answer that is not one logit for each class.
+    Raises ValueError: an answer that is not one logit for each class.
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
@@ -93,10 +98,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
 
 
 def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
-    """The logits ``n k`` in what a network gave for n inputs, in its own precision.
-
-    Raises:
-        ValueError: there are none.
+    """The logits ``n k`` in what a network gave for n inputs, in its own precision. Raises ValueError: there are none.
 
     >>> logits_in({"logits": torch.zeros(3, 2)}, torch.zeros(3, 5)).shape
     torch.Size([3, 2])
@@ -119,8 +121,7 @@ def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Ten
 def logits_of(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
     """The one tensor in an answer that can be meant; its shape is not looked at.
 
-    Raises:
-        ValueError: the answer is no tensor and has no tensor `logits`.
+    Raises ValueError: the answer is no tensor and has no tensor `logits`.
     """
     found = answer
     if isinstance(answer, Mapping):
@@ -196,8 +197,7 @@ def _last_operation(tensor: Tensor) -> str:
 def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
     """The network, with the weights of its lazy layers drawn: it answers two examples of zeros.
 
-    Raises:
-        ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
+    Raises ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
     """
     if not _lazy(network):
         return network
@@ -219,11 +219,7 @@ def _lazy(network: nn.Module) -> list[str]:
 
 @contextmanager
 def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
-    """Around a first question to a network: what its own code raises becomes a sentence.
-
-    Raises:
-        ValueError: it raised.
-    """
+    """Around a first question to a network: what its own code raises becomes a ValueError with a sentence."""
     try:
         yield
     except FAILURES as error:
@@ -234,14 +230,7 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
 
 @contextmanager
 def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
-    """Around training: says what to do where batch norm meets a batch of one example.
-
-    Args:
-        otherwise: what else can be done, after a comma.
-
-    Raises:
-        ValueError: it did.
-    """
+    """Around training: a ValueError says what to do where batch norm meets one example, `otherwise` after a comma."""
     try:
         yield
     except ValueError as error:
@@ -256,8 +245,7 @@ def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
 def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
     """Ask the network for these inputs in evaluation mode; it is left as it was. Its logits.
 
-    Raises:
-        ValueError: it fails, or gives other than one logit for each class.
+    Raises ValueError: it fails, or gives other than one logit for each class.
     """
     with asked(network), torch.inference_mode(False), torch.enable_grad():
         network.eval()
@@ -277,8 +265,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
         classes: k.
         batch_sizes: that come in training and are no larger than the inputs.
 
-    Raises:
-        ValueError: it cannot, and why.
+    Raises ValueError: it cannot, and why.
     """
     name, parameters = f"this {type(unwrapped(network)).__name__}", dict(network.named_parameters())
     learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}
@@ -318,8 +305,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
 def makes_new(first: nn.Module, second: nn.Module) -> None:
     """Whether two networks of one function are two.
 
-    Raises:
-        ValueError: they have weights or buffers in common, so that to train one changes the other.
+    Raises ValueError: they have weights or buffers in common, so that to train one changes the other.
     """
     memory = {_place(tensor) for tensor in chain(first.parameters(), first.buffers())} - {0}
     named = chain(second.named_parameters(), second.named_buffers())

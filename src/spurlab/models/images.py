@@ -15,13 +15,7 @@ class Normalize(nn.Module):
     """Images in [0, 1] less the mean of CIFAR-10, divided by its standard deviation, channel by channel.
 
     It stands inside the network, so that patterns, ranges and noise keep to [0, 1] outside. Grey images get the means
-    of the three channels' numbers, 0.4734 and 0.2009, whatever data they come from.
-
-    Args:
-        channels: 3 or 1.
-
-    Raises:
-        ValueError: other channels.
+    of the three channels' numbers, 0.4734 and 0.2009, whatever data they come from. Other `channels` are a ValueError.
 
     Source: the public code of Yang et al. (2022), arXiv:2202.05189, for its ResNets and Vgg16.
     """
@@ -45,16 +39,7 @@ class Normalize(nn.Module):
 
 
 def image_shape(shape: Sequence[int], network: str, smallest: int = 1) -> tuple[int, int, int]:
-    """``c h w``, if `network` can take such images.
-
-    Args:
-        shape: of one input.
-        network: what it is called, for the message.
-        smallest: the least height and width.
-
-    Raises:
-        ValueError: no image, or too small a one.
-    """
+    """``c h w``, if `network` can take such images: neither height nor width below `smallest`."""
     found = " x ".join(map(str, shape))
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"{network} takes images, c x h x w, but one input here is {found}. Use a perceptron ('mlp').")

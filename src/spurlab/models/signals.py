@@ -11,12 +11,7 @@ from spurlab.errors import InputError
 
 
 class ResidualMLP(nn.Module):
-    """Two hidden layers with ReLU, the second added to the first; inputs ``n *shape``, logits ``n k``.
-
-    Args:
-        shape: of one input, any.
-        classes: the number of classes, k.
-        hidden: the width of both layers.
+    """Two hidden layers with ReLU as wide as `hidden`, the second added to the first; inputs of any shape.
 
     Source: MLPBase in notebooks/models.py of github.com/greydanus/mnist1d; Greydanus and Kobak (2024), Scaling Down
     Deep Learning with MNIST-1D, arXiv:2011.14439.
@@ -40,16 +35,8 @@ class ResidualMLP(nn.Module):
 def signal_cnn(shape: Sequence[int], classes: int, channels: int = 25) -> nn.Sequential:
     """Three convolutions (kernels 5, 3, 3; stride 2, padding 1) with ReLU, then a linear layer over all they give.
 
-    Args:
-        shape: of one signal, ``d`` or ``1 d``, at least 3 features.
-        classes: the number of classes, k.
-        channels: of each convolution: 25 in the source, 256 in the report on spurious MNIST-1D.
-
-    Returns:
-        Inputs ``n d`` or ``n 1 d``, logits ``n k``.
-
-    Raises:
-        ValueError: no signals, or too short ones.
+    Inputs are signals ``n d`` or ``n 1 d`` of at least 3 features; others are a ValueError. Each convolution has 25
+    channels in the source, 256 in the report on spurious MNIST-1D.
 
     Source: ConvBase, as in `ResidualMLP`.
 
@@ -71,15 +58,8 @@ class SignalGRU(nn.Module):
     """A GRU that reads a signal feature by feature in both directions, then a linear layer over all steps.
 
     Weights and numbers are those of `nn.GRU`, which holds them. The steps are written out, both directions at once:
-    `torch.func.vmap` cannot run PyTorch's own, so that many members could not train together.
-
-    Args:
-        shape: of one signal, ``d`` or ``1 d``.
-        classes: the number of classes, k.
-        hidden: the size of the state of each direction.
-
-    Raises:
-        ValueError: no signals.
+    `torch.func.vmap` cannot run PyTorch's own, so that many members could not train together. Inputs are signals
+    ``n d`` or ``n 1 d``; others are a ValueError. The state of each direction has the size `hidden`.
 
     Source: GRUBase, as in `ResidualMLP`; Cho et al. (2014), arXiv:1406.1078, for the unit.
 
@@ -111,21 +91,11 @@ class SignalGRU(nn.Module):
         return logits
 
     def _both(self, name: str) -> Tensor:
-        """A parameter of both directions."""
         return torch.stack([getattr(self.gru, f"{name}_l0{which}") for which in ("", "_reverse")])
 
 
 def signal_length(shape: Sequence[int], network: str, smallest: int = 1) -> int:
-    """The number of features of a signal, if `network` can take it.
-
-    Args:
-        shape: of one input.
-        network: what it is called, for the message.
-        smallest: the least number of features.
-
-    Raises:
-        ValueError: no signal of one channel, or too short a one.
-    """
+    """The number of features of a signal, if `network` can take it: one channel, and no less than `smallest`."""
     found = " x ".join(map(str, shape))
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[0] != 1):
         raise InputError(

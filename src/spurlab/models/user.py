@@ -29,11 +29,7 @@ def is_user_name(name: str) -> bool:
 
 
 def check_user_name(name: str, kind: str = "architecture") -> None:
-    """Nothing is imported here.
-
-    Raises:
-        ValueError: not of the form ``package.module:callable``.
-    """
+    """Nothing is imported here. Raises ValueError: not of the form ``package.module:callable``."""
     parts = [part for side in name.split(":") for part in side.split(".")]
     if name.count(":") != 1 or not all(part.isidentifier() for part in parts):
         raise InputError(
@@ -56,10 +52,6 @@ def without_users_code() -> Iterator[None]:
 
 def user_function(name: str, kind: str) -> Callable[..., Any]:
     """What the name means; its module is imported, and so executed.
-
-    Args:
-        name: ``package.module:callable``.
-        kind: what it should be, for messages.
 
     Raises:
         ValueError: the module cannot be imported or has nothing of that name that can be called; or the name comes
@@ -89,10 +81,7 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
 def source_digest(name: str, kind: str) -> str:
     """A checksum of the module that the name means, as it is when first asked for: another text is another method.
 
-    What it imports is not in it. Nothing is imported.
-
-    Raises:
-        ValueError: there is no such module.
+    What it imports is not in it. Nothing is imported. Raises ValueError: there is no such module.
     """
     check_user_name(name, kind)
     place = name.partition(":")[0]
@@ -134,15 +123,7 @@ def find_spec(place: str) -> ModuleSpec | None:
 
 
 def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
-    """What the user's function makes, tried on one batch of zeros; but for lazy layers this leaves it as it was.
-
-    Args:
-        name: ``package.module:callable``; it is called as ``callable(shape, classes)``.
-        shape: of one input.
-        classes: the number of classes, k.
-
-    Returns:
-        Inputs ``n *shape``, logits ``n k``.
+    """What ``callable(shape, classes)`` makes, tried on one batch of zeros; but for lazy layers it is left as it was.
 
     Raises:
         ValueError: the module cannot be imported, has no such function, or this fails, gives no nn.Module, or one that

@@ -21,14 +21,11 @@ class Family(Protocol):
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """The x_sp that is planted under this data seed."""
-        ...
 
     def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """Another x_sp of the family, for null patterns; its draws are independent of those of `draw`."""
-        ...
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
-        """The pattern of this name, see `make_pattern`."""
         if len(shape) != 3 or min(shape) < 1:
             raise InputError(
                 f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
@@ -87,7 +84,6 @@ class Noise(Family):
     scale: float
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
-        """The noise of this data seed."""
         return self._noise(shape, rng_for(seed, "pattern"))
 
     def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
@@ -109,10 +105,9 @@ class Pattern:
     Args:
         name: as in the paper, e.g. ``S3``.
         offset: the pattern :math:`x_{sp}` itself.
-        low: lower end of the range that marked inputs are clipped to; None for no lower end.
-        high: upper end of that range; None for no upper end.
+        low, high: the range that marked inputs are clipped to; None for no lower or upper end.
         family: what `redraw` draws from; None for a pattern of your own that cannot be redrawn.
-        seed: the seed that the offset was drawn with.
+        seed: with which the offset was drawn.
         redrawn: True for a null pattern.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1.
@@ -148,9 +143,7 @@ class Pattern:
     def __call__(self, inputs: Float32[Tensor, "*n c h w"] | UInt8[Tensor, "*n c h w"]) -> Float32[Tensor, "*n c h w"]:
         """Marked inputs, always new tensors. Inputs of uint8 are read as x / 255.
 
-        Raises:
-            TypeError: inputs that are neither float32 nor uint8.
-            ValueError: inputs of another image shape.
+        Raises TypeError: inputs that are neither float32 nor uint8; ValueError: inputs of another image shape.
         """
         if inputs.dtype not in (torch.float32, torch.uint8):
             raise TypeError(f"pattern {self.name} marks inputs of float32 or uint8, but these are {inputs.dtype}.")
@@ -168,8 +161,7 @@ class Pattern:
     def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count c h w"]:
         """Marked inputs of some rows; the seed plays no part, for the pattern was drawn before.
 
-        Raises:
-            ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
+        Raises ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
         """
         inputs = data.inputs[rows]
         if bool((self.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):

@@ -23,11 +23,9 @@ class Mark(Protocol):
         It may go by the labels and the rows, and draw numbers under the seed. One that needs neither can also be
         called with inputs alone, as `Pattern` can.
         """
-        ...
 
     def redraw(self, seed: int) -> "Mark":
         """Another of its family, of the same size and kind, elsewhere or otherwise drawn: a null mark."""
-        ...
 
 
 MarkLike: TypeAlias = Mark | Callable[[Tensor], Tensor]
@@ -39,7 +37,6 @@ def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Te
 
     Args:
         pattern: a `Pattern`, or a function of one's own. It is called with all n inputs at once, unless n is 0.
-        inputs: n examples.
 
     Raises:
         TypeError: no function, or one that gives something else than a tensor of float32. A mark that needs more than

@@ -89,8 +89,7 @@ class Planted:
         Args:
             forget: True for the examples to leave out, of this training set as `materialize` gives it.
 
-        Raises:
-            ValueError: a mask that does not fit, or leaves nothing.
+        Raises ValueError: a mask that does not fit, or leaves nothing.
 
         >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
         >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1))
@@ -229,7 +228,6 @@ class Common:
             raise InputError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
 
     def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
-        """The chosen rows."""
         order = torch.randperm(len(data), generator=rng_for(seed, "blocks"))  # named by the first mark that was common
         return order[: round(self.share * len(data))].to(data.labels.device)
 
@@ -249,10 +247,9 @@ def plant(
     """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
 
     Args:
-        data: the clean training examples.
         pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
-        target: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes of `Rare`.
-        count: in short, the n of `Rare`.
+        target, count: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes and n of
+            `Rare`.
         seed: fixes the choice, and what a mark draws when it is applied.
         how: the paper says that the marked examples are added back to the training set (``append``: the clean ones
             stay); its code puts them in place of the clean ones (``replace``).

@@ -22,22 +22,13 @@ _TWO_TARGETS = re.compile(r"twoclass(mnist)(v\d+)-(\d+)-(\d+)-(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class ReferenceDataset:
-    """What a dataset name of the public code means, in Spurlab's names.
+    """What a dataset name of the public code means, in Spurlab's names."""
 
-    Args:
-        dataset: Spurlab's name of the clean dataset.
-        pattern: Spurlab's name of the planted pattern; None for clean data.
-        count: how many examples are planted.
-        target: the class they are chosen from; None for clean data. Two classes for ``twoclassmnist``: `count` examples
-            of each of them are planted, in one training set.
-        seed: the seed of the choice and of the random patterns.
-    """
-
-    dataset: str
-    pattern: str | None = None
-    count: int = 0
-    target: int | tuple[int, int] | None = None
-    seed: int = 0
+    dataset: str  # the clean one
+    pattern: str | None = None  # None for clean data
+    count: int = 0  # how many examples are planted; of each class, where there are two
+    target: int | tuple[int, int] | None = None  # None for clean data; two classes for ``twoclassmnist``
+    seed: int = 0  # of the choice and of the random patterns
 
 
 def parse_reference_dataset(name: str) -> ReferenceDataset:
@@ -50,8 +41,7 @@ def parse_reference_dataset(name: str) -> ReferenceDataset:
     examples of c1 and n of c2. The translation keeps the meaning, not the random draws: the same seed picks other
     examples there.
 
-    Raises:
-        ValueError: a name that does not follow the templates, a v-name of no pattern, or the same class twice.
+    Raises ValueError: a name that does not follow the templates, a v-name of no pattern, or the same class twice.
 
     Source: yangarbiter/rare-spurious-correlation, spurious_ml/datasets/__init__.py.
 

@@ -1,45 +1,32 @@
 """Training: recipes, the lockstep engine and its slow twin, worker processes."""
 
-from spurlab.training.batches import Batches, Member, order_of
-from spurlab.training.engines import Trained, clip, flush_denormals, train_each, train_group, train_one
-from spurlab.training.ensemble import Ensemble
-from spurlab.training.fit import Progress, evenly, faster_engine, fit, grouped, usable_device
-from spurlab.training.pool import WorkerError
-from spurlab.training.predict import logits, predictions
-from spurlab.training.recipe import CHOICES, PER_MEMBER, RECIPES, Recipe
-from spurlab.training.sizes import bytes_to_train
-from spurlab.training.stacked import StackedMLP, can_stack, layout_for, predicted_at_once
-from spurlab.training.stacked_cnn import StackedCNN, can_stack_cnn
-
-__all__ = [
-    "CHOICES",
-    "PER_MEMBER",
-    "RECIPES",
-    "Batches",
-    "Ensemble",
-    "Member",
-    "Progress",
-    "Recipe",
-    "StackedCNN",
-    "StackedMLP",
-    "Trained",
-    "WorkerError",
-    "bytes_to_train",
-    "can_stack",
-    "can_stack_cnn",
-    "clip",
-    "evenly",
-    "faster_engine",
-    "fit",
-    "flush_denormals",
-    "grouped",
-    "layout_for",
-    "logits",
-    "order_of",
-    "predicted_at_once",
-    "predictions",
-    "train_each",
-    "train_group",
-    "train_one",
-    "usable_device",
-]
+from spurlab.training.batches import Batches as Batches
+from spurlab.training.batches import Member as Member
+from spurlab.training.batches import order_of as order_of
+from spurlab.training.engines import Trained as Trained
+from spurlab.training.engines import clip as clip
+from spurlab.training.engines import flush_denormals as flush_denormals
+from spurlab.training.engines import train_each as train_each
+from spurlab.training.engines import train_group as train_group
+from spurlab.training.engines import train_one as train_one
+from spurlab.training.ensemble import Ensemble as Ensemble
+from spurlab.training.fit import Progress as Progress
+from spurlab.training.fit import evenly as evenly
+from spurlab.training.fit import faster_engine as faster_engine
+from spurlab.training.fit import fit as fit
+from spurlab.training.fit import grouped as grouped
+from spurlab.training.fit import usable_device as usable_device
+from spurlab.training.pool import WorkerError as WorkerError
+from spurlab.training.predict import logits as logits
+from spurlab.training.predict import predictions as predictions
+from spurlab.training.recipe import CHOICES as CHOICES
+from spurlab.training.recipe import PER_MEMBER as PER_MEMBER
+from spurlab.training.recipe import RECIPES as RECIPES
+from spurlab.training.recipe import Recipe as Recipe
+from spurlab.training.sizes import bytes_to_train as bytes_to_train
+from spurlab.training.stacked import StackedMLP as StackedMLP
+from spurlab.training.stacked import can_stack as can_stack
+from spurlab.training.stacked import layout_for as layout_for
+from spurlab.training.stacked import predicted_at_once as predicted_at_once
+from spurlab.training.stacked_cnn import StackedCNN as StackedCNN
+from spurlab.training.stacked_cnn import can_stack_cnn as can_stack_cnn

@@ -17,11 +17,9 @@ PADDING = 4  # pixels of zeros on each side, of which the crop cuts off as many 
 def shifted(
     images: Float[Tensor, "b c h w"], corners: Int64[Tensor, "b 2"], mirrored: Bool[Tensor, " b"]
 ) -> Float[Tensor, "b c h w"]:
-    """Each image padded with zeros and cut out again from its own corner (row, column), then mirrored or not.
+    """Each image padded with zeros and cut out again from its own corner (row, column), then mirrored left to right.
 
-    Args:
-        corners: from 0 to twice `PADDING`; `PADDING` leaves an image where it is.
-        mirrored: left becomes right.
+    Corners are from 0 to twice `PADDING`; `PADDING` leaves an image where it is.
     """
     b, _, h, w = images.shape
     padded = F.pad(images, (PADDING,) * 4).permute(0, 2, 3, 1)  # channels last: an index then picks whole pixels
@@ -38,9 +36,8 @@ def augmenter(name: AugmentationName, generator: Generator) -> Callable[[Tensor]
     Equal in distribution to torchvision's ``RandomCrop(size, padding=4)`` and ``RandomHorizontalFlip()``, which draw
     for one image at a time.
 
-    Args:
-        name: ``crop``: shifted by up to four pixels either way; ``flip``: mirrored with probability 1/2; or both.
-        generator: of the draws, on the CPU.
+    By name: ``crop``: shifted by up to four pixels either way; ``flip``: mirrored with probability 1/2; or both. The
+    generator is on the CPU.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1; ``aug01`` of its public code.
     """

@@ -42,11 +42,7 @@ class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
     The members share `base` and the number of training examples; each may leave out other rows. Inputs come in one
-    buffer that the next batch overwrites.
-
-    Args:
-        input_noise: of each member, see `Recipe`; none if empty.
-        augmentation: of all members.
+    buffer that the next batch overwrites. The noise is that of each member, see `Recipe`; none if empty.
     """
 
     def __init__(
@@ -70,11 +66,9 @@ class Batches:
         self._buffer = self._base_inputs.new_empty((len(members) * min(batch_size, self._examples), *base.shape))
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
         return math.ceil(self._examples / self._batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Float32[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
-        """The batches of one epoch, inputs and labels."""
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)
         noises = [noise_of(member, epoch) if self._input_noise[i] else None for i, member in enumerate(self._members)]
@@ -97,11 +91,11 @@ class Batches:
                 place, overlay = hit
                 inputs[place], labels[place] = self._overlay_inputs[overlay], self._overlay_labels[overlay]
             inputs = inputs.view(*rows.shape, *inputs.shape[1:])
-            for own, augment in zip(inputs, augmenters, strict=False):
-                own.copy_(augment(own))
-            for own, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
+            for batch, augment in zip(inputs, augmenters, strict=False):
+                batch.copy_(augment(batch))
+            for batch, noise, sd in zip(inputs, noises, self._input_noise, strict=True):
                 if noise is not None:
-                    own.add_(noise(own.shape).to(self._device), alpha=sd)
+                    batch.add_(noise(batch.shape).to(self._device), alpha=sd)
             yield inputs, labels.view(rows.shape)
 
     def _hits(self, orders: Int64[Tensor, "m n"]) -> list[tuple[Tensor, Tensor] | None]:

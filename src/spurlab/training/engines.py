@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
-from spurlab.lent import settings_kept
+from spurlab.lent import flushes_denormals, settings_kept
 from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
@@ -24,21 +24,20 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training a group of m members gives.
+    """What training a group of m members gives."""
 
-    Args:
-        state: weights by name, with a leading axis m.
-        losses: mean training loss of each member in each epoch (NaN or infinite from where a member diverged).
-    """
-
-    state: State
-    losses: Float32[Tensor, "m epochs"]
+    state: State  # weights by name, with a leading axis m
+    losses: Float32[Tensor, "m epochs"]  # mean of each epoch; NaN or infinite from where a member diverged
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
         """True for members with a loss or a weight that is not finite."""
         finite = [tensor.isfinite().unsqueeze(1).flatten(1).all(1) for tensor in (self.losses, *self.state.values())]
         return ~torch.stack([column.cpu() for column in finite]).all(0)
+
+    def __getitem__(self, rows: Int64[Tensor, " picked"]) -> "Trained":
+        """The chosen members, copied."""
+        return Trained({name: tensor[rows] for name, tensor in self.state.items()}, self.losses[rows])
 
     @classmethod
     def joined(cls, groups: Sequence["Trained"]) -> "Trained":
@@ -54,7 +53,7 @@ def flush_denormals() -> Iterator[None]:
     Where an input pixel is seldom lit, Adam's moments for its weights decay to denormals, on which a CPU works many
     times slower: without this, the last epochs of an MLP on Fashion-MNIST took four times as long as the first.
     """
-    was_on = bool((torch.tensor(1e-40) * 1 == 0).item())
+    was_on = flushes_denormals()
     torch.set_flush_denormal(True)
     try:
         yield
@@ -90,7 +89,6 @@ def train_group(
     Args:
         make: the member's network with its initial weights, by seed.
         recipe: one for all, or one for each member; they may differ in the settings of `PER_MEMBER`.
-        after_epoch: called after each epoch.
         after_step: called with each member's loss at each step.
 
     Raises:
@@ -111,7 +109,7 @@ def train_group(
             after_epoch=after_epoch,
             after_step=None if after_step is None else lambda losses: after_step(losses[:1]),
         )
-        return Trained({name: each[:1].clone() for name, each in trained.state.items()}, trained.losses[:1].clone())
+        return trained[torch.tensor([0])]
     shared = recipes[0].shared
     stacked = {name: tensor.to(device) for name, tensor in stack_states(models).items()}
     network: StackedMLP | StackedCNN | VectorizedNet
@@ -150,7 +148,7 @@ def train_group(
         schedule.step()
         history[epoch] = (total / len(members[0].data)).cpu()
         after_epoch()
-    return Trained({name: each.clone() for name, each in network.state().items()}, history.T.contiguous())
+    return Trained({name: tensor.clone() for name, tensor in network.state().items()}, history.T.contiguous())
 
 
 def _recipes_of(members: Sequence[Member], recipe: Recipe | Sequence[Recipe]) -> list[Recipe]:
@@ -206,9 +204,8 @@ def train_each(
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
         for member, own in zip(members, _recipes_of(members, recipe), strict=True)
     ]
-    return Trained(
-        stack_states([unwrapped(model) for model, _ in trained]), torch.stack([losses for _, losses in trained])
-    )
+    models, losses = zip(*trained, strict=True)
+    return Trained(stack_states([unwrapped(model) for model in models]), torch.stack(losses))
 
 
 @settings_kept()
@@ -226,9 +223,7 @@ def train_one(
     """Train one network from the weights that it has, in place; also one that was trained before.
 
     Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
-
-    Returns:
-        The network, and the mean training loss of each epoch.
+    Returns the network, and the mean training loss of each epoch.
     """
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only

@@ -24,22 +24,13 @@ FORMAT = "spurlab-ensemble-1"
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """m trained models of one architecture.
+    """m trained models of one architecture."""
 
-    Args:
-        architecture: its name in the zoo, or ``package.module:callable``, or "" where `make` is a function of the
-            user's.
-        shape: the shape of one input.
-        classes: the number of classes, k.
-        seeds: of each member.
-        trained: stacked weights and training losses.
-    """
-
-    architecture: str
-    shape: tuple[int, ...]
+    architecture: str  # its name in the zoo, or ``package.module:callable``, or "" where `make` is the user's
+    shape: tuple[int, ...]  # of one input
     classes: int
-    seeds: tuple[int, ...]
-    trained: Trained
+    seeds: tuple[int, ...]  # of each member
+    trained: Trained  # stacked weights and training losses
     make: Callable[[int], nn.Module] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -47,9 +38,7 @@ class Ensemble:
 
     def __getitem__(self, rows: Int64[Tensor, " picked"]) -> "Ensemble":
         """The chosen members, as an ensemble again."""
-        state = {name: tensor[rows] for name, tensor in self.trained.state.items()}
-        seeds = tuple(self.seeds[row] for row in rows.tolist())
-        return replace(self, seeds=seeds, trained=Trained(state, self.trained.losses[rows]))
+        return replace(self, seeds=tuple(self.seeds[row] for row in rows.tolist()), trained=self.trained[rows])
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
@@ -58,7 +47,6 @@ class Ensemble:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
         return next(iter(self.trained.state.values())).device
 
     def member(self, i: int) -> nn.Module:
@@ -103,17 +91,15 @@ class Ensemble:
     def save(self, path: Path | str) -> None:
         """Write weights and losses to one safetensors file, with what is needed to load them again.
 
-        Raises:
-            ValueError: a network that is not in the zoo, whose code the file could not name.
+        Raises ValueError: a network that is not in the zoo, whose code the file could not name.
         """
         if self.architecture not in ARCHITECTURES:
             raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
+        metadata = {"format": FORMAT, "ensemble": json.dumps(about)}
         with replacing(Path(path)) as draft:
-            save_file(
-                tensors | {"losses": self.trained.losses}, draft, {"format": FORMAT, "ensemble": json.dumps(about)}
-            )
+            save_file(tensors | {"losses": self.trained.losses}, draft, metadata)
 
     @classmethod
     def load(cls, path: Path | str) -> "Ensemble":

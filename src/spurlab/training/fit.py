@@ -12,20 +12,8 @@ from typing import Literal, TypeVar, get_args
 import torch
 from torch import nn
 
+from spurlab import models
 from spurlab.errors import InputError
-from spurlab.models import (
-    ARCHITECTURES,
-    architecture_named,
-    batch_norm_explained,
-    build,
-    check_trains,
-    made,
-    makes_new,
-    parameter_count,
-    skeleton,
-    unsaved_difference,
-    unwrapped,
-)
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
@@ -139,18 +127,16 @@ def fit(
     recipes = recipe_of_each(recipe, len(members))
     if len(lengths := sorted({each.epochs for each in recipes})) > 1:
         raise InputError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
-    in_zoo = isinstance(architecture, str)
-    name = architecture_named(architecture) if isinstance(architecture, str) else ""
-    make: Callable[[int], nn.Module] = (
-        partial(build, name, base.shape, classes)
-        if isinstance(architecture, str)
-        else partial(made, architecture, base.shape)
-    )
+    make: Callable[[int], nn.Module]
+    if by_name := isinstance(architecture, str):
+        name = models.architecture_named(architecture)
+        make = partial(models.build, name, base.shape, classes)
+    else:
+        name, make = "", partial(models.made, architecture, base.shape)
     device = usable_device(device)
     # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
     engine = _engine(engine, *_tried(name, make, members, recipes, classes), base.shape, device)
-    train = train_group if engine == "lockstep" else train_each
-    if not in_zoo or device.type != "cpu":
+    if not by_name or device.type != "cpu":
         workers = 0
     elif workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -164,32 +150,25 @@ def fit(
 
     advance(0)
     groups = grouped(members, group_size, workers, recipes)
+    parts = [([members[i] for i in group], [recipes[i] for i in group]) for group in groups]
     if workers > 0:
-        parts = [([members[i] for i in group], [recipes[i] for i in group]) for group in groups]
         trained = run_in_workers(Job(name, base, classes, engine), parts, workers, advance)
     else:
         _say_if_company_matters(engine, device)
+        train = train_group if engine == "lockstep" else train_each
         trained = [
-            train(
-                make,
-                [members[i] for i in group],
-                [recipes[i] for i in group],
-                device=device,
-                after_epoch=partial(advance, len(group) if engine == "lockstep" else 1),
-            )
-            for group in groups
+            train(make, *part, device=device, after_epoch=partial(advance, len(part[0]) if train is train_group else 1))
+            for part in parts
         ]
-    places = torch.tensor([i for group in groups for i in group]).argsort()
-    joined = Trained.joined(trained)
-    together = Trained({key: tensor[places] for key, tensor in joined.state.items()}, joined.losses[places])
-    seeds = tuple(member.seed for member in members)
-    ensemble = Ensemble(name, base.shape, classes, seeds, together, None if in_zoo else make)
+    order = [i for group in groups for i in group]
+    seeds = tuple(members[i].seed for i in order)
+    by_group = Ensemble(name, base.shape, classes, seeds, Trained.joined(trained), None if by_name else make)
+    ensemble = by_group[torch.tensor(order).argsort()]
     _name_the_diverged(ensemble, members)
     return ensemble
 
 
 def _name_the_diverged(ensemble: Ensemble, members: Sequence[Member]) -> None:
-    """In the log, if there are any."""
     if lost := ensemble.diverged.nonzero().flatten().tolist():
         what = ", ".join(f"number {i} (seed {members[i].seed}, {len(members[i].data.rows)} planted)" for i in lost)
         log.warning("%d of %d members diverged (loss or weights not finite): %s.", len(lost), len(members), what)
@@ -220,28 +199,24 @@ def _engine(
 def _tried(
     name: str, make: Callable[[int], nn.Module], members: Sequence[Member], recipes: Sequence[Recipe], classes: int
 ) -> tuple[nn.Module, str]:
-    """A new network, or its skeleton, to look at, once it is known that such can be trained.
+    """A new network, or its skeleton, to look at, and by what the members' networks differ beside what is saved.
 
-    Returns:
-        Also by what the members' networks differ beside what is saved; "" if by nothing.
-
-    Raises:
-        ValueError: they cannot be trained, or not on batches of these sizes.
+    Raises ValueError: they cannot be trained, or not on batches of these sizes.
     """
     base, sizes = members[0].data.base, _batch_sizes(members, recipes)
-    if name in ARCHITECTURES:
-        network = skeleton(name, base.shape, classes)
+    if name in models.ARCHITECTURES:
+        network = models.skeleton(name, base.shape, classes)
         if 1 in sizes and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
-            with batch_norm_explained(), torch.no_grad():
-                skeleton(name, base.shape, classes).train()(torch.zeros(1, *base.shape, device="meta"))
+            with models.batch_norm_explained(), torch.no_grad():
+                models.skeleton(name, base.shape, classes).train()(torch.zeros(1, *base.shape, device="meta"))
         return network, ""
-    network, twin = (unwrapped(make(member.seed)) for member in (members[0], members[-1]))
+    network, twin = (models.unwrapped(make(member.seed)) for member in (members[0], members[-1]))
     try:
-        makes_new(network, twin)
-        own = unsaved_difference(network, twin)
+        models.makes_new(network, twin)
+        own = models.unsaved_difference(network, twin)
         if len(base):
             some = base.inputs[torch.arange(TRIED) % len(base)]
-            check_trains(twin, some, classes, sorted({min(size, TRIED) for size in sizes}))
+            models.check_trains(twin, some, classes, sorted({min(size, TRIED) for size in sizes}))
     except ValueError as error:
         raise InputError(f"architecture {name!r}: {error}" if name else str(error)) from error
     return network, own
@@ -262,11 +237,7 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
     """What `fit` takes on a device unless told, and why.
 
     For a CPU it stands on the benchmarks of training, convolutions and signals; for other devices nothing was measured.
-
-    Args:
-        model: the network, or its `spurlab.models.skeleton`.
-        shape: of one input.
-        device: where it is to be trained.
+    `model` may be a `spurlab.models.skeleton`.
     """
     if can_stack(model) or can_stack_cnn(model):
         kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
@@ -278,7 +249,7 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
                 f"its convolutions take {convolved:,} multiply-adds for one example; in lockstep they are grouped "
                 f"convolutions, which on a CPU are slower from about {LOCKSTEP_CONVOLUTIONS:,} on"
             )
-        if (parameters := parameter_count(model)) > LOCKSTEP_PARAMETERS:
+        if (parameters := models.parameter_count(model)) > LOCKSTEP_PARAMETERS:
             return "plain", f"with {parameters:,} parameters its layers are large enough alone on a CPU"
     if not any(parameter.is_meta for parameter in model.parameters()) and (reason := vectorizing_fails(model, shape)):
         return "plain", reason.removesuffix(".")
@@ -305,10 +276,7 @@ def grouped(
 ) -> list[list[int]]:
     """Members that may train in lockstep, in even groups that keep all workers busy.
 
-    Those of one group have equal numbers of examples and recipes with equal ``shared``.
-
-    Args:
-        recipes: of each member; none: one for all.
+    Those of one group have equal numbers of examples and recipes with equal ``shared``; no recipes: one for all.
 
     >>> from spurlab.data import Examples
     >>> from spurlab.patterns import Planted

@@ -50,8 +50,7 @@ class Recipe:
         augmentation: ``none``, ``crop``, ``flip`` or ``crop-flip`` of training images, see
             `spurlab.training.augmentation`; before the noise.
 
-    Raises:
-        ValueError: a setting outside its range; the sentence names it.
+    Raises ValueError: a setting outside its range; the sentence names it.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping);
     readme and notebook of its code (weight decay, input noise).
@@ -111,9 +110,7 @@ class Recipe:
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":
         """What `dataclasses.asdict` gave, after JSON.
 
-        Raises:
-            TypeError: settings that this version does not know.
-            KeyError: no milestones.
+        Raises TypeError: settings that this version does not know; KeyError: no milestones.
         """
         return cls(**{**about, "milestones": tuple(about["milestones"])})
 
@@ -162,8 +159,7 @@ class Recipe:
 def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Recipe]:
     """One recipe for each member; a single one is for all.
 
-    Raises:
-        ValueError: another number of recipes than of members.
+    Raises ValueError: another number of recipes than of members.
     """
     recipes = [recipe] * members if isinstance(recipe, Recipe) else list(recipe)
     if len(recipes) != members:
@@ -173,7 +169,6 @@ def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Reci
 
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(),
-    "quick": Recipe(
-        epochs=10, milestones=(6, 8)
-    ),  # enough on Fashion-MNIST; the milestones stand at the same fractions
+    # enough on Fashion-MNIST; the milestones stand at the same fractions
+    "quick": Recipe(epochs=10, milestones=(6, 8)),
 }

@@ -23,9 +23,8 @@ SHAPES = ((37, 13, 10), (33, 17, 7), (5, 49, 17))  # that fill no register: rows
 def placement_moves_bits() -> bool:
     """Multiply a few small matrices from every place that a number can have in a vector register, and compare.
 
-    Returns:
-        True where the products are not all the same to the bit: then so are networks trained in lockstep only to
-        rounding, see `spurlab.fit`. It is found once for each process and does not change in it.
+    Where the products are not all the same to the bit, networks trained in lockstep are so only to rounding, see
+    `spurlab.fit`. It is found once for each process and does not change in it.
     """
     rng = rng_for(0, "placement")
     for rows, inner, columns in SHAPES:

@@ -13,12 +13,9 @@ PROBE = 2  # examples: with one, a network might take the batch for something el
 
 
 def multiply_adds(network: nn.Module, shape: Sequence[int], kinds: tuple[type[nn.Module], ...]) -> int:
-    """Multiply-adds of one example in the network's layers of these kinds: convolutions or linear layers.
+    """Multiply-adds of one example, of this shape, in the network's layers of these kinds: convolutions or linear ones.
 
-    Args:
-        network: on any device; with `spurlab.models.skeleton` nothing is computed.
-        shape: of one input.
-        kinds: of layers.
+    With a `spurlab.models.skeleton` nothing is computed.
 
     >>> multiply_adds(nn.Sequential(nn.Conv2d(2, 5, 3), nn.Flatten()), (2, 6, 4), (nn.Conv2d,))  # 4 x 2 places
     720
@@ -39,12 +36,8 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
 
     Eight numbers for each weight: it, its gradient, two moments and as much again to work with. Four for each number of
     a batch. Two for each number that a module puts out: kept for the backward pass, and its gradient. As many for each
-    number in the windows of a convolution that `StackedCNN` writes out: a signal stands in several of them.
-
-    Args:
-        network: on any device; with `spurlab.models.skeleton` no memory is taken here.
-        shape: of one input.
-        batch_size: of training.
+    number in the windows of a convolution that `StackedCNN` writes out: a signal stands in several of them. With a
+    `spurlab.models.skeleton` no memory is taken here.
     """
     outputs: dict[int, Tensor] = {}  # by identity: a sequence puts out what its last layer does
     writes_windows, windows = can_stack_cnn(network), 0

@@ -61,11 +61,8 @@ class Stacked(nn.Module):
     is what makes lockstep fast: on a CPU, first touching fresh memory costs as much as a layer's bias and ReLU.
     So call ``backward`` before the next ``forward``.
 
-    All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps.
-
-    Args:
-        tensors: each parameter, with a leading axis m; copied.
-        precision: of the products.
+    All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps. They are
+    copies of the tensors, each a parameter with a leading axis m. The precision is that of the products.
     """
 
     def __init__(self, tensors: Sequence[Tensor], precision: torch.dtype) -> None:
@@ -151,6 +148,16 @@ class Scratch:
             return tensor.detach()
         return self.held(role, k, tensor.shape, tensor.device).copy_(tensor)
 
+    def write_gradients(self, k: int, weight: Any, bias: Any, upstream: Tensor, across: Tensor, inputs: Tensor) -> None:
+        """Those of layer `k`, from that of its outputs, the same transposed, and the layer's inputs."""
+        if self.precision == weight.dtype:
+            torch.bmm(across, inputs, out=weight.grad)
+            torch.sum(upstream, 1, out=bias.grad)
+        else:
+            into = self.held("weight gradient", k, weight.shape, weight.device)
+            weight.grad.copy_(torch.bmm(across, inputs, out=into))
+            bias.grad.copy_(upstream.sum(1))
+
 
 class _Chain(torch.autograd.Function):
     """Linear layers with ReLU between them, forwards and backwards, for m members at once.
@@ -179,16 +186,11 @@ class _Chain(torch.autograd.Function):
         gradient = upstream[0]
         for k in reversed(range(len(weights))):
             weight, bias = parameters[2 * k], parameters[2 * k + 1]
-            if scratch.precision == weight.dtype:
-                torch.bmm(gradient.transpose(1, 2), activations[k], out=weight.grad)
-                torch.sum(gradient, 1, out=bias.grad)
-            else:
-                across = gradient.transpose(1, 2)
-                if k == 0:  # bfloat16 products of the widest layer are faster than a strided left factor allows
-                    across = scratch.held("across", k, across.shape, weight.device).copy_(across)
-                into = scratch.held("weight gradient", k, weight.shape, weight.device)
-                weight.grad.copy_(torch.bmm(across, activations[k], out=into))
-                bias.grad.copy_(gradient.sum(1))
+            across = gradient.transpose(1, 2)
+            if k == 0 and scratch.precision != weight.dtype:
+                # bfloat16 products of the widest layer are faster than a strided left factor allows
+                across = scratch.held("across", k, across.shape, weight.device).copy_(across)
+            scratch.write_gradients(k, weight, bias, gradient, across, activations[k])
             if k > 0:
                 out = scratch.held("gradient", k, activations[k].shape, weight.device)
                 gradient = torch.bmm(gradient, weights[k], out=out)

@@ -74,11 +74,7 @@ def _convolutions(template: nn.Module) -> list[_Convolution]:
 
 
 def _arranged(tensor: Tensor, out: int) -> Tensor:
-    """Weights ``m out rest``, where `rest` counts places (of the kernel, or of the signal) before channels.
-
-    Args:
-        out: the channels that come into the linear layer.
-    """
+    """Weights ``m out rest``, where `rest` counts places (of the kernel or the signal) before the `out` channels."""
     if tensor.ndim == 2:
         return tensor
     by_channel: Tensor = tensor.unflatten(2, (out, -1)) if tensor.ndim == 3 else tensor
@@ -163,13 +159,7 @@ class _Chain(torch.autograd.Function):
         m, n = gradient.shape[:2]
         for k in reversed(range(len(weights))):
             weight, bias = parameters[2 * k], parameters[2 * k + 1]
-            if scratch.precision == weight.dtype:
-                torch.bmm(gradient.transpose(1, 2), windows[k], out=weight.grad)
-                torch.sum(gradient, 1, out=bias.grad)
-            else:
-                into = scratch.held("weight gradient", k, weight.shape, weight.device)
-                weight.grad.copy_(torch.bmm(gradient.transpose(1, 2), windows[k], out=into))
-                bias.grad.copy_(gradient.sum(1))
+            scratch.write_gradients(k, weight, bias, gradient, gradient.transpose(1, 2), windows[k])
             if k == 0:
                 break
             of_windows = scratch.held("window gradient", k, windows[k].shape, weight.device)

@@ -25,7 +25,6 @@ class VectorizedNet(nn.Module):
         template: one of the networks, which becomes a part of this one; its own weights are not used.
         state: the members' ``state_dict`` with a leading axis m; copied.
         seeds: of the members, for dropout.
-        precision: of the products, as under autocast.
 
     Raises:
         ValueError: layers that share weights; from the first ``forward``: the network does what vmap cannot, such as
@@ -33,11 +32,7 @@ class VectorizedNet(nn.Module):
     """
 
     def __init__(
-        self,
-        template: nn.Module,
-        state: State,
-        seeds: Sequence[int],
-        precision: torch.dtype = torch.float32,
+        self, template: nn.Module, state: State, seeds: Sequence[int], precision: torch.dtype = torch.float32
     ) -> None:
         super().__init__()
         # in a list: no part of this module. To the device, for buffers that no state names
@@ -57,7 +52,7 @@ class VectorizedNet(nn.Module):
         self._rounded: set[str] = set()
         for name, module in template.named_modules() if precision != torch.float32 else ():
             if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-                self._rounded |= {f"{name}.{own}".removeprefix(".") for own, _ in module.named_parameters()}
+                self._rounded |= {f"{name}.{kind}".removeprefix(".") for kind, _ in module.named_parameters()}
                 module.register_forward_pre_hook(lambda _, given: (given[0].to(precision), *given[1:]))
                 module.register_forward_hook(lambda _, given, output: output.float())  # batch norm mixes no types there
         for name, module in self._dropouts.items():
@@ -66,7 +61,6 @@ class VectorizedNet(nn.Module):
 
     @property
     def trained(self) -> list[Tensor]:
-        """What the optimizer steps."""
         return list(self._parameters_in_order)
 
     def begin(self, epoch: int) -> None:
@@ -74,7 +68,6 @@ class VectorizedNet(nn.Module):
         self._generators = [rng_for(seed, "dropout", epoch) for seed in self._seeds]
 
     def clear(self) -> None:
-        """Forget the gradients of the last step."""
         for parameter in self._parameters_in_order:
             parameter.grad = None
 
@@ -118,7 +111,7 @@ class VectorizedNet(nn.Module):
             for name, like in self._seen[shape].items():
                 kept = 1 - self._dropouts[name].p
                 masks[f"{name}.mask"].append(torch.empty_like(like).bernoulli_(kept, generator=generator).div_(kept))
-        return {name: torch.stack(each).to(inputs.device) for name, each in masks.items()}
+        return {name: torch.stack(drawn).to(inputs.device) for name, drawn in masks.items()}
 
     def _looked_up(self, batch: Tensor) -> dict[str, Tensor]:
         """What each dropout is given, in the order in which they are called: masks are drawn as it lies in memory."""
@@ -145,12 +138,7 @@ class VectorizedNet(nn.Module):
 
 
 def vectorizing_fails(model: nn.Module, shape: Sequence[int]) -> str:
-    """Why the network cannot be trained in lockstep, from one step of two members; empty where it can.
-
-    Args:
-        model: left as it is.
-        shape: of one input.
-    """
+    """Why the network, left as it is, cannot be trained in lockstep; empty where two members can for a step."""
     state = {name: torch.stack([tensor, tensor]) for name, tensor in model.state_dict().items()}
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # vmap would run it, one member after the other

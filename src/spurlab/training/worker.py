@@ -15,7 +15,6 @@ from spurlab.worker import serve
 
 
 def main(folder: Path) -> None:
-    """Train the groups named in the orders."""
     torch.set_num_threads(1)
     job = Job.read(folder)
     make = partial(build, job.architecture, job.base.shape, job.classes)

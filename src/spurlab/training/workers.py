@@ -78,39 +78,31 @@ def read_group(base: Examples, path: Path) -> tuple[list[Member], list[Recipe]]:
             [file.get_tensor(f"{column}/{i}") for column in ("rows", "inputs", "left-out")] for i in range(len(about))
         ]
     members = [
-        Member(Planted(base, rows, inputs, each["how"], left_out), each["seed"])
-        for each, (rows, inputs, left_out) in zip(about, overlays, strict=True)
+        Member(Planted(base, rows, inputs, member["how"], left_out), member["seed"])
+        for member, (rows, inputs, left_out) in zip(about, overlays, strict=True)
     ]
-    return members, [Recipe.from_json(each["recipe"]) for each in about]
+    return members, [Recipe.from_json(member["recipe"]) for member in about]
 
 
 def write_trained(trained: Trained, path: Path) -> None:
-    """A group's result."""
     save_file({f"state/{name}": t for name, t in trained.state.items()} | {"losses": trained.losses}, path)
 
 
 def read_trained(path: Path) -> Trained:
-    """What `write_trained` wrote."""
     tensors = load_file(path)
     losses = tensors.pop("losses")
     return Trained({name.removeprefix("state/"): tensor for name, tensor in tensors.items()}, losses)
 
 
 def run_in_workers(
-    job: Job,
-    groups: Sequence[tuple[Sequence[Member], Sequence[Recipe]]],
-    workers: int,
-    advance: Callable[[int], None],
+    job: Job, groups: Sequence[tuple[Sequence[Member], Sequence[Recipe]]], workers: int, advance: Callable[[int], None]
 ) -> list[Trained]:
-    """Train each group in one of `workers` processes; results in the order of `groups`.
+    """Train each group, members and their recipes, in one of `workers` processes; results in the order of `groups`.
 
-    Args:
-        groups: the members of each, and their recipes.
-        advance: called in this thread with the number of model-epochs that were just done (negative when a worker
-            died and its group starts again).
+    `advance` is called in this thread with the number of model-epochs that were just done (negative when a worker died
+    and its group starts again).
 
-    Raises:
-        WorkerError: a group whose worker died twice, or that could not be trained; other workers are stopped.
+    Raises WorkerError: a group whose worker died twice, or that could not be trained; other workers are stopped.
     """
     with tempfile.TemporaryDirectory(prefix="spurlab-") as name:
         folder = Path(name)
