@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spurlab.claims.evidence import LeftOut, Seeds
@@ -45,7 +45,7 @@ class Question:
         note: which sentence tells the values.
         n, targets: what the numbers are over.
         idle: where nothing could be seen, by name.
-        untestable: why the numbers say nothing about the statement.
+        untestable: why the numbers say nothing about the statement; "" where they do.
         holds: p-value that speaks for the statement; NaN: could not be tested.
         fails: p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %.
         alike: the statement is that things are alike (see `spurlab.claims.judge`).
@@ -97,18 +97,12 @@ class Question:
     @property
     def tested(self) -> bool:
         """Whether its numbers can speak for or against the statement."""
-        return not math.isnan(self.holds + self.fails)
-
-    def saying_nothing(self, why: str) -> "Question":
-        """The same numbers, which say nothing about the statement."""
-        if math.isnan(self.holds):
-            return self
-        return replace(self, holds=math.nan, fails=math.nan, untestable=why)
+        return not self.untestable and not math.isnan(self.holds + self.fails)
 
 
-def missing(where: str, what: str, run: str) -> Question:
+def missing(where: str, what: str, run: str, of_paper: bool = True) -> Question:
     """A part for which there are no rows."""
-    return Question(where, "absent", what, wanted=run)
+    return Question(where, "absent", what, wanted=run, of_paper=of_paper)
 
 
 def too_few(where: str, table: Seeds) -> Question:
