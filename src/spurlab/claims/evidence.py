@@ -75,7 +75,7 @@ class Evidence:
         rows: one line for each measure, settings, pattern, target, n, seed and what was done (deletion, prevention and
             the shares). The same number from two studies is one line; different numbers for one seed (from another
             machine, say) are averaged, since the seed is the unit; with a NaN among them the line is NaN. `network`
-            names the network that was measured.
+            names the network that was measured, `images` numbers what the networks of a data set are trained on.
     """
 
     rows: pd.DataFrame
@@ -103,6 +103,7 @@ class Evidence:
         table = table[placed | (table["measure"] == "parameters")].fillna({"target": -1, "n": -1, "seed": -1})
         table = table.astype({"target": int, "n": int, "seed": int})
         table["group"] = table.groupby(_settings(), sort=False, dropna=False).ngroup()
+        table["images"] = table.groupby(["dataset", "data", *OF_TRAINING], sort=False, dropna=False).ngroup()
         table["network"] = _network(table)
         key = ["group", "measure", *PLACE, *METHODS, *SHARES]
         values = table.groupby(key, sort=False, dropna=False)["value"]

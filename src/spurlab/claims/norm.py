@@ -14,7 +14,6 @@ from spurlab.claims.judge import answers
 from spurlab.claims.published import published, short
 from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import Correlation, Estimate, pearson
-from spurlab.studies.axes import OF_TRAINING
 
 PUBLISHED = published("correlation")
 STRONG = 0.5  # a weaker correlation explains less than a quarter of the variance
@@ -42,8 +41,7 @@ def _part(every_norm: Evidence, dataset: str, same: Evidence) -> Question | None
     def complete(n: int) -> bool:
         return len(same.where(n=n).rows[["pattern", "target"]].drop_duplicates()) == len(PATTERNS) * len(targets)
 
-    data = same.rows.iloc[0]
-    norms = every_norm.where(**{name: data[name] for name in ("dataset", "data", *OF_TRAINING)})
+    norms = every_norm.where(images=same.rows["images"].iloc[0])
     targets = [t for t in same.having("target", TARGETS) if same.where(target=t).counts()]
     counts = [n for n in same.counts() if complete(n)]
     if len(norms.having("pattern", PATTERNS)) < len(PATTERNS) or not counts:

@@ -39,9 +39,11 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
     wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN), "repaired": (SHARE, method)}
     if method == PLAIN:
         del wanted["repaired"]
-    networks = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK, **axes_off())
+    networks = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
     best: tuple[tuple[float, ...], Seeds, Numbers] | None = None
     for settings, same in networks.recipes():
+        if not axes_off().items() <= settings.items():
+            continue
         roles = []
         for role, (share, done) in wanted.items():
             rows = same.where(share=share, prevention=done).rows
