@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from answers import beside, kinds, outcomes, part, verdict
 from claim_rows import (
     FLAT,
     HIGH,
@@ -20,19 +21,14 @@ from claim_rows import (
     SGD,
     accuracies,
     bars_of,
-    beside,
     deletions,
     figure3,
     frame,
     grid,
     higher_when_random,
-    kinds,
-    outcomes,
-    part,
     quinn,
     six,
-    verdict,
-)  # fmt: skip
+)
 
 from spurlab.claims import CLAIMS, check, decide
 from spurlab.claims.evidence import PATTERNS, Evidence, LeftOut, Seeds

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float64
@@ -20,19 +20,12 @@ SMALL = 100  # "the number of spurious examples is small (< 100)"
 
 
 class Family(NamedTuple):
-    """Networks of one kind in several sizes, and the other network that the paper holds against them.
+    """Networks of one kind in several sizes, and the other network that the paper holds against them."""
 
-    Args:
-        name: of the kind.
-        sizes: from small to large.
-        other: the other network.
-        gap: how far it must score below them to matter.
-    """
-
-    name: str
-    sizes: tuple[str, ...]
-    other: str
-    gap: float
+    name: str  # of the kind
+    sizes: tuple[str, ...]  # from small to large
+    other: str  # the other network
+    gap: float  # how far it must score below them to matter
 
 
 PERCEPTRONS = Family("perceptrons", ("small-mlp", "mlp", "large-mlp"), "cnn", SCORE_MARGIN)
@@ -58,16 +51,11 @@ def questions(evidence: Evidence) -> Iterator[Question]:
 
 
 def _networks(evidence: Evidence, dataset: str, family: Family) -> Evidence:
-    fixed = {
-        "dataset": dataset,
-        "measure": "spurious_score",
-        "pattern": ("S3", "R3"),
-        "target": TARGETS,
-        **usual(dataset),
-    }
-    if family is PERCEPTRONS:
-        return evidence.where(architecture=(*family.sizes, family.other), optimizer="adam", learning_rate=0.01, **fixed)
-    return trained_with_sgd(evidence.where(**fixed), (*family.sizes, family.other))
+    names, known = (*family.sizes, family.other), {"dataset": dataset, **usual(dataset)}
+    rows = evidence.where(measure="spurious_score", pattern=("S3", "R3"), target=TARGETS, **known)
+    if family is RESNETS:
+        return trained_with_sgd(rows, names)
+    return rows.where(architecture=names, optimizer="adam", learning_rate=0.01)
 
 
 def _table(same: Evidence, names: Sequence[str], patterns: Sequence[str] = ("S3", "R3")) -> Seeds | None:
@@ -107,8 +95,7 @@ def _alike(family: Family, where: str, same: Evidence) -> Question | None:
     seen = {bar for _, bar in telling}
     unseen = tuple(dict.fromkeys(bar for _, bar in idle if bar not in seen))
     cells = {", ".join(key): change for key, change in bars.items()}
-    nothing = "" if telling else "nothing to compare"
-    beside = {"values": means, "idle": unseen, "untestable": nothing}
+    beside: dict[str, Any] = {"values": means, "idle": unseen, "untestable": "" if telling else "nothing to compare"}
     return unchanged(where, table, pairs, cells, ALIKE, note="means", **beside)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ OF_DATASET: Mapping[str, Mapping[str, Any]] = {"cifar10": {"weight_decay": 1e-4,
 # columns of text; all others have numbers, but for the axes of `OF_TRAINING`, which have what they have
 WORDS = ("measure", "dataset", "data", "architecture", "how", "pattern", *METHODS, "training", "milestones", *CHOICES)
 
+About = Literal["rare patterns", "deletion", "common features"]
 Settings = Mapping[str, Any]
 """By name, what all rows of a group have: data, architecture, recipe, axes of training. None: not known."""
 
@@ -130,17 +131,16 @@ class Evidence:
             keep &= matches.to_numpy(dtype=bool)
         return self if keep.all() else Evidence(self.rows[keep])
 
-    def of_deletion(self) -> "Evidence":
-        """The rows of networks that something was deleted from, with those before and the oracles."""
-        return Evidence(self.rows[self.rows["deletion"].notna()])
-
-    def of_rare_patterns(self) -> "Evidence":
-        """The rows of networks that nothing was done to, and of no common feature."""
-        return self.where(deletion=None, prevention=None, share=None)
-
-    def of_common_features(self) -> "Evidence":
-        """The rows of networks with a common feature, or one that is in the data."""
-        return Evidence(self.rows[self.rows["share"].notna() | self.rows["prevention"].notna()])
+    def about(self, what: About) -> "Evidence":
+        """The rows of networks that something was deleted from (with those before, and the oracles), of networks with a
+        common feature (also one that is in the data), or of networks with rare patterns that nothing was done to.
+        """
+        if what == "rare patterns":
+            return self.where(deletion=None, prevention=None, share=None)
+        deleted, featured = (
+            self.rows[list(names)].notna().any(axis=1) for names in (["deletion"], ["share", "prevention"])
+        )
+        return Evidence(self.rows[deleted if what == "deletion" else featured])
 
     def of_paper_network(self, measure: str | tuple[str, ...], dataset: str, **free: object) -> "Evidence":
         """The paper's network on a dataset: architecture, Adam, what regularizes, augmentation. `free` ones differ."""
@@ -194,19 +194,13 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """Numbers paired by seed.
+    """Numbers paired by seed."""
 
-    Args:
-        values: for each cell, one number for each seed, in the same order of seeds.
-        seeds: those that have every cell.
-        left_out: those that have not.
-        networks: the networks behind the numbers.
-    """
-
+    # for each cell, one number for each seed, in the same order of seeds
     values: Mapping[tuple[Any, ...], Float64[Tensor, " m"]]
-    seeds: tuple[int, ...]
-    left_out: LeftOut
-    networks: frozenset[str]
+    seeds: tuple[int, ...]  # those that have every cell
+    left_out: LeftOut  # those that have not
+    networks: frozenset[str]  # the networks behind the numbers
 
     @classmethod
     def of(cls, evidence: Evidence, by: Sequence[str]) -> "Seeds":

@@ -45,20 +45,14 @@ class Part:
 
     `of_paper`: False for what the paper does not claim (another dataset), for another recipe than the paper's or the
     quick one, and for what has been answered by rows nearer to the paper.
-
-    Args:
-        question: its numbers.
-        outcome: what came out.
-        p: p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested.
-        against: p-value that speaks against it, likewise.
-        family: how many directional parts p is corrected for.
     """
 
-    question: Question
-    outcome: Outcome
+    question: Question  # the numbers
+    outcome: Outcome  # what came out
+    # p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested
     p: float = math.nan
-    against: float = math.nan
-    family: int = 1
+    against: float = math.nan  # p-value that speaks against it, likewise
+    family: int = 1  # how many directional parts p is corrected for
 
     @property
     def where(self) -> str:
