@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from answers import beside, kinds, outcomes, part, verdict
+from claim_answers import beside, kinds, outcomes, part, verdict
 from claim_rows import (
     FLAT,
     HIGH,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from answers import interval, kinds, numbers, outcomes, part, verdict
+from claim_answers import interval, kinds, numbers, outcomes, part, verdict
 from claim_rows import COUNTS, GREY, PAPERS, SPREAD, accuracies, figure2, frame, grid, higher_when_random
 
 REST, CORE = "mnist, the rest of Figure 2", "Co on mnist, target 0"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import torch
-from answers import beside, interval, kinds, numbers, outcomes, part, verdict
+from claim_answers import beside, interval, kinds, numbers, outcomes, part, verdict
 from claim_rows import HIGH, LOW, MLPS, PAPERS, RESNETS, SGD, SPREAD, figure3, frame, noise
 
 from spurlab.claims.evidence import PATTERNS

@@ -1,7 +1,7 @@
 """Claim 10, on data deletion, and claims 13 to 16, on what Quinn's report says of a common feature and its repair."""
 
 import pytest
-from answers import beside, kinds, numbers, outcomes, verdict
+from claim_answers import beside, kinds, numbers, outcomes, verdict
 from claim_rows import PAPERS, QUINN, deletions, quinn, six
 
 from spurlab.claims import decide

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from answers import interval, numbers, outcomes, part, verdict
+from claim_answers import interval, numbers, outcomes, part, verdict
 from claim_rows import FLAT, HIGH, LOW, SIX, SPREAD, accuracies, frame, six
 
 from spurlab.claims.evidence import LeftOut, Seeds

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 import pytest
-from answers import part, verdict
+from claim_answers import part, verdict
 from claim_rows import FLAT, LEARNT, LOW, QUICK, accuracies, figure2, frame, quinn, six
 
 from spurlab.claims import decide, words
