@@ -86,6 +86,9 @@ def test_the_longest_of_several_recipes_counts_whatever_comes_first():
     short = quinn(dict.fromkeys(QUINN, 0.5)).assign(epochs=2)
     for rows in ((short, quinn()), (quinn(), short)):
         assert verdict(13, *rows).outcome == "reproduced"
+    unknown = verdict(13, quinn().drop(columns="epochs"), short)
+    assert unknown.outcome == "not reproduced"
+    assert verdict(13, quinn().drop(columns="epochs")).outcome == "reproduced"
 
 
 def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():

@@ -38,7 +38,7 @@ def _random_above_small(where: str, same: Evidence) -> Question | None:
     small, random = (table.mean([(p, n) for p in group for n in counts]) for group in (SMALL, RANDOM))
     about, beside = "R1-R3 less S1-S3", {"pairs": pairs}
     question = above(where, table, random, small, about=about, values=beside, note="pairs", n=tuple(counts))
-    gaps = ", ".join(str(n) for n in COUNTS.get(where.partition(", target")[0], ()) if n not in counts)
+    gaps = ", ".join(str(n) for n in COUNTS.get(same.rows["dataset"].iloc[0], ()) if n not in counts)
     return replace(question, lacks=f"n = {gaps}" if gaps else "")
 
 

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from spurlab.claims import words
 from spurlab.claims.evidence import Evidence, Seeds, Settings, paper_settings
-from spurlab.claims.question import FEWEST, LEVEL, Note, Number, Outcome, Question, too_few
+from spurlab.claims.question import FEWEST, LEVEL, Number, Outcome, Question, too_few
 from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
 from spurlab.training import RECIPES
 
@@ -129,7 +129,6 @@ def unchanged(
     margin: float,
     *,
     one_sided: bool = False,
-    note: Note = "",
     **beside: Any,
 ) -> Question:
     """Do these differences stay within the margin (one-sided: above minus the margin)?
@@ -141,8 +140,7 @@ def unchanged(
         cells: single cells behind them; one that lies wholly outside contradicts.
         margin: the smallest difference that would matter.
         one_sided: only falls matter.
-        note: which sentence tells the other numbers beside.
-        beside: those numbers.
+        beside: other numbers, and the note that says which sentence tells them.
     """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
@@ -165,7 +163,6 @@ def unchanged(
         one_sided=one_sided,
         estimates=estimates | single,
         beyond=worst if corrected[worst] < LEVEL else "",
-        note=note,
         holds=max(within),
         fails=corrected[worst],
         alike=True,
@@ -179,9 +176,6 @@ def unchanged_mean(
     changes: Mapping[str, Float64[Tensor, " m"]],
     seen: Collection[str],
     nothing: str,
-    *,
-    one_sided: bool = False,
-    note: Note = "",
     **beside: Any,
 ) -> Question:
     """Does the score stay where it was, in the mean over those changes that could be `seen`?
@@ -195,8 +189,6 @@ def unchanged_mean(
         {"mean": torch.stack(list(cells.values())).mean(dim=0)},
         cells,
         SCORE_MARGIN,
-        one_sided=one_sided,
-        note=note,
         values={name: change.mean().item() for name, change in changes.items()},
         idle=tuple(name for name in changes if name not in seen),
         untestable="" if seen else nothing,

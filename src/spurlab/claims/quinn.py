@@ -53,7 +53,7 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
         if any(rows.empty for rows in roles):
             continue
         table = Seeds.of(Evidence(pd.concat(roles)), ["share", "prevention"])
-        rank = float(len(table.seeds)), float(settings["epochs"]), float(settings["precision"] == "float32")
+        rank = float(len(table.seeds)), float(settings["epochs"] or 0), float(settings["precision"] == "float32")
         if best is None or rank > best[0]:
             best = rank, table, {role: table.values[place] for role, place in wanted.items()}
     return best and best[1:]
