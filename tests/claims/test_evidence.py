@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from claim_answers import beside, kinds, outcomes, part, verdict
 from claim_rows import (
     FLAT,
     HIGH,
@@ -20,18 +21,14 @@ from claim_rows import (
     SGD,
     accuracies,
     bars_of,
-    beside,
     deletions,
     figure3,
     frame,
     grid,
     higher_when_random,
-    kinds,
-    outcomes,
-    part,
+    quinn,
     six,
-    verdict,
-)  # fmt: skip
+)
 
 from spurlab.claims import CLAIMS, check, decide
 from spurlab.claims.evidence import PATTERNS, Evidence, LeftOut, Seeds
@@ -39,6 +36,8 @@ from spurlab.claims.judge import best_of
 from spurlab.claims.question import Question
 from spurlab.cli import main
 from spurlab.studies import StudyError, load_study
+from spurlab.studies.axes import OF_TRAINING, Axis
+from spurlab.training import Recipe
 
 
 @pytest.mark.parametrize("number", CLAIMS)
@@ -162,6 +161,54 @@ def test_only_like_is_compared_with_like():
         assert part(answer, "mnist, target 0").models == 0
     for change in ({"weight_decay": 0.1}, {"clip_norm": 0.1}, {"input_noise": 0.5}, {"optimizer": "sgd"}):
         assert verdict(1, *six(**change)).models == 0
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Recipe)])
+def test_networks_that_differ_in_any_field_of_the_recipe_are_never_averaged(name):
+    """The fields as they are, so that a new one counts at once."""
+    optimizer = "sgd" if name == "momentum" else "adam"  # which has no momentum
+    rows = frame({("R3", 0, 3): HIGH}, loss="ce", augmentation="none", optimizer=optimizer)
+    other = "x" if isinstance(rows[name][0], str) else 7.0
+    both = Evidence.of(pd.concat([rows, rows.assign(**{name: other}, value=0.0)]))
+    assert sorted(both.rows["value"]) == [0.0] * 5 + HIGH.tolist()
+    assert (len(list(both.recipes())), len(list(both.recipes([name])))) == (2, 1)
+
+
+@pytest.fixture(params=[(0.0, 0.5), ("all", "half"), (None, ("first", 2))], ids=["number", "word", "tuple"])
+def axis(request, monkeypatch):
+    """An axis of training beside those that there are; the value where it is off, and another."""
+    off, on = request.param
+    monkeypatch.setitem(OF_TRAINING, "kept", Axis("kept", "what is kept", float, off, lambda whole, value, seed: whole))
+    return off, on
+
+
+def kept(frames, value):
+    return [rows.assign(kept=[value] * len(rows)) for rows in frames]
+
+
+def test_an_axis_of_training_keeps_its_networks_apart_and_is_the_papers_where_it_is_off(axis):
+    """The rise is .5 where it is off, and none where it is on: of both together it would be .25."""
+    off, on = axis
+    flat = kept([frame({("R3", 0, 0): LOW, ("R3", 0, 3): FLAT})], on)
+    answer = verdict(1, *kept(six()[:3], off), *six()[3:], *flat)  # rows of before there was this axis
+    assert (answer.outcome, len(outcomes(answer))) == ("reproduced", 6)
+    assert [part.question.estimate.value for part in answer.parts if part.of_paper] == pytest.approx([0.5] * 6)
+    [[where, outcome]] = beside(answer).items()
+    assert (where, outcome) == (f"mnist, target 0 (kept {on})", "not reproduced")
+    assert json.dumps(verdict(1, *kept(six(), off)).record()) == json.dumps(verdict(1, *six()).record())
+
+
+def test_networks_with_an_axis_of_training_on_never_count_for_the_documents(axis):
+    """Not for the paper, not for Quinn's report, and with no norms but those of their own data."""
+    _, on = axis
+    answer = verdict(1, *kept(six(), on))
+    assert (answer.outcome, kinds(answer, of_paper=False)) == ("undecided", {"reproduced"})
+    assert verdict(13, quinn()).models > 0
+    assert verdict(13, *kept([quinn()], on)).models == 0
+    scores = frame(grid(higher_when_random))
+    norms = frame({(p, 0, 0): [norm] * 2 for norm, p in enumerate(PATTERNS, 1)}, "empirical_norm")
+    assert verdict(4, *kept([scores, norms], on)).models > 0
+    assert verdict(4, *kept([scores], on), norms).models == 0
 
 
 def test_the_recipe_nearest_to_the_papers_counts_whatever_it_says():

@@ -5,23 +5,8 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from claim_rows import (
-    COUNTS,
-    GREY,
-    PAPERS,
-    SPREAD,
-    accuracies,
-    figure2,
-    frame,
-    grid,
-    higher_when_random,
-    interval,
-    kinds,
-    numbers,
-    outcomes,
-    part,
-    verdict,
-)  # fmt: skip
+from claim_answers import interval, kinds, numbers, outcomes, part, verdict
+from claim_rows import COUNTS, GREY, PAPERS, SPREAD, accuracies, figure2, frame, grid, higher_when_random
 
 REST, CORE = "mnist, the rest of Figure 2", "Co on mnist, target 0"
 

@@ -7,25 +7,8 @@ import pandas as pd
 import pytest
 import scipy.stats
 import torch
-from claim_rows import (
-    HIGH,
-    LOW,
-    MLPS,
-    PAPERS,
-    RESNETS,
-    SGD,
-    SPREAD,
-    beside,
-    figure3,
-    frame,
-    interval,
-    kinds,
-    noise,
-    numbers,
-    outcomes,
-    part,
-    verdict,
-)  # fmt: skip
+from claim_answers import beside, interval, kinds, numbers, outcomes, part, verdict
+from claim_rows import HIGH, LOW, MLPS, PAPERS, RESNETS, SGD, SPREAD, figure3, frame, noise
 
 from spurlab.claims.evidence import PATTERNS
 from spurlab.seeds import rng_for

@@ -1,7 +1,8 @@
 """Claim 10, on data deletion, and claims 13 to 16, on what Quinn's report says of a common feature and its repair."""
 
 import pytest
-from claim_rows import PAPERS, QUINN, beside, deletions, kinds, numbers, outcomes, quinn, six, verdict
+from claim_answers import beside, kinds, numbers, outcomes, verdict
+from claim_rows import PAPERS, QUINN, deletions, quinn, six
 
 from spurlab.claims import decide
 
@@ -85,6 +86,9 @@ def test_the_longest_of_several_recipes_counts_whatever_comes_first():
     short = quinn(dict.fromkeys(QUINN, 0.5)).assign(epochs=2)
     for rows in ((short, quinn()), (quinn(), short)):
         assert verdict(13, *rows).outcome == "reproduced"
+    unknown = verdict(13, quinn().drop(columns="epochs"), short)
+    assert unknown.outcome == "not reproduced"
+    assert verdict(13, quinn().drop(columns="epochs")).outcome == "reproduced"
 
 
 def test_a_refit_counts_at_a_quarter_of_the_clean_signals_alone():

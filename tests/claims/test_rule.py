@@ -6,21 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from claim_rows import (
-    FLAT,
-    HIGH,
-    LOW,
-    SIX,
-    SPREAD,
-    accuracies,
-    frame,
-    interval,
-    numbers,
-    outcomes,
-    part,
-    six,
-    verdict,
-)  # fmt: skip
+from claim_answers import interval, numbers, outcomes, part, verdict
+from claim_rows import FLAT, HIGH, LOW, SIX, SPREAD, accuracies, frame, six
 
 from spurlab.claims.evidence import LeftOut, Seeds
 from spurlab.claims.judge import above, below, settle

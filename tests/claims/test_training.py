@@ -5,19 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from claim_rows import (
-    HIGH,
-    PAPERS,
-    SPREAD,
-    bars_of,
-    frame,
-    kinds,
-    noise,
-    numbers,
-    outcomes,
-    part,
-    verdict,
-)  # fmt: skip
+from claim_answers import kinds, numbers, outcomes, part, verdict
+from claim_rows import HIGH, PAPERS, SPREAD, bars_of, frame, noise
 
 from spurlab.claims.evidence import LeftOut
 

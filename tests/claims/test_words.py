@@ -4,7 +4,8 @@ import math
 
 import pandas as pd
 import pytest
-from claim_rows import FLAT, LEARNT, LOW, QUICK, accuracies, figure2, frame, part, quinn, six, verdict
+from claim_answers import part, verdict
+from claim_rows import FLAT, LEARNT, LOW, QUICK, accuracies, figure2, frame, quinn, six
 
 from spurlab.claims import decide, words
 from spurlab.claims.evidence import LeftOut

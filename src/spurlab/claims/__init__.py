@@ -27,20 +27,21 @@ from spurlab.models import without_users_code
 from spurlab.studies import Study, StudyError
 
 # A new claim is one file and one line here.
-CLAIMS: dict[int, Claim] = {
-    1: three_examples.CLAIM,
-    2: dispersed.CLAIM,
-    3: accuracy.CLAIM,
-    4: norm.CLAIM,
-    5: architecture.CLAIM,
-    6: sensitivity.CLAIM,
-    7: size.CLAIM,
-    8: optimization.CLAIM,
-    9: importance.CLAIM,
-    10: deletion.CLAIM,
-    11: regularization.CLAIM,
-    **quinn.CLAIMS,
-}
+_ALL = (
+    three_examples.CLAIM,
+    dispersed.CLAIM,
+    accuracy.CLAIM,
+    norm.CLAIM,
+    architecture.CLAIM,
+    sensitivity.CLAIM,
+    size.CLAIM,
+    optimization.CLAIM,
+    importance.CLAIM,
+    deletion.CLAIM,
+    regularization.CLAIM,
+    *quinn.CLAIMS,
+)
+CLAIMS: dict[int, Claim] = {claim.number: claim for claim in _ALL}
 
 
 @without_users_code()

@@ -9,7 +9,7 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds
 from spurlab.claims.figure2 import TO_RUN, lacking, the_rest
-from spurlab.claims.judge import ACCURACY_MARGIN, best_of, unchanged
+from spurlab.claims.judge import ACCURACY_MARGIN, answers, unchanged
 from spurlab.claims.published import published, short
 from spurlab.claims.question import Question, missing
 
@@ -20,17 +20,16 @@ LEAST = 0.5  # a network that is right less often has hardly any accuracy to los
 def questions(evidence: Evidence) -> Iterator[Question]:
     """One part for each dataset, and one for what of Figure 2 its rows lack."""
     for dataset in evidence.datasets("accuracy"):
-        candidates = []
-        for settings, same in evidence.of_paper_network("accuracy", dataset).recipes():
-            if same.having("n", (0,)) and same.counts():
-                candidates.append((settings, replace(_part(dataset, same), lacks=lacking(dataset, same))))
-        absent = missing(dataset, "no accuracies at n = 0 and above", TO_RUN.get(dataset, ""))
-        answers = best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
-        yield from answers
-        yield from the_rest(dataset, answers)
+        rows, of_paper = evidence.of_paper_network("accuracy", dataset), dataset in PAPER_DATASETS
+        absent = missing(dataset, "no accuracies at n = 0 and above", TO_RUN.get(dataset, ""), of_paper)
+        told = answers(rows, _part, absent)
+        yield from told
+        yield from the_rest(dataset, told)
 
 
-def _part(dataset: str, same: Evidence) -> Question:
+def _part(dataset: str, same: Evidence) -> Question | None:
+    if not same.having("n", (0,)) or not same.counts():
+        return None
     table = Seeds.of(same, ["pattern", "target", "n"])
     control = table.mean([cell for cell in table.values if cell[2] == 0])  # one network, listed for each pattern
     whole: dict[str, Float64[Tensor, " m"]] = {}
@@ -42,9 +41,10 @@ def _part(dataset: str, same: Evidence) -> Question:
     networks = same.rows.drop_duplicates("network")["value"].dropna()
     values = {"networks": len(networks), "at n = 0": control.mean().item()}
     values |= {"min": networks.min(), "max": networks.max(), "mean": networks.mean(), "sd": networks.std()}
-    theirs = PUBLISHED.get(dataset, {})
-    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note="range", values=values, published=theirs)
-    return question.saying_nothing("nothing to lose") if values["at n = 0"] < LEAST else question
+    theirs, nothing = PUBLISHED.get(dataset, {}), "nothing to lose" if values["at n = 0"] < LEAST else ""
+    beside = {"values": values, "published": theirs, "untestable": nothing}
+    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note="range", **beside)
+    return replace(question, lacks=lacking(dataset, same))
 
 
 CLAIM = Claim(

@@ -1,8 +1,9 @@
 """Claim 5: networks of one kind score alike whatever their size; a CNN below perceptrons, Vgg16 below ResNets."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float64
@@ -11,7 +12,7 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, below, best_of, room, unchanged
+from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, answers, below, room, unchanged
 from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import Estimate, holm, paired_test
 
@@ -19,19 +20,12 @@ SMALL = 100  # "the number of spurious examples is small (< 100)"
 
 
 class Family(NamedTuple):
-    """Networks of one kind in several sizes, and the other network that the paper holds against them.
+    """Networks of one kind in several sizes, and the other network that the paper holds against them."""
 
-    Args:
-        name: of the kind.
-        sizes: from small to large.
-        other: the other network.
-        gap: how far it must score below them to matter.
-    """
-
-    name: str
-    sizes: tuple[str, ...]
-    other: str
-    gap: float
+    name: str  # of the kind
+    sizes: tuple[str, ...]  # from small to large
+    other: str  # the other network
+    gap: float  # how far it must score below them to matter
 
 
 PERCEPTRONS = Family("perceptrons", ("small-mlp", "mlp", "large-mlp"), "cnn", SCORE_MARGIN)
@@ -49,38 +43,25 @@ def questions(evidence: Evidence) -> Iterator[Question]:
             f"{dataset}, {family.other} below {family.name}": _below,
             f"{dataset}, S3 with n < {SMALL}": _few_of_s3,
         }
+        what = f"no scores of {family.name} and {family.other} side by side"
         rows = _networks(evidence, dataset, family)
         for where, part in parts.items():
-            candidates = []
-            for settings, same in rows.recipes(VARIED):
-                names = list(same.having("architecture", family.sizes))
-                if question := part(where, same, names, family):
-                    candidates.append((settings, question))
-            absent = missing(
-                where, f"no scores of {family.name} and {family.other} side by side", FIGURE3.get(dataset, "")
-            )
-            yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
+            absent = missing(where, what, FIGURE3.get(dataset, ""), dataset in PAPER_DATASETS)
+            yield from answers(rows, partial(part, family), absent, VARIED)
 
 
 def _networks(evidence: Evidence, dataset: str, family: Family) -> Evidence:
-    fixed = {
-        "dataset": dataset,
-        "measure": "spurious_score",
-        "pattern": ("S3", "R3"),
-        "target": TARGETS,
-        **usual(dataset),
-    }
-    if family is PERCEPTRONS:
-        return evidence.where(architecture=(*family.sizes, family.other), optimizer="adam", learning_rate=0.01, **fixed)
-    return trained_with_sgd(evidence.where(**fixed), (*family.sizes, family.other))
+    names, known = (*family.sizes, family.other), {"dataset": dataset, **usual(dataset)}
+    rows = evidence.where(measure="spurious_score", pattern=("S3", "R3"), target=TARGETS, **known)
+    if family is RESNETS:
+        return trained_with_sgd(rows, names)
+    return rows.where(architecture=names, optimizer="adam", learning_rate=0.01)
 
 
 def _table(same: Evidence, names: Sequence[str], patterns: Sequence[str] = ("S3", "R3")) -> Seeds | None:
     """The cells that all these networks have; None where they share no n > 0."""
-    rows = same.where(architecture=tuple(names), pattern=tuple(patterns)).rows
-    shared = rows.groupby(["pattern", "target", "n"])["architecture"].transform("nunique") == len(names)
-    table = Seeds.of(Evidence(rows[shared]), ["architecture", "pattern", "target", "n"])
-    return table if any(n > 0 for *_, n in table.values) else None
+    rows = same.where(pattern=tuple(patterns)).shared("architecture", names, ["pattern", "target", "n"])
+    return Seeds.of(rows, ["architecture", "pattern", "target", "n"]) if rows.counts() else None
 
 
 def _planted(table: Seeds, name: str, less_than: int = 10**9) -> Float64[Tensor, " m"]:
@@ -93,7 +74,8 @@ def _bar(table: Seeds, name: str, pattern: str, n: int) -> Float64[Tensor, " m"]
     return table.mean(cells) if cells else torch.zeros(len(table.seeds), dtype=torch.float64)
 
 
-def _alike(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
+def _alike(family: Family, where: str, same: Evidence) -> Question | None:
+    names = same.having("architecture", family.sizes)
     if len(names) < 2 or (table := _table(same, names)) is None:
         return None
     telling: dict[tuple[str, str], Float64[Tensor, " m"]] = {}
@@ -113,11 +95,12 @@ def _alike(where: str, same: Evidence, names: list[str], family: Family) -> Ques
     seen = {bar for _, bar in telling}
     unseen = tuple(dict.fromkeys(bar for _, bar in idle if bar not in seen))
     cells = {", ".join(key): change for key, change in bars.items()}
-    question = unchanged(where, table, pairs, cells, ALIKE, note="means", values=means, idle=unseen)
-    return question if telling else question.saying_nothing("nothing to compare")
+    beside: dict[str, Any] = {"values": means, "idle": unseen, "untestable": "" if telling else "nothing to compare"}
+    return unchanged(where, table, pairs, cells, ALIKE, note="means", **beside)
 
 
-def _below(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
+def _below(family: Family, where: str, same: Evidence) -> Question | None:
+    names = same.having("architecture", family.sizes)
     if not names or (table := _table(same, [*names, family.other])) is None:
         return None
     sizes = [cell for cell in table.values if cell[0] != family.other and cell[3] > 0]
@@ -125,14 +108,16 @@ def _below(where: str, same: Evidence, names: list[str], family: Family) -> Ques
     return above(where, table, table.mean(sizes), _planted(table, family.other), family.gap, about)
 
 
-def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> Question | None:
+def _few_of_s3(family: Family, where: str, same: Evidence) -> Question | None:
     """Perceptrons rise above their own control, and a CNN does not; ResNets and Vgg16 do not."""
-    learners = names if family is PERCEPTRONS else []
-    others = [family.other] if family is PERCEPTRONS else list(same.having("architecture", (*names, family.other)))
-    every = [*learners, *others]
+    names = same.having("architecture", family.sizes)
+    learners = names if family is PERCEPTRONS else ()
+    others = (family.other,) if family is PERCEPTRONS else same.having("architecture", (*names, family.other))
+    every = (*learners, *others)
     if (family is PERCEPTRONS and not learners) or not every or (table := _table(same, every, ["S3"])) is None:
         return None
-    if not {n for *_, n in table.values if 0 < n < SMALL} or not any(n == 0 for *_, n in table.values):
+    counts = {n for *_, n in table.values}
+    if 0 not in counts or not any(0 < n < SMALL for n in counts):
         return None
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
@@ -147,7 +132,7 @@ def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> 
         holds.append(paired_test(mean, torch.zeros_like(mean)))
         fails.append(below(rises[family.name], SCORE_MARGIN))
     full = tuple(name for name in every if control[name].mean() >= FULL)
-    question = Question.of(
+    return Question.of(
         where,
         table,
         "rises",
@@ -157,11 +142,11 @@ def _few_of_s3(where: str, same: Evidence, names: list[str], family: Family) -> 
         estimates=rises,
         values={name: rise[name].mean().item() for name in learners},
         idle=full,
+        untestable="no room to rise" if full else "",
         holds=max(holds),
         fails=min(holm(fails)),
         alike=not learners,
     )
-    return question.saying_nothing("no room to rise") if full else question
 
 
 ALIKE = 0.1  # twice the margin of a single score: "similar" is between networks that share no initial weights

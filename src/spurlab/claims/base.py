@@ -2,42 +2,33 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from spurlab.claims import words
-from spurlab.claims.evidence import Evidence
+from spurlab.claims.evidence import About, Evidence
 from spurlab.claims.judge import Part, settle
 from spurlab.claims.question import Outcome, Question
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Something that the paper says and that rows can decide.
+    """Something that the paper says and that rows can decide."""
 
-    Args:
-        number: in the list of claims.
-        statement: what is claimed.
-        source: where it is claimed.
-        statistic: the number that is looked at.
-        test: how the verdict comes about, in words.
-        questions: rows -> one question for each part of the claim, missing ones included.
-        remark: what the rows say beside it, a sentence that begins with a space; "" for nothing.
-        about: whose rows it looks at: of networks with ``rare patterns``, of ``deletion`` or of ``common features``.
-    """
-
-    number: int
-    statement: str
-    source: str
-    statistic: str
-    test: str
+    number: int  # in the list of claims
+    statement: str  # what is claimed
+    source: str  # where it is claimed
+    statistic: str  # the number that is looked at
+    test: str  # how the verdict comes about, in words
+    # rows -> one question for each part of the claim, missing ones included
     questions: Callable[[Evidence], Iterable[Question]]
+    # what the rows say beside it, a sentence that begins with a space; "" for nothing
     remark: Callable[[Evidence], str] = lambda _: ""
-    about: Literal["rare patterns", "deletion", "common features"] = "rare patterns"
+    # whose rows it looks at: of networks with ``rare patterns``, of ``deletion`` or of ``common features``
+    about: About = "rare patterns"
 
     def decide(self, evidence: Evidence) -> "Verdict":
         """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
-        chosen = {"deletion": evidence.of_deletion, "common features": evidence.of_common_features}
-        rows = chosen.get(self.about, evidence.of_rare_patterns)()
+        rows = evidence.about(self.about)
         parts = settle(list(self.questions(rows)))
         outcomes = [part.outcome for part in parts if part.of_paper]
         outcome: Outcome = "undecided"
@@ -50,19 +41,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rows say about a claim.
+    """What the rows say about a claim."""
 
-    Args:
-        claim: which one.
-        outcome: of the whole claim.
-        parts: the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count.
-        remark: what the rows say beside it.
-    """
-
-    claim: Claim
-    outcome: Outcome
+    claim: Claim  # which one
+    outcome: Outcome  # of the whole claim
+    # the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count
     parts: tuple[Part, ...]
-    remark: str = ""
+    remark: str = ""  # what the rows say beside it
 
     @property
     def finding(self) -> str:

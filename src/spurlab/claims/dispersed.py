@@ -6,7 +6,7 @@ from dataclasses import replace
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import COUNTS, TO_RUN, the_rest
-from spurlab.claims.judge import SCORE_MARGIN, above, below, best_of
+from spurlab.claims.judge import SCORE_MARGIN, above, answers, below
 from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import learnt_at, paired_difference
 
@@ -16,64 +16,56 @@ SMALL, RANDOM = ("S1", "S2", "S3"), ("R1", "R2", "R3")
 def questions(evidence: Evidence) -> Iterator[Question]:
     """(a) for each dataset and target, and for what of Figure 2 their rows lack, (b) for MNIST with target 0."""
     for dataset in evidence.datasets("spurious_score"):
-        answers = [answer for target in TARGETS for answer in _random_above_small(evidence, dataset, target)]
-        yield from answers
-        yield from the_rest(dataset, answers)
-    yield from _core_is_learnt(evidence)
-
-
-def _random_above_small(evidence: Evidence, dataset: str, target: int) -> list[Question]:
-    where = f"{dataset}, target {target}"
-    rows = evidence.of_paper_network("spurious_score", dataset).where(target=target, pattern=(*SMALL, *RANDOM))
-    candidates = []
-    for settings, same in rows.recipes():
-        counts = [n for n in same.counts() if len(same.where(n=n).having("pattern", (*SMALL, *RANDOM))) == 6]
-        if not counts:
-            continue
-        table = Seeds.of(same.where(n=tuple(counts)), ["pattern", "n"])
-        mean = {pattern: table.mean([(pattern, n) for n in counts]) for pattern in (*SMALL, *RANDOM)}
-        pairs = sum(bool(mean[r].mean() > mean[s].mean()) for r in RANDOM for s in SMALL)
-        small, random = (table.mean([(p, n) for p in group for n in counts]) for group in (SMALL, RANDOM))
-        about, beside = "R1-R3 less S1-S3", {"pairs": pairs}
-        question = above(where, table, random, small, about=about, values=beside, note="pairs", n=tuple(counts))
-        gaps = ", ".join(str(n) for n in COUNTS.get(dataset, ()) if n not in counts)
-        candidates.append((settings, replace(question, lacks=f"n = {gaps}" if gaps else "")))
-    absent = missing(where, "no n > 0 with scores of all of S1-S3 and R1-R3", TO_RUN.get(dataset, ""))
-    return best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
-
-
-def _core_is_learnt(evidence: Evidence) -> Iterator[Question]:
-    where = "Co on mnist, target 0"
+        rows, told = evidence.of_paper_network("spurious_score", dataset), list[Question]()
+        what, of_paper = "no n > 0 with scores of all of S1-S3 and R1-R3", dataset in PAPER_DATASETS
+        for target in TARGETS:
+            absent = missing(f"{dataset}, target {target}", what, TO_RUN.get(dataset, ""), of_paper)
+            told += answers(rows.where(target=target), _random_above_small, absent)
+        yield from told
+        yield from the_rest(dataset, told)
     rows = evidence.of_paper_network("spurious_score", "mnist").where(target=0, pattern="Co")
-    candidates = []
-    for settings, same in rows.recipes():
-        counts = same.counts()
-        if not counts or not same.having("n", (0,)):
-            continue
-        table = Seeds.of(same, ["n"])
-        if len(table.seeds) < FEWEST:
-            candidates.append((settings, too_few(where, table)))
-            continue
-        learnt = learnt_at({n: table.values[n,] for n in counts}, table.values[0,])
-        last = paired_difference(table.values[counts[-1],], table.values[0,])
-        question = Question.of(
-            where,
-            table,
-            "learnt",
-            about=f"difference at n = {counts[-1]}",
-            estimate=last,
-            margin=SCORE_MARGIN,
-            threshold=float(COUNTS["mnist"][-1]),
-            learnt=learnt,
-            values={f"p at n = {n}": p for n, p in learnt.adjusted.items()},
-            n=tuple(counts),
-            holds=learnt.adjusted[counts[-1]],  # learnt from some n on: exactly where the largest n passes
-            fails=below(last, SCORE_MARGIN),
-            one_way=counts[-1] < COUNTS["mnist"][-1],
-        )
-        candidates.append((settings, question))
-    absent = missing(where, "no scores of Co at n = 0 and above", TO_RUN["mnist"])
-    yield from best_of(candidates, of_paper=True, absent=absent)
+    absent = missing("Co on mnist, target 0", "no scores of Co at n = 0 and above", TO_RUN["mnist"])
+    yield from answers(rows, _core_is_learnt, absent)
+
+
+def _random_above_small(where: str, same: Evidence) -> Question | None:
+    rows = same.shared("pattern", (*SMALL, *RANDOM), ["n"])
+    if not (counts := rows.counts()):
+        return None
+    table = Seeds.of(rows.where(n=tuple(counts)), ["pattern", "n"])
+    mean = {pattern: table.mean([(pattern, n) for n in counts]).mean() for pattern in (*SMALL, *RANDOM)}
+    pairs = sum(bool(mean[r] > mean[s]) for r in RANDOM for s in SMALL)
+    small, random = (table.mean([(p, n) for p in group for n in counts]) for group in (SMALL, RANDOM))
+    about, beside = "R1-R3 less S1-S3", {"pairs": pairs}
+    question = above(where, table, random, small, about=about, values=beside, note="pairs", n=tuple(counts))
+    gaps = ", ".join(str(n) for n in COUNTS.get(same.rows["dataset"].iloc[0], ()) if n not in counts)
+    return replace(question, lacks=f"n = {gaps}" if gaps else "")
+
+
+def _core_is_learnt(where: str, same: Evidence) -> Question | None:
+    counts = same.counts()
+    if not counts or not same.having("n", (0,)):
+        return None
+    table = Seeds.of(same, ["n"])
+    if len(table.seeds) < FEWEST:
+        return too_few(where, table)
+    learnt = learnt_at({n: table.values[n,] for n in counts}, table.values[0,])
+    last = paired_difference(table.values[counts[-1],], table.values[0,])
+    return Question.of(
+        where,
+        table,
+        "learnt",
+        about=f"difference at n = {counts[-1]}",
+        estimate=last,
+        margin=SCORE_MARGIN,
+        threshold=float(COUNTS["mnist"][-1]),
+        learnt=learnt,
+        values={f"p at n = {n}": p for n, p in learnt.adjusted.items()},
+        n=tuple(counts),
+        holds=learnt.adjusted[counts[-1]],  # learnt from some n on: exactly where the largest n passes
+        fails=below(last, SCORE_MARGIN),
+        one_way=counts[-1] < COUNTS["mnist"][-1],
+    )
 
 
 CLAIM = Claim(

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.studies.axes import METHODS, PLACE, SHARES
-from spurlab.training import RECIPES
+from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
+from spurlab.training import CHOICES, RECIPES, Recipe
 
 PAPER_DATASETS = ("mnist", "fashion-mnist", "cifar10")
 TARGETS = (0, 1)
@@ -21,20 +21,15 @@ PATTERNS = ("S1", "S2", "S3", "R1", "R2", "R3", "Co")
 ARCHITECTURES: Mapping[str, tuple[str, ...]] = {"cifar10": ("resnet20", "resnet50")}
 
 # the paper's settings; what is "off" here is also assumed where rows have no such column or no value in it
-OFF: Mapping[str, float] = {"weight_decay": 0.0, "clip_norm": math.inf, "clip_value": math.inf, "input_noise": 0.0}
+OFF: Mapping[str, Any] = {"weight_decay": 0.0, "clip_norm": math.inf, "clip_value": math.inf, "input_noise": 0.0}
 # where a dataset has settings of its own: section 3.1, and the weight decay of the public code
 OF_DATASET: Mapping[str, Mapping[str, Any]] = {"cifar10": {"weight_decay": 1e-4, "augmentation": "crop-flip"}}
-SETTINGS = (
-    *("dataset", "data", "architecture", "how", "optimizer", "learning_rate", "momentum", "weight_decay", "batch_size"),
-    *("epochs", "milestones", "decay", "clip_norm", "clip_value", "input_noise", "precision", "loss", "augmentation"),
-)
-WORDS = (
-    *("measure", "dataset", "data", "architecture", "how", "pattern", "optimizer", "milestones", "precision"),
-    *("loss", "augmentation", "deletion", "prevention", "training"),
-)
-COLUMNS = tuple(dict.fromkeys((*WORDS, *PLACE, *SETTINGS, *SHARES, "value")))  # each once
+# columns of text; all others have numbers, but for the axes of `OF_TRAINING`, which have what they have
+WORDS = ("measure", "dataset", "data", "architecture", "how", "pattern", *METHODS, "training", "milestones", *CHOICES)
 
+About = Literal["rare patterns", "deletion", "common features"]
 Settings = Mapping[str, Any]
+"""By name, what all rows of a group have: data, architecture, recipe, axes of training. None: not known."""
 
 
 def base_name(dataset: str) -> str:
@@ -46,11 +41,12 @@ def paper_settings(dataset: str, recipe: str = "paper") -> Settings:
     """How the paper trains on a dataset; with ``quick`` the package's shorter recipe, whose networks count too."""
     named = RECIPES[recipe]
     return {
-        **asdict(named),
+        **vars(named),
         "how": "replace",
         "momentum": 0.0,  # Adam does not use it
         "milestones": " ".join(map(str, named.milestones)),
         **usual(dataset),
+        **axes_off(),
     }
 
 
@@ -59,16 +55,28 @@ def usual(dataset: str) -> Settings:
     return {**OFF, "augmentation": "none", **OF_DATASET.get(base_name(dataset), {})}
 
 
+def axes_off() -> Settings:
+    """The axes of training where they change nothing."""
+    return {name: axis.off for name, axis in OF_TRAINING.items()}
+
+
+def _settings() -> list[str]:
+    """All in which networks may differ beside pattern, target, n and seed; networks that do are never averaged."""
+    return ["dataset", "data", "architecture", "how", *(field.name for field in fields(Recipe)), *OF_TRAINING]
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """The rows, each measured number once.
 
+    What is absent (no pattern, nothing deleted, no common feature, a setting that is not known) is missing as pandas
+    has it, None or NaN, in every column; rows of no network (`parameters`) have a target, n and seed of -1.
+
     Args:
-        rows: one line for each measure, settings, pattern, target, n, seed and what was done: deletion and prevention
-            (where nothing was done: ""), and the shares (where there is none: 0; no common feature at all: -1). The
-            same number from two studies is one line; different numbers for one seed (from another machine, say) are
-            averaged, since the seed is the unit; with a NaN among them the line is NaN. `network` names the network
-            that was measured.
+        rows: one line for each measure, settings, pattern, target, n, seed and what was done (deletion, prevention and
+            the shares). The same number from two studies is one line; different numbers for one seed (from another
+            machine, say) are averaged, since the seed is the unit; with a NaN among them the line is NaN. `network`
+            names the network that was measured, `images` numbers what the networks of a data set are trained on.
     """
 
     rows: pd.DataFrame
@@ -76,29 +84,30 @@ class Evidence:
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Evidence":
         """Whatever rows there are, made ready; columns that are missing match nothing, or count as off."""
-        table = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).reindex(columns=list(COLUMNS))
-        for column in COLUMNS:
-            if column in WORDS:
+        columns = dict.fromkeys((*WORDS, *PLACE, *SHARES, *_settings(), "value"))
+        table = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).reindex(columns=list(columns))
+        for name, column in table.items():
+            if name in OF_TRAINING:
+                table[name] = column.astype(object)
+            elif name in WORDS:
                 words = [
-                    "" if absent else str(word)
-                    for word, absent in zip(table[column], table[column].isna(), strict=True)
+                    None if absent else str(word) or None for word, absent in zip(column, column.isna(), strict=True)
                 ]
-                table[column] = pd.Series(words, dtype=object)  # pandas' own strings are slower here
+                table[name] = pd.Series(words, dtype=object)  # pandas' own strings are slower here
             else:
-                table[column] = pd.to_numeric(table[column].astype(object), errors="coerce").astype(float)
-        for column, usual in (("loss", "ce"), ("augmentation", "none")):
-            table[column] = table[column].where(table[column] != "", usual)
+                table[name] = pd.to_numeric(column.astype(object), errors="coerce").astype(float)
         table["value"] = table["value"].where(np.isfinite(table["value"]))
-        table = table.fillna({**OFF, "known": 0.0, "share": -1.0, "clean": 0.0})
+        off = {**OFF, "loss": "ce", "augmentation": "none", **axes_off()}
+        table = table.fillna({name: value for name, value in off.items() if value is not None})
         table.loc[table["optimizer"] != "sgd", "momentum"] = 0.0
-        table = table.fillna({name: -1.0 for name in SETTINGS if name not in WORDS})  # unknown, and alike in that
         placed = table[["target", "n", "seed"]].notna().all(axis=1)
         table = table[placed | (table["measure"] == "parameters")].fillna({"target": -1, "n": -1, "seed": -1})
         table = table.astype({"target": int, "n": int, "seed": int})
-        table["group"] = table.groupby(list(SETTINGS), sort=False).ngroup()
+        table["group"] = table.groupby(_settings(), sort=False, dropna=False).ngroup()
+        table["images"] = table.groupby(["dataset", "data", *OF_TRAINING], sort=False, dropna=False).ngroup()
         table["network"] = _network(table)
         key = ["group", "measure", *PLACE, *METHODS, *SHARES]
-        values = table.groupby(key, sort=False)["value"]
+        values = table.groupby(key, sort=False, dropna=False)["value"]
         diverged = values.transform("count") < values.transform("size")
         table["value"] = values.transform("mean").mask(diverged)
         return cls(table.drop_duplicates(key).reset_index(drop=True))
@@ -109,26 +118,29 @@ class Evidence:
         return cls(pd.concat([piece.rows for piece in pieces]))
 
     def where(self, **columns: object) -> "Evidence":
-        """The rows with these values; a tuple means any of them."""
+        """The rows with these values; a tuple means any of them, None that there is none."""
         keep = np.ones(len(self.rows), dtype=bool)
         for column, wanted in columns.items():
             if not keep.any():
                 break
             values = self.rows[column]
-            keep &= (values.isin(wanted) if isinstance(wanted, tuple) else values == wanted).to_numpy(dtype=bool)
+            if wanted is None:
+                matches = values.isna()
+            else:
+                matches = values.isin(wanted) if isinstance(wanted, tuple) else values == wanted
+            keep &= matches.to_numpy(dtype=bool)
         return self if keep.all() else Evidence(self.rows[keep])
 
-    def of_deletion(self) -> "Evidence":
-        """The rows of networks that something was deleted from, with those before and the oracles."""
-        return Evidence(self.rows[self.rows["deletion"] != ""])
-
-    def of_rare_patterns(self) -> "Evidence":
-        """The rows of networks that nothing was done to, and of no common feature."""
-        return self.where(deletion="", prevention="", share=-1.0)
-
-    def of_common_features(self) -> "Evidence":
-        """The rows of networks with a common feature, or one that is in the data."""
-        return Evidence(self.rows[(self.rows["share"] >= 0) | (self.rows["prevention"] != "")])
+    def about(self, what: About) -> "Evidence":
+        """The rows of networks that something was deleted from (with those before, and the oracles), of networks with a
+        common feature (also one that is in the data), or of networks with rare patterns that nothing was done to.
+        """
+        if what == "rare patterns":
+            return self.where(deletion=None, prevention=None, share=None)
+        deleted, featured = (
+            self.rows[list(names)].notna().any(axis=1) for names in (["deletion"], ["share", "prevention"])
+        )
+        return Evidence(self.rows[deleted if what == "deletion" else featured])
 
     def of_paper_network(self, measure: str | tuple[str, ...], dataset: str, **free: object) -> "Evidence":
         """The paper's network on a dataset: architecture, Adam, what regularizes, augmentation. `free` ones differ."""
@@ -138,21 +150,28 @@ class Evidence:
 
     def datasets(self, measure: str, paper: Sequence[str] = PAPER_DATASETS) -> tuple[str, ...]:
         """The paper's datasets, then whatever others have this measure."""
-        others = sorted(set(self.where(measure=measure).rows["dataset"]) - set(paper) - {""})
+        others = sorted(set(self.where(measure=measure).rows["dataset"].dropna()) - set(paper))
         return (*paper, *others)
 
     def recipes(self, varied: Sequence[str] = ()) -> Iterator[tuple[Settings, "Evidence"]]:
         """Like with like: the rows that agree in every setting but the varied ones."""
-        names = [name for name in SETTINGS if name not in varied]
-        if self.rows.empty:
-            return
-        for values, rows in self.rows.groupby(names, sort=False):
-            yield dict(zip(names, values, strict=True)), Evidence(rows)
+        names = [name for name in _settings() if name not in varied]
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for group, *values in self.rows.drop_duplicates("group")[["group", *names]].itertuples(index=False):
+            known = (None if isinstance(value, float) and math.isnan(value) else value for value in values)
+            groups.setdefault(tuple(known), []).append(group)
+        for settings, alike in groups.items():
+            yield dict(zip(names, settings, strict=True)), self.where(group=tuple(alike))
 
     def having(self, column: str, values: Sequence[Hashable]) -> tuple[Any, ...]:
         """The values of a column that are there, in the order given."""
         present = set(self.rows[column])
         return tuple(value for value in values if value in present)
+
+    def shared(self, column: str, values: Sequence[Hashable], by: Sequence[str]) -> "Evidence":
+        """The rows with these values of a column, in those cells (of the columns `by`) that have all of them."""
+        rows = self.where(**{column: tuple(values)}).rows
+        return Evidence(rows[rows.groupby(list(by))[column].transform("nunique") == len(values)])
 
     def counts(self) -> list[int]:
         """The n above 0 that are there."""
@@ -161,10 +180,9 @@ class Evidence:
 
 def _network(table: pd.DataFrame) -> pd.Series:
     """The training's key, or what makes a network of its own: n = 0 has no pattern and no target."""
-    control = table["n"] == 0
-    clean = table["group"].astype(str) + "/" + table["seed"].astype(str) + "/" + table["n"].astype(str)
-    planted = clean + "/" + table["pattern"] + "/" + table["target"].astype(str)
-    return table["training"].where(table["training"] != "", clean.where(control, planted)).astype(object)
+    planted = table[["group", "seed", "n", "pattern", "target"]].copy()
+    planted.loc[planted["n"] == 0, ["pattern", "target"]] = None
+    return table["training"].fillna(planted.groupby(list(planted), dropna=False).ngroup().astype(str)).astype(object)
 
 
 class LeftOut(NamedTuple):
@@ -176,25 +194,19 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """Numbers paired by seed.
+    """Numbers paired by seed."""
 
-    Args:
-        values: for each cell, one number for each seed, in the same order of seeds.
-        seeds: those that have every cell.
-        left_out: those that have not.
-        networks: the networks behind the numbers.
-    """
-
+    # for each cell, one number for each seed, in the same order of seeds
     values: Mapping[tuple[Any, ...], Float64[Tensor, " m"]]
-    seeds: tuple[int, ...]
-    left_out: LeftOut
-    networks: frozenset[str]
+    seeds: tuple[int, ...]  # those that have every cell
+    left_out: LeftOut  # those that have not
+    networks: frozenset[str]  # the networks behind the numbers
 
     @classmethod
     def of(cls, evidence: Evidence, by: Sequence[str]) -> "Seeds":
         """One cell for each combination of the columns `by`; a seed that lacks one, or diverged in one, is left out."""
         rows = evidence.rows
-        cells = {tuple(key): part.set_index("seed")["value"] for key, part in rows.groupby(list(by))}
+        cells = {tuple(key): part.set_index("seed")["value"] for key, part in rows.groupby(list(by), dropna=False)}
         everyone = {int(seed) for seed in rows["seed"]}
         diverged = {int(seed) for seed in rows.loc[rows["value"].isna(), "seed"]}
         lacking = {s for s in everyone - diverged if any(s not in cell.index for cell in cells.values())}

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import Evidence, Seeds
-from spurlab.claims.judge import above, best_of
+from spurlab.claims.evidence import TARGETS, Evidence, Seeds
+from spurlab.claims.judge import above, answers
 from spurlab.claims.question import Question, missing
 
 GRID = (0, 10, 100, 2000)
@@ -16,21 +16,23 @@ VISIBLE = 0.1  # margin, as a share of the importance at the lower n: less could
 def questions(evidence: Evidence) -> Iterator[Question]:
     """Three steps up and the whole way; MNIST is the paper's."""
     for dataset in evidence.datasets("pattern_importance", ("mnist",)):
-        rows = evidence.of_paper_network("pattern_importance", dataset).where(pattern="S3", target=(0, 1))
+        rows = evidence.of_paper_network("pattern_importance", dataset).where(pattern="S3", target=TARGETS)
         for low, high in STEPS:
-            where = f"{dataset}, n = {low} to {high}"
-            candidates = []
-            for settings, same in rows.where(n=(low, high)).recipes():
-                targets = tuple(t for t in (0, 1) if len(same.where(target=t).having("n", (low, high))) == 2)
-                if not targets:
-                    continue
-                table = Seeds.of(same.where(target=targets), ["n", "target"])
-                upper, lower = (table.mean([(n, t) for t in targets]) for n in (high, low))
-                margin = VISIBLE * abs(lower.mean().item()) if len(lower) else VISIBLE
-                question = above(where, table, upper, lower, margin, bounds=None, note="targets", targets=targets)
-                candidates.append((settings, question))
-            absent = missing(where, f"no pixel importance of S3 at n = {low} and {high}", "fig5-weights")
-            yield from best_of(candidates, of_paper=dataset == "mnist", absent=absent)
+            where, what = f"{dataset}, n = {low} to {high}", f"no pixel importance of S3 at n = {low} and {high}"
+            absent = missing(where, what, "fig5-weights", dataset == "mnist")
+            yield from answers(rows.where(n=(low, high)), _part, absent)
+
+
+def _part(where: str, same: Evidence) -> Question | None:
+    low, high = min(same.rows["n"]), max(same.rows["n"])
+    rows = same.shared("n", (low, high), ["target"])
+    if low == high or rows.rows.empty:
+        return None
+    targets = rows.having("target", TARGETS)
+    table = Seeds.of(rows, ["n", "target"])
+    upper, lower = (table.mean([(n, target) for target in targets]) for n in (high, low))
+    margin = VISIBLE * abs(lower.mean().item()) if len(lower) else VISIBLE
+    return above(where, table, upper, lower, margin, bounds=None, note="targets", targets=targets)
 
 
 CLAIM = Claim(

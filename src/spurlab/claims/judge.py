@@ -18,16 +18,17 @@ part can be undecided although its plain 95 % interval, the one that is printed,
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from spurlab.claims import words
-from spurlab.claims.evidence import Seeds, Settings, paper_settings
-from spurlab.claims.question import FEWEST, LEVEL, Note, Number, Outcome, Question, too_few
+from spurlab.claims.evidence import Evidence, Seeds, Settings, paper_settings
+from spurlab.claims.question import FEWEST, LEVEL, Number, Outcome, Question, too_few
 from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
 from spurlab.training import RECIPES
 
@@ -44,20 +45,14 @@ class Part:
 
     `of_paper`: False for what the paper does not claim (another dataset), for another recipe than the paper's or the
     quick one, and for what has been answered by rows nearer to the paper.
-
-    Args:
-        question: its numbers.
-        outcome: what came out.
-        p: p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested.
-        against: p-value that speaks against it, likewise.
-        family: how many directional parts p is corrected for.
     """
 
-    question: Question
-    outcome: Outcome
+    question: Question  # the numbers
+    outcome: Outcome  # what came out
+    # p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested
     p: float = math.nan
-    against: float = math.nan
-    family: int = 1
+    against: float = math.nan  # p-value that speaks against it, likewise
+    family: int = 1  # how many directional parts p is corrected for
 
     @property
     def where(self) -> str:
@@ -134,7 +129,6 @@ def unchanged(
     margin: float,
     *,
     one_sided: bool = False,
-    note: Note = "",
     **beside: Any,
 ) -> Question:
     """Do these differences stay within the margin (one-sided: above minus the margin)?
@@ -146,8 +140,7 @@ def unchanged(
         cells: single cells behind them; one that lies wholly outside contradicts.
         margin: the smallest difference that would matter.
         one_sided: only falls matter.
-        note: which sentence tells the other numbers beside.
-        beside: those numbers.
+        beside: other numbers, and the note that says which sentence tells them.
     """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
@@ -170,10 +163,35 @@ def unchanged(
         one_sided=one_sided,
         estimates=estimates | single,
         beyond=worst if corrected[worst] < LEVEL else "",
-        note=note,
         holds=max(within),
         fails=corrected[worst],
         alike=True,
+        **beside,
+    )
+
+
+def unchanged_mean(
+    where: str,
+    table: Seeds,
+    changes: Mapping[str, Float64[Tensor, " m"]],
+    seen: Collection[str],
+    nothing: str,
+    **beside: Any,
+) -> Question:
+    """Does the score stay where it was, in the mean over those changes that could be `seen`?
+
+    The others stand beside; where all do, the numbers say nothing, for the reason `nothing`.
+    """
+    cells = {name: change for name, change in changes.items() if name in seen} or changes
+    return unchanged(
+        where,
+        table,
+        {"mean": torch.stack(list(cells.values())).mean(dim=0)},
+        cells,
+        SCORE_MARGIN,
+        values={name: change.mean().item() for name, change in changes.items()},
+        idle=tuple(name for name in changes if name not in seen),
+        untestable="" if seen else nothing,
         **beside,
     )
 
@@ -199,6 +217,25 @@ def below(estimate: Estimate, limit: float, *, inside: bool = False) -> float:
     return min(1.0, 2 * mean_above(replace(estimate, value=-estimate.value), -limit))
 
 
+def answers(
+    rows: Evidence,
+    part: Callable[[str, Evidence], Question | None],
+    absent: Question,
+    varied: Sequence[str] = (),
+) -> list[Question]:
+    """One part, answered from the rows of each recipe; see `best_of`.
+
+    Args:
+        rows: of all recipes.
+        part: where it is and the rows of one recipe -> the question; None where these cannot tell.
+        absent: stands for the part where no recipe counts, and says whether the paper claims this at all.
+        varied: the settings in which the compared networks differ.
+    """
+    questions = ((settings, part(absent.where, same)) for settings, same in rows.recipes(varied))
+    candidates = [(settings, question) for settings, question in questions if question]
+    return best_of(candidates, of_paper=absent.of_paper, absent=absent)
+
+
 def best_of(
     candidates: Sequence[tuple[Settings, Question]], *, of_paper: bool, absent: Question | None = None
 ) -> list[Question]:
@@ -222,7 +259,8 @@ def best_of(
 
     def nearness(candidate: tuple[Settings, Question]) -> tuple[bool, bool, int, float, int, str]:
         settings, question = candidate
-        away = float(abs(settings.get("epochs", -1) - RECIPES["paper"].epochs))
+        epochs = settings.get("epochs")
+        away = float(abs((-1 if epochs is None else epochs) - RECIPES["paper"].epochs))
         few = question.seeds < FEWEST
         return not counts(settings), few, len(_others(settings)), away, -question.seeds, repr(settings)
 

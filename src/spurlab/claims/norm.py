@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import torch
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import lacking, the_rest
-from spurlab.claims.judge import best_of
+from spurlab.claims.judge import answers
 from spurlab.claims.published import published, short
 from spurlab.claims.question import FEWEST, Question, missing, too_few
 from spurlab.stats import Correlation, Estimate, pearson
@@ -20,28 +21,30 @@ STRONG = 0.5  # a weaker correlation explains less than a quarter of the varianc
 
 def questions(evidence: Evidence) -> Iterator[Question]:
     """One part for each dataset; all seven patterns are needed."""
+    norms = evidence.where(measure="empirical_norm", pattern=PATTERNS)
+    part = partial(_lacking, Evidence(norms.rows.dropna(subset="value")))
+    what = "scores at some n > 0 and norms of all seven patterns are needed"
     for dataset in evidence.datasets("spurious_score"):
-        candidates = []
-        for settings, same in evidence.of_paper_network("spurious_score", dataset).where(pattern=PATTERNS).recipes():
-            norms = evidence.where(measure="empirical_norm", dataset=dataset, data=settings["data"])
-            norms = norms.where(pattern=PATTERNS)
-            norms = Evidence(norms.rows.dropna(subset="value"))
-            if len(norms.having("pattern", PATTERNS)) == len(PATTERNS) and (question := _part(dataset, same, norms)):
-                candidates.append((settings, replace(question, lacks=lacking(dataset, same))))
-        what = "scores at some n > 0 and norms of all seven patterns are needed"
-        absent = missing(dataset, what, f"norm-correlation on {dataset}")
-        answers = best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
-        yield from answers
-        yield from the_rest(dataset, answers)
+        rows = evidence.of_paper_network("spurious_score", dataset).where(pattern=PATTERNS)
+        absent = missing(dataset, what, f"norm-correlation on {dataset}", dataset in PAPER_DATASETS)
+        told = answers(rows, part, absent)
+        yield from told
+        yield from the_rest(dataset, told)
 
 
-def _part(dataset: str, same: Evidence, norms: Evidence) -> Question | None:
+def _lacking(norms: Evidence, dataset: str, same: Evidence) -> Question | None:
+    question = _part(norms, dataset, same)
+    return question and replace(question, lacks=lacking(dataset, same))
+
+
+def _part(every_norm: Evidence, dataset: str, same: Evidence) -> Question | None:
     def complete(n: int) -> bool:
         return len(same.where(n=n).rows[["pattern", "target"]].drop_duplicates()) == len(PATTERNS) * len(targets)
 
+    norms = every_norm.where(images=same.rows["images"].iloc[0])
     targets = [t for t in same.having("target", TARGETS) if same.where(target=t).counts()]
     counts = [n for n in same.counts() if complete(n)]
-    if not counts:
+    if len(norms.having("pattern", PATTERNS)) < len(PATTERNS) or not counts:
         return None
     controlled = complete(0)
     table = Seeds.of(same.where(n=(*counts, *([0] * controlled)), target=tuple(targets)), ["pattern", "target", "n"])

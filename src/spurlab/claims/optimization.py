@@ -1,13 +1,11 @@
 """Claim 8: Adam against SGD, and gradient clipping."""
 
 from collections.abc import Iterator
-from itertools import product
-
-import torch
+from functools import partial
 
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds, Settings, base_name
-from spurlab.claims.judge import SCORE_MARGIN, best_of, room, unchanged
+from spurlab.claims.evidence import OFF, PAPER_DATASETS, TARGETS, Evidence, Seeds, base_name
+from spurlab.claims.judge import answers, room, unchanged_mean
 from spurlab.claims.question import Question, missing
 
 BARS = [(pattern, n) for pattern in ("S3", "R3") for n in (3, 10)]
@@ -17,79 +15,45 @@ RATES = {"cifar10": 0.1}  # of SGD; 0.01 elsewhere, which is Adam's everywhere
 
 def questions(evidence: Evidence) -> Iterator[Question]:
     """Three comparisons for each dataset: the optimizers, clipping by norm (the text), clipping by value (the code)."""
+    what = "scores of S3 and R3 at n = 0, 3 and 10 are needed on both sides"
     for dataset in evidence.datasets("spurious_score"):
-        yield from _adam_and_sgd(evidence, dataset)
+        of_paper = dataset in PAPER_DATASETS
+        absent = missing(f"{dataset}, Adam less SGD", what, f"fig7-optimizer on {dataset}", of_paper)
+        rows, varied = _adam_and_sgd(evidence, dataset)
+        yield from answers(rows, partial(_part, "optimizer", ("sgd", "adam")), absent, varied)
         for column, words in (("clip_norm", "by norm"), ("clip_value", "by value")):
-            yield from _clipping(evidence, dataset, column, words)
+            absent = missing(f"{dataset}, clipping {words}", what, f"fig8-clipping on {dataset}", of_paper)
+            rows = evidence.of_paper_network("spurious_score", dataset, **{column: ...})
+            yield from answers(rows, partial(_part, column, (OFF[column], 0.1)), absent, (column,))
 
 
-def _adam_and_sgd(evidence: Evidence, dataset: str) -> Iterator[Question]:
-    where = f"{dataset}, Adam less SGD"
+def _adam_and_sgd(evidence: Evidence, dataset: str) -> tuple[Evidence, tuple[str, ...]]:
+    """The rows of both, and in which settings they differ."""
     rows = evidence.of_paper_network("spurious_score", dataset, optimizer=...)
     adam, sgd = rows.where(optimizer="adam"), rows.where(optimizer="sgd", momentum=0.9)
     varied: tuple[str, ...] = ("optimizer", "momentum")
     if (base := base_name(dataset)) in PAPER_DATASETS:  # the paper's rates; on other datasets whatever both share
         adam, sgd = adam.where(learning_rate=0.01), sgd.where(learning_rate=RATES.get(base, 0.01))
         varied = (*varied, "learning_rate")
-    both = Evidence.joined(adam, sgd)
-    yield from _compared(where, both, "optimizer", ("sgd", "adam"), varied, "fig7-optimizer", one_sided=True)
+    return Evidence.joined(adam, sgd), varied
 
 
-def _clipping(evidence: Evidence, dataset: str, column: str, words: str) -> Iterator[Question]:
-    where = f"{dataset}, clipping {words}"
-    rows = evidence.of_paper_network("spurious_score", dataset, **{column: ...})
-    yield from _compared(where, rows, column, (OFF[column], 0.1), (column,), "fig8-clipping")
-
-
-def _compared(
-    where: str,
-    evidence: Evidence,
-    column: str,
-    sides: tuple[object, object],
-    varied: tuple[str, ...],
-    run: str,
-    *,
-    one_sided: bool = False,
-) -> Iterator[Question]:
-    dataset = where.partition(",")[0]
-    both = evidence.where(pattern=("S3", "R3"), n=(0, 3, 10), target=TARGETS, **{column: sides})
-    candidates: list[tuple[Settings, Question]] = []
-    for settings, same in both.recipes(varied):
-        cells = set(same.rows[[column, "pattern", "n", "target"]].itertuples(index=False, name=None))
-        targets = tuple(t for t in TARGETS if all((side, *cell, t) in cells for side, cell in product(sides, CELLS)))
-        if not targets:
-            continue
-        table = Seeds.of(same.where(target=targets), [column, "pattern", "n", "target"])
-        candidates.append((settings, _part(where, table, sides, targets, one_sided=one_sided)))
-    absent = missing(where, "scores of S3 and R3 at n = 0, 3 and 10 are needed on both sides", f"{run} on {dataset}")
-    yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
-
-
-def _part(
-    where: str, table: Seeds, sides: tuple[object, object], targets: tuple[int, ...], *, one_sided: bool
-) -> Question:
+def _part(column: str, sides: tuple[object, object], where: str, same: Evidence) -> Question | None:
+    rows = same.where(pattern=("S3", "R3"), n=(0, 3, 10)).shared(column, sides, ["pattern", "n", "target"])
+    cells = set(rows.rows[["pattern", "n", "target"]].itertuples(index=False, name=None))
+    targets = tuple(target for target in TARGETS if all((*cell, target) in cells for cell in CELLS))
+    if not targets:
+        return None
+    table = Seeds.of(rows.where(target=targets), [column, "pattern", "n", "target"])
     off, on = ({cell: table.mean([(side, *cell, t) for t in targets]) for cell in CELLS} for side in sides)
-
     changes = {f"{p}, n = {n}": on[p, n] - off[p, n] for p, n in BARS}
     telling = {
-        f"{p}, n = {n}": on[p, n] - off[p, n]
-        for p, n in BARS
-        if room([side[p, n] for side in (off, on)], [side[p, 0] for side in (off, on)])
+        f"{p}, n = {n}" for p, n in BARS if room([side[p, n] for side in (off, on)], [side[p, 0] for side in (off, on)])
     }
-    cells = telling or changes
-    question = unchanged(
-        where,
-        table,
-        {"mean": torch.stack(list(cells.values())).mean(dim=0)},
-        cells,
-        SCORE_MARGIN,
-        one_sided=one_sided,
-        note="bars",
-        values={bar: change.mean().item() for bar, change in changes.items()},
-        idle=tuple(bar for bar in changes if bar not in telling),
-        targets=targets,
+    adam = column == "optimizer"  # equal or above; clipping: neither above nor below
+    return unchanged_mean(
+        where, table, changes, telling, "nothing to compare", one_sided=adam, note="bars", targets=targets
     )
-    return question if telling else question.saying_nothing("nothing to compare")
 
 
 CLAIM = Claim(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spurlab.claims.evidence import LeftOut, Seeds
@@ -27,65 +27,38 @@ Note = Literal["", "pairs", "targets", "all pixels", "means", "range", "by n", "
 
 @dataclass(frozen=True)
 class Question:
-    """A part before the correction for being several.
+    """A part before the correction for being several."""
 
-    Args:
-        where: which part.
-        kind: which sentence tells its numbers.
-        about: what the estimate is of; of what is absent, its name.
-        estimate: the number that is judged, with its 95 % interval.
-        margin: the smallest difference that would matter; NaN where there is no such.
-        threshold: what a number must reach: a strong correlation, or the largest n or level of a grid.
-        one_sided: only falls matter.
-        estimates: the single differences behind it, by name.
-        beyond: which of them contradicts.
-        values: further numbers, by name.
-        published: the numbers of the document, by name.
-        learnt: at which n a pattern is learnt.
-        note: which sentence tells the values.
-        n, targets: what the numbers are over.
-        idle: where nothing could be seen, by name.
-        untestable: why the numbers say nothing about the statement.
-        holds: p-value that speaks for the statement; NaN: could not be tested.
-        fails: p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %.
-        alike: the statement is that things are alike (see `spurlab.claims.judge`).
-        seeds: how many.
-        left_out: the seeds that are not among them.
-        networks: which.
-        of_paper: see :class:`spurlab.claims.Part`.
-        wanted: what would decide it, where that is not more seeds; the study to run, where there are no networks.
-        one_way: the rows do not reach far enough to speak against the statement.
-        lacks: what of Figure 2 these rows do not have.
-        departures: the settings that are not the paper's, and those that tell it from other recipes.
-    """
-
-    where: str
-    kind: Kind
-    about: str = ""
-    estimate: Estimate = NO_NUMBER
-    margin: float = math.nan
-    threshold: float = math.nan
-    one_sided: bool = False
-    estimates: Mapping[str, Estimate] = field(default_factory=dict)
-    beyond: str = ""
-    values: Mapping[str, Number] = field(default_factory=dict)
-    published: Mapping[str, Number] = field(default_factory=dict)
-    learnt: Learnt | None = None
-    note: Note = ""
-    n: tuple[int, ...] = ()
+    where: str  # which part
+    kind: Kind  # which sentence tells its numbers
+    about: str = ""  # what the estimate is of; of what is absent, its name
+    estimate: Estimate = NO_NUMBER  # the number that is judged, with its 95 % interval
+    margin: float = math.nan  # the smallest difference that would matter; NaN where there is no such
+    threshold: float = math.nan  # what a number must reach: a strong correlation, or the largest n or level of a grid
+    one_sided: bool = False  # only falls matter
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)  # the single differences behind it, by name
+    beyond: str = ""  # which of them contradicts, if one does
+    values: Mapping[str, Number] = field(default_factory=dict)  # further numbers, by name
+    published: Mapping[str, Number] = field(default_factory=dict)  # the numbers of the document, by name
+    learnt: Learnt | None = None  # at which n a pattern is learnt
+    note: Note = ""  # which sentence tells the values
+    n: tuple[int, ...] = ()  # what the numbers are over, as the targets
     targets: tuple[int, ...] = ()
-    idle: tuple[str, ...] = ()
-    untestable: str = ""
-    holds: float = math.nan
+    idle: tuple[str, ...] = ()  # where nothing could be seen, by name
+    untestable: str = ""  # why the numbers say nothing about the statement; "" where they do
+    holds: float = math.nan  # p-value that speaks for the statement; NaN: could not be tested
+    # p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %
     fails: float = math.nan
-    alike: bool = False
-    seeds: int = 0
-    left_out: frozenset[LeftOut] = frozenset()
-    networks: frozenset[str] = frozenset()
-    of_paper: bool = True
+    alike: bool = False  # the statement is that things are alike (see `spurlab.claims.judge`)
+    seeds: int = 0  # how many the numbers are over
+    left_out: frozenset[LeftOut] = frozenset()  # the seeds that are not among them
+    networks: frozenset[str] = frozenset()  # those behind the numbers
+    of_paper: bool = True  # see :class:`spurlab.claims.Part`
+    # what would decide it, where that is not more seeds; the study to run, where there are no networks
     wanted: str = ""
-    one_way: bool = False
-    lacks: str = ""
+    one_way: bool = False  # the rows do not reach far enough to speak against the statement
+    lacks: str = ""  # what of Figure 2 these rows do not have
+    # the settings that are not the paper's, and those that tell it from other recipes
     departures: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -97,18 +70,12 @@ class Question:
     @property
     def tested(self) -> bool:
         """Whether its numbers can speak for or against the statement."""
-        return not math.isnan(self.holds + self.fails)
-
-    def saying_nothing(self, why: str) -> "Question":
-        """The same numbers, which say nothing about the statement."""
-        if math.isnan(self.holds):
-            return self
-        return replace(self, holds=math.nan, fails=math.nan, untestable=why)
+        return not self.untestable and not math.isnan(self.holds + self.fails)
 
 
-def missing(where: str, what: str, run: str) -> Question:
+def missing(where: str, what: str, run: str, of_paper: bool = True) -> Question:
     """A part for which there are no rows."""
-    return Question(where, "absent", what, wanted=run)
+    return Question(where, "absent", what, wanted=run, of_paper=of_paper)
 
 
 def too_few(where: str, table: Seeds) -> Question:

@@ -1,8 +1,7 @@
 """Claims 13 to 16: Quinn's report on spurious MNIST-1D."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import pandas as pd
 from jaxtyping import Float64
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from spurlab.claims import words
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import Evidence, Seeds
+from spurlab.claims.evidence import Evidence, Seeds, axes_off
 from spurlab.claims.judge import above, unchanged
 from spurlab.claims.published import published
 from spurlab.claims.question import Question, missing
@@ -37,22 +36,24 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
 
     Of several recipes the one with most seeds counts, then the longest, then the most precise.
     """
+    wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN), "repaired": (SHARE, method)}
+    if method == PLAIN:
+        del wanted["repaired"]
     networks = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
     best: tuple[tuple[float, ...], Seeds, Numbers] | None = None
     for settings, same in networks.recipes():
-        wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN)}
-        if method != PLAIN:
-            wanted["repaired"] = (SHARE, method)
-        places = [same.rows[(same.rows["share"] == s) & (same.rows["prevention"] == p)] for s, p in wanted.values()]
-        # a network as it was trained is the same, whatever methods have clean beside it
-        roles = [
-            rows[rows["clean"] == (CLEAN if role == "repaired" else rows["clean"].min())]
-            for role, rows in zip(wanted, places, strict=True)
-        ]
+        if not axes_off().items() <= settings.items():
+            continue
+        roles = []
+        for role, (share, done) in wanted.items():
+            rows = same.where(share=share, prevention=done).rows
+            # a network as it was trained is the same, whatever methods have clean beside it
+            clean = rows["clean"].fillna(0.0)
+            roles.append(rows[clean == (CLEAN if role == "repaired" else clean.min())])
         if any(rows.empty for rows in roles):
             continue
         table = Seeds.of(Evidence(pd.concat(roles)), ["share", "prevention"])
-        rank = float(len(table.seeds)), float(settings["epochs"]), float(settings["precision"] == "float32")
+        rank = float(len(table.seeds)), float(settings["epochs"] or 0), float(settings["precision"] == "float32")
         if best is None or rank > best[0]:
             best = rank, table, {role: table.values[place] for role, place in wanted.items()}
     return best and best[1:]
@@ -65,11 +66,6 @@ def _places(evidence: Evidence, method: str = PLAIN) -> Iterator[tuple[str, str,
             yield reading, kind, f"{drawn}, {name}", _pairs(evidence, reading, kind, method)
 
 
-def _counted(question: Question, reading: str) -> Question:
-    """The report leaves open for what a value is drawn: for each class is the reading that counts."""
-    return replace(question, of_paper=reading == CLASS)
-
-
 def as_published(evidence: Evidence) -> Iterator[Question]:
     """Are accuracy and worst group, with and without the feature, near the report's?"""
     for reading, kind, where, pairs in _places(evidence):
@@ -80,32 +76,9 @@ def as_published(evidence: Evidence) -> Iterator[Question]:
                 away = {"mean": numbers[role] - theirs[kind]}
                 here, claimed = {"here": numbers[role].mean().item()}, {"published": theirs[kind]}
                 question = unchanged(place, table, away, away, NEAR, note="published", values=here, published=claimed)
-                yield _counted(question, reading)
+                yield replace(question, of_paper=reading == CLASS)
             elif reading == CLASS:
                 yield missing(place, WITHOUT, "quinn")
-
-
-def _asked(
-    evidence: Evidence,
-    ask: Callable[[str, Seeds, Numbers], Question],
-    lacking: str,
-    method: str = PLAIN,
-    claimed: Sequence[str] = tuple(KINDS),
-) -> Iterator[Question]:
-    """The question for each reading and kind.
-
-    Args:
-        ask: makes it from where it is, the seeds and their numbers.
-        lacking: what is missing where there are none.
-        method: that repairs.
-        claimed: the kinds that the report makes a claim of; the others stand beside.
-    """
-    for reading, kind, where, pairs in _places(evidence, method):
-        if pairs is not None:
-            question = _counted(ask(where, *pairs), reading)
-            yield question if kind in claimed else replace(question, of_paper=False)
-        elif reading == CLASS and kind in claimed:
-            yield missing(where, lacking, "quinn")
 
 
 def nearest_reading(evidence: Evidence) -> str:
@@ -119,37 +92,41 @@ def nearest_reading(evidence: Evidence) -> str:
     return words.nearest(means) if len(means) > 1 else ""
 
 
-def harmful(evidence: Evidence) -> Iterator[Question]:
-    """Does the feature cost accuracy on clean test signals?"""
+def compared(
+    evidence: Evidence, ask: Callable[[str, Seeds, Numbers], Question], method: str = PLAIN, *kinds: str
+) -> Iterator[Question]:
+    """The question for each reading and kind.
 
-    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
-        return above(where, table, numbers["base"], numbers["spurious"], MARGIN)
-
-    return _asked(evidence, ask, WITHOUT)
-
-
-def repaired(evidence: Evidence, method: str = "dfr-plain") -> Iterator[Question]:
-    """Does refitting the last layer on clean signals raise the accuracy? Of the worst group the report says: little."""
-
-    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
-        return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN)
-
-    return _asked(evidence, ask, f"no networks after {method}", method, claimed=("accuracy",))
-
-
-def not_repaired(evidence: Evidence, method: str = "afr-train") -> Iterator[Question]:
-    """Does reweighting by the training examples leave accuracy and worst group where they were, or lower?"""
-
-    def ask(where: str, table: Seeds, numbers: Numbers) -> Question:
-        lost = {"mean": numbers["spurious"] - numbers["repaired"]}
-        return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="lost")
-
-    return _asked(evidence, ask, f"no networks after {method}", method)
+    Args:
+        evidence: the networks.
+        ask: makes it from where it is, the seeds and their numbers.
+        method: that repairs; where none does, the networks with the feature stand beside those without.
+        kinds: those that the report makes a claim of, where not all; the others stand beside.
+    """
+    lacking = WITHOUT if method == PLAIN else f"no networks after {method}"
+    for reading, kind, where, pairs in _places(evidence, method):
+        claimed = reading == CLASS and kind in (kinds or KINDS)  # the report leaves open for what a value is drawn
+        if pairs is not None:
+            yield replace(ask(where, *pairs), of_paper=claimed)
+        elif claimed:
+            yield missing(where, lacking, "quinn")
 
 
-COMMON = partial(Claim, about="common features")
-CLAIMS = {
-    13: COMMON(
+def _harm(where: str, table: Seeds, numbers: Numbers) -> Question:
+    return above(where, table, numbers["base"], numbers["spurious"], MARGIN)
+
+
+def _gain(where: str, table: Seeds, numbers: Numbers) -> Question:
+    return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN)
+
+
+def _loss(where: str, table: Seeds, numbers: Numbers) -> Question:
+    lost = {"mean": numbers["spurious"] - numbers["repaired"]}
+    return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="lost")
+
+
+CLAIMS = (
+    Claim(
         number=13,
         statement="The MNIST-1D CNN has about {} accuracy and {} in the worst class; trained with blocks of noise on "
         "90 % of the signals it has {} and {}.".format(*PERCENT),
@@ -158,16 +135,18 @@ CLAIMS = {
         test=f"the 95 % interval of the difference within +-{NEAR}; not reproduced where it lies wholly outside",
         questions=as_published,
         remark=nearest_reading,
+        about="common features",
     ),
-    14: COMMON(
+    Claim(
         number=14,
         statement="The spurious blocks lower accuracy and worst-group accuracy on clean test signals.",
         source=f"{SOURCE}section 5",
         statistic="paired difference between networks without and with the blocks, of the same seed",
         test=f"paired one-sided t-test over seeds, Holm over the parts, 5 %; margin {MARGIN}",
-        questions=harmful,
+        questions=lambda rows: compared(rows, _harm),
+        about="common features",
     ),
-    15: COMMON(
+    Claim(
         number=15,
         statement="Refitting the last layer on a quarter of the clean signals raises the accuracy; the worst class "
         "gains little.",
@@ -175,14 +154,16 @@ CLAIMS = {
         statistic="paired difference after and before, of the same network",
         test=f"paired one-sided t-test over seeds, Holm over the parts, 5 %; margin {MARGIN}. The gain of the worst "
         "class stands beside, since `little` is no number",
-        questions=repaired,
+        questions=lambda rows: compared(rows, _gain, "dfr-plain", "accuracy"),
+        about="common features",
     ),
-    16: COMMON(
+    Claim(
         number=16,
         statement="Reweighting the last layer by what the network gets wrong in training gains nothing.",
         source=f"{SOURCE}section 5, Re-weight",
         statistic="paired difference before and after, of the same network (positive: lost)",
         test=f"the 95 % interval of the mean above -{MARGIN}; not reproduced where it lies wholly below",
-        questions=not_repaired,
+        questions=lambda rows: compared(rows, _loss, "afr-train"),
+        about="common features",
     ),
-}
+)

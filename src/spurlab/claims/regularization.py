@@ -1,6 +1,7 @@
 """Claim 11: weight decay and input noise lower the score, at a cost in accuracy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 from jaxtyping import Float64
 from torch import Tensor
@@ -40,14 +41,14 @@ Candidates = list[tuple[Settings, Question]]
 def _candidates(where: str, rows: Evidence, column: str, reach: float) -> tuple[Candidates, Candidates]:
     scores: Candidates = []
     costs: Candidates = []
-    for settings, every in rows.recipes([column]):
-        planted = every.where(n=tuple(every.counts()))
-        same = planted.where(measure="spurious_score")
-        if len(levels := sorted(set(same.rows[column]))) < 2 or levels[0] != 0:
+    for settings, same in rows.recipes([column]):
+        planted = same.where(n=tuple(same.counts()))
+        score, accuracy = (planted.where(measure=measure) for measure in ("spurious_score", "accuracy"))
+        if len(levels := sorted(set(score.rows[column]))) < 2 or levels[0] != 0:
             continue
-        question, mildest = _score(f"{where}, score", same, column, reach)
+        question, mildest = _score(f"{where}, score", score, column, reach)
         scores.append((settings, question))
-        costs.append((settings, _cost(f"{where}, accuracy", planted.where(measure="accuracy"), column, mildest)))
+        costs.append((settings, _cost(f"{where}, accuracy", accuracy, column, mildest)))
     return scores, costs
 
 
@@ -62,15 +63,14 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
     )
     if 0.0 not in levels or len(levels) < 2:
         return Question(where, "diverged", idle=tuple(f"{level:g}" for level in dead), wanted="other levels"), None
-    same = every.where(**{column: tuple(levels)})
-    cells = _shared(same, column, levels)
-    if not cells:
+    same = every.shared(column, levels, ["target", "n"])
+    if same.rows.empty:
         apart = "the levels share no n > 0: run them at the same n"
         return Question(where, "text", apart, wanted="all levels at the same n"), None
-    table = Seeds.of(_only(same, cells), [column, "target", "n"])
+    table = Seeds.of(same, [column, "target", "n"])
     if len(table.seeds) < FEWEST:
         return too_few(where, table), None
-    score = {level: table.mean([(level, *cell) for cell in cells]) for level in levels}
+    counts, score = tuple(same.counts()), {level: _mean(table, level) for level in levels}
     plain = score[0.0]
     drops: dict[float, Estimate] = {level: paired_difference(plain, score[level]) for level in levels[1:]}
     p = dict(zip(drops, holm([paired_test(plain, score[level]) for level in drops]), strict=True))
@@ -87,27 +87,29 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
         margin=SCORE_MARGIN,
         threshold=reach,
         estimates={str(level): drop for level, drop in drops.items()},
-        values={"without": plain.mean().item()} | _at_each(table, cells, mildest, list(drops)),
-        n=tuple(sorted({n for _, n in cells})),
+        values={"without": plain.mean().item()} | _at_each(table, counts, mildest, list(drops)),
+        n=counts,
         idle=tuple(f"{level:g}" for level in dead),
+        untestable="nothing to lower" if plain.mean() <= SCORE_MARGIN else "",
         holds=min(p.values()),
         fails=max(below(drop, SCORE_MARGIN) for drop in drops.values()),
         one_way=levels[-1] < reach,
     )
-    return question.saying_nothing("nothing to lower") if plain.mean() <= SCORE_MARGIN else question, mildest
+    return question, mildest
 
 
-def _at_each(table: Seeds, cells: list[tuple[int, int]], level: float | None, levels: list[float]) -> dict[str, float]:
+def _mean(table: Seeds, level: float, n: int | None = None) -> Float64[Tensor, " m"]:
+    """Over targets, at one n or at all."""
+    return table.mean([cell for cell in table.values if cell[0] == level and n in (None, cell[2])])
+
+
+def _at_each(table: Seeds, counts: Sequence[int], level: float | None, levels: Sequence[float]) -> dict[str, float]:
     """p-values that this level lowers the score at each n alone, Holm over levels and n; none of no level."""
     if level is None:
         return {}
-    counts = sorted({n for _, n in cells})
-
-    def at(lvl: float, n: int) -> Float64[Tensor, " m"]:
-        return table.mean([(lvl, t, m) for t, m in cells if m == n])
-
-    keys = [(lvl, n) for lvl in levels for n in counts]
-    p = dict(zip(keys, holm([paired_test(at(0.0, n), at(lvl, n)) for lvl, n in keys]), strict=True))
+    cells = list(product(levels, counts))
+    p_values = [paired_test(_mean(table, 0.0, n), _mean(table, other, n)) for other, n in cells]
+    p = dict(zip(cells, holm(p_values), strict=True))
     return {f"p at n = {n}": p[level, n] for n in counts}
 
 
@@ -115,22 +117,12 @@ def _cost(where: str, accuracy: Evidence, column: str, level: float | None) -> Q
     """Is the accuracy lower at the mildest level that lowers the score?"""
     if level is None:
         return Question(where, "no level", margin=SCORE_MARGIN, wanted="more seeds or levels")
-    if not (cells := _shared(accuracy, column, [0.0, level])):
+    same = accuracy.shared(column, (0.0, level), ["target", "n"])
+    if same.rows.empty:
         return Question(where, "text", "no accuracies: measure the accuracy too", wanted="the accuracy too")
-    table = Seeds.of(_only(accuracy.where(**{column: (0.0, level)}), cells), [column, "target", "n"])
-    plain, regular = (table.mean([(lvl, *cell) for cell in cells]) for lvl in (0.0, level))
-    return above(where, table, plain, regular, ACCURACY_MARGIN, about=f"{level:g} costs accuracy")
-
-
-def _shared(rows: Evidence, column: str, levels: list[float]) -> list[tuple[int, int]]:
-    """Targets and n that every level has."""
-    of_level = (rows.where(**{column: level}).rows for level in levels)
-    return sorted(set.intersection(*(set(zip(part["target"], part["n"], strict=True)) for part in of_level)))
-
-
-def _only(rows: Evidence, cells: list[tuple[int, int]]) -> Evidence:
-    keep = [cell in set(cells) for cell in zip(rows.rows["target"], rows.rows["n"], strict=True)]
-    return Evidence(rows.rows[keep])
+    table = Seeds.of(same, [column, "target", "n"])
+    about = f"{level:g} costs accuracy"
+    return above(where, table, _mean(table, 0.0), _mean(table, level), ACCURACY_MARGIN, about=about)
 
 
 CLAIM = Claim(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import Evidence, Seeds, Settings, usual
-from spurlab.claims.judge import above, best_of, unchanged
+from spurlab.claims.evidence import Evidence, Seeds, usual
+from spurlab.claims.judge import above, answers, unchanged
 from spurlab.claims.published import published, short
 from spurlab.claims.question import Question, missing
 
@@ -19,26 +19,19 @@ MARGIN = 0.05
 
 def questions(evidence: Evidence) -> Iterator[Question]:
     """Two parts for each dataset: the perceptrons near the paper's number, the CNN below them. MNIST is the paper's."""
+    what, run = "no sensitivity of these networks", "fig4-sensitivity"
     for dataset in evidence.datasets(HALF, ("mnist",)):
         fixed = {"dataset": dataset, "optimizer": "adam", **usual(dataset)}
         rows = evidence.where(measure=(HALF, WHOLE), n=0, architecture=(*PERCEPTRONS, "cnn"), **fixed)
         near = f"{dataset}, perceptrons near {NEAR:g} with half of the pixels"
-        lower = f"{dataset}, CNN below perceptrons"
-        candidates: dict[str, list[tuple[Settings, Question]]] = {near: [], lower: []}
-        for settings, same in rows.recipes(["architecture"]):
-            names = same.where(measure=HALF).having("architecture", (*PERCEPTRONS, "cnn"))
-            perceptrons = [name for name in names if name in PERCEPTRONS]
-            if perceptrons:
-                candidates[near].append((settings, _near(near, same, perceptrons)))
-            if perceptrons and "cnn" in names:
-                candidates[lower].append((settings, _lower(lower, same, perceptrons)))
-        for where, answers in candidates.items():
-            absent = missing(where, "no sensitivity of these networks", "fig4-sensitivity")
-            yield from best_of(answers, of_paper=dataset == "mnist", absent=absent)
+        for where, part in ((near, _near), (f"{dataset}, CNN below perceptrons", _lower)):
+            yield from answers(rows, part, missing(where, what, run, dataset == "mnist"), ["architecture"])
 
 
-def _near(where: str, same: Evidence, perceptrons: list[str]) -> Question:
-    table = Seeds.of(same.where(measure=HALF, architecture=tuple(perceptrons)), ["architecture"])
+def _near(where: str, same: Evidence) -> Question | None:
+    if not (perceptrons := same.where(measure=HALF).having("architecture", PERCEPTRONS)):
+        return None
+    table = Seeds.of(same.where(measure=HALF, architecture=perceptrons), ["architecture"])
     differences = {f"{name} less {NEAR:g}": table.values[name,] - NEAR for name in perceptrons}
     mean = torch.stack(list(differences.values())).mean(dim=0)
     means = {name: table.values[name,].mean().item() for name in perceptrons}
@@ -47,7 +40,11 @@ def _near(where: str, same: Evidence, perceptrons: list[str]) -> Question:
     )
 
 
-def _lower(where: str, same: Evidence, perceptrons: list[str]) -> Question:
+def _lower(where: str, same: Evidence) -> Question | None:
+    names = same.where(measure=HALF).having("architecture", (*PERCEPTRONS, "cnn"))
+    perceptrons = names[:-1]
+    if not perceptrons or names[-1] != "cnn":
+        return None
     table = Seeds.of(same.where(architecture=(*perceptrons, "cnn")), ["measure", "architecture"])
     half = {name: table.values[HALF, name] for name in (*perceptrons, "cnn")}
     whole = {}

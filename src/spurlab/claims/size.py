@@ -1,12 +1,13 @@
 """Claim 7: more parameters do not mean a higher score."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import combinations
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, LeftOut, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FULL, SCORE_MARGIN, below, best_of
+from spurlab.claims.judge import FULL, SCORE_MARGIN, answers, below
 from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
 from spurlab.data import known
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
@@ -21,18 +22,14 @@ def questions(evidence: Evidence) -> Iterator[Question]:
         rows, varied = evidence.where(measure="spurious_score", dataset=dataset, **fixed), VARIED[:1]
         if of_colour(dataset):
             rows, varied = trained_with_sgd(rows, list(sizes)), VARIED
-        candidates = []
-        for settings, same in rows.recipes(varied):
-            if question := _part(dataset, same, sizes):
-                candidates.append((settings, question))
         what = "scores of two architectures with known numbers of parameters are needed"
-        absent = missing(dataset, what, FIGURE3.get(dataset, ""))
-        yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
+        absent = missing(dataset, what, FIGURE3.get(dataset, ""), dataset in PAPER_DATASETS)
+        yield from answers(rows, partial(_part, sizes), absent, varied)
 
 
 def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     """The number of parameters of each architecture: measured, or counted in the zoo."""
-    counted = evidence.where(measure="parameters", dataset=dataset).rows.dropna(subset="value")
+    counted = evidence.where(measure="parameters", dataset=dataset).rows.dropna(subset=["value", "architecture"])
     sizes = {str(name): int(value) for name, value in zip(counted["architecture"], counted["value"], strict=True)}
     if entry := known(dataset):
         trained = set(evidence.where(measure="spurious_score", dataset=dataset).rows["architecture"])
@@ -41,7 +38,7 @@ def _sizes(evidence: Evidence, dataset: str) -> Mapping[str, int]:
     return sizes
 
 
-def _part(dataset: str, same: Evidence, sizes: Mapping[str, int]) -> Question | None:
+def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | None:
     names = sorted(set(same.rows["architecture"]), key=lambda name: sizes[name])
     pairs = [(small, large) for small, large in combinations(names, 2) if sizes[small] < sizes[large]]
     lower: dict[str, float] = {}  # p-value that the larger network scores lower
@@ -51,13 +48,11 @@ def _part(dataset: str, same: Evidence, sizes: Mapping[str, int]) -> Question | 
     most, left_out, few = 0, set[LeftOut](), None
     for small, large in pairs:
         both = same.where(architecture=(small, large))
-        for pattern in sorted(set(both.rows["pattern"])):
-            rows = both.where(pattern=pattern).rows
-            shared = rows.groupby(["target", "n"])["architecture"].transform("nunique") == 2
-            rows = rows[shared]
-            if not (rows["n"] > 0).any():
+        for pattern in sorted(set(both.rows["pattern"].dropna())):
+            rows = both.where(pattern=pattern).shared("architecture", (small, large), ["target", "n"])
+            if not rows.counts():
                 continue
-            table = Seeds.of(Evidence(rows), ["architecture", "target", "n"])
+            table = Seeds.of(rows, ["architecture", "target", "n"])
             left_out.add(table.left_out)
             if len(table.seeds) < FEWEST:
                 few = table

@@ -5,23 +5,25 @@ from collections.abc import Iterator
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import TO_RUN
-from spurlab.claims.judge import above, best_of
+from spurlab.claims.judge import above, answers
 from spurlab.claims.question import Question, missing
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:
     """R3 at n = 3 against n = 0: six parts, and those of other datasets."""
     for dataset in evidence.datasets("spurious_score"):
+        what, of_paper = "no scores of R3 at n = 0 and 3", dataset in PAPER_DATASETS
         for target in TARGETS:
-            where = f"{dataset}, target {target}"
             rows = evidence.of_paper_network("spurious_score", dataset).where(pattern="R3", target=target, n=(0, 3))
-            candidates = []
-            for settings, same in rows.recipes():
-                if len(same.having("n", (0, 3))) == 2:
-                    table = Seeds.of(same, ["n"])
-                    candidates.append((settings, above(where, table, table.values[3,], table.values[0,])))
-            absent = missing(where, "no scores of R3 at n = 0 and 3", TO_RUN.get(dataset, ""))
-            yield from best_of(candidates, of_paper=dataset in PAPER_DATASETS, absent=absent)
+            absent = missing(f"{dataset}, target {target}", what, TO_RUN.get(dataset, ""), of_paper)
+            yield from answers(rows, _part, absent)
+
+
+def _part(where: str, same: Evidence) -> Question | None:
+    if len(same.having("n", (0, 3))) < 2:
+        return None
+    table = Seeds.of(same, ["n"])
+    return above(where, table, table.values[3,], table.values[0,])
 
 
 CLAIM = Claim(

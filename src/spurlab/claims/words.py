@@ -47,8 +47,8 @@ def departures(question: Question) -> str:
     """What is not the paper's in the settings, and what tells them from their rivals."""
     words = []
     for name, value in question.departures.items():
-        shown = value[:8] if name == "data" else f"{value:g}" if isinstance(value, float) else value
-        shown = {"": "unknown", "-1": "unknown", "inf": "none"}.get(shown, shown)
+        shown = f"{value:g}" if isinstance(value, float) else str(value)[: 8 if name == "data" else None]
+        shown = {"None": "unknown", "inf": "none"}.get(shown, shown)
         words.append(
             f"{shown} epoch{'' if shown == '1' else 's'}" if name == "epochs" else f"{name.replace('_', ' ')} {shown}"
         )
