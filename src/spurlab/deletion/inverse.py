@@ -1,6 +1,7 @@
 """The inverse of a network's damped curvature, times a vector: two ways to it, as settings of the influence methods."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -8,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import MeanLoss, Product, conjugate_gradient, largest_eigenvalue, lissa
+from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.solvers import Product, conjugate_gradient, largest_eigenvalue, lissa
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -45,6 +47,7 @@ class Problem:
         mean_loss = MeanLoss.of(self.model, examples, self.recipe)
         return mean_loss.gauss_newton if self.curvature == "gauss-newton" else mean_loss.hessian
 
+    @cached_property
     def gradient(self) -> Float[Tensor, " p"]:
         """Of the mean loss of the examples to be forgotten."""
         return MeanLoss.of(self.model, self.forgotten, self.recipe).gradient()

@@ -8,11 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import fine_tuning
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Batch, Descent, finite
+from spurlab.lent import copied_network
+from spurlab.methods import Batch, Descent
 from spurlab.training import Recipe
 
 LOOK = 10  # steps between two looks at the retained examples
@@ -55,9 +55,9 @@ class NegGradPlus:
     rate: float | None = None
     slack: float = 0.05
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
+        retain, forgotten = data[~forget], data[forget]
         descent = Descent(model, fine_tuning(self.recipe, self.epochs, self.rate), self.seed, "neggrad+")
         bearable = bearable_for(model, retain, self.seed, slack=self.slack, examples=1_000)
         others = round_and_round(descent, forgotten)
@@ -72,9 +72,9 @@ class NegGradPlus:
                     steps += 1
                     if len(forgotten) and steps % LOOK == 0:
                         if not bearable(model):
-                            return finite(model if before is None else before)
+                            return model if before is None else before
                         before = copied_network(model)
-        return finite(before if before is not None and len(forgotten) and not bearable(model) else model)
+        return before if before is not None and len(forgotten) and not bearable(model) else model
 
 
 def round_and_round(descent: Descent, forgotten: Examples) -> Iterator[Batch]:

@@ -7,11 +7,10 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, finite
+from spurlab.methods import Descent
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -46,12 +45,11 @@ class RandomLabels:
     epochs: int = 10
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, _, _ = split(model, data, forget)
         false = relabelled(data, forget, classes_of(model, data), rng_for(self.seed, "deletion", "random labels"))
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
-        return finite(Descent(model, recipe, self.seed, "random labels").train_on(false))
+        return Descent(model, recipe, self.seed, "random labels").train_on(false)
 
 
 def relabelled(data: Examples, forget: Bool[Tensor, " n"], classes: int, rng: Generator) -> Examples:

@@ -6,9 +6,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
-from spurlab.lent import lending
-from spurlab.methods import Make, finite, trained_anew
+from spurlab.deletion.method import deleting
+from spurlab.methods import Make, trained_anew
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 
@@ -36,8 +35,7 @@ class Retrain:
     seed: int = 0
     make: Make | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
         seed = seed_for(self.seed, "deletion", "retrain")
-        return finite(trained_anew(model, retain, self.recipe, seed, self.make))
+        return trained_anew(model, data[~forget], self.recipe, seed, self.make)

@@ -8,12 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.random_labels import classes_of, relabelled
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, device_of, finite
+from spurlab.methods import Descent, device_of
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -56,13 +55,12 @@ class SalUn:
     epochs: int = 10
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, _, forgotten = split(model, data, forget)
-        masks = salient(model, forgotten, self.recipe, self.share)
+        masks = salient(model, data[forget], self.recipe, self.share)
         false = relabelled(data, forget, classes_of(model, data), rng_for(self.seed, "deletion", "salun"))
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
-        return finite(Descent(model, recipe, self.seed, "salun", masks).train_on(false))
+        return Descent(model, recipe, self.seed, "salun", masks).train_on(false)
 
 
 def salient(model: nn.Module, forgotten: Examples, recipe: Recipe, share: float) -> dict[str, Bool[Tensor, "..."]]:

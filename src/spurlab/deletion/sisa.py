@@ -8,9 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Make, device_of, finite, untrained
 from spurlab.models import ask, unsaved_difference, unwrapped
 from spurlab.patterns import Planted
@@ -107,13 +106,12 @@ class Sisa:
         finite(model)
         return model
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        copied = split(model, data, forget).model
-        if sharded := isinstance(copied, Sharded):
-            held = copied
+        if sharded := isinstance(model, Sharded):
+            held = model
         else:
-            held = self._new(lambda seed: untrained(copied, seed, self.make), data, device_of(copied))
+            held = self._new(lambda seed: untrained(model, seed, self.make), data, device_of(model))
         if len(held.shard_of) != len(data):
             raise InputError(
                 f"this network was trained on {len(held.shard_of)} examples, but these are {len(data)}: give the "
@@ -128,7 +126,7 @@ class Sisa:
             if len(held.rows(shard)) == 0:
                 raise InputError(f"all examples of shard {shard} are to be forgotten: train anew with fewer shards.")
         self._learn(held, data, concerned)
-        return finite(held)
+        return held
 
     def _new(self, make: Make, data: Examples, device: torch.device | str) -> Sharded:
         """Shards that have learnt nothing yet.

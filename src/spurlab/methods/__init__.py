@@ -3,11 +3,12 @@
 from spurlab.methods.anew import Make, trained_anew, untrained
 from spurlab.methods.attempt import Outcome, clock, isolated, retraining_seconds
 from spurlab.methods.descent import Batch, Descent
-from spurlab.methods.last_layer import refit, refittable, shared
+from spurlab.methods.last_layer import Linear, last_linear, refit, refittable, shared
 from spurlab.methods.method import (
     HALF,
     NOT_FINITE,
     NotFiniteError,
+    copy_for,
     device_of,
     dropping_out,
     finite,
@@ -22,16 +23,19 @@ __all__ = [
     "Batch",
     "Descent",
     "Entry",
+    "Linear",
     "Make",
     "Need",
     "NotFiniteError",
     "Outcome",
     "Table",
     "clock",
+    "copy_for",
     "device_of",
     "dropping_out",
     "finite",
     "isolated",
+    "last_linear",
     "outputs_fit",
     "refit",
     "refittable",

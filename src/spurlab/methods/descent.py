@@ -1,8 +1,9 @@
 """What methods with losses of their own share: a recipe's optimizer along any loss, on batches as it makes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
@@ -18,6 +19,8 @@ from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
 from spurlab.training.engines import PRECISIONS
 from spurlab.training.losses import LOSSES
+
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -139,10 +142,27 @@ class Descent:
                 for parameter, mask, before in self._masked:
                     parameter.copy_(torch.where(mask, parameter, before))
 
-    def train_on(self, examples: Examples) -> nn.Module:
-        """All epochs of the recipe on these examples, along its own loss; the network."""
+    def train(
+        self,
+        batches: Callable[[int], Iterable[T]],
+        loss: Callable[[T], Float[Tensor, ""]],
+        after_epoch: Callable[[], object] | None = None,
+    ) -> nn.Module:
+        """All epochs of the recipe; the network.
+
+        Args:
+            batches: of an epoch, each with whatever else of the epoch its loss needs.
+            loss: of one of them.
+            after_epoch: is called where an epoch has ended, in evaluation mode.
+        """
         for epoch in range(self.recipe.epochs):
             with self.epoch(epoch):
-                for batch in self.batches(examples, epoch):
-                    self.step(self.loss(batch))
+                for batch in batches(epoch):
+                    self.step(loss(batch))
+            if after_epoch is not None:
+                after_epoch()
         return self.model
+
+    def train_on(self, examples: Examples) -> nn.Module:
+        """All epochs of the recipe on these examples, along its own loss; the network."""
+        return self.train(partial(self.batches, examples), self.loss)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import copied_network, lending
-from spurlab.methods import Make, trained_anew
+from spurlab.methods import Linear, Make, last_linear, trained_anew
 from spurlab.models import features
-from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
+from spurlab.prevention.last_layer import WeightedLoss, with_last_layer
 from spurlab.prevention.method import checked_clean, not_negative, one_or_more, own_seed, prepared, share_of
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
@@ -125,21 +125,20 @@ class Afr:
         phi, start = features(after, stage.refit.inputs).double(), last_linear(after)
         gammas = GAMMAS if self.gamma is None else (self.gamma,)
         penalties = PENALTIES if self.penalty is None else (self.penalty,)
-        p = true_probabilities(start(phi).softmax(1), stage.refit.labels)
-        weighted = {gamma: weights_of(p, stage.refit.labels, gamma) for gamma in gammas}
-        problems = [(weighted[gamma], penalty) for gamma in gammas for penalty in penalties]
         labels = stage.refit.labels
-        if len(problems) == 1 and not self.stop_early:
-            only = weighted_optimum(phi, labels, problems[0][0], start, penalties[0])
-            return with_last_layer(after, only, stage.refit.inputs)
+        p = true_probabilities(start(phi).softmax(1), labels)
+        weighted = [weights_of(p, labels, gamma) for gamma in gammas]
+        losses = [WeightedLoss(phi, labels, mu, start, penalty) for mu in weighted for penalty in penalties]
+        if len(losses) == 1 and not self.stop_early:
+            return with_last_layer(after, losses[0].optimum(), stage.refit.inputs)
         seen = features(after, checked_clean(after, clean, "AFR").inputs).double()
 
         def layers() -> Iterator[Linear]:
-            for mu, penalty in problems:
+            for loss in losses:
                 if self.stop_early:
-                    yield from steps_down(phi, labels, mu, start, penalty, steps=self.steps, rate=self.rate)
+                    yield from loss.descent(self.steps, self.rate)
                 else:
-                    yield weighted_optimum(phi, labels, mu, start, penalty)
+                    yield loss.optimum()
 
         best = best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate
         return with_last_layer(after, best, stage.refit.inputs)

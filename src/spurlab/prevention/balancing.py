@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -10,9 +11,8 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Make
-from spurlab.prevention.method import groups_of, prepared
+from spurlab.prevention.method import groups_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
@@ -57,14 +57,14 @@ class Subsampling:
     def __post_init__(self) -> None:
         _known(self.by)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model, method = prepared(model, data), f"sub-{self.by}"
+        method = f"sub-{self.by}"
         rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
         recipe = same_length(self.recipe, len(data), len(rows)) if self.same_steps else self.recipe
         descent = begin(model, recipe, self.seed, method, self.make)
-        subset, watch = data[rows], BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
-        return train_on(descent, lambda epoch: descent.batches(subset, epoch), descent.loss, watch)
+        watch = BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
+        return train_on(descent, partial(descent.batches, data[rows]), descent.loss, watch)
 
 
 def same_length(recipe: Recipe, examples: int, fewer: int) -> Recipe:
@@ -109,9 +109,9 @@ class Reweighting:
     def __post_init__(self) -> None:
         _known(self.by)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model, method = prepared(model, data), f"reweight-{self.by}"
+        method = f"reweight-{self.by}"
         parts = _parts(data, self.by, "RWG")
         descent = begin(model, self.recipe, self.seed, method, self.make)
         drawn = drawn_evenly(descent, data, parts, self.seed, method)

@@ -12,11 +12,11 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
+from spurlab.methods import Linear, last_linear
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
-from spurlab.prevention.last_layer import Linear, last_linear, with_last_layer
-from spurlab.prevention.method import checked_clean, groups_of, one_or_more, prepared
+from spurlab.prevention.last_layer import with_last_layer
+from spurlab.prevention.method import checked_clean, groups_of, one_or_more, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for, seed_for
 
@@ -101,9 +101,8 @@ class Dfr:
             raise InputError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         classes = len(last_linear(model).bias)
         _every_class(checked_clean(model, clean, "DFR"), classes)
         phi = features(model, clean.inputs).double()

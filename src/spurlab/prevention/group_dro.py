@@ -8,9 +8,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import groups_of, not_negative, prepared
+from spurlab.prevention.method import groups_of, not_negative, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.training import Recipe
@@ -64,9 +63,8 @@ class GroupDro:
     def __post_init__(self) -> None:
         not_negative(eta=self.eta, adjustment=self.adjustment, weight_decay=self.weight_decay or 0.0)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         groups = groups_of(data, "training", "GroupDRO")
         recipe = self.recipe
         if self.weight_decay is not None:

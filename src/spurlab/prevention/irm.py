@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import attributes, not_negative, prepared
-from spurlab.prevention.steps import begin, drawn_evenly, train_on
+from spurlab.prevention.method import attributes, not_negative, preventing
+from spurlab.prevention.steps import begin, drawn_evenly
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, LossName
 
@@ -63,9 +62,8 @@ class Irm:
         if not 0 <= self.anneal <= 1:
             raise InputError(f"`anneal` is a share of the epochs, 0 to 1, but it is {self.anneal}.")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         environments = attributes(data, "IRM")
         values = environments.unique().tolist()
         if len(values) == 1:
@@ -87,7 +85,7 @@ class Irm:
             risk = invariant_risk(said, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
             return risk / max(1.0, penalty)
 
-        return train_on(descent, drawn, loss)
+        return descent.train(drawn, loss)
 
 
 def invariant_risk(

@@ -8,9 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
-from spurlab.methods import Make, finite, trained_anew
-from spurlab.prevention.method import one_or_more, own_seed, prepared
+from spurlab.methods import Make, trained_anew
+from spurlab.prevention.method import one_or_more, own_seed, prepared, preventing
 from spurlab.training import Recipe, logits
 
 log = logging.getLogger(__name__)
@@ -52,9 +51,8 @@ class Jtt:
     def __post_init__(self) -> None:
         one_or_more(times=self.times, first_epochs=1 if self.first_epochs is None else self.first_epochs)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         wrong = self.error_set(model, data)
         if not bool(wrong.any()):
             log.warning(
@@ -64,7 +62,7 @@ class Jtt:
             )
         errors = wrong.nonzero().flatten()
         rows = torch.cat([torch.arange(len(data)), errors.repeat(self.times - 1)])
-        return finite(trained_anew(model, data[rows], self.recipe, own_seed(self.seed, "jtt"), self.make), "prevention")
+        return trained_anew(model, data[rows], self.recipe, own_seed(self.seed, "jtt"), self.make)
 
     def error_set(self, model: nn.Module, data: Examples) -> Bool[Tensor, " n"]:
         """True for the training examples that the first network gets wrong."""

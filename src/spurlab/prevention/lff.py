@@ -9,9 +9,8 @@ from torch.nn import functional as F
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Make, finite
-from spurlab.prevention.method import prepared, share_of
+from spurlab.methods import Make
+from spurlab.prevention.method import preventing, share_of
 from spurlab.prevention.steps import begin
 from spurlab.training import Recipe
 
@@ -57,9 +56,8 @@ class Lff:
             raise InputError(f"`q` of LfF must be above 0, and 1 at most, but it is {self.q}.")
         share_of("memory", self.memory, "past")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         biased, debiased = (begin(model, self.recipe, self.seed, f"lff {who}", self.make) for who in ("B", "D"))
         past_b, past_d = (RunningLosses(data.labels, self.memory) for _ in range(2))
         for epoch in range(self.recipe.epochs):
@@ -74,7 +72,7 @@ class Lff:
                     weights = relative_difficulty(relative_b, relative_d).to(losses_d)
                     biased.step(generalized_cross_entropy(said_b, batch.labels, self.q).mean())
                     debiased.step((weights * losses_d).mean())
-        return finite(debiased.model, "prevention")
+        return debiased.model
 
 
 class RunningLosses:

@@ -1,6 +1,7 @@
 """Mixup: training on mixtures of examples and of their labels."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,10 +10,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import prepared
-from spurlab.prevention.steps import begin, train_on
+from spurlab.prevention.method import preventing
+from spurlab.prevention.steps import begin
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
@@ -49,9 +49,9 @@ class Mixup:
         if not 0 < self.alpha < float("inf"):
             raise InputError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        descent = begin(prepared(model, data), self.recipe, self.seed, "mixup", self.make)
+        descent = begin(model, self.recipe, self.seed, "mixup", self.make)
         draws = np.random.default_rng(seed_for(self.seed, "prevention", "mixup", "mixtures"))
         loss_of = LOSSES[self.recipe.loss]
 
@@ -61,7 +61,7 @@ class Mixup:
             said = descent.logits(batch._replace(inputs=mixed(batch.inputs, batch.inputs[other], share)))
             return mixed(loss_of(said, batch.labels), loss_of(said, batch.labels[other]), share).mean()
 
-        return train_on(descent, lambda epoch: descent.batches(data, epoch), loss)
+        return descent.train(partial(descent.batches, data), loss)
 
 
 def mixed(one: Tensor, other: Tensor, share: float) -> Tensor:

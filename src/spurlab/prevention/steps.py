@@ -1,20 +1,17 @@
 """What the methods that train anew with a loss or draws of their own share."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.methods import Batch, Descent, Make, finite, untrained
+from spurlab.methods import Batch, Descent, Make, untrained
 from spurlab.prevention.method import own_seed
 from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
-
-T = TypeVar("T")
 
 
 def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make | None) -> Descent:
@@ -29,31 +26,15 @@ def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make |
 
 def train_on(
     descent: Descent,
-    drawn: Callable[[int], Iterator[T]],
-    loss: Callable[[T], Float[Tensor, ""]],
-    watch: BestEpoch | None = None,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Callable[[Batch], Float[Tensor, ""]],
+    watch: BestEpoch | None,
 ) -> nn.Module:
-    """All epochs of the recipe.
-
-    Args:
-        descent: the network and its optimizer.
-        drawn: the batches of an epoch, and with each whatever else of the epoch its loss needs.
-        loss: of what was drawn.
-        watch: keeps the best epoch; None: the last one counts.
-
-    Returns:
-        The network, in evaluation mode.
-
-    Raises:
-        NotFiniteError: a weight that is not finite.
-    """
-    for epoch in range(descent.recipe.epochs):
-        with descent.epoch(epoch):
-            for batch in drawn(epoch):
-                descent.step(loss(batch))
-        if watch is not None:
-            watch.look()
-    return finite(descent.model if watch is None else watch.restore(), "prevention")
+    """As `Descent.train`; the network of the best epoch where there is a watch."""
+    if watch is None:
+        return descent.train(batches, loss)
+    descent.train(batches, loss, watch.look)
+    return watch.restore()
 
 
 def drawn_evenly(
