@@ -3,10 +3,10 @@
 import math
 
 import torch
+from spurlab.deletion.weights import flat, free_weights
 from torch.testing import assert_close
 
 from spurlab.deletion import FisherForgetting
-from spurlab.deletion.curvature import flat, free_weights
 from spurlab.deletion.fisher import FLOOR, fisher_diagonal
 
 

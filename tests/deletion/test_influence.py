@@ -109,7 +109,7 @@ def test_lissa_of_no_gradient_is_no_step(model, data, forget, recipe):
 def test_lissa_of_a_gradient_whose_square_underflows_is_as_small(model, data, forget, recipe):
     """It is linear in the gradient, and a power of two rounds nothing: the same step, 2 ** -100 times."""
     problem = Problem(model, data[~forget], data[forget], recipe, "gauss-newton", 0)
-    gradient = problem.gradient()
+    gradient = problem.gradient
     few = ByLissa(depth=20)
     assert few(problem, gradient * 2.0**-100, 0.1).equal(few(problem, gradient, 0.1) * 2.0**-100)
 

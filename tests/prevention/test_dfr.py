@@ -131,18 +131,6 @@ def test_a_last_layer_without_a_bias_is_refused(data, clean):
         Dfr(c=1.0)(nn.Linear(2, 3, bias=False), data, clean)
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"c": 0.0}, "`c` of DFR must be above 0"),
-        ({"refits": 0}, "`refits` must be 1 or more"),
-    ],
-)
-def test_settings_outside_their_range(settings, words):
-    with pytest.raises(ValueError, match=words):
-        Dfr(**settings)
-
-
 def test_it_is_the_clean_examples_that_count(model, data, clean):
     other = Examples(data.inputs + 7, data.labels, data.groups)
     assert Dfr()(model, data, clean)(clean.inputs).equal(Dfr()(model, other, clean)(clean.inputs))

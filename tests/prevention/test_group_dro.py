@@ -67,9 +67,3 @@ def test_groups_need_no_order(model, data, clean, recipe):
     apart = Examples(data.inputs, data.labels, 10 * data.groups)
     one, other = (GroupDro(recipe)(model, each, clean)(data.inputs) for each in (data, apart))
     assert one.equal(other)
-
-
-@pytest.mark.parametrize("name", ["eta", "adjustment", "weight_decay"])
-def test_settings_outside_their_range(recipe, name):
-    with pytest.raises(ValueError, match=f"`{name}` must be 0 or more"):
-        GroupDro(recipe, **{name: -1.0})

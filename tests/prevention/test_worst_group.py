@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from toys import linear
 
 from spurlab.data import Examples
 from spurlab.prevention import best_by_worst_group
@@ -44,12 +44,10 @@ def test_no_candidate_and_no_groups_are_errors(four):
 def test_the_best_epoch_comes_back(four):
     """A layer whose bias decides all: good, better, worse."""
     signs = Examples(torch.tensor([[-1.0], [1.0], [-1.0], [1.0]]), four.labels, four.groups)
-    layer = nn.Linear(1, 2)
+    layer = linear([[0.0], [0.0]], [0.0, 0.0])
     watch = BestEpoch(layer, signs, "test")
     assert watch.restore() is layer
     for weight in (-1.0, 1.0, -2.0):
-        with torch.no_grad():
-            layer.weight.copy_(torch.tensor([[0.0], [weight]]))
-            layer.bias.zero_()
+        layer.weight.data[1] = weight
         watch.look()
     assert watch.restore().weight[1].item() == 1.0

@@ -7,10 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import deleting
+from spurlab.deletion.method import deleting, sample_of
 from spurlab.deletion.squared_gradients import squared_gradients
 from spurlab.deletion.weights import flat, free_weights, moved
-from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
 
@@ -54,11 +53,10 @@ class SelectiveDampening:
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         if not forget.any():
             return model
-        retain, forgotten = data[~forget], data[forget]
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "dampening"))[: self.sample]
+        forgotten, retained = data[forget], sample_of(data[~forget], self.sample, self.seed, "dampening")
         of_forgotten, of_retained = (
             squared_gradients(model, some.inputs, some.labels, LOSSES[self.recipe.loss])
-            for some in (forgotten, retain[rows])
+            for some in (forgotten, retained)
         )
         p = len(forgotten) / len(data)
         of_all = p * of_forgotten + (1 - p) * of_retained

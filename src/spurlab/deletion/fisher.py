@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import deleting
+from spurlab.deletion.method import deleting, sample_of
 from spurlab.deletion.search import strongest
 from spurlab.deletion.squared_gradients import squared_gradients
 from spurlab.deletion.weights import flat, free_weights, moved
@@ -55,8 +55,7 @@ class FisherForgetting:
         if not forget.any():
             return model
         retain = data[~forget]
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "fisher"))[: self.sample]
-        information = fisher_diagonal(model, retain.inputs[rows])
+        information = fisher_diagonal(model, sample_of(retain, self.sample, self.seed, "fisher").inputs)
         weights = flat(free_weights(model))
         noise = torch.randn(len(weights), generator=rng_for(self.seed, "deletion", "fisher", "noise")).to(weights)
         most = (information + FLOOR) ** -0.25 * noise

@@ -19,15 +19,9 @@ Curvature = Literal["gauss-newton", "hessian"]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network, its training data in two, and which curvature of their mean loss is meant.
+    """A network, its training data in two, one or more of them to be forgotten, and which curvature is meant.
 
-    Args:
-        model: its weights are the point.
-        retain: the retained examples.
-        forgotten: the others, one or more.
-        recipe: of training; its loss and weight decay count.
-        curvature: ``gauss-newton``, or ``hessian``.
-        seed: fixes samples and draws.
+    It is that of their mean loss by the recipe, at the network's weights. The seed fixes samples and draws.
     """
 
     model: nn.Module
@@ -119,14 +113,8 @@ class ByLissa:
         def of_a_batch(v: Tensor) -> Tensor:
             return problem.product(self._batch(problem, rng))(v)
 
-        return size * lissa(
-            of_a_batch,
-            b,
-            damping=damping,
-            scale=scale,
-            depth=self.depth,
-            repetitions=self.repetitions,
-        )
+        depth, repetitions = self.depth, self.repetitions
+        return size * lissa(of_a_batch, b, damping=damping, scale=scale, depth=depth, repetitions=repetitions)
 
     def _batch(self, problem: Problem, rng: torch.Generator) -> Examples:
         """Rows of all examples, drawn with replacement: the retained first, then the others."""

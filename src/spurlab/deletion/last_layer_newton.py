@@ -8,14 +8,13 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.mean_loss import MeanLoss
-from spurlab.deletion.method import deleting
+from spurlab.deletion.method import deleting, sample_of
 from spurlab.deletion.search import strongest
 from spurlab.deletion.solvers import conjugate_gradient
 from spurlab.deletion.weights import shaped
 from spurlab.lent import copied_network
 from spurlab.methods import refit, refittable
 from spurlab.models import features
-from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -70,8 +69,7 @@ class LastLayerNewton:
         if not forget.any():
             return model
         retain, forgotten = data[~forget], data[forget]
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "newton"))[: self.sample]
-        some, odds = retain[rows], len(forgotten) / len(retain)
+        some, odds = sample_of(retain, self.sample, self.seed, "newton"), len(forgotten) / len(retain)
         head = copied_network(layer).cpu().requires_grad_()
         kind = next(head.parameters()).dtype
         old = [weight.detach() for weight in head.parameters()]

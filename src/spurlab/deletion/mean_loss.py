@@ -1,6 +1,6 @@
 """The mean loss of a network around its present weights: its gradient, and its curvature times a vector."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +34,7 @@ class MeanLoss:
 
     Args:
         model: its weights are the point :math:`\theta`.
-        inputs: n examples.
-        labels: their classes.
+        inputs, labels: n examples.
         loss: of logits and labels, for each example.
         weight_decay: :math:`\lambda`.
         chunk: how many examples at once; this bounds the memory and changes nothing else.
@@ -70,12 +69,12 @@ class MeanLoss:
     def gradient(self) -> Float[Tensor, " p"]:
         """The gradient of the mean loss. Cost: one forward and one backward pass over the examples."""
         weights = free_weights(self.model)
-        total = torch.zeros_like(flat(weights))
-        with asked(self.model), evaluating(self.model):
-            for inputs, labels in self._chunks():
-                loss = self.loss(said(self.model, inputs), labels).sum()
-                total += flat(torch.autograd.grad(loss, weights, materialize_grads=True))
-        return total / len(self.labels) + self.weight_decay * flat(weights)
+
+        def gradients(logits: Tensor, labels: Tensor) -> Sequence[Tensor]:
+            return torch.autograd.grad(self.loss(logits, labels).sum(), weights, materialize_grads=True)
+
+        with asked(self.model):
+            return self._mean(flat(weights), gradients)
 
     def hessian(self, v: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
         r""":math:`\nabla^2 L(\theta) v`, by differentiating twice.
@@ -86,14 +85,15 @@ class MeanLoss:
         Source: Pearlmutter (1994), Fast exact multiplication by the Hessian.
         """
         weights = free_weights(self.model)
-        direction, total = shaped(v, weights), torch.zeros_like(v)
-        with evaluating(self.model):
-            for inputs, labels in self._chunks():
-                loss = self.loss(said(self.model, inputs), labels).sum()
-                slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
-                along = torch.stack([(slope * part).sum() for slope, part in zip(slopes, direction, strict=True)]).sum()
-                total += flat(torch.autograd.grad(along, weights, materialize_grads=True))
-        return total / len(self.labels) + self.weight_decay * v
+        direction = shaped(v, weights)
+
+        def products(logits: Tensor, labels: Tensor) -> Sequence[Tensor]:
+            loss = self.loss(logits, labels).sum()
+            slopes = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
+            along = torch.stack([(slope * part).sum() for slope, part in zip(slopes, direction, strict=True)]).sum()
+            return torch.autograd.grad(along, weights, materialize_grads=True)
+
+        return self._mean(v, products)
 
     def gauss_newton(self, v: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
         r"""The generalised Gauss-Newton matrix times v: the Hessian of the loss with the network made linear.
@@ -108,24 +108,27 @@ class MeanLoss:
         (2020), New insights and perspectives on the natural gradient method, arXiv:1412.1193.
         """
         weights = free_weights(self.model)
-        direction, total = shaped(v, weights), torch.zeros_like(v)
-        with evaluating(self.model):
-            for inputs, labels in self._chunks():
-                logits = said(self.model, inputs)
-                # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
-                u = torch.zeros_like(logits, requires_grad=True)
-                pulled = torch.autograd.grad(logits, weights, u, create_graph=True, materialize_grads=True)
-                (moves,) = torch.autograd.grad(pulled, u, direction)
-                point = logits.detach().requires_grad_()
-                (slope,) = torch.autograd.grad(self.loss(point, labels).sum(), point, create_graph=True)
-                (curved,) = torch.autograd.grad(slope, point, moves)
-                total += flat(torch.autograd.grad(logits, weights, curved, materialize_grads=True))
-        return total / len(self.labels) + self.weight_decay * v
+        direction = shaped(v, weights)
 
-    def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        device = device_of(self.model)
-        for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
-            yield inputs, labels.to(device)
+        def products(logits: Tensor, labels: Tensor) -> Sequence[Tensor]:
+            # J v without forward mode: the slope of J^T u is linear in u, and its own slope along v is J v
+            u = torch.zeros_like(logits, requires_grad=True)
+            pulled = torch.autograd.grad(logits, weights, u, create_graph=True, materialize_grads=True)
+            (moves,) = torch.autograd.grad(pulled, u, direction)
+            point = logits.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.loss(point, labels).sum(), point, create_graph=True)
+            (curved,) = torch.autograd.grad(slope, point, moves)
+            return torch.autograd.grad(logits, weights, curved, materialize_grads=True)
+
+        return self._mean(v, products)
+
+    def _mean(self, v: Tensor, sums: Callable[[Tensor, Tensor], Sequence[Tensor]]) -> Tensor:
+        """From the sums over a chunk, made of its logits and labels: the mean over all, with the penalty's part."""
+        total, device = torch.zeros_like(v), device_of(self.model)
+        with evaluating(self.model):
+            for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
+                total += flat(sums(said(self.model, inputs), labels.to(device)))
+        return total / len(self.labels) + self.weight_decay * v
 
 
 def said(model: nn.Module, inputs: Tensor) -> Tensor:

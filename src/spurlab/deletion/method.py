@@ -12,8 +12,9 @@ from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods.method import NOT_FINITE, copy_for, finite
+from spurlab.seeds import rng_for
 
-__all__ = ["NOT_FINITE", "Deletion", "deleting", "forget_mask"]
+__all__ = ["NOT_FINITE", "Deletion", "deleting", "forget_mask", "sample_of"]
 
 Call = TypeVar("Call", bound=Callable[..., nn.Module])
 
@@ -22,7 +23,11 @@ Call = TypeVar("Call", bound=Callable[..., nn.Module])
 class Deletion(Protocol):
     """Makes a trained network forget some of its training examples.
 
-    A method is its settings plus this one call; it changes neither the network nor the data that it is given.
+    A method is its settings plus this one call; it changes neither the network nor the data that it is given. Where it
+    has them, `recipe` is how the network was trained, `seed` fixes all that is drawn, and `make` is the architecture
+    with its own initial weights, by seed, e.g. ``partial(build, "cnn", shape, classes)``; None: a copy of the given
+    network, every layer reset, see `spurlab.methods.untrained`. One that fine-tunes has epochs and a rate of its own,
+    and all else from the recipe.
     """
 
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
@@ -62,6 +67,12 @@ def deleting(call: Call) -> Call:
         return finite(call(self, copy_for(data, model), data, forget))
 
     return cast("Call", checked)
+
+
+def sample_of(examples: Examples, count: int | None, seed: int, purpose: str) -> Examples:
+    """So many of them, drawn at random; None: all."""
+    order = torch.randperm(len(examples), generator=rng_for(seed, "deletion", purpose))
+    return examples[order[:count]]
 
 
 def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:

@@ -11,7 +11,7 @@ from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
 from spurlab.methods import Descent
-from spurlab.models import ask, asked, evaluating
+from spurlab.models import check_answers
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -29,7 +29,6 @@ class RandomLabels:
     Cost: `epochs` over all examples. Needs: all examples, and two classes or more.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
         epochs: over all examples; 10 as in the public code of Graves et al., and in that of Fan et al. (2024),
             arXiv:2310.12508.
@@ -75,5 +74,4 @@ def wrong(labels: Int64[Tensor, " n"], classes: int, rng: Generator) -> Int64[Te
 
 def classes_of(model: nn.Module, data: Examples) -> int:
     """How many logits the network gives."""
-    with asked(model), evaluating(model), torch.inference_mode():
-        return int(ask(model, data.inputs[:1]).shape[1])
+    return check_answers(model, data.inputs[:1]).shape[1]

@@ -56,13 +56,7 @@ def conjugate_gradient(
 
 
 def lissa(
-    product: Product,
-    b: Float[Tensor, " p"],
-    *,
-    damping: float,
-    scale: float,
-    depth: int,
-    repetitions: int = 1,
+    product: Product, b: Float[Tensor, " p"], *, damping: float, scale: float, depth: int, repetitions: int = 1
 ) -> Float[Tensor, " p"]:
     r"""Estimates :math:`(H + dI)^{-1} b` from products with matrices drawn at random around :math:`H`.
 

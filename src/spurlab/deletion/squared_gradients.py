@@ -32,8 +32,7 @@ def squared_gradients(
 
     Args:
         model: any without layers that mix the examples of a batch in evaluation mode.
-        inputs: n examples, one or more.
-        labels: their classes.
+        inputs, labels: n examples, one or more.
         loss: of logits and labels, for each example; without weight decay, which is no example's own.
         weights: :math:`c_i`; None: 1.
     """

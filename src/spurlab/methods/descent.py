@@ -45,7 +45,7 @@ class Descent:
         seed: fixes order, dropout, noise and augmentation.
         method: the name of the method, so that each draws its own.
         masks: by name of a parameter, True where it may move. Those without a mask move.
-        purpose: the room of the method, so that methods of one name in two rooms draw apart.
+        purpose: the room of the method: methods of one name in two rooms draw apart.
 
     Raises:
         ValueError: no weight may change, or some are of half precision.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -14,7 +14,7 @@ from spurlab.lent import copied_network, lending
 from spurlab.methods import Linear, Make, last_linear, trained_anew
 from spurlab.models import features
 from spurlab.prevention.last_layer import WeightedLoss, with_last_layer
-from spurlab.prevention.method import checked_clean, not_negative, one_or_more, own_seed, prepared, share_of
+from spurlab.prevention.method import checked_clean, not_negative, one_of, one_or_more, own_seed, prepared, share_of
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -81,7 +81,6 @@ class Afr:
         stop_early: approach the minimum and stop by the worst clean group.
         steps: of gradient descent at most; the public code's 500 for Waterbirds.
         rate: of gradient descent; the public code's 0.02 for Waterbirds.
-        make: a new network of the architecture, by seed, as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: a setting outside its range; an empty clean set or one without groups where it is chosen by; a held
@@ -103,10 +102,7 @@ class Afr:
     make: Make | None = None
 
     def __post_init__(self) -> None:
-        if self.weights not in get_args(WeightsFrom):
-            raise InputError(
-                f"`weights` of AFR must be one of {', '.join(get_args(WeightsFrom))}, but it is {self.weights!r}."
-            )
+        one_of(WeightsFrom, "`weights` of AFR", self.weights)
         share_of("share", self.share)
         not_negative(gamma=self.gamma or 0.0, penalty=self.penalty or 0.0, rate=self.rate)
         one_or_more(steps=self.steps)

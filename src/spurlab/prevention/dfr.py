@@ -1,7 +1,7 @@
 """Deep feature reweighting: the last layer is fitted anew on clean examples."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from spurlab.methods import Linear, last_linear
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
 from spurlab.prevention.last_layer import with_last_layer
-from spurlab.prevention.method import checked_clean, groups_of, one_or_more, preventing
+from spurlab.prevention.method import checked_clean, groups_of, one_of, one_or_more, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for, seed_for
 
@@ -95,8 +95,7 @@ class Dfr:
     refits: int = 10
 
     def __post_init__(self) -> None:
-        if self.norm not in get_args(Norm):
-            raise InputError(f"`norm` of DFR must be one of {', '.join(get_args(Norm))}, but it is {self.norm!r}.")
+        one_of(Norm, "`norm` of DFR", self.norm)
         if self.c is not None and not 0 < self.c < float("inf"):
             raise InputError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
