@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 import toys
+from torch import nn
 from toys import six_of_class_0, toy
 
 from spurlab.data import Examples
@@ -41,8 +41,13 @@ def whole(data, recipe):
 
 @pytest.fixture
 def gradients():
-    """(loss, network) -> the gradient of each of its parameters."""
-    return lambda loss, network: torch.autograd.grad(loss, list(network.parameters()))
+    """(network, examples) -> the gradient of their mean cross-entropy in each of its parameters."""
+
+    def of(network, examples):
+        loss = nn.functional.cross_entropy(network(examples.inputs), examples.labels)
+        return torch.autograd.grad(loss, list(network.parameters()))
+
+    return of
 
 
 class Linear64(nn.Module):

@@ -5,6 +5,10 @@ import math
 
 import pytest
 import torch
+from torch import nn
+from torch.func import functional_call, jacrev
+from torch.testing import assert_close
+
 from spurlab.deletion.mean_loss import MeanLoss
 from spurlab.deletion.solvers import conjugate_gradient, largest_eigenvalue, lissa
 from spurlab.deletion.squared_gradients import squared_gradients, squared_gradients_one_by_one

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from toys import same
 
 from spurlab.deletion import LastLayerNewton, last_layer_newton
 from spurlab.deletion.last_layer_newton import last_layer_hessian
@@ -51,10 +52,8 @@ def test_the_hessian_is_that_of_automatic_differentiation(loss, bias):
 
 def test_the_last_layer_alone_moves(model, data, forget, recipe):
     after = LastLayerNewton(recipe)(model, data, forget)
-    assert_close(after[0].state_dict(), model[0].state_dict(), rtol=0, atol=0)
+    assert same(after[0], model[0])
     assert not after[2].weight.equal(model[2].weight)
-    empty = LastLayerNewton(recipe)(model, data, torch.zeros_like(forget))
-    assert_close(empty.state_dict(), model.state_dict(), rtol=0, atol=0)
 
 
 def test_it_raises_the_loss_on_what_is_forgotten(model, data, forget, recipe):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from toys import linear, same
 
 from spurlab.data import Examples
 from spurlab.deletion import Scrub
@@ -51,10 +51,7 @@ RETAIN, FORGOTTEN = [(1.0, 0), (2.0, 0), (-1.5, 1), (0.5, 1)], [(3.0, 1), (-2.0,
 @pytest.fixture
 def two():
     """Two weights."""
-    network = nn.Linear(1, 2, bias=False)
-    with torch.no_grad():
-        network.weight.copy_(torch.tensor([[0.7], [-0.4]]))
-    return network
+    return linear([[0.7], [-0.4]])
 
 
 @pytest.fixture
@@ -67,14 +64,8 @@ def tiny():
 @pytest.mark.parametrize(("epochs", "max_epochs"), [(1, 1), (2, 2), (4, 2), (3, 0)])
 @pytest.mark.parametrize(("alpha", "gamma", "temperature"), [(0.001, 0.99, 1.0), (0.5, 0.3, 4.0)])
 def test_steps_by_hand(epochs, max_epochs, alpha, gamma, temperature, two, tiny, whole):
-    settings = {
-        "alpha": alpha,
-        "gamma": gamma,
-        "temperature": temperature,
-        "rate": 0.5,
-        "epochs": epochs,
-        "max_epochs": max_epochs,
-    }
+    settings = {"alpha": alpha, "gamma": gamma, "temperature": temperature}
+    settings |= {"rate": 0.5, "epochs": epochs, "max_epochs": max_epochs}
     after = Scrub(whole, **settings)(two, tiny, torch.arange(6) >= 4)
     wanted = by_hand((0.7, -0.4), RETAIN, FORGOTTEN, **settings)
     assert after.weight.flatten().tolist() == pytest.approx(wanted, abs=1e-6)
@@ -92,7 +83,7 @@ def test_the_first_step_upwards_leads_nowhere(two, tiny, whole):
 
 def test_nothing_to_forget_leaves_the_steps_downwards(model, data, forget, recipe):
     one, other = (Scrub(recipe, max_epochs=most)(model, data, forget & False) for most in (3, 0))
-    assert all(new.equal(old) for new, old in zip(one.parameters(), other.parameters(), strict=True))
+    assert same(one, other)
 
 
 @pytest.mark.parametrize(("size", "ups"), [(16, 3 * 1), (4, 3 * 2), (1, 3 * 6)])
