@@ -72,5 +72,5 @@ class BadTeacher:
     def _taken(self, forget: Bool[Tensor, " n"]) -> Tensor:
         retain = (~forget).nonzero().squeeze(1)
         order = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "bad teacher", "retained"))
-        some = retain[order[: math.ceil(self.retained * len(retain))]]
-        return torch.cat([forget.nonzero().squeeze(1), some])
+        taken = retain[order[: math.ceil(self.retained * len(retain))]]
+        return torch.cat([forget.nonzero().squeeze(1), taken])

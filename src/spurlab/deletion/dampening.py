@@ -55,8 +55,8 @@ class SelectiveDampening:
             return model
         forgotten, retained = data[forget], sample_of(data[~forget], self.sample, self.seed, "dampening")
         of_forgotten, of_retained = (
-            squared_gradients(model, some.inputs, some.labels, LOSSES[self.recipe.loss])
-            for some in (forgotten, retained)
+            squared_gradients(model, part.inputs, part.labels, LOSSES[self.recipe.loss])
+            for part in (forgotten, retained)
         )
         p = len(forgotten) / len(data)
         of_all = p * of_forgotten + (1 - p) * of_retained

@@ -40,7 +40,7 @@ class L1Sparse:
         seed: fixes the order of the examples, and the sample of the search.
         penalties: gamma, to choose from, rising. One: no choice.
         epochs: the public code's 10.
-        rate: None: a tenth of the recipe's, as in the public code, see `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, as in the public code.
         slack: how far the mean loss of retained examples may rise, in nats.
 
     Source: Jia et al. (2023), Model sparsity can simplify machine unlearning, arXiv:2304.04934 (sparsity-aware

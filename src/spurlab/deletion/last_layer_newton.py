@@ -69,16 +69,16 @@ class LastLayerNewton:
         if not forget.any():
             return model
         retain, forgotten = data[~forget], data[forget]
-        some, odds = sample_of(retain, self.sample, self.seed, "newton"), len(forgotten) / len(retain)
+        sample, odds = sample_of(retain, self.sample, self.seed, "newton"), len(forgotten) / len(retain)
         head = copied_network(layer).cpu().requires_grad_()
-        kind = next(head.parameters()).dtype
+        dtype = next(head.parameters()).dtype
         old = [weight.detach() for weight in head.parameters()]
         loss, decay = LOSSES[self.recipe.loss], self.recipe.weight_decay
-        gone = MeanLoss(head, features(model, forgotten.inputs).to(kind), forgotten.labels, loss, decay)
-        rest = MeanLoss(head, features(model, some.inputs).to(kind), some.labels, loss, decay)
+        gone = MeanLoss(head, features(model, forgotten.inputs).to(dtype), forgotten.labels, loss, decay)
+        rest = MeanLoss(head, features(model, sample.inputs).to(dtype), sample.labels, loss, decay)
         summed = odds * gone.gradient()
         small = len(summed) <= DENSE
-        hessian = last_layer_hessian(head, rest.inputs, some.labels, loss).double() if small else torch.empty(0)
+        hessian = last_layer_hessian(head, rest.inputs, sample.labels, loss).double() if small else torch.empty(0)
 
         def deleted(damping: float) -> nn.Module:
             if small:

@@ -68,8 +68,7 @@ class CatastrophicLastLayers:
         k: as in `ExactLastLayers`.
         epochs: 10 as in the public code of Kurmanji et al. (2023), arXiv:2302.09880; that of Goel et al. has 30, half a
             training.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: both codes go on at
-            the rate of training.
+        rate: None: a tenth of the recipe's. Our choice: both codes go on at the rate of training.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
     """

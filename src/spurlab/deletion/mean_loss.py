@@ -127,11 +127,11 @@ class MeanLoss:
         total, device = torch.zeros_like(v), device_of(self.model)
         with evaluating(self.model):
             for inputs, labels in zip(self.inputs.split(self.chunk), self.labels.split(self.chunk), strict=True):
-                total += flat(sums(said(self.model, inputs), labels.to(device)))
+                total += flat(sums(outputs(self.model, inputs), labels.to(device)))
         return total / len(self.labels) + self.weight_decay * v
 
 
-def said(model: nn.Module, inputs: Tensor) -> Tensor:
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
     """What the network gives for copies of inputs, of whatever shape; whether these are logits was seen before."""
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         return logits_of(unwrapped(model)(fitting(model, inputs)), inputs)

@@ -26,8 +26,8 @@ class Deletion(Protocol):
     A method is its settings plus this one call; it changes neither the network nor the data that it is given. Where it
     has them, `recipe` is how the network was trained, `seed` fixes all that is drawn, and `make` is the architecture
     with its own initial weights, by seed, e.g. ``partial(build, "cnn", shape, classes)``; None: a copy of the given
-    network, every layer reset, see `spurlab.methods.untrained`. One that fine-tunes has epochs and a rate of its own,
-    and all else from the recipe.
+    network, every layer reset, see `spurlab.methods.untrained`. One that fine-tunes has epochs and a rate of its own
+    (None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`), and all else from the recipe.
     """
 
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:

@@ -40,7 +40,6 @@ class NegGradPlus:
         beta: the share of the retained examples. The public code has 0.95 where it trains on 500 examples in all, and
             0.9999 to forget 100 of CIFAR-10.
         epochs: over the retained examples, at most; 10, or 5, in the public code.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
         slack: see above, in nats; infinite: never stop.
 
     Source: Kurmanji et al. (2023), Towards unbounded machine unlearning, arXiv:2302.09880, and its public code.
@@ -72,7 +71,7 @@ class NegGradPlus:
                         if not bearable(model):
                             return model if before is None else before
                         before = copied_network(model)
-        return before if before is not None and len(forgotten) and not bearable(model) else model
+        return model if before is None or bearable(model) else before
 
 
 def round_and_round(descent: Descent, forgotten: Examples) -> Iterator[Batch]:

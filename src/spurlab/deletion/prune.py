@@ -39,7 +39,7 @@ class PruneFinetune:
         sparsities: s, the share that is pruned, to choose from, falling. The first is the public code's, the
             others are ours. One: no choice.
         epochs: the public code's 10.
-        rate: None: a tenth of the recipe's, as in the public code, see `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, as in the public code.
         slack: see above, in nats.
 
     Source: Jia et al. (2023), Model sparsity can simplify machine unlearning, arXiv:2304.04934.

@@ -32,8 +32,8 @@ class RandomLabels:
         seed: fixes the wrong labels and the order of the examples.
         epochs: over all examples; 10 as in the public code of Graves et al., and in that of Fan et al. (2024),
             arXiv:2310.12508.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: the public code of
-            Graves et al. goes on at the rate of training, with the state of its optimizer.
+        rate: None: a tenth of the recipe's. Our choice: the public code of Graves et al. goes on at the rate of
+            training, with the state of its optimizer.
 
     Source: Graves et al. (2021), Amnesiac machine learning, arXiv:2010.10981 ("unlearning"). As a baseline, without the
     retained examples, in Golatkar et al. (2020), arXiv:1911.04933.

@@ -41,8 +41,7 @@ class SalUn:
         seed: fixes the wrong labels and the order of the examples.
         share: of the weights that may move at most; the public code's 0.5.
         epochs: over all examples; 10 as in the public code.
-        rate: None: a tenth of the recipe's, near the public code's 0.013 where training has 0.1, see
-            `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, near the public code's 0.013 where training has 0.1.
 
     Source: Fan et al. (2024), SalUn: empowering machine unlearning via gradient-based weight saliency,
     arXiv:2310.12508.

@@ -18,11 +18,9 @@ def conjugate_gradient(
     at a direction in which the curvature is not positive: what it has then is the best it found among positive ones.
 
     Args:
-        product: ``v -> H v``.
-        b: the right-hand side.
+        product: ``v -> H v``; a step costs one, and a few vectors of length p are all the memory.
         damping: :math:`d`.
         tolerance: of the residual, relative.
-        steps: the most. Each costs one product; a few vectors of length p are all the memory.
 
     Raises:
         FloatingPointError: numbers that are not finite, or a curvature that is not positive along b itself.
@@ -32,8 +30,8 @@ def conjugate_gradient(
     >>> conjugate_gradient(lambda v: torch.tensor([1.0, 3.0]) * v, torch.tensor([2.0, 4.0]), damping=1.0)
     tensor([1.0000, 1.0000])
     """
-    x, residual = torch.zeros_like(b), b.clone()
-    direction, norm = residual.clone(), residual.dot(residual)
+    x, residual, direction = torch.zeros_like(b), b.clone(), b.clone()
+    norm = residual.dot(residual)
     enough = tolerance**2 * norm
     for step in range(steps):
         if norm <= enough:
@@ -69,7 +67,6 @@ def lissa(
 
     Args:
         product: ``v -> H_t v``, with another draw at each call.
-        b: the right-hand side.
         damping: :math:`d`.
         scale: :math:`s`, above the largest eigenvalue of any :math:`H_t + dI`, or the recursion may diverge.
         depth: :math:`T`, the products of one repetition. Directions with an eigenvalue below :math:`s / T` have not

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from spurlab.deletion.mean_loss import said
+from spurlab.deletion.mean_loss import outputs
 from spurlab.deletion.weights import flat, free_weights
 from spurlab.methods import device_of
 from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
@@ -55,18 +55,17 @@ def squared_gradients(
     hooks = [layer.register_forward_hook(note) for layer in linear]
     sums = [torch.zeros_like(weight) for weight in free_weights(model)]
     device = device_of(model)
-    rows = torch.arange(len(labels)).split(1_000)
     try:
         with asked(model), evaluating(model):
-            for some in rows:
+            for rows in torch.arange(len(labels)).split(1_000):
                 seen.clear()
-                losses = loss(said(model, inputs[some]), labels[some].to(device))
+                losses = loss(outputs(model, inputs[rows]), labels[rows].to(device))
                 once = len({id(layer) for layer, _, _ in seen}) == len(seen)
-                if not once or any(given.shape[:-1] != some.shape for _, given, _ in seen):
+                if not once or any(given.shape[:-1] != rows.shape for _, given, _ in seen):
                     return squared_gradients_one_by_one(model, inputs, labels, loss, weights)
                 slopes = torch.autograd.grad(losses.sum(), [out for _, _, out in seen])
                 for (layer, given, _), slope in zip(seen, slopes, strict=True):
-                    squares = slope.square() if weights is None else slope.square() * weights[some, None].to(device)
+                    squares = slope.square() if weights is None else slope.square() * weights[rows, None].to(device)
                     if id(layer.weight) in place:
                         sums[place[id(layer.weight)]] += squares.T @ given.detach().square()
                     if layer.bias is not None and id(layer.bias) in place:
@@ -90,25 +89,25 @@ def squared_gradients_one_by_one(
     """
     model = unwrapped(model)
     names = [name for name, weight in model.named_parameters() if weight.requires_grad]
-    here = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
+    theta = {name: weight.detach() for name, weight in model.named_parameters() if name in names}
     device, total = device_of(model), torch.zeros_like(flat(free_weights(model)))
 
-    def one(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        one_of_them = x.unsqueeze(0)
-        said = logits_of(functional_call(model, point, (one_of_them,)), one_of_them)
-        return loss(said, y.unsqueeze(0)).squeeze(0)
+    def loss_of(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        batch_of_one = x.unsqueeze(0)
+        logits = logits_of(functional_call(model, point, (batch_of_one,)), batch_of_one)
+        return loss(logits, y.unsqueeze(0)).squeeze(0)
 
-    per_example = vmap(grad(one), in_dims=(None, 0, 0))
+    per_example = vmap(grad(loss_of), in_dims=(None, 0, 0))
     with asked(model), evaluating(model):
-        for some in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
-            batch = fitting(model, inputs[some]), labels[some].to(device)
+        for rows in torch.arange(len(labels)).split(max(1, 2**24 // len(total))):  # 64 MB of gradients
+            batch = fitting(model, inputs[rows]), labels[rows].to(device)
             try:
-                slopes = per_example(here, *batch)
+                slopes = per_example(theta, *batch)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError:  # the network looks at values, or draws at random
                 slopes = _slopes(model, *batch, loss)
-            share = torch.ones(len(some)) if weights is None else weights[some]
+            share = torch.ones(len(rows)) if weights is None else weights[rows]
             total += torch.cat(
                 [torch.tensordot(share.to(slopes[name]), slopes[name].square(), 1).reshape(-1) for name in names]
             )
@@ -119,7 +118,7 @@ def _slopes(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Loss) -> dic
     """The gradient of each example's loss, by name of the weight, one after the other."""
     free = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     gradients = [
-        torch.autograd.grad(loss(said(model, x), y).sum(), list(free.values()), materialize_grads=True)
+        torch.autograd.grad(loss(outputs(model, x), y).sum(), list(free.values()), materialize_grads=True)
         for x, y in zip(inputs.split(1), labels.split(1), strict=True)
     ]
     return {name: torch.stack(slopes) for name, slopes in zip(free, zip(*gradients, strict=True), strict=True)}

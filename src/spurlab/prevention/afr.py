@@ -127,7 +127,7 @@ class Afr:
         losses = [WeightedLoss(phi, labels, mu, start, penalty) for mu in weighted for penalty in penalties]
         if len(losses) == 1 and not self.stop_early:
             return with_last_layer(after, losses[0].optimum(), stage.refit.inputs)
-        seen = features(after, checked_clean(after, clean, "AFR").inputs).double()
+        clean_phi = features(after, checked_clean(after, clean, "AFR").inputs).double()
 
         def layers() -> Iterator[Linear]:
             for loss in losses:
@@ -136,7 +136,7 @@ class Afr:
                 else:
                     yield loss.optimum()
 
-        best = best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate
+        best = best_by_worst_group(layers(), lambda layer: layer(clean_phi), clean, "AFR").candidate
         return with_last_layer(after, best, stage.refit.inputs)
 
     def held_out(self, data: Examples) -> Bool[Tensor, " n"]:
@@ -163,11 +163,11 @@ class Afr:
         Raises:
             ValueError: data that no method takes, see `spurlab.prevention.method.prepared`; a part without examples.
         """
-        given = prepared(model, data)
+        model = prepared(model, data)
         if self.weights == "train":
-            return Stage(given.eval(), data)
+            return Stage(model.eval(), data)
         held = self.held_out(data)
-        return Stage(trained_anew(given, data[~held], self.recipe, own_seed(self.seed, "afr"), self.make), data[held])
+        return Stage(trained_anew(model, data[~held], self.recipe, own_seed(self.seed, "afr"), self.make), data[held])
 
 
 def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:
@@ -191,9 +191,9 @@ def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:
     return AfrWeights(p, weights_of(p, data.labels, gamma))
 
 
-def true_probabilities(said: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+def true_probabilities(probabilities: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
     r""":math:`p_i`: of class probabilities those of the true class."""
-    return said.gather(1, labels.unsqueeze(1)).squeeze(1).double()
+    return probabilities.gather(1, labels.unsqueeze(1)).squeeze(1).double()
 
 
 def weights_of(p: Float64[Tensor, " n"], labels: Int64[Tensor, " n"], gamma: float) -> Float64[Tensor, " n"]:

@@ -13,7 +13,6 @@ from spurlab.data import Examples
 from spurlab.methods import Make
 from spurlab.prevention.method import groups_of, one_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
-from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -60,8 +59,8 @@ class Subsampling:
         rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
         recipe = same_length(self.recipe, len(data), len(rows)) if self.same_steps else self.recipe
         descent = begin(model, recipe, self.seed, method, self.make)
-        watch = BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
-        return train_on(descent, partial(descent.batches, data[rows]), descent.loss, watch)
+        batches, best_by = partial(descent.batches, data[rows]), clean if self.best_epoch else None
+        return train_on(descent, batches, descent.loss, best_by, "SUBG")
 
 
 def same_length(recipe: Recipe, examples: int, fewer: int) -> Recipe:
@@ -110,8 +109,7 @@ class Reweighting:
         parts = _parts(data, self.by, "RWG")
         descent = begin(model, self.recipe, self.seed, method, self.make)
         drawn = drawn_evenly(descent, data, parts, self.seed, method)
-        watch = BestEpoch(descent.model, clean, "RWG") if self.best_epoch else None
-        return train_on(descent, drawn, descent.loss, watch)
+        return train_on(descent, drawn, descent.loss, clean if self.best_epoch else None, "RWG")
 
 
 def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, " picked"]:

@@ -142,11 +142,8 @@ class Dfr:
 class Solver:
     """Logistic regressions of one kind by scikit-learn, in float32; each l2 fit starts from the one before.
 
-    Args:
-        norm: of the penalty.
-        classes: k; more than two are fitted each against the rest with l1.
-        tolerance: where a fit ends.
-        seed: of the order in which liblinear goes through the features.
+    With l1 more than two classes are fitted each against the rest; the seed is of the order in which liblinear goes
+    through the features.
     """
 
     def __init__(self, norm: Literal["l1", "l2"], classes: int, tolerance: float, seed: int) -> None:

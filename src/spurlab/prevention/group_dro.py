@@ -11,7 +11,6 @@ from spurlab.data import Examples
 from spurlab.methods import Batch, Make
 from spurlab.prevention.method import groups_of, not_negative, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
-from spurlab.prevention.worst_group import BestEpoch
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
 
@@ -64,28 +63,24 @@ class GroupDro:
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         groups = groups_of(data, "training", "GroupDRO")
-        recipe = self.recipe
-        if self.weight_decay is not None:
-            recipe = recipe.but(weight_decay=self.weight_decay)
+        decay = self.recipe.weight_decay if self.weight_decay is None else self.weight_decay
+        recipe = self.recipe.but(weight_decay=decay)
         descent = begin(model, recipe, self.seed, "group-dro", self.make)
-        watch = BestEpoch(descent.model, clean, "GroupDRO") if self.best_epoch else None
         mixture = Mixture(groups.bincount(), self.eta, self.adjustment)
 
         def loss(batch: Batch) -> Float[Tensor, ""]:
             losses = LOSSES[recipe.loss](descent.logits(batch), batch.labels)
             return mixture.loss(losses, groups[batch.rows])
 
-        evenly = drawn_evenly(descent, data, groups, self.seed, "group-dro")
-        return train_on(descent, evenly if self.resample else partial(descent.batches, data), loss, watch)
+        evenly, once = drawn_evenly(descent, data, groups, self.seed, "group-dro"), partial(descent.batches, data)
+        best_by = clean if self.best_epoch else None
+        return train_on(descent, evenly if self.resample else once, loss, best_by, "GroupDRO")
 
 
 class Mixture:
-    """The shares q of the groups, which follow their losses.
+    """The shares q of the groups, none of them empty, which follow their losses by steps of `eta`.
 
-    Args:
-        sizes: how many training examples each group has; none is empty.
-        eta: the step size.
-        adjustment: C; a group's loss counts as C / sqrt(size) more.
+    With an adjustment C a group's loss counts as C / sqrt(size) more.
     """
 
     def __init__(self, sizes: Int64[Tensor, " g"], eta: float, adjustment: float = 0.0) -> None:

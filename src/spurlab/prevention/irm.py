@@ -79,15 +79,15 @@ class Irm:
 
         def loss(weighed: tuple[Batch, float]) -> Float[Tensor, ""]:
             batch, penalty = weighed
-            said = descent.logits(batch)
-            risk = invariant_risk(said, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
+            logits = descent.logits(batch)
+            risk = invariant_risk(logits, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
             return risk / max(1.0, penalty)
 
         return descent.train(drawn, loss)
 
 
 def invariant_risk(
-    said: Float[Tensor, "b k"],
+    logits: Float[Tensor, "b k"],
     labels: Int64[Tensor, " b"],
     environments: Int64[Tensor, " b"],
     penalty: float,
@@ -96,26 +96,28 @@ def invariant_risk(
     """The mean over the environments of a batch of the risk and its penalty."""
     risks = []
     for environment in environments.unique().tolist():
-        rows = (environments == environment).to(said.device)
-        mine, truth = said[rows], labels[rows]
-        risks.append(LOSSES[loss](mine, truth).mean() + penalty * scale_penalty(mine, truth, loss))
+        rows = (environments == environment).to(logits.device)
+        inside = logits[rows], labels[rows]
+        risks.append(LOSSES[loss](*inside).mean() + penalty * scale_penalty(*inside, loss))
     return torch.stack(risks).mean()
 
 
-def scale_penalty(said: Float[Tensor, "b k"], labels: Int64[Tensor, " b"], loss: LossName = "ce") -> Float[Tensor, ""]:
+def scale_penalty(
+    logits: Float[Tensor, "b k"], labels: Int64[Tensor, " b"], loss: LossName = "ce"
+) -> Float[Tensor, ""]:
     """The squared derivative of the mean loss in a scale of the logits, at 1: as the product of that of two halves.
 
     The halves are every other example. 0 for fewer than two.
 
-    >>> said, labels = torch.tensor([[0.0, 2.0]] * 2), torch.tensor([0, 0])
-    >>> round(scale_penalty(said, labels).item(), 4)  # p_1 z_1 - z_0 = 2 / (1 + exp(-2)) = 1.7616, squared
+    >>> logits, labels = torch.tensor([[0.0, 2.0]] * 2), torch.tensor([0, 0])
+    >>> round(scale_penalty(logits, labels).item(), 4)  # p_1 z_1 - z_0 = 2 / (1 + exp(-2)) = 1.7616, squared
     3.1032
     """
-    if len(said) < 2:
-        return said.new_zeros(())
-    scale = said.new_ones(()).requires_grad_()
+    if len(logits) < 2:
+        return logits.new_zeros(())
+    scale = logits.new_ones(()).requires_grad_()
     one, other = (
-        torch.autograd.grad(LOSSES[loss](said[half] * scale, labels[half]).mean(), scale, create_graph=True)[0]
+        torch.autograd.grad(LOSSES[loss](logits[half] * scale, labels[half]).mean(), scale, create_graph=True)[0]
         for half in (slice(0, None, 2), slice(1, None, 2))
     )
     return one * other

@@ -57,30 +57,25 @@ class Lff:
 
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        biased, debiased = (begin(model, self.recipe, self.seed, f"lff {who}", self.make) for who in ("B", "D"))
+        biased, debiased = (begin(model, self.recipe, self.seed, f"lff {name}", self.make) for name in ("B", "D"))
         past_b, past_d = (RunningLosses(data.labels, self.memory) for _ in range(2))
         for epoch in range(self.recipe.epochs):
             with biased.epoch(epoch), debiased.epoch(epoch):
                 for batch in debiased.batches(data, epoch):
-                    said_b, said_d = biased.logits(batch), debiased.logits(batch)
+                    logits_b, logits_d = biased.logits(batch), debiased.logits(batch)
                     losses_b, losses_d = (
-                        F.cross_entropy(said, batch.labels, reduction="none") for said in (said_b, said_d)
+                        F.cross_entropy(logits, batch.labels, reduction="none") for logits in (logits_b, logits_d)
                     )
                     relative_b = past_b.update(batch.rows, losses_b.detach().cpu())
                     relative_d = past_d.update(batch.rows, losses_d.detach().cpu())
                     weights = relative_difficulty(relative_b, relative_d).to(losses_d)
-                    biased.step(generalized_cross_entropy(said_b, batch.labels, self.q).mean())
+                    biased.step(generalized_cross_entropy(logits_b, batch.labels, self.q).mean())
                     debiased.step((weights * losses_d).mean())
         return debiased.model
 
 
 class RunningLosses:
-    """The running mean of each example's loss; its first loss counts in full.
-
-    Args:
-        labels: of all examples.
-        memory: the share of the past; the rest is the new loss.
-    """
+    """The running mean of each example's loss: of `memory` parts of the past. Its first loss counts in full."""
 
     def __init__(self, labels: Int64[Tensor, " n"], memory: float) -> None:
         self._labels, self._memory = labels, memory

@@ -55,9 +55,9 @@ class Mixup:
 
         def loss(batch: Batch) -> Float[Tensor, ""]:
             share = float(draws.beta(self.alpha, self.alpha))
-            other = torch.from_numpy(draws.permutation(len(batch.labels))).to(batch.labels.device)
-            said = descent.logits(batch._replace(inputs=mixed(batch.inputs, batch.inputs[other], share)))
-            return mixed(loss_of(said, batch.labels), loss_of(said, batch.labels[other]), share).mean()
+            order = torch.from_numpy(draws.permutation(len(batch.labels))).to(batch.labels.device)
+            logits = descent.logits(batch._replace(inputs=mixed(batch.inputs, batch.inputs[order], share)))
+            return mixed(loss_of(logits, batch.labels), loss_of(logits, batch.labels[order]), share).mean()
 
         return descent.train(partial(descent.batches, data), loss)
 

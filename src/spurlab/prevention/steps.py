@@ -28,11 +28,13 @@ def train_on(
     descent: Descent,
     batches: Callable[[int], Iterable[Batch]],
     loss: Callable[[Batch], Float[Tensor, ""]],
-    watch: BestEpoch | None,
+    best_by: Examples | None,
+    method: str,
 ) -> nn.Module:
-    """As `Descent.train`; the network of the best epoch where there is a watch."""
-    if watch is None:
+    """As `Descent.train`; the network of the best epoch where there are clean examples to choose it by."""
+    if best_by is None:
         return descent.train(batches, loss)
+    watch = BestEpoch(descent.model, best_by, method)
     descent.train(batches, loss, watch.look)
     return watch.restore()
 

@@ -36,7 +36,6 @@ def best_by_worst_group(
     Args:
         candidates: settings, networks or last layers, in the order in which equals are preferred.
         logits_of: what a candidate says of the clean examples.
-        clean: with groups.
         method: that chooses, for messages.
 
     Raises:
@@ -44,8 +43,8 @@ def best_by_worst_group(
 
     >>> import torch
     >>> clean = Examples(torch.zeros(3, 1), torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2]))
-    >>> said = {"one class": torch.tensor([[1.0, 0.0]] * 3), "all": torch.eye(2)[clean.labels]}
-    >>> best_by_worst_group(said, said.__getitem__, clean, "dfr")
+    >>> logits = {"one class": torch.tensor([[1.0, 0.0]] * 3), "all": torch.eye(2)[clean.labels]}
+    >>> best_by_worst_group(logits, logits.__getitem__, clean, "dfr")
     Best(candidate='all', accuracy=1.0)
     """
     best: Best[T] | None = None
@@ -60,11 +59,6 @@ def best_by_worst_group(
 
 class BestEpoch:
     """Keeps the weights of the epoch whose worst group of the clean examples is served best; of equals the first.
-
-    Args:
-        model: the network that is being trained.
-        clean: with groups.
-        method: that chooses, for messages.
 
     Raises:
         ValueError: no clean examples, or none with groups, or their labels do not fit the outputs.
@@ -90,7 +84,7 @@ class BestEpoch:
         return self._model
 
 
-def _worst(said: Float[Tensor, "n k"], clean: Examples, method: str) -> float:
+def _worst(logits: Float[Tensor, "n k"], clean: Examples, method: str) -> float:
     groups = groups_of(clean, "clean", method)
-    accuracy = float(worst_group_accuracy(said, clean.labels, groups, int(groups.max()) + 1))
+    accuracy = float(worst_group_accuracy(logits, clean.labels, groups, int(groups.max()) + 1))
     return -math.inf if math.isnan(accuracy) else accuracy
