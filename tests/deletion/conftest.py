@@ -4,7 +4,7 @@ import pytest
 import torch
 import toys
 from torch import nn
-from toys import six_of_class_0, toy
+from toys import six_of_class_0, theta_of, toy
 
 from spurlab.data import Examples
 from spurlab.deletion import reference_influence
@@ -110,8 +110,7 @@ class Convex:
     def error(self, method, count):
         """How far a method lands from the minimum without the first rows."""
         after = method(self.model, self.data, self.forget(count))
-        theta = nn.utils.parameters_to_vector(after.parameters()).detach()
-        return (theta - self.minimum(~self.forget(count))).norm().item()
+        return (theta_of(after) - self.minimum(~self.forget(count))).norm().item()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
-from toys import assert_moved, seeded
+from toys import assert_moved, same, seeded
 
 from spurlab.data import Examples
-from spurlab.deletion import deletion_named
+from spurlab.deletion import Incremental, deletion_named
 from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
 from spurlab.methods import Descent
 
@@ -38,6 +38,13 @@ def test_a_step_is_down_for_the_retained_and_up_for_the_forgotten(
     retain, others = (gradients(model, part) for part in (data[~forget], data[forget]))
     steps = [-0.1 * (down * one - up * other) for one, other in zip(retain, others, strict=True)]
     assert_moved(after, model, [0, 0, *steps[2:]] if "cf-k" in name else steps)
+
+
+def test_a_rate_of_its_own_is_one_rate_throughout(model, data, forget, recipe):
+    """Incremental retraining goes on as by a recipe with that rate and no milestone."""
+    other = recipe.but(learning_rate=0.02, milestones=())
+    one, again = (method(model, data, forget) for method in (Incremental(recipe, rate=0.02), Incremental(other)))
+    assert same(one, again)
 
 
 @pytest.mark.parametrize(("name", "share"), [("neggrad+ beta=0.5", 0.5), ("random-labels", 1)])

@@ -91,6 +91,11 @@ def same(one, other):
     return one.keys() == other.keys() and all(tensor.equal(other[name]) for name, tensor in one.items())
 
 
+def theta_of(model):
+    """All weights as one vector."""
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
 def assert_moved(after, before, steps):
     """Each parameter has gone by its step."""
     for new, old, step in zip(after.parameters(), before.parameters(), steps, strict=True):

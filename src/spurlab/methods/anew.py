@@ -52,16 +52,9 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
                 f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
                 "It must make a new network at each call."
             )
-        return _with_frozen(new.to(device_of(model)), model)
-    for name, module in model.named_modules():
-        if any(weight.requires_grad for weight in module.parameters(recurse=False)) and not hasattr(
-            module, "reset_parameters"
-        ):
-            raise InputError(
-                f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
-                "them anew. Say by `make` how a new network is made."
-            )
-    return _with_frozen(seeded(lambda: _reset(copied_network(model).cpu()), seed).to(device_of(model)), model)
+    else:
+        new = seeded(lambda: _reset(copied_network(model).cpu()), seed)
+    return _with_frozen(new.to(device_of(model)), model)
 
 
 def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, make: Make | None) -> nn.Module:
@@ -75,9 +68,14 @@ def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, ma
 
 
 def _reset(model: nn.Module) -> nn.Module:
-    for module in model.modules():
+    for name, module in model.named_modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
+        elif any(weight.requires_grad for weight in module.parameters(recurse=False)):
+            raise InputError(
+                f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
+                "them anew. Say by `make` how a new network is made."
+            )
     return model
 
 
