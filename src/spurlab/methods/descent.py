@@ -142,25 +142,25 @@ class Descent:
                 for parameter, mask, before in self._masked:
                     parameter.copy_(torch.where(mask, parameter, before))
 
-    def train(
-        self,
-        batches: Callable[[int], Iterable[T]],
-        loss: Callable[[T], Float[Tensor, ""]],
-        after_epoch: Callable[[], object] | None = None,
-    ) -> nn.Module:
-        """All epochs of the recipe; the network.
+    def epochs(
+        self, batches: Callable[[int], Iterable[T]], loss: Callable[[T], Float[Tensor, ""]]
+    ) -> Iterator[nn.Module]:
+        """The network after each epoch of the recipe, in evaluation mode.
 
         Args:
             batches: of an epoch, each with whatever else of the epoch its loss needs.
             loss: of one of them.
-            after_epoch: is called where an epoch has ended, in evaluation mode.
         """
         for epoch in range(self.recipe.epochs):
             with self.epoch(epoch):
                 for batch in batches(epoch):
                     self.step(loss(batch))
-            if after_epoch is not None:
-                after_epoch()
+            yield self.model
+
+    def train(self, batches: Callable[[int], Iterable[T]], loss: Callable[[T], Float[Tensor, ""]]) -> nn.Module:
+        """The network after all `epochs`."""
+        for _ in self.epochs(batches, loss):
+            pass
         return self.model
 
     def train_on(self, examples: Examples) -> nn.Module:

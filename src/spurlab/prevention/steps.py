@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.methods import Batch, Descent, Make, untrained
-from spurlab.prevention.method import own_seed
-from spurlab.prevention.worst_group import BestEpoch
+from spurlab.prevention.method import checked_clean, groups_of, own_seed
+from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
-from spurlab.training import Recipe
+from spurlab.training import Recipe, logits
 
 
 def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make | None) -> Descent:
@@ -31,12 +31,26 @@ def train_on(
     best_by: Examples | None,
     method: str,
 ) -> nn.Module:
-    """As `Descent.train`; the network of the best epoch where there are clean examples to choose it by."""
-    if best_by is None:
+    """As `Descent.train`; where there are clean examples to choose by, the network of the best epoch.
+
+    That is the first of those whose worst group of these examples is served best.
+
+    Raises:
+        ValueError: no clean examples, or none with groups, or their labels do not fit the outputs.
+    """
+    if best_by is not None:
+        checked_clean(descent.model, best_by, method)
+        groups_of(best_by, "clean", method)
+    if best_by is None or descent.recipe.epochs == 0:
         return descent.train(batches, loss)
-    watch = BestEpoch(descent.model, best_by, method)
-    descent.train(batches, loss, watch.look)
-    return watch.restore()
+    inputs = best_by.inputs
+    states = (
+        {name: weight.detach().clone() for name, weight in after.state_dict().items()}
+        for after in descent.epochs(batches, loss)
+    )
+    best = best_by_worst_group(states, lambda _: logits(descent.model, inputs), best_by, method)
+    descent.model.load_state_dict(best.candidate)
+    return descent.model
 
 
 def drawn_evenly(
