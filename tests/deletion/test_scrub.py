@@ -1,6 +1,4 @@
-"""SCRUB on two parameters, every step worked out with plain numbers."""
-
-import math
+"""SCRUB on two parameters, every step worked out from the formulas of its gradients."""
 
 import pytest
 import torch
@@ -11,38 +9,26 @@ from spurlab.deletion import Scrub
 from spurlab.methods import Descent
 
 
-def softmax(a, b):
-    top = max(a, b)
-    one, other = math.exp(a - top), math.exp(b - top)
-    return one / (one + other), other / (one + other)
-
-
-def soft(w, x, temperature):
-    return softmax(w[0] * x / temperature, w[1] * x / temperature)
-
-
 def by_hand(w, retain, forgotten, alpha, gamma, rate, epochs, max_epochs, temperature):
     """Logits (w0 x, w1 x). Cross-entropy has the gradient (q - y) x, where q is the student's.
 
     T^2 KL(p || q) at the temperature T has T^2 (q - p) x / T, with p and q of logits divided by T.
     """
-    teacher, w = tuple(w), list(w)
+    teacher = w = torch.tensor(w, dtype=torch.float64)
+    (x, y), (x_forgotten, _) = (torch.tensor(rows, dtype=torch.float64).T for rows in (retain, forgotten))
+
+    def q(w, x, temperature):
+        return (x[:, None] * w / temperature).softmax(1)
+
+    def away(w, x):
+        return temperature * (q(w, x, temperature) - q(teacher, x, temperature))
+
     for epoch in range(epochs):
         if epoch < max_epochs:
-            ahead = [0.0, 0.0]
-            for x, _ in forgotten:
-                p, q = soft(teacher, x, temperature), soft(w, x, temperature)
-                for j in (0, 1):
-                    ahead[j] += temperature * (q[j] - p[j]) * x / len(forgotten)
-            w = [w[j] + rate * ahead[j] for j in (0, 1)]
-        down = [0.0, 0.0]
-        for x, y in retain:
-            p, q, now = soft(teacher, x, temperature), soft(w, x, temperature), soft(w, x, 1.0)
-            for j in (0, 1):
-                away = alpha * temperature * (q[j] - p[j])
-                down[j] += (away + gamma * (now[j] - (y == j))) * x / len(retain)
-        w = [w[j] - rate * down[j] for j in (0, 1)]
-    return w
+            w = w + rate * away(w, x_forgotten).T @ x_forgotten / len(x_forgotten)
+        down = alpha * away(w, x) + gamma * (q(w, x, 1.0) - torch.eye(2)[y.long()])
+        w = w - rate * down.T @ x / len(x)
+    return w.tolist()
 
 
 RETAIN, FORGOTTEN = [(1.0, 0), (2.0, 0), (-1.5, 1), (0.5, 1)], [(3.0, 1), (-2.0, 0)]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import settings_kept
-from spurlab.methods.method import HALF, device_of, dropping_out, shuffled
+from spurlab.methods.method import HALF, device_of, dropping_out
 from spurlab.models import ask, batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
@@ -102,7 +102,8 @@ class Descent:
         """
         order, noise = (rng_for(self.seed, what, part, epoch) for what in ("order", "noise"))
         augment = augmenter(self.recipe.augmentation, rng_for(self.seed, "augmentation", part, epoch))
-        for rows in shuffled(len(examples), self.recipe.batch_size, order) if len(examples) else ():
+        rows_in_order = torch.randperm(len(examples), generator=order)
+        for rows in rows_in_order.split(self.recipe.batch_size) if len(examples) else ():
             inputs = examples.inputs[rows].to(self._device)
             if self.recipe.augmentation != "none":
                 inputs = augment(inputs)
@@ -115,10 +116,8 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits = ask(
-                self.model if network is None else network, batch.inputs.contiguous(memory_format=self._layout)
-            )
-        return logits.float()
+            inputs = batch.inputs.contiguous(memory_format=self._layout)
+            return ask(self.model if network is None else network, inputs).float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:
         """The recipe's loss, the mean over the batch; of logits that are known already, or the network's."""

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Int64
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError, SpurlabError
@@ -73,11 +72,6 @@ def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
 def device_of(model: nn.Module) -> torch.device:
     """Where the network's weights are; the CPU for one without any."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-def shuffled(examples: int, batch_size: int, rng: Generator) -> Iterator[Int64[Tensor, " b"]]:
-    """The rows of the batches of one epoch, in an order drawn from `rng`; the last may be smaller."""
-    yield from torch.randperm(examples, generator=rng).split(batch_size)
 
 
 @contextmanager
