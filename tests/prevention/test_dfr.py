@@ -60,7 +60,7 @@ def test_l1_is_the_default_for_two_classes_and_l2_for_more(model, data, clean, m
         (model, data, clean, "l2"),
         (misled, two_features.data, two_features.clean, "l1"),
     ):
-        auto, named = (Dfr(norm=each, c=0.1, refits=2)(network, train, some)(some.inputs) for each in ("auto", norm))
+        auto, named = (Dfr(norm=kind, c=0.1, refits=2)(network, train, some)(some.inputs) for kind in ("auto", norm))
         assert auto.equal(named)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.method import sample_of
 from spurlab.deletion.solvers import Product, conjugate_gradient, largest_eigenvalue, lissa
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -19,9 +20,9 @@ Curvature = Literal["gauss-newton", "hessian"]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network, its training data in two, one or more of them to be forgotten, and which curvature is meant.
+    """A network and its training data in two, with one or more to be forgotten.
 
-    It is that of their mean loss by the recipe, at the network's weights. The seed fixes samples and draws.
+    The curvature is that of their mean loss by the recipe, at the network's weights. The seed fixes samples and draws.
     """
 
     model: nn.Module
@@ -67,8 +68,7 @@ class ByConjugateGradient:
     def __call__(self, problem: Problem, b: Float[Tensor, " p"], damping: float) -> Float[Tensor, " p"]:
         retain = problem.retain
         if self.sample is not None and self.sample < len(retain):
-            rng = rng_for(problem.seed, "deletion", "curvature")
-            retain = retain[torch.randperm(len(retain), generator=rng)[: self.sample]]
+            retain = sample_of(retain, self.sample, problem.seed, "curvature")
         of_retained, of_group, p = problem.product(retain), problem.product(problem.forgotten), problem.share
 
         def of_all(v: Tensor) -> Tensor:

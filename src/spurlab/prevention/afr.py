@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import copied_network, lending
+from spurlab.lent import copied_network
 from spurlab.methods import Linear, Make, last_linear, trained_anew
+from spurlab.methods.settings import not_negative, one_of, one_or_more, share_of
 from spurlab.models import features
 from spurlab.prevention.last_layer import WeightedLoss, with_last_layer
-from spurlab.prevention.method import checked_clean, not_negative, one_of, one_or_more, own_seed, prepared, share_of
+from spurlab.prevention.method import checked_clean, own_seed, prepared, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -107,7 +108,7 @@ class Afr:
         not_negative(gamma=self.gamma or 0.0, penalty=self.penalty or 0.0, rate=self.rate)
         one_or_more(steps=self.steps)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         return self.second_stage(self.first_stage(model, data), clean)
 

@@ -11,7 +11,8 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.methods import Make
-from spurlab.prevention.method import groups_of, one_of, preventing
+from spurlab.methods.settings import one_of
+from spurlab.prevention.method import groups_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe

@@ -13,10 +13,11 @@ from torch import Generator, Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.methods import Linear, last_linear
+from spurlab.methods.settings import one_of, one_or_more
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
 from spurlab.prevention.last_layer import with_last_layer
-from spurlab.prevention.method import checked_clean, groups_of, one_of, one_or_more, preventing
+from spurlab.prevention.method import checked_clean, groups_of, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for, seed_for
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import groups_of, not_negative, preventing
+from spurlab.methods.settings import not_negative
+from spurlab.prevention.method import groups_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES

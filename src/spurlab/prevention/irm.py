@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import attributes, not_negative, preventing
+from spurlab.methods.settings import not_negative
+from spurlab.prevention.method import attributes, preventing
 from spurlab.prevention.steps import begin, drawn_evenly
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, LossName

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.methods import Make, trained_anew
-from spurlab.prevention.method import one_or_more, own_seed, prepared, preventing
+from spurlab.methods.settings import one_or_more
+from spurlab.prevention.method import own_seed, prepared, preventing
 from spurlab.training import Recipe, logits
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.methods import Make
-from spurlab.prevention.method import preventing, share_of
+from spurlab.methods.settings import share_of
+from spurlab.prevention.method import preventing
 from spurlab.prevention.steps import begin
 from spurlab.training import Recipe
 
