@@ -37,11 +37,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from spurlab.data import load
+from spurlab.methods import last_linear
 from spurlab.models import build, features
 from spurlab.patterns import ClassBlocks, Common, Planted, plant
 from spurlab.prevention import afr_weights
 from spurlab.prevention.dfr import FINE, Scale, Solver
-from spurlab.methods import last_linear
 from spurlab.prevention.last_layer import WeightedLoss
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, StackedCNN, train_each, train_group, train_one
