@@ -37,11 +37,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from spurlab.data import load
+from spurlab.methods import last_linear
 from spurlab.models import build, features
 from spurlab.patterns import ClassBlocks, Common, Planted, plant
 from spurlab.prevention import afr_weights
 from spurlab.prevention.dfr import FINE, Scale, Solver
-from spurlab.prevention.last_layer import last_linear, weighted_optimum
+from spurlab.prevention.last_layer import WeightedLoss
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, StackedCNN, train_each, train_group, train_one
 from spurlab.training.engines import PRECISIONS, flush_denormals, stack_states
@@ -199,7 +200,7 @@ def refits(epochs: int) -> dict[str, float]:
     standard = Scale.of(plain)(plain)
     mu = afr_weights(model, examples, 4.0).weights
     ways: dict[str, Callable[[], object]] = {
-        "AFR": lambda: weighted_optimum(phi, labels, mu, layer, 0.1),
+        "AFR": lambda: WeightedLoss(phi, labels, mu, layer, 0.1).optimum(),
         "DFR, one plain fit": lambda: Solver("l2", CLASSES, FINE, 0).fit(standard, clean.labels, 1.0),
     }
     took = {}

@@ -1,21 +1,18 @@
-"""A small problem for all methods: two classes that lie apart, and a network that has learnt them."""
-
-import copy
+"""A small problem for all methods: the toy, and convex ones whose minimum is known."""
 
 import pytest
 import torch
+import toys
 from torch import nn
+from toys import six_of_class_0, theta_of, toy
 
 from spurlab.data import Examples
 from spurlab.deletion import reference_influence
-from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
-from spurlab.training import Member, Recipe, train_one
+from spurlab.training import Recipe
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread(one_thread):
-    pass
+one_thread_only, recipe = toys.one_thread_only, toys.recipe  # fixtures
+trained_model, model = toys.trained_model, toys.model
 
 
 @pytest.fixture(autouse=True)
@@ -25,43 +22,15 @@ def _short_recursions(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def recipe():
-    """How the network of these tests is trained."""
-    return Recipe(learning_rate=0.01, epochs=12, milestones=(8,), batch_size=16)
-
-
-@pytest.fixture(scope="session")
 def data():
-    """90 points in the plane, in three classes that lie apart."""
-    rng = rng_for(0, "test", "deletion")
-    labels = torch.arange(90) % 3
-    centres = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])
-    return Examples(centres[labels] + 0.5 * torch.randn(90, 2, generator=rng), labels)
+    """90 points of the toy."""
+    return toy(90, "deletion")
 
 
 @pytest.fixture
 def forget(data):
     """Six of class 0."""
-    mask = torch.zeros(len(data), dtype=torch.bool)
-    mask[(data.labels == 0).nonzero().flatten()[:6]] = True
-    return mask
-
-
-@pytest.fixture(scope="session")
-def trained_model(data, recipe):
-    """A perceptron that was trained on all of them, in evaluation mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
-    network = train_one(network, Member(Planted.none(data), 0), recipe)[0].eval()
-    network.zero_grad()
-    return network
-
-
-@pytest.fixture
-def model(trained_model):
-    """A copy of it, which a test may change."""
-    return copy.deepcopy(trained_model)
+    return six_of_class_0(data)
 
 
 @pytest.fixture
@@ -72,8 +41,13 @@ def whole(data, recipe):
 
 @pytest.fixture
 def gradients():
-    """(loss, network) -> the gradient of each of its parameters."""
-    return lambda loss, network: torch.autograd.grad(loss, list(network.parameters()))
+    """(network, examples) -> the gradient of their mean cross-entropy in each of its parameters."""
+
+    def of(network, examples):
+        loss = nn.functional.cross_entropy(network(examples.inputs), examples.labels)
+        return torch.autograd.grad(loss, list(network.parameters()))
+
+    return of
 
 
 class Linear64(nn.Module):
@@ -105,11 +79,11 @@ class Convex:
         d = self.data.shape[0]
         weight, bias = theta[: self.k * d].view(self.k, d), theta[self.k * d :]
         logits, truth = self.data.inputs[rows].double() @ weight.T + bias, torch.eye(self.k)[self.data.labels[rows]]
-        each = {
+        losses = {
             "ce": lambda: logits.exp().sum(1).log() - (logits * truth).sum(1),
             "mse": lambda: (logits - truth).square().mean(1),
         }[self.loss]()
-        return each.mean() + self.decay / 2 * theta.square().sum()
+        return losses.mean() + self.decay / 2 * theta.square().sum()
 
     def minimum(self, rows):
         theta = torch.zeros(self.k * (self.data.shape[0] + 1), dtype=torch.float64)
@@ -136,8 +110,7 @@ class Convex:
     def error(self, method, count):
         """How far a method lands from the minimum without the first rows."""
         after = method(self.model, self.data, self.forget(count))
-        found = nn.utils.parameters_to_vector(after.parameters()).detach()
-        return (found - self.minimum(~self.forget(count))).norm().item()
+        return (theta_of(after) - self.minimum(~self.forget(count))).norm().item()
 
 
 @pytest.fixture(scope="session")

@@ -4,37 +4,26 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.testing import assert_close
+from toys import linear
 
 from spurlab.deletion import BadTeacher
 
 
 @pytest.fixture
-def linear():
-    """seed -> a linear model of its own."""
-
-    def make(seed):
-        network = nn.Linear(2, 3, bias=False)
-        with torch.no_grad():
-            network.weight.copy_(torch.arange(6.0).view(3, 2).sin() + seed % 7)
-        return network
-
-    return make
+def model():
+    """A linear one."""
+    return linear(torch.arange(6.0).view(3, 2).sin().tolist())
 
 
 def hostile(seed):
     """An untrained network that is known."""
-    network = nn.Linear(2, 3, bias=False)
-    with torch.no_grad():
-        network.weight.copy_(torch.tensor([[-1.0, 0.0], [0.0, 2.0], [1.0, 1.0]]))
-    return network
+    return linear([[-1.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
-def test_only_the_forgotten_pull_and_towards_the_bad_teacher(temperature, linear, data, forget, whole):
+def test_only_the_forgotten_pull_and_towards_the_bad_teacher(temperature, model, data, forget, whole):
     """The divergence has the gradient (q - p) x^T / T. On retained examples the student is its teacher: q = p."""
-    model = linear(0)
     settings = {"retained": 1.0, "rate": 0.5, "temperature": temperature, "make": hostile}
     after = BadTeacher(whole, **settings)(model, data, forget)
     x = data.inputs[forget]
@@ -50,9 +39,8 @@ def test_a_share_of_the_retained_is_taken_and_all_of_the_forgotten(forget, recip
     assert not rows.equal(BadTeacher(recipe, 1, retained=0.3)._taken(forget))
 
 
-def test_nothing_to_forget_is_a_student_of_itself(linear, data, forget, whole):
+def test_nothing_to_forget_is_a_student_of_itself(model, data, forget, whole):
     """It agrees with its teacher on all: no gradient but that of rounding."""
-    model = linear(0)
     after = BadTeacher(whole, rate=0.5, make=hostile)(model, data, forget & False)
     assert_close(after.weight, model.weight, atol=1e-6, rtol=0)
 

@@ -8,17 +8,12 @@ import torch
 from torch import nn
 from torch.func import functional_call, jacrev
 from torch.testing import assert_close
+from toys import seeded, theta_of
 
-from spurlab.deletion.curvature import (
-    MeanLoss,
-    conjugate_gradient,
-    free_weights,
-    largest_eigenvalue,
-    lissa,
-    moved,
-    squared_gradients,
-    squared_gradients_one_by_one,
-)
+from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.solvers import conjugate_gradient, largest_eigenvalue, lissa
+from spurlab.deletion.squared_gradients import squared_gradients, squared_gradients_one_by_one
+from spurlab.deletion.weights import free_weights, moved
 from spurlab.seeds import rng_for
 from spurlab.training.losses import LOSSES
 
@@ -29,8 +24,7 @@ def draw(*shape, purpose="draw"):
 
 @pytest.fixture
 def net():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 3)).double()
+    return seeded(lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(), nn.Linear(4, 3)).double())
 
 
 LABELS = torch.tensor([0, 1, 2, 2, 0, 1, 1])
@@ -39,10 +33,6 @@ LABELS = torch.tensor([0, 1, 2, 2, 0, 1, 1])
 def dense_hessian(function):
     """By reverse mode twice: forward mode warns of a deprecation within PyTorch."""
     return jacrev(jacrev(function))
-
-
-def theta_of(net):
-    return nn.utils.parameters_to_vector(net.parameters()).detach()
 
 
 def outputs_at(net, theta, x):
@@ -109,7 +99,7 @@ def test_no_examples_have_no_mean(net):
 
 def test_a_step_moves_a_copy(net):
     step = draw(31)
-    before = theta_of(net).clone()
+    before = theta_of(net)
     assert_close(theta_of(moved(net, step)), before + step)
     assert_close(theta_of(net), before, rtol=0, atol=0)
 
@@ -247,8 +237,7 @@ NETS = {
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("way", [squared_gradients, squared_gradients_one_by_one])
 def test_squared_gradients_are_those_of_a_loop(name, way):
-    torch.manual_seed(0)
-    net, x, share = NETS[name](), draw(7, 3), draw(7, purpose="share").abs()
+    net, x, share = seeded(NETS[name]), draw(7, 3), draw(7, purpose="share").abs()
     plain = copy.deepcopy(net).eval()
     total = 0
     for i in range(7):

@@ -4,7 +4,6 @@ import copy
 from dataclasses import replace
 
 import torch
-from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from spurlab.deletion import L1Sparse
@@ -15,13 +14,11 @@ def test_the_penalty_pulls_every_weight_and_fades(model, data, forget, whole, gr
     after = L1Sparse(whole, penalties=(0.3,), epochs=2, rate=0.1)(model, data, forget)
     by_hand = copy.deepcopy(model)
     for gamma in (0.3, 0.15):
-        loss = cross_entropy(by_hand(data.inputs[~forget]), data.labels[~forget])
-        for parameter, gradient in zip(by_hand.parameters(), gradients(loss, by_hand), strict=True):
+        for parameter, gradient in zip(by_hand.parameters(), gradients(by_hand, data[~forget]), strict=True):
             parameter.data -= 0.1 * gradient
             size = (parameter.data.abs() - 0.1 * gamma).clamp(min=0)
             parameter.data = parameter.data.sign() * size
-    for new, wanted in zip(after.parameters(), by_hand.parameters(), strict=True):
-        assert_close(new, wanted)
+    assert_close(after.state_dict(), by_hand.state_dict())
 
 
 def test_adam_does_not_inflate_the_penalty(model, data, forget, whole):
@@ -31,9 +28,6 @@ def test_adam_does_not_inflate_the_penalty(model, data, forget, whole):
     """
     data = replace(data, inputs=data.inputs.clone())
     data.inputs[:, 0] = 0.0  # the weights of this input have no gradient
-    model = copy.deepcopy(model)
-    first = next(iter(model.parameters()))
-    with torch.no_grad():
-        first[:, 0] = 0.5
+    model[0].weight.data[:, 0] = 0.5
     after = L1Sparse(whole.but(optimizer="adam"), penalties=(0.5,), epochs=10, rate=0.001)(model, data, forget)
-    assert_close(next(iter(after.parameters()))[:, 0], torch.full((len(first),), 0.5 - 0.001 * 0.5 * 5.5))
+    assert_close(after[0].weight[:, 0], torch.full((8,), 0.5 - 0.001 * 0.5 * 5.5))

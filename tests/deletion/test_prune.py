@@ -8,7 +8,6 @@ from torch.testing import assert_close
 
 from spurlab.deletion import PruneFinetune
 from spurlab.deletion.prune import largest
-from spurlab.deletion.search import mean_loss
 
 
 @pytest.fixture
@@ -54,16 +53,6 @@ def test_a_step_is_that_of_the_pruned_network(data, forget, whole):
     down, bias_down = torch.autograd.grad(loss, [weight, bias])
     assert_close(after.weight, weight - 0.1 * mask * down)
     assert_close(after.bias, bias - 0.1 * bias_down)
-
-
-def test_the_first_sparsity_that_the_retained_examples_bear_is_taken(model, data, forget, recipe):
-    sparsities = (0.95, 0.9, 0.3, 0.1)
-    alone = [PruneFinetune(recipe, sparsities=(each,))(model, data, forget) for each in sparsities]
-    most = mean_loss(model, data[~forget]) + 0.05
-    first = [mean_loss(each, data[~forget]) <= most for each in alone].index(True)
-    assert 0 < first < 3, "the sparsities do not ask the question"
-    found = PruneFinetune(recipe, sparsities=sparsities)(model, data, forget)
-    assert found[0].weight.equal(alone[first][0].weight)
 
 
 def test_nothing_to_prune_is_an_error(numbered):

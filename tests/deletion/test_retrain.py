@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from toys import perceptron, same
 
 from spurlab.deletion import Retrain
 from spurlab.methods import untrained
@@ -12,10 +13,6 @@ from spurlab.models import build, mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, train_one
-
-
-def same(one, other):
-    return all(tensor.equal(other.state_dict()[name]) for name, tensor in one.state_dict().items())
 
 
 def test_it_is_training_without_them_to_the_bit(data, forget, recipe):
@@ -27,9 +24,9 @@ def test_it_is_training_without_them_to_the_bit(data, forget, recipe):
 
 
 def test_what_the_given_network_has_learnt_does_not_matter(model, data, forget, recipe):
-    other = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+    other = perceptron()
     one, another, reseeded = (
-        Retrain(recipe, seed)(given, data, forget) for given, seed in ((model, 0), (other, 0), (model, 1))
+        Retrain(recipe, seed)(network, data, forget) for network, seed in ((model, 0), (other, 0), (model, 1))
     )
     assert same(one, another)
     assert not same(one, reseeded)
@@ -91,9 +88,11 @@ def test_what_is_frozen_stays_as_it_is_given(by_make, data, forget, recipe):
     new = untrained(model, 7, make if by_make else None)
     assert same(new[:2], model[:2])
     assert not new[3].weight.equal(model[3].weight)
-    assert [each.requires_grad for each in new.parameters()] == [each.requires_grad for each in model.parameters()]
+    assert [weight.requires_grad for weight in new.parameters()] == [
+        weight.requires_grad for weight in model.parameters()
+    ]
     after = Retrain(recipe, make=make if by_make else None)(model, data, forget)
-    assert all(after[0].get_parameter(name).equal(model[0].get_parameter(name)) for name in ("weight", "bias"))
+    assert same(after[0], model[0])
 
 
 def test_a_network_that_is_all_frozen_is_refused(model, data, forget, recipe):
@@ -103,7 +102,7 @@ def test_a_network_that_is_all_frozen_is_refused(model, data, forget, recipe):
 
 def test_a_make_that_gives_one_network_each_time_is_copied(model):
     """Two are needed where two train at once, and the one stays as it is."""
-    other = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+    other = perceptron()
     one, another = (untrained(model, seed, lambda _: other) for seed in range(2))
     assert same(one, other)
     assert len({id(network[0].weight) for network in (one, another, other)}) == 3

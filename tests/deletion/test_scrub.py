@@ -1,24 +1,12 @@
-"""SCRUB on two parameters, every step worked out with plain numbers."""
-
-import math
+"""SCRUB on two parameters, every step worked out from the formulas of its gradients."""
 
 import pytest
 import torch
-from torch import nn
+from toys import linear, same
 
 from spurlab.data import Examples
 from spurlab.deletion import Scrub
 from spurlab.methods import Descent
-
-
-def softmax(a, b):
-    top = max(a, b)
-    one, other = math.exp(a - top), math.exp(b - top)
-    return one / (one + other), other / (one + other)
-
-
-def soft(w, x, temperature):
-    return softmax(w[0] * x / temperature, w[1] * x / temperature)
 
 
 def by_hand(w, retain, forgotten, alpha, gamma, rate, epochs, max_epochs, temperature):
@@ -26,23 +14,21 @@ def by_hand(w, retain, forgotten, alpha, gamma, rate, epochs, max_epochs, temper
 
     T^2 KL(p || q) at the temperature T has T^2 (q - p) x / T, with p and q of logits divided by T.
     """
-    teacher, w = tuple(w), list(w)
+    teacher = w = torch.tensor(w, dtype=torch.float64)
+    (x, y), (x_forgotten, _) = (torch.tensor(rows, dtype=torch.float64).T for rows in (retain, forgotten))
+
+    def q(w, x, temperature):
+        return (x[:, None] * w / temperature).softmax(1)
+
+    def away(w, x):
+        return temperature * (q(w, x, temperature) - q(teacher, x, temperature))
+
     for epoch in range(epochs):
         if epoch < max_epochs:
-            ahead = [0.0, 0.0]
-            for x, _ in forgotten:
-                p, q = soft(teacher, x, temperature), soft(w, x, temperature)
-                for j in (0, 1):
-                    ahead[j] += temperature * (q[j] - p[j]) * x / len(forgotten)
-            w = [w[j] + rate * ahead[j] for j in (0, 1)]
-        down = [0.0, 0.0]
-        for x, y in retain:
-            p, q, now = soft(teacher, x, temperature), soft(w, x, temperature), soft(w, x, 1.0)
-            for j in (0, 1):
-                away = alpha * temperature * (q[j] - p[j])
-                down[j] += (away + gamma * (now[j] - (y == j))) * x / len(retain)
-        w = [w[j] - rate * down[j] for j in (0, 1)]
-    return w
+            w = w + rate * away(w, x_forgotten).T @ x_forgotten / len(x_forgotten)
+        down = alpha * away(w, x) + gamma * (q(w, x, 1.0) - torch.eye(2)[y.long()])
+        w = w - rate * down.T @ x / len(x)
+    return w.tolist()
 
 
 RETAIN, FORGOTTEN = [(1.0, 0), (2.0, 0), (-1.5, 1), (0.5, 1)], [(3.0, 1), (-2.0, 0)]
@@ -51,10 +37,7 @@ RETAIN, FORGOTTEN = [(1.0, 0), (2.0, 0), (-1.5, 1), (0.5, 1)], [(3.0, 1), (-2.0,
 @pytest.fixture
 def two():
     """Two weights."""
-    network = nn.Linear(1, 2, bias=False)
-    with torch.no_grad():
-        network.weight.copy_(torch.tensor([[0.7], [-0.4]]))
-    return network
+    return linear([[0.7], [-0.4]])
 
 
 @pytest.fixture
@@ -67,14 +50,8 @@ def tiny():
 @pytest.mark.parametrize(("epochs", "max_epochs"), [(1, 1), (2, 2), (4, 2), (3, 0)])
 @pytest.mark.parametrize(("alpha", "gamma", "temperature"), [(0.001, 0.99, 1.0), (0.5, 0.3, 4.0)])
 def test_steps_by_hand(epochs, max_epochs, alpha, gamma, temperature, two, tiny, whole):
-    settings = {
-        "alpha": alpha,
-        "gamma": gamma,
-        "temperature": temperature,
-        "rate": 0.5,
-        "epochs": epochs,
-        "max_epochs": max_epochs,
-    }
+    settings = {"alpha": alpha, "gamma": gamma, "temperature": temperature}
+    settings |= {"rate": 0.5, "epochs": epochs, "max_epochs": max_epochs}
     after = Scrub(whole, **settings)(two, tiny, torch.arange(6) >= 4)
     wanted = by_hand((0.7, -0.4), RETAIN, FORGOTTEN, **settings)
     assert after.weight.flatten().tolist() == pytest.approx(wanted, abs=1e-6)
@@ -92,7 +69,7 @@ def test_the_first_step_upwards_leads_nowhere(two, tiny, whole):
 
 def test_nothing_to_forget_leaves_the_steps_downwards(model, data, forget, recipe):
     one, other = (Scrub(recipe, max_epochs=most)(model, data, forget & False) for most in (3, 0))
-    assert all(new.equal(old) for new, old in zip(one.parameters(), other.parameters(), strict=True))
+    assert same(one, other)
 
 
 @pytest.mark.parametrize(("size", "ups"), [(16, 3 * 1), (4, 3 * 2), (1, 3 * 6)])

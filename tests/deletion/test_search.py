@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from toys import linear, same
 
 from spurlab.data import Examples
+from spurlab.deletion import GradientAscent, PruneFinetune
 from spurlab.deletion.search import mean_loss, strongest
 
 
@@ -17,11 +18,7 @@ def retain():
 
 def net(margin):
     """Logits (margin + 5, 5), so the loss of class 0 is log(1 + exp(-margin))."""
-    network = nn.Linear(1, 2)
-    with torch.no_grad():
-        network.bias.fill_(5.0)
-        network.weight.copy_(torch.tensor([[margin], [0.0]]))
-    return network
+    return linear([[margin], [0.0]], [5.0, 5.0])
 
 
 def test_the_loss_is_the_mean_cross_entropy(retain):
@@ -37,8 +34,8 @@ def test_the_last_that_the_retained_data_bear_is_taken(retain):
         tried.append(margin)
         return net(margin)
 
-    found = strongest([2.9, 2.5, 2.0, 1.0], deleted, net(3.0), retain, 0)
-    assert found.weight[0].item() == 2.5
+    after = strongest([2.9, 2.5, 2.0, 1.0], deleted, net(3.0), retain, 0)
+    assert after.weight[0].item() == 2.5
     assert tried == [2.9, 2.5, 2.0], "a stronger one was tried after one that was too strong"
 
 
@@ -62,3 +59,26 @@ def test_what_a_solver_cannot_do_is_too_strong(retain):
 
 def test_all_may_pass(retain):
     assert strongest([2.9, 2.8], net, net(3.0), retain, 0).weight[0].item() == pytest.approx(2.8)
+
+
+def test_ascent_takes_the_largest_rate_that_the_retained_examples_bear(model, data, forget, whole):
+    """Each rate alone, and the loss after it: what the search must find, without the search."""
+    rates = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    alone = [GradientAscent(whole, rates=(rate,))(model, data, forget) for rate in rates]
+    best = borne(model, data[~forget], alone).index(False) - 1
+    assert 0 < best < len(rates) - 2, "the rates do not ask the question"
+    assert same(GradientAscent(whole, rates=rates)(model, data, forget), alone[best])
+    assert same(GradientAscent(whole, rates=rates, slack=math.inf)(model, data, forget), alone[-1])
+
+
+def test_pruning_takes_the_first_sparsity_that_the_retained_examples_bear(model, data, forget, recipe):
+    sparsities = (0.95, 0.9, 0.3, 0.1)
+    alone = [PruneFinetune(recipe, sparsities=(sparsity,))(model, data, forget) for sparsity in sparsities]
+    first = borne(model, data[~forget], alone).index(True)
+    assert 0 < first < 3, "the sparsities do not ask the question"
+    assert same(PruneFinetune(recipe, sparsities=sparsities)(model, data, forget), alone[first])
+
+
+def borne(before, retain, networks):
+    """Whether each network's loss on retained examples is at most 0.05 above that before."""
+    return [mean_loss(network, retain) <= mean_loss(before, retain) + 0.05 for network in networks]

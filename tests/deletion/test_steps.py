@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from toys import assert_moved, same, seeded
 
 from spurlab.data import Examples
-from spurlab.deletion import deletion_named
+from spurlab.deletion import Incremental, deletion_named
 from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
 from spurlab.methods import Descent
 
@@ -16,9 +17,40 @@ from spurlab.methods import Descent
 @pytest.fixture
 def normed():
     """A network with batch norm."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        return nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)).eval()
+    layers = lambda: nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))  # noqa: E731
+    return seeded(layers, 1).eval()
+
+
+@pytest.mark.parametrize(
+    ("name", "down", "up"),
+    [
+        ("incremental rate=0.1", 1, 0),
+        ("cf-k k=1 epochs=1 rate=0.1", 1, 0),
+        ("neggrad+ beta=0.95 epochs=1 rate=0.1", 0.95, 0.05),
+        ("neggrad+ beta=0.6 epochs=1 rate=0.1", 0.6, 0.4),
+    ],
+)
+def test_a_step_is_down_for_the_retained_and_up_for_the_forgotten(
+    name, down, up, model, data, forget, whole, gradients
+):
+    """CF-1 takes the last layer's part of it."""
+    after = deletion_named(name, whole.but(epochs=1), 0)(model, data, forget)
+    retain, others = (gradients(model, part) for part in (data[~forget], data[forget]))
+    steps = [-0.1 * (down * one - up * other) for one, other in zip(retain, others, strict=True)]
+    assert_moved(after, model, [0, 0, *steps[2:]] if "cf-k" in name else steps)
+
+
+def test_a_rate_of_its_own_is_one_rate_throughout(model, data, forget, recipe):
+    """Incremental retraining goes on as by a recipe with that rate and no milestone."""
+    other = recipe.but(learning_rate=0.02, milestones=())
+    one, again = (method(model, data, forget) for method in (Incremental(recipe, rate=0.02), Incremental(other)))
+    assert same(one, again)
+
+
+@pytest.mark.parametrize(("name", "share"), [("neggrad+ beta=0.5", 0.5), ("random-labels", 1)])
+def test_nothing_to_forget_is_fine_tuning(name, share, model, data, forget, whole, gradients):
+    after = deletion_named(f"{name} epochs=1 rate=0.1", whole, 0)(model, data, forget & False)
+    assert_moved(after, model, [-0.1 * share * gradient for gradient in gradients(model, data)])
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,16 @@
-"""One problem for all methods: a toy that any network learns, with groups, a clean set and a few to be forgotten."""
+"""One problem for all methods: the toy with groups, a clean set and a few to be forgotten."""
 
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+import toys
+from toys import perceptron, seeded, six_of_class_0, toy, trained
 
-from spurlab.data import Examples
 from spurlab.deletion import DELETIONS, ByLissa, GroupInfluence, ReferenceInfluence
-from spurlab.patterns import Planted
 from spurlab.prevention import PREVENTIONS
-from spurlab.seeds import rng_for
-from spurlab.training import Member, Recipe, train_one
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread(one_thread):
-    pass
-
-
-@pytest.fixture(scope="session")
-def recipe():
-    """How the toy's network is trained."""
-    return Recipe(learning_rate=0.01, epochs=12, milestones=(8,), batch_size=16)
-
-
-def toy(count, name):
-    """Points in the plane, in three classes that lie apart; in each class, two groups for one another's fifth."""
-    rng = rng_for(0, "test", "methods", name)
-    labels = torch.arange(count) % 3
-    attribute = (torch.arange(count) // 3 % 5 == 0).long()
-    centres = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])
-    return Examples(centres[labels] + 0.5 * torch.randn(count, 2, generator=rng), labels, 2 * labels + attribute)
+one_thread_only, recipe = toys.one_thread_only, toys.recipe  # fixtures
 
 
 class Problem:
@@ -42,17 +21,10 @@ class Problem:
     """
 
     def __init__(self, recipe):
-        self.recipe, self.data, self.clean = recipe, toy(120, "train"), toy(60, "clean")
-        self.forget = torch.zeros(120, dtype=torch.bool)
-        self.forget[(self.data.labels == 0).nonzero().flatten()[:6]] = True
-        self.model = self.trained(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3)))
+        self.recipe, self.data, self.clean = recipe, toy(120, "methods", "train"), toy(60, "methods", "clean")
+        self.forget = six_of_class_0(self.data)
+        self.model = trained(seeded(perceptron), self.data, recipe)
         self._results = {}
-
-    def trained(self, network):
-        """A network that was trained on the toy, in evaluation mode."""
-        network = train_one(network, Member(Planted.none(self.data), 0), self.recipe)[0].eval()
-        network.zero_grad()
-        return network
 
     def after(self, table, name, seed=0, model=None, recipe=None, **given):
         """What a method makes of it."""
@@ -82,9 +54,7 @@ def problem(recipe):
     """See `Problem`."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = Problem(recipe)
+    made = Problem(recipe)
     torch.set_num_threads(threads)
     return made
 

@@ -1,6 +1,8 @@
 """Names with settings, of both tables."""
 
+import math
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -84,10 +86,10 @@ def test_titles():
     assert title_of("rwg") == "RWG"
     assert title_of("afr penalty=0 gamma=8") == "AFR, gamma=8, penalty=0"
     assert title_of("own.module:method") == "own.module:method"
-    assert DELETIONS.title_of("sisa") == DELETIONS.titles["sisa"] == "SISA, 5 shards"
+    assert DELETIONS.title_of("sisa") == DELETIONS["sisa"].title == "SISA, 5 shards"
     assert DELETIONS.title_of("sisa,shards=3") == "SISA, shards=3"
     assert settings_of("mixup") == {"alpha": 1.0}
-    assert "mixup" in PREVENTIONS.names
+    assert "mixup" in PREVENTIONS
 
 
 def test_what_a_method_needs_goes_by_its_entry():
@@ -130,6 +132,29 @@ def test_what_is_wrong_with_a_name_is_said_in_a_sentence(chosen, name, words, re
         chosen.named(name, recipe, 0)
     with pytest.raises(ValueError, match=words):
         chosen.canonical(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "words"),
+    [
+        ("afr", "gamma", -1.0, "`gamma` must be 0 or more"),
+        ("afr", "penalty", math.inf, "`penalty` must be 0 or more, and finite"),
+        ("afr", "share", 1.0, "`share` is a share"),
+        ("afr", "steps", 0, "`steps` must be 1 or more"),
+        ("dfr", "c", 0.0, "`c` of DFR must be above 0"),
+        ("dfr", "refits", 0, "`refits` must be 1 or more"),
+        *(("group-dro", key, -1.0, f"`{key}` must be 0 or more") for key in ("eta", "adjustment", "weight_decay")),
+        ("irm", "penalty", -1.0, "`penalty` must"),
+        ("irm", "anneal", 2.0, "`anneal` is a share"),
+        *(("jtt", key, 0, f"`{key}` must be 1 or more, but it is 0") for key in ("times", "first_epochs")),
+        ("lff", "q", 0.0, "`q` of LfF"),
+        ("lff", "memory", 1.0, "`memory` is a share"),
+        *(("mixup", "alpha", alpha, "`alpha` of mixup must be above 0") for alpha in (0.0, -1.0, math.inf)),
+    ],
+)
+def test_settings_outside_their_range(name, setting, value, words, recipe):
+    with pytest.raises(ValueError, match=words):
+        replace(prevention_named(name, recipe, 0), **{setting: value})
 
 
 @pytest.mark.parametrize(("chosen", "kind"), [(DELETIONS, "deletion method"), (PREVENTIONS, "prevention method")])

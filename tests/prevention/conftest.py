@@ -1,65 +1,31 @@
-"""Two problems for all methods: a toy that any network learns, and two features of which one is spurious."""
+"""Two problems for all methods: the toy, and two features of which one is spurious."""
 
-import copy
 import math
 
 import pytest
 import torch
+import toys
 from torch import nn
+from toys import seeded, toy, trained
 
 from spurlab.data import Examples
-from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
-from spurlab.training import Member, Recipe, train_one
+from spurlab.training import Recipe
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread(one_thread):
-    pass
-
-
-@pytest.fixture(scope="session")
-def recipe():
-    """How the toy's network is trained."""
-    return Recipe(learning_rate=0.01, epochs=12, milestones=(8,), batch_size=16)
-
-
-def toy(count, name):
-    """Points in the plane, in three classes that lie apart; in each class, two groups for one another's fifth."""
-    rng = rng_for(0, "test", "prevention", name)
-    labels = torch.arange(count) % 3
-    attribute = (torch.arange(count) // 3 % 5 == 0).long()
-    centres = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])
-    return Examples(centres[labels] + 0.5 * torch.randn(count, 2, generator=rng), labels, 2 * labels + attribute)
+one_thread_only, recipe = toys.one_thread_only, toys.recipe  # fixtures
+trained_model, model = toys.trained_model, toys.model
 
 
 @pytest.fixture(scope="session")
 def data():
     """The toy's 120 training examples."""
-    return toy(120, "train")
+    return toy(120, "prevention", "train")
 
 
 @pytest.fixture(scope="session")
 def clean():
     """Sixty others."""
-    return toy(60, "clean")
-
-
-@pytest.fixture(scope="session")
-def trained_model(data, recipe):
-    """A perceptron that was trained on the toy, in evaluation mode."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
-    network = train_one(network, Member(Planted.none(data), 0), recipe)[0].eval()
-    network.zero_grad()
-    return network
-
-
-@pytest.fixture
-def model(trained_model):
-    """A copy of it, which a test may change."""
-    return copy.deepcopy(trained_model)
+    return toy(60, "prevention", "clean")
 
 
 class TwoFeatures:
@@ -77,7 +43,7 @@ class TwoFeatures:
     misled = 0.5 + 0.5 * math.erf((1 - tip) / noise / math.sqrt(2))  # 0.529
 
     def __init__(self):
-        self.data, self.clean, self.test = self.drawn(4000, 0.95, "train"), self.drawn(800, 0.5, "clean"), None
+        self.data, self.clean = self.drawn(4000, 0.95, "train"), self.drawn(800, 0.5, "clean")
         self.test = self.drawn(20_000, 0.5, "test")
         self.recipe = Recipe(learning_rate=0.05, epochs=8, milestones=(6,), batch_size=64)
 
@@ -93,15 +59,12 @@ class TwoFeatures:
 
     def trained(self):
         """A linear network, trained in the plain way."""
-        network = self.make(0)
-        return train_one(network, Member(Planted.none(self.data), 0), self.recipe)[0].eval()
+        return trained(self.make(0), self.data, self.recipe)
 
     @staticmethod
     def make(seed):
         """A linear network."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+        return seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(2, 2)), seed)
 
     def groups(self, network):
         """The test accuracy of the four groups: of 5,000 examples each, with a standard error below 0.0071."""

@@ -8,13 +8,14 @@ import pytest
 import torch
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
-from torch import nn
 from torch.testing import assert_close
+from toys import linear
 
 from spurlab.data import Examples
+from spurlab.methods import Linear, last_linear
 from spurlab.models import features
 from spurlab.prevention import Afr, afr_weights
-from spurlab.prevention.last_layer import Linear, Slope, last_linear, steps_down, weighted_optimum
+from spurlab.prevention.last_layer import WeightedLoss
 from spurlab.seeds import rng_for
 
 
@@ -35,32 +36,28 @@ def objective(theta, phi, labels, weights, start, penalty):
     for x, label, weight in zip(phi.numpy(), labels.tolist(), weights.tolist(), strict=True):
         logits = theta[:, :3] @ x + theta[:, 3]
         total += weight * (math.log(np.exp(logits).sum()) - logits[label])
-    away = np.concatenate([start.weight.numpy(), start.bias.numpy()[:, None]], 1)
-    return total + penalty * ((theta - away) ** 2).sum()
+    return total + penalty * ((theta - columns(start).numpy()) ** 2).sum()
+
+
+def columns(layer):
+    """The weights, and the biases as a last column."""
+    return torch.cat([layer.weight, layer.bias.unsqueeze(1)], 1)
 
 
 def test_the_weights_by_hand():
     """Logits (log 3, 0) say 3/4 of class 0; classes of one, and of two examples."""
-    layer = nn.Linear(1, 2)
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor([[math.log(3)], [0.0]]))
-        layer.bias.zero_()
     data = Examples(torch.tensor([[1.0], [1.0], [0.0]]), torch.tensor([0, 1, 1]))
-    p, weights = afr_weights(layer, data, gamma=2.0)
+    p, weights = afr_weights(linear([[math.log(3)], [0.0]], [0.0, 0.0]), data, gamma=2.0)
     assert p.tolist() == pytest.approx([0.75, 0.25, 0.5])
     raw = [math.exp(-1.5), math.exp(-0.5) / 2, math.exp(-1.0) / 2]
-    assert weights.tolist() == pytest.approx([each / sum(raw) for each in raw])
+    assert weights.tolist() == pytest.approx([weight / sum(raw) for weight in raw])
 
 
 def test_the_optimum_is_that_of_another_solver(problem):
     """scipy's BFGS, with the derivative by differences, on the objective written out."""
-    phi, labels, weights, start = problem
-    found = weighted_optimum(phi, labels, weights, start, 0.05, tolerance=1e-9)
-    other = minimize(
-        objective, np.zeros(12), (phi, labels, weights, start, 0.05), method="BFGS", options={"gtol": 1e-7}
-    )
-    ours = torch.cat([found.weight, found.bias.unsqueeze(1)], 1).numpy()
-    assert_close(ours.ravel(), other.x, atol=1e-5, rtol=0)
+    ours = WeightedLoss(*problem, 0.05).optimum(tolerance=1e-9)
+    other = minimize(objective, np.zeros(12), (*problem, 0.05), method="BFGS", options={"gtol": 1e-7})
+    assert_close(columns(ours).numpy().ravel(), other.x, atol=1e-5, rtol=0)
 
 
 def test_without_a_centre_it_is_scikit_learns_weighted_regression(problem):
@@ -68,40 +65,32 @@ def test_without_a_centre_it_is_scikit_learns_weighted_regression(problem):
     fixed feature in its place."""
     phi, labels, weights, _ = problem
     zero = Linear(torch.zeros(3, 3).double(), torch.zeros(3).double())
-    found = weighted_optimum(phi, labels, weights, zero, 0.02, tolerance=1e-9)
+    ours = WeightedLoss(phi, labels, weights, zero, 0.02).optimum(tolerance=1e-9)
     fit = LogisticRegression(C=25.0, fit_intercept=False, tol=1e-10, max_iter=10_000)
     fit.fit(torch.cat([phi, torch.ones(40, 1)], 1).numpy(), labels.numpy(), sample_weight=weights.numpy())
-    assert_close(torch.cat([found.weight, found.bias.unsqueeze(1)], 1).numpy(), fit.coef_, atol=1e-4, rtol=0)
+    assert_close(columns(ours).numpy(), fit.coef_, atol=1e-4, rtol=0)
 
 
 def test_the_gradient_is_that_of_automatic_differentiation_and_zero_at_the_optimum(problem):
-    phi, labels, weights, start = problem
-    slope = Slope(phi, labels, weights, start, 0.05)
+    loss, start = WeightedLoss(*problem, 0.05), columns(problem[3])
     shift = torch.randn(3, 4, generator=rng_for(1, "test"), dtype=torch.float64)
-    assert_close(slope(shift)[1], torch.func.grad(lambda theta: slope(theta)[0])(shift))
-    assert slope(shift)[0].item() == pytest.approx(
-        objective(
-            (shift + torch.cat([start.weight, start.bias.unsqueeze(1)], 1)).numpy(), phi, labels, weights, start, 0.05
-        )
-    )
-    found = weighted_optimum(phi, labels, weights, start, 0.05, tolerance=1e-9)
-    moved = torch.cat([found.weight - start.weight, (found.bias - start.bias).unsqueeze(1)], 1)
-    assert slope(moved)[1].abs().max() < 1e-9
+    assert_close(loss(shift)[1], torch.func.grad(lambda theta: loss(theta)[0])(shift))
+    assert loss(shift)[0].item() == pytest.approx(objective((shift + start).numpy(), *problem, 0.05))
+    assert loss(columns(loss.optimum(tolerance=1e-9)) - start)[1].abs().max() < 1e-9
 
 
 def test_descent_goes_to_the_same_optimum(problem):
-    phi, labels, weights, start = problem
-    *_, last = steps_down(phi, labels, weights, start, 0.1, steps=2000, rate=0.5)
-    assert_close(last, weighted_optimum(phi, labels, weights, start, 0.1, tolerance=1e-9), atol=1e-6, rtol=0)
-    first, second = list(steps_down(phi, labels, weights, start, 0.1, steps=1, rate=0.5))
+    loss, start = WeightedLoss(*problem, 0.1), problem[3]
+    *_, last = loss.descent(2000, rate=0.5)
+    assert_close(last, loss.optimum(tolerance=1e-9), atol=1e-6, rtol=0)
+    first, second = loss.descent(1, rate=0.5)
     assert_close(first, start)
-    step = Slope(phi, labels, weights, start, 0.1)(torch.zeros(3, 4).double())[1]
-    assert_close(second.weight, start.weight - 0.5 * step[:, :3])
+    assert_close(second.weight, start.weight - 0.5 * loss(torch.zeros(3, 4).double())[1][:, :3])
 
 
 def test_a_search_that_does_not_end_is_logged(problem, caplog):
     with caplog.at_level(logging.WARNING):
-        weighted_optimum(*problem, 0.05, iterations=1)
+        WeightedLoss(*problem, 0.05).optimum(iterations=1)
     assert "not fitted to its end" in caplog.text
 
 
@@ -109,8 +98,8 @@ def test_the_method_is_its_weights_and_its_optimum(model, data, clean, recipe):
     """On the training data: nothing is trained, the last layer alone moves."""
     after = Afr(recipe, gamma=2.0, penalty=0.05, weights="train")(model, data, clean)
     mu = afr_weights(model, data, 2.0).weights
-    wanted = weighted_optimum(features(model, data.inputs), data.labels, mu, last_linear(model), 0.05)
-    assert_close(last_linear(after), wanted, atol=1e-6, rtol=0)
+    wanted = WeightedLoss(features(model, data.inputs), data.labels, mu, last_linear(model), 0.05)
+    assert_close(last_linear(after), wanted.optimum(), atol=1e-6, rtol=0)
     assert_close(after[0].state_dict(), model[0].state_dict(), atol=0, rtol=0)
 
 
@@ -127,21 +116,12 @@ def test_a_fifth_is_held_out_and_the_first_stage_does_not_see_it(model, data, cl
     assert held.equal(Afr(recipe, 5, gamma=1.0).held_out(data))
     assert not held.equal(Afr(recipe, 6).held_out(data))
     spoilt = Examples(torch.where(held.unsqueeze(1), 100.0, data.inputs), data.labels)
-    one, other = (method.first_stage(model, each) for each in (data, spoilt))
+    one, other = (method.first_stage(model, examples) for examples in (data, spoilt))
     assert one.model(data.inputs).equal(other.model(data.inputs))
     assert one.refit.inputs.equal(data.inputs[held])
-    assert_close(
-        last_linear(method(model, data, clean)),
-        weighted_optimum(
-            features(one.model, one.refit.inputs),
-            one.refit.labels,
-            afr_weights(one.model, one.refit, 4.0).weights,
-            last_linear(one.model),
-            0.1,
-        ),
-        atol=1e-6,
-        rtol=0,
-    )
+    phi, mu = features(one.model, one.refit.inputs), afr_weights(one.model, one.refit, 4.0).weights
+    wanted = WeightedLoss(phi, one.refit.labels, mu, last_linear(one.model), 0.1).optimum()
+    assert_close(last_linear(method(model, data, clean)), wanted, atol=1e-6, rtol=0)
 
 
 def test_nothing_is_held_out_of_the_training_data(model, data, recipe):
@@ -153,20 +133,6 @@ def test_nothing_is_held_out_of_the_training_data(model, data, recipe):
 def test_a_share_that_leaves_nothing_is_refused(model, data, clean, recipe):
     with pytest.raises(ValueError, match=r"a share of 0\.001 of 120 training examples leaves one part empty"):
         Afr(recipe, share=0.001)(model, data, clean)
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"gamma": -1.0}, "`gamma` must be 0 or more"),
-        ({"penalty": math.inf}, "`penalty` must be 0 or more, and finite"),
-        ({"share": 1.0}, "`share` is a share"),
-        ({"steps": 0}, "`steps` must be 1 or more"),
-    ],
-)
-def test_settings_outside_their_range(recipe, settings, words):
-    with pytest.raises(ValueError, match=words):
-        Afr(recipe, **settings)
 
 
 @pytest.mark.parametrize("settings", [{"gamma": None}, {"penalty": None}, {"stop_early": True}])

@@ -1,6 +1,6 @@
 """Training on the clean examples alone: what a plain training on them gives, whatever else there is."""
 
-import torch
+from toys import same
 
 from spurlab.data import Examples
 from spurlab.methods import untrained
@@ -16,11 +16,10 @@ def test_it_is_a_plain_training_of_as_many_steps(model, data, clean, recipe):
     longer = recipe.but(epochs=24, milestones=(16,))
     by_hand, _ = train_one(untrained(model, seed, None), Member(Planted.none(clean), seed), longer)
     after = CleanOnly(recipe, 5)(model, data, clean)
-    for name, tensor in after.state_dict().items():
-        assert torch.equal(tensor, by_hand.state_dict()[name])
+    assert same(after, by_hand)
 
 
 def test_the_spurious_training_data_do_not_matter(model, data, clean, recipe):
     others = Examples(data.inputs.flip(0) + 1, data.labels, data.groups)
-    one, other = (CleanOnly(recipe)(model, each, clean) for each in (data, others))
-    assert torch.equal(one(clean.inputs), other(clean.inputs))
+    one, other = (CleanOnly(recipe)(model, examples, clean) for examples in (data, others))
+    assert one(clean.inputs).equal(other(clean.inputs))

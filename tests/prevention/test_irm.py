@@ -96,11 +96,3 @@ def test_the_number_of_values_is_found_at_once():
     far = 4 * 10**11
     data = Examples(torch.zeros(4, 1), torch.tensor([0, 0, 1, 1]), torch.tensor([5, far, far + 6, 2 * far + 1]))
     assert attributes(data, "IRM").tolist() == [5, far, 5, far]
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"), [({"penalty": -1.0}, "`penalty` must"), ({"anneal": 2.0}, "`anneal` is a share")]
-)
-def test_settings_outside_their_range(recipe, settings, words):
-    with pytest.raises(ValueError, match=words):
-        Irm(recipe, **settings)

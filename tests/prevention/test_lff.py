@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from spurlab.prevention import Lff
 from spurlab.prevention.lff import RunningLosses, generalized_cross_entropy, relative_difficulty
 from spurlab.seeds import rng_for
 
@@ -37,9 +36,3 @@ def test_running_losses_by_hand():
 def test_weights_are_large_where_only_the_biased_network_fails():
     weights = relative_difficulty(torch.tensor([1.0, 1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 1.0, 0.0]))
     assert_close(weights, torch.tensor([1.0, 0.5, 0.0, 0.0]))
-
-
-@pytest.mark.parametrize(("settings", "words"), [({"q": 0.0}, "`q` of LfF"), ({"memory": 1.0}, "`memory` is a share")])
-def test_settings_outside_their_range(recipe, settings, words):
-    with pytest.raises(ValueError, match=words):
-        Lff(recipe, **settings)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch import nn
+from toys import linear
 
 from spurlab.data import Examples
+from spurlab.methods import Descent
 from spurlab.prevention import best_by_worst_group
-from spurlab.prevention.worst_group import BestEpoch
+from spurlab.prevention.steps import train_on
 
 HOT = torch.eye(2)
 
@@ -41,15 +42,16 @@ def test_no_candidate_and_no_groups_are_errors(four):
         best_by_worst_group(["x"], lambda _: said(0, 0, 0, 0), Examples(four.inputs, four.labels), "test")
 
 
-def test_the_best_epoch_comes_back(four):
+def test_the_best_epoch_comes_back(four, recipe):
     """A layer whose bias decides all: good, better, worse."""
     signs = Examples(torch.tensor([[-1.0], [1.0], [-1.0], [1.0]]), four.labels, four.groups)
-    layer = nn.Linear(1, 2)
-    watch = BestEpoch(layer, signs, "test")
-    assert watch.restore() is layer
-    for weight in (-1.0, 1.0, -2.0):
-        with torch.no_grad():
-            layer.weight.copy_(torch.tensor([[0.0], [weight]]))
-            layer.bias.zero_()
-        watch.look()
-    assert watch.restore().weight[1].item() == 1.0
+    layer = linear([[0.0], [0.0]], [0.0, 0.0])
+    for weights, best in (((), 0.0), ((-1.0, 1.0, -2.0), 1.0)):
+        descent = Descent(layer, recipe.but(epochs=len(weights), milestones=()), 0, "test")
+
+        def epoch(number, weights=weights):
+            layer.weight.data[1] = weights[number]
+            return ()
+
+        assert train_on(descent, epoch, descent.loss, signs, "test") is layer
+        assert layer.weight[1].item() == best

@@ -8,7 +8,7 @@ from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
 from spurlab.deletion.fisher import FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent
 from spurlab.deletion.incremental import Incremental
-from spurlab.deletion.influence import GroupInfluence
+from spurlab.deletion.influence import GroupInfluence, SecondOrderInfluence
 from spurlab.deletion.inverse import ByConjugateGradient, ByLissa
 from spurlab.deletion.l1_sparse import L1Sparse
 from spurlab.deletion.last_layer_newton import LastLayerNewton
@@ -21,7 +21,6 @@ from spurlab.deletion.reference_influence import ReferenceInfluence
 from spurlab.deletion.retrain import Retrain
 from spurlab.deletion.salun import SalUn
 from spurlab.deletion.scrub import Scrub
-from spurlab.deletion.second_order import SecondOrderInfluence
 from spurlab.deletion.sisa import Sharded, Sisa
 from spurlab.deletion.table import DELETIONS, deletion_named
 from spurlab.deletion.verdict import Judged, Verdict, verdict

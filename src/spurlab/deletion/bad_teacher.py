@@ -2,17 +2,17 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, Make, finite, untrained
+from spurlab.methods import Batch, Descent, Make, untrained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe
 
@@ -34,13 +34,11 @@ class BadTeacher:
     the forgotten and some retained examples.
 
     Args:
-        recipe: its optimizer, batch size and so on; epochs, rate and loss are this method's.
         seed: fixes the incompetent teacher, the retained examples that are taken, and the order.
         retained: the share of the retained examples that is taken; the public code's 30 %.
         epochs: the public code's one.
         rate: the public code's, for Adam.
         temperature: that the logits are divided by; the public code's 1.
-        make: as in `Retrain`.
 
     Source: Chundawat et al. (2023), Can bad teaching induce forgetting? Unlearning in deep networks using an
     incompetent teacher, arXiv:2205.08096.
@@ -54,29 +52,25 @@ class BadTeacher:
     temperature: float = 1.0
     make: Make | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         if not 0 < self.retained <= 1:
             raise InputError(f"`retained` is a share of the examples, in (0, 1], but it is {self.retained}.")
-        model, _, _ = split(model, data, forget)
         competent = teacher_from(model)
         incompetent = teacher_from(untrained(model, seed_for(self.seed, "deletion", "bad teacher"), self.make))
         rows = self._taken(forget)
         taken, bad = data[rows], forget[rows]
         descent = Descent(model, fine_tuning(self.recipe, self.epochs, self.rate), self.seed, "bad teacher")
-        for epoch in range(self.epochs):
-            with descent.epoch(epoch):
-                for batch in descent.batches(taken, epoch):
-                    competent_says, incompetent_says = (
-                        descent.logits(batch, teacher) for teacher in (competent, incompetent)
-                    )
-                    follow = bad[batch.rows].unsqueeze(1).to(competent_says.device)
-                    teacher = torch.where(follow, incompetent_says, competent_says) / self.temperature
-                    descent.step(divergence(teacher, descent.logits(batch) / self.temperature).mean())
-        return finite(model)
+
+        def loss(batch: Batch) -> Float[Tensor, ""]:
+            good, poor = (descent.logits(batch, teacher) for teacher in (competent, incompetent))
+            teacher = torch.where(bad[batch.rows].unsqueeze(1).to(good.device), poor, good)
+            return divergence(teacher / self.temperature, descent.logits(batch) / self.temperature).mean()
+
+        return descent.train(partial(descent.batches, taken), loss)
 
     def _taken(self, forget: Bool[Tensor, " n"]) -> Tensor:
         retain = (~forget).nonzero().squeeze(1)
         order = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "bad teacher", "retained"))
-        some = retain[order[: math.ceil(self.retained * len(retain))]]
-        return torch.cat([forget.nonzero().squeeze(1), some])
+        taken = retain[order[: math.ceil(self.retained * len(retain))]]
+        return torch.cat([forget.nonzero().squeeze(1), taken])

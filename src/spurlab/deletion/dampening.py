@@ -7,11 +7,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import split
-from spurlab.lent import lending
-from spurlab.methods import finite
-from spurlab.seeds import rng_for
+from spurlab.deletion.method import deleting, sample_of
+from spurlab.deletion.squared_gradients import squared_gradients
+from spurlab.deletion.weights import flat, free_weights, moved
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
 
@@ -51,21 +49,20 @@ class SelectiveDampening:
     dampening: float = 1.0
     sample: int | None = 10_000
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
-        if len(forgotten) == 0:
-            return finite(model)
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "dampening"))[: self.sample]
+        if not forget.any():
+            return model
+        forgotten, retained = data[forget], sample_of(data[~forget], self.sample, self.seed, "dampening")
         of_forgotten, of_retained = (
-            squared_gradients(model, some.inputs, some.labels, LOSSES[self.recipe.loss])
-            for some in (forgotten, retain[rows])
+            squared_gradients(model, part.inputs, part.labels, LOSSES[self.recipe.loss])
+            for part in (forgotten, retained)
         )
         p = len(forgotten) / len(data)
         of_all = p * of_forgotten + (1 - p) * of_retained
         weights = flat(free_weights(model))
         kept = dampening(of_all, of_forgotten, self.selection, self.dampening)
-        return finite(moved(model, (kept - 1) * weights))
+        return moved(model, (kept - 1) * weights)
 
 
 def dampening(

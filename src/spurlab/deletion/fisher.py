@@ -7,11 +7,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import flat, free_weights, moved, squared_gradients
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting, sample_of
 from spurlab.deletion.search import strongest
-from spurlab.lent import lending
-from spurlab.methods import finite
+from spurlab.deletion.squared_gradients import squared_gradients
+from spurlab.deletion.weights import flat, free_weights, moved
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
@@ -51,19 +50,16 @@ class FisherForgetting:
     strengths: tuple[float, ...] = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
     sample: int | None = 1_000
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
-        if len(forgotten) == 0:
-            return finite(model)
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "fisher"))[: self.sample]
-        information = fisher_diagonal(model, retain.inputs[rows])
+        if not forget.any():
+            return model
+        retain = data[~forget]
+        information = fisher_diagonal(model, sample_of(retain, self.sample, self.seed, "fisher").inputs)
         weights = flat(free_weights(model))
         noise = torch.randn(len(weights), generator=rng_for(self.seed, "deletion", "fisher", "noise")).to(weights)
         most = (information + FLOOR) ** -0.25 * noise
-        return finite(
-            strongest(self.strengths, lambda strength: moved(model, strength * most), model, retain, self.seed)
-        )
+        return strongest(self.strengths, lambda strength: moved(model, strength * most), model, retain, self.seed)
 
 
 def fisher_diagonal(model: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, " p"]:

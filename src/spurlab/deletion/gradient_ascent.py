@@ -1,16 +1,17 @@
 """Up the loss of the forgotten examples."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.search import strongest
 from spurlab.deletion.steps import fine_tuning
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Descent, finite
+from spurlab.lent import copied_network
+from spurlab.methods import Descent
 from spurlab.training import Recipe
 
 
@@ -30,7 +31,6 @@ class GradientAscent:
     Needs: the forgotten examples; some of the retained ones for the search.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples, and the sample of the search.
         epochs: over the forgotten examples; 5 as in the public code of Jia et al.
         rates: to choose from, rising; ours. Adam moves every weight by about the rate at each step, so that from 1e-5
@@ -47,20 +47,15 @@ class GradientAscent:
     rates: tuple[float, ...] = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
     slack: float = 0.05
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
-        if len(forgotten) == 0:  # every rate would give the same
-            return finite(model)
+        if not forget.any():  # every rate would give the same
+            return model
 
         def ascended(rate: float) -> nn.Module:
-            descent = Descent(
-                copied_network(model), fine_tuning(self.recipe, self.epochs, rate), self.seed, "gradient ascent"
-            )
-            for epoch in range(self.epochs):
-                with descent.epoch(epoch):
-                    for batch in descent.batches(forgotten, epoch, "forget"):
-                        descent.step(-descent.loss(batch))
-            return descent.model
+            recipe = fine_tuning(self.recipe, self.epochs, rate)
+            descent = Descent(copied_network(model), recipe, self.seed, "gradient ascent")
+            forgotten = partial(descent.batches, data[forget], part="forget")
+            return descent.train(forgotten, lambda batch: -descent.loss(batch))
 
-        return finite(strongest(self.rates, ascended, model, retain, self.seed, slack=self.slack))
+        return strongest(self.rates, ascended, model, data[~forget], self.seed, slack=self.slack)

@@ -6,9 +6,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
-from spurlab.lent import lending
-from spurlab.methods import device_of, finite
+from spurlab.deletion.method import deleting
+from spurlab.methods import device_of
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Recipe, train_one
@@ -40,9 +39,8 @@ class Incremental:
     seed: int = 0
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
-        member = Member(Planted.none(retain), seed_for(self.seed, "deletion", "incremental"))
+        member = Member(Planted.none(data[~forget]), seed_for(self.seed, "deletion", "incremental"))
         recipe = self.recipe if self.rate is None else self.recipe.but(learning_rate=self.rate, milestones=())
-        return finite(train_one(model, member, recipe, device=device_of(model))[0])
+        return train_one(model, member, recipe, device=device_of(model))[0]

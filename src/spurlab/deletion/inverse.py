@@ -1,6 +1,7 @@
 """The inverse of a network's damped curvature, times a vector: two ways to it, as settings of the influence methods."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -8,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import MeanLoss, Product, conjugate_gradient, largest_eigenvalue, lissa
+from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.method import sample_of
+from spurlab.deletion.solvers import Product, conjugate_gradient, largest_eigenvalue, lissa
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -17,15 +20,9 @@ Curvature = Literal["gauss-newton", "hessian"]
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A network, its training data in two, and which curvature of their mean loss is meant.
+    """A network and its training data in two, with one or more to be forgotten.
 
-    Args:
-        model: its weights are the point.
-        retain: the retained examples.
-        forgotten: the others, one or more.
-        recipe: of training; its loss and weight decay count.
-        curvature: ``gauss-newton``, or ``hessian``.
-        seed: fixes samples and draws.
+    The curvature is that of their mean loss by the recipe, at the network's weights. The seed fixes samples and draws.
     """
 
     model: nn.Module
@@ -45,6 +42,7 @@ class Problem:
         mean_loss = MeanLoss.of(self.model, examples, self.recipe)
         return mean_loss.gauss_newton if self.curvature == "gauss-newton" else mean_loss.hessian
 
+    @cached_property
     def gradient(self) -> Float[Tensor, " p"]:
         """Of the mean loss of the examples to be forgotten."""
         return MeanLoss.of(self.model, self.forgotten, self.recipe).gradient()
@@ -70,8 +68,7 @@ class ByConjugateGradient:
     def __call__(self, problem: Problem, b: Float[Tensor, " p"], damping: float) -> Float[Tensor, " p"]:
         retain = problem.retain
         if self.sample is not None and self.sample < len(retain):
-            rng = rng_for(problem.seed, "deletion", "curvature")
-            retain = retain[torch.randperm(len(retain), generator=rng)[: self.sample]]
+            retain = sample_of(retain, self.sample, problem.seed, "curvature")
         of_retained, of_group, p = problem.product(retain), problem.product(problem.forgotten), problem.share
 
         def of_all(v: Tensor) -> Tensor:
@@ -116,14 +113,8 @@ class ByLissa:
         def of_a_batch(v: Tensor) -> Tensor:
             return problem.product(self._batch(problem, rng))(v)
 
-        return size * lissa(
-            of_a_batch,
-            b,
-            damping=damping,
-            scale=scale,
-            depth=self.depth,
-            repetitions=self.repetitions,
-        )
+        depth, repetitions = self.depth, self.repetitions
+        return size * lissa(of_a_batch, b, damping=damping, scale=scale, depth=depth, repetitions=repetitions)
 
     def _batch(self, problem: Problem, rng: torch.Generator) -> Examples:
         """Rows of all examples, drawn with replacement: the retained first, then the others."""

@@ -1,5 +1,6 @@
 """Fine-tuning with a price on every weight."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.search import strongest
 from spurlab.deletion.steps import fine_tuning
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Descent, finite
+from spurlab.lent import copied_network
+from spurlab.methods import Batch, Descent
 from spurlab.training import Recipe
 
 
@@ -36,11 +37,10 @@ class L1Sparse:
     Cost: `epochs` over the retained examples, for each penalty that is tried. Needs: the retained examples.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples, and the sample of the search.
         penalties: gamma, to choose from, rising. One: no choice.
         epochs: the public code's 10.
-        rate: None: a tenth of the recipe's, as in the public code, see `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, as in the public code.
         slack: how far the mean loss of retained examples may rise, in nats.
 
     Source: Jia et al. (2023), Model sparsity can simplify machine unlearning, arXiv:2304.04934 (sparsity-aware
@@ -54,22 +54,23 @@ class L1Sparse:
     rate: float | None = None
     slack: float = 0.05
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
+        retain = data[~forget]
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
 
         def thinned(penalty: float) -> nn.Module:
             descent = Descent(copied_network(model), recipe, self.seed, "l1-sparse")
-            for epoch in range(self.epochs):
-                fading = penalty * (1 - epoch / self.epochs)
-                with descent.epoch(epoch):
-                    for batch in descent.batches(retain, epoch):
-                        descent.step(descent.loss(batch))
-                        shrink(descent.model, recipe.learning_rate * fading)
-            return descent.model
 
-        return finite(strongest(self.penalties, thinned, model, retain, self.seed, slack=self.slack))
+            def batches(epoch: int) -> Iterator[Batch]:
+                fading = penalty * (1 - epoch / self.epochs)
+                for batch in descent.batches(retain, epoch):
+                    yield batch
+                    shrink(descent.model, recipe.learning_rate * fading)  # after the step on this batch
+
+            return descent.train(batches, descent.loss)
+
+        return strongest(self.penalties, thinned, model, retain, self.seed, slack=self.slack)
 
 
 @torch.no_grad()

@@ -7,13 +7,14 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import MeanLoss, conjugate_gradient, shaped
-from spurlab.deletion.method import split
+from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.method import deleting, sample_of
 from spurlab.deletion.search import strongest
-from spurlab.lent import copied_network, lending
-from spurlab.methods import finite, refit, refittable
+from spurlab.deletion.solvers import conjugate_gradient
+from spurlab.deletion.weights import shaped
+from spurlab.lent import copied_network
+from spurlab.methods import refit, refittable
 from spurlab.models import features
-from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -62,23 +63,22 @@ class LastLayerNewton:
     dampings: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     sample: int | None = 10_000
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
         layer = refittable(model)
-        if len(forgotten) == 0:
-            return finite(model)
-        rows = torch.randperm(len(retain), generator=rng_for(self.seed, "deletion", "newton"))[: self.sample]
-        some, odds = retain[rows], len(forgotten) / len(retain)
+        if not forget.any():
+            return model
+        retain, forgotten = data[~forget], data[forget]
+        sample, odds = sample_of(retain, self.sample, self.seed, "newton"), len(forgotten) / len(retain)
         head = copied_network(layer).cpu().requires_grad_()
-        kind = next(head.parameters()).dtype
+        dtype = next(head.parameters()).dtype
         old = [weight.detach() for weight in head.parameters()]
         loss, decay = LOSSES[self.recipe.loss], self.recipe.weight_decay
-        gone = MeanLoss(head, features(model, forgotten.inputs).to(kind), forgotten.labels, loss, decay)
-        rest = MeanLoss(head, features(model, some.inputs).to(kind), some.labels, loss, decay)
+        gone = MeanLoss(head, features(model, forgotten.inputs).to(dtype), forgotten.labels, loss, decay)
+        rest = MeanLoss(head, features(model, sample.inputs).to(dtype), sample.labels, loss, decay)
         summed = odds * gone.gradient()
         small = len(summed) <= DENSE
-        hessian = last_layer_hessian(head, rest.inputs, some.labels, loss).double() if small else torch.empty(0)
+        hessian = last_layer_hessian(head, rest.inputs, sample.labels, loss).double() if small else torch.empty(0)
 
         def deleted(damping: float) -> nn.Module:
             if small:
@@ -88,7 +88,7 @@ class LastLayerNewton:
             weight, *bias = (old + piece for old, piece in zip(old, shaped(step, old), strict=True))
             return refit(copied_network(model), weight, bias[0] if bias else None, retain.inputs)
 
-        return finite(strongest(self.dampings, deleted, model, retain, self.seed))
+        return strongest(self.dampings, deleted, model, retain, self.seed)
 
 
 def last_layer_hessian(

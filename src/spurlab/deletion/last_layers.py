@@ -7,11 +7,10 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, Make, finite, shared, untrained
+from spurlab.methods import Descent, Make, shared, untrained
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 
@@ -36,7 +35,6 @@ class ExactLastLayers:
         seed: fixes the new weights and the order of the examples.
         k: more layers forget more, and cost more. 2 is our choice: the public code takes 1 to 10 layers of ResNet-20,
             and 10 or 50 of ResNet-110.
-        make: as in `Retrain`.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
     """
@@ -46,16 +44,15 @@ class ExactLastLayers:
     k: int = 2
     make: Make | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
         last = last_layers(model, self.k)
         new = dict(untrained(model, seed_for(self.seed, "deletion", "eu-k"), self.make).named_modules())
         for name, module in last.items():
             for tensor, fresh in zip(_own(module), _own(new[name]), strict=True):
                 with torch.no_grad():
                     tensor.copy_(fresh)
-        return _trained(model, last, retain, self.recipe, self.seed, "eu-k")
+        return _trained(model, last, data[~forget], self.recipe, self.seed, "eu-k")
 
 
 @dataclass(frozen=True)
@@ -68,13 +65,10 @@ class CatastrophicLastLayers:
     Cost: `epochs` over the retained examples, with a shorter backward pass. Needs: the retained examples.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
-        seed: fixes the order of the examples.
         k: as in `ExactLastLayers`.
         epochs: 10 as in the public code of Kurmanji et al. (2023), arXiv:2302.09880; that of Goel et al. has 30, half a
             training.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: both codes go on at
-            the rate of training.
+        rate: None: a tenth of the recipe's. Our choice: both codes go on at the rate of training.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
     """
@@ -85,11 +79,10 @@ class CatastrophicLastLayers:
     epochs: int = 10
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
-        return _trained(model, last_layers(model, self.k), retain, recipe, self.seed, "cf-k")
+        return _trained(model, last_layers(model, self.k), data[~forget], recipe, self.seed, "cf-k")
 
 
 def last_layers(model: nn.Module, k: int) -> dict[str, nn.Module]:
@@ -132,7 +125,7 @@ def _trained(
     Descent(model, recipe, seed, method).train_on(retain)
     for parameter in learnt:
         parameter.requires_grad_(True)
-    return finite(model)
+    return model
 
 
 def _own(module: nn.Module) -> list[Tensor]:

@@ -1,6 +1,8 @@
 """What a data deletion method is, and what all of them begin with."""
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool
@@ -8,17 +10,24 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import copied_network
-from spurlab.methods.method import NOT_FINITE, outputs_fit
+from spurlab.lent import lending
+from spurlab.methods.method import NOT_FINITE, copy_for, finite
+from spurlab.seeds import rng_for
 
-__all__ = ["NOT_FINITE", "Deletion", "Parts", "forget_mask", "split"]
+__all__ = ["NOT_FINITE", "Deletion", "deleting", "forget_mask", "sample_of"]
+
+Call = TypeVar("Call", bound=Callable[..., nn.Module])
 
 
 @runtime_checkable
 class Deletion(Protocol):
     """Makes a trained network forget some of its training examples.
 
-    A method is its settings plus this one call; it changes neither the network nor the data that it is given.
+    A method is its settings plus this one call; it changes neither the network nor the data that it is given. Where it
+    has them, `recipe` is how the network was trained, `seed` fixes all that is drawn, and `make` is the architecture
+    with its own initial weights, by seed, e.g. ``partial(build, "cnn", shape, classes)``; None: a copy of the given
+    network, every layer reset, see `spurlab.methods.untrained`. One that fine-tunes has epochs and a rate of its own
+    (None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`), and all else from the recipe.
     """
 
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
@@ -32,38 +41,38 @@ class Deletion(Protocol):
         ...
 
 
-class Parts(NamedTuple):
-    """What a method works with: a copy of the network that it may change, and the two parts of the data."""
+def deleting(call: Call) -> Call:
+    """The form of every method of this room: its call gets a copy of the network, which it may change and return.
 
-    model: nn.Module
-    retain: Examples
-    forgotten: Examples
-
-
-def split(model: nn.Module, data: Examples, forget: Tensor) -> Parts:
-    """The start of every method: a copy of the network, in the modes in which it was given, and the data in two.
+    The copy is in the modes in which the network was given. Afterwards all that was given is as it was, and the result
+    is in evaluation mode.
 
     Raises:
-        ValueError: a forget set that does not fit the data or is all of it, or a network that cannot be copied or whose
-            outputs do not fit the labels.
-
-    >>> data = Examples(torch.zeros(3, 2), torch.tensor([0, 1, 1]))
-    >>> parts = split(nn.Linear(2, 2), data, torch.tensor([False, True, False]))
-    >>> parts.retain.labels.tolist(), parts.forgotten.labels.tolist()
-    ([0, 1], [1])
+        ValueError: a forget set that does not fit the data or is all of it, or as `spurlab.methods.copy_for`.
+        NotFiniteError: a weight of the result that is not finite.
     """
-    if forget.dtype != torch.bool or forget.shape != data.labels.shape:
-        raise InputError(
-            f"the forget set must say true or false for each of the {len(data)} training examples, but it is "
-            f"{forget.dtype} of shape {tuple(forget.shape)}. Row numbers become such a mask by `forget_mask`."
-        )
-    if bool(forget.all()):
-        raise InputError(
-            f"all {len(data)} training examples are to be forgotten: nothing is left to retain. Take a new network."
-        )
-    model = copied_network(model)
-    outputs_fit(model, data)
-    return Parts(model, data[~forget], data[forget])
+
+    @lending
+    @wraps(call)
+    def checked(self: Any, model: nn.Module, data: Examples, forget: Tensor) -> nn.Module:
+        if forget.dtype != torch.bool or forget.shape != data.labels.shape:
+            raise InputError(
+                f"the forget set must say true or false for each of the {len(data)} training examples, but it is "
+                f"{forget.dtype} of shape {tuple(forget.shape)}. Row numbers become such a mask by `forget_mask`."
+            )
+        if bool(forget.all()):
+            raise InputError(
+                f"all {len(data)} training examples are to be forgotten: nothing is left to retain. Take a new network."
+            )
+        return finite(call(self, copy_for(data, model), data, forget))
+
+    return cast("Call", checked)
+
+
+def sample_of(examples: Examples, count: int | None, seed: int, purpose: str) -> Examples:
+    """So many of them, drawn at random; None: all."""
+    order = torch.randperm(len(examples), generator=rng_for(seed, "deletion", purpose))
+    return examples[order[:count]]
 
 
 def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:

@@ -8,11 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import fine_tuning
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Batch, Descent, finite
+from spurlab.lent import copied_network
+from spurlab.methods import Batch, Descent
 from spurlab.training import Recipe
 
 LOOK = 10  # steps between two looks at the retained examples
@@ -37,12 +37,9 @@ class NegGradPlus:
     quarter more for the looks. Needs: both.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
-        seed: fixes the order of the examples.
         beta: the share of the retained examples. The public code has 0.95 where it trains on 500 examples in all, and
             0.9999 to forget 100 of CIFAR-10.
         epochs: over the retained examples, at most; 10, or 5, in the public code.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
         slack: see above, in nats; infinite: never stop.
 
     Source: Kurmanji et al. (2023), Towards unbounded machine unlearning, arXiv:2302.09880, and its public code.
@@ -55,9 +52,9 @@ class NegGradPlus:
     rate: float | None = None
     slack: float = 0.05
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
+        retain, forgotten = data[~forget], data[forget]
         descent = Descent(model, fine_tuning(self.recipe, self.epochs, self.rate), self.seed, "neggrad+")
         bearable = bearable_for(model, retain, self.seed, slack=self.slack, examples=1_000)
         others = round_and_round(descent, forgotten)
@@ -72,9 +69,9 @@ class NegGradPlus:
                     steps += 1
                     if len(forgotten) and steps % LOOK == 0:
                         if not bearable(model):
-                            return finite(model if before is None else before)
+                            return model if before is None else before
                         before = copied_network(model)
-        return finite(before if before is not None and len(forgotten) and not bearable(model) else model)
+        return model if before is None or bearable(model) else before
 
 
 def round_and_round(descent: Descent, forgotten: Examples) -> Iterator[Batch]:

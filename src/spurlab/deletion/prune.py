@@ -8,12 +8,12 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.search import bearable_for
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Descent, finite
+from spurlab.lent import copied_network
+from spurlab.methods import Descent
 from spurlab.training import Recipe
 
 
@@ -36,12 +36,10 @@ class PruneFinetune:
     Cost: `epochs` over the retained examples, for each sparsity that is tried. Needs: the retained examples.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
-        seed: fixes the order of the examples.
         sparsities: s, the share that is pruned, to choose from, falling. The first is the public code's, the
             others are ours. One: no choice.
         epochs: the public code's 10.
-        rate: None: a tenth of the recipe's, as in the public code, see `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, as in the public code.
         slack: see above, in nats.
 
     Source: Jia et al. (2023), Model sparsity can simplify machine unlearning, arXiv:2304.04934.
@@ -54,9 +52,9 @@ class PruneFinetune:
     rate: float | None = None
     slack: float = 0.05
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
+        retain = data[~forget]
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
         bearable = bearable_for(model, retain, self.seed, slack=self.slack)
         for sparsity in self.sparsities:
@@ -68,7 +66,7 @@ class PruneFinetune:
             Descent(pruned, recipe, self.seed, "prune", masks).train_on(retain)
             if bearable(pruned):
                 break
-        return finite(pruned)
+        return pruned
 
 
 def largest(model: nn.Module, share: float) -> dict[str, Bool[Tensor, "..."]]:

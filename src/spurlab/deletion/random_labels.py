@@ -7,12 +7,11 @@ from jaxtyping import Bool, Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, finite
-from spurlab.models import ask, asked, evaluating
+from spurlab.methods import Descent
+from spurlab.models import check_answers
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -30,12 +29,11 @@ class RandomLabels:
     Cost: `epochs` over all examples. Needs: all examples, and two classes or more.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
         epochs: over all examples; 10 as in the public code of Graves et al., and in that of Fan et al. (2024),
             arXiv:2310.12508.
-        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`. Our choice: the public code of
-            Graves et al. goes on at the rate of training, with the state of its optimizer.
+        rate: None: a tenth of the recipe's. Our choice: the public code of Graves et al. goes on at the rate of
+            training, with the state of its optimizer.
 
     Source: Graves et al. (2021), Amnesiac machine learning, arXiv:2010.10981 ("unlearning"). As a baseline, without the
     retained examples, in Golatkar et al. (2020), arXiv:1911.04933.
@@ -46,12 +44,11 @@ class RandomLabels:
     epochs: int = 10
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, _, _ = split(model, data, forget)
         false = relabelled(data, forget, classes_of(model, data), rng_for(self.seed, "deletion", "random labels"))
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
-        return finite(Descent(model, recipe, self.seed, "random labels").train_on(false))
+        return Descent(model, recipe, self.seed, "random labels").train_on(false)
 
 
 def relabelled(data: Examples, forget: Bool[Tensor, " n"], classes: int, rng: Generator) -> Examples:
@@ -77,5 +74,4 @@ def wrong(labels: Int64[Tensor, " n"], classes: int, rng: Generator) -> Int64[Te
 
 def classes_of(model: nn.Module, data: Examples) -> int:
     """How many logits the network gives."""
-    with asked(model), evaluating(model), torch.inference_mode():
-        return int(ask(model, data.inputs[:1]).shape[1])
+    return check_answers(model, data.inputs[:1]).shape[1]

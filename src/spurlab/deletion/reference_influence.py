@@ -8,10 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.curvature import MeanLoss, moved
-from spurlab.deletion.method import split
-from spurlab.lent import lending
-from spurlab.methods import finite
+from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.method import deleting
+from spurlab.deletion.weights import moved
 from spurlab.seeds import rng_for
 from spurlab.training.losses import cross_entropy
 
@@ -67,27 +66,16 @@ class ReferenceInfluence:
     repetitions: int = 10
     draws: Literal["shared", "each"] = "shared"
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, _, forgotten = split(model, data, forget)
-        if len(forgotten) == 0:
-            return finite(model)
-        size = len(forgotten)
+        if not forget.any():
+            return model
+        forgotten, size = data[forget], int(forget.sum())
         groups = [forgotten] if self.draws == "shared" else [forgotten[i : i + 1] for i in range(size)]
         rng, depth = rng_for(self.seed, "deletion", "reference"), self.depth or (DEPTH_MANY if size >= MANY else DEPTH)
-        h = torch.stack(
-            [
-                self._recursion(
-                    model,
-                    data,
-                    len(group) * MeanLoss(model, group.inputs, group.labels, cross_entropy).gradient(),
-                    depth,
-                    rng,
-                )
-                for group in groups
-            ]
-        ).sum(0)
-        return finite(moved(model, h / self.repetitions / (1 - size / len(data)) / len(data)))
+        sums = [len(group) * MeanLoss(model, group.inputs, group.labels, cross_entropy).gradient() for group in groups]
+        h = torch.stack([self._recursion(model, data, gradient, depth, rng) for gradient in sums]).sum(0)
+        return moved(model, h / self.repetitions / (1 - size / len(data)) / len(data))
 
     def _recursion(self, model: nn.Module, data: Examples, v: Tensor, depth: int, rng: torch.Generator) -> Tensor:
         """One repetition."""

@@ -6,9 +6,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
-from spurlab.lent import lending
-from spurlab.methods import Make, finite, trained_anew
+from spurlab.deletion.method import deleting
+from spurlab.methods import Make, trained_anew
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 
@@ -23,12 +22,6 @@ class Retrain:
 
     Cost: one training, for as many epochs as the recipe has. Needs: the retained examples.
 
-    Args:
-        recipe: how the network was trained.
-        seed: fixes the initial weights and the order of the examples.
-        make: the architecture with its own initial weights, by seed, e.g. ``partial(build, "cnn", shape, classes)``.
-            None: a copy of the given network, every layer reset, see `spurlab.methods.untrained`.
-
     Source: Bourtoule et al. (2021), Machine unlearning, arXiv:1912.03817, section III (the definition).
     """
 
@@ -36,8 +29,7 @@ class Retrain:
     seed: int = 0
     make: Make | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, _ = split(model, data, forget)
         seed = seed_for(self.seed, "deletion", "retrain")
-        return finite(trained_anew(model, retain, self.recipe, seed, self.make))
+        return trained_anew(model, data[~forget], self.recipe, seed, self.make)

@@ -8,12 +8,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.random_labels import classes_of, relabelled
 from spurlab.deletion.steps import fine_tuning
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Descent, device_of, finite
+from spurlab.methods import Descent, device_of
 from spurlab.models import ask, asked, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -39,12 +38,10 @@ class SalUn:
     Cost: one gradient of the forgotten examples, then `epochs` over all examples. Needs: all examples.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
         share: of the weights that may move at most; the public code's 0.5.
         epochs: over all examples; 10 as in the public code.
-        rate: None: a tenth of the recipe's, near the public code's 0.013 where training has 0.1, see
-            `spurlab.deletion.steps.fine_tuning`.
+        rate: None: a tenth of the recipe's, near the public code's 0.013 where training has 0.1.
 
     Source: Fan et al. (2024), SalUn: empowering machine unlearning via gradient-based weight saliency,
     arXiv:2310.12508.
@@ -56,13 +53,12 @@ class SalUn:
     epochs: int = 10
     rate: float | None = None
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, _, forgotten = split(model, data, forget)
-        masks = salient(model, forgotten, self.recipe, self.share)
+        masks = salient(model, data[forget], self.recipe, self.share)
         false = relabelled(data, forget, classes_of(model, data), rng_for(self.seed, "deletion", "salun"))
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
-        return finite(Descent(model, recipe, self.seed, "salun", masks).train_on(false))
+        return Descent(model, recipe, self.seed, "salun", masks).train_on(false)
 
 
 def salient(model: nn.Module, forgotten: Examples, recipe: Recipe, share: float) -> dict[str, Bool[Tensor, "..."]]:

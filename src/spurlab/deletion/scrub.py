@@ -6,10 +6,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.deletion.steps import divergence, fine_tuning, teacher_from
-from spurlab.lent import lending
-from spurlab.methods import Descent, finite
+from spurlab.methods import Descent
 from spurlab.training import Recipe
 
 
@@ -37,8 +36,6 @@ class Scrub:
     Needs: both.
 
     Args:
-        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
-        seed: fixes the order of the examples.
         alpha: of the divergence on retained examples.
         gamma: of the recipe's loss on retained examples.
         epochs: over the retained examples.
@@ -60,9 +57,9 @@ class Scrub:
     temperature: float = 4.0
     forget_batch: int = 16
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        model, retain, forgotten = split(model, data, forget)
+        retain, forgotten = data[~forget], data[forget]
         teacher = teacher_from(model)
         recipe = fine_tuning(self.recipe, self.epochs, self.rate)
         up = Descent(model, recipe.but(batch_size=self.forget_batch), self.seed, "scrub up")
@@ -77,7 +74,7 @@ class Scrub:
                     student = down.logits(batch)
                     stay = self._apart(down.logits(batch, teacher), student)
                     down.step(self.alpha * stay + self.gamma * down.loss(batch, student))
-        return finite(model)
+        return model
 
     def _apart(self, teacher: Tensor, student: Tensor) -> Tensor:
         """The mean of d over a batch."""

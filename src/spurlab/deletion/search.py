@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from spurlab.data import Examples
+from spurlab.deletion.method import sample_of
 from spurlab.methods import device_of
 from spurlab.models import ask, asked, evaluating
-from spurlab.seeds import rng_for
 
 T = TypeVar("T")
 
@@ -36,9 +36,9 @@ def strongest(
         deleted: the network after a deletion of this strength.
         model: the network before.
         retain: the retained examples.
-        seed: fixes the sample.
+        seed: fixes their sample.
         slack: how far the loss may rise, in nats.
-        examples: the size of the sample.
+        examples: in the sample.
 
     Returns:
         The result of the last strength that passed; of the gentlest if none did.
@@ -62,8 +62,7 @@ def bearable_for(
     model: nn.Module, retain: Examples, seed: int, *, slack: float = 0.05, examples: int = 5_000
 ) -> Callable[[nn.Module], bool]:
     """Whether a network's loss on a sample of the retained examples is finite and at most `slack` above the model's."""
-    rows = torch.randperm(len(retain), generator=rng_for(seed, "deletion", "search"))[:examples]
-    sample = retain[rows]
+    sample = sample_of(retain, examples, seed, "search")
     most = mean_loss(model, sample) + slack
     return lambda other: mean_loss(other, sample) <= most  # not so for NaN
 

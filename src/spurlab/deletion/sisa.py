@@ -8,9 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.method import split
+from spurlab.deletion.method import deleting
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Make, device_of, finite, untrained
 from spurlab.models import ask, unsaved_difference, unwrapped
 from spurlab.patterns import Planted
@@ -23,10 +22,7 @@ NOWHERE = -1  # the shard of a forgotten example
 class Sharded(nn.Module):
     """Networks that have learnt one shard of the data each; together they give the mean of their probabilities.
 
-    Args:
-        members: one network for each shard.
-        shard_of: the shard of each training example, or `NOWHERE`. It is a buffer, and so saved with the weights.
-        make: a new network, by seed.
+    The shard of each training example, or `NOWHERE`, is a buffer, and so saved with the weights.
     """
 
     shard_of: Tensor
@@ -92,12 +88,7 @@ class Sisa:
     shards: int = 5
 
     def train(self, make: Make, data: Examples, device: torch.device | str = "cpu") -> Sharded:
-        """One network for each shard.
-
-        Args:
-            make: a network with its initial weights, by seed.
-            data: the training examples.
-            device: where to train.
+        """One network for each shard, from the initial weights that `make` gives by seed.
 
         Raises:
             ValueError: fewer examples than shards, or no shard.
@@ -107,13 +98,12 @@ class Sisa:
         finite(model)
         return model
 
-    @lending
+    @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
-        copied = split(model, data, forget).model
-        if sharded := isinstance(copied, Sharded):
-            held = copied
-        else:
-            held = self._new(lambda seed: untrained(copied, seed, self.make), data, device_of(copied))
+        if isinstance(model, Sharded):
+            held = model
+        else:  # a partial in place of the function would be copied with the network, and this network with it
+            held = self._new(lambda seed: untrained(model, seed, self.make), data, device_of(model))
         if len(held.shard_of) != len(data):
             raise InputError(
                 f"this network was trained on {len(held.shard_of)} examples, but these are {len(data)}: give the "
@@ -122,20 +112,16 @@ class Sisa:
         if len(held.members) != self.shards:
             raise InputError(f"this network has {len(held.members)} shards, but `shards` is {self.shards}.")
         gone = forget.to(held.shard_of.device)
-        concerned = sorted(set(held.shard_of[gone].tolist()) - {NOWHERE}) if sharded else range(self.shards)
+        concerned = sorted(set(held.shard_of[gone].tolist()) - {NOWHERE}) if held is model else range(self.shards)
         held.shard_of[gone] = NOWHERE
         for shard in concerned:
             if len(held.rows(shard)) == 0:
                 raise InputError(f"all examples of shard {shard} are to be forgotten: train anew with fewer shards.")
         self._learn(held, data, concerned)
-        return finite(held)
+        return held
 
     def _new(self, make: Make, data: Examples, device: torch.device | str) -> Sharded:
-        """Shards that have learnt nothing yet.
-
-        Raises:
-            ValueError: fewer examples than shards, or no shard.
-        """
+        """Shards that have learnt nothing yet."""
         if not 1 <= self.shards <= len(data):
             raise InputError(f"cannot cut {len(data)} examples into {self.shards} shards: take 1 to {len(data)}.")
         order = torch.randperm(len(data), generator=rng_for(self.seed, "deletion", "sisa", "shards"))

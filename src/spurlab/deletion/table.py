@@ -5,7 +5,7 @@ from spurlab.deletion.dampening import SelectiveDampening
 from spurlab.deletion.fisher import FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent
 from spurlab.deletion.incremental import Incremental
-from spurlab.deletion.influence import GroupInfluence
+from spurlab.deletion.influence import GroupInfluence, SecondOrderInfluence
 from spurlab.deletion.inverse import ByLissa
 from spurlab.deletion.l1_sparse import L1Sparse
 from spurlab.deletion.last_layer_newton import LastLayerNewton
@@ -18,7 +18,6 @@ from spurlab.deletion.reference_influence import ReferenceInfluence
 from spurlab.deletion.retrain import Retrain
 from spurlab.deletion.salun import SalUn
 from spurlab.deletion.scrub import Scrub
-from spurlab.deletion.second_order import SecondOrderInfluence
 from spurlab.deletion.sisa import Sisa
 from spurlab.methods import Entry, Table
 

@@ -1,43 +1,33 @@
 """What deletion and prevention share: the table and its names with settings, one isolated attempt, training anew."""
 
 from spurlab.methods.anew import Make, trained_anew, untrained
-from spurlab.methods.attempt import Outcome, clock, isolated, retraining_seconds
+from spurlab.methods.attempt import clock, isolated, retraining_seconds
 from spurlab.methods.descent import Batch, Descent
-from spurlab.methods.last_layer import refit, refittable, shared
-from spurlab.methods.method import (
-    HALF,
-    NOT_FINITE,
-    NotFiniteError,
-    device_of,
-    dropping_out,
-    finite,
-    outputs_fit,
-    shuffled,
-)
-from spurlab.methods.table import Entry, Need, Table
+from spurlab.methods.last_layer import Linear, last_linear, refit, refittable, shared
+from spurlab.methods.method import HALF, NotFiniteError, copy_for, device_of, dropping_out, finite, outputs_fit
+from spurlab.methods.table import Entry, Table
 
 __all__ = [
     "HALF",
-    "NOT_FINITE",
     "Batch",
     "Descent",
     "Entry",
+    "Linear",
     "Make",
-    "Need",
     "NotFiniteError",
-    "Outcome",
     "Table",
     "clock",
+    "copy_for",
     "device_of",
     "dropping_out",
     "finite",
     "isolated",
+    "last_linear",
     "outputs_fit",
     "refit",
     "refittable",
     "retraining_seconds",
     "shared",
-    "shuffled",
     "trained_anew",
     "untrained",
 ]

@@ -39,28 +39,22 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     if make is not None:
         new = copied_network(make(seed))  # which may be one and the same at each call
         shapes, wanted = (
-            {name: tensor.shape for name, tensor in state.items()} for state in (new.state_dict(), model.state_dict())
+            {name: tensor.shape for name, tensor in network.state_dict().items()} for network in (new, model)
         )
         if shapes != wanted:
             raise InputError(
                 f"`make` gives a {type(new).__name__} whose weights differ in name or shape from those of the "
                 f"given {type(model).__name__}: it must make the same architecture."
             )
-        if all(new.get_parameter(name).equal(weight) for name, weight in _free(model).items()):
+        free = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+        if all(new.get_parameter(name).equal(weight) for name, weight in free):
             raise InputError(
                 f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
                 "It must make a new network at each call."
             )
-        return _with_frozen(new.to(device_of(model)), model)
-    for name, module in model.named_modules():
-        if any(weight.requires_grad for weight in module.parameters(recurse=False)) and not hasattr(
-            module, "reset_parameters"
-        ):
-            raise InputError(
-                f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
-                "them anew. Say by `make` how a new network is made."
-            )
-    return _with_frozen(seeded(lambda: _reset(copied_network(model).cpu()), seed).to(device_of(model)), model)
+    else:
+        new = seeded(lambda: _reset(copied_network(model).cpu()), seed)
+    return _with_frozen(new.to(device_of(model)), model)
 
 
 def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, make: Make | None) -> nn.Module:
@@ -74,14 +68,15 @@ def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, ma
 
 
 def _reset(model: nn.Module) -> nn.Module:
-    for module in model.modules():
+    for name, module in model.named_modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
+        elif any(weight.requires_grad for weight in module.parameters(recurse=False)):
+            raise InputError(
+                f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
+                "them anew. Say by `make` how a new network is made."
+            )
     return model
-
-
-def _free(model: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
 
 
 def _with_frozen(new: nn.Module, model: nn.Module) -> nn.Module:

@@ -61,9 +61,9 @@ def isolated(
     seconds, start = 0.0, clock(device)
     try:
         with lent(network) as (copied,), dropping_out(seed, "method"):
-            given = lend()
+            arguments = lend()
             start = clock(device)
-            after = method(copied, *given)
+            after = method(copied, *arguments)
             seconds = clock(device) - start
         if not isinstance(after, nn.Module):
             raise TypeError(f"the method must return a network, an nn.Module, but it returned {type(after).__name__}")

@@ -1,8 +1,9 @@
 """What methods with losses of their own share: a recipe's optimizer along any loss, on batches as it makes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
@@ -11,13 +12,15 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import settings_kept
-from spurlab.methods.method import HALF, device_of, dropping_out, shuffled
+from spurlab.methods.method import HALF, device_of, dropping_out
 from spurlab.models import ask, batch_norm_explained
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe, flush_denormals, layout_for
 from spurlab.training.augmentation import augmenter
 from spurlab.training.engines import PRECISIONS
 from spurlab.training.losses import LOSSES
+
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -42,7 +45,7 @@ class Descent:
         seed: fixes order, dropout, noise and augmentation.
         method: the name of the method, so that each draws its own.
         masks: by name of a parameter, True where it may move. Those without a mask move.
-        purpose: the room of the method, so that methods of one name in two rooms draw apart.
+        purpose: the room of the method: methods of one name in two rooms draw apart.
 
     Raises:
         ValueError: no weight may change, or some are of half precision.
@@ -99,7 +102,8 @@ class Descent:
         """
         order, noise = (rng_for(self.seed, what, part, epoch) for what in ("order", "noise"))
         augment = augmenter(self.recipe.augmentation, rng_for(self.seed, "augmentation", part, epoch))
-        for rows in shuffled(len(examples), self.recipe.batch_size, order) if len(examples) else ():
+        rows_in_order = torch.randperm(len(examples), generator=order)
+        for rows in rows_in_order.split(self.recipe.batch_size) if len(examples) else ():
             inputs = examples.inputs[rows].to(self._device)
             if self.recipe.augmentation != "none":
                 inputs = augment(inputs)
@@ -112,10 +116,8 @@ class Descent:
         """What the network gives for a batch, or another network, e.g. its teacher."""
         precision = self.recipe.precision
         with torch.autocast(self._device.type, PRECISIONS[precision], precision != "float32"):
-            logits = ask(
-                self.model if network is None else network, batch.inputs.contiguous(memory_format=self._layout)
-            )
-        return logits.float()
+            inputs = batch.inputs.contiguous(memory_format=self._layout)
+            return ask(self.model if network is None else network, inputs).float()
 
     def loss(self, batch: Batch, logits: Float[Tensor, "b k"] | None = None) -> Float[Tensor, ""]:
         """The recipe's loss, the mean over the batch; of logits that are known already, or the network's."""
@@ -139,10 +141,27 @@ class Descent:
                 for parameter, mask, before in self._masked:
                     parameter.copy_(torch.where(mask, parameter, before))
 
-    def train_on(self, examples: Examples) -> nn.Module:
-        """All epochs of the recipe on these examples, along its own loss; the network."""
+    def epochs(
+        self, batches: Callable[[int], Iterable[T]], loss: Callable[[T], Float[Tensor, ""]]
+    ) -> Iterator[nn.Module]:
+        """The network after each epoch of the recipe, in evaluation mode.
+
+        Args:
+            batches: of an epoch, each with whatever else of the epoch its loss needs.
+            loss: of one of them.
+        """
         for epoch in range(self.recipe.epochs):
             with self.epoch(epoch):
-                for batch in self.batches(examples, epoch):
-                    self.step(self.loss(batch))
+                for batch in batches(epoch):
+                    self.step(loss(batch))
+            yield self.model
+
+    def train(self, batches: Callable[[int], Iterable[T]], loss: Callable[[T], Float[Tensor, ""]]) -> nn.Module:
+        """The network after all `epochs`."""
+        for _ in self.epochs(batches, loss):
+            pass
         return self.model
+
+    def train_on(self, examples: Examples) -> nn.Module:
+        """All epochs of the recipe on these examples, along its own loss; the network."""
+        return self.train(partial(self.batches, examples), self.loss)

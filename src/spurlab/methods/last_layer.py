@@ -1,6 +1,7 @@
 """Other weights for the last layer, or the last few: only where nothing else of the network changes by it."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,29 @@ from spurlab.models import evaluating, features, features_layer
 from spurlab.training import logits
 
 TRIED = 50  # examples on which a new last layer is tried
+
+
+class Linear(NamedTuple):
+    """Weights of a last layer, in float64 on the CPU: ``features @ weight.T + bias`` are the logits."""
+
+    weight: Float[Tensor, "k d"]
+    bias: Float[Tensor, " k"]
+
+    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
+        """The logits."""
+        return features @ self.weight.T + self.bias
+
+
+def last_linear(model: nn.Module) -> Linear:
+    """The last layer as it is; a layer without a bias has one of zeros.
+
+    Raises:
+        ValueError: as `refittable`.
+    """
+    layer = refittable(model)
+    weight = layer.weight.detach().cpu().double()
+    bias = layer.bias.detach().cpu().double() if isinstance(layer.bias, Tensor) else weight.new_zeros(len(weight))
+    return Linear(weight, bias)
 
 
 def refittable(model: nn.Module) -> nn.Linear:
@@ -95,11 +119,10 @@ def refit(
             f"other weights in the last layer of this {type(model).__name__} change its features too: it is used more "
             "than once, and cannot be fitted again alone. Give the end of the network a layer of its own."
         )
-    phi, matrix = before.double(), layer.weight.detach().cpu().double()
-    row = matrix.new_zeros(len(matrix)) if layer.bias is None else layer.bias.detach().cpu().double()
+    phi, linear = before.double(), last_linear(model)
     with evaluating(model):
-        apart = (logits(model, few) - phi @ matrix.T - row).abs()
-    if bool((apart > near * (1 + phi.abs() @ matrix.abs().T + row.abs())).any()):
+        apart = (logits(model, few) - linear(phi)).abs()
+    if bool((apart > near * (1 + Linear(linear.weight.abs(), linear.bias.abs())(phi.abs()))).any()):
         raise InputError(
             f"the outputs of this {type(model).__name__} are not what its last layer makes of the features, so that it "
             "cannot be fitted again: something is done to them besides."

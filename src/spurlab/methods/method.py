@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Int64
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError, SpurlabError
+from spurlab.lent import copied_network
 from spurlab.models import check_answers
 from spurlab.seeds import seed_for, seed_global
 
@@ -28,6 +28,17 @@ def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) ->
             f"for one example this {type(model).__name__} gives outputs of shape {tuple(outputs.shape)}, but the "
             f"labels run to {top}: it must give one logit for each class."
         )
+
+
+def copy_for(data: Examples, model: nn.Module) -> nn.Module:
+    """A copy of a network, in the modes in which it was given, if it is one for these data.
+
+    Raises:
+        ValueError: it cannot be copied, or as `outputs_fit`.
+    """
+    model = copied_network(model)
+    outputs_fit(model, data)
+    return model
 
 
 HALF = (torch.float16, torch.bfloat16)
@@ -61,11 +72,6 @@ def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
 def device_of(model: nn.Module) -> torch.device:
     """Where the network's weights are; the CPU for one without any."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-def shuffled(examples: int, batch_size: int, rng: Generator) -> Iterator[Int64[Tensor, " b"]]:
-    """The rows of the batches of one epoch, in an order drawn from `rng`; the last may be smaller."""
-    yield from torch.randperm(examples, generator=rng).split(batch_size)
 
 
 @contextmanager

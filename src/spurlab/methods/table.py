@@ -54,7 +54,8 @@ class Entry(Generic[Method]):
 class Table(dict[str, Entry[Method]], Generic[Method]):
     """Methods by name. Settings may stand after a name: ``scrub,alpha=0.3`` and ``scrub alpha=0.3`` are the same.
 
-    Stored results are found by the names that `canonical` gives, so these stay as they are.
+    Stored results are found by the names that `canonical` gives, so these stay as they are. All that take a name raise
+    as `named` does, but import no code of the user's.
 
     Args:
         kind: what the methods are, for messages, e.g. ``deletion method``.
@@ -77,25 +78,13 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         super().__init__(entries)
         self._kind, self._shortest = kind, shortest
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the entries."""
-        return tuple(self)
-
-    @property
-    def titles(self) -> dict[str, str]:
-        """What people call the entries, by name."""
-        return {name: entry.title for name, entry in self.items()}
-
     def named(self, name: str, recipe: Recipe, seed: int, make: Make | None = None) -> Method:
         """The method of this name.
 
         Args:
             name: an entry, with settings after it where others than its own are wanted, e.g. ``afr gamma=4
                 penalty=0.1``; or ``package.module:callable``: code of the user's, called as the table's methods are.
-            recipe: how the network was trained.
-            seed: of what the method draws.
-            make: a new network of the same architecture, by seed; None: a copy, every layer reset.
+            recipe, seed, make: as `Entry.make` takes them.
 
         Raises:
             ValueError: there is none, or no such setting, with the nearest name; a value that the setting cannot take;
@@ -109,11 +98,7 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         return replace(method, **settings) if settings else method  # type: ignore[no-any-return]
 
     def canonical(self, name: str) -> str:
-        """The one name of a method: its settings in alphabetical order, each value written in one way.
-
-        Raises:
-            ValueError: as `named`; a user's method is not imported.
-        """
+        """The one name of a method: its settings in alphabetical order, each value written in one way."""
         if is_user_name(name):
             return name.strip()
         base, settings = self._read(name)
@@ -122,27 +107,15 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         return " ".join([base, *(f"{key}={_written(settings[key])}" for key in sorted(settings))])
 
     def needs(self, name: str) -> frozenset[Need]:
-        """What the method of this name needs, as its entry says; of a user's nobody knows: all.
-
-        Raises:
-            ValueError: as `canonical`.
-        """
+        """What the method of this name needs, as its entry says; of a user's nobody knows: all."""
         return frozenset(get_args(Need)) if is_user_name(name) else self[self._read(name)[0]].needs
 
     def trains(self, name: str) -> bool:
-        """Whether the method of this name trains a network; a user's may.
-
-        Raises:
-            ValueError: as `canonical`.
-        """
+        """Whether the method of this name trains a network; a user's may."""
         return "training" in self.needs(name)
 
     def title_of(self, name: str) -> str:
-        """What people call the method of this name, with its settings; a user's is called by its name.
-
-        Raises:
-            ValueError: as `canonical`.
-        """
+        """What people call the method of this name, with its settings; a user's is called by its name."""
         base, *settings = self.canonical(name).split()
         if base not in self:
             return base
@@ -211,11 +184,7 @@ def _can_be_written(kinds: tuple[Any, ...]) -> bool:
 
 
 def _value(what: str, text: str, kinds: tuple[Any, ...]) -> Any:
-    """A value of the setting's type.
-
-    Raises:
-        ValueError: the text is none.
-    """
+    """A value of the setting's type; a ValueError where the text is none."""
     for kind in kinds:
         if get_origin(kind) is Literal and text in get_args(kind):
             return text

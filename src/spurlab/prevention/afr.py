@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import copied_network, lending
-from spurlab.methods import Make, trained_anew
+from spurlab.lent import copied_network
+from spurlab.methods import Linear, Make, last_linear, trained_anew
+from spurlab.methods.settings import not_negative, one_of, one_or_more, share_of
 from spurlab.models import features
-from spurlab.prevention.last_layer import Linear, last_linear, steps_down, weighted_optimum, with_last_layer
-from spurlab.prevention.method import checked_clean, not_negative, one_or_more, own_seed, prepared, share_of
+from spurlab.prevention.last_layer import WeightedLoss, with_last_layer
+from spurlab.prevention.method import checked_clean, own_seed, prepared, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
@@ -81,7 +82,6 @@ class Afr:
         stop_early: approach the minimum and stop by the worst clean group.
         steps: of gradient descent at most; the public code's 500 for Waterbirds.
         rate: of gradient descent; the public code's 0.02 for Waterbirds.
-        make: a new network of the architecture, by seed, as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: a setting outside its range; an empty clean set or one without groups where it is chosen by; a held
@@ -103,15 +103,12 @@ class Afr:
     make: Make | None = None
 
     def __post_init__(self) -> None:
-        if self.weights not in get_args(WeightsFrom):
-            raise InputError(
-                f"`weights` of AFR must be one of {', '.join(get_args(WeightsFrom))}, but it is {self.weights!r}."
-            )
+        one_of(WeightsFrom, "`weights` of AFR", self.weights)
         share_of("share", self.share)
         not_negative(gamma=self.gamma or 0.0, penalty=self.penalty or 0.0, rate=self.rate)
         one_or_more(steps=self.steps)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
         return self.second_stage(self.first_stage(model, data), clean)
 
@@ -125,23 +122,22 @@ class Afr:
         phi, start = features(after, stage.refit.inputs).double(), last_linear(after)
         gammas = GAMMAS if self.gamma is None else (self.gamma,)
         penalties = PENALTIES if self.penalty is None else (self.penalty,)
-        p = true_probabilities(start(phi).softmax(1), stage.refit.labels)
-        weighted = {gamma: weights_of(p, stage.refit.labels, gamma) for gamma in gammas}
-        problems = [(weighted[gamma], penalty) for gamma in gammas for penalty in penalties]
         labels = stage.refit.labels
-        if len(problems) == 1 and not self.stop_early:
-            only = weighted_optimum(phi, labels, problems[0][0], start, penalties[0])
-            return with_last_layer(after, only, stage.refit.inputs)
-        seen = features(after, checked_clean(after, clean, "AFR").inputs).double()
+        p = true_probabilities(start(phi).softmax(1), labels)
+        weighted = [weights_of(p, labels, gamma) for gamma in gammas]
+        losses = [WeightedLoss(phi, labels, mu, start, penalty) for mu in weighted for penalty in penalties]
+        if len(losses) == 1 and not self.stop_early:
+            return with_last_layer(after, losses[0].optimum(), stage.refit.inputs)
+        clean_phi = features(after, checked_clean(after, clean, "AFR").inputs).double()
 
         def layers() -> Iterator[Linear]:
-            for mu, penalty in problems:
+            for loss in losses:
                 if self.stop_early:
-                    yield from steps_down(phi, labels, mu, start, penalty, steps=self.steps, rate=self.rate)
+                    yield from loss.descent(self.steps, self.rate)
                 else:
-                    yield weighted_optimum(phi, labels, mu, start, penalty)
+                    yield loss.optimum()
 
-        best = best_by_worst_group(layers(), lambda layer: layer(seen), clean, "AFR").candidate
+        best = best_by_worst_group(layers(), lambda layer: layer(clean_phi), clean, "AFR").candidate
         return with_last_layer(after, best, stage.refit.inputs)
 
     def held_out(self, data: Examples) -> Bool[Tensor, " n"]:
@@ -168,11 +164,11 @@ class Afr:
         Raises:
             ValueError: data that no method takes, see `spurlab.prevention.method.prepared`; a part without examples.
         """
-        given = prepared(model, data)
+        model = prepared(model, data)
         if self.weights == "train":
-            return Stage(given.eval(), data)
+            return Stage(model.eval(), data)
         held = self.held_out(data)
-        return Stage(trained_anew(given, data[~held], self.recipe, own_seed(self.seed, "afr"), self.make), data[held])
+        return Stage(trained_anew(model, data[~held], self.recipe, own_seed(self.seed, "afr"), self.make), data[held])
 
 
 def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:
@@ -196,9 +192,9 @@ def afr_weights(model: nn.Module, data: Examples, gamma: float) -> AfrWeights:
     return AfrWeights(p, weights_of(p, data.labels, gamma))
 
 
-def true_probabilities(said: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+def true_probabilities(probabilities: Float[Tensor, "n k"], labels: Int64[Tensor, " n"]) -> Float64[Tensor, " n"]:
     r""":math:`p_i`: of class probabilities those of the true class."""
-    return said.gather(1, labels.unsqueeze(1)).squeeze(1).double()
+    return probabilities.gather(1, labels.unsqueeze(1)).squeeze(1).double()
 
 
 def weights_of(p: Float64[Tensor, " n"], labels: Int64[Tensor, " n"], gamma: float) -> Float64[Tensor, " n"]:

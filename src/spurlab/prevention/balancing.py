@@ -2,19 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Int64
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Make
-from spurlab.prevention.method import groups_of, prepared
+from spurlab.methods.settings import one_of
+from spurlab.prevention.method import groups_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
-from spurlab.prevention.worst_group import BestEpoch
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -35,13 +34,11 @@ class Subsampling:
     the training examples for ``by="group"``; those of a clean set for `best_epoch`.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the subset, the initial weights and the order of the examples.
         by: ``group`` (SUBG) or ``class`` (SUBY).
         same_steps: train for as many steps as on all examples, by more epochs; ours. The paper keeps the epochs.
         best_epoch: keep the epoch whose worst clean group is served best, as the paper does. Off here by default, so
             that nothing but the balance differs from plain training.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
     accuracy, arXiv:2110.14503.
@@ -55,16 +52,16 @@ class Subsampling:
     make: Make | None = None
 
     def __post_init__(self) -> None:
-        _known(self.by)
+        one_of(By, "`by`", self.by)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model, method = prepared(model, data), f"sub-{self.by}"
+        method = f"sub-{self.by}"
         rows = balanced_rows(_parts(data, self.by, "SUBG"), rng_for(self.seed, "prevention", method, "subset"))
         recipe = same_length(self.recipe, len(data), len(rows)) if self.same_steps else self.recipe
         descent = begin(model, recipe, self.seed, method, self.make)
-        subset, watch = data[rows], BestEpoch(descent.model, clean, "SUBG") if self.best_epoch else None
-        return train_on(descent, lambda epoch: descent.batches(subset, epoch), descent.loss, watch)
+        batches, best_by = partial(descent.batches, data[rows]), clean if self.best_epoch else None
+        return train_on(descent, batches, descent.loss, best_by, "SUBG")
 
 
 def same_length(recipe: Recipe, examples: int, fewer: int) -> Recipe:
@@ -90,11 +87,9 @@ class Reweighting:
     `best_epoch`.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         by: ``group`` (RWG) or ``class`` (RWY).
         best_epoch: as in `Subsampling`.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
     accuracy, arXiv:2110.14503.
@@ -107,16 +102,15 @@ class Reweighting:
     make: Make | None = None
 
     def __post_init__(self) -> None:
-        _known(self.by)
+        one_of(By, "`by`", self.by)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model, method = prepared(model, data), f"reweight-{self.by}"
+        method = f"reweight-{self.by}"
         parts = _parts(data, self.by, "RWG")
         descent = begin(model, self.recipe, self.seed, method, self.make)
         drawn = drawn_evenly(descent, data, parts, self.seed, method)
-        watch = BestEpoch(descent.model, clean, "RWG") if self.best_epoch else None
-        return train_on(descent, drawn, descent.loss, watch)
+        return train_on(descent, drawn, descent.loss, clean if self.best_epoch else None, "RWG")
 
 
 def balanced_rows(groups: Int64[Tensor, " n"], rng: Generator) -> Int64[Tensor, " picked"]:
@@ -135,11 +129,6 @@ def shuffled_rows(groups: Int64[Tensor, " n"], group: int, rng: Generator) -> In
     """The rows of one group, in a random order."""
     rows = (groups == group).nonzero().flatten()
     return rows[torch.randperm(len(rows), generator=rng)]
-
-
-def _known(by: str) -> None:
-    if by not in get_args(By):
-        raise InputError(f"`by` must be one of {', '.join(get_args(By))}, but it is {by!r}.")
 
 
 def _parts(data: Examples, by: By, method: str) -> Tensor:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
-from spurlab.methods import Make, finite, trained_anew
+from spurlab.methods import Make, trained_anew
 from spurlab.prevention.balancing import same_length
-from spurlab.prevention.method import checked_clean, own_seed, prepared
+from spurlab.prevention.method import checked_clean, own_seed, preventing
 from spurlab.training import Recipe
 
 
@@ -24,9 +23,7 @@ class CleanOnly:
     Cost: one training, of as many steps as on all training examples. Needs: clean examples.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the initial weights and the order of the examples.
-        make: as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: no clean examples.
@@ -36,9 +33,8 @@ class CleanOnly:
     seed: int = 0
     make: Make | None = None
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         clean = checked_clean(model, clean, "training on clean examples alone")
         recipe = same_length(self.recipe, len(data), len(clean))
-        return finite(trained_anew(model, clean, recipe, own_seed(self.seed, "clean-only"), self.make), "prevention")
+        return trained_anew(model, clean, recipe, own_seed(self.seed, "clean-only"), self.make)

@@ -1,7 +1,7 @@
 """Deep feature reweighting: the last layer is fitted anew on clean examples."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
+from spurlab.methods import Linear, last_linear
+from spurlab.methods.settings import one_of, one_or_more
 from spurlab.models import features
 from spurlab.prevention.balancing import balanced_rows, shuffled_rows
-from spurlab.prevention.last_layer import Linear, last_linear, with_last_layer
-from spurlab.prevention.method import checked_clean, groups_of, one_or_more, prepared
+from spurlab.prevention.last_layer import with_last_layer
+from spurlab.prevention.method import checked_clean, groups_of, preventing
 from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for, seed_for
 
@@ -95,15 +96,13 @@ class Dfr:
     refits: int = 10
 
     def __post_init__(self) -> None:
-        if self.norm not in get_args(Norm):
-            raise InputError(f"`norm` of DFR must be one of {', '.join(get_args(Norm))}, but it is {self.norm!r}.")
+        one_of(Norm, "`norm` of DFR", self.norm)
         if self.c is not None and not 0 < self.c < float("inf"):
             raise InputError(f"`c` of DFR must be above 0, and finite, but it is {self.c}.")
         one_or_more(refits=self.refits)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         classes = len(last_linear(model).bias)
         _every_class(checked_clean(model, clean, "DFR"), classes)
         phi = features(model, clean.inputs).double()
@@ -144,11 +143,8 @@ class Dfr:
 class Solver:
     """Logistic regressions of one kind by scikit-learn, in float32; each l2 fit starts from the one before.
 
-    Args:
-        norm: of the penalty.
-        classes: k; more than two are fitted each against the rest with l1.
-        tolerance: where a fit ends.
-        seed: of the order in which liblinear goes through the features.
+    With l1 more than two classes are fitted each against the rest; the seed is of the order in which liblinear goes
+    through the features.
     """
 
     def __init__(self, norm: Literal["l1", "l2"], classes: int, tolerance: float, seed: int) -> None:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
-from spurlab.methods import finite
-from spurlab.prevention.method import prepared
+from spurlab.prevention.method import preventing
 
 
 @dataclass(frozen=True)
@@ -21,6 +19,6 @@ class Erm:
     Source: Vapnik (1992), Principles of risk minimization for learning theory.
     """
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        return finite(prepared(model, data), "prevention")
+        return model

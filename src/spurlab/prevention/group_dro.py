@@ -8,11 +8,10 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import groups_of, not_negative, prepared
+from spurlab.methods.settings import not_negative
+from spurlab.prevention.method import groups_of, preventing
 from spurlab.prevention.steps import begin, drawn_evenly, train_on
-from spurlab.prevention.worst_group import BestEpoch
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
 
@@ -36,7 +35,6 @@ class GroupDro:
     Cost: one training. Needs: the groups of the training examples; those of a clean set for `best_epoch`.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         eta: :math:`\eta`, the step size of q; the public code's 0.01.
         adjustment: :math:`C`, for groups so small that they are fitted better than they generalize; the paper tries 0
@@ -46,7 +44,6 @@ class GroupDro:
         weight_decay: the l2 penalty; None: the recipe's. The paper's strong one is 0.1 to 1.
         best_epoch: keep the epoch whose worst clean group is served best, as the public code does by its validation
             set.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Sagawa, Koh, Hashimoto and Liang (2020), Distributionally robust neural networks for group shifts,
     arXiv:1911.08731, algorithm 1 and section 3.3.
@@ -64,32 +61,27 @@ class GroupDro:
     def __post_init__(self) -> None:
         not_negative(eta=self.eta, adjustment=self.adjustment, weight_decay=self.weight_decay or 0.0)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         groups = groups_of(data, "training", "GroupDRO")
-        recipe = self.recipe
-        if self.weight_decay is not None:
-            recipe = recipe.but(weight_decay=self.weight_decay)
+        decay = self.recipe.weight_decay if self.weight_decay is None else self.weight_decay
+        recipe = self.recipe.but(weight_decay=decay)
         descent = begin(model, recipe, self.seed, "group-dro", self.make)
-        watch = BestEpoch(descent.model, clean, "GroupDRO") if self.best_epoch else None
         mixture = Mixture(groups.bincount(), self.eta, self.adjustment)
 
         def loss(batch: Batch) -> Float[Tensor, ""]:
             losses = LOSSES[recipe.loss](descent.logits(batch), batch.labels)
             return mixture.loss(losses, groups[batch.rows])
 
-        evenly = drawn_evenly(descent, data, groups, self.seed, "group-dro")
-        return train_on(descent, evenly if self.resample else partial(descent.batches, data), loss, watch)
+        evenly, once = drawn_evenly(descent, data, groups, self.seed, "group-dro"), partial(descent.batches, data)
+        best_by = clean if self.best_epoch else None
+        return train_on(descent, evenly if self.resample else once, loss, best_by, "GroupDRO")
 
 
 class Mixture:
-    """The shares q of the groups, which follow their losses.
+    """The shares q of the groups, none of them empty, which follow their losses by steps of `eta`.
 
-    Args:
-        sizes: how many training examples each group has; none is empty.
-        eta: the step size.
-        adjustment: C; a group's loss counts as C / sqrt(size) more.
+    With an adjustment C a group's loss counts as C / sqrt(size) more.
     """
 
     def __init__(self, sizes: Int64[Tensor, " g"], eta: float, adjustment: float = 0.0) -> None:

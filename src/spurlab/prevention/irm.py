@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import attributes, not_negative, prepared
-from spurlab.prevention.steps import begin, drawn_evenly, train_on
+from spurlab.methods.settings import not_negative
+from spurlab.prevention.method import attributes, preventing
+from spurlab.prevention.steps import begin, drawn_evenly
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, LossName
 
@@ -38,12 +38,10 @@ class Irm:
     Cost: one training, with a second backward pass through the loss alone. Needs: the groups of the training examples.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         penalty: :math:`\lambda` after the first epochs; 1 in them. 100 is the default of Gulrajani and Lopez-Paz
             (2021), arXiv:2007.01434, who train on batches too; the paper's 10,000 is for steps on all data at once.
         anneal: the share of the epochs with a penalty of 1; the public code's fifth (100 of 501 steps).
-        make: as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: only one environment.
@@ -63,9 +61,8 @@ class Irm:
         if not 0 <= self.anneal <= 1:
             raise InputError(f"`anneal` is a share of the epochs, 0 to 1, but it is {self.anneal}.")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         environments = attributes(data, "IRM")
         values = environments.unique().tolist()
         if len(values) == 1:
@@ -83,15 +80,15 @@ class Irm:
 
         def loss(weighed: tuple[Batch, float]) -> Float[Tensor, ""]:
             batch, penalty = weighed
-            said = descent.logits(batch)
-            risk = invariant_risk(said, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
+            logits = descent.logits(batch)
+            risk = invariant_risk(logits, batch.labels, environments[batch.rows], penalty, self.recipe.loss)
             return risk / max(1.0, penalty)
 
-        return train_on(descent, drawn, loss)
+        return descent.train(drawn, loss)
 
 
 def invariant_risk(
-    said: Float[Tensor, "b k"],
+    logits: Float[Tensor, "b k"],
     labels: Int64[Tensor, " b"],
     environments: Int64[Tensor, " b"],
     penalty: float,
@@ -100,26 +97,28 @@ def invariant_risk(
     """The mean over the environments of a batch of the risk and its penalty."""
     risks = []
     for environment in environments.unique().tolist():
-        rows = (environments == environment).to(said.device)
-        mine, truth = said[rows], labels[rows]
-        risks.append(LOSSES[loss](mine, truth).mean() + penalty * scale_penalty(mine, truth, loss))
+        rows = (environments == environment).to(logits.device)
+        inside = logits[rows], labels[rows]
+        risks.append(LOSSES[loss](*inside).mean() + penalty * scale_penalty(*inside, loss))
     return torch.stack(risks).mean()
 
 
-def scale_penalty(said: Float[Tensor, "b k"], labels: Int64[Tensor, " b"], loss: LossName = "ce") -> Float[Tensor, ""]:
+def scale_penalty(
+    logits: Float[Tensor, "b k"], labels: Int64[Tensor, " b"], loss: LossName = "ce"
+) -> Float[Tensor, ""]:
     """The squared derivative of the mean loss in a scale of the logits, at 1: as the product of that of two halves.
 
     The halves are every other example. 0 for fewer than two.
 
-    >>> said, labels = torch.tensor([[0.0, 2.0]] * 2), torch.tensor([0, 0])
-    >>> round(scale_penalty(said, labels).item(), 4)  # p_1 z_1 - z_0 = 2 / (1 + exp(-2)) = 1.7616, squared
+    >>> logits, labels = torch.tensor([[0.0, 2.0]] * 2), torch.tensor([0, 0])
+    >>> round(scale_penalty(logits, labels).item(), 4)  # p_1 z_1 - z_0 = 2 / (1 + exp(-2)) = 1.7616, squared
     3.1032
     """
-    if len(said) < 2:
-        return said.new_zeros(())
-    scale = said.new_ones(()).requires_grad_()
+    if len(logits) < 2:
+        return logits.new_zeros(())
+    scale = logits.new_ones(()).requires_grad_()
     one, other = (
-        torch.autograd.grad(LOSSES[loss](said[half] * scale, labels[half]).mean(), scale, create_graph=True)[0]
+        torch.autograd.grad(LOSSES[loss](logits[half] * scale, labels[half]).mean(), scale, create_graph=True)[0]
         for half in (slice(0, None, 2), slice(1, None, 2))
     )
     return one * other

@@ -8,9 +8,9 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.lent import lending
-from spurlab.methods import Make, finite, trained_anew
-from spurlab.prevention.method import one_or_more, own_seed, prepared
+from spurlab.methods import Make, trained_anew
+from spurlab.methods.settings import one_or_more
+from spurlab.prevention.method import own_seed, prepared, preventing
 from spurlab.training import Recipe, logits
 
 log = logging.getLogger(__name__)
@@ -31,13 +31,11 @@ class Jtt:
     paper chooses both settings by the groups of a validation set.)
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the initial weights of both networks and the orders of the examples.
         times: :math:`\lambda`; the paper tries 20, 50 and 100 on images, 4 to 6 on text. The default is the smallest of
             those for images.
         first_epochs: of the first network, which is trained by the recipe until there; the paper has 1 to 60. The
             default is its choice for CelebA. None: the given network is the first one.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Liu et al. (2021), Just train twice: improving group robustness without training group information,
     arXiv:2107.09044.
@@ -52,9 +50,8 @@ class Jtt:
     def __post_init__(self) -> None:
         one_or_more(times=self.times, first_epochs=1 if self.first_epochs is None else self.first_epochs)
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
         wrong = self.error_set(model, data)
         if not bool(wrong.any()):
             log.warning(
@@ -64,7 +61,7 @@ class Jtt:
             )
         errors = wrong.nonzero().flatten()
         rows = torch.cat([torch.arange(len(data)), errors.repeat(self.times - 1)])
-        return finite(trained_anew(model, data[rows], self.recipe, own_seed(self.seed, "jtt"), self.make), "prevention")
+        return trained_anew(model, data[rows], self.recipe, own_seed(self.seed, "jtt"), self.make)
 
     def error_set(self, model: nn.Module, data: Examples) -> Bool[Tensor, " n"]:
         """True for the training examples that the first network gets wrong."""

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,32 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.errors import InputError
-from spurlab.methods import finite, refit, refittable
+from spurlab.methods import Linear, finite, refit, refittable
 
 log = logging.getLogger(__name__)
-
-
-class Linear(NamedTuple):
-    """Weights of a last layer, in float64 on the CPU: ``features @ weight.T + bias`` are the logits."""
-
-    weight: Float[Tensor, "k d"]
-    bias: Float[Tensor, " k"]
-
-    def __call__(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
-        """The logits."""
-        return features @ self.weight.T + self.bias
-
-
-def last_linear(model: nn.Module) -> Linear:
-    """The last layer as it is; a layer without a bias has one of zeros.
-
-    Raises:
-        ValueError: the last module is no linear layer, or cannot be fitted again, see `spurlab.methods.refit`.
-    """
-    layer = refittable(model)
-    weight = layer.weight.detach().cpu().double()
-    bias = layer.bias.detach().cpu().double() if isinstance(layer.bias, Tensor) else weight.new_zeros(len(weight))
-    return Linear(weight, bias)
 
 
 def with_last_layer(model: nn.Module, linear: Linear, inputs: Float[Tensor, "n *shape"]) -> nn.Module:
@@ -57,22 +33,12 @@ def with_last_layer(model: nn.Module, linear: Linear, inputs: Float[Tensor, "n *
     return finite(refit(model, linear.weight, linear.bias, inputs), "prevention")
 
 
-def weighted_optimum(
-    features: Float[Tensor, "n d"],
-    labels: Int64[Tensor, " n"],
-    weights: Float[Tensor, " n"],
-    start: Linear,
-    penalty: float,
-    *,
-    tolerance: float = 1e-5,
-    iterations: int = 2_000,
-) -> Linear:
-    r"""The last layer of the least weighted cross-entropy, drawn towards where it starts.
+class WeightedLoss:
+    r"""The weighted cross-entropy of a last layer, drawn towards where it starts, with its gradient written out.
 
-    .. math:: \min_\theta \sum_{i=1}^{n} \mu_i \, \ell_i(\theta) + \lambda \lVert \theta - \theta_1 \rVert^2
+    .. math:: \sum_{i=1}^{n} \mu_i \, \ell_i(\theta) + \lambda \lVert \theta - \theta_1 \rVert^2
 
-    By L-BFGS in float64, with the gradient written out: convex, and with a penalty strictly so. Without one the minimum
-    of separable examples lies at infinity; the way there ends where the gradient is small.
+    It is convex, and with a penalty strictly so. All is in float64.
 
     Args:
         features: that come into the layer.
@@ -80,52 +46,6 @@ def weighted_optimum(
         weights: :math:`\mu_i`.
         start: :math:`\theta_1`, weights and bias.
         penalty: :math:`\lambda`.
-        tolerance: the largest derivative at which the search ends. The layer is then within ``sqrt(k (d + 1))`` times
-            it, over :math:`2 \lambda`, of the minimum; in fact much nearer.
-        iterations: after so many it ends in any case, which is logged as a warning.
-    """
-    k, d = start.weight.shape
-    slope = Slope(features, labels, weights, start, penalty)
-
-    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = slope(torch.from_numpy(theta).view(k, d + 1))
-        return value.item(), gradient.reshape(-1).numpy()
-
-    optimum = minimize(
-        objective,
-        np.zeros(k * (d + 1)),
-        jac=True,
-        method="L-BFGS-B",
-        options={"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20},
-    )
-    if (steepest := float(np.abs(optimum.jac).max())) > tolerance:
-        log.warning("the last layer was not fitted to its end: the largest derivative is %.1e.", steepest)
-    return slope.shifted(torch.from_numpy(optimum.x).view(k, d + 1))
-
-
-def steps_down(
-    features: Float[Tensor, "n d"],
-    labels: Int64[Tensor, " n"],
-    weights: Float[Tensor, " n"],
-    start: Linear,
-    penalty: float,
-    *,
-    steps: int,
-    rate: float,
-) -> Iterator[Linear]:
-    """The last layer on its way to `weighted_optimum`, by gradient descent on all examples: after 0, 1, ... steps."""
-    slope = Slope(features, labels, weights, start, penalty)
-    shift = start.weight.new_zeros(len(start.bias), features.shape[1] + 1)
-    yield start
-    for _ in range(steps):
-        shift = shift - rate * slope(shift)[1]
-        yield slope.shifted(shift)
-
-
-class Slope:
-    """The value and the gradient of the weighted cross-entropy, as a function of the shift from where the layer starts.
-
-    Args: see `weighted_optimum`.
     """
 
     def __init__(
@@ -138,9 +58,10 @@ class Slope:
     ) -> None:
         self._phi, self._weights, self._start, self._penalty = features.double(), weights.double(), start, penalty
         self._truth = F.one_hot(labels, len(start.bias)).double()
+        self._none = start.weight.new_zeros(len(start.bias), features.shape[1] + 1)
 
     def __call__(self, shift: Float64[Tensor, "k d1"]) -> tuple[Float64[Tensor, ""], Float64[Tensor, "k d1"]]:
-        """At a shift of the weights, with that of the biases as its last column."""
+        """The value and the gradient at a shift of the weights, with that of the biases as its last column."""
         log_p = self.shifted(shift)(self._phi).log_softmax(1)
         value = self._penalty * shift.square().sum() - (self._weights * (self._truth * log_p).sum(1)).sum()
         slope = self._weights.unsqueeze(1) * (log_p.exp() - self._truth)
@@ -150,3 +71,38 @@ class Slope:
     def shifted(self, shift: Float64[Tensor, "k d1"]) -> Linear:
         """The layer at this shift."""
         return Linear(self._start.weight + shift[:, :-1], self._start.bias + shift[:, -1])
+
+    def optimum(self, *, tolerance: float = 1e-5, iterations: int = 2_000) -> Linear:
+        r"""The layer of the minimum, by L-BFGS.
+
+        Without a penalty the minimum of separable examples lies at infinity; the way there ends where the gradient is
+        small.
+
+        Args:
+            tolerance: the largest derivative at which the search ends. The layer is then within ``sqrt(k (d + 1))``
+                times it, over :math:`2 \lambda`, of the minimum; in fact much nearer.
+            iterations: after so many it ends in any case, which is logged as a warning.
+        """
+
+        def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = self(torch.from_numpy(theta).view_as(self._none))
+            return value.item(), gradient.reshape(-1).numpy()
+
+        optimum = minimize(
+            objective,
+            np.zeros(self._none.numel()),
+            jac=True,
+            method="L-BFGS-B",
+            options={"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20},
+        )
+        if (steepest := float(np.abs(optimum.jac).max())) > tolerance:
+            log.warning("the last layer was not fitted to its end: the largest derivative is %.1e.", steepest)
+        return self.shifted(torch.from_numpy(optimum.x).view_as(self._none))
+
+    def descent(self, steps: int, rate: float) -> Iterator[Linear]:
+        """The layer on its way to the optimum, by gradient descent on all examples: after 0, 1, ... steps."""
+        shift = self._none
+        yield self._start
+        for _ in range(steps):
+            shift = shift - rate * self(shift)[1]
+            yield self.shifted(shift)

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
-from spurlab.methods import Make, finite
-from spurlab.prevention.method import prepared, share_of
+from spurlab.methods import Make
+from spurlab.methods.settings import share_of
+from spurlab.prevention.method import preventing
 from spurlab.prevention.steps import begin
 from spurlab.training import Recipe
 
@@ -40,7 +40,6 @@ class Lff:
         seed: fixes the initial weights of both and the order of the examples.
         q: :math:`q`, the more the more biased; the paper's 0.7.
         memory: of the running means; the public code's 0.7.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Nam, Cha, Ahn, Lee and Shin (2020), Learning from failure: training debiased classifier from biased
     classifier, arXiv:2007.02561, algorithm 1, and its public code (the running means).
@@ -57,33 +56,27 @@ class Lff:
             raise InputError(f"`q` of LfF must be above 0, and 1 at most, but it is {self.q}.")
         share_of("memory", self.memory, "past")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        model = prepared(model, data)
-        biased, debiased = (begin(model, self.recipe, self.seed, f"lff {who}", self.make) for who in ("B", "D"))
+        biased, debiased = (begin(model, self.recipe, self.seed, f"lff {name}", self.make) for name in ("B", "D"))
         past_b, past_d = (RunningLosses(data.labels, self.memory) for _ in range(2))
         for epoch in range(self.recipe.epochs):
             with biased.epoch(epoch), debiased.epoch(epoch):
                 for batch in debiased.batches(data, epoch):
-                    said_b, said_d = biased.logits(batch), debiased.logits(batch)
+                    logits_b, logits_d = biased.logits(batch), debiased.logits(batch)
                     losses_b, losses_d = (
-                        F.cross_entropy(said, batch.labels, reduction="none") for said in (said_b, said_d)
+                        F.cross_entropy(logits, batch.labels, reduction="none") for logits in (logits_b, logits_d)
                     )
                     relative_b = past_b.update(batch.rows, losses_b.detach().cpu())
                     relative_d = past_d.update(batch.rows, losses_d.detach().cpu())
                     weights = relative_difficulty(relative_b, relative_d).to(losses_d)
-                    biased.step(generalized_cross_entropy(said_b, batch.labels, self.q).mean())
+                    biased.step(generalized_cross_entropy(logits_b, batch.labels, self.q).mean())
                     debiased.step((weights * losses_d).mean())
-        return finite(debiased.model, "prevention")
+        return debiased.model
 
 
 class RunningLosses:
-    """The running mean of each example's loss; its first loss counts in full.
-
-    Args:
-        labels: of all examples.
-        memory: the share of the past; the rest is the new loss.
-    """
+    """The running mean of each example's loss: of `memory` parts of the past. Its first loss counts in full."""
 
     def __init__(self, labels: Int64[Tensor, " n"], memory: float) -> None:
         self._labels, self._memory = labels, memory

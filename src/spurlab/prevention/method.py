@@ -1,23 +1,29 @@
 """What a prevention method is, and what all of them begin with."""
 
-import math
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 from jaxtyping import Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import copied_network
-from spurlab.methods import outputs_fit
+from spurlab.lent import lending
+from spurlab.methods import copy_for, finite, outputs_fit
 from spurlab.seeds import seed_for
+
+Call = TypeVar("Call", bound=Callable[..., nn.Module])
 
 
 @runtime_checkable
 class Prevention(Protocol):
     """Keeps a network from relying on a spurious feature that its training data carry.
 
-    A method is its settings plus this one call; it changes neither the network nor the data that it is given.
+    A method is its settings plus this one call; it changes neither the network nor the data that it is given. Where it
+    has them, `recipe` is how the network was trained, `seed` fixes all that is drawn, and `make` is the architecture
+    with its own initial weights, by seed; None: a copy of the given network, every layer reset, see
+    `spurlab.methods.untrained`.
     """
 
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
@@ -32,12 +38,29 @@ class Prevention(Protocol):
         ...
 
 
-def prepared(model: nn.Module, data: Examples) -> nn.Module:
-    """The start of every method: a copy of the network, in the modes in which it was given.
+def preventing(call: Call) -> Call:
+    """The form of every method of this room: its call gets a copy of the network, which it may change and return.
+
+    Afterwards all that was given is as it was, and the result is in evaluation mode.
 
     Raises:
-        ValueError: no training example, or one class only, or a network that cannot be copied or whose outputs do not
-            fit the labels.
+        ValueError: as `prepared`.
+        NotFiniteError: a weight of the result that is not finite.
+    """
+
+    @lending
+    @wraps(call)
+    def checked(self: Any, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        return finite(call(self, prepared(model, data), data, clean), "prevention")
+
+    return cast("Call", checked)
+
+
+def prepared(model: nn.Module, data: Examples) -> nn.Module:
+    """A copy of the network, in the modes in which it was given.
+
+    Raises:
+        ValueError: no training example, or one class only, or as `spurlab.methods.copy_for`.
     """
     if len(data) == 0:
         raise InputError("there are no training examples: give the data that the network was trained on.")
@@ -46,9 +69,7 @@ def prepared(model: nn.Module, data: Examples) -> nn.Module:
             f"all {len(data)} training examples are of class {int(classes)}: nothing can be told apart. Give examples "
             "of two classes or more."
         )
-    model = copied_network(model)
-    outputs_fit(model, data)
-    return model
+    return copy_for(data, model)
 
 
 def groups_of(examples: Examples, what: str, method: str) -> Int64[Tensor, " n"]:
@@ -85,39 +106,6 @@ def checked_clean(model: nn.Module, clean: Examples, method: str) -> Examples:
         )
     outputs_fit(model, clean)
     return clean
-
-
-def share_of(name: str, share: float, what: str = "examples") -> float:
-    """A setting that is a share strictly between 0 and 1.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not 0 < share < 1:
-        raise InputError(f"`{name}` is a share of the {what}, above 0 and below 1, but it is {share}.")
-    return share
-
-
-def not_negative(**settings: float) -> None:
-    """Settings that must be 0 or more, and finite.
-
-    Raises:
-        ValueError: one is not; the sentence names it.
-    """
-    for name, value in settings.items():
-        if not 0 <= value < math.inf:
-            raise InputError(f"`{name}` must be 0 or more, and finite, but it is {value}.")
-
-
-def one_or_more(**settings: int) -> None:
-    """Settings that count something and must be 1 or more.
-
-    Raises:
-        ValueError: one is not; the sentence names it.
-    """
-    for name, value in settings.items():
-        if value < 1:
-            raise InputError(f"`{name}` must be 1 or more, but it is {value}.")
 
 
 def own_seed(seed: int, method: str) -> int:

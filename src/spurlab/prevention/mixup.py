@@ -1,6 +1,7 @@
 """Mixup: training on mixtures of examples and of their labels."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,10 +10,9 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.lent import lending
 from spurlab.methods import Batch, Make
-from spurlab.prevention.method import prepared
-from spurlab.prevention.steps import begin, train_on
+from spurlab.prevention.method import preventing
+from spurlab.prevention.steps import begin
 from spurlab.seeds import seed_for
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES
@@ -32,10 +32,8 @@ class Mixup:
     Cost: one training. Needs: no groups and no clean data.
 
     Args:
-        recipe: how the network was trained.
         seed: fixes the mixtures, the initial weights and the order of the examples.
         alpha: :math:`\alpha`; the paper's 1 for small images (0.1 to 0.4 for ImageNet). Small values hardly mix.
-        make: as in `spurlab.deletion.Retrain`.
 
     Source: Zhang, Cisse, Dauphin and Lopez-Paz (2018), mixup: beyond empirical risk minimization, arXiv:1710.09412.
     """
@@ -49,19 +47,19 @@ class Mixup:
         if not 0 < self.alpha < float("inf"):
             raise InputError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
 
-    @lending
+    @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
-        descent = begin(prepared(model, data), self.recipe, self.seed, "mixup", self.make)
+        descent = begin(model, self.recipe, self.seed, "mixup", self.make)
         draws = np.random.default_rng(seed_for(self.seed, "prevention", "mixup", "mixtures"))
         loss_of = LOSSES[self.recipe.loss]
 
         def loss(batch: Batch) -> Float[Tensor, ""]:
             share = float(draws.beta(self.alpha, self.alpha))
-            other = torch.from_numpy(draws.permutation(len(batch.labels))).to(batch.labels.device)
-            said = descent.logits(batch._replace(inputs=mixed(batch.inputs, batch.inputs[other], share)))
-            return mixed(loss_of(said, batch.labels), loss_of(said, batch.labels[other]), share).mean()
+            order = torch.from_numpy(draws.permutation(len(batch.labels))).to(batch.labels.device)
+            logits = descent.logits(batch._replace(inputs=mixed(batch.inputs, batch.inputs[order], share)))
+            return mixed(loss_of(logits, batch.labels), loss_of(logits, batch.labels[order]), share).mean()
 
-        return train_on(descent, lambda epoch: descent.batches(data, epoch), loss)
+        return descent.train(partial(descent.batches, data), loss)
 
 
 def mixed(one: Tensor, other: Tensor, share: float) -> Tensor:

@@ -1,20 +1,17 @@
 """What the methods that train anew with a loss or draws of their own share."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.methods import Batch, Descent, Make, finite, untrained
-from spurlab.prevention.method import own_seed
-from spurlab.prevention.worst_group import BestEpoch
+from spurlab.methods import Batch, Descent, Make, untrained
+from spurlab.prevention.method import checked_clean, groups_of, own_seed
+from spurlab.prevention.worst_group import best_by_worst_group
 from spurlab.seeds import rng_for
-from spurlab.training import Recipe
-
-T = TypeVar("T")
+from spurlab.training import Recipe, logits
 
 
 def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make | None) -> Descent:
@@ -29,31 +26,31 @@ def begin(model: nn.Module, recipe: Recipe, seed: int, method: str, make: Make |
 
 def train_on(
     descent: Descent,
-    drawn: Callable[[int], Iterator[T]],
-    loss: Callable[[T], Float[Tensor, ""]],
-    watch: BestEpoch | None = None,
+    batches: Callable[[int], Iterable[Batch]],
+    loss: Callable[[Batch], Float[Tensor, ""]],
+    best_by: Examples | None,
+    method: str,
 ) -> nn.Module:
-    """All epochs of the recipe.
+    """As `Descent.train`; where there are clean examples to choose by, the network of the best epoch.
 
-    Args:
-        descent: the network and its optimizer.
-        drawn: the batches of an epoch, and with each whatever else of the epoch its loss needs.
-        loss: of what was drawn.
-        watch: keeps the best epoch; None: the last one counts.
-
-    Returns:
-        The network, in evaluation mode.
+    That is the first of those whose worst group of these examples is served best.
 
     Raises:
-        NotFiniteError: a weight that is not finite.
+        ValueError: no clean examples, or none with groups, or their labels do not fit the outputs.
     """
-    for epoch in range(descent.recipe.epochs):
-        with descent.epoch(epoch):
-            for batch in drawn(epoch):
-                descent.step(loss(batch))
-        if watch is not None:
-            watch.look()
-    return finite(descent.model if watch is None else watch.restore(), "prevention")
+    if best_by is not None:
+        checked_clean(descent.model, best_by, method)
+        groups_of(best_by, "clean", method)
+    if best_by is None or descent.recipe.epochs == 0:
+        return descent.train(batches, loss)
+    inputs = best_by.inputs
+    states = (
+        {name: weight.detach().clone() for name, weight in after.state_dict().items()}
+        for after in descent.epochs(batches, loss)
+    )
+    best = best_by_worst_group(states, lambda _: logits(descent.model, inputs), best_by, method)
+    descent.model.load_state_dict(best.candidate)
+    return descent.model
 
 
 def drawn_evenly(

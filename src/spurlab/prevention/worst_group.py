@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.metrics.groups import worst_group_accuracy
-from spurlab.prevention.method import checked_clean, groups_of
-from spurlab.training import logits
+from spurlab.prevention.method import groups_of
 
 T = TypeVar("T")
 
@@ -36,7 +35,6 @@ def best_by_worst_group(
     Args:
         candidates: settings, networks or last layers, in the order in which equals are preferred.
         logits_of: what a candidate says of the clean examples.
-        clean: with groups.
         method: that chooses, for messages.
 
     Raises:
@@ -44,53 +42,17 @@ def best_by_worst_group(
 
     >>> import torch
     >>> clean = Examples(torch.zeros(3, 1), torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2]))
-    >>> said = {"one class": torch.tensor([[1.0, 0.0]] * 3), "all": torch.eye(2)[clean.labels]}
-    >>> best_by_worst_group(said, said.__getitem__, clean, "dfr")
+    >>> logits = {"one class": torch.tensor([[1.0, 0.0]] * 3), "all": torch.eye(2)[clean.labels]}
+    >>> best_by_worst_group(logits, logits.__getitem__, clean, "dfr")
     Best(candidate='all', accuracy=1.0)
     """
     best: Best[T] | None = None
+    groups = groups_of(clean, "clean", method)
     for candidate in candidates:
-        accuracy = _worst(logits_of(candidate), clean, method)
+        accuracy = worst_group_accuracy(logits_of(candidate), clean.labels, groups, int(groups.max()) + 1).item()
+        accuracy = -math.inf if math.isnan(accuracy) else accuracy
         if best is None or accuracy > best.accuracy:
             best = Best(candidate, accuracy)
     if best is None:
         raise InputError(f"{method} has no candidate to choose from: give one or more.")
     return best
-
-
-class BestEpoch:
-    """Keeps the weights of the epoch whose worst group of the clean examples is served best; of equals the first.
-
-    Args:
-        model: the network that is being trained.
-        clean: with groups.
-        method: that chooses, for messages.
-
-    Raises:
-        ValueError: no clean examples, or none with groups, or their labels do not fit the outputs.
-    """
-
-    def __init__(self, model: nn.Module, clean: Examples, method: str) -> None:
-        checked_clean(model, clean, method)
-        groups_of(clean, "clean", method)
-        self._model, self._clean, self._method = model, clean, method
-        self._best: Best[dict[str, Tensor]] | None = None
-
-    def look(self) -> None:
-        """At the network as it is now, after an epoch."""
-        accuracy = _worst(logits(self._model.eval(), self._clean.inputs), self._clean, self._method)
-        if self._best is None or accuracy > self._best.accuracy:
-            state = {name: weight.detach().clone() for name, weight in self._model.state_dict().items()}
-            self._best = Best(state, accuracy)
-
-    def restore(self) -> nn.Module:
-        """The network with the weights of its best epoch; as it is where none was looked at."""
-        if self._best is not None:
-            self._model.load_state_dict(self._best.candidate)
-        return self._model
-
-
-def _worst(said: Float[Tensor, "n k"], clean: Examples, method: str) -> float:
-    groups = groups_of(clean, "clean", method)
-    accuracy = float(worst_group_accuracy(said, clean.labels, groups, int(groups.max()) + 1))
-    return -math.inf if math.isnan(accuracy) else accuracy
