@@ -207,8 +207,8 @@ class Store(Records):
                 stored.setdefault(key, Stored()).measured += rows
             for key, sha256 in self._sums("subject", where, keys).items():
                 stored.setdefault(key, Stored()).sha256 = sha256
-        for rows in stored.values():
-            rows.whole = rows.well_formed and (self._version == 1 or rows.digest == rows.sha256)
+        for subject in stored.values():
+            subject.whole = subject.well_formed and (self._version == 1 or subject.digest == subject.sha256)
         return stored
 
     def _seal(self, stored: Mapping[Any, Stored]) -> None:
