@@ -21,7 +21,7 @@ from rich.table import Table
 from spurlab.data import load
 from spurlab.studies import EXECUTORS, Store, Study, load_study, plan, rows_of, run, work_of
 from spurlab.studies.executors import local
-from spurlab.studies.store import Finished
+from spurlab.studies.subjects import Finished
 
 REPETITIONS = 5
 

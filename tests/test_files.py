@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from spurlab.files import DRAFT, LEFT_AFTER, replacing
 from spurlab.report import save_figure, write_report
 from spurlab.studies import Store, StudyResult, load_study
-from spurlab.studies.store import FILE
+from spurlab.studies.database import FILE
 from spurlab.studies.weights import write_weights
 from spurlab.training import Ensemble, Trained
 

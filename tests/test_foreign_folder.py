@@ -25,8 +25,10 @@ from spurlab.studies import (
     together,
     work_of,
 )
+from spurlab.studies.records import Record
 from spurlab.studies.results import _recorded
-from spurlab.studies.store import Finished, Record, weights_file
+from spurlab.studies.subjects import Finished
+from spurlab.studies.weights import weights_file
 from spurlab.studies.work import key_of, request_of
 
 TELL = """

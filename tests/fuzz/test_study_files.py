@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from spurlab.models import without_users_code
 from spurlab.studies import StudyError, load_study, shipped
-from spurlab.studies.results import unreadable
+from spurlab.studies.records import unreadable
 from spurlab.studies.study import MOST_ROWS
 
 COUNT = int(os.environ.get("SPURLAB_FUZZ", "10000"))

@@ -14,8 +14,7 @@ import torch
 from spurlab.measures import PERCENTS
 from spurlab.report import VIEWS
 from spurlab.studies import Grid, Study, StudyResult
-from spurlab.studies.store import weights_file
-from spurlab.studies.weights import write_weights
+from spurlab.studies.weights import weights_file, write_weights
 
 RECIPE = {
     "optimizer": "adam",

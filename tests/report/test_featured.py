@@ -14,8 +14,8 @@ from spurlab.prevention import prevention_named
 from spurlab.report import featured, study_figure
 from spurlab.report.style import spoken
 from spurlab.studies import cells_of, load_study, run
-from spurlab.studies.store import weights_file
 from spurlab.studies.training_sets import clean_examples, grouped, planted
+from spurlab.studies.weights import weights_file
 
 CHANGES = [
     "dataset=mnist1d@200", "architecture=logistic", "recipe.epochs=3", "recipe.batch_size=20", "seed=[3, 4]",

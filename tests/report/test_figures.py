@@ -26,8 +26,7 @@ from spurlab.report.views.importance import lines_of as maps_of
 from spurlab.report.views.norm import norms_and_scores
 from spurlab.report.views.regularization import sweeps
 from spurlab.stats import Estimate
-from spurlab.studies.store import weights_file
-from spurlab.studies.weights import write_weights
+from spurlab.studies.weights import weights_file, write_weights
 
 
 def all_axes(figure):

@@ -17,8 +17,8 @@ from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
 from spurlab.studies.graph import Train, Treat, from_json
 from spurlab.studies.making import kept_network
-from spurlab.studies.store import weights_file
 from spurlab.studies.task import Task
+from spurlab.studies.weights import weights_file
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
@@ -39,16 +39,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(small, folder):
-    return run(study_of(), folder, workers=0, load=lambda name: small)
-
-
-def only(rows, measure, **where):
-    rows = rows[rows["measure"] == measure]
-    for name, value in where.items():
-        rows = rows[rows[name] == value]
-    [number] = rows["value"]
-    return number
+def result(ran, folder):
+    return ran(study_of(), folder)
 
 
 def test_cells_and_trainings_by_hand():
@@ -95,7 +87,7 @@ def test_a_rarely_known_share_still_deletes_one():
     assert {cell.treatment.amount for cell in cells} == {1}
 
 
-def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result):
+def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result, number):
     """Seed 5: its network from the folder, half of its marks deleted, measured by the functions of the other rooms."""
     pattern = make_pattern("R3", small.shape, 5, clip=small.input_range)
     planted = plant(small.train, pattern, 1, 40, 5)
@@ -108,18 +100,16 @@ def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result):
     before = read()
     clean, marked = (predictions(before, inputs) for inputs in (small.test.inputs, pattern(small.test.inputs)))
     score = spurious_score(clean, marked, 1).item()
-    assert only(result.rows, "spurious_score", seed=5, deletion="none", known=0.5) == score
-    assert only(result.rows, "accuracy", seed=5, deletion="none", known=0.5) == accuracy(clean, small.test.labels)
+    assert number(result.rows, "spurious_score", seed=5, deletion="none", known=0.5) == score
+    assert number(result.rows, "accuracy", seed=5, deletion="none", known=0.5) == accuracy(clean, small.test.labels)
     forget = forget_mask(planted.rows[:20], len(small.train))
     after = deletion_named("incremental-1e-2", training.setting.recipe, 5)(before, planted.materialize(), forget)
     oracles = [read(seed=seed, without=40) for seed in (3, 6)]
     effect = Bench(before, planted, pattern, 1, small.test, oracles, 5).effect(after, forget, relearn=False)
-    for name, number in vars(effect).items():
-        if name not in MEASURED:
-            continue
-        found = only(result.rows, name, seed=5, deletion="incremental-1e-2", known=0.5)
-        assert found == pytest.approx(number, abs=1e-6, nan_ok=True), name
-    found = only(result.rows, "accuracy", seed=5, deletion="oracle", known=0.5)
+    for name in vars(effect).keys() & set(MEASURED):
+        found = number(result.rows, name, seed=5, deletion="incremental-1e-2", known=0.5)
+        assert found == pytest.approx(vars(effect)[name], abs=1e-6, nan_ok=True), name
+    found = number(result.rows, "accuracy", seed=5, deletion="oracle", known=0.5)
     assert found == accuracy(predictions(read(without=40), small.test.inputs), small.test.labels).item()
 
 
@@ -151,17 +141,12 @@ def test_every_row_says_what_was_deleted(result):
     assert took.min()["retrain"] > 0
 
 
-def test_nothing_is_done_twice(small, folder, result, monkeypatch):
+def test_nothing_is_done_twice(small, folder, result, monkeypatch, ran):
     """A third method on the same networks: neither they nor their oracles are trained again, and old rows stay."""
-    before = dict(Store(folder, read_only=True).values())
+    before = dict(Store(folder, read_only=True).everything().undamaged().values)
     monkeypatch.setattr("spurlab.studies.making.fit", lambda *args, **more: pytest.fail("something was trained"))
-    more = run(
-        study_of('deletion=["incremental-1e-2", "retrain", "incremental-1e-3"]'),
-        folder,
-        workers=0,
-        load=lambda _: small,
-    )
-    after = Store(folder, read_only=True).values()
+    more = ran(study_of('deletion=["incremental-1e-2", "retrain", "incremental-1e-3"]'), folder)
+    after = Store(folder, read_only=True).everything().undamaged().values
     assert before.items() <= after.items()
     assert len(more.rows) == 3 * 2 * 5 * len(MEASURED)
     left = plan(study_of(), folder, load=lambda _: small, calibrate=False)
@@ -199,13 +184,13 @@ class Spoiling:
         return model.requires_grad_(False)
 
 
-def test_methods_that_fail_are_rows_with_their_reason(small, folder, copied, monkeypatch, caplog):
+def test_methods_that_fail_are_rows_with_their_reason(ran, folder, copied, monkeypatch, caplog):
     """In the call, or only when its result is measured; the methods after them are not touched by it."""
     for method in (Broken, Fragile, Spoiling):
         entry = Entry(method.__name__, lambda *_, method=method: method())
         monkeypatch.setitem(DELETIONS, method.__name__.lower(), entry)
     asked = 'deletion=["broken", "fragile", "spoiling", "incremental-1e-2"]', "known=1.0"
-    rows = run(study_of(*asked), copied, workers=0, load=lambda name: small).rows
+    rows = ran(study_of(*asked), copied).rows
     for name, reason in (("broken", "RuntimeError: matrix is singular"), ("fragile", "RuntimeError: ")):
         failed = rows[rows["deletion"] == name]
         assert failed["value"].isna().all()
@@ -215,7 +200,7 @@ def test_methods_that_fail_are_rows_with_their_reason(small, folder, copied, mon
     assert "broken failed. RuntimeError: matrix is singular" in caplog.text
     torch.rand(3)  # the global generator stands elsewhere now
     fresh = shutil.copytree(folder, copied.parent / "fresh")
-    again = run(study_of(*asked), fresh, workers=0, load=lambda name: small).rows
+    again = ran(study_of(*asked), fresh).rows
     same = rows["measure"] != "time_share"
     assert again.loc[same, "value"].equals(rows.loc[same, "value"])
 
@@ -254,7 +239,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(change, words):
     assert words in str(error.value)
 
 
-def test_a_method_of_ones_own_comes_from_the_command_line_alone(tmp_path, small, copied, monkeypatch):
+def test_a_method_of_ones_own_comes_from_the_command_line_alone(tmp_path, small, copied, monkeypatch, ran):
     file = tmp_path / "own.toml"
     file.write_text(
         'title = "mine"\ndataset = "fashion-mini"\narchitecture = "small-mlp"\npattern = "R3"\nn = [3]\n'
@@ -264,7 +249,7 @@ def test_a_method_of_ones_own_comes_from_the_command_line_alone(tmp_path, small,
         load_study(file)
     (tmp_path / "mymethod.py").write_text("def forget(model, data, forget):\n    return model\n")
     monkeypatch.syspath_prepend(tmp_path)
-    rows = run(study_of("deletion=mymethod:forget"), copied, workers=0, load=lambda name: small).rows
+    rows = ran(study_of("deletion=mymethod:forget"), copied).rows
     for measure in ("spurious_score", "accuracy", "forgotten_accuracy"):
         one = rows[(rows["measure"] == measure) & (rows["deletion"] == "mymethod:forget")]["value"].tolist()
         other = rows[(rows["measure"] == measure) & (rows["deletion"] == "none")]["value"].tolist()
@@ -286,14 +271,14 @@ def test_another_text_is_another_method(tmp_path, monkeypatch):
         removal._replace(method="gone:forget").key("data")
 
 
-def test_results_of_a_users_method_are_read_without_its_module(tmp_path, monkeypatch, small):
+def test_results_of_a_users_method_are_read_without_its_module(tmp_path, monkeypatch, ran):
     """After an edit those of the old text are shown until the new one was measured; without the module too."""
     module = tmp_path / "kept.py"
     module.write_text("def forget(model, data, forget):\n    return model\n")
     monkeypatch.syspath_prepend(tmp_path)
     study = study_of("deletion=kept:forget", "seed=[3]", "recipe.epochs=1")
     out = tmp_path / "out"
-    before = run(study, out, workers=0, load=lambda name: small).rows
+    before = ran(study, out).rows
     assert "kept:forget" in set(before["deletion"])
     module.write_text("def forget(model, data, forget):\n    return model.eval()\n")
     source_digest.cache_clear()
@@ -317,14 +302,14 @@ def test_results_are_read_back(folder, result):
     assert all(each.rows["deletion"].notna().all() for each in results_in(folder))
 
 
-def test_what_failed_is_tried_again(small, copied, monkeypatch):
+def test_what_failed_is_tried_again(ran, copied, monkeypatch):
     """Say, memory was short. What was not finite is a result, and stays."""
 
     def rows_with(moody, hot):
         monkeypatch.setitem(DELETIONS, "moody", Entry("moody", lambda *_: moody))
         monkeypatch.setitem(DELETIONS, "hot", Entry("hot", lambda *_: hot))
         asked = study_of('deletion=["moody", "hot"]', "known=1.0")
-        rows = run(asked, copied, workers=0, load=lambda name: small).rows
+        rows = ran(asked, copied).rows
         return rows.drop_duplicates(["deletion", "seed"]).groupby("deletion")["failed"].agg(lambda why: why.count())
 
     def infinite(model, data, forget):
@@ -356,9 +341,9 @@ def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
         assert len({(removal.training, removal.oracles) for removal in task.nodes}) == 1
 
 
-def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, small, monkeypatch):
+def test_a_method_that_cannot_be_imported_is_told_before_anything_is_trained(tmp_path, ran, monkeypatch):
     (tmp_path / "halfway.py").write_text("import nothing_of_this_name\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"'halfway:forget': the module 'halfway' cannot be imported\."):
-        run(study_of("deletion=halfway:forget"), tmp_path / "out", workers=0, load=lambda name: small)
+        ran(study_of("deletion=halfway:forget"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from spurlab.studies import EXECUTORS, Outcome, StoreError, Task, carried_out, run
-from spurlab.studies.store import WEIGHTS
+from spurlab.studies import EXECUTORS, Outcome, StoreError, Task, carried_out
+from spurlab.studies.weights import WEIGHTS
 
 DELETION = ("pattern=R3", "deletion=retrain", "n=[0, 40]", "recipe.epochs=1")
 
@@ -30,11 +30,11 @@ def far(monkeypatch, tmp_path):
     return tasks
 
 
-def test_a_study_with_weights_is_made_once_far_from_its_folder(small, study_of, tmp_path, far):
+def test_a_study_with_weights_is_made_once_far_from_its_folder(ran, study_of, tmp_path, far):
     """Its rows are those of a run beside the folder, to the bit, but for the time that methods took."""
     study = study_of(*DELETION)
-    here = run(study, tmp_path / "here", workers=0, load=lambda name: small)
-    there = run(study, tmp_path / "there", executor="far", workers=0, load=lambda name: small)
+    here = ran(study, tmp_path / "here")
+    there = ran(study, tmp_path / "there", executor="far")
     timed = ["value", "seconds", "finished"]
     plain = here.rows["measure"] != "time_share"
     assert there.rows["value"][plain].equals(here.rows["value"][plain])
@@ -43,13 +43,13 @@ def test_a_study_with_weights_is_made_once_far_from_its_folder(small, study_of, 
     assert kept[0] == kept[1]
     assert len(kept[0]) > 0
     done = len(far)
-    run(study, tmp_path / "there", executor="far", workers=0, load=lambda name: small)
+    ran(study, tmp_path / "there", executor="far")
     assert len(far) == done  # nothing was left to do
     trained = [node for task in far for node in task.nodes if not node.needs]
     assert len(trained) == len(set(trained))
 
 
-def test_a_finished_task_that_left_no_weights_is_an_error(small, study_of, tmp_path, monkeypatch):
+def test_a_finished_task_that_left_no_weights_is_an_error(small, study_of, tmp_path, monkeypatch, ran):
     """Else the same networks would be trained for ever."""
 
     def forgetful(tasks, workers, load, told):
@@ -58,10 +58,4 @@ def test_a_finished_task_that_left_no_weights_is_an_error(small, study_of, tmp_p
 
     monkeypatch.setitem(EXECUTORS, "forgetful", forgetful)
     with pytest.raises(StoreError, match=r"2 x small-mlp .*it is finished, but of 2 the weights or numbers are not in"):
-        run(
-            study_of(*DELETION, "n=0", "deletion=[]", "weights=true"),
-            tmp_path,
-            executor="forgetful",
-            workers=0,
-            load=lambda name: small,
-        )
+        ran(study_of(*DELETION, "n=0", "deletion=[]", "weights=true"), tmp_path, executor="forgetful")

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from spurlab.studies import Store
-from spurlab.studies.store import FILE
+from spurlab.studies.database import FILE
 
 KILLS = int(os.environ.get("SPURLAB_TEST_KILLS", "5"))
 STUDY = """
@@ -56,8 +56,9 @@ def finished(folder):
     if not (folder / FILE).exists():
         return {}
     with Store(folder, read_only=True) as store:
-        when = {key: about[-1] for key, about in store.subjects().items()}
-        return {which: (value, when[which[0]]) for which, value in store.values().items()}
+        numbers = store.everything().undamaged()
+        when = {key: about[-1] for key, about in numbers.subjects.items()}
+        return {which: (value, when[which[0]]) for which, value in numbers.values.items()}
 
 
 def wait_for_more(process, folder, than):

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from spurlab.studies import EXECUTORS, Outcome, load_study, plan, run
+from spurlab.studies import EXECUTORS, Outcome, load_study, plan
 
 
 def counts(found):
     return found.cells, found.rows, found.trainings, found.shared, found.done, found.to_measure, found.to_do
 
 
-def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path):
+def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path, ran):
     """2 patterns x 2 n x 2 seeds; each clean network stands for two cells. R3 is trained first, then all."""
     both, one = study_of(), study_of().only("pattern", ["R3"])
     out = tmp_path / "out"
@@ -21,7 +21,7 @@ def test_a_plan_counts_what_a_run_then_trains(small, study_of, tmp_path):
 
     assert planned(both) == (8, 16, 6, 2, 0, 0, 6)
     assert not out.exists()
-    run(one, out, workers=0, load=lambda name: small)
+    ran(one, out)
     assert planned(one) == (4, 8, 4, 0, 4, 0, 0)
     assert planned(both) == (8, 16, 6, 2, 2, 2, 2)  # the clean networks are still to be measured with S3
     done = plan(one, out, workers=0, load=lambda name: small)
@@ -78,9 +78,9 @@ def test_each_worker_takes_the_next_group_when_it_is_free(small, study_of, tmp_p
     assert found.seconds == pytest.approx(3.32 + 3.64, abs=1e-6)
 
 
-def test_what_is_only_measured_costs_no_training(small, study_of, tmp_path, request):
+def test_what_is_only_measured_costs_no_training(small, study_of, tmp_path, request, ran):
     """By hand: two clean networks are there; with them in one group two are trained, 32 steps; 10 predictions."""
-    run(study_of().only("pattern", ["R3"]), tmp_path, workers=0, load=lambda name: small)
+    ran(study_of().only("pattern", ["R3"]), tmp_path)
     request.getfixturevalue("known_machine")
     found = plan(study_of(), tmp_path, workers=1, load=lambda name: small)
     assert (found.to_measure, found.to_do) == (2, 2)

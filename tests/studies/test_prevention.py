@@ -39,12 +39,9 @@ def result(tmp_path_factory):
     return run(study_of(), tmp_path_factory.mktemp("quinn"), workers=0)
 
 
-def value(rows, measure, **where):
-    chosen = rows["measure"] == measure
-    for name, wanted in where.items():
-        chosen &= rows[name] == wanted
-    [found] = rows.loc[chosen, "value"]
-    return found
+def trained(share=0.9, seed=3):
+    """The network of this seed that was trained with a share of the feature."""
+    return next(each for each in trainings_of(cells_of(study_of())) if each.share == share and each.seed == seed)
 
 
 def test_what_is_trained_and_done():
@@ -56,30 +53,30 @@ def test_what_is_trained_and_done():
     assert done == [(0.0, "erm"), (0.9, "erm"), (0.9, "dfr-plain"), (0.9, "afr-train gamma=2")]
 
 
-def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data):
+def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data, number):
     """The network with the feature, trained by `fit`, and what DFR makes of it on a quarter of the clean signals."""
     recipe = study_of().grids[0]["recipe"][0]
     marked = plant(data.train, common_named("blocks"), Common(0.9), seed=3)
-    [network] = [fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)]
-    training = next(each for each in trainings_of(cells_of(study_of())) if each.share == 0.9 and each.seed == 3)
+    network = fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)
+    training = trained()
     clean = clean_examples(data, training, 0.25)
     assert len(clean) == 1000
     after = prevention_named("dfr-plain", recipe, 3)(network, grouped(marked, training), clean)
     for name, net in (("erm", network), ("dfr-plain", after)):
         said = predictions(net.eval(), data.test.inputs)
         where = {"seed": 3, "share": 0.9, "prevention": name}
-        assert value(result.rows, "accuracy", **where) == pytest.approx(accuracy(said, data.test.labels).item())
+        assert number(result.rows, "accuracy", **where) == pytest.approx(accuracy(said, data.test.labels).item())
         worst = worst_group_accuracy(said, data.test.labels, data.test.labels, 10).item()
-        assert value(result.rows, "worst_group", **where) == pytest.approx(worst)
-        each = [value(result.rows, f"group_accuracy_{label:02d}", **where) for label in range(10)]
+        assert number(result.rows, "worst_group", **where) == pytest.approx(worst)
+        each = [number(result.rows, f"group_accuracy_{label:02d}", **where) for label in range(10)]
         assert min(each) == pytest.approx(worst)
     own = marked.materialize()
     expected = accuracy(predictions(network.eval(), own.inputs), own.labels).item()
-    assert value(result.rows, "train_accuracy", seed=3, share=0.9, prevention="erm") == pytest.approx(expected)
+    assert number(result.rows, "train_accuracy", seed=3, share=0.9, prevention="erm") == pytest.approx(expected)
 
 
 def test_clean_examples_are_unmarked_and_nested(data):
-    training = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    training = trained()
     few, more = (clean_examples(data, training, share) for share in (0.1, 0.25))
     assert torch.equal(few.inputs, more.inputs[: len(few)])
     base = {tuple(row) for row in data.train.inputs[:, :3].tolist()}
@@ -88,7 +85,7 @@ def test_clean_examples_are_unmarked_and_nested(data):
 
 
 def test_groups_tell_label_and_mark(data):
-    training = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    training = trained()
     marked = planted(data, training)
     examples = grouped(marked, training)
     assert torch.equal(examples.groups // 2, examples.labels)
@@ -98,17 +95,7 @@ def test_groups_tell_label_and_mark(data):
 
 def test_without_a_planted_feature_clean_examples_are_held_out(tmp_path, data):
     """They were not trained on, and training and clean examples together are all."""
-    study = load_study(
-        "quinn",
-        changes=[
-            *CHANGES,
-            "pattern=[]",
-            "share=[]",
-            'prevention=["dfr"]',
-            "seed=[3]",
-            'measure=["accuracy", "worst_group"]',
-        ],
-    )
+    study = study_of("pattern=[]", "share=[]", 'prevention="dfr"', "seed=3", 'measure=["accuracy", "worst_group"]')
     [training] = trainings_of(cells_of(study))
     assert training.held_out == 0.25
     mask = held_out(data, training)
@@ -123,12 +110,12 @@ def test_without_a_planted_feature_clean_examples_are_held_out(tmp_path, data):
 
 def test_a_share_of_none_is_the_network_of_other_studies():
     """Without the feature there is nothing of it in the key."""
-    base = next(each for each in trainings_of(cells_of(study_of())) if each.share is None)
+    base = trained(share=None)
     assert base == Train(base.setting, None, None, 0, base.seed)
 
 
 def test_keys_and_json():
-    marked = next(each for each in trainings_of(cells_of(study_of())) if each.share)
+    marked = trained()
     others = [marked._replace(**change) for change in ({"share": 0.5}, {"held_out": 0.2}, {"pattern": "blocks-signal"})]
     assert len({each.key("data") for each in (marked, *others)}) == 4
     assert all(from_json(json.loads(json.dumps(each.as_json()))) == each for each in (marked, *others))
@@ -150,7 +137,7 @@ def test_a_refit_is_little_work_beside_a_training(tmp_path, data):
         2: {"afr", "afr gamma=2", "group-dro"},
     }
     own = marked[0].nodes[0]._replace(method="own.module:method")
-    assert Task((own,), ((),), "data", "folder").work == 2
+    assert Task((own,), ((),), "data", "folder", keys=("a",)).work == 2
 
 
 def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path):
@@ -212,7 +199,7 @@ def test_what_a_network_says_of_its_training_set_is_asked_once(tmp_path, monkeyp
     assert sorted(asked) == [1000, 1000, 4000, 4000]
 
 
-def test_what_reweighting_sees(tmp_path, data):
+def test_what_reweighting_sees(tmp_path, data, number):
     """AFR's formula written out again, on the training signals and on test signals that get the feature by hand.
 
     The value of a class is the same in both, and the share as well; without the feature all of the weight is on signals
@@ -231,10 +218,10 @@ def test_what_reweighting_sees(tmp_path, data):
         p = network(examples.inputs).softmax(1).detach().double().numpy()[range(len(clean)), examples.labels.numpy()]
         raw = [math.exp(-4 * each) / int((clean.labels == y).sum()) for each, y in zip(p, clean.labels, strict=True)]
         minority = sum(each for each, marked in zip(raw, has.tolist(), strict=True) if not marked) / sum(raw)
-        assert value(rows, f"{prefix}minority_weight", share=0.8) == pytest.approx(minority, rel=1e-4)
+        assert number(rows, f"{prefix}minority_weight", share=0.8) == pytest.approx(minority, rel=1e-4)
         quantile = "true_probability_10" if not prefix else "fresh_probability_10"
-        assert value(rows, quantile, share=0.8) == pytest.approx(np.quantile(p, 0.1), rel=1e-4)
-        assert value(rows, f"{prefix}minority_weight", share=0.0) == pytest.approx(1)
+        assert number(rows, quantile, share=0.8) == pytest.approx(np.quantile(p, 0.1), rel=1e-4)
+        assert number(rows, f"{prefix}minority_weight", share=0.0) == pytest.approx(1)
     values = [(each.inputs - other.inputs).amax(1) for each, other in (
         (spoiled.materialize(), data.train), (fresh.materialize(), data.test)
     )]  # fmt: skip
@@ -243,7 +230,7 @@ def test_what_reweighting_sees(tmp_path, data):
         assert ours.mean().item() == pytest.approx(theirs.mean().item(), rel=1e-5)
 
 
-def test_saliency_on_the_block_by_autograd(tmp_path, data):
+def test_saliency_on_the_block_by_autograd(tmp_path, data, number):
     """The test signals get the values that the network was trained with; 500 of 1,000 are looked at.
 
     The share of one signal has a standard deviation of at most .5, and half of the signals are drawn: the means differ
@@ -262,12 +249,12 @@ def test_saliency_on_the_block_by_autograd(tmp_path, data):
     on = torch.stack([size[i, 4 * label : 4 * label + 5].sum() for i, label in enumerate(data.test.labels.tolist())])
     shares = on / size.sum(1)
     chosen = torch.randperm(1000, generator=rng_for(3, "block saliency"))[:500]
-    said = value(rows, "block_saliency", share=0.9)
+    said = number(rows, "block_saliency", share=0.9)
     assert said == pytest.approx(shares[chosen].mean().item(), rel=1e-4)
     assert said == pytest.approx(shares.mean().item(), abs=0.07)
 
 
-def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch):
+def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch, number):
     """One zeroes all it is given, and the next, which does nothing, leaves the network as it was trained."""
     module = tmp_path / "inplace_methods.py"
     module.write_text(
@@ -290,7 +277,7 @@ def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost", "leaves", "fewer")]
     rows = run(study_of("seed=[3]", f"prevention={names}", "recipe.epochs=1"), tmp_path / "out", workers=0).rows
-    zero, nothing, plain = (value(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
+    zero, nothing, plain = (number(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
     assert nothing == plain
     assert zero != plain
     reasons = "must return a network, an nn.Module, but it", "SystemExit: 3", "one logit for each class"

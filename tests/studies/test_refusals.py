@@ -9,17 +9,8 @@ import re
 import pytest
 
 from spurlab.cli import main
-from spurlab.studies import (
-    Store,
-    StoreError,
-    StudyError,
-    cells_of,
-    load_study,
-    results_in,
-    run,
-    studies_in,
-)
-from spurlab.studies.store import Record
+from spurlab.studies import Store, StoreError, StudyError, cells_of, load_study, results_in, studies_in
+from spurlab.studies.records import Record
 from spurlab.studies.study import MOST_ROWS
 
 TEXT = 'title = "t"\ndataset = "fashion-mini"\narchitecture = "logistic"\npattern = "R3"\n'
@@ -98,10 +89,10 @@ def test_a_file_whose_name_can_name_no_results(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["", " ", "..", ".x", "a/b", "../a", "a\\b", "\x00", "\x1b[2J", "\udcff"])
-def test_a_name_that_can_name_no_results_is_not_recorded(tmp_path, small, study_of, name):
+def test_a_name_that_can_name_no_results_is_not_recorded(tmp_path, ran, study_of, name):
     study = study_of("n=0", "recipe.epochs=0").model_copy(update={"name": name})
     with pytest.raises(StudyError, match="cannot be recorded"):
-        run(study, tmp_path / "out", workers=0, load=lambda _: small)
+        ran(study, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -121,13 +112,13 @@ def test_a_change_has_limits_too(change):
     assert len(str(error.value)) < SCREEN
 
 
-def test_nothing_is_recorded_that_could_not_be_read_again(tmp_path, small, study_of):
+def test_nothing_is_recorded_that_could_not_be_read_again(tmp_path, ran, study_of):
     """Python can make studies that no file can: text that is no Unicode, a copy with anything in it."""
     good = study_of("n=0", "recipe.epochs=0")
     grid = good.grids[0].only("recipe", ())
     for bad in (good.model_copy(update={"title": "\udcff"}), good.model_copy(update={"grids": (grid,)})):
         with pytest.raises(StudyError, match=r"study 'quickstart' cannot be recorded"):
-            run(bad, tmp_path / "out", workers=0, load=lambda _: small)
+            ran(bad, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -146,10 +137,10 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("bad", [*RECORDS, "json", "nested", "checksums", "no text"])
-def test_a_bad_study_locks_no_folder(tmp_path, small, study_of, bad, caplog, capsys):
+def test_a_bad_study_locks_no_folder(tmp_path, ran, study_of, bad, caplog, capsys):
     """It is passed over with one sentence; studies that can be read are read, run and reported."""
     folder, good = tmp_path / "out", study_of("n=0", "recipe.epochs=0", "recipe.milestones=[]")
-    rows = run(good, folder, workers=0, load=lambda _: small).rows
+    rows = ran(good, folder).rows
     settings, sums = json.loads(good.model_dump_json()), {"fashion-mini": "c0ffee"}
     RECORDS.get(bad, lambda _: None)(settings)
     text = {"json": "{", "nested": 5000 * "["}.get(bad, json.dumps(settings))
@@ -165,7 +156,7 @@ def test_a_bad_study_locks_no_folder(tmp_path, small, study_of, bad, caplog, cap
     assert re.match(rf"{re.escape(str(folder))}: passed over, the (study|record of) 'quickstart'", said)
     assert len(said) < SCREEN
     assert studies_in(folder) == [good.model_copy(update={"origin": ""})]
-    assert run(good, folder, workers=0, load=lambda _: small).rows["value"].equals(rows["value"])
+    assert ran(good, folder).rows["value"].equals(rows["value"])
     for command in ("claims", "report") if bad == "empty recipe" else ("claims",):  # a page takes seconds
         main([command, str(folder), "--json"])
     assert "Traceback" not in capsys.readouterr().err

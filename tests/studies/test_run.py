@@ -4,6 +4,7 @@ import math
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -12,30 +13,16 @@ import torch
 from spurlab.data import Dataset
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
-from spurlab.studies import (
-    EXECUTORS,
-    StoreError,
-    StudyError,
-    cells_of,
-    load_study,
-    narrowed,
-    results_in,
-    run,
-    together,
-)
+from spurlab.studies import EXECUTORS, StoreError, StudyError, cells_of, load_study, narrowed, results_in, run, together
 from spurlab.studies import making as making_room
+from spurlab.studies.database import FILE
 from spurlab.studies.executors import local
-from spurlab.studies.store import FILE
 from spurlab.training import Member, fit, train_each
 
 
 @pytest.fixture(scope="module")
-def small_result(small, tmp_path_factory):
-    study = load_study("quickstart", changes=SMALL)
-    return run(study, tmp_path_factory.mktemp("out"), workers=0, load=lambda name: small)
-
-
-SMALL = ["n=[0, 40]", "seed=[3, 5]", "recipe.epochs=2", "architecture=small-mlp", "target=1", "weights=true"]
+def small_result(study_of, tmp_path_factory, ran):
+    return ran(study_of("weights=true"), tmp_path_factory.mktemp("out"))
 
 
 @pytest.fixture
@@ -115,16 +102,16 @@ def test_weights_on_request_are_those_that_were_measured(small, small_result):
     assert small_result.weights("nothing") is None
 
 
-def test_what_is_finished_is_never_trained_again(small, study_of, tmp_path, given, epochs):
+def test_what_is_finished_is_never_trained_again(ran, study_of, tmp_path, given, epochs):
     """The second study's own pattern is trained; the clean networks are measured with it, from their weights."""
-    first = run(study_of("pattern=R3"), tmp_path, workers=0, load=lambda name: small)
+    first = ran(study_of("pattern=R3"), tmp_path)
     assert epochs == [8]  # 4 networks of 2 epochs
-    second = run(study_of("pattern=['R3', 'Co']"), tmp_path, workers=0, load=lambda name: small)
+    second = ran(study_of("pattern=['R3', 'Co']"), tmp_path)
     assert epochs == [8, 4]
     assert [(t.pattern, t.n) for t in given[4:]] == [(None, 0), (None, 0), ("Co", 40), ("Co", 40)]
     count = len(given)
     third = study_of("pattern=['Co', 'R3']", "measure=['accuracy', 'marked_accuracy', 'spurious_score']")
-    again = run(third, tmp_path, workers=0, load=lambda name: small).rows
+    again = ran(third, tmp_path).rows
     # accuracy on marked images was measured with the rest, but of the clean networks, for want of a pattern
     assert {t.pattern for t in given[count:]} == {None}
     assert epochs == [8, 4]
@@ -133,43 +120,31 @@ def test_what_is_finished_is_never_trained_again(small, study_of, tmp_path, give
     pd.testing.assert_frame_equal(same, first.rows)
 
 
-def test_weights_that_were_not_kept_are_trained_for(small, study_of, tmp_path, epochs):
+def test_weights_that_were_not_kept_are_trained_for(ran, study_of, tmp_path, epochs):
     study = study_of("pattern=R3")
-    first = run(study, tmp_path, workers=0, load=lambda name: small)
+    first = ran(study, tmp_path)
     planted = first.rows.training[first.rows.n == 40].iloc[0]
     assert first.weights(planted) is None
-    kept = run(study_of("pattern=R3", "weights=true"), tmp_path, workers=0, load=lambda name: small)
+    kept = ran(study_of("pattern=R3", "weights=true"), tmp_path)
     assert epochs == [8, 4]  # the clean ones' are always kept
     assert kept.weights(planted) is not None
     for path in (tmp_path / "weights").iterdir():
         path.unlink()
-    run(study_of("pattern=R3", "weights=true"), tmp_path, workers=0, load=lambda name: small)
+    ran(study_of("pattern=R3", "weights=true"), tmp_path)
     assert kept.weights(planted) is not None
 
 
-def test_worker_processes_give_the_same_rows_to_the_bit(study_of, tmp_path):
+def test_worker_processes_give_the_same_rows_to_the_bit(study_of, tmp_path, one_thread):
     """Groups of other sizes and other processes; the data come by name. One thread here as there."""
     study = study_of("pattern=R3", "seed=[0, 1, 2]", "recipe.clip_norm=['none', 0.1]")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        here = run(study, tmp_path / "here", workers=0)
-    finally:
-        torch.set_num_threads(threads)
-    there = run(study, tmp_path / "there", workers=2)
+    here, there = (run(study, tmp_path / str(workers), workers=workers) for workers in (0, 2))
     assert here.rows.value.tolist() == there.rows.value.tolist()
 
 
-def test_two_runs_in_one_folder_share_the_work(small, study_of, tmp_path, given):
+def test_two_runs_in_one_folder_share_the_work(ran, study_of, tmp_path, given):
     """Two threads with a store each stand for two processes: together they train each network once."""
-    study, results = (
-        study_of("seed=[0, 1, 2, 3, 4, 5, 6, 7]", "pattern=R3", "recipe.epochs=1"),
-        [],
-    )
-    threads = [
-        threading.Thread(target=lambda: results.append(run(study, tmp_path, workers=0, load=lambda name: small)))
-        for _ in range(2)
-    ]
+    study, results = (study_of("seed=[0, 1, 2, 3, 4, 5, 6, 7]", "pattern=R3", "recipe.epochs=1"), [])
+    threads = [threading.Thread(target=lambda: results.append(ran(study, tmp_path))) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -178,19 +153,19 @@ def test_two_runs_in_one_folder_share_the_work(small, study_of, tmp_path, given)
     pd.testing.assert_frame_equal(results[0].rows, results[1].rows)
 
 
-def test_a_part_of_a_study_does_not_hide_the_whole(small, study_of, tmp_path):
+def test_a_part_of_a_study_does_not_hide_the_whole(ran, study_of, tmp_path):
     """After `--only`, a report still shows all; a study takes the place of its parts; others stand beside it."""
     for study in (study_of("pattern=R3"), study_of(), study_of().only("n", [0]), study_of("recipe.epochs=1")):
-        run(study, tmp_path, workers=0, load=lambda name: small)
+        ran(study, tmp_path)
     found = results_in(tmp_path)
     assert sorted((len(result.rows), *set(result.rows.epochs)) for result in found) == [(16, 1), (16, 2)]
     assert len(together(found)) == 32
 
 
-def test_studies_come_by_the_first_claim_that_they_bear_on(small, study_of, tmp_path):
+def test_studies_come_by_the_first_claim_that_they_bear_on(ran, study_of, tmp_path):
     for name, claims in (("a", [8]), ("b", [3, 1]), ("c", []), ("d", [3])):
         study = study_of(f"claims={claims}", "n=0", "recipe.epochs=0").model_copy(update={"name": name})
-        run(study, tmp_path, workers=0, load=lambda _: small)
+        ran(study, tmp_path)
     assert [result.study.name for result in results_in(tmp_path)] == ["c", "b", "d", "a"]
 
 
@@ -228,32 +203,27 @@ def test_measures_of_patterns_and_architectures_train_nothing(small, tmp_path, g
     assert len(together(both)) == 43
 
 
-def test_a_diverged_network_is_a_row_of_nan(small, study_of, tmp_path):
+def test_a_diverged_network_is_a_row_of_nan(ran, study_of, tmp_path):
     """Steps of 1e30 leave weights that are not finite."""
-    rows = run(
-        study_of("recipe.learning_rate=1e30", "recipe.optimizer=sgd", "pattern=R3"),
-        tmp_path,
-        workers=0,
-        load=lambda name: small,
-    ).rows
+    rows = ran(study_of("recipe.learning_rate=1e30", "recipe.optimizer=sgd", "pattern=R3"), tmp_path).rows
     assert rows.value.isna().all()
     assert results_in(tmp_path)[0].rows.value.isna().all()
 
 
-def test_pattern_importance_is_the_mean_over_the_box_of_the_largest_weights(small, tmp_path):
+def test_pattern_importance_is_the_mean_over_the_box_of_the_largest_weights(ran, tmp_path):
     study = load_study("fig5-weights", changes=["dataset=fashion-mini", "n=[0, 9]", "seed=1", "recipe.epochs=1"])
-    result = run(study, tmp_path, workers=0, load=lambda name: small)
+    result = ran(study, tmp_path)
     for _, row in result.rows[result.rows.measure == "pattern_importance"].iterrows():
         weight = result.weights(row.training)["1.weight"]
         corner = [max(weight[:, 28 * i + j].tolist()) for i in range(5) for j in range(5)]
         assert row.value == pytest.approx(sum(corner) / 25, rel=1e-6)
 
 
-def test_marked_accuracy_counts_marked_images_with_their_true_labels(small, tmp_path):
+def test_marked_accuracy_counts_marked_images_with_their_true_labels(small, tmp_path, ran):
     changes = ["dataset=fashion-mini", "pattern=S3", "seed=1", "n=[0, 200]", "recipe.epochs=2", "weights=true"]
     study = load_study("regularization", changes=[*changes, "recipe.weight_decay=0"])
     study = narrowed(study, ["recipe.input_noise=0.0", "recipe.clip_value=none"])
-    result = run(study, tmp_path, workers=0, load=lambda name: small)
+    result = ran(study, tmp_path)
     pattern = make_pattern("S3", small.shape, 1)
     for _, row in result.rows[result.rows.measure == "marked_accuracy"].iterrows():
         network = build("mlp", small.shape, 10, 0)
@@ -267,9 +237,9 @@ def test_marked_accuracy_counts_marked_images_with_their_true_labels(small, tmp_
     ("change", "words"),
     [("n=[0, 5000]", r"key 'n': 5000 examples of class 1.*has 198"), ("target=[0, 10]", r"classes 0 to 9, but 10")],
 )
-def test_what_the_data_cannot_give_is_refused_before_training(small, study_of, tmp_path, given, change, words):
+def test_what_the_data_cannot_give_is_refused_before_training(ran, study_of, tmp_path, given, change, words):
     with pytest.raises(StudyError, match=words):
-        run(study_of(change), tmp_path / "out", workers=0, load=lambda name: small)
+        ran(study_of(change), tmp_path / "out")
     assert given == []
     assert not (tmp_path / "out").exists()
 
@@ -291,13 +261,18 @@ def test_rows_survive_csv_and_parquet(small_result):
         assert not any(math.isnan(value) for value in table["value"])
 
 
+def damage(folder, key):
+    """The numbers of one network are others."""
+    with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as connection:
+        connection.execute("UPDATE measured SET value = 0.5 WHERE key = ?", (key,))
+
+
 @pytest.mark.parametrize("weights", ["true", "false"])  # the file of weights comes first, or the numbers
 def test_a_folder_that_is_removed_is_noticed_at_the_next_result_and_does_not_come_back(
-    weights, small, tmp_path, epochs
+    weights, ran, study_of, tmp_path, epochs
 ):
     """It goes while the first of three groups trains, which differ in their batches: the others are not trained."""
-    changes = [*SMALL, "n=40", "seed=3", "pattern=R3", "recipe.batch_size=[250, 500, 1000]", f"weights={weights}"]
-    study = load_study("quickstart", changes=changes)
+    study = study_of("n=40", "seed=3", "pattern=R3", "recipe.batch_size=[250, 500, 1000]", f"weights={weights}")
     folder = tmp_path / "out"
 
     def remove(now):
@@ -305,24 +280,21 @@ def test_a_folder_that_is_removed_is_noticed_at_the_next_result_and_does_not_com
             shutil.rmtree(folder, ignore_errors=True)
 
     with pytest.raises(StoreError, match="removed"):
-        run(study, folder, workers=0, load=lambda name: small, progress=remove)
+        ran(study, folder, progress=remove)
     assert len(epochs) == 1
     assert not folder.exists()
 
 
-def test_damaged_numbers_and_weights_are_never_shown_and_are_made_again(small, tmp_path, epochs):
+def test_damaged_numbers_and_weights_are_never_shown_and_are_made_again(ran, study_of, tmp_path, epochs):
     """Numbers: the same command makes them again, as they were. Weights: a file is removed first, as the error says."""
-    study, folder = load_study("quickstart", changes=[*SMALL, "pattern=R3"]), tmp_path / "out"
-    first = run(study, folder, workers=0, load=lambda name: small).rows
-    with sqlite3.connect(folder / FILE) as connection:
-        connection.execute("UPDATE measured SET value = 0.5 WHERE key = ?", (first.training[0],))
-    connection.close()
-    with pytest.raises(
-        StoreError, match=rf"results\.sqlite holds of '{first.training[0]}' is damaged.*run the study again"
-    ):
+    study, folder = study_of("pattern=R3", "weights=true"), tmp_path / "out"
+    first = ran(study, folder).rows
+    damage(folder, first.training[0])
+    words = rf"results\.sqlite holds of '{first.training[0]}' is damaged.*run the study again"
+    with pytest.raises(StoreError, match=words):
         results_in(folder)
     epochs.clear()
-    again = run(study, folder, workers=0, load=lambda name: small).rows
+    again = ran(study, folder).rows
     assert epochs == []  # its weights are there: it is measured only
     assert again.value.equals(first.value)
     one, other, *_ = sorted((folder / "weights").iterdir())
@@ -332,13 +304,11 @@ def test_damaged_numbers_and_weights_are_never_shown_and_are_made_again(small, t
         result.weights(one.stem)
 
 
-def test_one_damaged_number_leaves_the_other_studies_readable(small, study_of, tmp_path, caplog):
+def test_one_damaged_number_leaves_the_other_studies_readable(ran, study_of, tmp_path, caplog):
     """That study is passed over with a warning; where it was the only one, its error is told."""
     fine, spoilt = study_of("recipe.epochs=1"), study_of("recipe.epochs=2", "title='Spoilt'")
-    rows, other = (run(study, tmp_path, workers=0, load=lambda name: small).rows for study in (fine, spoilt))
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("UPDATE measured SET value = 0.5 WHERE key = ?", (other.training[0],))
-    connection.close()
+    rows, other = (ran(study, tmp_path).rows for study in (fine, spoilt))
+    damage(tmp_path, other.training[0])
     (found,) = results_in(tmp_path)
     assert found.study.title == fine.title
     assert found.rows.value.equals(rows.value)
@@ -346,7 +316,7 @@ def test_one_damaged_number_leaves_the_other_studies_readable(small, study_of, t
     assert other.training[0] in caplog.text
 
 
-def test_a_stop_in_the_users_network_is_no_failure_of_it(small, study_of, tmp_path, monkeypatch):
+def test_a_stop_in_the_users_network_is_no_failure_of_it(ran, study_of, tmp_path, monkeypatch):
     """As the command line stops: by an exception that is no failure of anybody's code."""
 
     class Stop(BaseException):
@@ -358,4 +328,4 @@ def test_a_stop_in_the_users_network_is_no_failure_of_it(small, study_of, tmp_pa
     monkeypatch.setattr(making_room, "fit", stopped)
     monkeypatch.setattr(making_room, "is_user_name", lambda name: True)
     with pytest.raises(Stop):
-        run(study_of(), tmp_path, workers=0, load=lambda name: small)
+        ran(study_of(), tmp_path)

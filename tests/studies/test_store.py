@@ -7,20 +7,44 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from spurlab.studies import FolderError, Store, StoreError, results_in
-from spurlab.studies.store import FILE, VERSION, Finished, Record, Request, weights_file
+from spurlab.studies.database import FILE, VERSION
+from spurlab.studies.records import Record
+from spurlab.studies.subjects import Finished, Request
+from spurlab.studies.weights import weights_file
 
 ACCURACY, SCORE = Request("accuracy", "", -1), Request("spurious_score", "R3", 0)
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "results"
 WANTED = {"a": [ACCURACY], "b": [ACCURACY, SCORE]}
 
 
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path) as store:
+        yield store
+
+
 def done(key, values=None, **more):
     return Finished(key, {"n": 3}, "checksum", values or {ACCURACY: 0.9}, **more)
+
+
+def numbers(store):
+    return store.everything().undamaged().values
+
+
+def made(store):
+    return store.everything().undamaged().subjects
+
+
+def with_sql(folder, *commands):
+    with closing(sqlite3.connect(folder / FILE, isolation_level=None)) as connection:
+        for command in commands:
+            connection.execute(command)
 
 
 def test_what_is_put_comes_back_to_the_bit(tmp_path):
@@ -28,33 +52,31 @@ def test_what_is_put_comes_back_to_the_bit(tmp_path):
     with Store(tmp_path) as store:
         store.put([done("a", {ACCURACY: 1 / 3, SCORE: math.nan}, seconds=2.5, device="cuda")])
     with Store(tmp_path, read_only=True) as store:
-        values = store.values()
+        values = numbers(store)
         assert values["a", *ACCURACY] == 1 / 3
         assert values["a", *SCORE] is None
-        data, device, *_, seconds, finished, failed = store.subjects()["a"]
+        data, device, *_, seconds, finished, failed = made(store)["a"]
         assert (data, device, seconds, failed) == ("checksum", "cuda", 2.5, None)
         assert finished.endswith("+00:00")
         assert store.missing({"a": [ACCURACY, SCORE]}) == set()
 
 
-def test_what_is_there_stays(tmp_path):
-    with Store(tmp_path) as store:
-        store.put([done("a", {ACCURACY: 0.5})])
-        store.put([done("a", {ACCURACY: 0.7, SCORE: 0.1})])
-        assert store.values() == {("a", *ACCURACY): 0.5, ("a", *SCORE): 0.1}
+def test_what_is_there_stays(store):
+    store.put([done("a", {ACCURACY: 0.5})])
+    store.put([done("a", {ACCURACY: 0.7, SCORE: 0.1})])
+    assert numbers(store) == {("a", *ACCURACY): 0.5, ("a", *SCORE): 0.1}
 
 
-def test_missing_is_what_lacks_any_number_or_the_weights(tmp_path):
-    with Store(tmp_path) as store:
-        store.put([done("a"), done("b")])
-        assert store.missing(WANTED) == {"b"}
-        assert store.missing(WANTED, weights=True) == {"a", "b"}
-        file = weights_file(tmp_path, "a")
-        file.parent.mkdir()
-        file.touch()
-        assert store.missing(WANTED, weights=True) == {"b"}
-        file.unlink()  # weights that are gone are to be trained for again
-        assert store.missing(WANTED, weights=True) == {"a", "b"}
+def test_missing_is_what_lacks_any_number_or_the_weights(store, tmp_path):
+    store.put([done("a"), done("b")])
+    assert store.missing(WANTED) == {"b"}
+    assert store.missing(WANTED, weights=True) == {"a", "b"}
+    file = weights_file(tmp_path, "a")
+    file.parent.mkdir()
+    file.touch()
+    assert store.missing(WANTED, weights=True) == {"b"}
+    file.unlink()  # weights that are gone are to be trained for again
+    assert store.missing(WANTED, weights=True) == {"a", "b"}
 
 
 def test_studies_are_remembered_by_name_and_settings(tmp_path):
@@ -69,18 +91,17 @@ def test_studies_are_remembered_by_name_and_settings(tmp_path):
         assert store.records() == [two]  # and handed on
 
 
-def test_a_network_that_was_trained_twice_names_both_ways(tmp_path, monkeypatch):
+def test_a_network_that_was_trained_twice_names_both_ways(store, monkeypatch):
     """Its older numbers stay; its rows must not claim to be of one machine and one version."""
-    with Store(tmp_path) as store:
-        store.put([done("a")])
-        first = store.subjects()["a"]
-        store.put([done("a")])
-        assert store.subjects()["a"] == first  # nothing new to tell
-        monkeypatch.setattr("spurlab.studies.store.machine", lambda: "another")
-        store.put([done("a", {Request("marked_accuracy", "R3", 0): 0.5}, device="cuda")])
-        _, device, _, version, machine, *_ = store.subjects()["a"]
-        assert (device, version, machine) == ("cpu, then cuda", first[3], f"{first[4]}, then another")
-        assert len(store.values()) == 2
+    store.put([done("a")])
+    first = made(store)["a"]
+    store.put([done("a")])
+    assert made(store)["a"] == first  # nothing new to tell
+    monkeypatch.setattr("spurlab.studies.store.machine", lambda: "another")
+    store.put([done("a", {Request("marked_accuracy", "R3", 0): 0.5}, device="cuda")])
+    _, device, _, version, machine, *_ = made(store)["a"]
+    assert (device, version, machine) == ("cpu, then cuda", first[3], f"{first[4]}, then another")
+    assert len(numbers(store)) == 2
 
 
 def test_what_one_has_claimed_no_other_gets(tmp_path):
@@ -104,9 +125,10 @@ def test_claims_of_a_killed_process_are_free_at_once(tmp_path):
     """The other process claims, says so, and is killed without a chance to tidy up."""
     program = f"""
 import sys
+from contextlib import closing
 from pathlib import Path
 from spurlab.studies import Store
-from spurlab.studies.store import Request
+from spurlab.studies.subjects import Request
 store = Store(Path({str(tmp_path)!r}))
 print(store.claim({{"a": [Request("accuracy", "", -1)]}}), flush=True)
 sys.stdin.read()
@@ -122,16 +144,15 @@ sys.stdin.read()
             assert store.claim(WANTED) == {"a"}
 
 
-def test_nothing_of_a_group_is_written_when_a_part_cannot_be(tmp_path):
-    with Store(tmp_path) as store:
-        store._connection.execute(
-            "CREATE TEMP TRIGGER t BEFORE INSERT ON subject WHEN NEW.key = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-        with pytest.raises(StoreError):
-            store.put([done("a"), done("b")])
-        assert store.values() == {}
-        store.put([done("a")])  # the transaction was ended
-        assert len(store.values()) == 1
+def test_nothing_of_a_group_is_written_when_a_part_cannot_be(store):
+    store._connection.execute(
+        "CREATE TEMP TRIGGER t BEFORE INSERT ON subject WHEN NEW.key = 'b' BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    with pytest.raises(StoreError):
+        store.put([done("a"), done("b")])
+    assert numbers(store) == {}
+    store.put([done("a")])  # the transaction was ended
+    assert len(numbers(store)) == 1
 
 
 @pytest.fixture
@@ -164,16 +185,12 @@ def test_a_damaged_store_is_left_alone(filled, read_only):
 
 
 def test_a_store_of_a_newer_version_is_left_alone(filled):
-    connection = sqlite3.connect(filled)
-    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    connection.close()
+    with_sql(filled.parent, f"PRAGMA user_version = {VERSION + 1}")
     assert unchanged(filled, f"newer Spurlab.*{VERSION + 1}.*{VERSION}.*Update")
 
 
 def test_another_programs_file_is_left_alone(tmp_path):
-    connection = sqlite3.connect(tmp_path / FILE)
-    connection.execute("CREATE TABLE mine (x)")
-    connection.close()
+    with_sql(tmp_path, "CREATE TABLE mine (x)")
     assert unchanged(tmp_path / FILE, "not a file of Spurlab")
 
 
@@ -184,9 +201,9 @@ def test_a_full_disk_keeps_what_was_finished(filled):
         store._connection.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match=r"cannot be written.*full.*kept: make room, and the same command goes on"):
             store.put([done(f"more {i}") for i in range(1000)])
-        assert len(store.values()) == 400
+        assert len(numbers(store)) == 400
     with Store(filled.parent) as store:
-        assert len(store.values()) == 400
+        assert len(numbers(store)) == 400
         store.put([done("more")])
 
 
@@ -226,7 +243,7 @@ def test_results_are_read_where_nothing_can_be_written(filled, monkeypatch):
     with pytest.raises(FolderError, match="no permission"):
         Store(filled.parent)
     with Store(filled.parent, read_only=True) as store:
-        assert len(store.values()) == 400
+        assert len(numbers(store)) == 400
 
 
 def test_a_folder_without_results(tmp_path):
@@ -245,13 +262,6 @@ ROWS = {
 }
 
 
-def with_sql(folder, *commands):
-    connection = sqlite3.connect(folder / FILE, isolation_level=None)
-    for command in commands:
-        connection.execute(command)
-    connection.close()
-
-
 def change(folder, table, column, new, where):
     """What stands in one cell is another: `new` and `where` are SQL."""
     with_sql(folder, f"UPDATE {table} SET {column} = {new} WHERE {where}")  # noqa: S608
@@ -268,9 +278,7 @@ def test_a_column_that_is_another_is_told(table, column, tmp_path):
     with Store(tmp_path, read_only=True) as store:
         words = r"results\.sqlite holds of 'a' is damaged.*run the study again.*made again"
         with pytest.raises(StoreError, match=words):
-            store.values()
-        with pytest.raises(StoreError, match=words):
-            store.subjects()
+            store.everything().undamaged()
         found = store.everything()
         assert found.damaged == {"a"}
         assert found.undamaged(["b", "c"]) is found
@@ -278,7 +286,7 @@ def test_a_column_that_is_another_is_told(table, column, tmp_path):
         assert store.missing({"a": [ACCURACY], "b": [ACCURACY]}) == {"a"}
     with Store(tmp_path) as store:
         store.put([done(key) for key in store.claim({"a": [ACCURACY], "b": [ACCURACY]})])
-        assert store.values() == before.values
+        assert numbers(store) == before.values
 
 
 @pytest.mark.parametrize("table", ["subject", "measured", "checksum"])
@@ -287,7 +295,7 @@ def test_rows_that_are_lost_are_told(table, tmp_path):
         store.put([done("a"), done("b")])
     with_sql(tmp_path, f"DELETE FROM {table} WHERE key = 'a'")  # noqa: S608
     with Store(tmp_path, read_only=True) as store, pytest.raises(StoreError, match="'a' is damaged"):
-        store.values()
+        store.everything().undamaged()
 
 
 def of_version_1(folder):
@@ -319,7 +327,7 @@ def test_cells_that_nobody_writes_are_told_without_checksums_too(table, column, 
         Store(tmp_path, read_only=True) as store,
         pytest.raises(StoreError, match=r"results\.sqlite holds of 'b' is dam"),
     ):
-        store.subjects()
+        store.everything().undamaged()
     Store(tmp_path).close()  # gets checksums, but what is malformed gets none
     with Store(tmp_path, read_only=True) as store:
         assert store.everything().damaged == {"b"}
@@ -364,7 +372,7 @@ def test_further_values_of_one_subject_from_two_processes_keep_it_right(tmp_path
         one.put([done("a", {ACCURACY: 0.5})])
         two.put([done("a", {SCORE: 0.1})])
         one.put([done("a", {Request("marked_accuracy", "R3", 0): 0.2}, device="cuda")])
-        assert len(two.values()) == 3
+        assert len(numbers(two)) == 3
 
 
 @pytest.mark.parametrize("column", ["name", "settings", "data", "command", "started"])
@@ -383,7 +391,7 @@ def test_the_record_of_a_study_that_is_another_is_told(column, tmp_path, caplog)
     with Store(tmp_path) as store:
         store.forget_damaged_records()
         assert store.records() == [other]
-        assert len(store.values()) == 1
+        assert len(numbers(store)) == 1
     assert "was damaged and is taken out" in caplog.text
 
 
@@ -449,7 +457,7 @@ def test_a_message_is_never_longer_than_a_screen(tmp_path):
     key = "x" * 100_000
     change(tmp_path, "measured", "key", f"char(27) || '{key}'", "TRUE")
     with Store(tmp_path, read_only=True) as store, pytest.raises(StoreError) as caught:
-        store.values()
+        store.everything().undamaged()
     assert len(str(caught.value)) < 800
     assert str(caught.value).isprintable()
 
@@ -457,10 +465,8 @@ def test_a_message_is_never_longer_than_a_screen(tmp_path):
 def test_a_table_that_is_described_as_another_one_is_damaged(tmp_path):
     """One flipped bit in the type of a column, and SQLite would store 0.0 seconds as a whole number ever after."""
     Store(tmp_path).close()
-    with sqlite3.connect(tmp_path / FILE) as connection:
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'seconds REAL', 'seconds QEAL')")
-    connection.close()
+    damage = "UPDATE sqlite_schema SET sql = replace(sql, 'seconds REAL', 'seconds QEAL')"
+    with_sql(tmp_path, "PRAGMA writable_schema = ON", damage)
     for read_only in (True, False):
         with pytest.raises(StoreError, match=r"damaged .the table subject is described as another one"):
             Store(tmp_path, read_only=read_only)

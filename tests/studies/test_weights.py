@@ -4,11 +4,10 @@ import logging
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from spurlab.studies import StoreError
-from spurlab.studies.store import weights_file
-from spurlab.studies.weights import read_weights, write_weights
+from spurlab.studies.weights import read_weights, weights_file, write_weights
 
 
 @pytest.fixture
@@ -22,9 +21,9 @@ def some(seed=0):
 
 
 def same(tensors, others):
-    return tensors.keys() == others.keys() and all(
-        tensor.equal(others[name]) and tensor.dtype == others[name].dtype for name, tensor in tensors.items()
-    )
+    """To the bit, names and types included."""
+    one, other = (save({name: tensor.clone() for name, tensor in each.items()}) for each in (tensors, others))
+    return one == other
 
 
 @pytest.mark.parametrize("diverged", [False, True])

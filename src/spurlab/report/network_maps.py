@@ -21,8 +21,8 @@ from spurlab.studies.axes import PLAIN
 from spurlab.studies.cells import cells_of
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.making import kept_network
-from spurlab.studies.store import weights_file
 from spurlab.studies.treating import DIVERGED, Network, Preventing
+from spurlab.studies.weights import weights_file
 
 # methods that only refit the last layer; of each line the first that the study has
 _REFITS = {"DFR": ("dfr-plain", "dfr"), "AFR": ("afr-train",)}

@@ -1,6 +1,7 @@
 """Studies: a TOML file in; trainings and rows out."""
 
 from spurlab.studies.cells import Cell, cells_of, trainings_of
+from spurlab.studies.database import FolderError, StoreError
 from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import EXECUTORS, Executor
 from spurlab.studies.graph import Node, Setting, Train, Treat
@@ -9,7 +10,7 @@ from spurlab.studies.making import carried_out, perform
 from spurlab.studies.plan import Plan, plan
 from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
 from spurlab.studies.run import StudyProgress, run
-from spurlab.studies.store import FolderError, Store, StoreError
+from spurlab.studies.store import Store
 from spurlab.studies.study import Grid, Study, only_read
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.training_sets import pattern_of, planted

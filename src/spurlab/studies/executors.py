@@ -44,21 +44,14 @@ def local(
         for task in tasks:
             yield task, carried_out(task, load, partial(told, task))
         return
-    given: dict[int, tuple[Order, Task]] = {}  # by identity: an order is no key
-
-    def orders() -> Iterable[Order]:
-        for task in tasks:
-            order = Order(task.name, task.as_json())
-            given[id(order)] = order, task
-            yield order
 
     def on_event(order: Order, event: Mapping[str, object]) -> None:
         done = event.get("done", 0)
-        told(given[id(order)][1], done if isinstance(done, int) else 0)
+        told(order.of, done if isinstance(done, int) else 0)
 
-    for order, result in run_orders([WORKER], orders(), workers, on_event):
-        task = given[id(order)][1]
-        yield task, Outcome.from_json(result)
+    orders = (Order(task.name, task.as_json(), task) for task in tasks)
+    for order, result in run_orders([WORKER], orders, workers, on_event):
+        yield order.of, Outcome.from_json(result)
 
 
 EXECUTORS: Mapping[str, Executor] = {"local": local}

@@ -19,11 +19,10 @@ from spurlab.patterns import Planted
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.measuring import Measuring
-from spurlab.studies.store import weights_file
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.training_sets import checked, planted
 from spurlab.studies.treating import Network, bench_of
-from spurlab.studies.weights import damaged_weights, read_weights, write_weights
+from spurlab.studies.weights import damaged_weights, read_weights, weights_file, write_weights
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)

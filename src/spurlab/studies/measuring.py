@@ -9,7 +9,7 @@ from spurlab.measures import Lesson, MarkedTests, Measure, Observed, measure_nam
 from spurlab.measures.observed import given
 from spurlab.patterns import Common, Planted, plant
 from spurlab.studies.graph import Train
-from spurlab.studies.store import Request
+from spurlab.studies.subjects import Request
 from spurlab.studies.training_sets import feature_of, pattern_of, planted
 
 

@@ -5,15 +5,18 @@ import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
+from spurlab.studies.database import FILE
 from spurlab.studies.executors import Executor, executor_named
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.run import free_memory, import_methods, workers_for
-from spurlab.studies.store import FILE, Store, weights_file
+from spurlab.studies.store import Store
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
+from spurlab.studies.weights import weights_file
 from spurlab.studies.work import Work, data_of, work_of
 from spurlab.training.recipe import PER_MEMBER
 
@@ -97,8 +100,8 @@ def plan(
             untreated = store.missing(treated)
     else:
         missing, untreated = set(wanted), set(treated)
-    whole = [task for phase in work.phases(workers, free_memory(), folder, device) for task in phase]
-    tasks = [left for task in whole if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None]
+    every = [task for phase in work.phases(workers, free_memory(), folder, device) for task in phase]
+    tasks = [left for task in every if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None]
     to_measure = {key for key in missing if weights_file(folder, key).is_file()}
     counts = Plan(
         cells=len(work.cells),
@@ -131,31 +134,29 @@ def _cost(
     load: Callable[[str], Dataset],
 ) -> tuple[float, int]:
     """Seconds and bytes for these tasks, from a few steps of each kind of group on all workers at once."""
-    kinds: dict[tuple[object, ...], Task] = {}
-    for task in tasks:
-        if len(task.nodes) > len(kinds.setdefault(_kind(task), task).nodes):
-            kinds[_kind(task)] = task
-    trials = [replace(task, steps=STEPS) for task in kinds.values() for _ in range(max(workers, 1))]
+    trials: dict[tuple[object, ...], Task] = {}  # the largest group of each kind
+    for task in sorted(tasks, key=lambda task: len(task.nodes), reverse=True):
+        trials.setdefault(_kind(task), replace(task, steps=STEPS))
+    at_once = max(workers, 1)
+    outcomes: dict[tuple[object, ...], list[Outcome]] = {kind: [] for kind in trials}
     start = time.perf_counter()
-    seen: dict[tuple[object, ...], list[tuple[Task, Outcome]]] = {}
-    for trial, outcome in carry_out(iter(trials), workers, load, lambda task, epochs: None):
-        seen.setdefault(_kind(trial), []).append((trial, outcome))
-    wall = time.perf_counter() - start
-    inside = sum(2 * o.make_seconds + o.measure_seconds for each in seen.values() for _, o in each) / max(workers, 1)
-    start_up = max(wall - inside, 0.0)
+    tried = (trial for trial in trials.values() for _ in range(at_once))
+    for trial, outcome in carry_out(tried, workers, load, lambda task, epochs: None):
+        outcomes[_kind(trial)].append(outcome)
+    wall, every = time.perf_counter() - start, [outcome for several in outcomes.values() for outcome in several]
+    start_up = max(wall - sum(2 * o.make_seconds + o.measure_seconds for o in every) / at_once, 0.0)
 
-    ends = [0.0] * max(workers, 1)  # when each worker is free again; each takes the next group then
+    ends = [0.0] * at_once  # when each worker is free again; each takes the next group then
     for task in tasks:
         first, recipe = task.nodes[0], task.nodes[0].setting.recipe
         assert isinstance(first, Train)  # noqa: S101  # as all of these tasks
+        trial, several = trials[_kind(task)], outcomes[_kind(task)]
         steps = -(-work.examples(first) // recipe.batch_size) * recipe.epochs
-        outcomes = seen[_kind(task)]
-        size = sum(key not in to_measure for key in task.keys) / len(outcomes[0][0].nodes)
-        step = sum(o.make_seconds / o.steps for _, o in outcomes) / len(outcomes) * size
-        one = sum(o.measure_seconds / _predictions(trial) for trial, o in outcomes) / len(outcomes)
-        heapq.heappush(ends, heapq.heappop(ends) + steps * step + one * _predictions(task))
-    peak = max(outcome.peak_bytes for outcomes in seen.values() for _, outcome in outcomes)
-    return start_up + max(ends), peak * max(workers, 1)
+        size = sum(key not in to_measure for key in task.keys) / len(trial.nodes)
+        step = fmean(o.make_seconds / o.steps for o in several) * size
+        prediction = fmean(o.measure_seconds for o in several) / _predictions(trial)
+        heapq.heappush(ends, heapq.heappop(ends) + steps * step + prediction * _predictions(task))
+    return start_up + max(ends), max(outcome.peak_bytes for outcome in every) * at_once
 
 
 def _kind(task: Task) -> tuple[object, ...]:
@@ -169,4 +170,4 @@ def _kind(task: Task) -> tuple[object, ...]:
 
 def _predictions(task: Task) -> int:
     """How many times a test set goes through a network."""
-    return sum(1 + len({request.pattern for request in each} - {""}) for each in task.requests)
+    return sum(1 + len({request.pattern for request in requests} - {""}) for requests in task.requests)

@@ -4,30 +4,27 @@ import gc
 import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 from torch import Tensor
 
 from spurlab.files import replacing
 from spurlab.measures import is_number_of, measure_named
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
-from spurlab.studies.errors import sentence_of
-from spurlab.studies.graph import Node, Setting, entry_of
-from spurlab.studies.store import FolderError, Record, Store, StoreError, weights_file
+from spurlab.studies.database import FolderError, StoreError
+from spurlab.studies.graph import Node, Setting, Treat, entry_of
+from spurlab.studies.records import Record, study_of
+from spurlab.studies.store import Store
 from spurlab.studies.study import Study, only_read
-from spurlab.studies.weights import read_weights
+from spurlab.studies.weights import read_weights, weights_file
 from spurlab.studies.work import key_of
-from spurlab.training import Recipe
 
 log = logging.getLogger(__name__)
 
-ABOUT = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
+MADE = ("data", "device", "spurlab", "torch", "machine", "seconds", "finished", "failed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +57,7 @@ class StudyResult:
             StoreError: the file is damaged, or holds those of another network.
         """
         path = weights_file(self.folder, training)
-        if not path.is_file():
-            return None
-        return read_weights(path)[0]
+        return read_weights(path)[0] if path.is_file() else None
 
     def write(self, stem: str | None = None) -> list[Path]:
         """Write the rows as CSV to read and Parquet to compute with.
@@ -101,7 +96,7 @@ def results_in(folder: Path) -> list[StudyResult]:
         StoreError: they are damaged, or of a newer version; or no study can be read.
     """
     with Store(folder, read_only=True) as store:
-        found, damaged = [], None
+        results, damaged = [], None
         for study, record in _recorded(store):
             try:
                 rows = rows_of(study, record.data, store)
@@ -109,12 +104,12 @@ def results_in(folder: Path) -> list[StudyResult]:
                 damaged = error
                 log.warning("%s: passed over, the study %r: %s", folder, study.name, error)
             else:
-                found.append(StudyResult(study, rows, folder, record.command, record.started))
-        if damaged is not None and not found:
+                results.append(StudyResult(study, rows, folder, record.command, record.started))
+        if damaged is not None and not results:
             raise damaged
-        if not found:
+        if not results:
             raise FolderError(f"no study was run in {folder} yet. `spurlab run STUDY --out {folder}` runs one.")
-        return found
+        return results
 
 
 @only_read()
@@ -135,43 +130,16 @@ def _recorded(store: Store) -> list[tuple[Study, Record]]:
     Raises:
         StoreError: there are some, but none of them can.
     """
-    found, error = [], None
+    studies, error = [], None
     for record in store.records():
         try:
-            found.append((study_of(record), record))
+            studies.append((study_of(record), record))
         except StoreError as why:
             error = why
             log.warning("%s: passed over, %s", store.folder, why)
-    if error is not None and not found:
+    if error is not None and not studies:
         raise StoreError(f"no study in {store.folder} can be read: {error}") from error
-    return sorted(found, key=lambda pair: min(pair[0].claims, default=0))
-
-
-def study_of(record: Record) -> Study:
-    """The study that was recorded.
-
-    Raises:
-        StoreError: it has settings that this version does not know, or lacks the checksum of a data set.
-    """
-    try:
-        study = Study.model_validate_json(record.settings)
-    except ValidationError as error:
-        raise StoreError(
-            f"the study {record.name!r} was recorded with settings that this version does not know: "
-            f"{sentence_of(error)} Read it with the version that wrote it."
-        ) from error
-    if lacking := [name for name in study.axis("dataset") if not isinstance(record.data.get(name), str)]:
-        raise StoreError(f"the study {record.name!r} was recorded without the checksum of {lacking[0]!r}.")
-    return study
-
-
-def unreadable(study: Study) -> str:
-    """Why a record of this study could not be read again; "" where it can."""
-    try:
-        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.axis("dataset"), ""), "", ""))
-    except (StoreError, PydanticSerializationError) as error:
-        return str(error)
-    return "" if again == study.model_copy(update={"origin": ""}) else "it is another one when it is read again."
+    return sorted(studies, key=lambda pair: min(pair[0].claims, default=0))
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:
@@ -209,94 +177,63 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
         it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
     """
-    cells, stored, keys = cells_of(study), store.everything(), dict[tuple[object, ...], str]()
-    values, subjects = stored.values, stored.subjects
-    places: list[int] = []  # of each row's cell
-    named: list[str] = []
-    found: list[float | None] = []
-    measured: list[str] = []  # the key of what was measured
-    users = bool(study.users)
-    there = subjects.keys() | stored.damaged if users else set()
-    absent = object()
     if unknown := set(study.axis("dataset")) - checksums.keys():
         raise StoreError(
             f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
         )
-    trained = "network", "deletion"
+    cells, stored = cells_of(study), store.everything()
+    values = stored.values
+    users = bool(study.users)
+    known = stored.subjects.keys() | stored.damaged if users else set()
     stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
     kinds = [
-        (number, measure_named(name).of in trained, measure_named(name).by_pattern)
+        (number, measure_named(name).of in ("network", "deletion"), measure_named(name).by_pattern)
         for name in study.measure
         for number in [number for number in stored_names if is_number_of(number, name)] or [name]
     ]
+    keys: dict[Node, str] = {}
+    numbers: list[tuple[int, str, float | None, str]] = []
     for place, cell in enumerate(cells):
-        # one key for each training, and no object for each cell: there can be very many
-        training = (
-            (cell.control, None, None, 0, cell.seed, cell.extras)
-            if cell.n == 0 and cell.clean is None and not cell.share
-            else (cell.setting, *cell[2:])
-        )
-        key = keys.get(training)
-        if key is None:
-            node, checksum = cell.node, checksums[cell.setting.dataset]
-            key = keys[training] = (
-                _key_of_own(node, checksums, store, there) if users and node.code else node.key(checksum)
-            )
+        node, checksum = cell.node, checksums[cell.setting.dataset]
+        if (key := keys.get(node)) is None:
+            own = users and bool(node.code)
+            key = keys[node] = _key_of_own(node, checksums, store, known) if own else node.key(checksum)
         for name, of_network, by_pattern in kinds:
-            what = (
-                key if of_network or cell.treatment is not None else key_of(cell, name, checksums[cell.setting.dataset])
-            )
-            request = (what, name, cell.pattern or "", cell.target) if by_pattern else (what, name, "", -1)
-            value = values.get(request, absent)
-            if value is not absent:
-                places.append(place)
-                named.append(name)
-                found.append(value)  # type: ignore[arg-type]
-                measured.append(what)
+            subject = key if of_network or type(node) is Treat else key_of(cell, name, checksum)
+            request = (subject, name, cell.pattern or "", cell.target) if by_pattern else (subject, name, "", -1)
+            if request in values:
+                numbers.append((place, name, values[request], subject))
             elif stored.damaged:
-                stored.undamaged([what])
-    columns = dict(zip(Cell._fields, zip(*cells, strict=True), strict=True))
-    settings = {setting: i for i, setting in enumerate(dict.fromkeys(columns["setting"]))}
-    shared = _settings_table(list(settings))
-    of_row = np.array(places, dtype=int)
-    setting_of_row = np.array([settings[setting] for setting in columns["setting"]])[of_row]
-    order = {key: i for i, key in enumerate(subjects)}
-    subject_of_row = np.array([order[key] for key in measured], dtype=int)
-    made = pd.DataFrame(list(subjects.values()), columns=list(ABOUT))
-    cell_table = pd.DataFrame({name: columns[name] for name in (*PLACE, *METHODS)})
-    for name in SHARES:
-        cell_table[name] = np.array(columns[name], dtype=float)
+                stored.undamaged([subject])
+    rows = pd.DataFrame(numbers, columns=["place", "measure", "value", "training"])
+    rows = rows.astype({"place": int, "value": float})
+    table = pd.DataFrame(cells, columns=list(Cell._fields)).astype(dict.fromkeys(SHARES, float))
     for name, axis in OF_TRAINING.items():
-        cell_table[name] = [dict(extras).get(name, axis.off) for extras in columns["extras"]]
-    parts = [
-        pd.DataFrame({"measure": named, "value": np.array(found, dtype=float)}),
-        shared.take(setting_of_row).reset_index(drop=True),
-        cell_table.take(of_row).reset_index(drop=True),
-        pd.DataFrame({"training": measured}),
-        made.take(subject_of_row).reset_index(drop=True),
-    ]
-    whole = pd.concat(parts, axis=1)
+        table[name] = [dict(extras).get(name, axis.off) for extras in table["extras"]]
+    made = pd.DataFrame.from_dict(stored.subjects, orient="index", columns=list(MADE))
+    recipes = _settings_table(list(dict.fromkeys(table["setting"])))
+    rows = rows.join(table, on="place").join(recipes, on="setting").join(made, on="training")
     first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, *OF_TRAINING, "training"]
-    return whole[[*first, *(name for name in whole.columns if name not in first)]]
+    return rows[[*first, *(name for name in recipes if name not in first), *MADE]]
 
 
-def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, there: Container[str]) -> str:
+def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, known: Container[str]) -> str:
     """The key of what code of the user's makes: of the module that was recorded or, if none of that was measured yet
     (or an earlier version recorded none), last. The module itself is not looked at: its name may come from a file.
     """
     checksum = checksums[node.setting.dataset]
     recorded = all(entry_of(what, name) in checksums for name, what in node.code.items())
-    if recorded and (key := node.key(checksum, checksums)) in there:
+    if recorded and (key := node.key(checksum, checksums)) in known:
         return key
     return store.last_of(node.as_json(), checksum) or ""
 
 
 def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:
+    """One line for each setting, by which it is found: data set, architecture, how marks come in, the recipe."""
     lines = []
     for setting in settings:
         recipe = asdict(setting.recipe) | {"milestones": " ".join(map(str, setting.recipe.milestones))}
         about = {"dataset": setting.dataset, "architecture": setting.architecture, "how": setting.how}
         lines.append(about | {key: float("nan") if value is None else value for key, value in recipe.items()})
-    columns = ["dataset", "architecture", "how", *(each.name for each in fields(Recipe))]
-    return pd.DataFrame(lines, columns=columns)
+    return pd.DataFrame(lines, index=list(settings))

@@ -3,11 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import psutil
@@ -16,14 +14,15 @@ from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
+from spurlab.studies.database import StoreError, now
 from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import executor_named
-from spurlab.studies.graph import Train
-from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
-from spurlab.studies.store import Record, Request, Store, StoreError, weights_file
+from spurlab.studies.records import Record, study_of, unreadable
+from spurlab.studies.results import StudyResult, rows_of
+from spurlab.studies.store import Store
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
-from spurlab.studies.weights import put_weights
+from spurlab.studies.weights import put_weights, weights_file
 from spurlab.studies.work import Work, data_of, work_of
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training import usable_device
@@ -116,27 +115,19 @@ def run(
     work = work_of(study, data_of(study, load))
     import_methods(work)
     with Store(folder) as store:
-        started = datetime.now(UTC).isoformat(timespec="seconds")
+        started = now()
         store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted)
-        parts = [
-            _Part(tasks, {key: work.wanted[key] for task in tasks for key in task.keys}, weights=weights)
-            for tasks, weights in _phases(work, workers, folder, device)
-        ]
-        watch = _Watch(store, parts, study.treatments, progress)
-        for part in parts:
-            while part.missing(store):
-                claimed = _claimed(store, part)
-                with closing(carry_out(claimed, workers, load, watch.told)) as outcomes:
-                    done = 0
+        watch = _Watch(store, work, work.phases(workers, free_memory(), folder, device), progress)
+        for tasks in watch.phases:
+            while missing := watch.missing(tasks):
+                with closing(carry_out(watch.claimed(tasks), workers, load, watch.told)) as outcomes:
                     for task, outcome in outcomes:
-                        _keep(store, part, task, outcome)
-                        watch.finished(task)
-                        done += 1
-                if not done and part.missing(store):
-                    watch.wait(part)
+                        watch.keep(task, outcome)
+                if watch.missing(tasks) == missing:  # another process is at it
+                    watch.wait(len(missing))
         return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
 
 
@@ -148,28 +139,6 @@ def import_methods(work: Work) -> None:
     """
     for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
         user_function(method, "method")
-
-
-def _phases(work: Work, workers: int, folder: Path, device: str) -> Iterator[tuple[list[Task], bool]]:
-    """The tasks of each phase, and whether weights of what they make are kept."""
-    for tasks in work.phases(workers, free_memory(), folder, device):
-        yield tasks, work.study.keeps_weights and isinstance(tasks[0].nodes[0], Train)
-
-
-def _keep(store: Store, part: "_Part", task: Task, outcome: Outcome) -> None:
-    """Write what a task gave.
-
-    Raises:
-        StoreError: it cannot be written; or the task left nothing of something that others need.
-    """
-    for key, content in outcome.weights.items():
-        put_weights(weights_file(store.folder, key), content)
-    store.put(outcome.finished(task))
-    if missing := store.missing({key: part.wanted[key] for key in task.keys}, weights=part.weights):
-        raise StoreError(
-            f"{task.name}: it is finished, but of {len(missing)} the weights or numbers are not in {store.folder}. "
-            "Workers that do not see this folder must be given `task.packed()` and `task.lock`."
-        )
 
 
 def free_memory() -> int:
@@ -197,106 +166,106 @@ def _remember(store: Store, work: Work, command: str, started: str) -> Study | N
     """Record the study, unless an earlier one of its name holds all its rows, which is returned; those it holds go."""
     study = work.study
     rows = {(cell, measure) for cell in work.cells for measure in study.measure}
-    own = Record(study.name, study.model_dump_json(), work.recorded, command, started)
+    record = Record(study.name, study.model_dump_json(), work.recorded, command, started)
     superfluous = []
     for old in store.records():
-        if old.name != study.name or old.settings == own.settings:
+        if old.name != study.name or old.settings == record.settings:
             continue
         try:
             earlier = study_of(old)
         except StoreError as error:  # it stays as it is
             log.warning("%s: passed over, %s", store.folder, error)
             continue
-        there = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
-        same = (earlier.main_figure, earlier.claims, old.data) == (study.main_figure, study.claims, own.data)
-        if same and rows < there:
+        earlier_rows = {(cell, measure) for cell in cells_of(earlier) for measure in earlier.measure}
+        same = (earlier.main_figure, earlier.claims, old.data) == (study.main_figure, study.claims, record.data)
+        if same and rows < earlier_rows:
             return earlier
-        if same and rows >= there:
+        if same and rows >= earlier_rows:
             superfluous.append(old)
-    store.record(own, superfluous)
+    store.record(record, superfluous)
     return None
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Tasks that may be done in any order, and what they are to measure.
+class _Watch:
+    """Hands out what is left of a study, keeps what comes back, and tells how far it has come.
 
     Args:
-        wanted: by key.
-        weights: whether weights are to be kept.
+        store: where it is kept.
+        work: the study.
+        phases: its tasks; those of one phase may be done in any order.
+        progress: is told.
     """
 
-    tasks: Sequence[Task]
-    wanted: Mapping[str, Sequence[Request]]
-    weights: bool = False
-
-    @cached_property
-    def work(self) -> dict[str, int]:
-        """How much work each is, by key."""
-        return {key: node.work for task in self.tasks for key, node in zip(task.keys, task.nodes, strict=True)}
-
-    def missing(self, store: Store) -> set[str]:
-        return store.missing(self.wanted, weights=self.weights)
-
-    def amount(self, keys: Iterable[str]) -> int:
-        return sum(self.work[key] for key in keys)
-
-
-def _claimed(store: Store, part: _Part) -> Iterator[Task]:
-    """Of each task what is neither finished nor done by another process; claimed at the moment it is pulled."""
-    for task in part.tasks:
-        free = store.claim({key: part.wanted[key] for key in task.keys}, weights=part.weights)
-        if (left := task.only(free)) is not None:
-            yield replace(left, lock=store.lock)
-
-
-class _Watch:
-    """Counts what is done and tells it."""
-
     def __init__(
-        self, store: Store, parts: Sequence[_Part], treatments: str, progress: Callable[[StudyProgress], None]
+        self, store: Store, work: Work, phases: Sequence[Sequence[Task]], progress: Callable[[StudyProgress], None]
     ) -> None:
-        self._store, self._parts, self._treatments, self._progress = store, parts, treatments, progress
-        self._of = sum(len(part.wanted) for part in parts)
-        missing = [part.missing(store) for part in parts]
-        self._total = sum(part.amount(keys) for part, keys in zip(parts, missing, strict=True))
-        self._start, self._done = time.perf_counter(), 0
-        self._networks = self._of - sum(len(keys) for keys in missing)
+        self.phases, self._store, self._work, self._progress = phases, store, work, progress
         self._running: dict[tuple[str, ...], tuple[Task, int]] = {}
+        self._start, self._left = time.perf_counter(), self._all_missing()
+        self._total = self._epochs(self._left)
         self._tell()
 
+    def missing(self, tasks: Sequence[Task]) -> set[str]:
+        """The keys of these tasks, which are of one phase, that are not in the store."""
+        wanted = {key: self._work.wanted[key] for task in tasks for key in task.keys}
+        return self._store.missing(wanted, weights=tasks[0].weights)
+
+    def claimed(self, tasks: Iterable[Task]) -> Iterator[Task]:
+        """Of each task what is neither finished nor done by another process; claimed at the moment it is pulled."""
+        for task in tasks:
+            free = self._store.claim({key: self._work.wanted[key] for key in task.keys}, weights=task.weights)
+            if (left := task.only(free)) is not None:
+                yield replace(left, lock=self._store.lock)
+
     def told(self, task: Task, done: int) -> None:
+        """A task under way has done so many epochs."""
         self._running[task.keys] = task, done
         self._tell()
 
-    def finished(self, task: Task) -> None:
+    def keep(self, task: Task, outcome: Outcome) -> None:
+        """Write what a task gave.
+
+        Raises:
+            StoreError: it cannot be written; or the task left nothing of something that others need.
+        """
+        for key, content in outcome.weights.items():
+            put_weights(weights_file(self._store.folder, key), content)
+        self._store.put(outcome.finished(task))
+        if missing := self.missing([task]):
+            raise StoreError(
+                f"{task.name}: it is finished, but of {len(missing)} the weights or numbers are not in "
+                f"{self._store.folder}. Workers that do not see this folder must be given `task.packed()` and "
+                "`task.lock`."
+            )
         self._running.pop(task.keys, None)
-        self._done += task.work
-        self._networks += len(task.keys)
+        self._left -= set(task.keys)
         self._tell()
 
-    def wait(self, part: _Part) -> None:
+    def wait(self, waiting: int) -> None:
         """Another process does what is missing: look again soon."""
-        missing = {id(other): other.missing(self._store) for other in self._parts}
-        self._networks = self._of - sum(map(len, missing.values()))
-        self._done = self._total - sum(other.amount(missing[id(other)]) for other in self._parts)
-        self._tell(len(missing[id(part)]))
+        self._left = self._all_missing()
+        self._tell(waiting)
         time.sleep(POLL)
 
+    def _all_missing(self) -> set[str]:
+        return {key for tasks in self.phases for key in self.missing(tasks)}
+
+    def _epochs(self, keys: Iterable[str]) -> int:
+        return sum(self._work.nodes[key].work for key in keys)
+
     def _tell(self, waiting: int = 0) -> None:
-        under_way = sum(done for _, done in self._running.values())
-        running = tuple(
-            (task.name, done * task.length // max(task.work, 1), task.length) for task, done in self._running.values()
-        )
+        of, running = len(self._work.nodes), self._running.values()
         self._progress(
             StudyProgress(
-                self._done + under_way,
-                self._total,
-                time.perf_counter() - self._start,
-                self._networks,
-                self._of,
-                running,
-                waiting,
-                self._treatments,
+                done=self._total - self._epochs(self._left) + sum(done for _, done in running),
+                total=self._total,
+                seconds=time.perf_counter() - self._start,
+                networks=of - len(self._left),
+                of=of,
+                running=tuple(
+                    (task.name, done * task.length // max(task.work, 1), task.length) for task, done in running
+                ),
+                waiting=waiting,
+                treatments=self._work.study.treatments,
             )
         )

@@ -12,7 +12,9 @@ from typing import Any
 
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Node, Train, from_json
-from spurlab.studies.store import LOCKS, Finished, Request, weights_file
+from spurlab.studies.locks import LOCKS
+from spurlab.studies.subjects import Finished, Request
+from spurlab.studies.weights import weights_file
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,13 @@ class Task:
         requests: for each node.
         data: the checksum of the data set.
         folder: the results folder, where weights are read and kept.
-        weights: whether all weights are kept; those of clean networks, which later studies measure with other patterns,
-            always are.
+        weights: whether the weights of all networks that it trains are kept; those of clean networks, which later
+            studies measure with other patterns, always are.
         device: where to work.
         steps: train so many steps only, to see how long they take; nothing is kept then.
         lock: the name of a file that whoever sees the results folder finds there; "": nobody asks.
         given: where a worker may not see that folder, the files of the weights that the nodes need, by key.
+        keys: of the nodes; hashed here where they are not known yet.
     """
 
     nodes: tuple[Node, ...]
@@ -42,24 +45,23 @@ class Task:
     steps: int | None = None
     lock: str = ""
     given: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            object.__setattr__(self, "keys", tuple(node.key(self.data) for node in self.nodes))
 
     @property
     def name(self) -> str:
         """For messages."""
-        first, setting = self.nodes[0], self.nodes[0].setting
+        first, count = self.nodes[0], len(self.nodes)
+        networks = f"{first.setting.architecture} on {first.setting.dataset}"
         if isinstance(first, Train):
-            seeds = sorted({node.seed for node in self.nodes})
-            return f"{len(self.nodes)} x {setting.architecture} on {setting.dataset} (seeds {seeds})"
-        of = first.training
-        what = {"deletion": "deletions from", "prevention": "preventions on"}[first.kind]
-        marked = f"share {of.share:g}" if of.share is not None else f"n = {of.n}"
-        where = f"{setting.architecture} on {setting.dataset}"
-        return f"{len(self.nodes)} {what} {where} ({marked}, seed {of.seed})"
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The key of each node."""
-        return tuple(node.key(self.data) for node in self.nodes)
+            return f"{count} x {networks} (seeds {sorted({node.seed for node in self.nodes})})"
+        training = first.training
+        treatments = {"deletion": "deletions from", "prevention": "preventions on"}[first.kind]
+        marked = f"share {training.share:g}" if training.share is not None else f"n = {training.n}"
+        return f"{count} {treatments} {networks} ({marked}, seed {training.seed})"
 
     @property
     def work(self) -> int:
@@ -74,9 +76,11 @@ class Task:
 
     def only(self, keys: Container[str]) -> "Task | None":
         """The part with these keys, or None where there is none."""
-        kept = [i for i, key in enumerate(self.keys) if key in keys]
-        nodes, requests = tuple(self.nodes[i] for i in kept), tuple(self.requests[i] for i in kept)
-        return replace(self, nodes=nodes, requests=requests) if kept else None
+        parts = [part for part in zip(self.keys, self.nodes, self.requests, strict=True) if part[0] in keys]
+        if not parts:
+            return None
+        kept, nodes, requests = zip(*parts, strict=True)
+        return replace(self, keys=kept, nodes=nodes, requests=requests)
 
     @property
     def sees_folder(self) -> bool:
@@ -85,14 +89,13 @@ class Task:
 
     def packed(self) -> "Task":
         """The same with the weights that its nodes need, for a worker that does not see the results folder."""
-        keys = {key for node in self.nodes for key in [node.key(self.data), *(n.key(self.data) for n in node.needs)]}
+        keys = {*self.keys, *(needed.key(self.data) for node in self.nodes for needed in node.needs)}
         files = {key: weights_file(Path(self.folder), key) for key in sorted(keys)}
         return replace(self, given={key: file.read_bytes() for key, file in files.items() if file.is_file()})
 
     def as_json(self) -> dict[str, Any]:
         """All of it as plain values."""
-        about = vars(self) | {"nodes": [node.as_json() for node in self.nodes], "keys": self.keys}
-        return about | {"given": _text(self.given)}
+        return vars(self) | {"nodes": [node.as_json() for node in self.nodes], "given": _text(self.given)}
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Task":
@@ -103,10 +106,10 @@ class Task:
         """
         nodes = tuple(from_json(node) for node in about["nodes"])
         requests = tuple(tuple(Request(*request) for request in several) for several in about["requests"])
-        rest = {name: value for name, value in about.items() if name != "keys"}
-        task = cls(**rest | {"nodes": nodes, "requests": requests, "given": _bytes(about["given"])})
-        for node, key, planned in zip(nodes, task.keys, about["keys"], strict=True):
-            if key != planned:
+        made = {"nodes": nodes, "requests": requests, "keys": tuple(about["keys"]), "given": _bytes(about["given"])}
+        task = cls(**dict(about) | made)
+        for node, key in zip(nodes, task.keys, strict=True):
+            if node.key(task.data) != key:
                 code = " or ".join(f"{what.split()[-1]} {name!r}" for name, what in node.code.items())
                 raise StudyError(
                     f"{code}: its module is not the one that the study began with. Do not "

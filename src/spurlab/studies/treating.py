@@ -19,7 +19,7 @@ from spurlab.prevention.afr import Stage
 from spurlab.studies.axes import PLAIN, REFERENCES
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.measuring import Measuring
-from spurlab.studies.store import Request
+from spurlab.studies.subjects import Request
 from spurlab.studies.training_sets import clean_examples, grouped, pattern_of, planted
 from spurlab.training import Member
 

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -14,27 +12,36 @@ from torch import Tensor
 
 from spurlab.errors import one_line
 from spurlab.files import replacing
-from spurlab.studies.store import StoreError
+from spurlab.studies.database import StoreError, tell_of_no_checksums
 
-log = logging.getLogger(__name__)
-
+WEIGHTS = "weights"  # the folder of the files
 ABOUT = "spurlab"  # one entry of metadata: with several, safetensors does not promise their order
+
+
+def weights_file(folder: Path, key: str) -> Path:
+    """Where the weights of one network are, if they were kept.
+
+    Args:
+        folder: of results.
+        key: of the network.
+    """
+    return folder / WEIGHTS / f"{key}.safetensors"
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], *, diverged: bool) -> None:
     """Write the weights of one network; a file is there whole or not at all.
 
     Args:
-        path: see `spurlab.studies.store.weights_file`; the results folder must be there.
+        path: see `weights_file`; the results folder must be there.
         tensors: by name; several may share their memory.
         diverged: whether the network diverged.
 
     Raises:
         StoreError: they cannot be written.
     """
-    own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    about = {"diverged": diverged, "sha256": _digest(path, own, diverged)}
-    put_weights(path, save(own, {ABOUT: json.dumps(about)}))
+    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
+    about = {"diverged": diverged, "sha256": _digest(path, copies, diverged)}
+    put_weights(path, save(copies, {ABOUT: json.dumps(about)}))
 
 
 def put_weights(path: Path, content: bytes) -> None:
@@ -69,18 +76,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], bool]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if set(metadata) == {"diverged"}:
-            _tell_of_no_checksums(path.parent)
+            tell_of_no_checksums(f"weights in {path.parent} have no checksums")
             return tensors, metadata["diverged"] == "True"
         about = json.loads(metadata.get(ABOUT, "{}"))
-        diverged, sha256 = about.get("diverged"), about.get("sha256")
-        problem = "" if sha256 == _digest(path, tensors, diverged) else "they are not those that were written there"
+        diverged = about.get("diverged")
+        if about.get("sha256") != _digest(path, tensors, diverged):
+            raise ValueError("they are not those that were written there")
+        return tensors, bool(diverged)
     except FileNotFoundError as error:
         raise StoreError(f"the weights {path} are gone. The same `spurlab run` trains that network again.") from error
     except (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         raise damaged_weights(path, str(error)) from error
-    if problem:
-        raise damaged_weights(path, problem)
-    return tensors, bool(diverged)
 
 
 def damaged_weights(path: Path, how: str) -> StoreError:
@@ -98,9 +104,3 @@ def _digest(path: Path, tensors: Mapping[str, Tensor], diverged: bool) -> str:
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-@cache
-def _tell_of_no_checksums(folder: Path) -> None:
-    """A note, once for each folder."""
-    log.warning("weights in %s have no checksums: what was damaged on the disk would not be noticed.", folder)

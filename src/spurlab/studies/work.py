@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,8 @@ from spurlab.models import skeleton
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
-from spurlab.studies.store import Finished, Request
 from spurlab.studies.study import Study
+from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.training import bytes_to_train, evenly, faster_engine
@@ -69,23 +69,27 @@ class Work:
         Raises:
             ValueError: such a module cannot be found.
         """
-        digests: dict[str, str] = {}
+        digests = self.checksums
         for node in self.requests:
-            if node.code:
-                digests |= digests_of(node)
-        return self.checksums | digests
+            digests |= digests_of(node)
+        return digests
+
+    @cached_property
+    def keys(self) -> dict[Node, str]:
+        """The key of each node."""
+        return {node: node.key(self._checksum(node)) for node in self.requests}
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
         """What to make, by key."""
-        return {node.key(self._checksum(node)): node for node in self.requests}
+        return {key: node for node, key in self.keys.items()}
 
-    @property
+    @cached_property
     def trainings(self) -> list[Train]:
         """The networks to train."""
         return [node for node in self.requests if isinstance(node, Train)]
 
-    @property
+    @cached_property
     def treatments(self) -> list[Treat]:
         """What is done to trained networks."""
         return [node for node in self.requests if isinstance(node, Treat)]
@@ -106,16 +110,18 @@ class Work:
         """
         phases: dict[int, list[Task]] = {}
         several: list[Sequence[Node]] = [*self._groups(workers, memory, device), *self._alike()]
-        for together in several:
+        for nodes in several:
+            first = nodes[0]
             task = Task(
-                tuple(together),
-                tuple(_with_more(node, self.requests[node]) for node in together),
-                self._checksum(together[0]),
+                tuple(nodes),
+                tuple(_with_more(node, self.requests[node]) for node in nodes),
+                self._checksum(first),
                 str(folder.absolute()),
-                self.study.keeps_weights,
+                self.study.keeps_weights and isinstance(first, Train),
                 device,
+                keys=tuple(self.keys[node] for node in nodes),
             )
-            phases.setdefault(rank(together[0]), []).append(task)
+            phases.setdefault(rank(first), []).append(task)
         return [phases[step] for step in sorted(phases)]
 
     def _groups(self, workers: int, memory: int, device: str) -> list[list[Train]]:
@@ -123,7 +129,14 @@ class Work:
         if torch.device(device).type == "cuda":
             free, _ = torch.cuda.mem_get_info(device)
             memory = free // 2  # the data set lies there too, and what the kernels work with
-        sizes = self._group_sizes(memory // max(workers, 1), device)
+        sizes = {}  # one where they train one at a time anyway
+        for network, training in {_network(training): training for training in self.trainings}.items():
+            data, setting = self.data[training.setting.dataset], training.setting
+            model = skeleton(setting.architecture, data.shape, data.classes)
+            engine, why = faster_engine(model, data.shape, torch.device(device))
+            log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
+            most = memory // max(workers, 1) // bytes_to_train(model, data.shape, setting.recipe.batch_size)
+            sizes[network] = max(1, min(LARGEST_GROUP, most)) if engine == "lockstep" else 1
         counts = [self.examples(training) for training in self.trainings]
         return groups_of(self.trainings, counts, [sizes[_network(training)] for training in self.trainings], workers)
 
@@ -148,22 +161,20 @@ class Work:
     @cached_property
     def light(self) -> dict[str, tuple[Cell, tuple[Request, ...]]]:
         """What is measured without a network: by key, a cell that stands for it and the requests."""
-        found: dict[str, tuple[Cell, dict[Request, None]]] = {}
-        checksums = self.checksums
+        cells: dict[str, Cell] = {}
+        requests: dict[str, dict[Request, None]] = {}
         for name in self.study.measure:
-            if measure_named(name).of in ("network", "deletion"):
-                continue
-            for cell in self.cells:
-                key = key_of(cell, name, checksums[cell.setting.dataset])
-                found.setdefault(key, (cell, {}))[1][request_of(cell, name)] = None
-        return {key: (cell, tuple(requests)) for key, (cell, requests) in found.items()}
+            for cell in self.cells if measure_named(name).of not in ("network", "deletion") else ():
+                key = key_of(cell, name, self.data[cell.setting.dataset].checksum)
+                cells.setdefault(key, cell)
+                requests.setdefault(key, {})[request_of(cell, name)] = None
+        return {key: (cell, tuple(requests[key])) for key, cell in cells.items()}
 
-    def measured_at_once(self, missing: set[str]) -> list[Finished]:
-        """What is measured without a network, of these keys."""
+    def measured_at_once(self, missing: Iterable[str]) -> list[Finished]:
+        """What is measured without a network, of these keys of `light`."""
         finished = []
-        for key, (cell, requests) in self.light.items():
-            if key not in missing:
-                continue
+        for key in missing:
+            cell, requests = self.light[key]
             data = self.data[cell.setting.dataset]
             values = {}
             for request in requests:
@@ -174,23 +185,11 @@ class Work:
             finished.append(Finished(key, about, data.checksum, values))
         return finished
 
-    def _group_sizes(self, memory: int, device: str) -> dict[tuple[str, str], int]:
-        """By data set and architecture, how many train together: one where they do so one at a time anyway."""
-        sizes = {}
-        for kind, training in {_network(training): training for training in self.trainings}.items():
-            data, setting = self.data[training.setting.dataset], training.setting
-            network = skeleton(setting.architecture, data.shape, data.classes)
-            engine, why = faster_engine(network, data.shape, torch.device(device))
-            log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
-            each = bytes_to_train(network, data.shape, setting.recipe.batch_size)
-            sizes[kind] = max(1, min(LARGEST_GROUP, memory // each)) if engine == "lockstep" else 1
-        return sizes
-
     def examples(self, training: Train) -> int:
         """How many training examples it has."""
         added = training.n if training.setting.how == "append" else 0
-        whole = len(self.data[training.setting.dataset].train)
-        return whole + added - training.without - round(training.held_out * whole)
+        examples = len(self.data[training.setting.dataset].train)
+        return examples + added - training.without - round(training.held_out * examples)
 
 
 def _network(training: Train) -> tuple[str, str]:
@@ -228,22 +227,19 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
         StudyError: a data set that cannot be had; the sentence names the study and the key.
         DataFailureError: its files cannot be read.
     """
-    if any(measure_named(name).of != "architecture" for name in study.measure):
-        return {name: _loaded(name, study, load) for name in study.axis("dataset")}
-    found = {}
+    data = {}
     for name in study.axis("dataset"):
-        entry = described(name)
-        none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
-        source = Source(entry.licence, entry.origin, "")
-        found[name] = Dataset(name, none, none, entry.class_names, entry.input_range, source)
-    return found
-
-
-def _loaded(name: str, study: Study, load: Callable[[str], Dataset]) -> Dataset:
-    try:
-        return load(name)
-    except DataRequestError as error:
-        raise StudyError(f"{study.where}: key 'dataset': {error}") from error
+        if any(measure_named(measure).of != "architecture" for measure in study.measure):
+            try:
+                data[name] = load(name)
+            except DataRequestError as error:
+                raise StudyError(f"{study.where}: key 'dataset': {error}") from error
+        else:
+            entry = described(name)
+            none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
+            source = Source(entry.licence, entry.origin, "")
+            data[name] = Dataset(name, none, none, entry.class_names, entry.input_range, source)
+    return data
 
 
 def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
@@ -264,8 +260,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         )
     cells = cells_of(study)
     try:
-        _check_networks(study, cells, data)
-        _check(cells, data)
+        _check(study, cells, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).of in ("network", "deletion")]
@@ -285,23 +280,21 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
     return Work(study, data, cells, requests)
 
 
-def request_of(cell: Cell, measure: str) -> Request:
-    """What is asked of the cell's network (or pattern, or architecture) for one of its rows."""
-    if measure_named(measure).by_pattern:
-        return Request(measure, cell.pattern or "", cell.target)
+def request_of(place: Cell | Train, measure: str) -> Request:
+    """What is asked of a network, or of a cell's network (or pattern, or architecture) for one of its rows."""
+    if measure_named(measure).by_pattern and place.target is not None:
+        return Request(measure, place.pattern or "", place.target)
     return Request(measure, "", -1)
 
 
-def _with_more(training: Node, requests: tuple[Request, ...]) -> tuple[Request, ...]:
+def _with_more(node: Node, requests: tuple[Request, ...]) -> tuple[Request, ...]:
     """The requests, and what is always measured of a network with a pattern. (Of others the weights are kept.)"""
-    if isinstance(training, Treat) or training.pattern is None or training.target is None:
+    if isinstance(node, Treat) or node.pattern is None or node.target is None:
         return requests
-    always = [
-        Request(name, *((training.pattern, training.target) if measure.by_pattern else ("", -1)))
-        for name, measure in MEASURES.items()
-        if measure.always and measure.suits(training.setting.architecture)
-    ]
-    return tuple(dict.fromkeys((*requests, *always)))
+    suitable = (
+        name for name, measure in MEASURES.items() if measure.always and measure.suits(node.setting.architecture)
+    )
+    return tuple(dict.fromkeys((*requests, *(request_of(node, name) for name in suitable))))
 
 
 def key_of(cell: Cell, measure: str, checksum: str) -> str:
@@ -318,8 +311,12 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
     return hashlib.sha256(about.encode()).hexdigest()[:20]
 
 
-def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
-    """Every network must take the data, and suit what is measured."""
+def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
+    """Every network must take the data and suit what is measured; draw every pattern and plant the most of each kind.
+
+    Raises:
+        StudyError: something does not fit.
+    """
     for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
         try:
             network = skeleton(architecture, data[name].shape, data[name].classes)
@@ -327,10 +324,6 @@ def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Data
                 first_weight(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
-
-
-def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
-    """Draw every pattern and plant the most of each kind once; what does not fit is refused here."""
     largest: dict[tuple[str, str | None, int], Cell] = {}
     for cell in cells:
         kind = cell.setting.dataset, cell.pattern, cell.target
@@ -346,9 +339,9 @@ def _check(cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
                 pattern_of(data[name], pattern, cell.seed)
             except ValueError as error:
                 raise StudyError(f"{name}: {error}") from error
-        there = int((data[name].train.labels == target).sum())
-        if cell.n > there:
+        examples = int((data[name].train.labels == target).sum())
+        if cell.n > examples:
             raise StudyError(
-                f"key 'n': {cell.n} examples of class {target} of {name} are to be marked, but it has {there}."
+                f"key 'n': {cell.n} examples of class {target} of {name} are to be marked, but it has {examples}."
             )
         planted(data[name], cell.training)

@@ -33,10 +33,11 @@ class WorkerError(FailureError):
 
 @dataclass(frozen=True)
 class Order:
-    """One piece of work for a worker process: JSON, and a name for messages."""
+    """One piece of work for a worker process: JSON, and a name for messages; `of` is the caller's, to know it again."""
 
     name: str
     content: Mapping[str, Any]
+    of: Any = None
 
 
 def run_orders(
