@@ -18,6 +18,7 @@ from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
 from spurlab.studies.executors import executor_named
 from spurlab.studies.graph import Train
+from spurlab.studies.maps import keep_maps
 from spurlab.studies.results import StudyResult, rows_of, study_of, unreadable
 from spurlab.studies.store import Record, Request, Store, StoreError, weights_file
 from spurlab.studies.study import Study, StudyError
@@ -136,6 +137,7 @@ def run(
                         done += 1
                 if not done and part.missing(store):
                     watch.wait(part)
+        keep_maps(work, folder)
         return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
 
 

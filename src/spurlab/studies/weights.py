@@ -1,4 +1,4 @@
-"""The weights of a network in its file: with a checksum that is bound to the network's key."""
+"""The weights of a network, or other tensors, in a file: with a checksum that is bound to the file's name."""
 
 import hashlib
 import json
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +20,7 @@ from spurlab.studies.store import StoreError
 log = logging.getLogger(__name__)
 
 ABOUT = "spurlab"  # one entry of metadata: with several, safetensors does not promise their order
+UNREADABLE = (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError)
 
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], *, diverged: bool) -> None:
@@ -32,13 +34,17 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], *, diverged: bool) 
     Raises:
         StoreError: they cannot be written.
     """
+    put_weights(path, sealed(path, tensors, "diverged", diverged))
+
+
+def sealed(path: Path, tensors: Mapping[str, Tensor], name: str, fact: Any) -> bytes:
+    """The content of a file of tensors and a fact about them, of plain values, with the checksum of all."""
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-    about = {"diverged": diverged, "sha256": _digest(path, own, diverged)}
-    put_weights(path, save(own, {ABOUT: json.dumps(about)}))
+    return save(own, {ABOUT: json.dumps({name: fact, "sha256": _digest(path, own, fact)})})
 
 
-def put_weights(path: Path, content: bytes) -> None:
-    """Write a file of weights as it is.
+def put_weights(path: Path, content: bytes, what: str = "weights") -> None:
+    """Write a file of weights, or of something else, as it is.
 
     Raises:
         StoreError: it cannot be written.
@@ -51,7 +57,7 @@ def put_weights(path: Path, content: bytes) -> None:
         if not path.parent.parent.exists():
             raise StoreError(f"the results folder {path.parent.parent} was removed while a study ran in it.") from error
         raise StoreError(
-            f"weights cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
+            f"{what} cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
             "the same command goes on."
         ) from error
 
@@ -65,22 +71,38 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], bool]:
         StoreError: it is damaged, or the weights are those of another network.
     """
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        metadata, tensors = _opened(path)
         if set(metadata) == {"diverged"}:
             _tell_of_no_checksums(path.parent)
             return tensors, metadata["diverged"] == "True"
-        about = json.loads(metadata.get(ABOUT, "{}"))
-        diverged, sha256 = about.get("diverged"), about.get("sha256")
-        problem = "" if sha256 == _digest(path, tensors, diverged) else "they are not those that were written there"
+        return tensors, bool(_checked(path, metadata, tensors, "diverged"))
     except FileNotFoundError as error:
         raise StoreError(f"the weights {path} are gone. The same `spurlab run` trains that network again.") from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+    except UNREADABLE as error:
         raise damaged_weights(path, str(error)) from error
-    if problem:
-        raise damaged_weights(path, problem)
-    return tensors, bool(diverged)
+
+
+def unsealed(path: Path, name: str) -> tuple[dict[str, Tensor], Any]:
+    """The tensors and the fact that `sealed` made a file of.
+
+    Raises:
+        Exception: one of `UNREADABLE`: it is damaged, or was made for another place.
+    """
+    metadata, tensors = _opened(path)
+    return tensors, _checked(path, metadata, tensors, name)
+
+
+def _opened(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def _checked(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor], name: str) -> Any:
+    """The fact, if the checksum is right."""
+    about = json.loads(metadata.get(ABOUT, "{}"))
+    if about.get("sha256") != _digest(path, tensors, about.get(name)):
+        raise ValueError("they are not those that were written there")
+    return about.get(name)
 
 
 def damaged_weights(path: Path, how: str) -> StoreError:
@@ -91,9 +113,9 @@ def damaged_weights(path: Path, how: str) -> StoreError:
     )
 
 
-def _digest(path: Path, tensors: Mapping[str, Tensor], diverged: bool) -> str:
+def _digest(path: Path, tensors: Mapping[str, Tensor], fact: Any) -> str:
     """Of the file's name, which is the network's key, and of all that is in it."""
-    digest = hashlib.sha256(json.dumps([path.stem, diverged]).encode())
+    digest = hashlib.sha256(json.dumps([path.stem, fact]).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

@@ -51,7 +51,7 @@ def shape(result: StudyResult) -> Embeddings:
         NotDrawnError: there is no such training set, or it is too small.
     """
     case = featured(result)
-    data, seed = case.data, case.cell.seed
+    data, seed = case.data, case.mapped.cell.seed
     n, labels = len(data.train), data.train.labels
     title = dataset_title(data.name)
     sets = {title: data.train.inputs, f"{title} with {case.spread}": case.planted.materialize().inputs}

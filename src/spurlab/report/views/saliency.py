@@ -19,21 +19,76 @@ from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.explain import share_on
-from spurlab.report.network_maps import NetworkMaps, network_maps
+from spurlab.models import is_user_name
+from spurlab.prevention import title_of
+from spurlab.report.featured import featured
 from spurlab.report.notes import About
 from spurlab.report.style import blank, describe, printable, styled
-from spurlab.report.view import View
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import NotDrawnError, OnlyReadError, View
 from spurlab.report.views.repairs import BEST
 from spurlab.report.views.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
+from spurlab.studies import StoreError, StudyResult
+from spurlab.studies.maps import BASE, SPURIOUS, read_maps, rows_mapped
 
+REFITTED = "the last layer of spurious fitted again"
 OUTLINE = "#0072B2"
 # white to a strong orange, not on to brown: a black line must be seen on the darkest shade
 SHADES = ListedColormap(colormaps["Oranges"](np.linspace(0, 0.72, 256)), "shades")
 
 
-def figure(maps: NetworkMaps, _: About) -> Figure:
+def shape(result: StudyResult) -> dict[str, Any]:
+    """What `strips_figure` takes: a training signal with the feature, and the mean over those of its class.
+
+    Raises:
+        OnlyReadError: the network is the user's own, and the study was read from a folder.
+        NotDrawnError: there is no such training set, or no maps were kept.
+    """
+    case = featured(result)
+    data, mapped, architecture = case.data, case.mapped, case.mapped.cell.setting.architecture
+    if is_user_name(architecture) and not result.study.typed:
+        raise OnlyReadError(
+            f"There is no saliency to show: the network {architecture!r} is code of your own, and nothing is executed "
+            "that a results folder names. `spurlab run` draws it."
+        )
+    seed, path = mapped.cell.seed, mapped.file(result.folder, data.checksum)
+    if not path.is_file():
+        raise NotDrawnError(
+            f"There is no saliency to show: maps of the networks of seed {seed} are not kept in the results folder. "
+            "The same `spurlab run` keeps them, where it keeps weights (weights = true, or a prevention)."
+        )
+    try:
+        maps, failed = read_maps(path)
+    except StoreError as error:
+        raise NotDrawnError(f"There is no saliency to show: {error}") from error
+    if why := failed.get(BASE) or failed.get(SPURIOUS):
+        raise NotDrawnError(f"There is no saliency to show: {why} (seed {seed}).")
+    rows = rows_mapped(data, case.planted)
+    few, clean, c = case.planted[rows].inputs, data.train.inputs[rows], int(data.train.labels[rows[0]])
+    about, of = f"class {data.class_names[c]}", list(mapped.methods)
+    notes = [
+        f"Networks of seed {seed}. base: trained without the feature; spurious: with it ({case.spread})",
+        *(
+            f"{title_of(method)}: {f'failed ({failed[name]})' if name in failed else REFITTED}"
+            for name, method in mapped.methods.items()
+            if name != SPURIOUS
+        ),
+    ]
+    return {
+        "signals": torch.stack([few[0], few.mean(0)]),
+        "maps": {name: maps[name] for name in (BASE, *of) if name in maps},
+        "blocks": case.blocks[[c, c]],
+        "names": [f"a signal of {about}", f"mean of {len(rows)} signals of {about}"],
+        "title": f"{dataset_title(data.name)}: where the networks look when the feature is there",
+        "clean": torch.stack([clean[0], clean.mean(0)]),
+        "note": "Saliency: the gradient of the true class's logit. Training signals: the first that has "
+        f"the feature, and all of its class that have it. {'; '.join(notes)}.",
+    }
+
+
+def figure(arguments: dict[str, Any], _: About) -> Figure:
     """A row of strips for each network."""
-    return strips_figure(**vars(maps))
+    return strips_figure(**arguments)
 
 
 @styled
@@ -176,6 +231,4 @@ def _legend(clean: bool) -> list[tuple[Artist, str]]:
     return [*entries, (outline, "block of the spurious feature")]
 
 
-VIEW: View[Any] = View(
-    "saliency", "Where do networks look when the feature is there?", network_maps, figure, numbers=BEST
-)
+VIEW: View[Any] = View("saliency", "Where do networks look when the feature is there?", shape, figure, numbers=BEST)

@@ -60,7 +60,7 @@ def shape(result: StudyResult) -> Signals:
         case.blocks[classes],
         [data.class_names[c] for c in classes.tolist()],
         f"{dataset_title(data.name)}: training signals with the feature and without it, by class",
-        f"The first signal of each class that has the feature ({case.spread}; seed {case.cell.seed}). "
+        f"The first signal of each class that has the feature ({case.spread}; seed {case.mapped.cell.seed}). "
         "The features run downwards, the values to the right.",
     )
 
