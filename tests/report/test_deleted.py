@@ -7,9 +7,9 @@ import pytest
 from spurlab.deletion.effect import RELEARN_MOST
 from spurlab.deletion.verdict import verdict
 from spurlab.report import study_figure
-from spurlab.report.deleted import deletions_of
 from spurlab.report.sheet import Number
 from spurlab.report.style import spoken
+from spurlab.report.treated import deletions_of
 from spurlab.report.views import answer, study_sheets
 from spurlab.stats import gap_closed
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from spurlab.report import study_figure
-from spurlab.report.repaired import repairs_of
 from spurlab.report.sheet import Number
 from spurlab.report.style import spoken
+from spurlab.report.treated import repairs_of
 from spurlab.report.views import answer, study_sheets
 from spurlab.studies import StudyResult, load_study
 

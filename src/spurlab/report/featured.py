@@ -33,7 +33,6 @@ class Featured:
 
     @property
     def spread(self) -> str:
-        """The feature, and how many examples have it, in words."""
         return f"{self.mapped.cell.pattern} on {self.mapped.cell.share:.0%} of the signals"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, one_line, worded
@@ -50,18 +50,16 @@ class Mapped(NamedTuple):
 
     @property
     def base(self) -> Train:
-        """The network that was trained without the feature."""
         return self.cell._replace(share=0.0).training
 
     def treatment(self, method: str) -> Treat:
-        """What is done to the network with the feature."""
         return Treat("prevention", self.cell.training, method, self.cell.clean or 1.0)
 
     def file(self, folder: Path, checksum: str) -> Path:
         """Where their maps are, if they were kept: named by all that makes them."""
-        nodes = self.base, *(self.treatment(method) for method in self.methods.values())
-        key = hashlib.sha256("|".join(node.key(checksum) for node in nodes).encode()).hexdigest()[:20]
-        return folder / FOLDER / f"{key}.safetensors"
+        keys = self.base.key(checksum), *(self.treatment(method).key(checksum) for method in self.methods.values())
+        name = hashlib.sha256("|".join(keys).encode()).hexdigest()[:20]
+        return folder / FOLDER / f"{name}.safetensors"
 
 
 def mapped_in(study: Study) -> Mapped | None:
@@ -135,8 +133,8 @@ def _maps(mapped: Mapped, data: Dataset, examples: Planted, folder: Path) -> tup
 
     signals = examples[rows_mapped(data, examples)]
     c = int(signals.labels[0])
-    network, diverged = kept(mapped.base)
-    networks = {BASE: (network, DIVERGED if diverged else "")}
+    base, diverged = kept(mapped.base)
+    networks: dict[str, tuple[nn.Module | None, str]] = {BASE: (base, DIVERGED if diverged else "")}
     bench = Preventing(mapped.treatment(PLAIN), data, "cpu", kept)
     for name, method in mapped.methods.items():
         after, _, why = bench.network_after(method)

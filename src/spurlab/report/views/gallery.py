@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float32
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpecBase
 from torch import Tensor
 
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern
 from spurlab.report.groups import estimate, per_network
-from spurlab.report.notes import About
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
-from spurlab.report.style import blank, describe, styled
+from spurlab.report.style import bare, blank, describe, show_image, styled
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -38,7 +36,6 @@ class Norms:
 
 
 def shape(result: StudyResult) -> Norms:
-    """The mean norm of each pattern on each dataset."""
     rows = result.rows[result.rows["measure"] == "empirical_norm"]
     means = {
         str(dataset): {
@@ -51,7 +48,6 @@ def shape(result: StudyResult) -> Norms:
 
 
 def sheets(norms: Norms) -> list[Sheet]:
-    """The mean norms beside those of the paper."""
     lines = [
         (
             *(dataset_title(dataset), pattern, mean_cell(mean, ".2f")),
@@ -66,7 +62,6 @@ def sheets(norms: Norms) -> list[Sheet]:
 
 
 def answer(norms: Norms) -> list[str]:
-    """For each dataset, the smallest and the largest norm."""
     sentences = []
     for dataset, means in norms.means.items():
         values = {pattern: mean.value for pattern, mean in means.items() if mean.models}
@@ -96,12 +91,11 @@ def figure(norms: Norms, about: About) -> Figure:
         for j, name in enumerate(columns):
             strip = strips[name] if strips else ()
             for i in range(max(1, len(strip[:most]))):
-                axes = block.add_subplot(grid[i, j])
-                _bare(axes)
+                axes = bare(block.add_subplot(grid[i, j]))
                 if i == 0:
                     axes.set_title(name, loc="center", fontsize=10)
                 if len(strip):
-                    _show(axes, strip[i])
+                    show_image(axes, strip[i])
                 else:
                     axes.set_box_aspect(0.01)
                     axes.spines[:].set_visible(False)
@@ -119,18 +113,16 @@ def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str
     """The same images under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
     columns = max(len(strip) for strip in strips.values())
     figure, body = blank(title, 0.9 * len(strips), width=max(0.9 * columns + 0.6, 4.0))
-    cells = body.add_gridspec(len(strips), columns)
-    draw_strips([[body.add_subplot(cells[i, j]) for j in range(columns)] for i in range(len(strips))], strips)
+    draw_strips(body, body.add_gridspec(len(strips), columns), strips)
     return describe(figure, f"{title}: images, clean or under the patterns, in the rows {', '.join(strips)}.")
 
 
-def draw_strips(grid: Sequence[Sequence[Axes]], strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
+def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
     """A row of images for each strip, with its name on the left."""
-    for row, (name, images) in zip(grid, strips.items(), strict=True):
-        for axes in row:
-            _bare(axes)
+    for i, (name, images) in enumerate(strips.items()):
+        row = [bare(body.add_subplot(grid[i, j])) for j in range(grid.ncols)]
         for axes, image in zip(row, images, strict=False):
-            _show(axes, image)
+            show_image(axes, image)
         for axes in row[len(images) :]:
             axes.set_visible(False)
         row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
@@ -153,17 +145,6 @@ def _norm(norm: Estimate) -> str:
     return f"{norm.value:.2f} ± {half:.2f}" if half >= 0.005 else f"{norm.value:.2f}"
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
-
-
-def _show(axes: Axes, image: Float32[Tensor, "c h w"]) -> None:
-    axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-
-
-VIEW: View[Any] = View(
+VIEW: View[Norms] = View(
     "gallery", "What do the patterns look like, how large are they?", shape, figure, sheets, answer, ("empirical_norm",)
 )

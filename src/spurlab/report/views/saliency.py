@@ -22,10 +22,9 @@ from spurlab.explain import share_on
 from spurlab.models import is_user_name
 from spurlab.prevention import title_of
 from spurlab.report.featured import featured
-from spurlab.report.notes import About
-from spurlab.report.style import blank, describe, printable, styled
+from spurlab.report.style import blank, describe, framed, printable, styled
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, OnlyReadError, View
+from spurlab.report.view import About, NotDrawnError, OnlyReadError, View
 from spurlab.report.views.repairs import BEST
 from spurlab.report.views.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
 from spurlab.studies import StoreError, StudyResult
@@ -87,7 +86,6 @@ def shape(result: StudyResult) -> dict[str, Any]:
 
 
 def figure(arguments: dict[str, Any], _: About) -> Figure:
-    """A row of strips for each network."""
     return strips_figure(**arguments)
 
 
@@ -180,7 +178,6 @@ def _top(shares: Float64[Tensor, "rows d"]) -> float:
 def _shade(
     axes: Axes, shares: Float64[Tensor, " d"], block: Bool[Tensor, " d"], ends: tuple[float, float], upright: bool
 ) -> Any:
-    """The saliency behind the strip, and the block's outline."""
     d, (top, limit) = len(shares), ends
     across, along = (-limit, limit), (d - 0.5, -0.5) if upright else (-0.5, d - 0.5)
     pixels = shares.numpy()[:, None] if upright else shares.numpy()[None]
@@ -197,8 +194,7 @@ def _shade(
         size = (2 * limit, last - first + 1) if upright else (last - first + 1, 2 * limit)
         corner = (-limit, first - 0.5) if upright else (first - 0.5, -limit)
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINE, linewidth=1.8, clip_on=False, zorder=3))
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
+    framed(axes)
     return drawn
 
 
@@ -214,7 +210,6 @@ def _label(axes: Axes, network: str, name: str, share: float, upright: bool) -> 
 
 
 def _words(on_block: Mapping[str, Sequence[float]], names: Sequence[str], blocks: Bool[Tensor, "n d"]) -> str:
-    """The numbers above the strips, with what chance is."""
     columns = "; ".join(
         f"{printable(name)} (block {spans(block)}, chance {_chance(block[None])}): "
         + ", ".join(f"{printable(network)} {shares[j]:.2f}" for network, shares in on_block.items())
@@ -231,4 +226,6 @@ def _legend(clean: bool) -> list[tuple[Artist, str]]:
     return [*entries, (outline, "block of the spurious feature")]
 
 
-VIEW: View[Any] = View("saliency", "Where do networks look when the feature is there?", shape, figure, numbers=BEST)
+VIEW: View[dict[str, Any]] = View(
+    "saliency", "Where do networks look when the feature is there?", shape, figure, numbers=BEST
+)
