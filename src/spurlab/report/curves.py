@@ -67,29 +67,23 @@ def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
     wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
     whole = wide.dropna()
     scores = whole["spurious_score"]
-    counts = sorted(int(n) for n in scores.columns)
-    per_n = {n: torch.tensor(scores[n].to_numpy(copy=True)) for n in counts}
-    learnt = learnt_at({n: per_n[n] for n in counts if n > 0}, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
+    per_n = {int(n): torch.tensor(scores[n].to_numpy(copy=True)) for n in sorted(scores.columns)}
+    marked = {n: values for n, values in per_n.items() if n > 0}
+    learnt = learnt_at(marked, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
     points = tuple(
         Point(
             n,
-            Estimate.across_models(per_n[n], SHARE),
-            paired_difference(per_n[n], per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
+            Estimate.across_models(values, SHARE),
+            paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
             learnt.adjusted.get(n, math.nan) if n > 0 else None,
             estimate(whole["accuracy"][n] if ("accuracy", n) in whole else pd.Series(dtype=float), SHARE),
         )
-        for n in counts
+        for n, values in per_n.items()
     )
     nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
     lost = [int(seed) for seed in wide.index.difference(whole.index)]
-    return Curve(
-        pattern,
-        target,
-        points,
-        learnt,
-        tuple(seed for seed in lost if seed in nan),
-        tuple(seed for seed in lost if seed not in nan),
-    )
+    diverged, unfinished = (tuple(seed for seed in lost if (seed in nan) == was) for was in (True, False))
+    return Curve(pattern, target, points, learnt, diverged, unfinished)
 
 
 def verdict_of(curve: Curve) -> str:

@@ -144,6 +144,19 @@ def estimates(
     return {key: estimate(values, bounds) for key, values in cells}
 
 
+def along_n(rows: pd.DataFrame, base: int, share: bool = True) -> tuple[dict[int, Estimate], dict[int, Estimate]]:
+    """By n the mean of one measure; and how much more it is than at the base, paired by seed. None where none is left.
+
+    Networks of one seed start alike and see the same batches: their difference says more than two means do.
+    """
+    table = averaged(rows, ["n", "seed"]).unstack("n")
+    means = {int(n): estimate(table[n], SHARE if share else None) for n in sorted(rows["n"].unique())}
+    others = [n for n in means if n != base and base in means]
+    changes = {n: paired(table[n], table[base], DIFFERENCE if share else None) for n in others}
+    left = ({n: mean for n, mean in line.items() if mean.models} for line in (means, changes))
+    return next(left), next(left)
+
+
 def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     """Means that are NaN where any of the numbers is."""
     cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.report.style import bare, blank, describe, printable, show_image, styled
+from spurlab.report.style import bare, blank, describe, printable, show_image, style
 
 COLOURS = "PuOr_r"  # purple below 0, orange above: told apart by colour-blind readers, and in print by lightness
 _CELL = 1.25  # inches
 
 
-@styled
+@style()
 def saliency_figure(
     images: Float[Tensor, "n c h w"],
     maps: Mapping[str, Tensor],

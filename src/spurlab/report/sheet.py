@@ -14,6 +14,7 @@ from spurlab.report.titles import class_name, dataset_title
 from spurlab.stats import Estimate
 
 OVER_NETWORKS = "mean [95 % interval] over networks"
+OF_POINTS = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")  # headings for `points_of`
 _ZERO = re.compile(r"-(0\.0+)(?!\d)")
 
 
@@ -53,11 +54,10 @@ class Sheet:
 
 def curve_sheet(curve: Curve, title: str) -> Sheet:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
-    headings = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")
     seeds = curve.points[0].score.models
     many = f"mean [95 % interval] over {seeds} networks" if seeds != 1 else "one network: no interval"
     note = f"{many}; p: paired, one-sided, Holm-corrected over n"
-    return Sheet(title, headings, tuple(points_of(curve)), note)
+    return Sheet(title, OF_POINTS, tuple(points_of(curve)), note)
 
 
 def points_of(curve: Curve) -> list[tuple[Cell, ...]]:

@@ -6,9 +6,8 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 import matplotlib as mpl
 from jaxtyping import Float
@@ -25,7 +24,6 @@ from spurlab.report.view import About
 from spurlab.stats import Estimate
 from spurlab.studies import FolderError, StoreError
 
-P = ParamSpec("P")
 T = TypeVar("T")
 Legend = Sequence[tuple[Artist | Any, str]]  # handles and labels
 Looks = Mapping[str, tuple[str, str]]  # colour and marker, by label
@@ -64,23 +62,12 @@ _STYLE: Any = {  # names as in matplotlibrc
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Our settings of matplotlib, whatever the user's are, for as long as the block lasts."""
+    """Our settings of matplotlib, whatever the user's are, for as long as the block or the decorated function lasts."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a title may be in any script
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A function that draws, under our settings of matplotlib."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style():
-            return draw(*args, **kwargs)
-
-    return drawn
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
@@ -326,7 +313,11 @@ def panelled(
     grid = axes_grid(body, [name for name, _ in panels], columns)
     for axes, (_, panel) in zip(grid, panels, strict=True):
         draw(axes, panel)
-    outer_labels(grid, columns)
+    for i, axes in enumerate(grid):  # labels only where no panel stands to the left or below
+        if i % columns:
+            axes.set_ylabel("")
+        if i + columns < len(grid):
+            axes.set_xlabel("")
     told = ". ".join(f"{name}: {words(panel)}" for name, panel in panels)
     return describe(figure, f"{what} {told}.".strip())
 
@@ -351,12 +342,3 @@ def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes
         axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns)))
         panels.append(axes)
     return panels
-
-
-def outer_labels(grid: Sequence[Axes], columns: int) -> None:
-    """Axis labels only where no panel stands to the left or below."""
-    for i, axes in enumerate(grid):
-        if i % columns:
-            axes.set_ylabel("")
-        if i + columns < len(grid):
-            axes.set_xlabel("")

@@ -14,7 +14,7 @@ from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.prevention import title_of
 from spurlab.report.groups import DIFFERENCE, Group, by_method, groups, mean_of, paired
-from spurlab.stats import Estimate, Ratio
+from spurlab.stats import Estimate
 from spurlab.studies.axes import PLAIN, REFERENCES
 
 AS_TRAINED = "as trained (ERM)"
@@ -115,10 +115,6 @@ class Deleted(Treated):
         seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
         shared = (table.loc[seeds] for table in tables)
         return Judged(*({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared))
-
-    @property
-    def closed(self) -> Ratio:
-        return self.judged.closed
 
     @property
     def verdict(self) -> Verdict:

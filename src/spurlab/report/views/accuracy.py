@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.claims.published import published
-from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
+from spurlab.report.groups import SHARE, Group, along_n, averaged, estimate, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
 from spurlab.report.style import Looks, describe, draw_counts, looks_of, mark_legend, panelled, pattern_look
 from spurlab.report.view import About, NotDrawnError, View
@@ -31,8 +31,7 @@ class Accuracies:
         least: the smallest n, which should be 0.
         base: the accuracy there.
         means: the accuracy over networks.
-        changes: the accuracy less that of the same seed and pattern at the smallest n. The networks of one seed start
-            alike and see the same batches, so their difference says more than two means do.
+        changes: the accuracy less that of the same seed and pattern at the smallest n.
     """
 
     group: Group
@@ -49,16 +48,8 @@ def shape(result: StudyResult) -> list[Accuracies]:
 def _accuracies(group: Group) -> Accuracies:
     least = int(group.rows["n"].min())
     base = estimate(averaged(group.rows[group.rows["n"] == least], ["seed"]), SHARE)
-    means: Lines = {}
-    for (pattern, n), mean in estimates(group.rows, ["pattern", "n"], SHARE).items():
-        means.setdefault(str(pattern), {})[int(n)] = mean
-    changes: Lines = {}
-    for pattern, rows in group.rows.groupby("pattern", sort=False):
-        table = averaged(rows, ["n", "seed"]).unstack("n")
-        for n in sorted(set(table.columns) - {least}) if least in table else ():
-            change = estimate(table[n] - table[least], DIFFERENCE)
-            if change.models:
-                changes.setdefault(str(pattern), {})[int(n)] = change
+    lines = {str(pattern): along_n(rows, least) for pattern, rows in group.rows.groupby("pattern", sort=False)}
+    means, changes = ({name: line[which] for name, line in lines.items() if line[which]} for which in (0, 1))
     return Accuracies(group, least, base, means, changes)
 
 

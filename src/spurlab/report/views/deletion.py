@@ -9,18 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spurlab.deletion.effect import RELEARN_MOST
+from spurlab.report import sheet
 from spurlab.report.groups import mean_of
-from spurlab.report.sheet import (
-    OVER_NETWORKS,
-    Cell,
-    Number,
-    Sheet,
-    count_cell,
-    mean_cell,
-    place_cells,
-    share_cell,
-    slim,
-)
 from spurlab.report.style import Looks, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.treated import Deleted, deletions_of
@@ -36,19 +26,19 @@ def shape(result: StudyResult) -> list[Deleted]:
     return deletions_of(result.rows)
 
 
-def sheets(methods: list[Deleted]) -> list[Sheet]:
+def sheets(methods: list[Deleted]) -> list[sheet.Sheet]:
     """What each method leaves, the test behind its verdict, and what failed."""
-    lines: list[tuple[Cell, ...]] = []
-    behind: list[tuple[Cell, ...]] = []
-    failed: list[tuple[Cell, ...]] = []
+    lines: list[tuple[sheet.Cell, ...]] = []
+    behind: list[tuple[sheet.Cell, ...]] = []
+    failed: list[tuple[sheet.Cell, ...]] = []
     for _, same in groupby(methods, key=lambda deleted: id(deleted.case)):
         first, *others = same
         case = first.case
-        where = (*place_cells(case.group), count_cell(case.n), share_cell(case.known))
+        where = (*sheet.place_cells(case.group), sheet.count_cell(case.n), sheet.share_cell(case.known))
         lines.append((*where, BEFORE, "", *_left(first.before, "")))
         for deleted in (first, *others):
-            closed, title, verdict = deleted.closed, deleted.title, deleted.verdict
-            gap = Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
+            closed, title, verdict = deleted.judged.closed, deleted.title, deleted.verdict
+            gap = sheet.Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
             lines.append((*where, title, verdict.name, *_left(deleted.rows, gap)))
             behind.append((*where, title, verdict.name, verdict.finding))
             failed += [(*where, title, reason) for reason in deleted.failures]
@@ -59,33 +49,33 @@ def sheets(methods: list[Deleted]) -> list[Sheet]:
         *("membership AUC", "distance to oracles", "marked", "relearn steps", "time / retraining"),
     )
     note = (
-        f"{OVER_NETWORKS}; share closed: Fieller's interval; distance: on clean test images, and on "
+        f"{sheet.OVER_NETWORKS}; share closed: Fieller's interval; distance: on clean test images, and on "
         "marked ones; relearn steps: median; time: of one network alone, as a share of training it again"
     )
     return [
-        slim("What deletion leaves", headings, lines, note, len(place) - 1),
-        slim("The test behind each verdict", (*place, "verdict", "finding"), behind, "", len(place) - 1),
-        slim("What failed", (*place, "reason"), failed, ""),
+        sheet.slim("What deletion leaves", headings, lines, note, len(place) - 1),
+        sheet.slim("The test behind each verdict", (*place, "verdict", "finding"), behind, "", len(place) - 1),
+        sheet.slim("What failed", (*place, "reason"), failed, ""),
     ]
 
 
-def _left(rows: pd.DataFrame, gap: Cell) -> tuple[Cell, ...]:
+def _left(rows: pd.DataFrame, gap: sheet.Cell) -> tuple[sheet.Cell, ...]:
     """What was measured of some networks, and the share of the gap that was closed."""
     distances = (mean_of(rows, measure, None) for measure in ("oracle_distance", "oracle_distance_marked"))
     others = mean_of(rows, "forgotten_accuracy"), mean_of(rows, "membership_auc"), *distances
     return (
-        *(mean_cell(mean_of(rows, "spurious_score")), gap, mean_cell(mean_of(rows, "accuracy"), ".4f")),
-        *(mean_cell(mean, ".2f") for mean in others),
-        *(_steps(rows), mean_cell(mean_of(rows, "time_share", None), ".2f")),
+        *(sheet.mean_cell(mean_of(rows, "spurious_score")), gap, sheet.mean_cell(mean_of(rows, "accuracy"), ".4f")),
+        *(sheet.mean_cell(mean, ".2f") for mean in others),
+        *(_steps(rows), sheet.mean_cell(mean_of(rows, "time_share", None), ".2f")),
     )
 
 
-def _steps(rows: pd.DataFrame) -> Cell:
+def _steps(rows: pd.DataFrame) -> sheet.Cell:
     """The median, which also stands where the pattern never came back for some."""
     if "relearn_steps" not in rows or rows["relearn_steps"].isna().all():
         return ""
     median = float(rows["relearn_steps"].median())
-    return Number(f"{median:.0f}" if math.isfinite(median) else f"> {RELEARN_MOST}", median)
+    return sheet.Number(f"{median:.0f}" if math.isfinite(median) else f"> {RELEARN_MOST}", median)
 
 
 def answer(methods: list[Deleted]) -> list[str]:

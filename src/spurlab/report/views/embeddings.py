@@ -17,7 +17,7 @@ from torch import Tensor
 from spurlab.errors import InputError
 from spurlab.explain import neighbour_purity, tsne
 from spurlab.report.featured import featured
-from spurlab.report.style import COLOURS, axes_grid, bare, blank, describe, printable, styled
+from spurlab.report.style import COLOURS, axes_grid, bare, blank, describe, printable, style
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.repairs import BEST
@@ -66,7 +66,7 @@ def figure(arguments: dict[str, Any], _: About) -> Figure:
     return embedding_figure(**arguments)
 
 
-@styled
+@style()
 def embedding_figure(
     points: Mapping[str, Float[Tensor, "n 2"]],
     labels: Int64[Tensor, " n"],

@@ -13,7 +13,7 @@ from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern
 from spurlab.report.groups import estimate, per_network
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
-from spurlab.report.style import bare, blank, describe, show_image, styled
+from spurlab.report.style import bare, blank, describe, show_image, style
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
@@ -108,7 +108,7 @@ def figure(norms: Norms, about: About) -> Figure:
     return describe(drawn, f"Test images under each pattern. Mean empirical norm, {' '.join(words)}")
 
 
-@styled
+@style()
 def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str) -> Figure:
     """The same images under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
     columns = max(len(strip) for strip in strips.values())

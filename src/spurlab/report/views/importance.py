@@ -15,7 +15,7 @@ from torch import Tensor
 from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import MARKS, Box
-from spurlab.report.groups import Group, estimate, groups, paired, per_network
+from spurlab.report.groups import Group, along_n, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
 from spurlab.report.style import bare, blank, describe, draw_counts, look, pattern_look
 from spurlab.report.titles import target_title
@@ -63,10 +63,7 @@ def lines_of(result: StudyResult, group: Group) -> list[Line]:
     lines = []
     for pattern, target in dict.fromkeys(zip(rows["pattern"], rows["target"], strict=True)):
         part = rows[(rows["pattern"] == pattern) & (rows["target"] == target)]
-        per_n = {int(n): per_network(part, "pattern_importance", n=n) for n in sorted(part["n"].unique())}
-        means = {n: estimate(values) for n, values in per_n.items()}
-        inside = {n: mean for n, mean in means.items() if mean.models}
-        changes = {n: paired(per_n[n], per_n[0]) for n in inside if n and 0 in per_n}
+        inside, changes = along_n(part, 0, share=False)
         maps: dict[int, Float[Tensor, "h w"]] = {}
         for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
             if (weights := result.weights(training)) is not None:

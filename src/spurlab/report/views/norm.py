@@ -77,19 +77,12 @@ def sheets(parts: list[NormsAndScores]) -> list[Sheet]:
         for part in parts
         for pattern, (norm, score) in part.patterns.items()
     ]
+    place = ("dataset", "networks")
+    note = "Pearson's r over patterns [Fisher's 95 % interval], two-sided p"
+    of_each = f"{OVER_NETWORKS}; scores averaged over n > 0 and targets"
     return [
-        slim(
-            "Correlation of norm and score",
-            ("dataset", "networks", "r", "p", "r in the paper"),
-            summary,
-            "Pearson's r over patterns [Fisher's 95 % interval], two-sided p",
-        ),
-        slim(
-            "Norm and score of each pattern",
-            ("dataset", "networks", "pattern", "mean norm", "mean score"),
-            lines,
-            f"{OVER_NETWORKS}; scores averaged over n > 0 and targets",
-        ),
+        slim("Correlation of norm and score", (*place, "r", "p", "r in the paper"), summary, note),
+        slim("Norm and score of each pattern", (*place, "pattern", "mean norm", "mean score"), lines, of_each),
     ]
 
 

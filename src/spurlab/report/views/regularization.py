@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,7 +28,8 @@ SWEPT = {
 }
 MEASURES = {"spurious_score": "spurious score", "accuracy": "accuracy, clean", "marked_accuracy": "accuracy, marked"}
 # by pattern, beside its colour; n has the markers
-_LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+_STROKES = ("-", "--", ":", "-.")
+Looks = dict[tuple[str, int], tuple[str, str, Any]]  # by pattern and n: colour, marker and stroke
 _MOST = 4  # n drawn
 _LABELS = 5  # at most, below one axis
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -152,15 +153,21 @@ def figure(panels: Swept, about: About) -> Figure:
         note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
     if about.targets > 1:
         note += "Mean over the targets. "
+    looks = _looks(patterns, counts)
+    legend = [
+        (Line2D([], [], color=colour, linestyle=stroke, marker=marker, markersize=4.5,
+                markerfacecolor=colour if n else "white"), f"{pattern}, n = {n}")
+        for (pattern, n), (colour, marker, stroke) in looks.items()
+    ]  # fmt: skip
     height = (1.75 * len(measures) + 0.7) * len(panels)
-    drawn, body = blank(about.title, height, note + about.note, _legend(patterns, counts))
+    drawn, body = blank(about.title, height, note + about.note, legend)
     blocks = body.subfigures(len(panels), 1, squeeze=False)[:, 0]
     for (where, swept), block in zip(panels.items(), blocks, strict=True):
         grid = block.add_gridspec(len(measures), len(swept))
         for j, (setting, sweep) in enumerate(swept.items()):
             for i, measure in enumerate(measures):
                 axes = block.add_subplot(grid[i, j])
-                _draw(axes, sweep, measure, patterns, counts)
+                _draw(axes, sweep, measure, looks)
                 share_axis(axes, "" if j else MEASURES[measure])
                 if measure == "spurious_score":
                     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -184,35 +191,22 @@ def _some(counts: Sequence[int]) -> list[int]:
     return [counts[round(i * (len(counts) - 1) / (_MOST - 1))] for i in range(_MOST)]
 
 
-def _legend(patterns: Sequence[str], counts: Sequence[int]) -> list[tuple[Line2D, str]]:
-    legend = []
-    for place, pattern in enumerate(patterns):
-        colour, _ = pattern_look(pattern, place)
-        for k, n in enumerate(counts):
-            line = _LINES[place % len(_LINES)]
-            handle = Line2D([], [], color=colour, linestyle=line, marker=MARKERS[k], markersize=4.5)
-            handle.set_markerfacecolor(colour if n else "white")
-            legend.append((handle, f"{pattern}, n = {n}"))
-    return legend
+def _looks(patterns: Sequence[str], counts: Sequence[int]) -> Looks:
+    return {
+        (pattern, n): (pattern_look(pattern, place)[0], MARKERS[k], _STROKES[place % len(_STROKES)])
+        for place, pattern in enumerate(patterns)
+        for k, n in enumerate(counts)
+    }
 
 
-def _draw(axes: Axes, sweep: Sweep, measure: str, patterns: Sequence[str], counts: Sequence[int]) -> None:
+def _draw(axes: Axes, sweep: Sweep, measure: str, looks: Looks) -> None:
     places = _level_axis(axes, sweep.levels)
-    for p, pattern in enumerate(patterns):
-        for k, n in enumerate(counts):
-            line = sweep.lines.get((measure, pattern, n), {})
-            shown = [level for level in sweep.levels if level in line]
-            shift = dodged(p * len(counts) + k, len(patterns) * len(counts))
-            draw_estimates(
-                axes,
-                [places[level] + shift for level in shown],
-                [line[level] for level in shown],
-                (pattern_look(pattern, p)[0], MARKERS[k]),
-                f"{pattern}, n = {n}",
-                line=_LINES[p % len(_LINES)],
-                markersize=4.5,
-                hollow=n == 0,
-            )
+    for i, ((pattern, n), (colour, marker, stroke)) in enumerate(looks.items()):
+        line = sweep.lines.get((measure, pattern, n), {})
+        shown = [level for level in sweep.levels if level in line]
+        at = [places[level] + dodged(i, len(looks)) for level in shown]
+        means, how = [line[level] for level in shown], {"line": stroke, "markersize": 4.5, "hollow": n == 0}
+        draw_estimates(axes, at, means, (colour, marker), f"{pattern}, n = {n}", **how)
 
 
 def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tuple[float, float]:

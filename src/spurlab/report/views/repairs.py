@@ -124,15 +124,12 @@ def best(repairs: list[Repaired]) -> list[str]:
     sentences = []
     for place in dict.fromkeys(repaired.place for repaired in repairs):
         methods = {repaired.method: repaired for repaired in repairs if repaired.place == place}
-        plain = methods.pop(PLAIN, None)
-        if plain is None:
+        if (plain := methods.pop(PLAIN, None)) is None:
             continue
         words = f"{_in_words(place)}: {plain.title} {plain.mean('accuracy'):.2f}, "
         words += f"worst group {plain.mean('worst_group'):.2f}"
-        gains = [
-            (gain, repaired.title) for repaired in methods.values() if (gain := repaired.gain("worst_group")).models
-        ]
-        if gains:
+        gains = [(repaired.gain("worst_group"), repaired.title) for repaired in methods.values()]
+        if gains := [(gain, title) for gain, title in gains if gain.models]:
             gain, title = max(gains, key=lambda pair: pair[0].value)
             words += f"; most for the worst group: {title}, gain {gain:.2f}"
         sentences.append(f"{words}.")

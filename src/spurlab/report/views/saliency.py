@@ -22,7 +22,7 @@ from spurlab.explain import share_on
 from spurlab.models import is_user_name
 from spurlab.prevention import title_of
 from spurlab.report.featured import featured
-from spurlab.report.style import blank, describe, framed, printable, styled
+from spurlab.report.style import blank, describe, framed, printable, style
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, OnlyReadError, View
 from spurlab.report.views.repairs import BEST
@@ -89,7 +89,7 @@ def figure(arguments: dict[str, Any], _: About) -> Figure:
     return strips_figure(**arguments)
 
 
-@styled
+@style()
 def strips_figure(
     signals: Float[Tensor, "n d"],
     maps: Mapping[str, Float[Tensor, "n d"]],

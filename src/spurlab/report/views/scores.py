@@ -51,19 +51,12 @@ def sheets(scores: Scores) -> list[sheet.Sheet]:
         learnt.append((*where, at, sheet.mean_cell(first.score), sheet.mean_cell(last.score), sheet.count_cell(last.n)))
         points += [(*where, *point) for point in sheet.points_of(curve)]
     place = ("dataset", "networks", "pattern", "target")
+    verdicts = (*place, "verdict", "score at n = 0", "score at the largest n", "largest n")
+    rule = "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)"
+    note = f"{sheet.OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n"
     return [
-        sheet.slim(
-            "When is the pattern learnt?",
-            (*place, "verdict", "score at n = 0", "score at the largest n", "largest n"),
-            learnt,
-            "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)",
-        ),
-        sheet.slim(
-            "All scores",
-            (*place, "n", "spurious score", "difference to n = 0", "p", "test accuracy"),
-            points,
-            f"{sheet.OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n",
-        ),
+        sheet.slim("When is the pattern learnt?", verdicts, learnt, rule),
+        sheet.slim("All scores", (*place, *sheet.OF_POINTS), points, note),
     ]
 
 
@@ -125,7 +118,7 @@ def figure(scores: Scores, about: About) -> Figure:
     return style.panelled(about, titled, 3.0, lambda axes, lines: _draw(axes, lines, looks), legend, _words)
 
 
-@style.styled
+@style.style()
 def score_figure(
     curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str, note: str = ""
 ) -> Figure:

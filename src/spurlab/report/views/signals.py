@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.report.featured import featured
-from spurlab.report.style import WIDTH, blank, describe, printable, styled
+from spurlab.report.style import WIDTH, blank, describe, printable, style
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, View
 from spurlab.report.views.repairs import BEST
@@ -55,7 +55,7 @@ def figure(arguments: dict[str, Any], _: About) -> Figure:
     return signals_figure(**arguments)
 
 
-@styled
+@style()
 def signals_figure(
     clean: Float[Tensor, "k d"],
     marked: Float[Tensor, "k d"] | None,
