@@ -222,12 +222,6 @@ def make_result(figure, large=True, **changes):
     return result_of(rows, figure, **changes)
 
 
-KINDS = (
-    *("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity"),
-    *("deletion", "deletion-curves", "repairs", "reweighting", *OF_FEATURE),
-)
-
-
 @pytest.fixture(scope="session")
 def results():
     """The functions above, for tests that make results of their own."""

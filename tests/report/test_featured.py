@@ -181,6 +181,14 @@ def test_damaged_maps_are_told_and_not_drawn(spoil, result, tmp_path):
     assert "Remove the file, and the same `spurlab run` makes them again." in said
 
 
+def test_a_network_that_diverged_is_said(result, tmp_path):
+    folder = shutil.copytree(result.folder, tmp_path / "diverged")
+    [kept] = (folder / "maps").iterdir()
+    kept.write_bytes(sealed(kept, {}, "failed", {"base": "the network diverged in training"}))
+    said = spoken(study_figure(replace(result, folder=folder), "saliency"))
+    assert said == "There is no saliency to show: the network diverged in training (seed 3)."
+
+
 def test_damaged_weights_end_no_run_that_has_all_numbers(result, tmp_path, caplog):
     folder = shutil.copytree(result.folder, tmp_path / "weights")
     shutil.rmtree(folder / "maps")

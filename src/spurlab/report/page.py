@@ -19,11 +19,11 @@ from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.groups import diverged, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
-from spurlab.report.style import ENDINGS, save_figure, spoken, writing
+from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, writing
 from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import OnlyReadError
-from spurlab.report.views import answer, check, drawn, figure_endings, said, study_sheets
+from spurlab.report.views import answer, check, drawn, figure_endings, study_sheets
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
@@ -116,7 +116,7 @@ def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[
     except OnlyReadError as error:
         kept = [path for ending in ENDINGS if (path := stem.with_name(stem.name + ending)).is_file()]
         stay = f" What `spurlab run` drew stays: {', '.join(path.name for path in kept)}." if kept else ""
-        figure = said(result, f"{error}{stay}")
+        figure = sentence(result.study.title, f"{error}{stay}")
         log.warning("%s: %s", stem.parent, spoken(figure))
         if kept:
             with TemporaryDirectory() as aside:

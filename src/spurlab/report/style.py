@@ -165,6 +165,7 @@ def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
     return len(letters), 1
 
 
+@style()
 def sentence(title: str, words: str) -> Figure:
     figure = Figure(figsize=(WIDTH, 1.5))
     figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
@@ -296,7 +297,7 @@ def panelled(
     draw: Callable[[Axes, T], object],
     legend: Legend = (),
     words: Callable[[T], str] = lambda panel: "",
-    what: str = "",
+    meaning: str = "",
     note: str = "",
 ) -> Figure:
     """A figure of one or two columns of panels, each with its title.
@@ -305,7 +306,7 @@ def panelled(
         height: of a row, in inches.
         draw: draws one panel.
         words: what is to be seen in it.
-        what: the numbers are, in a sentence.
+        meaning: of the numbers in these words, a sentence.
         note: stands before the usual small print.
     """
     columns = min(2, len(panels))
@@ -319,7 +320,7 @@ def panelled(
         if i + columns < len(grid):
             axes.set_xlabel("")
     told = ". ".join(f"{name}: {words(panel)}" for name, panel in panels)
-    return describe(figure, f"{what} {told}.".strip())
+    return describe(figure, f"{meaning} {told}.".strip())
 
 
 def mark_legend(

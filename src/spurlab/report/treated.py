@@ -1,7 +1,6 @@
 """Rows of networks and of what methods made of them, as what they say of each method: of deletions and of repairs."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -150,11 +149,8 @@ class Repaired(Treated):
 
 def deletions_of(rows: pd.DataFrame) -> list[Deleted]:
     """What each method did in each case, in the order of the rows; the two references are not among them."""
-    return list(_deleted(rows[rows["deletion"].notna()])) if "deletion" in rows else []
-
-
-def _deleted(rows: pd.DataFrame) -> Iterator[Deleted]:
-    for group in groups(rows):
+    deletions = []
+    for group in groups(rows[rows["deletion"].notna()]) if "deletion" in rows else ():
         for values, part in group.rows.groupby(["pattern", "target", "n", "known"], sort=False):
             pattern, target, n, known = cast("tuple[str, int, int, float]", values)
             case = Case(group, str(pattern), int(target), int(n), float(known))
@@ -167,7 +163,8 @@ def _deleted(rows: pd.DataFrame) -> Iterator[Deleted]:
                     reasons = failures.set_index("seed")["failed"].astype(str)
                     raised = reasons[~reasons.str.startswith(NOT_FINITE)]
                     left, whys = table.drop(index=raised.index), tuple(reasons.unique())
-                    yield Deleted(method, left, wide["none"], whys, case, wide["oracle"])
+                    deletions.append(Deleted(method, left, wide["none"], whys, case, wide["oracle"]))
+    return deletions
 
 
 def repairs_of(rows: pd.DataFrame) -> list[Repaired]:

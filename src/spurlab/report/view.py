@@ -101,11 +101,11 @@ def _size(dataset: str) -> str:
     ('60,000 of Fashion-MNIST', '10,000 of the 50,000 of CIFAR-10')
     """
     name, kept, _ = dataset.partition("@")
-    entry, whole = known(dataset), known(name)
-    if entry is None or whole is None or not entry.sizes or not whole.sizes:
+    entry, complete = known(dataset), known(name)
+    if entry is None or complete is None or not entry.sizes or not complete.sizes:
         return ""
     part = f"{entry.sizes[0]:,} of the " if kept else ""
-    return f"{part}{whole.sizes[0]:,} of {whole.title}"
+    return f"{part}{complete.sizes[0]:,} of {complete.title}"
 
 
 def _training(result: StudyResult) -> str:

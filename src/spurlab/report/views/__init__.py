@@ -112,7 +112,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     try:
         return drawn(result, name)
     except OnlyReadError as error:
-        return said(result, str(error))
+        return sentence(result.study.title, str(error))
 
 
 def study_figures(result: StudyResult) -> dict[str, Figure]:
@@ -134,18 +134,13 @@ def drawn(result: StudyResult, name: str) -> Figure:
     view = VIEWS[name]
     with style(), only_read(result.study):
         if result.rows.empty:
-            return said(result, NOTHING)
+            return sentence(result.study.title, NOTHING)
         try:
             return view.figure(view.shape(result), about(result))
         except OnlyReadError:
             raise
         except NotDrawnError as error:
-            return said(result, str(error))
-
-
-def said(result: StudyResult, words: str) -> Figure:
-    with style():
-        return sentence(result.study.title, words)
+            return sentence(result.study.title, str(error))
 
 
 def docs_table() -> str:

@@ -1,12 +1,12 @@
 """Which way to train learns marks more? Scores beside each other (Figures 3, 7 and 8 of arXiv:2202.05189)."""
 
 from dataclasses import dataclass
-from typing import cast
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups, paired, per_network
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, groups, paired
 from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, count_cell, mean_cell, slim, target_cell
 from spurlab.report.style import at_counts, dodged, draw_counts, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.titles import dataset_title, panel_title, target_title
@@ -34,36 +34,28 @@ class Way:
     """
 
     group: Group
-    scores: dict[tuple[str, int], dict[int, list[float]]]
+    scores: dict[tuple[str, int], Scores]
     means: dict[Place, Estimate]
     changes: dict[Place, Estimate]
     mean: Estimate
 
 
 def shape(result: StudyResult) -> list[Way]:
-    ways, first = [], dict[str, Group]()
+    ways, first = [], dict[str, pd.DataFrame]()
     for group in groups(result.rows[result.rows["measure"] == "spurious_score"]):
-        base = first.setdefault(group.dataset, group)
-        means, changes = dict[Place, Estimate](), dict[Place, Estimate]()
-        for (pattern, target, n), mean in estimates(group.rows, ["pattern", "target", "n"], SHARE).items():
-            place = {"pattern": pattern, "target": target, "n": n}
-            means[str(pattern), int(target), int(n)] = mean
-            if group is not base:
-                one, other = (per_network(part.rows, "spurious_score", **place) for part in (group, base))
-                changes[str(pattern), int(target), int(n)] = paired(one, other, DIFFERENCE)
+        columns = [group.rows[name] for name in ("pattern", "target", "n")]
+        table = averaged(group.rows, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
+        base = first.setdefault(group.dataset, table)
+        places = [(str(pattern), int(target), int(n)) for pattern, target, n in zip(*columns, strict=True)]
+        means = {place: mean for place in dict.fromkeys(places) if (mean := estimate(table[place], SHARE)).models}
+        others = [place for place in means if table is not base and place in base]
+        changes = {place: paired(table[place], base[place], DIFFERENCE) for place in others}
+        scores: dict[tuple[str, int], Scores] = {}
+        for pattern, target, n in sorted(means):
+            scores.setdefault((pattern, target), {})[n] = table[pattern, target, n].dropna().tolist()
         over_all = estimate(averaged(group.rows[group.rows["n"] > 0], ["seed"]), SHARE)
-        ways.append(Way(group, scores_of(group), means, changes, over_all))
+        ways.append(Way(group, scores, means, changes, over_all))
     return ways
-
-
-def scores_of(group: Group) -> dict[tuple[str, int], dict[int, list[float]]]:
-    """By pattern and target, the score of each network at each n; those that diverged are left out."""
-    table: dict[tuple[str, int], dict[int, list[float]]] = {}
-    per_seed = averaged(group.rows, ["pattern", "target", "n", "seed"]).dropna()
-    for key, scores in per_seed.groupby(["pattern", "target", "n"]):
-        pattern, target, n = cast("tuple[str, int, int]", key)
-        table.setdefault((pattern, int(target)), {})[int(n)] = scores.tolist()
-    return table
 
 
 def sheets(ways: list[Way]) -> list[Sheet]:

@@ -116,8 +116,8 @@ def figure(methods: list[Deleted], about: About) -> Figure:
     def words(panel: list[Deleted]) -> str:
         return "; ".join(f"{deleted.title} {deleted.score:.2f}, {deleted.verdict.name}" for deleted in panel)
 
-    what = "Score left by each method."
-    return panelled(about, list(panels.items()), 3.2, draw, mark_legend(looks), words, what, note)
+    meaning = "Score left by each method."
+    return panelled(about, list(panels.items()), 3.2, draw, mark_legend(looks), words, meaning, note)
 
 
 def _draw(axes: Axes, methods: list[Deleted], looks: Looks) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern
-from spurlab.report.groups import estimate, per_network
+from spurlab.report.groups import estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
 from spurlab.report.titles import dataset_title
@@ -37,13 +37,9 @@ class Norms:
 
 def shape(result: StudyResult) -> Norms:
     rows = result.rows[result.rows["measure"] == "empirical_norm"]
-    means = {
-        str(dataset): {
-            str(pattern): estimate(per_network(rows, "empirical_norm", dataset=dataset, pattern=pattern))
-            for pattern in dict.fromkeys(rows["pattern"])
-        }
-        for dataset in dict.fromkeys(rows["dataset"])
-    }
+    means: dict[str, dict[str, Estimate]] = {}
+    for (dataset, pattern), mean in estimates(rows, ["dataset", "pattern"]).items():
+        means.setdefault(str(dataset), {})[str(pattern)] = mean
     return Norms(means, 0 if rows.empty else int(rows["seed"].min()))
 
 
@@ -55,7 +51,6 @@ def sheets(norms: Norms) -> list[Sheet]:
         )
         for dataset, means in norms.means.items()
         for pattern, mean in means.items()
-        if mean.models
     ]
     headings = ("dataset", "pattern", "mean empirical norm", "paper")
     return [slim("Mean empirical norm (Table 1)", headings, lines, "mean [95 % interval] over draws of the pattern")]
@@ -64,11 +59,10 @@ def sheets(norms: Norms) -> list[Sheet]:
 def answer(norms: Norms) -> list[str]:
     sentences = []
     for dataset, means in norms.means.items():
-        values = {pattern: mean.value for pattern, mean in means.items() if mean.models}
-        if values:
-            low, high = min(values, key=lambda name: values[name]), max(values, key=lambda name: values[name])
-            ends = f"from {values[low]:.2f} ({low}) to {values[high]:.2f} ({high})"
-            sentences.append(f"{dataset_title(dataset)}: mean empirical norms {ends}.")
+        values = {pattern: mean.value for pattern, mean in means.items()}
+        low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+        ends = f"from {values[low]:.2f} ({low}) to {values[high]:.2f} ({high})"
+        sentences.append(f"{dataset_title(dataset)}: mean empirical norms {ends}.")
     return sentences
 
 

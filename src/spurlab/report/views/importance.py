@@ -67,8 +67,8 @@ def lines_of(result: StudyResult, group: Group) -> list[Line]:
         maps: dict[int, Float[Tensor, "h w"]] = {}
         for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
             if (weights := result.weights(training)) is not None:
-                one = importance_map(weights, group.dataset)
-                maps |= {n: one} if one is not None else {}
+                pixels = importance_map(weights, group.dataset)
+                maps |= {n: pixels} if pixels is not None else {}
         if inside:
             lines.append(Line(group, str(pattern), int(target), maps, inside, changes))
     return lines

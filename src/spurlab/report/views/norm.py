@@ -50,12 +50,12 @@ def norms_and_scores(group: Group) -> NormsAndScores:
     patterns, targets = (list(dict.fromkeys(marked[name].dropna())) for name in ("pattern", "target"))
     table = averaged(scores, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
     counts = [n for n in scores["n"].unique() if all((*cell, n) in table for cell in product(patterns, targets))]
-    whole = table[list(product(patterns, targets, counts))].dropna()
+    complete = table[list(product(patterns, targets, counts))].dropna()
     pairs = {}
     for name in patterns:
         norm = estimate(per_network(group.rows, "empirical_norm", pattern=name))
         cells = [(name, target, n) for target, n in product(targets, counts) if n > 0]
-        score = estimate(whole[cells].mean(axis=1), SHARE)
+        score = estimate(complete[cells].mean(axis=1), SHARE)
         if norm.models and score.models:
             pairs[str(name)] = (norm, score)
     x, y = (torch.tensor([pair[side].value for pair in pairs.values()], dtype=torch.float64) for side in (0, 1))

@@ -81,9 +81,10 @@ def _by_group(repairs: list[Repaired]) -> list[Sheet]:
     tables = []
     for dataset in dict.fromkeys(repaired.place.group.dataset for repaired in repairs):
         alike = [repaired for repaired in repairs if repaired.place.group.dataset == dataset]
-        taken = {str(name) for one in alike for name in one.rows.columns if is_number_of(str(name), "group_accuracy")}
-        numbered = sorted((int(name.rpartition("_")[2]), name) for name in taken)
-        measured = [(i, name) for i, name in numbered if any(one.mean(name).models for one in alike)]
+        taken = {str(name) for repaired in alike for name in repaired.rows.columns}
+        of_groups = [name for name in taken if is_number_of(name, "group_accuracy")]
+        numbered = sorted((int(name.rpartition("_")[2]), name) for name in of_groups)
+        measured = [(i, name) for i, name in numbered if any(repaired.mean(name).models for repaired in alike)]
         names = getattr(known(dataset), "group_names", None) or ()
         lines = [
             (*_place_cells(repaired), *(mean_cell(repaired.mean(name)) for _, name in measured))
@@ -243,8 +244,8 @@ def _curves(repairs: list[Repaired], along: str, about: About) -> Figure:
     def words(panel: Panel) -> str:
         return "; ".join(f"{way} {at_shares(line)}" for way, line in panel.items())
 
-    what = f"Mean test accuracy along the share of {AXES[along]}"
-    return style.panelled(about, titled, 3.0, draw, style.mark_legend(looks, line="-"), words, what)
+    meaning = f"Mean test accuracy along the share of {AXES[along]}"
+    return style.panelled(about, titled, 3.0, draw, style.mark_legend(looks, line="-"), words, meaning)
 
 
 def _draw_curves(axes: Axes, panel: Panel, along: str, looks: style.Looks) -> None:

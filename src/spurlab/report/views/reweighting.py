@@ -93,10 +93,14 @@ def main_place(repairs: Sequence[Repaired]) -> Place:
 
 def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     """The weight on the minority, along the share that has the feature."""
-    plain = [repaired for repaired in repairs if repaired.method == PLAIN and _alike(repaired.place, place)]
-    lines = {name: {one.place.share: one.mean(measure) for one in plain} for measure, name in SEEN.items()}
+    plain = {
+        repaired.place.share: repaired
+        for repaired in repairs
+        if repaired.method == PLAIN and _alike(repaired.place, place)
+    }
+    lines = {name: {at: plain[at].mean(measure) for at in plain} for measure, name in SEEN.items()}
     words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
-    at = sorted(repaired.place.share for repaired in plain)
+    at = sorted(plain)
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
     axes.legend(loc="best")
     return words
@@ -148,10 +152,10 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
 def _point(repaired: Repaired, base: str) -> tuple[float, float] | None:
     """Gamma and penalty of a method of this name, where it has these two settings alone and both are numbers."""
     name, *words = repaired.method.split()
-    given = dict(word.split("=") for word in words)
-    if name != base or given.keys() != {"gamma", "penalty"} or "none" in given.values():
+    settings = dict(word.split("=") for word in words)
+    if name != base or settings.keys() != {"gamma", "penalty"} or "none" in settings.values():
         return None
-    return float(given["gamma"]), float(given["penalty"])
+    return float(settings["gamma"]), float(settings["penalty"])
 
 
 def _alike(one: Place, other: Place) -> bool:

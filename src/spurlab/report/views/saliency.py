@@ -63,19 +63,15 @@ def shape(result: StudyResult) -> dict[str, Any]:
     if why := failed.get(BASE) or failed.get(SPURIOUS):
         raise NotDrawnError(f"There is no saliency to show: {why} (seed {seed}).")
     rows = rows_mapped(data, case.planted)
-    few, clean, c = case.planted[rows].inputs, data.train.inputs[rows], int(data.train.labels[rows[0]])
-    about, of = f"class {data.class_names[c]}", list(mapped.methods)
-    notes = [
-        f"Networks of seed {seed}. base: trained without the feature; spurious: with it ({case.spread})",
-        *(
-            f"{title_of(method)}: {f'failed ({failed[name]})' if name in failed else REFITTED}"
-            for name, method in mapped.methods.items()
-            if name != SPURIOUS
-        ),
-    ]
+    marked, clean, c = case.planted[rows].inputs, data.train.inputs[rows], int(data.train.labels[rows[0]])
+    about = f"class {data.class_names[c]}"
+    notes = [f"Networks of seed {seed}. base: trained without the feature; spurious: with it ({case.spread})"]
+    for name, method in mapped.methods.items():
+        if name != SPURIOUS:
+            notes.append(f"{title_of(method)}: {f'failed ({failed[name]})' if name in failed else REFITTED}")
     return {
-        "signals": torch.stack([few[0], few.mean(0)]),
-        "maps": {name: maps[name] for name in (BASE, *of) if name in maps},
+        "signals": torch.stack([marked[0], marked.mean(0)]),
+        "maps": {name: maps[name] for name in (BASE, *mapped.methods) if name in maps},
         "blocks": case.blocks[[c, c]],
         "names": [f"a signal of {about}", f"mean of {len(rows)} signals of {about}"],
         "title": f"{dataset_title(data.name)}: where the networks look when the feature is there",

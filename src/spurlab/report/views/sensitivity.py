@@ -75,9 +75,9 @@ def figure(panels: dict[str, Lines], about: About) -> Figure:
         axes.set_xlabel("share of non-zero pixels set to zero, %")
 
     note = "Mean over 500 training examples; pixels are chosen at random, those of a smaller share stay zero. "
-    what = "Mean probability of the true class."
+    meaning = "Mean probability of the true class."
     legend = [(Line2D([], [], color=c, linestyle=stroke, linewidth=1.8), name) for name, (c, stroke) in looks.items()]
-    return panelled(about, list(panels.items()), 3.4, draw, legend, _words, what, note)
+    return panelled(about, list(panels.items()), 3.4, draw, legend, _words, meaning, note)
 
 
 def _words(lines: Lines) -> str:
