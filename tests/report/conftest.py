@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from spurlab.measures import PERCENTS
-from spurlab.report import VIEWS
+from spurlab.report import VIEWS, save_figure
+from spurlab.report.style import spoken
 from spurlab.studies import Grid, Study, StudyResult
 from spurlab.studies.weights import weights_file, write_weights
 
@@ -153,6 +155,20 @@ def repair_rows(methods=("dfr", "group-dro"), shares=(0.0, 0.9), clean=(0.25,), 
     return pd.concat(parts, ignore_index=True)
 
 
+def treated_rows(numbers, share, prevention, clean=0.25, failed=None):
+    """A row for each seed and measure: ``{seed: {measure: value}}``."""
+    about = {
+        "dataset": "mnist1d", "architecture": "mnist1d-cnn", "how": "replace", "pattern": "blocks", "target": 0, "n": 0,
+        "deletion": None, "prevention": prevention, "known": math.nan, "share": share, "clean": clean, "seconds": 2.0,
+        "failed": failed, "epochs": 50,
+    }  # fmt: skip
+    return [
+        about | {"measure": name, "value": value, "seed": seed, "training": f"{prevention} {share} {clean} {seed}"}
+        for seed, values in numbers.items()
+        for name, value in values.items()
+    ]
+
+
 def make_result(figure, large=True, **changes):
     """A result for one kind of figure, of the largest grid or of the smallest."""
     small = {} if large else {"patterns": ("R3",), "counts": (0, 3), "seeds": (0,)}
@@ -205,15 +221,39 @@ def make_result(figure, large=True, **changes):
     return result_of(rows, figure, **changes)
 
 
-KINDS = (
-    *("gallery", "parameters", "scores", "accuracy", "norm", "importance", "bars", "regularization", "sensitivity"),
-    *("deletion", "deletion-curves", "repairs", "reweighting", *OF_FEATURE),
-)
-
-
 @pytest.fixture(scope="session")
 def results():
     """The functions above, for tests that make results of their own."""
     return SimpleNamespace(
-        make=make_result, of=result_of, rows=frame_of, keep_weights=keep_weights, deletion_rows=deletion_rows
+        make=make_result, of=result_of, rows=frame_of, keep_weights=keep_weights, deletion_rows=deletion_rows,
+        treated=treated_rows,
+    )  # fmt: skip
+
+
+def check_saved(figure, folder, width=1800):
+    """The three files of a figure: not blank, and its words in them."""
+    assert len(spoken(figure)) > 20
+    png, pdf, svg = save_figure(figure, folder / "figure")
+    with Image.open(png) as image:
+        assert image.width == width
+        assert len(image.convert("L").getcolors()) > 2
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert spoken(figure)[:20] in svg.read_text("utf-8")
+
+
+def unchecked(draw):
+    """Without the checks of the annotations, which come first in tests."""
+    return getattr(draw.__wrapped__, "__wrapped__", draw.__wrapped__)
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """What tests ask of figures."""
+    return SimpleNamespace(
+        check_saved=check_saved,
+        unchecked=unchecked,
+        panels=lambda figure: [axes for axes in figure.axes if axes.lines],
+        small_print=lambda figure: " ".join(t.get_text() for part in figure.subfigs for t in part.texts).replace(
+            "\n", " "
+        ),
     )

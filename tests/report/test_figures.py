@@ -7,7 +7,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from scipy.stats import pearsonr, ttest_rel
 
 from spurlab.claims import decide
@@ -58,16 +57,9 @@ def drawn(results):
 
 
 @pytest.mark.parametrize("kind", VIEWS)
-def test_the_smallest_grid_makes_a_figure_with_words(kind, drawn, tmp_path):
+def test_the_smallest_grid_makes_a_figure_with_words(kind, drawn, figures, tmp_path):
     """One value on each axis, one seed, no weights."""
-    figure = drawn(kind)
-    assert len(spoken(figure)) > 20
-    png, pdf, svg = save_figure(figure, tmp_path / "figure")
-    with Image.open(png) as image:
-        assert image.width == 1800
-        assert len(image.convert("L").getcolors()) > 2
-    assert pdf.read_bytes().startswith(b"%PDF")
-    assert spoken(figure)[:20] in svg.read_text("utf-8")
+    figures.check_saved(drawn(kind), tmp_path)
 
 
 @pytest.mark.parametrize("kind", VIEWS)
@@ -241,11 +233,11 @@ def test_sweeps_part_settings_and_order_levels_by_strength(results):
     assert mean == Estimate.across_models(torch.tensor(values.to_numpy()), (0.0, 1.0))
 
 
-def test_diverged_networks_and_the_profile_stand_in_the_small_print(results):
+def test_diverged_networks_and_the_profile_stand_in_the_small_print(results, figures):
     rows = results.rows(patterns=("R3",))
     rows.loc[rows["training"] == rows["training"].iloc[-1], "value"] = math.nan
     figure = study_figure(results.of(rows, "scores"))
-    small = " ".join(text.get_text() for part in figure.subfigs for text in part.texts).replace("\n", " ")
+    small = figures.small_print(figure)
     assert "1 diverged network is left out" in small
     assert "20 networks in all, 10 epochs, profile quick" in small
     assert "60,000 of Fashion-MNIST" in small

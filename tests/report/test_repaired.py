@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from spurlab.report import study_figure
-from spurlab.report.repaired import repairs_of
 from spurlab.report.sheet import Number
 from spurlab.report.style import spoken
+from spurlab.report.treated import repairs_of
 from spurlab.report.views import answer, study_sheets
 from spurlab.studies import StudyResult, load_study
 
@@ -18,25 +18,23 @@ BETTER = {3: (0.70, 0.45), 5: (0.80, 0.45)}
 BASE = {3: (0.90, 0.80), 5: (0.92, 0.84)}
 
 
-def lines(numbers, share, prevention, clean=0.25, failed=None, seconds=2.0):
-    return [
-        {
-            "measure": measure, "value": value, "dataset": "mnist1d", "architecture": "mnist1d-cnn", "how": "replace",
-            "pattern": "blocks", "target": 0, "n": 0, "seed": seed, "deletion": None, "prevention": prevention,
-            "known": math.nan, "share": share, "clean": clean, "seconds": seconds, "failed": failed,
-            "training": f"{prevention} {share} {clean} {seed}", "epochs": 50,
-        }
-        for seed, pair in numbers.items()
-        for measure, value in zip(("accuracy", "worst_group"), pair, strict=True)
-    ]  # fmt: skip
-
-
 def result_of(*parts):
     return StudyResult(load_study("quinn"), pd.DataFrame([line for part in parts for line in part]), Path())
 
 
 @pytest.fixture
-def result():
+def lines(results):
+    """Rows from the two numbers of each seed."""
+
+    def of(numbers, *place, **more):
+        named = {seed: dict(zip(("accuracy", "worst_group"), pair, strict=True)) for seed, pair in numbers.items()}
+        return results.treated(named, *place, **more)
+
+    return of
+
+
+@pytest.fixture
+def result(lines):
     nothing = dict.fromkeys(PLAIN, (math.nan, math.nan))
     return result_of(
         lines(BASE, 0.0, "erm"),
@@ -59,7 +57,7 @@ def test_means_and_paired_gains(result):
     assert broken.failures == ("ValueError: no",)
 
 
-def test_gains_at_another_share_of_clean_examples_are_over_the_same_networks(result):
+def test_gains_at_another_share_of_clean_examples_are_over_the_same_networks(result, lines):
     """Networks with a planted feature are measured once, whatever is clean."""
     rows = pd.concat([result.rows, pd.DataFrame(lines(BASE, 0.9, "dfr", clean=0.5))], ignore_index=True)
     half = next(each for each in repairs_of(rows) if each.place.clean == 0.5)
@@ -77,7 +75,7 @@ def test_the_table_has_a_line_for_each_and_what_failed(result):
     assert failed.lines[0][-1] == "ValueError: no"
 
 
-def test_accuracy_of_each_group_that_was_measured(result):
+def test_accuracy_of_each_group_that_was_measured(result, lines):
     """MNIST-1D names its groups by their classes; two of them were measured."""
     numbers = {3: (0.2, 0.9), 5: (0.4, 0.7)}
     more = pd.DataFrame(lines(numbers, 0.9, "dfr"))
@@ -98,7 +96,7 @@ def test_the_figure_and_the_answer_say_the_numbers(result):
 
 
 @pytest.mark.parametrize("along", ["share", "clean"])
-def test_along_shares_it_draws_a_line_for_each_method(along):
+def test_along_shares_it_draws_a_line_for_each_method(along, lines):
     places = [{along: each} for each in (0.1, 0.5, 0.9)]
     parts = [
         lines(BETTER, **{"share": 0.9, "clean": 0.25} | place, prevention="dfr")

@@ -1,6 +1,5 @@
 """What is drawn and said of reweighting: the right networks in each panel, by numbers chosen by hand."""
 
-import math
 from pathlib import Path
 
 import pandas as pd
@@ -22,21 +21,12 @@ WORST = {
 }  # fmt: skip
 
 
-def lines(share, prevention, numbers):
-    return [
-        {
-            "measure": measure, "value": value + seed / 100, "dataset": "mnist1d", "architecture": "mnist1d-cnn",
-            "how": "replace", "pattern": "blocks", "target": 0, "n": 0, "seed": seed, "deletion": None,
-            "prevention": prevention, "known": math.nan, "share": share, "clean": 0.25, "seconds": 2.0, "failed": None,
-            "training": f"{prevention} {share} {seed}", "epochs": 50,
-        }
-        for seed in (-1, 1)
-        for measure, value in numbers.items()
-    ]  # fmt: skip
-
-
 @pytest.fixture
-def result():
+def result(results):
+    def lines(share, prevention, numbers):
+        of_seeds = {seed: {name: value + seed / 100 for name, value in numbers.items()} for seed in (-1, 1)}
+        return results.treated(of_seeds, share, prevention)
+
     rows = lines(0.0, "erm", {"accuracy": 0.9, "worst_group": 0.8})
     for share, (train, new) in WEIGHTS.items():
         for method, worst in WORST.items():

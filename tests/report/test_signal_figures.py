@@ -4,12 +4,11 @@ import math
 
 import pytest
 import torch
-from PIL import Image
 from scipy.spatial.distance import cdist
 from torch.testing import assert_close
 
 from spurlab.explain import share_on
-from spurlab.report import embedding_figure, save_figure, signals_figure, strips_figure
+from spurlab.report import embedding_figure, signals_figure, strips_figure
 from spurlab.report.style import spoken
 from spurlab.report.views.embeddings import from_the_middle, number_places
 from spurlab.seeds import rng_for
@@ -38,25 +37,11 @@ def values_of(line, along="y"):
     return torch.tensor(numbers, dtype=torch.float32)
 
 
-def panels_of(figure):
-    return [axes for axes in figure.axes if axes.lines]
-
-
-def check_saved(figure, folder, width=1800):
-    assert len(spoken(figure)) > 20
-    png, pdf, svg = save_figure(figure, folder / "figure")
-    with Image.open(png) as image:
-        assert image.width == width
-        assert len(image.convert("L").getcolors()) > 2
-    assert pdf.read_bytes().startswith(b"%PDF")
-    assert spoken(figure)[:20] in svg.read_text("utf-8")
-
-
-def test_every_class_has_its_signals_and_its_block(signals, tmp_path):
+def test_every_class_has_its_signals_and_its_block(figures, signals, tmp_path):
     """Features run downwards: the axis is upside down, and the shade covers whole features."""
     clean, marked, blocks = signals
     figure = signals_figure(clean, marked, blocks, NAMES, "Signals")
-    panels = panels_of(figure)
+    panels = figures.panels(figure)
     assert [axes.get_title() for axes in panels] == NAMES
     for c, axes in enumerate(panels):
         dashed, solid = axes.lines
@@ -78,38 +63,37 @@ def test_every_class_has_its_signals_and_its_block(signals, tmp_path):
     ]
     assert "9 36-39" in spoken(figure)
     assert "rise in sum by 10.00" in spoken(figure)  # 2 on five features
-    check_saved(figure, tmp_path)
+    figures.check_saved(figure, tmp_path)
 
 
 def is_legend(artist):
     return type(artist).__name__ == "Legend"
 
 
-def test_clean_signals_alone_are_solid_and_stand_without_a_legend(signals, tmp_path):
+def test_clean_signals_alone_are_solid_and_stand_without_a_legend(figures, signals, tmp_path):
     clean, _, _ = signals
     figure = signals_figure(clean[:3], None, None, ["a $", "b", "c"], "Signals")
-    for c, axes in enumerate(panels_of(figure)):
+    for c, axes in enumerate(figures.panels(figure)):
         (line,) = axes.lines
         assert_close(values_of(line), clean[c])
         assert not line.is_dashed()
         assert not axes.patches
     assert not figure.findobj(is_legend)
-    check_saved(figure, tmp_path, 1000)
+    figures.check_saved(figure, tmp_path, 1000)
 
 
-def test_more_than_ten_classes_go_on_in_the_next_row(signals):
+def test_more_than_ten_classes_go_on_in_the_next_row(figures, signals):
     clean, _, _ = signals
     figure = signals_figure(clean.repeat(2, 1)[:12], None, None, [*NAMES, "10", "11"], "Signals")
     figure.draw_without_rendering()
-    panels = panels_of(figure)
+    panels = figures.panels(figure)
     assert len({round(axes.get_position().y0, 3) for axes in panels[:10]}) == 1
     assert panels[10].get_position().y1 < panels[0].get_position().y0
 
 
-def test_signals_that_do_not_fit_are_refused(signals):
+def test_signals_that_do_not_fit_are_refused(figures, signals):
     clean, marked, blocks = signals
-    draw = signals_figure.__wrapped__  # without the checks of the annotations, which come first in tests
-    draw = getattr(draw, "__wrapped__", draw)
+    draw = figures.unchecked(signals_figure)
     with pytest.raises(ValueError, match=r"shape \(10, 40\), but these have another: \{'`marked`': \(9, 40\)\}"):
         draw(clean, marked[:9], blocks, NAMES, "Signals")
     with pytest.raises(ValueError, match=r"'`blocks`': \(10, 39\)"):
@@ -129,13 +113,13 @@ def maps(signals):
 
 
 @pytest.mark.parametrize("upright", [False, True])
-def test_strips_show_each_features_share_behind_the_signal(signals, maps, upright, tmp_path):
+def test_strips_show_each_features_share_behind_the_signal(figures, signals, maps, upright, tmp_path):
     """Each shade stands at its feature, whatever the network's scale; the number above is that of `share_on`."""
     clean, marked, blocks = signals
     rows = [3, 7]
     two = {network: each[rows] for network, each in maps.items()}
     figure = strips_figure(marked[rows], two, blocks[rows], ["three", "seven"], "Where?", clean[rows], upright)
-    panels = panels_of(figure)
+    panels = figures.panels(figure)
     assert len(panels) == 4
     assert [axes.get_ylabel() for axes in panels] == ["base", "", "spurious", ""]
     everything = torch.cat([each / each.abs().sum(1, keepdim=True) for each in two.values()]).abs().double()
@@ -161,24 +145,23 @@ def test_strips_show_each_features_share_behind_the_signal(signals, maps, uprigh
         assert f"{share:.2f}" in number
     assert "three (block 12-16, chance 0.125): base 0." in spoken(figure)
     assert spoken(figure).endswith("spurious 1.00.")
-    check_saved(figure, tmp_path)
+    figures.check_saved(figure, tmp_path)
 
 
-def test_a_network_that_looks_nowhere_has_white_strips_and_no_number(signals, tmp_path):
+def test_a_network_that_looks_nowhere_has_white_strips_and_no_number(figures, signals, tmp_path):
     _, marked, blocks = signals
     nowhere = {"dead": torch.zeros(1, 40), "diverged": torch.full((1, 40), math.nan)}
     figure = strips_figure(marked[:1], nowhere, blocks[:1], ["zero"], "Where?")
-    for axes in panels_of(figure):
+    for axes in figures.panels(figure):
         assert axes.images[0].get_array().mask.all()
         assert axes.get_title("right") == "- on the block"
         assert len(axes.lines) == 1
-    check_saved(figure, tmp_path)
+    figures.check_saved(figure, tmp_path)
 
 
-def test_strips_of_other_signals_are_refused(signals, maps):
+def test_strips_of_other_signals_are_refused(figures, signals, maps):
     clean, marked, blocks = signals
-    draw = strips_figure.__wrapped__
-    draw = getattr(draw, "__wrapped__", draw)
+    draw = figures.unchecked(strips_figure)
     with pytest.raises(ValueError, match=r"'base': \(9, 40\)"):
         draw(marked, {"base": maps["base"][:9]}, blocks, NAMES, "Where?")
     with pytest.raises(ValueError, match=r"'`blocks`': \(2, 40\), '`clean`': \(1, 40\)"):
@@ -198,7 +181,7 @@ def embeddings():
     return {"MNIST-1D": mixed, "spurious": apart + 20 * torch.stack([angles.cos(), angles.sin()], 1)}, labels
 
 
-def test_every_point_is_drawn_once_as_the_number_of_its_class(embeddings, tmp_path):
+def test_every_point_is_drawn_once_as_the_number_of_its_class(figures, embeddings, tmp_path):
     """Each class has a colour and a numeral of its own.
 
     The number in a circle stands at the medoid of classes that are apart, found here by scipy over all pairs; where
@@ -206,7 +189,7 @@ def test_every_point_is_drawn_once_as_the_number_of_its_class(embeddings, tmp_pa
     """
     points, labels = embeddings
     figure = embedding_figure(points, labels, NAMES, "Where?", {"spurious": "purity 0.9"})
-    panels = panels_of(figure)
+    panels = figures.panels(figure)
     assert [axes.get_title(loc="left") for axes in panels] == list(points)
     assert [axes.get_xlabel() for axes in panels] == ["", "purity 0.9"]
     for axes, (name, where) in zip(panels, points.items(), strict=True):
@@ -225,7 +208,7 @@ def test_every_point_is_drawn_once_as_the_number_of_its_class(embeddings, tmp_pa
         assert torch.pdist(numbers).min() >= 0.07 * extent
     assert not figure.findobj(is_legend)  # the names are the numbers
     assert "spurious: purity 0.9." in spoken(figure)
-    check_saved(figure, tmp_path)
+    figures.check_saved(figure, tmp_path)
 
 
 def test_a_number_that_finds_no_room_stands_at_the_medoid():
@@ -233,15 +216,15 @@ def test_a_number_that_finds_no_room_stands_at_the_medoid():
     assert number_places(parts, gap=5.0) == {0: (0.0, 0.0), 1: (0.0, pytest.approx(0.1))}
 
 
-def test_points_that_are_not_finite_and_classes_without_points_are_left_out(tmp_path):
+def test_points_that_are_not_finite_and_classes_without_points_are_left_out(figures, tmp_path):
     points = torch.tensor([[0.0, 0.0], [1.0, 1.0], [math.nan, 0.0], [0.0, math.inf]])
     figure = embedding_figure({"one": points}, torch.tensor([0, 0, 2, 0]), ["a", "b", "c"], "Where?")
-    (axes,) = panels_of(figure)
+    (axes,) = figures.panels(figure)
     assert [len(line.get_xydata()) for line in axes.lines] == [2, 0]
     assert [text.get_text() for text in axes.texts] == ["0"]
     (legend,) = figure.findobj(is_legend)
     assert [text.get_text() for text in legend.get_texts()] == ["a", "c"]
-    check_saved(figure, tmp_path)
+    figures.check_saved(figure, tmp_path)
 
 
 def test_the_order_of_many_points_is_that_of_all_pairs():
@@ -251,12 +234,11 @@ def test_the_order_of_many_points_is_that_of_all_pairs():
     assert from_the_middle(points[:0]).tolist() == []
 
 
-def test_embeddings_that_cannot_be_drawn_are_refused(embeddings):
+def test_embeddings_that_cannot_be_drawn_are_refused(figures, embeddings):
     points, labels = embeddings
     with pytest.raises(ValueError, match="0 panels"):
         embedding_figure({}, labels, NAMES, "Where?")
-    draw = embedding_figure.__wrapped__
-    draw = getattr(draw, "__wrapped__", draw)
+    draw = figures.unchecked(embedding_figure)
     with pytest.raises(ValueError, match=r"199 labels .* another shape: \{'MNIST-1D': \(200, 2\)"):
         draw(points, labels[1:], NAMES, "Where?")
     with pytest.raises(ValueError, match="0 to 9, but there are 9 names"):

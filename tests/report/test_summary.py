@@ -6,10 +6,17 @@ import pandas as pd
 import pytest
 import torch
 
-from spurlab.report import curves, groups, verdict_of
+from spurlab.measures import PERCENTS
+from spurlab.report import curves, groups, study_figure, verdict_of, write_report
 from spurlab.report.groups import diverged, estimates, networks, per_network
+from spurlab.report.page import facts_of
+from spurlab.report.sheet import settings_sheet
+from spurlab.report.style import spoken
+from spurlab.report.views import answer, study_sheets
 from spurlab.stats import holm, paired_test
+from spurlab.studies.axes import OF_TRAINING, Axis
 
+SWEPT = [{}, {"weight_decay": 0.1}]
 SCORES = {0: [0.0, 0.1, 0.0], 1: [0.1, 0.1, 0.0], 10: [0.5, 0.7, 0.6]}
 
 
@@ -107,6 +114,37 @@ def test_groups_are_named_by_what_tells_them_apart(settings, labels):
     found = groups(pd.concat([rows_of(SCORES, **each) for each in settings]))
     assert [group.label for group in found] == labels
     assert all(len(group.rows) == len(rows_of(SCORES)) for group in found)
+
+
+def left_out(whole, share, seed):
+    return whole.without(torch.arange(len(whole)) >= round((1 - share) * len(whole)))
+
+
+def test_a_new_axis_of_training_splits_groups_and_shows_everywhere(results, monkeypatch, tmp_path):
+    """By its line in the table alone: in labels, tables, answers, figures and facts; no two training sets are mixed."""
+    monkeypatch.setitem(OF_TRAINING, "left_out", Axis("left_out", "share left out", float, 0.0, left_out))
+    measures = ("spurious_score", "accuracy", *PERCENTS)
+    parts = [results.rows(measures, patterns=("R3",), counts=(0, 3), variants=SWEPT, chance=i) for i in (0, 1)]
+    rows = pd.concat([part.assign(left_out=share) for part, share in zip(parts, (0.0, 0.5), strict=True)])
+    alike = rows[rows["weight_decay"] == 0]
+    assert [group.label for group in groups(alike)] == ["left out 0", "left out 0.5"]
+    for group, part in zip(groups(alike), parts, strict=True):
+        mine = group.rows[group.rows["measure"] == "accuracy"]["value"]
+        theirs = part[(part["measure"] == "accuracy") & (part["weight_decay"] == 0)]["value"]
+        assert mine.tolist() == theirs.tolist()
+    for kind in ("scores", "accuracy", "bars", "sensitivity"):
+        result = results.of(alike, kind)
+        told = [spoken(study_figure(result)), " ".join(answer(result)), str(study_sheets(result))]
+        assert all("left out 0.5" in words for words in told), kind
+    swept = results.of(rows, "regularization")
+    [plain, changed] = study_sheets(swept)
+    assert (plain.title, changed.title) == (
+        "Fashion-MNIST, left out 0: weight decay", "Fashion-MNIST, left out 0.5: weight decay",
+    )  # fmt: skip
+    assert "left out 0.5" in spoken(study_figure(swept))
+    assert settings_sheet(rows).headings[0] == "left out"
+    assert facts_of(results.of(alike, "scores"))["left out"] == "0, 0.5"
+    assert "left out 0.5" in write_report([results.of(alike, "bars")], [], tmp_path)[0].read_text("utf-8")
 
 
 def test_averages_within_a_network_come_before_averages_over_networks():

@@ -51,7 +51,7 @@ class Curve:
 def curves(rows: pd.DataFrame) -> list[Curve]:
     """One curve for each pattern and target, in the order of the rows, which must be of one group (see `groups`).
 
-    A seed of which any network diverged is left out of the whole curve, so that all points compare the same seeds.
+    A seed of which any network diverged is left out of the complete curve, so that all points compare the same seeds.
     """
     rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
     scored = rows[rows["measure"] == "spurious_score"]
@@ -65,31 +65,25 @@ def curves(rows: pd.DataFrame) -> list[Curve]:
 def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
     table = rows.drop_duplicates(["seed", "measure", "n"])
     wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
-    whole = wide.dropna()
-    scores = whole["spurious_score"]
-    counts = sorted(int(n) for n in scores.columns)
-    per_n = {n: torch.tensor(scores[n].to_numpy(copy=True)) for n in counts}
-    learnt = learnt_at({n: per_n[n] for n in counts if n > 0}, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
+    complete = wide.dropna()
+    scores = complete["spurious_score"]
+    per_n = {int(n): torch.tensor(scores[n].to_numpy(copy=True)) for n in sorted(scores.columns)}
+    marked = {n: values for n, values in per_n.items() if n > 0}
+    learnt = learnt_at(marked, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
     points = tuple(
         Point(
             n,
-            Estimate.across_models(per_n[n], SHARE),
-            paired_difference(per_n[n], per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
+            Estimate.across_models(values, SHARE),
+            paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
             learnt.adjusted.get(n, math.nan) if n > 0 else None,
-            estimate(whole["accuracy"][n] if ("accuracy", n) in whole else pd.Series(dtype=float), SHARE),
+            estimate(complete["accuracy"][n] if ("accuracy", n) in complete else pd.Series(dtype=float), SHARE),
         )
-        for n in counts
+        for n, values in per_n.items()
     )
     nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
-    lost = [int(seed) for seed in wide.index.difference(whole.index)]
-    return Curve(
-        pattern,
-        target,
-        points,
-        learnt,
-        tuple(seed for seed in lost if seed in nan),
-        tuple(seed for seed in lost if seed not in nan),
-    )
+    lost = [int(seed) for seed in wide.index.difference(complete.index)]
+    diverged, unfinished = (tuple(seed for seed in lost if (seed in nan) == was) for was in (True, False))
+    return Curve(pattern, target, points, learnt, diverged, unfinished)
 
 
 def verdict_of(curve: Curve) -> str:

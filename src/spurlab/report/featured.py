@@ -10,8 +10,8 @@ from spurlab.data.own import own_data
 from spurlab.errors import InputError
 from spurlab.patterns import Planted
 from spurlab.report.view import NotDrawnError, OnlyReadError
-from spurlab.studies import Study, StudyResult
-from spurlab.studies.cells import Cell, cells_of
+from spurlab.studies import StudyResult
+from spurlab.studies.maps import Mapped, mapped_in
 from spurlab.studies.training_sets import feature_of, planted
 
 
@@ -20,21 +20,20 @@ class Featured:
     """One training set of a study with its common feature.
 
     Args:
-        cell: the point of the grid.
+        mapped: the networks that were trained on it and without it, and the point of the grid.
         data: its data set; the training examples are clean.
         planted: the training examples with the feature, in the same order.
         blocks: by class, True where the feature stands.
     """
 
-    cell: Cell
+    mapped: Mapped
     data: Dataset
     planted: Planted
     blocks: Bool[Tensor, "k d"]
 
     @property
     def spread(self) -> str:
-        """The feature, and how many examples have it, in words."""
-        return f"{self.cell.pattern} on {self.cell.share:.0%} of the signals"
+        return f"{self.mapped.cell.pattern} on {self.mapped.cell.share:.0%} of the signals"
 
 
 def featured(result: StudyResult) -> Featured:
@@ -44,26 +43,22 @@ def featured(result: StudyResult) -> Featured:
         OnlyReadError: a path leads to the data, and the study was read from a folder.
         NotDrawnError: the data are not here, the study is not about a common feature, or it does not fit the data.
     """
-    try:
-        return _featured(result.study)
-    except OnlyReadError:
-        raise
-    except (DataError, ValueError) as error:
-        raise NotDrawnError(f"There are no signals to show: {error}") from error
-
-
-def _featured(study: Study) -> Featured:
-    cells = [cell for cell in cells_of(study) if cell.share]
-    if not cells:
-        raise InputError("no common feature is planted. Name one (such as blocks) as pattern, with its share.")
-    cell = max(cells, key=lambda cell: cell.share or 0.0)
-    if own_data(cell.setting.dataset) is not None and not study.typed:
-        raise OnlyReadError(
-            f"There are no signals to show: {cell.setting.dataset!r} are data of your own, and no path is followed "
-            "that a results folder names. `spurlab run` draws it."
+    nothing = "There are no signals to show"
+    if (mapped := mapped_in(result.study)) is None:
+        raise NotDrawnError(
+            f"{nothing}: no common feature is planted. Name one (such as blocks) as pattern, with its share."
         )
-    data = load(cell.setting.dataset, offline=True)
-    feature, marked = feature_of(cell.training), planted(data, cell.training)
-    if feature is None or not len(marked.rows):
-        raise InputError(f"a share of {cell.share} of {len(data.train)} training examples is none.")
-    return Featured(cell, data, marked, feature.blocks(data.classes, data.shape[0]))
+    cell, name = mapped.cell, mapped.cell.setting.dataset
+    if own_data(name) is not None and not result.study.typed:
+        raise OnlyReadError(
+            f"{nothing}: {name!r} are data of your own, and no path is followed that a results folder names. "
+            "`spurlab run` draws it."
+        )
+    try:
+        data = load(name, offline=True)
+        feature, marked = feature_of(cell.training), planted(data, cell.training)
+        if feature is None or not len(marked.rows):
+            raise InputError(f"a share of {cell.share} of {len(data.train)} training examples is none.")
+        return Featured(mapped, data, marked, feature.blocks(data.classes, data.shape[0]))
+    except (DataError, ValueError) as error:
+        raise NotDrawnError(f"{nothing}: {error}") from error

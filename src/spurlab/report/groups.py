@@ -12,10 +12,10 @@ from spurlab.measures import MEASURES
 from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
 from spurlab.stats import Estimate
+from spurlab.studies.axes import OF_TRAINING
 from spurlab.training import Recipe
 
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
-SETTINGS = ("dataset", "architecture", "how", *(field.name for field in fields(Recipe)))
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
 _OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
@@ -26,7 +26,7 @@ class Group:
     """The rows of equal settings.
 
     Args:
-        settings: dataset, architecture, how and recipe of all rows; NaN: not set.
+        settings: of all rows, see `settings_in`; NaN: not set.
         rows: of these settings alone.
         label: what tells them from the other groups of the same dataset, in words; "" where nothing does.
     """
@@ -37,18 +37,22 @@ class Group:
 
     @property
     def dataset(self) -> str:
-        """The name of the dataset."""
         return str(self.settings.get("dataset", ""))
 
     @property
     def title(self) -> str:
-        """The dataset, and what tells the networks from others, in words."""
         return panel_title(self.dataset, self.label)
 
 
+def settings_in(rows: pd.DataFrame) -> list[str]:
+    """The columns that say how networks were trained: dataset, architecture, how, further axes, the recipe's fields."""
+    names = ("dataset", "architecture", "how", *OF_TRAINING, *(field.name for field in fields(Recipe)))
+    return [name for name in names if name in rows.columns]
+
+
 def groups(rows: pd.DataFrame) -> list[Group]:
-    """The rows by dataset, architecture, how and recipe, in the order in which these first appear."""
-    names = [name for name in SETTINGS if name in rows.columns]
+    """The rows of equal settings, in the order in which these first appear."""
+    names = settings_in(rows)
     if rows.empty:
         return []
     if not names:
@@ -63,30 +67,36 @@ def groups(rows: pd.DataFrame) -> list[Group]:
 
 def varying(rows: pd.DataFrame) -> list[str]:
     """The settings that are not the same in all rows."""
-    return [name for name in SETTINGS if name in rows.columns and rows[name].nunique(dropna=False) > 1]
+    return [name for name in settings_in(rows) if rows[name].nunique(dropna=False) > 1]
 
 
 def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The fewest settings, dataset apart, that tell all groups of each dataset from each other; in words."""
     names = [name for name in settings[0] if name != "dataset"]
-    varying = [name for name in names if len({_plain(group[name]) for group in settings}) > 1]
-    varying.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    several = [name for name in names if len({_plain(group[name]) for group in settings}) > 1]
+    several.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
 
     def told_apart(by: Iterable[str]) -> int:
         return len({(group.get("dataset"), *(_plain(group[name]) for name in by)) for group in settings})
 
     chosen: list[str] = []
-    for name in varying:
+    for name in several:
         if told_apart([*chosen, name]) > told_apart(chosen):
             chosen.append(name)
-    return [_in_words({name: group[name] for name in chosen}) for group in settings]
+    return [", ".join(in_words({name: group[name] for name in chosen})) for group in settings]
 
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _in_words(settings: Mapping[str, Any]) -> str:
+def further(rows: pd.DataFrame) -> list[str]:
+    """The axes beyond those that every study has (`spurlab.studies.axes.OF_TRAINING`) along which the rows vary."""
+    return [name for name in varying(rows) if name in OF_TRAINING]
+
+
+def in_words(settings: Mapping[str, Any]) -> list[str]:
+    """Each setting as people say it; of clipping, only what there is."""
     words = []
     for name, value in settings.items():
         match name, _plain(value):
@@ -105,7 +115,7 @@ def _in_words(settings: Mapping[str, Any]) -> str:
             case name, value:
                 words.append(f"{name.replace('_', ' ')} {value}")
     unclipped = any(name.startswith("clip_") for name in settings) and not any("clipped" in word for word in words)
-    return ", ".join([*words, "no clipping"] if unclipped else words)
+    return [*words, "no clipping"] if unclipped else words
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":
@@ -134,6 +144,19 @@ def estimates(
     return {key: estimate(values, bounds) for key, values in cells}
 
 
+def along_n(rows: pd.DataFrame, base: int, share: bool = True) -> tuple[dict[int, Estimate], dict[int, Estimate]]:
+    """By n the mean of one measure; and how much more it is than at the base, paired by seed. None where none is left.
+
+    Networks of one seed start alike and see the same batches: their difference says more than two means do.
+    """
+    table = averaged(rows, ["n", "seed"]).unstack("n")
+    means = {int(n): estimate(table[n], SHARE if share else None) for n in sorted(rows["n"].unique())}
+    others = [n for n in means if n != base and base in means]
+    changes = {n: paired(table[n], table[base], DIFFERENCE if share else None) for n in others}
+    left = ({n: mean for n, mean in line.items() if mean.models} for line in (means, changes))
+    return next(left), next(left)
+
+
 def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     """Means that are NaN where any of the numbers is."""
     cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
@@ -153,8 +176,12 @@ def estimate(values: "pd.Series[float]", bounds: tuple[float, float] | None = No
     return Estimate.across_models(torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64), bounds)
 
 
+def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Estimate:
+    """The mean of a measure that is a column; over no network where it was not taken."""
+    return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds)
+
+
 def diverged(rows: pd.DataFrame) -> int:
-    """How many networks diverged."""
     return int(trained(rows[rows["value"].isna()])["training"].nunique())
 
 

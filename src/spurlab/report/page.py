@@ -5,7 +5,6 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
@@ -18,13 +17,13 @@ from markupsafe import Markup
 
 from spurlab.claims import Verdict
 from spurlab.files import replacing
-from spurlab.report.groups import SETTINGS, diverged, networks, trained, varying
-from spurlab.report.sheet import Number, Sheet, settings_sheet
-from spurlab.report.style import ENDINGS, save_figure, spoken, writing
+from spurlab.report.groups import diverged, networks, settings_in, trained, varying
+from spurlab.report.sheet import Number, setting_text, settings_sheet
+from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, writing
 from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import OnlyReadError
-from spurlab.report.views import answer, check, drawn, figure_endings, said, study_sheets
+from spurlab.report.views import answer, check, drawn, figure_endings, study_sheets
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
@@ -34,29 +33,7 @@ OUTCOMES = ("reproduced", "not reproduced", "undecided")
 _OPEN_LINES = 16  # longer tables are folded away until they are wanted
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """One figure on the page."""
-
-    label: str
-    svg: Markup
-    words: str
-    links: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One study on the page."""
-
-    anchor: str
-    heading: str
-    result: StudyResult
-    answer: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    figures: tuple[Drawn, ...]
-    sheets: tuple[Sheet, ...]
-    facts: Mapping[str, str]
-    settings: Sheet | None
+Section = Mapping[str, Any]  # what the template shows of one study
 
 
 @told_on_a_line(lambda name, done, of: f"drawing {name}, study {done + 1} of {of}" if of > 1 else f"drawing {name}")
@@ -105,21 +82,21 @@ def write_report(
             prefix = f"f{len(sections) + 1}{ending}"
             inline = Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
             label = f"{heading}, {ending[1:]}" if ending else heading
-            figures.append(Drawn(label, inline, words, tuple(path.name for path in (*written, *kept))))
+            links = [path.name for path in (*written, *kept)]
+            figures.append({"label": label, "svg": inline, "words": words, "links": links})
             paths += written
-        sections.append(
-            Section(
-                anchor=f"study-{len(sections) + 1}",
-                heading=heading,
-                result=result,
-                answer=tuple(answer(result)),
-                verdicts=tuple(verdict for verdict in verdicts if verdict.claim.number in result.study.claims),
-                figures=tuple(figures),
-                sheets=tuple(study_sheets(result)),
-                facts=facts_of(result),
-                settings=settings_sheet(result.rows),
-            )
-        )
+        section = {
+            "anchor": f"study-{len(sections) + 1}",
+            "heading": heading,
+            "result": result,
+            "answer": answer(result),
+            "verdicts": [verdict for verdict in verdicts if verdict.claim.number in result.study.claims],
+            "figures": figures,
+            "sheets": study_sheets(result),
+            "facts": facts_of(result),
+            "settings": settings_sheet(result.rows),
+        }
+        sections.append(section)
     if refused and not sections:
         raise refused
     page = folder / "report.html"
@@ -139,7 +116,7 @@ def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[
     except OnlyReadError as error:
         kept = [path for ending in ENDINGS if (path := stem.with_name(stem.name + ending)).is_file()]
         stay = f" What `spurlab run` drew stays: {', '.join(path.name for path in kept)}." if kept else ""
-        figure = said(result, f"{error}{stay}")
+        figure = sentence(result.study.title, f"{error}{stay}")
         log.warning("%s: %s", stem.parent, spoken(figure))
         if kept:
             with TemporaryDirectory() as aside:
@@ -160,7 +137,7 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     facts = {"source": result.study.source, "profile": result.study.profile or ""}
     if not rows.empty:
         several = names if len(names := varying(rows)) > 1 else []
-        facts |= {n.replace("_", " "): _values(rows[n]) for n in SETTINGS if n in rows and n not in several}
+        facts |= {n.replace("_", " "): _values(rows[n]) for n in settings_in(rows) if n not in several}
         made = trained(rows)
         per_network = made.drop_duplicates("training")
         facts["seeds"] = _values(made["seed"]) if len(made) else ""
@@ -228,8 +205,8 @@ def bound(sentence: str) -> str:
 
 def _question(sections: Sequence[Section]) -> str:
     if len(sections) == 1:
-        return sections[0].result.study.title
-    if all(grid["share"] or grid["prevention"] for section in sections for grid in section.result.study.grids):
+        return str(sections[0]["result"].study.title)
+    if all(grid["share"] or grid["prevention"] for section in sections for grid in section["result"].study.grids):
         return "What does a feature that most training examples carry cost, and what takes it out again?"
     return "How many marked training examples does it take until a network goes by the mark, and what changes that?"
 
@@ -267,15 +244,9 @@ def _headings(results: Sequence[StudyResult], names: Sequence[str]) -> list[str]
 
 
 def _values(column: "pd.Series[Any]") -> str:
-    values = [_plain(value) for value in column.drop_duplicates()]
-    shown = list(dict.fromkeys(values))
+    """Each value once; "" where there is none."""
+    shown = list(dict.fromkeys(setting_text(value) for value in column.drop_duplicates()))
     return "" if shown == ["none"] else ", ".join(shown)
-
-
-def _plain(value: Any) -> str:
-    if pd.isna(value):
-        return "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _moment(text: str) -> str:
@@ -287,6 +258,3 @@ def _moment(text: str) -> str:
 def _span(column: "pd.Series[str]") -> str:
     moments = sorted(str(moment) for moment in column.dropna().unique())
     return " to ".join(dict.fromkeys(_moment(moment) for moment in (*moments[:1], *moments[-1:])))
-
-
-__all__ = ["facts_of", "file_names", "file_stem", "write_report"]

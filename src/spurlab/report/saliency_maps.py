@@ -4,18 +4,17 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.report.style import blank, describe, printable, styled
+from spurlab.report.style import bare, blank, describe, printable, show_image, style
 
 COLOURS = "PuOr_r"  # purple below 0, orange above: told apart by colour-blind readers, and in print by lightness
 _CELL = 1.25  # inches
 
 
-@styled
+@style()
 def saliency_figure(
     images: Float[Tensor, "n c h w"],
     maps: Mapping[str, Tensor],
@@ -48,9 +47,9 @@ def saliency_figure(
     figure, body = blank(title, _CELL * len(images) + 0.75, note, width=width)
     # the scales have a row of their own: taken from the maps' columns, they would move the maps away from the images
     grid = body.add_gridspec(len(images) + 1, 1 + len(maps), height_ratios=[1.0] * len(images) + [0.07])
-    panels = [[_bare(body.add_subplot(grid[i, j])) for i in range(len(images))] for j in range(1 + len(maps))]
+    panels = [[bare(body.add_subplot(grid[i, j])) for i in range(len(images))] for j in range(1 + len(maps))]
     for axes, image in zip(panels[0], images.detach().cpu(), strict=True):
-        axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        show_image(axes, image)
     for axes, name in zip(panels[0], names, strict=False):
         axes.set_ylabel(_lines(name.splitlines()), rotation=0, ha="right", va="center", fontsize=10)
     panels[0][0].set_title("image", loc="center", fontsize=10)
@@ -67,14 +66,6 @@ def saliency_figure(
     shown = f" The rows are {', '.join(map(printable, names))}." if names else ""
     scales = ", ".join(f"{method} up to {limit:.2g}" for method, limit in limits.items())
     return describe(figure, f"{len(images)} images, each with its saliency maps: {scales}.{shown}")
-
-
-def _bare(axes: Axes) -> Axes:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
-    return axes
 
 
 def _lines(words: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from spurlab.report.titles import class_name, dataset_title
 from spurlab.stats import Estimate
 
 OVER_NETWORKS = "mean [95 % interval] over networks"
+OF_POINTS = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")  # headings for `points_of`
 _ZERO = re.compile(r"-(0\.0+)(?!\d)")
 
 
@@ -48,21 +49,18 @@ class Sheet:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Which columns hold numbers."""
         return tuple(any(isinstance(line[i], Number) for line in self.lines) for i in range(len(self.headings)))
 
 
 def curve_sheet(curve: Curve, title: str) -> Sheet:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
-    headings = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")
     seeds = curve.points[0].score.models
     many = f"mean [95 % interval] over {seeds} networks" if seeds != 1 else "one network: no interval"
     note = f"{many}; p: paired, one-sided, Holm-corrected over n"
-    return Sheet(title, headings, tuple(points_of(curve)), note)
+    return Sheet(title, OF_POINTS, tuple(points_of(curve)), note)
 
 
 def points_of(curve: Curve) -> list[tuple[Cell, ...]]:
-    """A line for each n."""
     return [
         (
             *(count_cell(point.n), mean_cell(point.score), mean_cell(point.difference)),
@@ -92,14 +90,17 @@ def short(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], 
 
 
 def place_cells(group: Group) -> tuple[Cell, Cell]:
-    """Dataset, and what tells the networks from others."""
     return dataset_title(group.dataset), group.label
 
 
 def target_cell(dataset: str, target: int) -> Number:
-    """A class with its name."""
     name = class_name(dataset, target)
     return Number(f"{target} ({name})" if name and name != str(target) else str(target), target)
+
+
+def setting_text(value: Any) -> str:
+    """A setting; "none" where it is not set."""
+    return "none" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _setting_cell(value: Any) -> Cell:
@@ -109,12 +110,10 @@ def _setting_cell(value: Any) -> Cell:
 
 
 def count_cell(n: int) -> Number:
-    """A whole number."""
     return Number(f"{n:,}", n)
 
 
 def share_cell(share: float) -> Number:
-    """A share, in percent."""
     return Number(f"{100 * share:.3g}%", share)
 
 
@@ -124,7 +123,6 @@ def number_cell(value: float | int | None, spec: str) -> Cell:
 
 
 def p_cell(p: float) -> Cell:
-    """A p-value to four digits."""
     return Number("< 0.0001", p) if p < 0.0001 else number_cell(p, ".4f")
 
 

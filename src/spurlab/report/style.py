@@ -4,26 +4,29 @@ import errno
 import math
 import textwrap
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, TypeVar
 
 import matplotlib as mpl
+from jaxtyping import Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from torch import Tensor
 
 from spurlab.files import replacing
+from spurlab.report.view import About
 from spurlab.stats import Estimate
 from spurlab.studies import FolderError, StoreError
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Legend = Sequence[tuple[Artist | Any, str]]  # handles and labels
+Looks = Mapping[str, tuple[str, str]]  # colour and marker, by label
 
 ENDINGS = (".png", ".pdf", ".svg")  # of a figure's files
 WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
@@ -59,23 +62,12 @@ _STYLE: Any = {  # names as in matplotlibrc
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Our settings of matplotlib, whatever the user's are, for as long as the block lasts."""
+    """Our settings of matplotlib, whatever the user's are, for as long as the block or the decorated function lasts."""
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a title may be in any script
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         yield
-
-
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A function that draws, under our settings of matplotlib."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with style():
-            return draw(*args, **kwargs)
-
-    return drawn
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
@@ -131,7 +123,6 @@ def describe(figure: Figure, words: str) -> Figure:
 
 
 def spoken(figure: Figure) -> str:
-    """What is to be seen on the figure, in words and numbers; "" where nobody said."""
     return printable(str(figure.get_label()))
 
 
@@ -141,16 +132,11 @@ def printable(text: str) -> str:
 
 
 def blank(
-    title: str, height: float, note: str = "", legend: Sequence[tuple[Artist | Any, str]] = (), width: float = WIDTH
+    title: str, height: float, note: str = "", legend: Legend = (), width: float = WIDTH
 ) -> tuple[Figure, SubFigure]:
-    """An empty figure: title and legend above, small print below, and the part between them to draw in.
+    """An empty figure: title and legend above, the small print below, and the part between them to draw in.
 
-    Args:
-        title: a line or two.
-        height: of the part to draw in, in inches.
-        note: the small print.
-        legend: handles and labels; as many to a line as fit.
-        width: of the whole, in inches.
+    The height is of this part, the width of the whole, both in inches. As many labels stand in a line as fit.
     """
     titles = textwrap.wrap(printable(title), int(width * 10.8)) or [""]
     notes = textwrap.wrap(printable(note), int(width * 16.5))
@@ -179,8 +165,8 @@ def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
     return len(letters), 1
 
 
+@style()
 def sentence(title: str, words: str) -> Figure:
-    """A figure that only says why there is nothing to see."""
     figure = Figure(figsize=(WIDTH, 1.5))
     figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
     figure.text(0.1 / WIDTH, 0.5, "\n".join(textwrap.wrap(printable(words), 110)), va="center", color="#444444")
@@ -197,6 +183,12 @@ def look(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)]
 
 
+def looks_of(panels: Iterable[Iterable[str]], look_of: Callable[[str, int], tuple[str, str]] | None = None) -> Looks:
+    """The look of each label of all panels, in the order in which they first appear."""
+    labels = dict.fromkeys(label for panel in panels for label in panel)
+    return {label: look_of(label, place) if look_of else look(place) for place, label in enumerate(labels)}
+
+
 def draw_estimates(
     axes: Axes,
     at: Sequence[float],
@@ -209,15 +201,7 @@ def draw_estimates(
 ) -> ErrorbarContainer:
     """Means with their intervals; what is NaN leaves a gap, and a mean of one network has no bar.
 
-    Args:
-        axes: where.
-        at: the place of each mean.
-        estimates: the means.
-        style: colour and marker.
-        label: in the legend.
-        line: the line through the means; "" for none.
-        markersize: in points.
-        hollow: white markers with a coloured rim.
+    The style is a colour and a marker; a hollow one is white with a coloured rim. With `line` "" none joins the means.
     """
     colour, marker = style
     below, above = (
@@ -246,8 +230,27 @@ def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:
     return 0.0 if of < 2 else min(step, room / (of - 1)) * (place - (of - 1) / 2)
 
 
+def at_counts(line: Mapping[int, Estimate]) -> str:
+    return ", ".join(f"{mean.value:.2f} at n = {n}" for n, mean in line.items())
+
+
+def bare(axes: Axes) -> Axes:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return framed(axes)
+
+
+def framed(axes: Axes) -> Axes:
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_linewidth(0.4)
+    return axes
+
+
+def show_image(axes: Axes, image: Float[Tensor, "c h w"]) -> None:
+    axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
 def share_axis(axes: Axes, label: str) -> None:
-    """A vertical axis for a share, from 0 to 1."""
     axes.set_ylabel(label)
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0", "0.2", "0.4", "0.6", "0.8", "1"])
@@ -270,38 +273,58 @@ def bands(axes: Axes, places: int) -> None:
         axes.axvspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
 
 
+def draw_counts(
+    axes: Axes,
+    lines: Mapping[str, Mapping[int, Estimate]],
+    looks: Looks,
+    room: float = 0.4,
+    step: float = 0.1,
+    hollow: Sequence[str] = (),
+    **how: Any,
+) -> dict[int, float]:
+    """Means by label and n, those of one n beside each other; `how` is as for `draw_estimates`. Where each n stands."""
+    places, names = count_axis(axes, sorted({n for line in lines.values() for n in line})), list(looks)
+    for label, line in lines.items():
+        at = [places[n] + dodged(names.index(label), len(names), room, step) for n in line]
+        draw_estimates(axes, at, list(line.values()), looks[label], label, hollow=label in hollow, **how)
+    return places
+
+
 def panelled(
-    title: str,
+    about: About,
     panels: Sequence[tuple[str, T]],
     height: float,
-    draw: Callable[[Axes, T], None],
-    note: str,
-    legend: Sequence[tuple[Artist | Any, str]],
-) -> tuple[Figure, list[Axes]]:
-    """A figure of one or two columns of panels, and their axes.
+    draw: Callable[[Axes, T], object],
+    legend: Legend = (),
+    words: Callable[[T], str] = lambda panel: "",
+    meaning: str = "",
+    note: str = "",
+) -> Figure:
+    """A figure of one or two columns of panels, each with its title.
 
     Args:
-        title: a line or two.
-        panels: the title of each, and what is drawn there.
         height: of a row, in inches.
-        draw: draws one.
-        note: the small print.
-        legend: handles and labels.
+        draw: draws one panel.
+        words: what is to be seen in it.
+        meaning: of the numbers in these words, a sentence.
+        note: stands before the usual small print.
     """
     columns = min(2, len(panels))
-    figure, body = blank(title, height * -(-len(panels) // columns), note, legend)
+    figure, body = blank(about.title, height * -(-len(panels) // columns), note + about.note, legend)
     grid = axes_grid(body, [name for name, _ in panels], columns)
     for axes, (_, panel) in zip(grid, panels, strict=True):
         draw(axes, panel)
-    outer_labels(grid, columns)
-    return figure, grid
+    for i, axes in enumerate(grid):  # labels only where no panel stands to the left or below
+        if i % columns:
+            axes.set_ylabel("")
+        if i + columns < len(grid):
+            axes.set_xlabel("")
+    told = ". ".join(f"{name}: {words(panel)}" for name, panel in panels)
+    return describe(figure, f"{meaning} {told}.".strip())
 
 
 def mark_legend(
-    looks: Mapping[str, tuple[str, str]],
-    size: float = 6.0,
-    line: Literal["none", "-"] = "none",
-    hollow: Sequence[str] = (),
+    looks: Looks, size: float = 6.0, line: Literal["none", "-"] = "none", hollow: Sequence[str] = ()
 ) -> list[tuple[Artist | Any, str]]:
     """Handles and labels for marks with these colours and shapes; some of them white with a coloured rim."""
     return [
@@ -320,12 +343,3 @@ def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes
         axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns)))
         panels.append(axes)
     return panels
-
-
-def outer_labels(grid: Sequence[Axes], columns: int) -> None:
-    """Axis labels only where no panel stands to the left or below."""
-    for i, axes in enumerate(grid):
-        if i % columns:
-            axes.set_ylabel("")
-        if i + columns < len(grid):
-            axes.set_xlabel("")

@@ -1,4 +1,7 @@
-"""A view: a question, the numbers that answer it, and how they are told: in a table, a figure and sentences."""
+"""A view: a question, the numbers that answer it, and how they are told: in a table, a figure and sentences.
+
+And what a reader must know beside the numbers: the small print.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,8 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from matplotlib.figure import Figure
 
+from spurlab.data import known
 from spurlab.errors import InputError
-from spurlab.report.notes import About
+from spurlab.report.groups import diverged, networks, trained
 from spurlab.report.sheet import Sheet
 from spurlab.studies import StudyResult
 
@@ -20,6 +24,27 @@ class NotDrawnError(InputError):
 
 class OnlyReadError(NotDrawnError):
     """The figure needs code or data of the user's own, and nothing is run or opened that a results folder names."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader must know beside the numbers of a figure.
+
+    Args:
+        title: the study's question.
+        means: over how many seeds the means are; "" where there are no networks.
+        networks: how many there are, their epochs, profile and training sets, and how many are left out.
+        targets: in how many classes a pattern was planted.
+    """
+
+    title: str
+    means: str
+    networks: str
+    targets: int
+
+    @property
+    def note(self) -> str:
+        return (self.means + self.networks).rstrip()
 
 
 @dataclass(frozen=True)
@@ -47,3 +72,46 @@ class View(Generic[S]):
     measures: tuple[str, ...] = ()
     terminal: Callable[[S], list[Sheet]] | None = None
     numbers: "View[Any] | None" = None
+
+
+def about(result: StudyResult) -> About:
+    """What stands above and below every figure of the study."""
+    rows = result.rows
+    count, means, words = networks(rows), "", []
+    if count:
+        seeds = int(trained(rows)["seed"].nunique())
+        many = f"Means over {seeds} seeds with 95 % intervals. "
+        means = many if seeds > 1 else "One network for each point: no intervals. "
+        words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
+        names = [str(name) for name in dict.fromkeys(rows["dataset"])]
+        sizes = [size for name in names if (size := _size(name))]
+        units = {entry.unit for name in names if (entry := known(name))}
+        words += [f"Training {'images' if units == {'images'} else 'examples'}: {', '.join(sizes)}."] if sizes else []
+        targets = rows.loc[rows["n"] > 0, "target"].unique()
+        words += [f"Target {targets[0]} alone."] if len(targets) == 1 else []
+    if lost := diverged(rows):
+        words.append(f"{lost} diverged {'network is' if lost == 1 else 'networks are'} left out.")
+    return About(result.study.title, means, " ".join(words), int(rows["target"].nunique()))
+
+
+def _size(dataset: str) -> str:
+    """How many training examples a data set has, and of how many if it is a part; "" where it is not known.
+
+    >>> _size("fashion-mnist"), _size("cifar10@10000")
+    ('60,000 of Fashion-MNIST', '10,000 of the 50,000 of CIFAR-10')
+    """
+    name, kept, _ = dataset.partition("@")
+    entry, complete = known(dataset), known(name)
+    if entry is None or complete is None or not entry.sizes or not complete.sizes:
+        return ""
+    part = f"{entry.sizes[0]:,} of the " if kept else ""
+    return f"{part}{complete.sizes[0]:,} of {complete.title}"
+
+
+def _training(result: StudyResult) -> str:
+    epochs = sorted({int(count) for count in result.rows["epochs"].dropna()}) if "epochs" in result.rows else []
+    spans = f", {' or '.join(map(str, epochs))} epoch{'' if epochs == [1] else 's'}" if epochs else ""
+    precisions = set(result.rows["precision"].dropna()) - {"float32"} if "precision" in result.rows else set()
+    spans += f", {' or '.join(sorted(precisions))} products" if precisions else ""
+    profile = result.study.profile
+    return f"{spans}, profile {profile}" if profile else spans

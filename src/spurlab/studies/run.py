@@ -17,6 +17,7 @@ from spurlab.studies.cells import cells_of
 from spurlab.studies.database import StoreError, now
 from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import executor_named
+from spurlab.studies.maps import keep_maps
 from spurlab.studies.records import Record, study_of, unreadable
 from spurlab.studies.results import StudyResult, rows_of
 from spurlab.studies.store import Store
@@ -128,6 +129,7 @@ def run(
                         watch.keep(task, outcome)
                 if watch.missing(tasks) == missing:  # another process is at it
                     watch.wait(len(missing))
+        keep_maps(work, folder)
         return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
 
 

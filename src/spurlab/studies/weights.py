@@ -1,9 +1,10 @@
-"""The weights of a network in its file: with a checksum that is bound to the network's key."""
+"""The weights of a network, or other tensors, in a file: with a checksum that is bound to the file's name."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -16,6 +17,7 @@ from spurlab.studies.database import StoreError, tell_of_no_checksums
 
 WEIGHTS = "weights"  # the folder of the files
 ABOUT = "spurlab"  # one entry of metadata: with several, safetensors does not promise their order
+UNREADABLE = (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError)
 
 
 def weights_file(folder: Path, key: str) -> Path:
@@ -39,13 +41,17 @@ def write_weights(path: Path, tensors: Mapping[str, Tensor], *, diverged: bool) 
     Raises:
         StoreError: they cannot be written.
     """
-    copies = {name: t.detach().cpu().clone(memory_format=torch.contiguous_format) for name, t in tensors.items()}
-    about = {"diverged": diverged, "sha256": _digest(path, copies, diverged)}
-    put_weights(path, save(copies, {ABOUT: json.dumps(about)}))
+    put_weights(path, sealed(path, tensors, "diverged", diverged))
 
 
-def put_weights(path: Path, content: bytes) -> None:
-    """Write a file of weights as it is.
+def sealed(path: Path, tensors: Mapping[str, Tensor], name: str, fact: Any) -> bytes:
+    """The content of a file of tensors and a fact about them, of plain values, with the checksum of all."""
+    copies = {key: t.detach().cpu().clone(memory_format=torch.contiguous_format) for key, t in tensors.items()}
+    return save(copies, {ABOUT: json.dumps({name: fact, "sha256": _digest(path, copies, fact)})})
+
+
+def put_weights(path: Path, content: bytes, what: str = "weights") -> None:
+    """Write a file of weights, or of something else, as it is.
 
     Raises:
         StoreError: it cannot be written.
@@ -58,7 +64,7 @@ def put_weights(path: Path, content: bytes) -> None:
         if not path.parent.parent.exists():
             raise StoreError(f"the results folder {path.parent.parent} was removed while a study ran in it.") from error
         raise StoreError(
-            f"weights cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
+            f"{what} cannot be written to {path.parent} ({error}). What was finished before is kept: make room, and "
             "the same command goes on."
         ) from error
 
@@ -72,21 +78,38 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], bool]:
         StoreError: it is damaged, or the weights are those of another network.
     """
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        metadata, tensors = _opened(path)
         if set(metadata) == {"diverged"}:
             tell_of_no_checksums(f"weights in {path.parent} have no checksums")
             return tensors, metadata["diverged"] == "True"
-        about = json.loads(metadata.get(ABOUT, "{}"))
-        diverged = about.get("diverged")
-        if about.get("sha256") != _digest(path, tensors, diverged):
-            raise ValueError("they are not those that were written there")
-        return tensors, bool(diverged)
+        return tensors, bool(_checked(path, metadata, tensors, "diverged"))
     except FileNotFoundError as error:
         raise StoreError(f"the weights {path} are gone. The same `spurlab run` trains that network again.") from error
-    except (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, TypeError) as error:
+    except UNREADABLE as error:
         raise damaged_weights(path, str(error)) from error
+
+
+def unsealed(path: Path, name: str) -> tuple[dict[str, Tensor], Any]:
+    """The tensors and the fact that `sealed` made a file of.
+
+    Raises:
+        Exception: one of `UNREADABLE`: it is damaged, or was made for another place.
+    """
+    metadata, tensors = _opened(path)
+    return tensors, _checked(path, metadata, tensors, name)
+
+
+def _opened(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def _checked(path: Path, metadata: Mapping[str, str], tensors: Mapping[str, Tensor], name: str) -> Any:
+    """The fact, if the checksum is right."""
+    about = json.loads(metadata.get(ABOUT, "{}"))
+    if about.get("sha256") != _digest(path, tensors, about.get(name)):
+        raise ValueError("they are not those that were written there")
+    return about.get(name)
 
 
 def damaged_weights(path: Path, how: str) -> StoreError:
@@ -97,9 +120,9 @@ def damaged_weights(path: Path, how: str) -> StoreError:
     )
 
 
-def _digest(path: Path, tensors: Mapping[str, Tensor], diverged: bool) -> str:
+def _digest(path: Path, tensors: Mapping[str, Tensor], fact: Any) -> str:
     """Of the file's name, which is the network's key, and of all that is in it."""
-    digest = hashlib.sha256(json.dumps([path.stem, diverged]).encode())
+    digest = hashlib.sha256(json.dumps([path.stem, fact]).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)

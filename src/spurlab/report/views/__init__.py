@@ -6,14 +6,14 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from spurlab.errors import InputError, did_you_mean
-from spurlab.report.notes import about
 from spurlab.report.sheet import Sheet
 from spurlab.report.style import sentence, style
-from spurlab.report.view import NotDrawnError, OnlyReadError, View
+from spurlab.report.view import NotDrawnError, OnlyReadError, View, about
 from spurlab.report.views import (
     accuracy,
     bars,
     deletion,
+    deletion_curves,
     embeddings,
     gallery,
     importance,
@@ -43,7 +43,7 @@ VIEWS: dict[str, View[Any]] = {
         regularization.VIEW,
         sensitivity.VIEW,
         deletion.VIEW,
-        deletion.CURVES,
+        deletion_curves.VIEW,
         repairs.VIEW,
         reweighting.VIEW,
         signals.VIEW,
@@ -83,12 +83,7 @@ def answer(result: StudyResult) -> list[str]:
 
 
 def study_sheets(result: StudyResult, *, terminal: bool = False) -> list[Sheet]:
-    """The tables that suit the study; those without lines are left out.
-
-    Args:
-        result: the study and its rows.
-        terminal: whether they are for a terminal, where a view can have others.
-    """
+    """The tables that suit the study, or a terminal if a view has others for it; those without lines are left out."""
     if result.rows.empty:
         return []
     sheets: list[Sheet] = _told(result, lambda view: (terminal and view.terminal) or view.sheets)
@@ -105,11 +100,7 @@ def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[A
 
 
 def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
-    """One figure of the study. Where nothing was measured for it, it says so.
-
-    Args:
-        result: the study and its rows.
-        kind: a name of `VIEWS`; None: the study's main figure.
+    """The figure of this name in `VIEWS`; None: the study's main one. Where nothing was measured for it, it says so.
 
     Raises:
         StudyError: the study asks for a figure that there is not, or without a measure that it shows.
@@ -121,7 +112,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     try:
         return drawn(result, name)
     except OnlyReadError as error:
-        return said(result, str(error))
+        return sentence(result.study.title, str(error))
 
 
 def study_figures(result: StudyResult) -> dict[str, Figure]:
@@ -143,19 +134,13 @@ def drawn(result: StudyResult, name: str) -> Figure:
     view = VIEWS[name]
     with style(), only_read(result.study):
         if result.rows.empty:
-            return said(result, NOTHING)
+            return sentence(result.study.title, NOTHING)
         try:
             return view.figure(view.shape(result), about(result))
         except OnlyReadError:
             raise
         except NotDrawnError as error:
-            return said(result, str(error))
-
-
-def said(result: StudyResult, words: str) -> Figure:
-    """A figure that only says why there is nothing to see."""
-    with style():
-        return sentence(result.study.title, words)
+            return sentence(result.study.title, str(error))
 
 
 def docs_table() -> str:

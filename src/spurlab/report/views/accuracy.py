@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,11 +10,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.claims.published import published
-from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups
-from spurlab.report.notes import About
+from spurlab.report.groups import SHARE, Group, along_n, averaged, estimate, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
-from spurlab.report.style import count_axis, describe, dodged, draw_estimates, mark_legend, panelled, pattern_look
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.style import Looks, describe, draw_counts, looks_of, mark_legend, panelled, pattern_look
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -33,8 +31,7 @@ class Accuracies:
         least: the smallest n, which should be 0.
         base: the accuracy there.
         means: the accuracy over networks.
-        changes: the accuracy less that of the same seed and pattern at the smallest n. The networks of one seed start
-            alike and see the same batches, so their difference says more than two means do.
+        changes: the accuracy less that of the same seed and pattern at the smallest n.
     """
 
     group: Group
@@ -45,28 +42,18 @@ class Accuracies:
 
 
 def shape(result: StudyResult) -> list[Accuracies]:
-    """For each group the accuracies, and how they change with n."""
     return [_accuracies(group) for group in groups(result.rows[result.rows["measure"] == "accuracy"])]
 
 
 def _accuracies(group: Group) -> Accuracies:
     least = int(group.rows["n"].min())
     base = estimate(averaged(group.rows[group.rows["n"] == least], ["seed"]), SHARE)
-    means: Lines = {}
-    for (pattern, n), mean in estimates(group.rows, ["pattern", "n"], SHARE).items():
-        means.setdefault(str(pattern), {})[int(n)] = mean
-    changes: Lines = {}
-    for pattern, rows in group.rows.groupby("pattern", sort=False):
-        table = averaged(rows, ["n", "seed"]).unstack("n")
-        for n in sorted(set(table.columns) - {least}) if least in table else ():
-            change = estimate(table[n] - table[least], DIFFERENCE)
-            if change.models:
-                changes.setdefault(str(pattern), {})[int(n)] = change
+    lines = {str(pattern): along_n(rows, least) for pattern, rows in group.rows.groupby("pattern", sort=False)}
+    means, changes = ({name: line[which] for name, line in lines.items() if line[which]} for which in (0, 1))
     return Accuracies(group, least, base, means, changes)
 
 
 def sheets(accuracies: list[Accuracies]) -> list[Sheet]:
-    """The accuracy at each n, and its change."""
     lines = [
         (
             *(*place_cells(part.group), pattern, count_cell(n), mean_cell(mean, ".4f")),
@@ -98,21 +85,19 @@ def figure(accuracies: list[Accuracies], about: About) -> Figure:
     panels = [(_title(part), part) for part in accuracies if part.means]
     if not panels:
         raise NotDrawnError("No accuracy has been measured.")
-    patterns = list(dict.fromkeys(pattern for _, part in panels for pattern in part.means))
-    looks = {pattern: pattern_look(pattern, place) for place, pattern in enumerate(patterns)}
+    looks = looks_of((part.means for _, part in panels), pattern_look)
     margin = (Patch(color=MARGIN), f"within {ACCURACY_MARGIN:g}: hardly a change (claim 3)")
     note = "A mark is the mean difference to the network of the same seed without marks"
     note += ", over the targets. " if about.targets > 1 else ". "
     if any(part.group.dataset in PAPER for _, part in panels):
         note += "Paper: lowest to highest accuracy of the networks of its Figure 2. "
     legend = [*mark_legend(looks, 5.0), margin]
-    drawn, grid = panelled(
-        about.title, panels, 3.1, lambda axes, part: _draw(axes, part.changes, looks), note + about.note, legend
-    )
-    for axes in grid[1:]:
-        axes.sharey(grid[0])
-    reach = max(max(map(abs, axes.get_ylim())) for axes in grid)
-    grid[0].set_ylim(-reach, reach)
+    drawn = panelled(about, panels, 3.1, lambda axes, part: _draw(axes, part.changes, looks), legend, note=note)
+    first, *others = drawn.axes
+    for axes in others:
+        axes.sharey(first)
+    reach = max(max(map(abs, axes.get_ylim())) for axes in drawn.axes)
+    first.set_ylim(-reach, reach)
     return describe(drawn, " ".join(_words(part) for _, part in panels))
 
 
@@ -123,14 +108,10 @@ def _title(part: Accuracies) -> str:
     return title
 
 
-def _draw(axes: Axes, lines: Lines, looks: dict[str, tuple[str, str]]) -> None:
-    places = count_axis(axes, sorted({n for line in lines.values() for n in line}))
+def _draw(axes: Axes, lines: Lines, looks: Looks) -> None:
     axes.axhspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=MARGIN, linewidth=0)
     axes.axhline(0, color="#777777", linewidth=0.8)
-    names = list(looks)
-    for pattern, line in lines.items():
-        at = [places[n] + dodged(names.index(pattern), len(names)) for n in line]
-        draw_estimates(axes, at, list(line.values()), looks[pattern], pattern, line="", markersize=4.5)
+    draw_counts(axes, lines, looks, line="", markersize=4.5)
     ends = [end for line in lines.values() for e in line.values() for end in (e.low, e.high, e.value)]
     reach = 1.15 * max([ACCURACY_MARGIN, *(abs(end) for end in ends if math.isfinite(end))])
     axes.set_ylim(-reach, reach)
@@ -148,6 +129,6 @@ def _words(part: Accuracies) -> str:
     return f"{part.group.title}: mean test accuracy, {'; '.join(ends)}."
 
 
-VIEW: View[Any] = View(
+VIEW: View[list[Accuracies]] = View(
     "accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",)
 )

@@ -1,23 +1,23 @@
 """Which way to train learns marks more? Scores beside each other (Figures 3, 7 and 8 of arXiv:2202.05189)."""
 
 from dataclasses import dataclass
-from typing import Any, cast
 
-import torch
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, estimates, groups, paired, per_network
-from spurlab.report.notes import About
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, averaged, estimate, groups, paired
 from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, count_cell, mean_cell, slim, target_cell
-from spurlab.report.style import count_axis, describe, dodged, draw_estimates, look, mark_legend, panelled, share_axis
+from spurlab.report.style import at_counts, dodged, draw_counts, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.titles import dataset_title, panel_title, target_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
-Bars = dict[str, dict[int, list[float]]]  # by way to train and n, the score of each network
 Place = tuple[str, int, int]  # pattern, target and n
+Scores = dict[int, list[float]]  # of each network, by n
+Panel = dict[str, tuple[dict[int, Estimate], Scores]]  # by way to train; with their means
+BESIDE = 0.7, 0.18  # room for all marks of one n, and the most between two
 _MOST = 10  # networks that are shown one by one
 
 
@@ -34,37 +34,28 @@ class Way:
     """
 
     group: Group
-    scores: dict[tuple[str, int], dict[int, list[float]]]
+    scores: dict[tuple[str, int], Scores]
     means: dict[Place, Estimate]
     changes: dict[Place, Estimate]
     mean: Estimate
 
 
 def shape(result: StudyResult) -> list[Way]:
-    """The scores of each way to train."""
-    ways, first = [], dict[str, Group]()
+    ways, first = [], dict[str, pd.DataFrame]()
     for group in groups(result.rows[result.rows["measure"] == "spurious_score"]):
-        base = first.setdefault(group.dataset, group)
-        means, changes = dict[Place, Estimate](), dict[Place, Estimate]()
-        for (pattern, target, n), mean in estimates(group.rows, ["pattern", "target", "n"], SHARE).items():
-            place = {"pattern": pattern, "target": target, "n": n}
-            means[str(pattern), int(target), int(n)] = mean
-            if group is not base:
-                one, other = (per_network(part.rows, "spurious_score", **place) for part in (group, base))
-                changes[str(pattern), int(target), int(n)] = paired(one, other, DIFFERENCE)
+        columns = [group.rows[name] for name in ("pattern", "target", "n")]
+        table = averaged(group.rows, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
+        base = first.setdefault(group.dataset, table)
+        places = [(str(pattern), int(target), int(n)) for pattern, target, n in zip(*columns, strict=True)]
+        means = {place: mean for place in dict.fromkeys(places) if (mean := estimate(table[place], SHARE)).models}
+        others = [place for place in means if table is not base and place in base]
+        changes = {place: paired(table[place], base[place], DIFFERENCE) for place in others}
+        scores: dict[tuple[str, int], Scores] = {}
+        for pattern, target, n in sorted(means):
+            scores.setdefault((pattern, target), {})[n] = table[pattern, target, n].dropna().tolist()
         over_all = estimate(averaged(group.rows[group.rows["n"] > 0], ["seed"]), SHARE)
-        ways.append(Way(group, scores_of(group), means, changes, over_all))
+        ways.append(Way(group, scores, means, changes, over_all))
     return ways
-
-
-def scores_of(group: Group) -> dict[tuple[str, int], dict[int, list[float]]]:
-    """By pattern and target, the score of each network at each n; those that diverged are left out."""
-    table: dict[tuple[str, int], dict[int, list[float]]] = {}
-    per_seed = averaged(group.rows, ["pattern", "target", "n", "seed"]).dropna()
-    for key, scores in per_seed.groupby(["pattern", "target", "n"]):
-        pattern, target, n = cast("tuple[str, int, int]", key)
-        table.setdefault((pattern, int(target)), {})[int(n)] = scores.tolist()
-    return table
 
 
 def sheets(ways: list[Way]) -> list[Sheet]:
@@ -83,7 +74,6 @@ def sheets(ways: list[Way]) -> list[Sheet]:
 
 
 def answer(ways: list[Way]) -> list[str]:
-    """The mean score of each way to train."""
     return [
         f"{way.group.title}: mean score {way.mean:.2f} over patterns, targets and n > 0; "
         f"{way.mean.models} seed{'' if way.mean.models == 1 else 's'}."
@@ -94,29 +84,28 @@ def answer(ways: list[Way]) -> list[str]:
 
 def figure(ways: list[Way], about: About) -> Figure:
     """A panel for each dataset, pattern and target; at each n a mark for each way to train."""
-    panels: dict[tuple[str, str, int], Bars] = {}
+    panels: dict[tuple[str, str, int], Panel] = {}
     for way in ways:
-        for (pattern, target), line in way.scores.items():
-            panels.setdefault((way.group.dataset, pattern, target), {})[way.group.label] = line
+        for (pattern, target), scores in way.scores.items():
+            means = {n: way.means[pattern, target, n] for n in scores}
+            panels.setdefault((way.group.dataset, pattern, target), {})[way.group.label] = means, scores
     if not panels:
         raise NotDrawnError("No spurious score has been measured.")
-    labels = list(dict.fromkeys(label for panel in panels.values() for label in panel))
-    looks = {label: look(place) for place, label in enumerate(labels)}
+    looks = looks_of(panels.values())
+    aside = {label: dodged(place, len(looks), *BESIDE) + 0.05 for place, label in enumerate(looks)}
 
-    def draw(axes: Axes, panel: Bars) -> None:
-        places = count_axis(axes, sorted({n for line in panel.values() for n in line}))
-        for label, line in panel.items():
-            at = [places[n] + dodged(labels.index(label), len(labels), 0.7, 0.18) for n in line]
-            draw_estimates(axes, at, [_mean(line[n]) for n in line], looks[label], label, line="", markersize=6.0)
-            for place, scores in zip(at, line.values(), strict=True):
+    def draw(axes: Axes, panel: Panel) -> None:
+        lines = {label: means for label, (means, _) in panel.items()}
+        places = draw_counts(axes, lines, looks, *BESIDE, line="", markersize=6.0)
+        for label, (_, line) in panel.items():
+            for n, scores in line.items():
                 if 1 < len(scores) <= _MOST:
-                    beside = [place + 0.05] * len(scores)
-                    axes.plot(beside, scores, ".", color=looks[label][0], markersize=3.5, alpha=0.6)
+                    at = [places[n] + aside[label]] * len(scores)
+                    axes.plot(at, scores, ".", color=looks[label][0], markersize=3.5, alpha=0.6)
         share_axis(axes, "spurious score")
 
     note = "n = 0 is the control: networks that saw no mark. "
-    cells = [scores for panel in panels.values() for line in panel.values() for scores in line.values()]
-    if any(1 < len(scores) <= _MOST for scores in cells):
+    if any(1 < len(scores) <= _MOST for way in ways for line in way.scores.values() for scores in line.values()):
         note += "Small dots: single networks. "
     several = len({target for _, _, target in panels}) > 1
     titled = [
@@ -124,20 +113,13 @@ def figure(ways: list[Way], about: About) -> Figure:
         for (dataset, pattern, target), panel in panels.items()
     ]
     legend = mark_legend({label or "all networks": mark for label, mark in looks.items()})
-    drawn, _ = panelled(about.title, titled, 2.9, draw, note + about.note, legend)
-    words = [f"{name}: " + "; ".join(_words(label, line) for label, line in panel.items()) for name, panel in titled]
-    return describe(drawn, f"Mean spurious scores. {'. '.join(words)}.")
+    return panelled(about, titled, 2.9, draw, legend, _words, "Mean spurious scores.", note)
 
 
-def _mean(scores: list[float]) -> Estimate:
-    return Estimate.across_models(torch.tensor(scores, dtype=torch.float64), SHARE)
+def _words(panel: Panel) -> str:
+    return "; ".join(f"{label} {at_counts(means)}".strip() for label, (means, _) in panel.items())
 
 
-def _words(label: str, line: dict[int, list[float]]) -> str:
-    numbers = ", ".join(f"{sum(scores) / len(scores):.2f} at n = {n}" for n, scores in line.items())
-    return f"{label} {numbers}".strip()
-
-
-VIEW: View[Any] = View(
+VIEW: View[list[Way]] = View(
     "bars", "Which way to train learns the marks more?", shape, figure, sheets, answer, ("spurious_score",)
 )

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,10 +17,9 @@ from torch import Tensor
 from spurlab.errors import InputError
 from spurlab.explain import neighbour_purity, tsne
 from spurlab.report.featured import featured
-from spurlab.report.notes import About
-from spurlab.report.style import COLOURS, axes_grid, blank, describe, printable, styled
+from spurlab.report.style import COLOURS, axes_grid, bare, blank, describe, printable, style
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.repairs import BEST
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyResult
@@ -32,26 +30,14 @@ _MOST = 1500  # signals of a study's figure: the time of t-SNE, some seconds, gr
 _NEIGHBOURS, _PERPLEXITY = 10, 30.0
 
 
-@dataclass(frozen=True, eq=False)
-class Embeddings:
-    """Points in the plane, with what stands around them; see `embedding_figure`."""
-
-    points: dict[str, Float[Tensor, "n 2"]]
-    labels: Int64[Tensor, " n"]
-    class_names: tuple[str, ...]
-    title: str
-    captions: dict[str, str]
-    note: str
-
-
-def shape(result: StudyResult) -> Embeddings:
-    """The training set without the feature and with it, with the purity of the neighbourhoods.
+def shape(result: StudyResult) -> dict[str, Any]:
+    """What `embedding_figure` takes: the training set without the feature and with it, and how pure neighbourhoods are.
 
     Raises:
         NotDrawnError: there is no such training set, or it is too small.
     """
     case = featured(result)
-    data, seed = case.data, case.cell.seed
+    data, seed = case.data, case.mapped.cell.seed
     n, labels = len(data.train), data.train.labels
     title = dataset_title(data.name)
     sets = {title: data.train.inputs, f"{title} with {case.spread}": case.planted.materialize().inputs}
@@ -72,15 +58,15 @@ def shape(result: StudyResult) -> Embeddings:
         f"are of the same class, in the signals themselves (all {n:,}) and in the drawn points; by chance {chance:.2f}."
     )
     heading = f"{title}: neighbours without the feature and with it"
-    return Embeddings(points, labels[few], tuple(data.class_names), heading, captions, note)
+    about = {"class_names": tuple(data.class_names), "title": heading, "captions": captions, "note": note}
+    return {"points": points, "labels": labels[few], **about}
 
 
-def figure(embeddings: Embeddings, _: About) -> Figure:
-    """A panel for each training set."""
-    return embedding_figure(**vars(embeddings))
+def figure(arguments: dict[str, Any], _: About) -> Figure:
+    return embedding_figure(**arguments)
 
 
-@styled
+@style()
 def embedding_figure(
     points: Mapping[str, Float[Tensor, "n 2"]],
     labels: Int64[Tensor, " n"],
@@ -181,11 +167,7 @@ def _draw(axes: Axes, points: Float[Tensor, "n 2"], labels: Int64[Tensor, " n"])
     for c, (x, y) in number_places(parts, 0.07 * extent).items():  # above the points of all classes
         circle = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": _look(c)["color"], "linewidth": 1.5}
         axes.text(x, y, str(c), fontsize=11, weight="bold", ha="center", va="center", bbox=circle, zorder=5)
-    axes.set_aspect("equal", "datalim")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
+    bare(axes).set_aspect("equal", "datalim")
 
 
 def _look(c: int) -> dict[str, Any]:
@@ -199,6 +181,6 @@ def _numeral(c: int) -> Path:
     return Path(drawn.vertices - [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2], drawn.codes)
 
 
-VIEW: View[Any] = View(
+VIEW: View[dict[str, Any]] = View(
     "embeddings", "Who is near whom in the training set, with the feature and without?", shape, figure, numbers=BEST
 )

@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float32
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpecBase
 from torch import Tensor
 
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern
-from spurlab.report.groups import estimate, per_network
-from spurlab.report.notes import About
+from spurlab.report.groups import estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
-from spurlab.report.style import blank, describe, styled
+from spurlab.report.style import bare, blank, describe, show_image, style
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -38,20 +36,14 @@ class Norms:
 
 
 def shape(result: StudyResult) -> Norms:
-    """The mean norm of each pattern on each dataset."""
     rows = result.rows[result.rows["measure"] == "empirical_norm"]
-    means = {
-        str(dataset): {
-            str(pattern): estimate(per_network(rows, "empirical_norm", dataset=dataset, pattern=pattern))
-            for pattern in dict.fromkeys(rows["pattern"])
-        }
-        for dataset in dict.fromkeys(rows["dataset"])
-    }
+    means: dict[str, dict[str, Estimate]] = {}
+    for (dataset, pattern), mean in estimates(rows, ["dataset", "pattern"]).items():
+        means.setdefault(str(dataset), {})[str(pattern)] = mean
     return Norms(means, 0 if rows.empty else int(rows["seed"].min()))
 
 
 def sheets(norms: Norms) -> list[Sheet]:
-    """The mean norms beside those of the paper."""
     lines = [
         (
             *(dataset_title(dataset), pattern, mean_cell(mean, ".2f")),
@@ -59,21 +51,18 @@ def sheets(norms: Norms) -> list[Sheet]:
         )
         for dataset, means in norms.means.items()
         for pattern, mean in means.items()
-        if mean.models
     ]
     headings = ("dataset", "pattern", "mean empirical norm", "paper")
     return [slim("Mean empirical norm (Table 1)", headings, lines, "mean [95 % interval] over draws of the pattern")]
 
 
 def answer(norms: Norms) -> list[str]:
-    """For each dataset, the smallest and the largest norm."""
     sentences = []
     for dataset, means in norms.means.items():
-        values = {pattern: mean.value for pattern, mean in means.items() if mean.models}
-        if values:
-            low, high = min(values, key=lambda name: values[name]), max(values, key=lambda name: values[name])
-            ends = f"from {values[low]:.2f} ({low}) to {values[high]:.2f} ({high})"
-            sentences.append(f"{dataset_title(dataset)}: mean empirical norms {ends}.")
+        values = {pattern: mean.value for pattern, mean in means.items()}
+        low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+        ends = f"from {values[low]:.2f} ({low}) to {values[high]:.2f} ({high})"
+        sentences.append(f"{dataset_title(dataset)}: mean empirical norms {ends}.")
     return sentences
 
 
@@ -96,12 +85,11 @@ def figure(norms: Norms, about: About) -> Figure:
         for j, name in enumerate(columns):
             strip = strips[name] if strips else ()
             for i in range(max(1, len(strip[:most]))):
-                axes = block.add_subplot(grid[i, j])
-                _bare(axes)
+                axes = bare(block.add_subplot(grid[i, j]))
                 if i == 0:
                     axes.set_title(name, loc="center", fontsize=10)
                 if len(strip):
-                    _show(axes, strip[i])
+                    show_image(axes, strip[i])
                 else:
                     axes.set_box_aspect(0.01)
                     axes.spines[:].set_visible(False)
@@ -114,23 +102,21 @@ def figure(norms: Norms, about: About) -> Figure:
     return describe(drawn, f"Test images under each pattern. Mean empirical norm, {' '.join(words)}")
 
 
-@styled
+@style()
 def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str) -> Figure:
     """The same images under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
     columns = max(len(strip) for strip in strips.values())
     figure, body = blank(title, 0.9 * len(strips), width=max(0.9 * columns + 0.6, 4.0))
-    cells = body.add_gridspec(len(strips), columns)
-    draw_strips([[body.add_subplot(cells[i, j]) for j in range(columns)] for i in range(len(strips))], strips)
+    draw_strips(body, body.add_gridspec(len(strips), columns), strips)
     return describe(figure, f"{title}: images, clean or under the patterns, in the rows {', '.join(strips)}.")
 
 
-def draw_strips(grid: Sequence[Sequence[Axes]], strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
+def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
     """A row of images for each strip, with its name on the left."""
-    for row, (name, images) in zip(grid, strips.items(), strict=True):
-        for axes in row:
-            _bare(axes)
+    for i, (name, images) in enumerate(strips.items()):
+        row = [bare(body.add_subplot(grid[i, j])) for j in range(grid.ncols)]
         for axes, image in zip(row, images, strict=False):
-            _show(axes, image)
+            show_image(axes, image)
         for axes in row[len(images) :]:
             axes.set_visible(False)
         row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
@@ -153,17 +139,6 @@ def _norm(norm: Estimate) -> str:
     return f"{norm.value:.2f} ± {half:.2f}" if half >= 0.005 else f"{norm.value:.2f}"
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
-
-
-def _show(axes: Axes, image: Float32[Tensor, "c h w"]) -> None:
-    axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-
-
-VIEW: View[Any] = View(
+VIEW: View[Norms] = View(
     "gallery", "What do the patterns look like, how large are they?", shape, figure, sheets, answer, ("empirical_norm",)
 )

@@ -15,12 +15,11 @@ from torch import Tensor
 from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import MARKS, Box
-from spurlab.report.groups import Group, estimate, groups, paired, per_network
-from spurlab.report.notes import About
+from spurlab.report.groups import Group, along_n, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
-from spurlab.report.style import blank, count_axis, describe, draw_estimates, pattern_look
+from spurlab.report.style import bare, blank, describe, draw_counts, look, pattern_look
 from spurlab.report.titles import target_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -50,7 +49,6 @@ class Line:
 
     @property
     def title(self) -> str:
-        """Says which."""
         where = f"{self.pattern}, {target_title(self.group.dataset, self.target)}"
         return ", ".join(filter(None, (self.group.title, where)))
 
@@ -61,20 +59,16 @@ def shape(result: StudyResult) -> list[Line]:
 
 
 def lines_of(result: StudyResult, group: Group) -> list[Line]:
-    """What was measured of each pattern and target in one group."""
     rows = group.rows[group.rows["measure"] == "pattern_importance"]
     lines = []
     for pattern, target in dict.fromkeys(zip(rows["pattern"], rows["target"], strict=True)):
         part = rows[(rows["pattern"] == pattern) & (rows["target"] == target)]
-        per_n = {int(n): per_network(part, "pattern_importance", n=n) for n in sorted(part["n"].unique())}
-        means = {n: estimate(values) for n, values in per_n.items()}
-        inside = {n: mean for n, mean in means.items() if mean.models}
-        changes = {n: paired(per_n[n], per_n[0]) for n in inside if n and 0 in per_n}
+        inside, changes = along_n(part, 0, share=False)
         maps: dict[int, Float[Tensor, "h w"]] = {}
         for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
             if (weights := result.weights(training)) is not None:
-                one = importance_map(weights, group.dataset)
-                maps |= {n: one} if one is not None else {}
+                pixels = importance_map(weights, group.dataset)
+                maps |= {n: pixels} if pixels is not None else {}
         if inside:
             lines.append(Line(group, str(pattern), int(target), maps, inside, changes))
     return lines
@@ -159,15 +153,11 @@ def _draw_maps(block: SubFigure, line: Line, columns: int, scale: tuple[float, f
     drawn: Any = None
     shown = []
     for j, (n, pixels) in enumerate(line.maps.items()):
-        axes = block.add_subplot(grid[0, j])
-        low, high = scale
+        axes, (low, high) = bare(block.add_subplot(grid[0, j])), scale
         drawn = axes.imshow(pixels.numpy(), cmap="Greys", vmin=low, vmax=high, interpolation="nearest")
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(True)
-        axes.spines[:].set_linewidth(0.4)
         axes.set_title(f"n = {n:,}", loc="center", fontsize=10)
-        axes.set_xlabel(_number(line.inside[n]))
+        inside = line.inside[n]
+        axes.set_xlabel(f"{inside.value:.3f}" if math.isnan(inside.low) else f"{inside:.3f}")
         if line.pattern in MARKS and isinstance(box := MARKS[line.pattern].template, Box):
             corner = (box.left - 0.5, box.top - 0.5)
             axes.add_patch(
@@ -180,26 +170,17 @@ def _draw_maps(block: SubFigure, line: Line, columns: int, scale: tuple[float, f
 
 
 def _without_maps(lines: list[Line], about: About) -> Figure:
-    """The numbers alone, where no weights are kept."""
     note = "No weights are kept, so there are no maps. "
     drawn, body = blank(about.title, 3.0, note + about.note)
     axes = body.add_subplot()
-    places = count_axis(axes, sorted({n for line in lines for n in line.inside}))
-    for i, line in enumerate(lines):
-        look = pattern_look(line.pattern if len(lines) == 1 else "", i)
-        draw_estimates(axes, [places[n] for n in line.inside], list(line.inside.values()), look, line.title)
+    looks = {line.title: look(i) if len(lines) > 1 else pattern_look(line.pattern) for i, line in enumerate(lines)}
+    draw_counts(axes, {line.title: line.inside for line in lines}, looks, room=0.0)
     axes.set_ylabel("mean importance in the box")
     axes.grid(axis="y", alpha=0.3, linewidth=0.7)
     axes.legend(loc="upper left")
     return drawn
 
 
-def _number(inside: Estimate) -> str:
-    if math.isnan(inside.low):
-        return f"{inside.value:.3f}"
-    return f"{inside:.3f}"
-
-
-VIEW: View[Any] = View(
+VIEW: View[list[Line]] = View(
     "importance", "Which pixels does a network look at?", shape, figure, sheets, answer, ("pattern_importance",)
 )

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -11,10 +10,9 @@ from matplotlib.figure import Figure
 
 from spurlab.claims.published import published
 from spurlab.report.groups import SHARE, Group, averaged, estimate, groups, per_network
-from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, mean_cell, number_cell, p_cell, place_cells, slim
-from spurlab.report.style import axes_grid, blank, describe, draw_estimates, pattern_look, printable, share_axis
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.style import describe, draw_estimates, panelled, pattern_look, printable, share_axis
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Correlation, Estimate, pearson
 from spurlab.studies import StudyResult
 
@@ -37,7 +35,6 @@ class NormsAndScores:
 
 
 def shape(result: StudyResult) -> list[NormsAndScores]:
-    """The groups that have both numbers of a pattern."""
     return [part for group in groups(result.rows) if (part := norms_and_scores(group)).patterns]
 
 
@@ -53,12 +50,12 @@ def norms_and_scores(group: Group) -> NormsAndScores:
     patterns, targets = (list(dict.fromkeys(marked[name].dropna())) for name in ("pattern", "target"))
     table = averaged(scores, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
     counts = [n for n in scores["n"].unique() if all((*cell, n) in table for cell in product(patterns, targets))]
-    whole = table[list(product(patterns, targets, counts))].dropna()
+    complete = table[list(product(patterns, targets, counts))].dropna()
     pairs = {}
     for name in patterns:
         norm = estimate(per_network(group.rows, "empirical_norm", pattern=name))
         cells = [(name, target, n) for target, n in product(targets, counts) if n > 0]
-        score = estimate(whole[cells].mean(axis=1), SHARE)
+        score = estimate(complete[cells].mean(axis=1), SHARE)
         if norm.models and score.models:
             pairs[str(name)] = (norm, score)
     x, y = (torch.tensor([pair[side].value for pair in pairs.values()], dtype=torch.float64) for side in (0, 1))
@@ -80,24 +77,16 @@ def sheets(parts: list[NormsAndScores]) -> list[Sheet]:
         for part in parts
         for pattern, (norm, score) in part.patterns.items()
     ]
+    place = ("dataset", "networks")
+    note = "Pearson's r over patterns [Fisher's 95 % interval], two-sided p"
+    of_each = f"{OVER_NETWORKS}; scores averaged over n > 0 and targets"
     return [
-        slim(
-            "Correlation of norm and score",
-            ("dataset", "networks", "r", "p", "r in the paper"),
-            summary,
-            "Pearson's r over patterns [Fisher's 95 % interval], two-sided p",
-        ),
-        slim(
-            "Norm and score of each pattern",
-            ("dataset", "networks", "pattern", "mean norm", "mean score"),
-            lines,
-            f"{OVER_NETWORKS}; scores averaged over n > 0 and targets",
-        ),
+        slim("Correlation of norm and score", (*place, "r", "p", "r in the paper"), summary, note),
+        slim("Norm and score of each pattern", (*place, "pattern", "mean norm", "mean score"), lines, of_each),
     ]
 
 
 def answer(parts: list[NormsAndScores]) -> list[str]:
-    """The correlation of each group."""
     return [
         f"{part.group.title}: r = {r} over {r.points} patterns (p = {r.p:.2g})."
         for part in parts
@@ -110,18 +99,15 @@ def figure(parts: list[NormsAndScores], about: About) -> Figure:
     """A panel for each dataset; the title says the correlation."""
     if not parts:
         raise NotDrawnError("The figure needs both the empirical norm and the spurious score of each pattern.")
-    columns = min(2, len(parts))
     note = "A point is the mean of one pattern over n > 0, targets and networks; r is Pearson's, over patterns. "
-    drawn, body = blank(about.title, 3.4 * -(-len(parts) // columns), note + about.note)
-    titles = [f"{part.group.title}: {_outcome(part)}" for part in parts]
-    grid = axes_grid(body, titles, columns)
-    for i, (axes, part) in enumerate(zip(grid, parts, strict=True)):
-        _draw(axes, part)
-        axes.set_ylabel("" if i % columns else "mean spurious score")
+    panels = [(f"{part.group.title}: {_outcome(part)}", part) for part in parts]
+    drawn = panelled(about, panels, 3.4, _draw, note=note)
+    for axes in drawn.axes:  # norms differ between data sets: each panel has its axis
+        axes.set_xlabel("mean empirical norm")
     words = [
         f"{title}; "
         + ", ".join(f"{name} norm {x.value:.2f} score {y.value:.2f}" for name, (x, y) in part.patterns.items())
-        for title, part in zip(titles, parts, strict=True)
+        for title, part in panels
     ]
     return describe(drawn, f"Mean spurious score against mean empirical norm. {'. '.join(words)}.")
 
@@ -139,7 +125,6 @@ def _draw(axes: Axes, part: NormsAndScores) -> None:
     for i, (name, (norm, score)) in enumerate(part.patterns.items()):
         draw_estimates(axes, [norm.value], [score], pattern_look(name, i), name, line="", markersize=6.5)
     share_axis(axes, "mean spurious score")
-    axes.set_xlabel("mean empirical norm")
     _label(axes, part)
 
 
@@ -166,12 +151,7 @@ def _label(axes: Axes, part: NormsAndScores) -> None:
         axes.annotate(printable(name), at, aside, textcoords="offset points", ha="center", va="center")
 
 
-VIEW: View[Any] = View(
-    "norm",
-    "Are patterns of a larger norm learnt more?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    ("spurious_score", "empirical_norm"),
+MEASURES = ("spurious_score", "empirical_norm")
+VIEW: View[list[NormsAndScores]] = View(
+    "norm", "Are patterns of a larger norm learnt more?", shape, figure, sheets, answer, MEASURES
 )

@@ -1,18 +1,16 @@
 """How large are the networks? Their trainable parameters (Table 2 of arXiv:2202.05189)."""
 
 import math
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from spurlab.claims.published import published
 from spurlab.models import architecture_title
-from spurlab.report.notes import About
 from spurlab.report.sheet import Sheet, number_cell, slim
 from spurlab.report.style import COLOURS, MARKERS, blank, describe
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
 
 PAPER = published("parameters")
@@ -20,7 +18,6 @@ Counts = dict[tuple[str, str], int]  # by architecture and dataset
 
 
 def shape(result: StudyResult) -> Counts:
-    """The parameters of each architecture for each dataset."""
     rows = result.rows[result.rows["measure"] == "parameters"]
     return {
         (str(architecture), str(dataset)): int(value)
@@ -30,7 +27,6 @@ def shape(result: StudyResult) -> Counts:
 
 
 def sheets(counts: Counts) -> list[Sheet]:
-    """The counts beside those of the paper."""
     lines = [
         (
             *(architecture_title(name), dataset_title(dataset)),
@@ -44,7 +40,6 @@ def sheets(counts: Counts) -> list[Sheet]:
 
 
 def answer(counts: Counts) -> list[str]:
-    """From the smallest to the largest."""
     if not counts:
         return []
     few, many = f"{min(counts.values()):,}", f"{max(counts.values()):,}"
@@ -87,4 +82,4 @@ def _largest(counts: dict[tuple[str, str], int], architecture: str) -> int:
     return max(value for (name, _), value in counts.items() if name == architecture)
 
 
-VIEW: View[Any] = View("parameters", "How large are the networks?", shape, figure, sheets, answer, ("parameters",))
+VIEW: View[Counts] = View("parameters", "How large are the networks?", shape, figure, sheets, answer, ("parameters",))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
-from spurlab.report.groups import SHARE, estimates
-from spurlab.report.notes import About
+from spurlab.report.groups import SHARE, estimates, further, in_words
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, count_cell, mean_cell, slim
 from spurlab.report.style import MARKERS, bands, blank, describe, dodged, draw_estimates, pattern_look, share_axis
-from spurlab.report.titles import dataset_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.titles import panel_title
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
@@ -29,13 +28,13 @@ SWEPT = {
 }
 MEASURES = {"spurious_score": "spurious score", "accuracy": "accuracy, clean", "marked_accuracy": "accuracy, marked"}
 # by pattern, beside its colour; n has the markers
-_LINES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
+_STROKES = ("-", "--", ":", "-.")
+Looks = dict[tuple[str, int], tuple[str, str, Any]]  # by pattern and n: colour, marker and stroke
 _MOST = 4  # n drawn
 _LABELS = 5  # at most, below one axis
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-
-Swept = dict[str, dict[str, "Sweep"]]  # by dataset and setting
+Swept = dict[str, dict[str, "Sweep"]]  # by dataset, with what else tells networks apart, and setting
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,12 @@ class Sweep:
 def shape(result: StudyResult) -> Swept:
     """By dataset and setting that varies, what happens along it."""
     rows = result.rows[result.rows["measure"].isin(list(MEASURES))]
-    return {str(dataset): swept for dataset, part in rows.groupby("dataset", sort=False) if (swept := sweeps(part))}
+    extras = further(rows)
+    return {
+        panel_title(str(dataset), *in_words(dict(zip(extras, values, strict=True)))): swept
+        for (dataset, *values), part in rows.groupby(["dataset", *extras], sort=False)
+        if (swept := sweeps(part))
+    }
 
 
 def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
@@ -101,7 +105,7 @@ def _base(name: str, column: "pd.Series[float]") -> float:
 def sheets(panels: Swept) -> list[Sheet]:
     """For each setting, every measure at every level."""
     tables = []
-    for dataset, swept in panels.items():
+    for where, swept in panels.items():
         for setting, sweep in swept.items():
             lines = [
                 (
@@ -112,7 +116,7 @@ def sheets(panels: Swept) -> list[Sheet]:
                 for level in sweep.levels
             ]
             headings = ("pattern", "n", SWEPT[setting], *MEASURES.values())
-            title = f"{dataset_title(dataset)}: {SWEPT[setting].removesuffix(' at')}"
+            title = f"{where}: {SWEPT[setting].removesuffix(' at')}"
             tables.append(slim(title, headings, lines, OVER_NETWORKS))
     return tables
 
@@ -120,7 +124,7 @@ def sheets(panels: Swept) -> list[Sheet]:
 def answer(panels: Swept) -> list[str]:
     """For each setting, score and accuracy without it and at its strongest."""
     sentences = []
-    for dataset, swept in panels.items():
+    for where, swept in panels.items():
         for setting, sweep in swept.items():
             ends = sweep.levels[0], sweep.levels[-1]
             words = []
@@ -130,8 +134,8 @@ def answer(panels: Swept) -> list[str]:
                     words.append(f"{name} {first:.2f} to {last:.2f}")
             if words:
                 levels = " to ".join(level_label(end) for end in ends)
-                where = f"{dataset_title(dataset)}, {SWEPT[setting].removesuffix(' at')}, {levels}"
-                sentences.append(f"{where}: mean {', '.join(words)}.")
+                along = f"{where}, {SWEPT[setting].removesuffix(' at')}, {levels}"
+                sentences.append(f"{along}: mean {', '.join(words)}.")
     return sentences
 
 
@@ -149,15 +153,21 @@ def figure(panels: Swept, about: About) -> Figure:
         note += f"Measured at n = {', '.join(str(n) for n in every)}; the table has all. "
     if about.targets > 1:
         note += "Mean over the targets. "
+    looks = _looks(patterns, counts)
+    legend = [
+        (Line2D([], [], color=colour, linestyle=stroke, marker=marker, markersize=4.5,
+                markerfacecolor=colour if n else "white"), f"{pattern}, n = {n}")
+        for (pattern, n), (colour, marker, stroke) in looks.items()
+    ]  # fmt: skip
     height = (1.75 * len(measures) + 0.7) * len(panels)
-    drawn, body = blank(about.title, height, note + about.note, _legend(patterns, counts))
+    drawn, body = blank(about.title, height, note + about.note, legend)
     blocks = body.subfigures(len(panels), 1, squeeze=False)[:, 0]
-    for (dataset, swept), block in zip(panels.items(), blocks, strict=True):
+    for (where, swept), block in zip(panels.items(), blocks, strict=True):
         grid = block.add_gridspec(len(measures), len(swept))
         for j, (setting, sweep) in enumerate(swept.items()):
             for i, measure in enumerate(measures):
                 axes = block.add_subplot(grid[i, j])
-                _draw(axes, sweep, measure, patterns, counts)
+                _draw(axes, sweep, measure, looks)
                 share_axis(axes, "" if j else MEASURES[measure])
                 if measure == "spurious_score":
                     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -167,54 +177,39 @@ def figure(panels: Swept, about: About) -> Figure:
                     axes.yaxis.set_major_formatter(FormatStrFormatter("%.2g"))
                 axes.tick_params(labelleft=j == 0)
                 if i == 0 and j == 0 and len(panels) > 1:
-                    axes.set_title(dataset_title(dataset))
+                    axes.set_title(where)
                 if i == len(measures) - 1:
                     axes.set_xlabel(SWEPT[setting])
                 else:
                     axes.set_xticklabels([])
-    return describe(drawn, " ".join(_words(dataset, swept, counts) for dataset, swept in panels.items()))
+    return describe(drawn, " ".join(f"{where}: {_words(swept, counts)}." for where, swept in panels.items()))
 
 
 def _some(counts: Sequence[int]) -> list[int]:
-    """At most four n, from the smallest to the largest."""
     if len(counts) <= _MOST:
         return list(counts)
     return [counts[round(i * (len(counts) - 1) / (_MOST - 1))] for i in range(_MOST)]
 
 
-def _legend(patterns: Sequence[str], counts: Sequence[int]) -> list[tuple[Line2D, str]]:
-    legend = []
-    for place, pattern in enumerate(patterns):
-        colour, _ = pattern_look(pattern, place)
-        for k, n in enumerate(counts):
-            line = _LINES[place % len(_LINES)]
-            handle = Line2D([], [], color=colour, linestyle=line, marker=MARKERS[k], markersize=4.5)
-            handle.set_markerfacecolor(colour if n else "white")
-            legend.append((handle, f"{pattern}, n = {n}"))
-    return legend
+def _looks(patterns: Sequence[str], counts: Sequence[int]) -> Looks:
+    return {
+        (pattern, n): (pattern_look(pattern, place)[0], MARKERS[k], _STROKES[place % len(_STROKES)])
+        for place, pattern in enumerate(patterns)
+        for k, n in enumerate(counts)
+    }
 
 
-def _draw(axes: Axes, sweep: Sweep, measure: str, patterns: Sequence[str], counts: Sequence[int]) -> None:
+def _draw(axes: Axes, sweep: Sweep, measure: str, looks: Looks) -> None:
     places = _level_axis(axes, sweep.levels)
-    for p, pattern in enumerate(patterns):
-        for k, n in enumerate(counts):
-            line = sweep.lines.get((measure, pattern, n), {})
-            shown = [level for level in sweep.levels if level in line]
-            shift = dodged(p * len(counts) + k, len(patterns) * len(counts))
-            draw_estimates(
-                axes,
-                [places[level] + shift for level in shown],
-                [line[level] for level in shown],
-                (pattern_look(pattern, p)[0], MARKERS[k]),
-                f"{pattern}, n = {n}",
-                line=_LINES[p % len(_LINES)],
-                markersize=4.5,
-                hollow=n == 0,
-            )
+    for i, ((pattern, n), (colour, marker, stroke)) in enumerate(looks.items()):
+        line = sweep.lines.get((measure, pattern, n), {})
+        shown = [level for level in sweep.levels if level in line]
+        at = [places[level] + dodged(i, len(looks)) for level in shown]
+        means, how = [line[level] for level in shown], {"line": stroke, "markersize": 4.5, "hollow": n == 0}
+        draw_estimates(axes, at, means, (colour, marker), f"{pattern}, n = {n}", **how)
 
 
 def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tuple[float, float]:
-    """The part of the vertical axis that all columns of this measure need."""
     ends = [
         end
         for sweep in swept.values()
@@ -264,7 +259,7 @@ def level_label(level: float, *, powers: bool | None = None) -> str:
     return f"{level:g}"
 
 
-def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> str:
+def _words(swept: Mapping[str, Sweep], counts: Sequence[int]) -> str:
     parts = []
     for setting, sweep in swept.items():
         for (measure, pattern, n), line in sweep.lines.items():
@@ -273,15 +268,8 @@ def _words(dataset: str, swept: Mapping[str, Sweep], counts: Sequence[int]) -> s
                 continue
             ends = " to ".join(f"{line[level].value:.2f} at {level_label(level)}" for level in (shown[0], shown[-1]))
             parts.append(f"{SWEPT[setting]}, {pattern}, n = {n}, {MEASURES[measure]} {ends}")
-    return f"{dataset_title(dataset)}: {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
-VIEW: View[Any] = View(
-    "regularization",
-    "Do weight decay, noise and clipping keep the mark out?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    ("spurious_score",),
-)
+QUESTION = "Do weight decay, noise and clipping keep the mark out?"
+VIEW: View[Swept] = View("regularization", QUESTION, shape, figure, sheets, answer, ("spurious_score",))

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,22 +9,21 @@ from matplotlib.figure import Figure
 
 from spurlab.data import known
 from spurlab.measures import is_number_of
-from spurlab.report.notes import About
-from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares, repairs_of, varied
-from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, mean_cell, number_cell, share_cell, short, slim
-from spurlab.report.style import (
-    BAND,
-    axes_grid,
-    blank,
-    describe,
-    draw_estimates,
-    look,
-    mark_legend,
-    panelled,
-    share_axis,
+from spurlab.report import style
+from spurlab.report.sheet import (
+    OVER_NETWORKS,
+    Cell,
+    Sheet,
+    mean_cell,
+    number_cell,
+    place_cells,
+    share_cell,
+    short,
+    slim,
 )
-from spurlab.report.titles import dataset_title, panel_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.titles import panel_title
+from spurlab.report.treated import AS_TRAINED, Place, Repaired, repairs_of
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 from spurlab.studies.axes import PLAIN
@@ -39,11 +37,11 @@ AXES = {
 }
 HEADINGS = ("dataset", "networks", "feature", "have it", "clean", "method")
 _MOST = 10  # networks that are shown one by one
-Lines = dict[str, dict[float, Estimate]]  # by method and share
+Line = dict[float, Estimate]  # by share
+Panel = dict[str, Line]  # by method
 
 
 def shape(result: StudyResult) -> list[Repaired]:
-    """What each method did in each place."""
     return repairs_of(result.rows)
 
 
@@ -75,7 +73,7 @@ def _place_cells(repaired: Repaired) -> tuple[Cell, ...]:
     """Dataset, networks, feature, the shares that have the feature and that are clean, and the method."""
     place = repaired.place
     shares = ("" if math.isnan(share) else share_cell(share) for share in (place.share, place.clean))
-    return dataset_title(place.group.dataset), place.group.label, place.feature, *shares, repaired.title
+    return *place_cells(place.group), place.feature, *shares, repaired.title
 
 
 def _by_group(repairs: list[Repaired]) -> list[Sheet]:
@@ -83,9 +81,10 @@ def _by_group(repairs: list[Repaired]) -> list[Sheet]:
     tables = []
     for dataset in dict.fromkeys(repaired.place.group.dataset for repaired in repairs):
         alike = [repaired for repaired in repairs if repaired.place.group.dataset == dataset]
-        taken = {str(name) for one in alike for name in one.rows.columns if is_number_of(str(name), "group_accuracy")}
-        numbered = sorted((int(name.rpartition("_")[2]), name) for name in taken)
-        measured = [(i, name) for i, name in numbered if any(one.mean(name).models for one in alike)]
+        taken = {str(name) for repaired in alike for name in repaired.rows.columns}
+        of_groups = [name for name in taken if is_number_of(name, "group_accuracy")]
+        numbered = sorted((int(name.rpartition("_")[2]), name) for name in of_groups)
+        measured = [(i, name) for i, name in numbered if any(repaired.mean(name).models for repaired in alike)]
         names = getattr(known(dataset), "group_names", None) or ()
         lines = [
             (*_place_cells(repaired), *(mean_cell(repaired.mean(name)) for _, name in measured))
@@ -103,20 +102,35 @@ def answer(repairs: list[Repaired]) -> list[str]:
     return _along(repairs, along) if along else best(repairs)
 
 
+def varied(repairs: list[Repaired]) -> str:
+    """Along what the places differ: ``share``, ``clean`` or "" for neither."""
+    places = [repaired.place for repaired in repairs]
+    if len({place.share for place in places if not math.isnan(place.share)}) > 2:
+        return "share"
+    return "clean" if len({place.clean for place in places if not math.isnan(place.clean)}) > 1 else ""
+
+
+def at_shares(line: Line) -> str:
+    return ", ".join(f"{line[at].value:.2f} at {at:.0%}" for at in sorted(line))
+
+
+def draw_along(axes: Axes, line: Line, look: tuple[str, str], label: str) -> None:
+    """Means along a share, which the axis has in percent."""
+    at = sorted(line)
+    style.draw_estimates(axes, [100 * share for share in at], [line[share] for share in at], look, label)
+
+
 def best(repairs: list[Repaired]) -> list[str]:
     """For each place the two accuracies as trained, and the method that gains most for the worst group."""
     sentences = []
     for place in dict.fromkeys(repaired.place for repaired in repairs):
         methods = {repaired.method: repaired for repaired in repairs if repaired.place == place}
-        plain = methods.pop(PLAIN, None)
-        if plain is None:
+        if (plain := methods.pop(PLAIN, None)) is None:
             continue
         words = f"{_in_words(place)}: {plain.title} {plain.mean('accuracy'):.2f}, "
         words += f"worst group {plain.mean('worst_group'):.2f}"
-        gains = [
-            (gain, repaired.title) for repaired in methods.values() if (gain := repaired.gain("worst_group")).models
-        ]
-        if gains:
+        gains = [(repaired.gain("worst_group"), repaired.title) for repaired in methods.values()]
+        if gains := [(gain, title) for gain, title in gains if gain.models]:
             gain, title = max(gains, key=lambda pair: pair[0].value)
             words += f"; most for the worst group: {title}, gain {gain:.2f}"
         sentences.append(f"{words}.")
@@ -170,8 +184,8 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     rows = [list(panels.values())[i : i + columns] for i in range(0, len(panels), columns)]
     height = sum(0.32 * max(map(len, row)) + 1.1 for row in rows)
     note = "Small marks: single networks. The worst group is the one with the lowest accuracy in each network. "
-    drawn, body = blank(about.title, height, note + about.note, mark_legend(LOOKS))
-    grid = axes_grid(body, list(panels), columns)
+    drawn, body = style.blank(about.title, height, note + about.note, style.mark_legend(LOOKS))
+    grid = style.axes_grid(body, list(panels), columns)
     for axes, lines in zip(grid, panels.values(), strict=True):
         draw_lines(axes, lines)
     for axes in grid[:-columns]:
@@ -180,14 +194,14 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
         f"{name}: " + "; ".join(f"{repaired.title} {repaired.accuracies}" for repaired in lines)
         for name, lines in panels.items()
     ]
-    return describe(drawn, f"Mean test accuracy of all, and of the worst group. {'. '.join(words)}.")
+    return style.describe(drawn, f"Mean test accuracy of all, and of the worst group. {'. '.join(words)}.")
 
 
 def draw_lines(axes: Axes, lines: list[Repaired]) -> None:
     """A line for each, with the mean of both accuracies, their intervals and single networks."""
     for place, repaired in enumerate(lines):
         if place % 2:
-            axes.axhspan(place - 0.5, place + 0.5, color=BAND, linewidth=0, zorder=0)
+            axes.axhspan(place - 0.5, place + 0.5, color=style.BAND, linewidth=0, zorder=0)
         for kind, (_, marker) in KINDS.items():
             aside = -0.14 if kind == "accuracy" else 0.14
             mean = repaired.mean(kind)
@@ -212,7 +226,7 @@ def draw_lines(axes: Axes, lines: list[Repaired]) -> None:
 
 def _curves(repairs: list[Repaired], along: str, about: About) -> Figure:
     """A panel for each dataset, feature and kind of accuracy; a line for each method along the shares."""
-    panels: dict[tuple[str, str], Lines] = {}
+    panels: dict[tuple[str, str], Panel] = {}
     for repaired in repairs:
         at = getattr(repaired.place, along)
         if math.isnan(at) or (along == "clean" and repaired.place.share == 0):
@@ -221,37 +235,29 @@ def _curves(repairs: list[Repaired], along: str, about: About) -> Figure:
         for kind in KINDS:
             panel = panels.setdefault((_panel(repaired, repairs, without=along), kind), {})
             panel.setdefault(title, {})[at] = repaired.mean(kind)
-    ways = list(dict.fromkeys(way for panel in panels.values() for way in panel))
-    looks = {way: look(place) for place, way in enumerate(ways)}
-    titled = [
-        (panel_title("", name, KINDS[kind][0]) if name else KINDS[kind][0], panel)
-        for (name, kind), panel in panels.items()
-    ]
-    drawn, _ = panelled(
-        about.title,
-        titled,
-        3.0,
-        lambda axes, panel: _draw_along(axes, panel, along, looks),
-        about.note,
-        mark_legend(looks, line="-"),
-    )
-    words = [
-        f"{name}: " + "; ".join(f"{way} " + at_shares(line) for way, line in panel.items()) for name, panel in titled
-    ]
-    return describe(drawn, f"Mean test accuracy along the share of {AXES[along]} {'. '.join(words)}.")
+    looks = style.looks_of(panels.values())
+    titled = [(", ".join(filter(None, (name, KINDS[kind][0]))), panel) for (name, kind), panel in panels.items()]
+
+    def draw(axes: Axes, panel: Panel) -> None:
+        _draw_curves(axes, panel, along, looks)
+
+    def words(panel: Panel) -> str:
+        return "; ".join(f"{way} {at_shares(line)}" for way, line in panel.items())
+
+    meaning = f"Mean test accuracy along the share of {AXES[along]}"
+    return style.panelled(about, titled, 3.0, draw, style.mark_legend(looks, line="-"), words, meaning)
 
 
-def _draw_along(axes: Axes, panel: Lines, along: str, looks: dict[str, tuple[str, str]]) -> None:
+def _draw_curves(axes: Axes, panel: Panel, along: str, looks: style.Looks) -> None:
     for way, line in panel.items():
-        at = sorted(line)
-        if len(at) == 1 and along == "clean":  # the same network, whatever is clean
-            mean = line[at[0]]
-            axes.axhline(mean.value, color=looks[way][0], linewidth=1.5, linestyle="--")
+        if len(line) == 1 and along == "clean":  # the same network, whatever is clean
+            [mean], colour = line.values(), looks[way][0]
+            axes.axhline(mean.value, color=colour, linewidth=1.5, linestyle="--")
             if math.isfinite(mean.low):
-                axes.axhspan(mean.low, mean.high, color=looks[way][0], alpha=0.12, linewidth=0)
-            continue
-        draw_estimates(axes, [100 * share for share in at], [line[share] for share in at], looks[way], way)
-    share_axis(axes, "test accuracy")
+                axes.axhspan(mean.low, mean.high, color=colour, alpha=0.12, linewidth=0)
+        else:
+            draw_along(axes, line, looks[way], way)
+    style.share_axis(axes, "test accuracy")
     if along == "clean":
         axes.set_xscale("log")
         ticks = sorted({100 * share for line in panel.values() for share in line})
@@ -261,7 +267,6 @@ def _draw_along(axes: Axes, panel: Lines, along: str, looks: dict[str, tuple[str
 
 
 def _panel(repaired: Repaired, among: list[Repaired], without: str = "") -> str:
-    """What tells this panel from others."""
     place = repaired.place
     features = {other.place.feature for other in among}
     shares = {other.place.share for other in among if other.place.share > 0}
@@ -273,7 +278,7 @@ def _panel(repaired: Repaired, among: list[Repaired], without: str = "") -> str:
     )
 
 
-VIEW: View[Any] = View(
+VIEW: View[list[Repaired]] = View(
     "repairs", "What takes a common feature out again?", shape, figure, sheets, answer, ("accuracy", "worst_group")
 )
 BEST = replace(VIEW, answer=best)  # beside figures that have no numbers of their own

@@ -8,15 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spurlab.prevention import title_of
-from spurlab.report.notes import About
-from spurlab.report.repaired import AS_TRAINED, Place, Repaired, at_shares
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
 from spurlab.report.style import axes_grid, blank, describe, draw_estimates, look, mark_legend, share_axis
 from spurlab.report.titles import panel_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.treated import AS_TRAINED, Place, Repaired
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views import repairs as of_methods
-from spurlab.report.views.repairs import LOOKS, best, draw_lines, shape
-from spurlab.stats import Estimate
+from spurlab.report.views.repairs import LOOKS, Line, at_shares, best, draw_along, draw_lines, shape
 from spurlab.studies.axes import PLAIN
 
 SEEN = {"minority_weight": "of the training examples", "fresh_minority_weight": "of new examples"}
@@ -100,37 +98,34 @@ def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
         for repaired in repairs
         if repaired.method == PLAIN and _alike(repaired.place, place)
     }
+    lines = {name: {at: plain[at].mean(measure) for at in plain} for measure, name in SEEN.items()}
+    words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
     at = sorted(plain)
-    words = []
-    for i, (measure, name) in enumerate(SEEN.items()):
-        means = {share: plain[share].mean(measure) for share in at}
-        draw_estimates(axes, [100 * share for share in at], list(means.values()), look(i), name)
-        words.append(f"weight on examples without the feature, {name}: {at_shares(means)}")
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
-    share_axis(axes, "share of the weight")
-    axes.set_xlabel("training examples that have the feature, %")
     axes.legend(loc="best")
-    return "; ".join(words)
+    return words
 
 
 def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     """The worst group along the share, of the methods that were tried at each."""
-    curves: dict[str, dict[float, Estimate]] = {}
+    curves: dict[str, Line] = {}
     for repaired in repairs:
         if _alike(repaired.place, place):
             title = AS_TRAINED if repaired.method == PLAIN else title_of(repaired.method)
             curves.setdefault(title, {})[repaired.place.share] = repaired.mean("worst_group")
     most = max(len(curve) for curve in curves.values())
-    kept = {title: curve for title, curve in curves.items() if len(curve) == most}
-    words = []
-    for i, (title, curve) in enumerate(list(kept.items())[:_MOST]):
-        at = sorted(curve)
-        draw_estimates(axes, [100 * share for share in at], [curve[share] for share in at], look(i), title)
-        words.append(f"worst group, {title}: {at_shares(curve)}")
-    share_axis(axes, "worst-group accuracy")
-    axes.set_xlabel("training examples that have the feature, %")
+    kept = [(title, curve) for title, curve in curves.items() if len(curve) == most]
+    words = _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
     axes.legend(loc="best", fontsize=8)
-    return "; ".join(words)
+    return words
+
+
+def _along(axes: Axes, lines: dict[str, Line], what: str, told: str) -> str:
+    for i, (title, line) in enumerate(lines.items()):
+        draw_along(axes, line, look(i), title)
+    share_axis(axes, what)
+    axes.set_xlabel(of_methods.AXES["share"])
+    return "; ".join(f"{told}{title}: {at_shares(line)}" for title, line in lines.items())
 
 
 def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Repaired]) -> str:
@@ -157,10 +152,10 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
 def _point(repaired: Repaired, base: str) -> tuple[float, float] | None:
     """Gamma and penalty of a method of this name, where it has these two settings alone and both are numbers."""
     name, *words = repaired.method.split()
-    given = dict(word.split("=") for word in words)
-    if name != base or given.keys() != {"gamma", "penalty"} or "none" in given.values():
+    settings = dict(word.split("=") for word in words)
+    if name != base or settings.keys() != {"gamma", "penalty"} or "none" in settings.values():
         return None
-    return float(given["gamma"]), float(given["penalty"])
+    return float(settings["gamma"]), float(settings["penalty"])
 
 
 def _alike(one: Place, other: Place) -> bool:
@@ -168,12 +163,7 @@ def _alike(one: Place, other: Place) -> bool:
     return (one.group.settings, one.feature, one.clean) == (other.group.settings, other.feature, other.clean)
 
 
-VIEW: View[Any] = View(
-    "reweighting",
-    "Why does reweighting help, or not?",
-    shape,
-    figure,
-    sheets,
-    best,
-    ("worst_group", "minority_weight", "fresh_minority_weight"),
+MEASURES = ("worst_group", "minority_weight", "fresh_minority_weight")
+VIEW: View[list[Repaired]] = View(
+    "reweighting", "Why does reweighting help, or not?", shape, figure, sheets, best, MEASURES
 )

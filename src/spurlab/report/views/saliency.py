@@ -19,24 +19,73 @@ from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.explain import share_on
-from spurlab.report.network_maps import NetworkMaps, network_maps
-from spurlab.report.notes import About
-from spurlab.report.style import blank, describe, printable, styled
-from spurlab.report.view import View
+from spurlab.models import is_user_name
+from spurlab.prevention import title_of
+from spurlab.report.featured import featured
+from spurlab.report.style import blank, describe, framed, printable, style
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import About, NotDrawnError, OnlyReadError, View
 from spurlab.report.views.repairs import BEST
 from spurlab.report.views.signals import CLEAN, SHOWN, draw_signal, runs, spans, value_axis
+from spurlab.studies import StoreError, StudyResult
+from spurlab.studies.maps import BASE, SPURIOUS, read_maps, rows_mapped
 
+REFITTED = "the last layer of spurious fitted again"
 OUTLINE = "#0072B2"
 # white to a strong orange, not on to brown: a black line must be seen on the darkest shade
 SHADES = ListedColormap(colormaps["Oranges"](np.linspace(0, 0.72, 256)), "shades")
 
 
-def figure(maps: NetworkMaps, _: About) -> Figure:
-    """A row of strips for each network."""
-    return strips_figure(**vars(maps))
+def shape(result: StudyResult) -> dict[str, Any]:
+    """What `strips_figure` takes: a training signal with the feature, and the mean over those of its class.
+
+    Raises:
+        OnlyReadError: the network is the user's own, and the study was read from a folder.
+        NotDrawnError: there is no such training set, or no maps were kept.
+    """
+    case = featured(result)
+    data, mapped, architecture = case.data, case.mapped, case.mapped.cell.setting.architecture
+    if is_user_name(architecture) and not result.study.typed:
+        raise OnlyReadError(
+            f"There is no saliency to show: the network {architecture!r} is code of your own, and nothing is executed "
+            "that a results folder names. `spurlab run` draws it."
+        )
+    seed, path = mapped.cell.seed, mapped.file(result.folder, data.checksum)
+    if not path.is_file():
+        raise NotDrawnError(
+            f"There is no saliency to show: maps of the networks of seed {seed} are not kept in the results folder. "
+            "The same `spurlab run` keeps them, where it keeps weights (weights = true, or a prevention)."
+        )
+    try:
+        maps, failed = read_maps(path)
+    except StoreError as error:
+        raise NotDrawnError(f"There is no saliency to show: {error}") from error
+    if why := failed.get(BASE) or failed.get(SPURIOUS):
+        raise NotDrawnError(f"There is no saliency to show: {why} (seed {seed}).")
+    rows = rows_mapped(data, case.planted)
+    marked, clean, c = case.planted[rows].inputs, data.train.inputs[rows], int(data.train.labels[rows[0]])
+    about = f"class {data.class_names[c]}"
+    notes = [f"Networks of seed {seed}. base: trained without the feature; spurious: with it ({case.spread})"]
+    for name, method in mapped.methods.items():
+        if name != SPURIOUS:
+            notes.append(f"{title_of(method)}: {f'failed ({failed[name]})' if name in failed else REFITTED}")
+    return {
+        "signals": torch.stack([marked[0], marked.mean(0)]),
+        "maps": {name: maps[name] for name in (BASE, *mapped.methods) if name in maps},
+        "blocks": case.blocks[[c, c]],
+        "names": [f"a signal of {about}", f"mean of {len(rows)} signals of {about}"],
+        "title": f"{dataset_title(data.name)}: where the networks look when the feature is there",
+        "clean": torch.stack([clean[0], clean.mean(0)]),
+        "note": "Saliency: the gradient of the true class's logit. Training signals: the first that has "
+        f"the feature, and all of its class that have it. {'; '.join(notes)}.",
+    }
 
 
-@styled
+def figure(arguments: dict[str, Any], _: About) -> Figure:
+    return strips_figure(**arguments)
+
+
+@style()
 def strips_figure(
     signals: Float[Tensor, "n d"],
     maps: Mapping[str, Float[Tensor, "n d"]],
@@ -125,7 +174,6 @@ def _top(shares: Float64[Tensor, "rows d"]) -> float:
 def _shade(
     axes: Axes, shares: Float64[Tensor, " d"], block: Bool[Tensor, " d"], ends: tuple[float, float], upright: bool
 ) -> Any:
-    """The saliency behind the strip, and the block's outline."""
     d, (top, limit) = len(shares), ends
     across, along = (-limit, limit), (d - 0.5, -0.5) if upright else (-0.5, d - 0.5)
     pixels = shares.numpy()[:, None] if upright else shares.numpy()[None]
@@ -142,8 +190,7 @@ def _shade(
         size = (2 * limit, last - first + 1) if upright else (last - first + 1, 2 * limit)
         corner = (-limit, first - 0.5) if upright else (first - 0.5, -limit)
         axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINE, linewidth=1.8, clip_on=False, zorder=3))
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_linewidth(0.4)
+    framed(axes)
     return drawn
 
 
@@ -159,7 +206,6 @@ def _label(axes: Axes, network: str, name: str, share: float, upright: bool) -> 
 
 
 def _words(on_block: Mapping[str, Sequence[float]], names: Sequence[str], blocks: Bool[Tensor, "n d"]) -> str:
-    """The numbers above the strips, with what chance is."""
     columns = "; ".join(
         f"{printable(name)} (block {spans(block)}, chance {_chance(block[None])}): "
         + ", ".join(f"{printable(network)} {shares[j]:.2f}" for network, shares in on_block.items())
@@ -176,6 +222,6 @@ def _legend(clean: bool) -> list[tuple[Artist, str]]:
     return [*entries, (outline, "block of the spurious feature")]
 
 
-VIEW: View[Any] = View(
-    "saliency", "Where do networks look when the feature is there?", network_maps, figure, numbers=BEST
+VIEW: View[dict[str, Any]] = View(
+    "saliency", "Where do networks look when the feature is there?", shape, figure, numbers=BEST
 )

@@ -2,46 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from jaxtyping import Float32
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from spurlab.data import DataError, load
 from spurlab.patterns import make_pattern, plant
+from spurlab.report import sheet, style
 from spurlab.report.curves import Curve, curves, verdict_of
 from spurlab.report.groups import Group, groups
-from spurlab.report.notes import About
-from spurlab.report.sheet import (
-    OVER_NETWORKS,
-    Cell,
-    Number,
-    Sheet,
-    count_cell,
-    curve_sheet,
-    mean_cell,
-    place_cells,
-    points_of,
-    slim,
-    target_cell,
-)
-from spurlab.report.style import (
-    blank,
-    count_axis,
-    describe,
-    dodged,
-    draw_estimates,
-    mark_legend,
-    panelled,
-    pattern_look,
-    share_axis,
-    styled,
-)
 from spurlab.report.titles import panel_title, target_title
-from spurlab.report.view import NotDrawnError, View
+from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.gallery import draw_strips
 from spurlab.studies import StudyResult
 
@@ -67,37 +40,32 @@ def _panels(scores: Scores) -> list[tuple[str, Group, list[Curve]]]:
     ]
 
 
-def sheets(scores: Scores) -> list[Sheet]:
+def sheets(scores: Scores) -> list[sheet.Sheet]:
     """The verdict on each curve, and all its points."""
-    learnt: list[tuple[Cell, ...]] = []
-    points: list[tuple[Cell, ...]] = []
+    learnt: list[tuple[sheet.Cell, ...]] = []
+    points: list[tuple[sheet.Cell, ...]] = []
     for group, curve in ((group, curve) for group, lines in scores for curve in lines):
-        where = (*place_cells(group), curve.pattern, target_cell(group.dataset, curve.target))
+        where = (*sheet.place_cells(group), curve.pattern, sheet.target_cell(group.dataset, curve.target))
         first, last = curve.points[0], curve.points[-1]
-        at = Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
-        learnt.append((*where, at, mean_cell(first.score), mean_cell(last.score), count_cell(last.n)))
-        points += [(*where, *point) for point in points_of(curve)]
+        at = sheet.Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
+        learnt.append((*where, at, sheet.mean_cell(first.score), sheet.mean_cell(last.score), sheet.count_cell(last.n)))
+        points += [(*where, *point) for point in sheet.points_of(curve)]
     place = ("dataset", "networks", "pattern", "target")
+    verdicts = (*place, "verdict", "score at n = 0", "score at the largest n", "largest n")
+    rule = "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)"
+    note = f"{sheet.OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n"
     return [
-        slim(
-            "When is the pattern learnt?",
-            (*place, "verdict", "score at n = 0", "score at the largest n", "largest n"),
-            learnt,
-            "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)",
-        ),
-        slim(
-            "All scores",
-            (*place, "n", "spurious score", "difference to n = 0", "p", "test accuracy"),
-            points,
-            f"{OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n",
-        ),
+        sheet.slim("When is the pattern learnt?", verdicts, learnt, rule),
+        sheet.slim("All scores", (*place, *sheet.OF_POINTS), points, note),
     ]
 
 
-def terminal(scores: Scores) -> list[Sheet]:
+def terminal(scores: Scores) -> list[sheet.Sheet]:
     """One table for each of up to four curves; of several, the verdicts last."""
     curve_sheets = [
-        curve_sheet(curve, f"{panel_title(group.dataset, group.label, curve.pattern, target)}: {verdict_of(curve)}")
+        sheet.curve_sheet(
+            curve, f"{panel_title(group.dataset, group.label, curve.pattern, target)}: {verdict_of(curve)}"
+        )
         for group, lines in scores
         for curve in lines
         for target in [target_title(group.dataset, curve.target)]
@@ -115,7 +83,6 @@ def answer(scores: Scores) -> list[str]:
 
 
 def _learnt(lines: Sequence[Curve]) -> str:
-    """Patterns by the n from which on they are learnt, with the score that they come to."""
     decided = [curve for curve in lines if curve.verdict.decided]
     words = [
         f"from n = {n:,} on: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
@@ -145,19 +112,13 @@ def figure(scores: Scores, about: About) -> Figure:
     if len(panels) == 1:
         where, group, lines = panels[0]
         return score_figure(lines, _strips(group, lines), f"{about.title} {where}", about.note)
-    patterns = list(dict.fromkeys(curve.pattern for _, _, lines in panels for curve in lines))
-    drawn, _ = panelled(
-        about.title,
-        [(where, lines) for where, _, lines in panels],
-        3.0,
-        lambda axes, lines: _draw_scores(axes, lines, patterns),
-        about.note,
-        _legend(patterns),
-    )
-    return describe(drawn, " ".join(f"{where}: {_words(lines)}" for where, _, lines in panels))
+    looks = style.looks_of(([curve.pattern for curve in lines] for _, _, lines in panels), style.pattern_look)
+    titled = [(where, lines) for where, _, lines in panels]
+    legend = style.mark_legend(looks, 5.0, "-")
+    return style.panelled(about, titled, 3.0, lambda axes, lines: _draw(axes, lines, looks), legend, _words)
 
 
-@styled
+@style.style()
 def score_figure(
     curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str, note: str = ""
 ) -> Figure:
@@ -169,16 +130,13 @@ def score_figure(
         title: stands above.
         note: small print below.
     """
-    names = [_name(curve, curves) for curve in curves]
-    figure, body = blank(title, 3.4, note, _legend(names))
+    looks = style.looks_of([[_name(curve, curves) for curve in curves]], style.pattern_look)
+    figure, body = style.blank(title, 3.4, note, style.mark_legend(looks, 5.0, "-"))
     halves = body.add_gridspec(1, 2, width_ratios=(1.6, 1)) if strips else body.add_gridspec(1, 1)
-    _draw_scores(body.add_subplot(halves[0]), curves, names)
+    _draw(body.add_subplot(halves[0]), curves, looks)
     if strips:
-        columns = max(len(strip) for strip in strips.values())
-        cells = halves[1].subgridspec(len(strips), columns)
-        grid = [[body.add_subplot(cells[i, j]) for j in range(columns)] for i in range(len(strips))]
-        draw_strips(grid, strips)
-    return describe(figure, f"{title} {_words(curves)}")
+        draw_strips(body, halves[1].subgridspec(len(strips), max(len(strip) for strip in strips.values())), strips)
+    return style.describe(figure, f"{title} {_words(curves)}.")
 
 
 def _name(curve: Curve, among: Sequence[Curve]) -> str:
@@ -186,19 +144,10 @@ def _name(curve: Curve, among: Sequence[Curve]) -> str:
     return f"{curve.pattern}, target {curve.target}" if several_targets else curve.pattern
 
 
-def _legend(names: Sequence[str]) -> list[tuple[Artist | Any, str]]:
-    return mark_legend({name: pattern_look(name, place) for place, name in enumerate(names)}, 5.0, "-")
-
-
-def _draw_scores(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
-    """The lines, each with the look and the place beside its tick that its name has among all names."""
-    places = count_axis(axes, sorted({point.n for curve in curves for point in curve.points}))
-    for curve in curves:
-        name = _name(curve, curves)
-        place = names.index(name) if name in names else 0
-        at = [places[point.n] + dodged(place, len(names)) for point in curve.points]
-        draw_estimates(axes, at, [point.score for point in curve.points], pattern_look(name, place), name)
-    share_axis(axes, "spurious score")
+def _draw(axes: Axes, curves: Sequence[Curve], looks: style.Looks) -> None:
+    lines = {_name(curve, curves): {point.n: point.score for point in curve.points} for curve in curves}
+    style.draw_counts(axes, lines, looks)
+    style.share_axis(axes, "spurious score")
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
@@ -217,22 +166,15 @@ def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, 
 
 
 def _words(curves: Sequence[Curve]) -> str:
-    """What the lines do, for those who do not see them."""
     lines = []
     for curve in curves:
         if curve.points[0].score.models:
             ends = [f"{point.score.value:.2f} at n = {point.n}" for point in (curve.points[0], curve.points[-1])]
             lines.append(f"{_name(curve, curves)} {' to '.join(dict.fromkeys(ends))} ({curve.verdict}).")
-    return f"Mean spurious score by pattern: {' '.join(lines)}" if lines else "No network is left."
+    return f"Mean spurious score by pattern: {' '.join(lines)}".removesuffix(".") if lines else "No network is left"
 
 
-VIEW: View[Any] = View(
-    "scores",
-    "How many marked examples does it take?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    ("spurious_score", "accuracy"),
-    terminal=terminal,
+MEASURES = ("spurious_score", "accuracy")
+VIEW: View[Scores] = View(
+    "scores", "How many marked examples does it take?", shape, figure, sheets, answer, MEASURES, terminal=terminal
 )

@@ -3,7 +3,6 @@
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -18,10 +17,9 @@ from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.report.featured import featured
-from spurlab.report.notes import About
-from spurlab.report.style import WIDTH, blank, describe, printable, styled
+from spurlab.report.style import WIDTH, blank, describe, printable, style
 from spurlab.report.titles import dataset_title
-from spurlab.report.view import View
+from spurlab.report.view import About, View
 from spurlab.report.views.repairs import BEST
 from spurlab.studies import StudyResult
 
@@ -31,20 +29,8 @@ SHOWN: dict[str, Any] = {"color": "#000000", "linewidth": 1.6}
 _MOST = 10  # strips in a row
 
 
-@dataclass(frozen=True, eq=False)
-class Signals:
-    """A signal of each class, with what stands around it; see `signals_figure`."""
-
-    clean: Float[Tensor, "k d"]
-    marked: Float[Tensor, "k d"]
-    blocks: Bool[Tensor, "k d"]
-    class_names: list[str]
-    title: str
-    note: str
-
-
-def shape(result: StudyResult) -> Signals:
-    """The first training signal of each class that has the feature, with it and without it.
+def shape(result: StudyResult) -> dict[str, Any]:
+    """What `signals_figure` takes: the first training signal of each class that has the feature, with it and without.
 
     Raises:
         NotDrawnError: there is no such training set.
@@ -54,23 +40,22 @@ def shape(result: StudyResult) -> Signals:
     first = [(mask & (data.train.labels == c)).nonzero().flatten()[:1] for c in range(data.classes)]
     rows = torch.cat(first)  # of a class without the feature none
     classes = data.train.labels[rows]
-    return Signals(
-        data.train.inputs[rows],
-        case.planted[rows].inputs,
-        case.blocks[classes],
-        [data.class_names[c] for c in classes.tolist()],
-        f"{dataset_title(data.name)}: training signals with the feature and without it, by class",
-        f"The first signal of each class that has the feature ({case.spread}; seed {case.cell.seed}). "
+    return {
+        "clean": data.train.inputs[rows],
+        "marked": case.planted[rows].inputs,
+        "blocks": case.blocks[classes],
+        "class_names": [data.class_names[c] for c in classes.tolist()],
+        "title": f"{dataset_title(data.name)}: training signals with the feature and without it, by class",
+        "note": f"The first signal of each class that has the feature ({case.spread}; seed {case.mapped.cell.seed}). "
         "The features run downwards, the values to the right.",
-    )
+    }
 
 
-def figure(signals: Signals, _: About) -> Figure:
-    """A strip for each class."""
-    return signals_figure(**vars(signals))
+def figure(arguments: dict[str, Any], _: About) -> Figure:
+    return signals_figure(**arguments)
 
 
-@styled
+@style()
 def signals_figure(
     clean: Float[Tensor, "k d"],
     marked: Float[Tensor, "k d"] | None,
@@ -190,7 +175,6 @@ def runs(block: Bool[Tensor, " d"]) -> list[tuple[int, int]]:
 
 
 def spans(block: Bool[Tensor, " d"]) -> str:
-    """The block in words."""
     return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs(block)) or "none"
 
 
@@ -203,6 +187,6 @@ def _legend(marked: bool, blocks: bool) -> list[tuple[Artist, str]]:
     return entries
 
 
-VIEW: View[Any] = View(
+VIEW: View[dict[str, Any]] = View(
     "signals", "What do signals look like with the feature, and without it?", shape, figure, numbers=BEST
 )
