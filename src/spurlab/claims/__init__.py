@@ -18,10 +18,11 @@ from spurlab.claims import (
     size,
     three_examples,
 )
-from spurlab.claims.base import Claim, Verdict
+from spurlab.claims.base import Claim as Claim
+from spurlab.claims.base import Verdict as Verdict
 from spurlab.claims.evidence import Evidence
-from spurlab.claims.judge import Part
-from spurlab.claims.question import Question
+from spurlab.claims.judge import Part as Part
+from spurlab.claims.question import Question as Question
 from spurlab.errors import InputError
 from spurlab.models import without_users_code
 from spurlab.studies import Study, StudyError
@@ -85,6 +86,3 @@ def _unknown(numbers: Sequence[int]) -> str:
     """What is wrong with these numbers, in a sentence; "" where all are claims."""
     unknown = [number for number in numbers if number not in CLAIMS]
     return f"there is no claim {unknown[0]}. There are: {', '.join(map(str, CLAIMS))}." if unknown else ""
-
-
-__all__ = ["CLAIMS", "Claim", "Part", "Question", "Verdict", "check", "decide"]

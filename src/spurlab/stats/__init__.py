@@ -1,27 +1,16 @@
 """Intervals, paired tests and corrections for many tests. The unit that was repeated is the trained model."""
 
-from spurlab.stats.corrections import holm
-from spurlab.stats.correlation import Correlation, pearson
-from spurlab.stats.estimate import Estimate, mean_of
-from spurlab.stats.gap import Ratio, gap_closed
-from spurlab.stats.learnt import Learnt, learnt_at
-from spurlab.stats.limits import equivalent, mean_above
-from spurlab.stats.null import null_rank
-from spurlab.stats.paired import paired_difference, paired_test
-
-__all__ = [
-    "Correlation",
-    "Estimate",
-    "Learnt",
-    "Ratio",
-    "equivalent",
-    "gap_closed",
-    "holm",
-    "learnt_at",
-    "mean_above",
-    "mean_of",
-    "null_rank",
-    "paired_difference",
-    "paired_test",
-    "pearson",
-]
+from spurlab.stats.corrections import holm as holm
+from spurlab.stats.correlation import Correlation as Correlation
+from spurlab.stats.correlation import pearson as pearson
+from spurlab.stats.estimate import Estimate as Estimate
+from spurlab.stats.estimate import mean_of as mean_of
+from spurlab.stats.gap import Ratio as Ratio
+from spurlab.stats.gap import gap_closed as gap_closed
+from spurlab.stats.learnt import Learnt as Learnt
+from spurlab.stats.learnt import learnt_at as learnt_at
+from spurlab.stats.limits import equivalent as equivalent
+from spurlab.stats.limits import mean_above as mean_above
+from spurlab.stats.null import null_rank as null_rank
+from spurlab.stats.paired import paired_difference as paired_difference
+from spurlab.stats.paired import paired_test as paired_test

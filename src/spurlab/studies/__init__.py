@@ -1,57 +1,39 @@
 """Studies: a TOML file in; trainings and rows out."""
 
-from spurlab.studies.cells import Cell, cells_of, trainings_of
-from spurlab.studies.database import FolderError, StoreError
-from spurlab.studies.errors import StudyError
-from spurlab.studies.executors import EXECUTORS, Executor
-from spurlab.studies.graph import Node, Setting, Train, Treat
-from spurlab.studies.load import load_study, narrowed, shipped
-from spurlab.studies.making import carried_out, perform
-from spurlab.studies.plan import Plan, plan
-from spurlab.studies.results import StudyResult, results_in, rows_of, studies_in, together
-from spurlab.studies.run import StudyProgress, run
-from spurlab.studies.store import Store
-from spurlab.studies.study import Grid, Study, only_read
-from spurlab.studies.task import Outcome, Task
-from spurlab.studies.training_sets import pattern_of, planted
-from spurlab.studies.work import Work, groups_of, work_of
-
-__all__ = [
-    "EXECUTORS",
-    "Cell",
-    "Executor",
-    "FolderError",
-    "Grid",
-    "Node",
-    "Outcome",
-    "Plan",
-    "Setting",
-    "Store",
-    "StoreError",
-    "Study",
-    "StudyError",
-    "StudyProgress",
-    "StudyResult",
-    "Task",
-    "Train",
-    "Treat",
-    "Work",
-    "carried_out",
-    "cells_of",
-    "groups_of",
-    "load_study",
-    "narrowed",
-    "only_read",
-    "pattern_of",
-    "perform",
-    "plan",
-    "planted",
-    "results_in",
-    "rows_of",
-    "run",
-    "shipped",
-    "studies_in",
-    "together",
-    "trainings_of",
-    "work_of",
-]
+from spurlab.studies.cells import Cell as Cell
+from spurlab.studies.cells import cells_of as cells_of
+from spurlab.studies.cells import trainings_of as trainings_of
+from spurlab.studies.database import FolderError as FolderError
+from spurlab.studies.database import StoreError as StoreError
+from spurlab.studies.errors import StudyError as StudyError
+from spurlab.studies.executors import EXECUTORS as EXECUTORS
+from spurlab.studies.executors import Executor as Executor
+from spurlab.studies.graph import Node as Node
+from spurlab.studies.graph import Setting as Setting
+from spurlab.studies.graph import Train as Train
+from spurlab.studies.graph import Treat as Treat
+from spurlab.studies.load import load_study as load_study
+from spurlab.studies.load import narrowed as narrowed
+from spurlab.studies.load import shipped as shipped
+from spurlab.studies.making import carried_out as carried_out
+from spurlab.studies.making import perform as perform
+from spurlab.studies.plan import Plan as Plan
+from spurlab.studies.plan import plan as plan
+from spurlab.studies.results import StudyResult as StudyResult
+from spurlab.studies.results import results_in as results_in
+from spurlab.studies.results import rows_of as rows_of
+from spurlab.studies.results import studies_in as studies_in
+from spurlab.studies.results import together as together
+from spurlab.studies.run import StudyProgress as StudyProgress
+from spurlab.studies.run import run as run
+from spurlab.studies.store import Store as Store
+from spurlab.studies.study import Grid as Grid
+from spurlab.studies.study import Study as Study
+from spurlab.studies.study import only_read as only_read
+from spurlab.studies.task import Outcome as Outcome
+from spurlab.studies.task import Task as Task
+from spurlab.studies.training_sets import pattern_of as pattern_of
+from spurlab.studies.training_sets import planted as planted
+from spurlab.studies.work import Work as Work
+from spurlab.studies.work import groups_of as groups_of
+from spurlab.studies.work import work_of as work_of
