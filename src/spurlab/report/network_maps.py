@@ -19,10 +19,10 @@ from spurlab.report.view import NotDrawnError, OnlyReadError
 from spurlab.studies import StoreError, StudyResult
 from spurlab.studies.axes import PLAIN
 from spurlab.studies.cells import cells_of
-from spurlab.studies.graph import Train, Treat
-from spurlab.studies.making import kept_network
+from spurlab.studies.graph import Treat
+from spurlab.studies.materials import materials_in
 from spurlab.studies.store import weights_file
-from spurlab.studies.treating import DIVERGED, Network, Preventing
+from spurlab.studies.treating import DIVERGED, Preventing
 
 # methods that only refit the last layer; of each line the first that the study has
 _REFITS = {"DFR": ("dfr-plain", "dfr"), "AFR": ("afr-train",)}
@@ -91,12 +91,9 @@ def _networks(result: StudyResult, case: Featured) -> tuple[dict[str, nn.Module]
     for training in (base, cell.training):
         if not weights_file(result.folder, training.key(data.checksum)).is_file():
             raise InputError(f"weights of the networks of seed {cell.seed} are not kept in the results folder.")
-
-    def kept(training: Train) -> Network:
-        return kept_network(weights_file(result.folder, training.key(data.checksum)), training, data)
-
-    network, diverged = kept(base)
-    bench = Preventing(Treat("prevention", cell.training, PLAIN, cell.clean or 1.0), data, "cpu", kept)
+    materials = materials_in(result.folder, data)
+    network, diverged = materials.trained(base)
+    bench = Preventing(Treat("prevention", cell.training, PLAIN, cell.clean or 1.0), materials)
     spurious, _, failed = bench.network_after(PLAIN)
     if diverged or spurious is None:
         raise InputError(f"{failed or DIVERGED} (seed {cell.seed}).")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.deletion.effect import RELEARN_MOST
+from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report.deleted import Deleted, deletions_of, mean_of
 from spurlab.report.notes import About
 from spurlab.report.sheet import OVER_NETWORKS, Cell, Number, Sheet, count_cell, mean_cell, share_cell, slim
