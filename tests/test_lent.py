@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from spurlab.deletion.effect import margins_of, score_of
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import DELETIONS, Bench, attempt, check, deletion_named, prepare, reference_influence
-from spurlab.deletion.effect import margins_of, score_of
 from spurlab.explain import gradient
 from spurlab.lent import lent, settings_kept, untouched
 from spurlab.models import features

@@ -3,8 +3,8 @@
 import math
 
 import pytest
-
 from spurlab.deletion.effect import RELEARN_MOST
+
 from spurlab.deletion.verdict import verdict
 from spurlab.report import study_figure
 from spurlab.report.deleted import deletions_of

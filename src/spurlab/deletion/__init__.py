@@ -1,10 +1,10 @@
 """Data deletion: methods that make a trained network forget some of its training examples, and the check of them."""
 
-from spurlab.deletion.attempt import Attempt, attempt
+from typing import Any
+
+import spurlab
 from spurlab.deletion.bad_teacher import BadTeacher
-from spurlab.deletion.check import Check, Prepared, check, prepare
 from spurlab.deletion.dampening import SelectiveDampening
-from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
 from spurlab.deletion.fisher import FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent
 from spurlab.deletion.incremental import Incremental
@@ -13,7 +13,7 @@ from spurlab.deletion.inverse import ByConjugateGradient, ByLissa
 from spurlab.deletion.l1_sparse import L1Sparse
 from spurlab.deletion.last_layer_newton import LastLayerNewton
 from spurlab.deletion.last_layers import CatastrophicLastLayers, ExactLastLayers
-from spurlab.deletion.method import Deletion, forget_mask
+from spurlab.deletion.method import Deletion, forget_mask, known_to_be_planted
 from spurlab.deletion.neggrad_plus import NegGradPlus
 from spurlab.deletion.prune import PruneFinetune
 from spurlab.deletion.random_labels import RandomLabels
@@ -29,15 +29,12 @@ from spurlab.methods import retraining_seconds
 
 __all__ = [
     "DELETIONS",
-    "Attempt",
     "BadTeacher",
-    "Bench",
     "ByConjugateGradient",
     "ByLissa",
     "CatastrophicLastLayers",
     "Check",
     "Deletion",
-    "Effect",
     "ExactLastLayers",
     "FisherForgetting",
     "GradientAscent",
@@ -59,7 +56,6 @@ __all__ = [
     "Sharded",
     "Sisa",
     "Verdict",
-    "attempt",
     "check",
     "deletion_named",
     "forget_mask",
@@ -68,3 +64,10 @@ __all__ = [
     "retraining_seconds",
     "verdict",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The check is `spurlab.check`, in a room above this one, which is imported when it is first asked for here."""
+    if name in ("Check", "Prepared", "check", "prepare"):
+        return getattr(spurlab, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

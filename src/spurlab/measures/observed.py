@@ -14,6 +14,7 @@ from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked, pattern_tit
 from spurlab.training import predictions
 
 T = TypeVar("T")
+MISSING = "a measure asked for something that its cell does not have."
 
 
 class Lesson:
@@ -155,12 +156,19 @@ class Observed:
     @property
     def marked(self) -> Float[Tensor, "n k"]:
         """The same with the mark on every test example."""
-        return self._said(pattern_title(given(self.pattern)), lambda: self.marked_inputs)
+        return self._said(pattern_title(self.mark), lambda: self.marked_inputs)
+
+    @property
+    def mark(self) -> MarkLike:
+        """The pattern, which must be there."""
+        if self.pattern is None:
+            raise InputError(MISSING)
+        return self.pattern
 
     @property
     def marked_inputs(self) -> Float[Tensor, "n *shape"]:
         """The test inputs with the mark."""
-        return given(self.tests).inputs(given(self.pattern))
+        return given(self.tests).inputs(self.mark)
 
     def _said(self, mark: str | None, inputs: Callable[[], Tensor]) -> Tensor:
         if mark not in self._kept:
@@ -175,5 +183,5 @@ def given(value: T | None) -> T:
         ValueError: it is not there.
     """
     if value is None:
-        raise InputError("a measure asked for something that its cell does not have.")
+        raise InputError(MISSING)
     return value

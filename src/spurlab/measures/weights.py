@@ -12,7 +12,7 @@ from spurlab.patterns import Pattern
 
 
 def _pattern_importance(observed: Observed) -> dict[str, float]:
-    pattern = given(observed.pattern)
+    pattern = observed.mark
     if not isinstance(pattern, Pattern):
         raise InputError(f"the measure 'pattern_importance' needs an additive pattern, which {pattern!r} is not.")
     importance = pixel_importance(first_weight(given(observed.network), observed.architecture).detach())

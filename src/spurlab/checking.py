@@ -1,30 +1,39 @@
-"""The check of a data deletion method against networks that never saw what it should forget."""
+"""The check of a data deletion method against networks that never saw what it should forget: a study in memory."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
 from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spurlab.data import Dataset, load
-from spurlab.deletion.attempt import Attempt, attempt
-from spurlab.deletion.effect import Bench, Effect, known_to_be_planted
-from spurlab.deletion.method import Deletion
-from spurlab.deletion.table import deletion_named
-from spurlab.deletion.verdict import Judged, Verdict
+from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
+from spurlab.deletion.method import NOT_FINITE
 from spurlab.errors import InputError
-from spurlab.methods import Make, retraining_seconds
-from spurlab.models import architecture_title, build, made
+from spurlab.measures import EFFECTS
+from spurlab.measures.observed import given
+from spurlab.methods import Make
+from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, make_pattern, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
+from spurlab.studies import Cell, Setting, Train
+from spurlab.studies.axes import NONE, REFERENCES
+from spurlab.studies.materials import Materials, Network
+from spurlab.studies.treating import DIVERGED, Deleting, Made, seconds_to_retrain
+from spurlab.studies.work import request_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
+Row = dict[str, Any]
+MEASURED = tuple(name for name in EFFECTS if name != "time_share")  # retraining is timed once for all networks
+PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
+NOTHING = (math.nan,) * len(MEASURED)
+OTHERS = ("accuracy", "forgotten", "membership", "distance", "marked", "relearn")  # beside the score, as headings
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +49,8 @@ class Prepared:
         originals: the networks that were trained on them.
         oracles: the networks of the same seeds, from the same initial weights, that were trained without the planted
             examples.
-        retraining: seconds that it takes to retrain one network, see `prepare`.
         make: a new network of their architecture, by seed.
+        retraining: seconds that it takes to retrain one network, see `prepare`.
     """
 
     data: Dataset
@@ -51,9 +60,9 @@ class Prepared:
     planted: tuple[Planted, ...]
     originals: Ensemble
     oracles: Ensemble
-    retraining: float
     make: Make
-    _references: dict[float, tuple[list[Effect], list[Effect]]] = field(default_factory=dict, init=False, repr=False)
+    retraining: float = math.nan
+    _references: dict[float, list[list[Made]]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         """How many seeds there are."""
@@ -64,40 +73,88 @@ class Prepared:
         where = f"{self.data.name}: {pattern_title(self.patterns[0])} on {count} examples of class {self.target}"
         return f"{where}, {what}, {self.recipe.epochs} epochs; {len(self)} networks and as many oracles"
 
+    def cell(self, i: int, method: str, share: float) -> Cell:
+        """A method on the i-th network where a share of the planted examples is known, as a study names it."""
+        setting = Setting(self.data.name, self.originals.architecture, self.planted[0].how, self.recipe)
+        title, n, seeds = pattern_title(self.patterns[0]) or "own", len(self.planted[0].rows), self.originals.seeds
+        return Cell(setting, setting, title, self.target, n, seeds[i], method, share, seeds)
+
     @cached_property
-    def benches(self) -> tuple[Bench, ...]:
-        """What deletions from each network are measured against."""
-        sound = {i: self.oracles.member(i) for i in range(len(self)) if not self.oracles.diverged[i]}
-        return tuple(
-            Bench(
-                self.originals.member(i),
-                self.planted[i],
-                self.patterns[i],
-                self.target,
-                self.data.test,
-                [oracle for j, oracle in sound.items() if j != i],
-                self.originals.seeds[i],
-            )
-            for i in range(len(self))
-        )
+    def materials(self) -> Materials:
+        """What deletions are made from: what a study looks up by name."""
+        seeds = self.originals.seeds
 
-    def method(self, method: Deletion | str, i: int) -> Deletion:
-        """A method as it is, or one of the table for the i-th network."""
-        if not isinstance(method, str):
-            return method
-        return deletion_named(method, self.recipe, self.originals.seeds[i], self.make)
+        def planted(training: Train) -> Planted:
+            whole = self.planted[seeds.index(training.seed)]
+            return whole.without(whole.mask) if training.without else whole
 
-    def references(self, share: float, tell: Told = lambda *_: None) -> tuple[list[Effect], list[Effect]]:
-        """The numbers of the networks before deletion and of the oracles, measured once for each share."""
+        @cache
+        def trained(training: Train) -> Network:
+            ensemble, i = self.oracles if training.without else self.originals, seeds.index(training.seed)
+            return ensemble.member(i), bool(ensemble.diverged[i])
+
+        def pattern(_: str, seed: int) -> MarkLike:
+            return self.patterns[seeds.index(seed)]
+
+        return Materials(self.data, pattern, planted, lambda _: self.make, trained, self.originals.device)
+
+    @cached_property
+    def benches(self) -> tuple[Deleting, ...]:
+        """What deletions from each network start from and are measured with."""
+        firsts = (self.cell(i, NONE, 1.0).treatment for i in range(len(self)))
+        return tuple(Deleting(given(first), self.materials, lambda: self.retraining) for first in firsts)
+
+    def treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
+        """What becomes of the i-th network: the numbers of `MEASURED`, as in a study.
+
+        Args:
+            i: which network.
+            name: of the method; ``none`` and ``oracle`` stand for the network before deletion and for its oracle.
+            share: of the planted examples that is known.
+            method: the method; None: the one of this name.
+        """
+        cell = self.cell(i, name, share)
+        requests = [request_of(cell, measure) for measure in MEASURED]
+        return self.benches[i].treated(given(cell.treatment), requests, method)
+
+    def references(self, share: float, tell: Told = lambda *_: None) -> list[list[Made]]:
+        """What is measured of each network before deletion and of its oracle, once for each share."""
         if share not in self._references:
-            found: tuple[list[Effect], list[Effect]] = ([], [])
-            for i, bench in enumerate(self.benches):
+            pairs = []
+            for i in range(len(self)):
                 tell("measuring the networks and the oracles", i, len(self))
-                forget = known_to_be_planted(self.planted[i], share)
-                for effects, ensemble in zip(found, (self.originals, self.oracles), strict=True):
-                    effects.append(bench.effect(ensemble.member(i), forget))
-            self._references[share] = found
+                pairs.append([self.treated(i, name, share) for name in REFERENCES])
+            self._references[share] = pairs
         return self._references[share]
+
+    def rows(self, name: str, method: Deletion | str, share: float, tell: Told) -> Iterator[Row]:
+        """What a method does to each network, as in `Check.rows`.
+
+        Args:
+            name: what it is called.
+            method: the method, or its name in the table.
+            share: of the planted examples that is known.
+            tell: as `progress` of `check`.
+        """
+        planted = {column: self.cell(0, NONE, share).training.as_json()[column] for column in PLANTED}
+        for i, (before, oracle) in enumerate(self.references(share, tell)):
+            tell(name, i, len(self))
+            after = self.treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
+            yield {
+                "method": name,
+                "share": share,
+                "seed": self.originals.seeds[i],
+                "seconds": after.seconds,
+                "time": after.seconds / self.retraining if self.retraining else math.nan,
+                "failed": after.failed,
+                **planted,
+                **{
+                    f"{measure}_{when}": number
+                    for when, made in (("before", before), ("after", after), ("oracle", oracle))
+                    for measure, number in zip(MEASURED, made.numbers or NOTHING, strict=True)
+                },
+            }
+        tell(name, len(self), len(self))
 
 
 def _in_words(what: str, done: int, of: int) -> str:
@@ -123,8 +180,8 @@ def prepare(
     """Train networks with a planted pattern and, from the same initial weights, their oracles without it, in lockstep.
 
     The time of retraining is what deletion is there to save. Networks that train together share it, so it is taken of
-    one network alone: the mean time of the steps of one epoch, in this process as it is when methods are run, times
-    the steps of the whole training; by the clock that methods are timed by, see `spurlab.methods.clock`.
+    one network alone: the median step of a hundred or of one epoch, in this process as it is when methods are run,
+    times the steps of the whole training; by the clock that methods are timed by, see `spurlab.methods.clock`.
 
     Args:
         data: a data set, or the name of one.
@@ -158,31 +215,18 @@ def prepare(
     planted = tuple(
         plant(data.train, drawn, target, n, seed, how=how) for drawn, seed in zip(patterns, seeds, strict=True)
     )
-    members = [Member(each, seed) for each, seed in zip(planted, seeds, strict=True)]
-    references = [Member(each.without(each.mask), seed) for each, seed in zip(planted, seeds, strict=True)]
+    retained = [each.without(each.mask) for each in planted]
+    members = [Member(each, seed) for several in (planted, retained) for each, seed in zip(several, seeds, strict=True)]
 
     def advance(now: Progress) -> None:
         progress("training", now.done, now.total)
 
-    both = fit(
-        architecture,
-        members + references,
-        recipe,
-        classes=data.classes,
-        workers=workers,
-        device=device,
-        progress=advance,
-    )
-    rows = torch.arange(len(both))
-    originals, oracles = both[rows[: len(seeds)]], both[rows[len(seeds) :]]
+    both = fit(architecture, members, recipe, classes=data.classes, workers=workers, device=device, progress=advance)
+    originals, oracles = (both[rows] for rows in torch.arange(len(both)).split(len(seeds)))
+    make = both.make or partial(build, both.architecture, data.shape, data.classes)
+    prepared = Prepared(data, recipe, target, patterns, planted, originals, oracles, make)
     progress("timing one retraining", 0, 1)
-    make: Make = (
-        partial(build, architecture, data.shape, data.classes)
-        if isinstance(architecture, str)
-        else partial(made, architecture, data.shape)
-    )
-    seconds = retraining_seconds(make(seeds[0]).to(device), references[0], recipe)
-    return Prepared(data, recipe, target, patterns, planted, originals, oracles, seconds, make)
+    return replace(prepared, retraining=seconds_to_retrain(prepared.cell(0, NONE, 1.0).training, prepared.materials))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,45 +236,42 @@ class Checked:
     Args:
         method: its name.
         share: of the planted examples that was known and deleted.
-        calls: what came of it on each network.
-        before: the networks' numbers before the deletion, in the same order.
-        oracles: those of the oracles.
-        retraining: seconds that retraining takes, see `prepare`.
+        rows: one for each network, see `Check.rows`.
     """
 
     method: str
     share: float
-    calls: tuple[Attempt, ...]
-    before: tuple[Effect, ...]
-    oracles: tuple[Effect, ...]
-    retraining: float
+    rows: list[Row]
+
+    @cached_property
+    def measured(self) -> list[Row]:
+        """The rows of networks on which the method did not fail; what is not finite is a result."""
+        return [row for row in self.rows if not _failed(row)]
 
     @cached_property
     def judged(self) -> Judged:
         """Before, after and of the oracles, by measure; where the method failed, the network is out."""
-        there = [i for i, call in enumerate(self.calls) if call.effect is not None]
-
-        def columns(effects: Sequence[Effect | None]) -> dict[str, Tensor]:
-            rows = [astuple(effect) for effect in (effects[i] for i in there) if effect is not None]
-            table = torch.tensor(rows, dtype=torch.float64).view(-1, len(fields(Effect)))
-            return {field.name: column for field, column in zip(fields(Effect), table.unbind(1), strict=True)}
-
-        return Judged(columns(self.before), columns([call.effect for call in self.calls]), columns(self.oracles))
+        before, after, oracle = (
+            {
+                name: torch.tensor([row[f"{name}_{when}"] for row in self.measured], dtype=torch.float64)
+                for name in MEASURED
+            }
+            for when in ("before", "after", "oracle")
+        )
+        return Judged(before, after, oracle)
 
     @property
     def verdict(self) -> Verdict:
         """See `spurlab.deletion.verdict`; of the networks on which the method did not fail."""
-        failed = [call for call in self.calls if call.effect is None]
-        if len(failed) == len(self.calls):
-            return Verdict("failed", f"on every network: {failed[0].failed}")
-        found = self.judged.verdict
-        if failed:
-            count = f"{len(failed)} of {len(self.calls)} networks"
-            return Verdict(found.name, f"{found.finding}. It failed on {count}: {failed[0].failed}")
-        if found.name == "breaks the model":
-            why = next((call.failed for call in self.calls if call.failed), "")
-            return Verdict(found.name, f"{found.finding}. {why}" if why else found.finding)
-        return found
+        failures = [row["failed"] for row in self.rows if _failed(row)]
+        if not self.measured:
+            return Verdict("failed", f"on every network: {failures[0]}")
+        name, finding = self.judged.verdict.name, self.judged.verdict.finding
+        if failures:
+            finding += f". It failed on {len(failures)} of {len(self.rows)} networks: {failures[0]}"
+        elif name == "breaks the model":
+            finding += next((f". {row['failed']}" for row in self.rows if row["failed"].startswith(NOT_FINITE)), "")
+        return Verdict(name, finding)
 
     @property
     def closed(self) -> Ratio:
@@ -239,25 +280,18 @@ class Checked:
 
     @property
     def time(self) -> float:
-        """Seconds of the method, in the mean over the calls that gave a network, as a share of retraining."""
-        seconds = [call.seconds for call in self.calls if call.effect is not None]
-        return sum(seconds) / len(seconds) / self.retraining if seconds and self.retraining else math.nan
+        """Of the method as a share of retraining, in the mean over the networks that it gave."""
+        return mean_of([row["time"] for row in self.measured if row["failed"] != DIVERGED])
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for each network."""
-        return [
-            {"method": self.method, "share": self.share, "seed": call.seed, "seconds": call.seconds}
-            | {"time": call.seconds / self.retraining if self.retraining else math.nan, "failed": call.failed}
-            | _named(before, "before")
-            | _named(call.effect or Effect.none(), "after")
-            | _named(oracle, "oracle")
-            for call, before, oracle in zip(self.calls, self.before, self.oracles, strict=True)
-        ]
+    def cells(self) -> list[str]:
+        """Its line of the printed table."""
+        more = (_closed(self.closed), f"{self.time:.1%}") if self.measured else ("-", "-")
+        return _cells(self.method, self.measured, "after", *more, self.verdict.name)
 
 
-def _named(effect: Effect, when: str) -> dict[str, float]:
-    return {f"{name}_{when}": value for name, value in asdict(effect).items()}
+def _failed(row: Row) -> bool:
+    return bool(row["failed"]) and not row["failed"].startswith((NOT_FINITE, DIVERGED))
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,85 +300,52 @@ class Check:
 
     Args:
         prepared: the networks.
-        checked: each method at each share.
+        rows: one for each method, share and network: time, failure, what was planted (as in the rows of studies), and
+            each measure ``before``, ``after`` and of the ``oracle``, e.g. ``spurious_score_after``.
     """
 
     prepared: Prepared
-    checked: tuple[Checked, ...]
+    rows: list[Row]
 
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for each method, share and network: its numbers before, after and of the oracle, time, failure."""
-        return [row for each in self.checked for row in each.rows]
+    @cached_property
+    def checked(self) -> tuple[Checked, ...]:
+        """Each method at each share."""
+        places = dict.fromkeys((row["method"], row["share"]) for row in self.rows)
+        return tuple(
+            Checked(*place, [row for row in self.rows if (row["method"], row["share"]) == place]) for place in places
+        )
 
     def __str__(self) -> str:
-        lines = [str(self.prepared), ""]
-        shares = list(dict.fromkeys(each.share for each in self.checked))
+        lines, shares = [str(self.prepared), ""], list(dict.fromkeys(row["share"] for row in self.rows))
         for share in shares:
-            group = [each for each in self.checked if each.share == share]
-            before, oracles = group[0].before, group[0].oracles
-            cells = [HEADINGS, _cells("before", before)]
-            cells += [
-                _cells(each.method, [call.effect for call in each.calls if call.effect is not None], each)
-                for each in group
-            ]
-            cells.append(_cells("oracles", oracles))
+            group = [checked for checked in self.checked if checked.share == share]
             if share < 1 or len(shares) > 1:
                 lines.append(f"{share:.0%} of the planted examples known")
+            cells = [
+                ["", "score", "gap closed", *OTHERS, "time", ""],
+                _cells("before", group[0].rows, "before"),
+                *(checked.cells for checked in group),
+                _cells("oracles", group[0].rows, "oracle"),
+            ]
             lines += [*_aligned(cells), ""]
-        width = max(len(_label(each, shares)) for each in self.checked)
-        lines += [f"{_label(each, shares):<{width}}  {each.verdict}" for each in self.checked]
+        labels = [f"{each.method}, {each.share:.0%}" if len(shares) > 1 else each.method for each in self.checked]
+        width = max(map(len, labels))
+        lines += [f"{label:<{width}}  {each.verdict}" for label, each in zip(labels, self.checked, strict=True)]
         return "\n".join(lines)
 
 
-HEADINGS = (
-    "",
-    "score",
-    "gap closed",
-    "accuracy",
-    "forgotten",
-    "membership",
-    "distance",
-    "marked",
-    "relearn",
-    "time",
-    "",
-)
-
-
-def _label(each: Checked, shares: Sequence[float]) -> str:
-    return each.method if len(shares) == 1 else f"{each.method}, {each.share:.0%}"
-
-
-def _cells(name: str, effects: Sequence[Effect], of: Checked | None = None) -> tuple[str, ...]:
+def _cells(name: str, rows: list[Row], when: str, closed: str = "", time: str = "", verdict: str = "") -> list[str]:
     """One line of the table: means over networks, of steps the median, which may be infinite."""
-
-    def mean(measure: str) -> str:
-        values = [getattr(effect, measure) for effect in effects]
-        return f"{mean_of(values):z.3f}" if values else "-"
-
-    steps = [effect.relearn_steps for effect in effects if not math.isnan(effect.relearn_steps)]
-    relearn = f"{median(steps):.0f}" if steps else "-"
-    measured = (
-        mean("accuracy"),
-        mean("forgotten_accuracy"),
-        mean("membership_auc"),
-        mean("oracle_distance"),
-        mean("oracle_distance_marked"),
-    )
-    closed = "" if of is None else _closed(of.closed) if effects else "-"
-    spent = "" if of is None else f"{of.time:.1%}" if effects else "-"
-    return (name, mean("spurious_score"), closed, *measured, relearn, spent, "" if of is None else of.verdict.name)
+    columns = {measure: [row[f"{measure}_{when}"] for row in rows] for measure in MEASURED}
+    steps = [count for count in columns.pop("relearn_steps") if not math.isnan(count)]
+    score, *others = (f"{mean_of(column):z.3f}" if column else "-" for column in columns.values())
+    return [name, score, closed, *others, f"{median(steps):.0f}" if steps else "-", time, verdict]
 
 
 def _closed(ratio: Ratio) -> str:
-    return (
-        f"{ratio.value:z.2f} (any)"
-        if ratio.low == -math.inf
-        else str(ratio)
-        if not ratio.why
-        else f"{ratio.value:z.2f}"
-    )
+    if ratio.low == -math.inf:
+        return f"{ratio.value:z.2f} (any)"
+    return f"{ratio.value:z.2f}" if ratio.why else str(ratio)
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
@@ -377,7 +378,7 @@ def check(
     Printed are means over the networks: the spurious score; the share of its gap to the oracles that was closed, with
     95 % interval; accuracy on the test examples and on the forgotten ones without the pattern; the membership AUC of
     the forgotten ones; the distance to the oracles in log-odds, on clean and on marked test images; the median of steps
-    to relearn; the time as a share of retraining; the verdict. `Effect` defines each, `verdict` the last.
+    to relearn; the time as a share of retraining; the verdict. `spurlab.measures` has each, `verdict` the last.
 
     Args:
         method: a function ``(model, data, forget) -> model`` of your own, a name of `DELETIONS` (which is given the
@@ -393,7 +394,7 @@ def check(
 
     A method of one's own, against a ready one:
 
-    >>> from spurlab.deletion import check, prepare
+    >>> from spurlab import check, prepare
     >>> def finetune(model, data, forget):
     ...     retain, optimizer = data[~forget], torch.optim.SGD(model.parameters(), lr=0.01)
     ...     for rows in torch.arange(len(retain)).split(100):
@@ -405,7 +406,7 @@ def check(
     >>> print(check([finetune, "incremental-1e-3"], prepared))  # doctest: +SKIP
     """
     methods = _methods(method)
-    shares = [float(share)] if isinstance(share, float | int) else [float(each) for each in share]
+    shares = dict.fromkeys([float(share)] if isinstance(share, float | int) else map(float, share))
     if not shares or not all(0 < each <= 1 for each in shares):
         raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")
     for ready in methods.values():
@@ -417,17 +418,10 @@ def check(
         prepared = data
     else:
         prepared = prepare(data, progress=progress, **settings)
-    checked = []
-    for part in shares:
-        before, oracles = prepared.references(part, progress)
-        for name, ready in methods.items():
-            calls = []
-            for i, bench in enumerate(prepared.benches):
-                progress(name, i, len(prepared))
-                calls.append(attempt(prepared.method(ready, i), bench, known_to_be_planted(bench.planted, part)))
-            progress(name, len(prepared), len(prepared))
-            checked.append(Checked(name, part, tuple(calls), tuple(before), tuple(oracles), prepared.retraining))
-    return Check(prepared, tuple(checked))
+    rows = [
+        row for part in shares for name, ready in methods.items() for row in prepared.rows(name, ready, part, progress)
+    ]
+    return Check(prepared, rows)
 
 
 def _methods(method: Any) -> dict[str, Deletion | str]:

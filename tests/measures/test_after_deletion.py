@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from spurlab.deletion.effect import Bench, Effect, known_to_be_planted, losses, margins_of, relearn_steps
 from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
-from spurlab.deletion.effect import Bench, Effect, known_to_be_planted, losses, margins_of, relearn_steps
 from spurlab.metrics import oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted, plant
