@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
+from itertools import chain, count
 from statistics import median
 from typing import Any
 
@@ -73,7 +74,7 @@ class Prepared:
         where = f"{self.data.name}: {pattern_title(self.patterns[0])} on {count} examples of class {self.target}"
         return f"{where}, {what}, {self.recipe.epochs} epochs; {len(self)} networks and as many oracles"
 
-    def cell(self, i: int, method: str, share: float) -> Cell:
+    def _cell(self, i: int, method: str, share: float) -> Cell:
         """A method on the i-th network where a share of the planted examples is known, as a study names it."""
         setting = Setting(self.data.name, self.originals.architecture, self.planted[0].how, self.recipe)
         title, n, seeds = pattern_title(self.patterns[0]) or "own", len(self.planted[0].rows), self.originals.seeds
@@ -101,45 +102,25 @@ class Prepared:
     @cached_property
     def benches(self) -> tuple[Deleting, ...]:
         """What deletions from each network start from and are measured with."""
-        firsts = (self.cell(i, NONE, 1.0).treatment for i in range(len(self)))
+        firsts = (self._cell(i, NONE, 1.0).treatment for i in range(len(self)))
         return tuple(Deleting(given(first), self.materials, lambda: self.retraining) for first in firsts)
 
-    def treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
-        """What becomes of the i-th network: the numbers of `MEASURED`, as in a study.
-
-        Args:
-            i: which network.
-            name: of the method; ``none`` and ``oracle`` stand for the network before deletion and for its oracle.
-            share: of the planted examples that is known.
-            method: the method; None: the one of this name.
-        """
-        cell = self.cell(i, name, share)
+    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
+        """What becomes of the i-th network, as in a study, by this method or else by the one of this name."""
+        cell = self._cell(i, name, share)
         requests = [request_of(cell, measure) for measure in MEASURED]
         return self.benches[i].treated(given(cell.treatment), requests, method)
 
-    def references(self, share: float, tell: Told = lambda *_: None) -> list[list[Made]]:
-        """What is measured of each network before deletion and of its oracle, once for each share."""
-        if share not in self._references:
-            pairs = []
-            for i in range(len(self)):
-                tell("measuring the networks and the oracles", i, len(self))
-                pairs.append([self.treated(i, name, share) for name in REFERENCES])
-            self._references[share] = pairs
-        return self._references[share]
-
     def rows(self, name: str, method: Deletion | str, share: float, tell: Told) -> Iterator[Row]:
-        """What a method does to each network, as in `Check.rows`.
-
-        Args:
-            name: what it is called.
-            method: the method, or its name in the table.
-            share: of the planted examples that is known.
-            tell: as `progress` of `check`.
-        """
-        planted = {column: self.cell(0, NONE, share).training.as_json()[column] for column in PLANTED}
-        for i, (before, oracle) in enumerate(self.references(share, tell)):
+        """What a method, called so, does to each network where a share of the examples is known; see `Check.rows`."""
+        references = self._references.setdefault(share, [])  # the same for all methods
+        for i in range(len(references), len(self)):
+            tell("measuring the networks and the oracles", i, len(self))
+            references.append([self._treated(i, reference, share) for reference in REFERENCES])
+        planted = {column: self._cell(0, NONE, share).training.as_json()[column] for column in PLANTED}
+        for i, (before, oracle) in enumerate(references):
             tell(name, i, len(self))
-            after = self.treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
+            after = self._treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
             yield {
                 "method": name,
                 "share": share,
@@ -226,7 +207,7 @@ def prepare(
     make = both.make or partial(build, both.architecture, data.shape, data.classes)
     prepared = Prepared(data, recipe, target, patterns, planted, originals, oracles, make)
     progress("timing one retraining", 0, 1)
-    return replace(prepared, retraining=seconds_to_retrain(prepared.cell(0, NONE, 1.0).training, prepared.materials))
+    return replace(prepared, retraining=seconds_to_retrain(prepared._cell(0, NONE, 1.0).training, prepared.materials))
 
 
 @dataclass(frozen=True, eq=False)
@@ -429,20 +410,11 @@ def _methods(method: Any) -> dict[str, Deletion | str]:
     if isinstance(method, Mapping):
         found = dict(method)
     else:
-        alone = isinstance(method, str) or callable(method) or not isinstance(method, Iterable)
-        several = [method] if alone else list(method)
-        found = {}
-        for each in several:
-            name = base = _name(each)
-            count = 1
-            while name in found:
-                count += 1
-                name = f"{base} ({count})"
-            found[name] = each
+        alone, found = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
+        for each in [method] if alone else method:
+            base = each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+            names = chain([base], (f"{base} ({number})" for number in count(2)))
+            found[next(name for name in names if name not in found)] = each
     if not found or not all(isinstance(each, str) or callable(each) for each in found.values()):
         raise TypeError("`method` must be a function (model, data, forget) -> model, a name, or several of them.")
     return found
-
-
-def _name(method: Deletion | str) -> str:
-    return method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)

@@ -71,8 +71,7 @@ class Judged:
     @property
     def closed(self) -> Ratio:
         """The share of the gap between the score before and the oracles' that the method closed."""
-        before, after, oracle = (columns["spurious_score"] for columns in (self.before, self.after, self.oracle))
-        return gap_closed(before, after, oracle)
+        return gap_closed(*(columns["spurious_score"] for columns in (self.before, self.after, self.oracle)))
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -80,11 +79,7 @@ class Judged:
         return verdict(self.before, self.after, self.oracle)
 
 
-def verdict(
-    before: Mapping[str, Tensor],
-    after: Mapping[str, Tensor],
-    oracle: Mapping[str, Tensor],
-) -> Verdict:
+def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict:
     """Whether a deletion method forgets, from the numbers of m networks; all tests are paired by seed, at 5 %.
 
     The first of these that holds:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spurlab.lent import copied_network, settings_kept
@@ -76,17 +75,14 @@ def relearn_steps(observed: Observed, score_before: float) -> float:
                 F.cross_entropy(outputs, torch.cat([few.labels, rest.labels]).to(outputs.device)).backward()
                 optimizer.step()
             steps = look
-            score = _score(model, clean, marked, observed.target)
+            with evaluating(model):
+                said = predictions(model, clean), predictions(model, marked)
+            score = spurious_score(*said, observed.target).item()
             if math.isnan(score):
                 return math.nan
             if score >= goal:
                 return float(steps)
     return math.inf
-
-
-def _score(model: nn.Module, clean: Tensor, marked: Tensor, target: int) -> float:
-    with evaluating(model):
-        return spurious_score(predictions(model, clean), predictions(model, marked), target).item()
 
 
 def looks(most: int) -> Iterator[int]:

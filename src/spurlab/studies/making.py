@@ -23,7 +23,7 @@ from spurlab.studies.store import weights_file
 from spurlab.studies.study import StudyError
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.training_sets import checked
-from spurlab.studies.treating import bench_of
+from spurlab.studies.treating import Deleting, Preventing
 from spurlab.studies.weights import write_weights
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
@@ -104,7 +104,7 @@ def _treated(task: Task, materials: Materials, progress: Callable[[Progress], No
     """A method that fails ends nothing: its numbers are NaN, and the reason is kept with them."""
     start, done = time.perf_counter(), 0
     treatments = [node for node in task.nodes if isinstance(node, Treat)]
-    bench = bench_of(treatments[0], materials)
+    bench = (Deleting if treatments[0].kind == "deletion" else Preventing)(treatments[0], materials)
     values, seconds, failures = [], [], []
     for treatment, requests in zip(treatments, task.requests, strict=True):
         made = bench.treated(treatment, requests)

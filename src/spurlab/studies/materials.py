@@ -29,7 +29,7 @@ class Materials:
         pattern: the pattern of a name and a seed.
         planted: the training set of a network.
         maker: makes new networks of a network's architecture, by seed.
-        trained: a network that was trained before.
+        trained: a network that was trained before; a StoreError where its weights are damaged, or not its own.
         device: where to work.
     """
 
@@ -48,7 +48,6 @@ def materials_in(folder: Path, data: Dataset, device: str = "cpu") -> Materials:
         return partial(build, training.setting.architecture, data.shape, data.classes)
 
     def trained(training: Train) -> Network:
-        """Raises StoreError where the weights are damaged, or not those of this network."""
         path, network = weights_file(folder, training.key(data.checksum)), maker(training)(training.seed)
         tensors, diverged = read_weights(path)
         try:

@@ -1,6 +1,5 @@
 """What is done to one trained network, and what its methods start from and are measured with."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -37,18 +36,14 @@ class Made(NamedTuple):
     """What came of one treatment.
 
     Args:
-        numbers: of each request; NaN where the network, or what was made of it, was not finite; none where it failed.
+        numbers: of each request; none where it failed.
         seconds: that the treatment took.
-        failed: why it failed, or was not finite; else "".
+        failed: why it failed; else "".
     """
 
     numbers: tuple[float, ...]
     seconds: float
     failed: str = ""
-
-
-def _not_finite(requests: Sequence[Request], seconds: float, why: str) -> Made:
-    return Made((math.nan,) * len(requests), seconds, why)
 
 
 def seconds_to_retrain(training: Train, materials: Materials) -> float:
@@ -87,13 +82,13 @@ class Deleting:
             method: the method; None: the one that the treatment names.
         """
         if self._diverged:
-            return _not_finite(requests, 0.0, DIVERGED)
+            return Made((), 0.0, DIVERGED)
         planted = given(self._before.trained_on).planted
         forget = forget_mask(planted.positions[: int(treatment.amount)].cpu(), len(planted))
         if method is None and treatment.method in REFERENCES:
             return self._reference(treatment, forget, requests)
         make = self._materials.maker(self._training)
-        network, seconds, failed, diverged = isolated(
+        network, seconds, failed, _ = isolated(
             method or deletion_named(treatment.method, treatment.setting.recipe, treatment.seed, make),
             given(self._before.network),
             lambda: (planted.materialize(), forget.clone()),
@@ -102,7 +97,7 @@ class Deleting:
             seed=treatment.seed,
         )
         if network is None:
-            return _not_finite(requests, seconds, failed) if diverged else Made((), seconds, failed)
+            return Made((), seconds, failed)
         try:
             return Made(self._numbers(self._observed(network), forget, seconds, requests), seconds)
         except FAILURES as error:  # of the network that a method returned
@@ -114,7 +109,7 @@ class Deleting:
             return Made(self._numbers(self._before, forget, 0.0, requests), 0.0)
         oracle, diverged = self._materials.trained(treatment.start)
         if diverged:
-            return _not_finite(requests, 0.0, DIVERGED)
+            return Made((), 0.0, DIVERGED)
         seconds = self._retraining()
         return Made(self._numbers(self._observed(oracle), forget, seconds, requests), seconds)
 
@@ -196,13 +191,3 @@ class Preventing:
         if kind not in self._stages:
             self._stages[kind] = method.first_stage(model, data)
         return method.second_stage(self._stages[kind], clean)
-
-
-def bench_of(first: Treat, materials: Materials) -> Deleting | Preventing:
-    """The bench for treatments of one kind, of one network, compared with the same others.
-
-    Args:
-        first: one of them.
-        materials: what they are made from.
-    """
-    return Deleting(first, materials) if first.kind == "deletion" else Preventing(first, materials)
