@@ -10,13 +10,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Dataset, Examples, Source
-from spurlab.deletion import known_to_be_planted
 from spurlab.measures import EFFECTS, MEASURES, Deleted, Lesson, MarkedTests, Observed
 from spurlab.measures.forgotten import losses
 from spurlab.measures.relearning import relearn_steps
 from spurlab.metrics import margins, oracle_distance
 from spurlab.models import mlp, seeded
-from spurlab.patterns import Pattern, Planted, plant
+from spurlab.patterns import Pattern, plant
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, predictions, train_one
 
@@ -156,21 +155,6 @@ def test_losses_tell_apart_what_probabilities_do_not(planted):
     network = linear(3.0, 2.0, 1.0)
     wanted = nn.functional.cross_entropy(network(other.inputs), other.labels, reduction="none")
     assert_close(losses(network, other).float(), wanted)
-
-
-@pytest.mark.parametrize("how", ["replace", "append"])
-def test_the_known_ones_are_the_first(how):
-    base = one_hot(60, 1.0)
-    planted = plant(base, MARK, TARGET, 20, 0, how=how)
-    for share, count in ((1.0, 20), (0.8, 16), (0.5, 10), (0.2, 4), (0.001, 1)):
-        forget = known_to_be_planted(planted, share)
-        assert forget.nonzero().flatten().tolist() == sorted(planted.positions[:count].tolist())
-    assert known_to_be_planted(planted).equal(planted.mask)
-    for share in (0.0, 1.01, -1.0, math.nan):
-        with pytest.raises(ValueError, match="`share` must lie above 0"):
-            known_to_be_planted(planted, share)
-    with pytest.raises(ValueError, match="nothing to forget"):
-        known_to_be_planted(Planted.none(base))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from spurlab.deletion.inverse import ByConjugateGradient, ByLissa
 from spurlab.deletion.l1_sparse import L1Sparse
 from spurlab.deletion.last_layer_newton import LastLayerNewton
 from spurlab.deletion.last_layers import CatastrophicLastLayers, ExactLastLayers
-from spurlab.deletion.method import Deletion, forget_mask, known_to_be_planted
+from spurlab.deletion.method import Deletion, forget_mask
 from spurlab.deletion.neggrad_plus import NegGradPlus
 from spurlab.deletion.prune import PruneFinetune
 from spurlab.deletion.random_labels import RandomLabels
@@ -59,7 +59,6 @@ __all__ = [
     "check",
     "deletion_named",
     "forget_mask",
-    "known_to_be_planted",
     "prepare",
     "retraining_seconds",
     "verdict",

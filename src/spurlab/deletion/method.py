@@ -10,9 +10,8 @@ from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods.method import NOT_FINITE, outputs_fit
-from spurlab.patterns import Planted
 
-__all__ = ["NOT_FINITE", "Deletion", "Parts", "forget_mask", "known_to_be_planted", "split"]
+__all__ = ["NOT_FINITE", "Deletion", "Parts", "forget_mask", "split"]
 
 
 @runtime_checkable
@@ -90,22 +89,3 @@ def forget_mask(rows: Tensor, examples: int) -> Bool[Tensor, " n"]:
     mask = torch.zeros(examples, dtype=torch.bool)
     mask[rows] = True
     return mask
-
-
-def known_to_be_planted(planted: Planted, share: float = 1.0) -> Bool[Tensor, " n"]:
-    """The forget set where only a share of the planted examples is known: the first ones, at least one.
-
-    Of one training set a smaller share is part of a larger one.
-
-    Raises:
-        ValueError: a share outside (0, 1], or nothing planted.
-
-    >>> planted = Planted(Examples(torch.zeros(4, 1), torch.zeros(4).long()), torch.tensor([3, 0]), torch.ones(2, 1))
-    >>> known_to_be_planted(planted, 0.5).tolist()
-    [False, False, False, True]
-    """
-    if not 0 < share <= 1:
-        raise InputError(f"`share` must lie above 0 and not above 1, but it is {share:g}.")
-    if len(planted.rows) == 0:
-        raise InputError("there is nothing to forget: no example is planted.")
-    return forget_mask(planted.positions[: max(1, round(share * len(planted.rows)))].cpu(), len(planted))

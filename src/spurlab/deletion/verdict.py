@@ -71,7 +71,8 @@ class Judged:
     @property
     def closed(self) -> Ratio:
         """The share of the gap between the score before and the oracles' that the method closed."""
-        return gap_closed(*(columns["spurious_score"] for columns in (self.before, self.after, self.oracle)))
+        before, after, oracle = (columns["spurious_score"] for columns in (self.before, self.after, self.oracle))
+        return gap_closed(before, after, oracle)
 
     @cached_property
     def verdict(self) -> Verdict:
