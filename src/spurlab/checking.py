@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
@@ -232,14 +232,13 @@ class Checked:
     @cached_property
     def judged(self) -> Judged:
         """Before, after and of the oracles, by measure; where the method failed, the network is out."""
-        before, after, oracle = (
-            {
-                name: torch.tensor([row[f"{name}_{when}"] for row in self.measured], dtype=torch.float64)
-                for name in MEASURED
-            }
-            for when in ("before", "after", "oracle")
-        )
-        return Judged(before, after, oracle)
+
+        def columns(when: str) -> dict[str, Tensor]:
+            rows = [[row[f"{name}_{when}"] for name in MEASURED] for row in self.measured]
+            table = torch.tensor(rows, dtype=torch.float64).view(-1, len(MEASURED))
+            return dict(zip(MEASURED, table.unbind(1), strict=True))
+
+        return Judged(columns("before"), columns("after"), columns("oracle"))
 
     @property
     def verdict(self) -> Verdict:
@@ -318,7 +317,7 @@ class Check:
 def _cells(name: str, rows: list[Row], when: str, closed: str = "", time: str = "", verdict: str = "") -> list[str]:
     """One line of the table: means over networks, of steps the median, which may be infinite."""
     columns = {measure: [row[f"{measure}_{when}"] for row in rows] for measure in MEASURED}
-    steps = [count for count in columns.pop("relearn_steps") if not math.isnan(count)]
+    steps = [number for number in columns.pop("relearn_steps") if not math.isnan(number)]
     score, *others = (f"{mean_of(column):z.3f}" if column else "-" for column in columns.values())
     return [name, score, closed, *others, f"{median(steps):.0f}" if steps else "-", time, verdict]
 
@@ -330,15 +329,10 @@ def _closed(ratio: Ratio) -> str:
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    last = len(widths) - 1
-    return [
-        "  ".join(
-            cell.ljust(width) if place in (0, last) else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    sides = ["<", *">" * (len(widths) - 2), "<"]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return [line.format(*row).rstrip() for row in cells]
 
 
 @told_on_a_line(_in_words)
