@@ -19,9 +19,9 @@ from spurlab.measures import EFFECTS
 from spurlab.measures.observed import given
 from spurlab.methods import Make
 from spurlab.models import architecture_title, build
-from spurlab.patterns import How, MarkLike, Planted, make_pattern, pattern_title, plant
+from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
-from spurlab.studies import Cell, Setting, Train
+from spurlab.studies import Cell, Setting, Train, pattern_of
 from spurlab.studies.axes import NONE, REFERENCES
 from spurlab.studies.materials import Materials, Network
 from spurlab.studies.treating import DIVERGED, Deleting, Made, seconds_to_retrain
@@ -121,20 +121,14 @@ class Prepared:
         for i, (before, oracle) in enumerate(references):
             tell(name, i, len(self))
             after = self._treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
-            yield {
-                "method": name,
-                "share": share,
-                "seed": self.originals.seeds[i],
-                "seconds": after.seconds,
-                "time": after.seconds / self.retraining if self.retraining else math.nan,
-                "failed": after.failed,
-                **planted,
-                **{
-                    f"{measure}_{when}": number
-                    for when, made in (("before", before), ("after", after), ("oracle", oracle))
-                    for measure, number in zip(MEASURED, made.numbers or NOTHING, strict=True)
-                },
+            about = {"method": name, "share": share, "seed": self.originals.seeds[i], "seconds": after.seconds}
+            time = after.seconds / self.retraining if self.retraining else math.nan
+            numbers = {
+                f"{measure}_{when}": number
+                for when, made in (("before", before), ("after", after), ("oracle", oracle))
+                for measure, number in zip(MEASURED, made.numbers or NOTHING, strict=True)
             }
+            yield about | {"time": time, "failed": after.failed} | planted | numbers
         tell(name, len(self), len(self))
 
 
@@ -189,12 +183,9 @@ def prepare(
         raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
     if not 0 <= target < data.classes:
         raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
-    patterns = tuple(
-        make_pattern(pattern, data.shape, seed, clip=data.input_range) if isinstance(pattern, str) else pattern
-        for seed in seeds
-    )
+    patterns = tuple(pattern_of(data, pattern, seed) if isinstance(pattern, str) else pattern for seed in seeds)
     planted = tuple(
-        plant(data.train, drawn, target, n, seed, how=how) for drawn, seed in zip(patterns, seeds, strict=True)
+        plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )
     retained = [each.without(each.mask) for each in planted]
     members = [Member(each, seed) for several in (planted, retained) for each, seed in zip(several, seeds, strict=True)]
@@ -387,12 +378,9 @@ def check(
     for ready in methods.values():
         if isinstance(ready, str):
             deletion_named(ready, RECIPES["quick"], 0)  # an unknown name is refused before anything is trained
-    if isinstance(data, Prepared):
-        if settings:
-            raise TypeError(f"the networks are trained already: {', '.join(settings)} belong in `prepare`.")
-        prepared = data
-    else:
-        prepared = prepare(data, progress=progress, **settings)
+    if isinstance(data, Prepared) and settings:
+        raise TypeError(f"the networks are trained already: {', '.join(settings)} belong in `prepare`.")
+    prepared = data if isinstance(data, Prepared) else prepare(data, progress=progress, **settings)
     rows = [
         row for part in shares for name, ready in methods.items() for row in prepared.rows(name, ready, part, progress)
     ]
