@@ -33,7 +33,6 @@ Told = Callable[[str, int, int], None]  # what is under way, how much of it is d
 Row = dict[str, Any]
 MEASURED = tuple(name for name in EFFECTS if name != "time_share")  # retraining is timed once for all networks
 PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
-NOTHING = (math.nan,) * len(MEASURED)
 OTHERS = ("accuracy", "forgotten", "membership", "distance", "marked", "relearn")  # beside the score, as headings
 
 
@@ -126,7 +125,7 @@ class Prepared:
             numbers = {
                 f"{measure}_{when}": number
                 for when, made in (("before", before), ("after", after), ("oracle", oracle))
-                for measure, number in zip(MEASURED, made.numbers or NOTHING, strict=True)
+                for measure, number in zip(MEASURED, made.numbers or (math.nan,) * len(MEASURED), strict=True)
             }
             yield about | {"time": time, "failed": after.failed} | planted | numbers
         tell(name, len(self), len(self))
@@ -381,10 +380,8 @@ def check(
     if isinstance(data, Prepared) and settings:
         raise TypeError(f"the networks are trained already: {', '.join(settings)} belong in `prepare`.")
     prepared = data if isinstance(data, Prepared) else prepare(data, progress=progress, **settings)
-    rows = [
-        row for part in shares for name, ready in methods.items() for row in prepared.rows(name, ready, part, progress)
-    ]
-    return Check(prepared, rows)
+    rows = (prepared.rows(name, ready, part, progress) for part in shares for name, ready in methods.items())
+    return Check(prepared, list(chain.from_iterable(rows)))
 
 
 def _methods(method: Any) -> dict[str, Deletion | str]:

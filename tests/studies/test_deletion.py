@@ -185,6 +185,17 @@ def copied(folder, result, tmp_path):
     return shutil.copytree(folder, tmp_path / "copied")
 
 
+def test_only_what_was_asked_for_is_measured(small, copied, monkeypatch):
+    """Some of it takes longer than the deletion."""
+    for name in ("forgotten.losses", "relearning.relearn_steps", "oracles.oracle_distance"):
+        monkeypatch.setattr(f"spurlab.measures.{name}", lambda *_, name=name: pytest.fail(f"{name} was called"))
+    asked = 'measure=["spurious_score", "accuracy"]', 'deletion="dampening"', "known=1.0"
+    rows = run(study_of(*asked), copied, workers=0, load=lambda name: small).rows
+    assert set(rows["measure"]) == {"spurious_score", "accuracy"}
+    assert len(rows) == 3 * 3 * 2
+    assert rows["value"].notna().all()
+
+
 class Broken:
     def __call__(self, model, data, forget):
         raise RuntimeError("matrix is singular")
