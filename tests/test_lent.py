@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples, Source
-from spurlab.deletion import DELETIONS, Bench, attempt, check, deletion_named, prepare, reference_influence
-from spurlab.deletion.effect import margins_of, score_of
+from spurlab.deletion import DELETIONS, check, deletion_named, prepare, reference_influence
 from spurlab.explain import gradient
 from spurlab.lent import lent, settings_kept, untouched
+from spurlab.measures import EFFECTS, MEASURES, Deleted, Lesson, MarkedTests, Observed
+from spurlab.methods import isolated
 from spurlab.models import features
 from spurlab.patterns import Planted, make_pattern, plant
 from spurlab.prevention import PREVENTIONS, prevention_named
@@ -293,10 +295,16 @@ class Place(NamedTuple):
     def planted(self) -> Planted:
         return plant(self.data.train, make_pattern("S1", self.data.shape), 0, 5, seed=0)
 
-    @property
-    def bench(self) -> Bench:
-        oracles = [self.network, self.network]
-        return Bench(self.network, self.planted, hostile_pattern, 0, self.data.test, oracles, seed=0)
+    def measured(self, *names: str) -> None:
+        lesson, tests = Lesson(self.network, lambda: self.planted), MarkedTests(self.data)
+        seen = Observed(self.data, "", self.network, 0, hostile_pattern, 0, trained_on=lesson, tests=tests)
+        deleted = Deleted(seen, self.planted.mask, [seen, seen], 1.0, lambda: 1.0)
+        for name in names:
+            MEASURES[name].take(replace(seen, deleted=deleted, _kept={}))
+
+    def deleted_by(self, method: Callable[..., nn.Module]) -> None:
+        planted, train = self.planted, self.data.train
+        isolated(method, self.network, lambda: (planted.materialize(), planted.mask), like=train, classes=2, seed=0)
 
 
 SHORT = RECIPES["quick"].but(epochs=1, milestones=(), batch_size=20)
@@ -319,11 +327,11 @@ PLACES: dict[str, Callable[[Place], object]] = {
     "logits": lambda place: logits(place.network, place.data.test.inputs),
     "features": lambda place: features(place.network, place.data.test.inputs),
     "saliency": lambda place: gradient(place.network, place.data.test.inputs, place.data.test.labels),
-    "score": lambda place: score_of(place.network, place.data.test.inputs, place.data.train.inputs[:30], 0),
-    "margins": lambda place: margins_of(place.network, place.data.test),
-    "effect": lambda place: place.bench.effect(place.network, place.planted.mask),
-    "a method of deletion": lambda place: attempt(hostile_method, place.bench, place.planted.mask),
-    "one that ends": lambda place: attempt(ending_method, place.bench, place.planted.mask),
+    "score": lambda place: place.measured("spurious_score"),
+    "margins": lambda place: place.measured("oracle_distance"),
+    "effect": lambda place: place.measured(*EFFECTS),
+    "a method of deletion": lambda place: place.deleted_by(hostile_method),
+    "one that ends": lambda place: place.deleted_by(ending_method),
     "fit": lambda place: fit(hostile, [Member(place.planted, 0), Member(place.planted, 1)], SHORT, classes=2),
     "an ensemble": lambda place: fit(hostile, [Member(place.planted, 0)], SHORT, classes=2).predict(
         place.data.test.inputs

@@ -13,6 +13,10 @@ from . import report as report
 from . import stats as stats
 from . import studies as studies
 from . import training as training
+from .checking import Check as Check
+from .checking import Prepared as Prepared
+from .checking import check as check
+from .checking import prepare as prepare
 from .claims import decide as decide
 from .commands import run as run
 from .data import DATASETS as DATASETS

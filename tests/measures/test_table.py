@@ -11,6 +11,7 @@ from spurlab.measures import (
     EFFECTS,
     MEASURES,
     PERCENTS,
+    Deleted,
     Lesson,
     MarkedTests,
     Observed,
@@ -42,10 +43,12 @@ def seen(data):
     pattern = make_pattern("S3", data.shape, 3)
     lessons = [Lesson(network, lambda examples=part: Planted.none(examples)) for part in (data.train, data.test)]
     marks = {"trained_on": lessons[0], "fresh": lessons[1], "tests": MarkedTests(data)}
-    return Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
+    observed = Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
+    forget = torch.arange(len(data.train)) < 3
+    return replace(observed, deleted=Deleted(observed, forget, [observed, observed], 1.0, lambda: 2.0))
 
 
-TAKEN = [name for name, measure in MEASURES.items() if measure.of != "deletion" and name != "block_saliency"]
+TAKEN = [name for name in MEASURES if name != "block_saliency"]
 
 
 @pytest.mark.parametrize("name", TAKEN)
@@ -113,4 +116,4 @@ def test_a_measure_asks_for_what_it_needs_in_a_sentence(data):
 
 def test_what_is_measured_after_a_deletion():
     assert EFFECTS[:2] == ("spurious_score", "accuracy")
-    assert {MEASURES[name].take for name in EFFECTS[2:]} == {None}
+    assert {MEASURES[name].of for name in EFFECTS[2:]} == {"deletion"}

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from spurlab.deletion.effect import RELEARN_MOST
 from spurlab.deletion.verdict import verdict
+from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import study_figure
 from spurlab.report.sheet import Number
 from spurlab.report.style import spoken

@@ -138,7 +138,7 @@ def test_saliency_is_that_of_the_kept_networks_and_of_their_refits(figures, resu
 def test_drawing_reads_what_the_run_kept(figures, result, monkeypatch):
     """With neither weights nor anything that could fit a network, the picture is the same."""
     drawn = study_figure(result, "saliency")
-    for name in ("kept_network", "Preventing", "gradient"):
+    for name in ("materials_in", "Preventing", "gradient"):
         monkeypatch.setattr(f"spurlab.studies.maps.{name}", None)
     (result.folder / "weights").rename(result.folder / "away")
     try:

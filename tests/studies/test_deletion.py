@@ -8,17 +8,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spurlab.deletion import DELETIONS, Bench, deletion_named, forget_mask
+from spurlab.data import Examples
+from spurlab.deletion import DELETIONS, deletion_named, forget_mask
 from spurlab.deletion.table import Entry
 from spurlab.measures import EFFECTS
-from spurlab.metrics import accuracy, spurious_score
+from spurlab.measures.forgotten import losses
+from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
 from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
 from spurlab.studies.graph import Train, Treat, from_json
-from spurlab.studies.making import kept_network
+from spurlab.studies.materials import materials_in
 from spurlab.studies.task import Task
-from spurlab.studies.weights import weights_file
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
@@ -94,8 +95,7 @@ def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result, numb
     training = next(t for t in trainings_of(cells_of(study_of())) if t.seed == 5 and not t.without)
 
     def read(**changes):
-        each = training._replace(**changes)
-        return kept_network(weights_file(folder, each.key(small.checksum)), each, small)[0]
+        return materials_in(folder, small).trained(training._replace(**changes))[0]
 
     before = read()
     clean, marked = (predictions(before, inputs) for inputs in (small.test.inputs, pattern(small.test.inputs)))
@@ -104,11 +104,24 @@ def test_numbers_are_those_of_the_same_steps_by_hand(small, folder, result, numb
     assert number(result.rows, "accuracy", seed=5, deletion="none", known=0.5) == accuracy(clean, small.test.labels)
     forget = forget_mask(planted.rows[:20], len(small.train))
     after = deletion_named("incremental-1e-2", training.setting.recipe, 5)(before, planted.materialize(), forget)
-    oracles = [read(seed=seed, without=40) for seed in (3, 6)]
-    effect = Bench(before, planted, pattern, 1, small.test, oracles, 5).effect(after, forget, relearn=False)
-    for name in vars(effect).keys() & set(MEASURED):
+    test, networks = small.test, [after, *(read(seed=seed, without=40) for seed in (3, 6))]
+    marked_test = Examples(pattern(test.inputs), test.labels)
+    own, *others = (margins(predictions(each, test.inputs), test.labels) for each in networks)
+    own_marked, *others_marked = (margins(predictions(each, marked_test.inputs), test.labels) for each in networks)
+    clean, marked = (predictions(after, inputs) for inputs in (test.inputs, marked_test.inputs))
+    known, unseen = planted.materialize()[forget], marked_test[test.labels == 1]
+    by_hand = {
+        "spurious_score": spurious_score(clean, marked, 1),
+        "accuracy": accuracy(clean, test.labels),
+        "forgotten_accuracy": accuracy(predictions(after, small.train.inputs[forget]), small.train.labels[forget]),
+        "membership_auc": membership_auc(losses(after, known), losses(after, unseen)),
+        "oracle_distance": oracle_distance(own, torch.stack(others)),
+        "oracle_distance_marked": oracle_distance(own_marked, torch.stack(others_marked)),
+    }
+    assert {*by_hand, "time_share"} == set(MEASURED)
+    for name, value in by_hand.items():
         found = number(result.rows, name, seed=5, deletion="incremental-1e-2", known=0.5)
-        assert found == pytest.approx(vars(effect)[name], abs=1e-6, nan_ok=True), name
+        assert found == pytest.approx(value.item(), abs=1e-6), name
     found = number(result.rows, "accuracy", seed=5, deletion="oracle", known=0.5)
     assert found == accuracy(predictions(read(without=40), small.test.inputs), small.test.labels).item()
 
@@ -124,7 +137,7 @@ def test_the_oracle_was_trained_without_the_marked_images(small, folder, result)
     retained = small.train[~planted.mask]
     make = lambda seed: build("small-mlp", small.shape, small.classes, seed)  # noqa: E731
     alone = train_each(make, [Member(Planted.none(retained), 5)], training.setting.recipe)
-    kept, _ = kept_network(weights_file(folder, training.key(small.checksum)), training, small)
+    kept, _ = materials_in(folder, small).trained(training)
     for name, tensor in kept.state_dict().items():
         torch.testing.assert_close(tensor, alone.state[name][0], rtol=1e-3, atol=1e-4)
 
@@ -157,6 +170,17 @@ def test_nothing_is_done_twice(small, folder, result, monkeypatch, ran):
 def copied(folder, result, tmp_path):
     """The folder, to be changed."""
     return shutil.copytree(folder, tmp_path / "copied")
+
+
+def test_only_what_was_asked_for_is_measured(small, copied, monkeypatch):
+    """Some of it takes longer than the deletion."""
+    for name in ("forgotten.losses", "relearning.relearn_steps", "oracles.oracle_distance"):
+        monkeypatch.setattr(f"spurlab.measures.{name}", lambda *_, name=name: pytest.fail(f"{name} was called"))
+    asked = 'measure=["spurious_score", "accuracy"]', 'deletion="dampening"', "known=1.0"
+    rows = run(study_of(*asked), copied, workers=0, load=lambda name: small).rows
+    assert set(rows["measure"]) == {"spurious_score", "accuracy"}
+    assert len(rows) == 3 * 3 * 2
+    assert rows["value"].notna().all()
 
 
 class Broken:

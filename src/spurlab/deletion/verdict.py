@@ -80,11 +80,7 @@ class Judged:
         return verdict(self.before, self.after, self.oracle)
 
 
-def verdict(
-    before: Mapping[str, Tensor],
-    after: Mapping[str, Tensor],
-    oracle: Mapping[str, Tensor],
-) -> Verdict:
+def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict:
     """Whether a deletion method forgets, from the numbers of m networks; all tests are paired by seed, at 5 %.
 
     The first of these that holds:

@@ -8,15 +8,25 @@ from collections.abc import Mapping, Sequence
 
 from spurlab.data import Dataset
 from spurlab.errors import InputError, did_you_mean
-from spurlab.measures import groups, saliency, scores, sensitivity, training_set, untrained, weights
-from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Lesson, MarkedTests, Observed
-from spurlab.measures.sensitivity import PERCENTS
-
-
-def _of_deletion(title: str) -> Measure:
-    return Measure(title, None, of="deletion", by_pattern=True)
-
+from spurlab.measures import (
+    duration,
+    forgotten,
+    groups,
+    oracles,
+    relearning,
+    saliency,
+    scores,
+    sensitivity,
+    training_set,
+    untrained,
+    weights,
+)
+from spurlab.measures.measure import Measure as Measure
+from spurlab.measures.observed import Deleted as Deleted
+from spurlab.measures.observed import Lesson as Lesson
+from spurlab.measures.observed import MarkedTests as MarkedTests
+from spurlab.measures.observed import Observed as Observed
+from spurlab.measures.sensitivity import PERCENTS as PERCENTS
 
 # A new measure is one file and one line here. Raise `TRAINING_VERSION` where an old one gives other numbers.
 MEASURES: Mapping[str, Measure] = {
@@ -35,12 +45,12 @@ MEASURES: Mapping[str, Measure] = {
     "block_saliency": saliency.BLOCK_SALIENCY,
     "empirical_norm": untrained.EMPIRICAL_NORM,
     "parameters": untrained.PARAMETERS,
-    "forgotten_accuracy": _of_deletion("accuracy on clean versions of the forgotten examples"),
-    "membership_auc": _of_deletion("membership AUC of the forgotten examples"),
-    "oracle_distance": _of_deletion("distance of outputs to the oracles, clean images"),
-    "oracle_distance_marked": _of_deletion("distance of outputs to the oracles, marked images"),
-    "relearn_steps": _of_deletion("steps until the score is back"),
-    "time_share": _of_deletion("time as a share of retraining"),
+    "forgotten_accuracy": forgotten.FORGOTTEN_ACCURACY,
+    "membership_auc": forgotten.MEMBERSHIP_AUC,
+    "oracle_distance": oracles.ORACLE_DISTANCE,
+    "oracle_distance_marked": oracles.ORACLE_DISTANCE_MARKED,
+    "relearn_steps": relearning.RELEARN_STEPS,
+    "time_share": duration.TIME_SHARE,
 }
 # what is measured after a deletion
 EFFECTS = ("spurious_score", "accuracy", *(name for name, measure in MEASURES.items() if measure.of == "deletion"))
@@ -98,18 +108,3 @@ def is_number_of(number: str, name: str) -> bool:
         return number == name
     match = _OF_SEVERAL.fullmatch(number)
     return match is not None and match[1] == name
-
-
-__all__ = [
-    "EFFECTS",
-    "MEASURES",
-    "PERCENTS",
-    "Lesson",
-    "MarkedTests",
-    "Measure",
-    "Observed",
-    "is_number_of",
-    "measure_named",
-    "numbers_of",
-    "written_out",
-]

@@ -14,7 +14,7 @@ class Measure:
 
     Args:
         title: for headings.
-        take: the numbers, by name. Of a measure of deletion None: its bench takes all of them at once.
+        take: the numbers, by name.
         of: what is measured; only a ``network`` must be trained, also for what is measured after ``deletion`` alone.
         by_pattern: whether it differs by pattern and target.
         numbers: the names of its numbers on a data set, with their titles; None: one, called as the measure.
@@ -25,7 +25,7 @@ class Measure:
     """
 
     title: str
-    take: Callable[[Observed], Mapping[str, float]] | None
+    take: Callable[[Observed], Mapping[str, float]]
     of: Literal["network", "pattern", "architecture", "deletion"] = "network"
     by_pattern: bool = False
     numbers: Callable[[Dataset], Mapping[str, str]] | None = field(default=None)

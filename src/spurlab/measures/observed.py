@@ -1,19 +1,20 @@
 """What measures look at: a network, its data and its mark, and what follows from them, made when first asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
-from spurlab.patterns import ClassBlocks, Pattern, Planted
+from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked, pattern_title
 from spurlab.training import predictions
 
 T = TypeVar("T")
+MISSING = "a measure asked for something that its cell does not have."
 
 
 class Lesson:
@@ -52,15 +53,64 @@ class MarkedTests:
 
     def __init__(self, data: Dataset) -> None:
         self._data = data
-        self._last: tuple[tuple[str, int], Tensor] | None = None
+        self._last: tuple[tuple[str, object], Tensor] | None = None
 
-    def inputs(self, pattern: Pattern) -> Tensor:
+    def inputs(self, pattern: MarkLike) -> Tensor:
         """The test inputs with this pattern, which its name and seed tell from others."""
-        place = pattern.name, pattern.seed
+        place = pattern_title(pattern), getattr(pattern, "seed", None)
         if self._last is None or self._last[0] != place:
             self._last = None
-            self._last = place, pattern(self._data.test.inputs)
+            self._last = place, marked(pattern, self._data.test.inputs)
         return self._last[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Deleted:
+    """A deletion, for what is measured after it; see `Observed.deleted`.
+
+    Args:
+        before: the network before it, with the mark that it had learnt.
+        forget: True for those of its n training examples that were to be forgotten.
+        oracles: networks that were trained without the planted examples, with the same mark, of other seeds: the oracle
+            of this seed starts from the same weights and would seem too near.
+        seconds: that the deletion took.
+        retraining: gives the seconds that it takes to train the network anew.
+
+    Raises:
+        ValueError: a forget set that does not fit the training set.
+    """
+
+    before: "Observed"
+    forget: Bool[Tensor, " n"]
+    oracles: "Sequence[Observed]"
+    seconds: float
+    retraining: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        if len(self.forget) != len(self.planted):
+            raise InputError(
+                f"the forget set speaks of {len(self.forget)} examples, but the training set has {len(self.planted)}."
+            )
+
+    @property
+    def planted(self) -> Planted:
+        """The training set of the network."""
+        return given(self.before.trained_on).planted
+
+    @cached_property
+    def places(self) -> Int64[Tensor, " forgotten"]:
+        """Where in the training set the forgotten examples stand."""
+        return self.forget.nonzero().squeeze(1)
+
+    @cached_property
+    def forgotten(self) -> Examples:
+        """The forgotten examples as the network was trained on them."""
+        return self.planted[self.places]
+
+    @cached_property
+    def unmarked(self) -> Examples:
+        """The forgotten examples without the pattern."""
+        return self.planted.base[self.planted.base_rows(self.places)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,39 +128,52 @@ class Observed:
         trained_on: what the network was trained on.
         fresh: the test examples, with the feature on as many: what a held-out part of the training set would be.
         tests: the test inputs with marks on.
+        deleted: what was deleted from the network, or None.
     """
 
     data: Dataset
     architecture: str
     network: nn.Module | None = None
     seed: int = 0
-    pattern: Pattern | None = None
+    pattern: MarkLike | None = None
     target: int = -1
     feature: ClassBlocks | None = None
     trained_on: Lesson | None = None
     fresh: Lesson | None = None
     tests: MarkedTests | None = None
-    _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)  # predictions, the same for all marks
+    deleted: Deleted | None = None
+    _kept: dict[str | None, Tensor] = field(default_factory=dict, repr=False)  # predictions, by mark; None: without
 
-    def with_mark(self, pattern: Pattern | None, target: int) -> "Observed":
+    def with_mark(self, pattern: MarkLike | None, target: int) -> "Observed":
         """The same network with another mark; what it says is kept."""
         return replace(self, pattern=pattern, target=target)
 
     @property
     def clean(self) -> Float[Tensor, "n k"]:
         """The network's class probabilities on the test examples."""
-        return self._said("", lambda: self.data.test.inputs)
+        return self._said(None, lambda: self.data.test.inputs)
 
     @property
     def marked(self) -> Float[Tensor, "n k"]:
         """The same with the mark on every test example."""
-        pattern = given(self.pattern)
-        return self._said(pattern.name, lambda: given(self.tests).inputs(pattern))
+        return self._said(pattern_title(self.mark), lambda: self.marked_inputs)
 
-    def _said(self, name: str, inputs: Callable[[], Tensor]) -> Tensor:
-        if name not in self._kept:
-            self._kept[name] = predictions(given(self.network), inputs())
-        return self._kept[name]
+    @property
+    def mark(self) -> MarkLike:
+        """The pattern, which must be there."""
+        if self.pattern is None:
+            raise InputError(MISSING)
+        return self.pattern
+
+    @property
+    def marked_inputs(self) -> Float[Tensor, "n *shape"]:
+        """The test inputs with the mark."""
+        return given(self.tests).inputs(self.mark)
+
+    def _said(self, mark: str | None, inputs: Callable[[], Tensor]) -> Tensor:
+        if mark not in self._kept:
+            self._kept[mark] = predictions(given(self.network), inputs())
+        return self._kept[mark]
 
 
 def given(value: T | None) -> T:
@@ -120,5 +183,5 @@ def given(value: T | None) -> T:
         ValueError: it is not there.
     """
     if value is None:
-        raise InputError("a measure asked for something that its cell does not have.")
+        raise InputError(MISSING)
     return value

@@ -1,14 +1,15 @@
 """What is measured without a trained network: of a pattern on a data set, of an architecture."""
 
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed
 from spurlab.metrics import empirical_norm
 from spurlab.models import parameter_count, skeleton
+from spurlab.patterns import marked
 
 
 def _empirical_norm(observed: Observed) -> dict[str, float]:
     images = observed.data.test.inputs
-    return {"empirical_norm": empirical_norm(images, given(observed.pattern)(images)).mean().item()}
+    return {"empirical_norm": empirical_norm(images, marked(observed.mark, images)).mean().item()}
 
 
 def _parameters(observed: Observed) -> dict[str, float]:

@@ -8,11 +8,15 @@ from spurlab.explain import pixel_importance
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, given
 from spurlab.models import is_perceptron
+from spurlab.patterns import Pattern
 
 
 def _pattern_importance(observed: Observed) -> dict[str, float]:
+    pattern = observed.mark
+    if not isinstance(pattern, Pattern):
+        raise InputError(f"the measure 'pattern_importance' needs an additive pattern, which {pattern!r} is not.")
     importance = pixel_importance(first_weight(given(observed.network), observed.architecture).detach())
-    return {"pattern_importance": importance[given(observed.pattern).offset.flatten() > 0].mean().item()}
+    return {"pattern_importance": importance[pattern.offset.flatten() > 0].mean().item()}
 
 
 def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"]:

@@ -14,15 +14,16 @@ import torch
 
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
-from spurlab.models import build, is_user_name
+from spurlab.models import is_user_name
 from spurlab.patterns import Planted
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
+from spurlab.studies.materials import Materials, Network, materials_in
 from spurlab.studies.measuring import Measuring
 from spurlab.studies.task import Outcome, Task
-from spurlab.studies.training_sets import checked, planted
-from spurlab.studies.treating import Network, bench_of
-from spurlab.studies.weights import damaged_weights, read_weights, weights_file, write_weights
+from spurlab.studies.training_sets import checked
+from spurlab.studies.treating import Deleting, Preventing
+from spurlab.studies.weights import weights_file, write_weights
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)
@@ -68,43 +69,27 @@ def perform(
         StoreError: weights cannot be written, or are damaged.
     """
     data = checked(task.nodes[0].setting.dataset, task.data, load)
+    materials = materials_in(Path(task.folder), data, task.device)
     if task.steps is not None:
-        return _timed(task, data, task.steps)
+        return _timed(task, materials, task.steps)
     if isinstance(task.nodes[0], Train):
-        return _trained(task, data, progress)
-    return _treated(task, data, progress)
+        return _trained(task, materials, progress)
+    return _treated(task, materials, progress)
 
 
-def kept_network(path: Path, training: Train, data: Dataset, device: str = "cpu") -> Network:
-    """The network whose weights were kept, on the device where it is measured.
-
-    Raises:
-        StoreError: they are damaged, or not those of this network.
-    """
-    network = build(training.setting.architecture, data.shape, data.classes, training.seed)
-    tensors, diverged = read_weights(path)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise damaged_weights(path, str(error)) from error
-    return network.to(device).eval(), diverged
-
-
-def _trained(task: Task, data: Dataset, progress: Callable[[Progress], None]) -> Outcome:
+def _trained(task: Task, materials: Materials, progress: Callable[[Progress], None]) -> Outcome:
     """Networks whose weights are there are measured only."""
     start = time.perf_counter()
     trainings = [node for node in task.nodes if isinstance(node, Train)]
     files = [weights_file(Path(task.folder), key) for key in task.keys]
-    networks = {
-        i: kept_network(path, trainings[i], data, task.device) for i, path in enumerate(files) if path.is_file()
-    }
+    networks = {i: materials.trained(trainings[i]) for i, path in enumerate(files) if path.is_file()}
     fresh = [i for i in range(len(files)) if i not in networks]
     if fresh:
-        members = [Member(planted(data, trainings[i]), trainings[i].seed) for i in fresh]
-        ensemble = _fitted(task, members, [trainings[i].setting.recipe for i in fresh], data, progress)
+        members = [Member(materials.planted(trainings[i]), trainings[i].seed) for i in fresh]
+        ensemble = _fitted(task, members, [trainings[i].setting.recipe for i in fresh], materials.data, progress)
         networks |= {i: (ensemble.member(j), bool(ensemble.diverged[j])) for j, i in enumerate(fresh)}
     trained = time.perf_counter()
-    values = _measured(task, data, [networks[i] for i in range(len(files))])
+    values = _measured(task, materials, [networks[i] for i in range(len(files))])
     for i in fresh:
         if task.weights or trainings[i].pattern is None:
             network, diverged = networks[i]
@@ -114,27 +99,23 @@ def _trained(task: Task, data: Dataset, progress: Callable[[Progress], None]) ->
     return Outcome(values, (seconds,) * len(files), ("",) * len(files), measuring, peak_memory())
 
 
-def _treated(task: Task, data: Dataset, progress: Callable[[Progress], None]) -> Outcome:
+def _treated(task: Task, materials: Materials, progress: Callable[[Progress], None]) -> Outcome:
     """A method that fails ends nothing: its numbers are NaN, and the reason is kept with them."""
     start, done = time.perf_counter(), 0
     treatments = [node for node in task.nodes if isinstance(node, Treat)]
-    bench = bench_of(treatments[0], data, task.device, lambda training: _kept(task, training, data))
+    bench = (Deleting if treatments[0].kind == "deletion" else Preventing)(treatments[0], materials)
     values, seconds, failures = [], [], []
     for treatment, requests in zip(treatments, task.requests, strict=True):
         made = bench.treated(treatment, requests)
         if made.failed:
             where = f"{treatment.setting.dataset}, n = {treatment.training.n}, seed {treatment.seed}"
             log.warning("%s: %s failed. %s", where, treatment.method, made.failed)
-        values.append(tuple(made.numbers.get(request, math.nan) for request in requests))
+        values.append(made.numbers or (math.nan,) * len(requests))
         seconds.append(made.seconds)
         failures.append(made.failed)
         done += treatment.work
         progress(Progress(done, task.work, time.perf_counter() - start))
     return Outcome(tuple(values), tuple(seconds), tuple(failures), peak_bytes=peak_memory())
-
-
-def _kept(task: Task, training: Train, data: Dataset) -> Network:
-    return kept_network(weights_file(Path(task.folder), training.key(task.data)), training, data, task.device)
 
 
 def _fitted(
@@ -169,20 +150,20 @@ def _fitted(
         ) from error
 
 
-def _measured(task: Task, data: Dataset, networks: Sequence[Network]) -> tuple[tuple[float, ...], ...]:
-    """The numbers of each training. Test images are marked once for each pattern and seed."""
-    measuring, values = Measuring(data), []
+def _measured(task: Task, materials: Materials, networks: Sequence[Network]) -> tuple[tuple[float, ...], ...]:
+    """The numbers of each training."""
+    measuring, values = Measuring(materials), []
     for training, requests, (network, diverged) in zip(task.nodes, task.requests, networks, strict=True):
         if diverged or not isinstance(training, Train):
             values.append((math.nan,) * len(requests))
-            continue
-        numbers = measuring.numbers(network, training, requests)
-        values.append(tuple(numbers[request] for request in requests))
+        else:
+            values.append(measuring.numbers(measuring.observed(network, training), requests))
     return tuple(values)
 
 
-def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
+def _timed(task: Task, materials: Materials, steps: int) -> Outcome:
     """How long steps of this group take, once it runs, and measuring it."""
+    data = materials.data
     recipes = [node.setting.recipe.but(epochs=2, milestones=()) for node in task.nodes]
     rows = torch.linspace(0, len(data.train) - 1, min(steps * recipes[0].batch_size, len(data.train))).long()
     few = Planted.none(data.train[rows])
@@ -190,7 +171,7 @@ def _timed(task: Task, data: Dataset, steps: int) -> Outcome:
     members = [Member(few, node.seed) for node in task.nodes]
     ensemble = _fitted(task, members, recipes, data, lambda _: ends.append(time.perf_counter()))
     start = time.perf_counter()
-    _measured(task, data, [(ensemble.member(i), False) for i in range(len(recipes))])
+    _measured(task, materials, [(ensemble.member(i), False) for i in range(len(recipes))])
     measuring = time.perf_counter() - start
     seconds = (ends[-1] - ends[len(ends) // 2]) / len(recipes)
     steps = -(-len(rows) // recipes[0].batch_size)

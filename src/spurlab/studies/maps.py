@@ -22,10 +22,10 @@ from spurlab.studies.axes import PLAIN
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.database import StoreError
 from spurlab.studies.graph import Train, Treat
-from spurlab.studies.making import kept_network
+from spurlab.studies.materials import materials_in
 from spurlab.studies.study import Study
 from spurlab.studies.training_sets import planted
-from spurlab.studies.treating import DIVERGED, Network, Preventing
+from spurlab.studies.treating import DIVERGED, Preventing
 from spurlab.studies.weights import UNREADABLE, put_weights, sealed, unsealed, weights_file
 from spurlab.studies.work import Work
 
@@ -127,15 +127,12 @@ def _maps(mapped: Mapped, data: Dataset, examples: Planted, folder: Path) -> tup
     Raises:
         StoreError: weights are damaged.
     """
-
-    def kept(training: Train) -> Network:
-        return kept_network(weights_file(folder, training.key(data.checksum)), training, data)
-
+    materials = materials_in(folder, data)
     signals = examples[rows_mapped(data, examples)]
     c = int(signals.labels[0])
-    base, diverged = kept(mapped.base)
+    base, diverged = materials.trained(mapped.base)
     networks: dict[str, tuple[nn.Module | None, str]] = {BASE: (base, DIVERGED if diverged else "")}
-    bench = Preventing(mapped.treatment(PLAIN), data, "cpu", kept)
+    bench = Preventing(mapped.treatment(PLAIN), materials)
     for name, method in mapped.methods.items():
         after, _, why = bench.network_after(method)
         networks[name] = after, why

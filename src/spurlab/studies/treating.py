@@ -1,119 +1,158 @@
 """What is done to one trained network, and what its methods start from and are measured with."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 
-from spurlab.data import Dataset, Examples
-from spurlab.deletion import Attempt, Bench, attempt, deletion_named, forget_mask
-from spurlab.errors import worded
+from spurlab.data import Examples
+from spurlab.deletion import Deletion, deletion_named, forget_mask
+from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied
+from spurlab.measures import Deleted, Observed
+from spurlab.measures.observed import given
 from spurlab.methods import isolated, retraining_seconds
-from spurlab.models import build, is_user_name
+from spurlab.models import is_user_name
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
 from spurlab.prevention.afr import Stage
-from spurlab.studies.axes import PLAIN, REFERENCES
+from spurlab.studies.axes import NONE, PLAIN, REFERENCES
 from spurlab.studies.graph import Train, Treat
+from spurlab.studies.materials import Materials
 from spurlab.studies.measuring import Measuring
 from spurlab.studies.subjects import Request
-from spurlab.studies.training_sets import clean_examples, grouped, pattern_of, planted
+from spurlab.studies.training_sets import clean_examples, grouped
 from spurlab.training import Member
 
 DIVERGED = "the network diverged in training"
 TIMED = 100  # steps of training, to tell how long retraining takes
 
-Network = tuple[nn.Module, bool]  # and whether it diverged
-Kept = Callable[[Train], Network]  # reads a trained network
-
 
 class Made(NamedTuple):
-    """What came of one treatment: the numbers (none where it failed), the seconds that it took, and why it failed."""
+    """What came of one treatment.
 
-    numbers: dict[Request, float]
+    Args:
+        numbers: of each request; none where it failed.
+        seconds: that the treatment took.
+        failed: why it failed; else "".
+    """
+
+    numbers: tuple[float, ...]
     seconds: float
     failed: str = ""
 
 
+def seconds_to_retrain(training: Train, materials: Materials) -> float:
+    """Of one network alone, in this process, as methods are run: a few steps train it, and are scaled to all."""
+    recipe, examples = training.setting.recipe, materials.planted(training)
+    few = Planted.none(examples[torch.arange(min(TIMED * recipe.batch_size, len(examples)))])
+    fresh = materials.maker(training)(training.seed).to(materials.device)
+    return retraining_seconds(fresh, Member(few, 0), recipe) * len(examples) / len(few)
+
+
 class Deleting:
-    """The network that is deleted from and its oracles."""
+    """A network that has learnt a pattern, and the oracles that what is left of it is compared with.
 
-    def __init__(self, first: Treat, data: Dataset, device: str, kept: Kept) -> None:
-        self._data, self._device, self._kept = data, device, kept
-        self._training = training = first.training
-        before, self._diverged = kept(training)
-        compared = (kept(oracle) for oracle in first.compared if oracle.seed != training.seed)
-        self._bench = Bench(
-            before,
-            planted(data, training),
-            pattern_of(data, training.pattern or "", training.seed),
-            training.target or 0,
-            data.test,
-            [network for network, diverged in compared if not diverged],
-            training.seed,
-        )
-        self._retraining = self._seconds_to_retrain()
+    Args:
+        first: one of the treatments of this network.
+        materials: what they are made from.
+        retraining: gives the seconds that it takes to retrain the network; None: `seconds_to_retrain`, once.
+    """
 
-    def treated(self, treatment: Treat, requests: Sequence[Request]) -> Made:
-        """Carry out one treatment and measure what it left."""
+    def __init__(self, first: Treat, materials: Materials, retraining: Callable[[], float] | None = None) -> None:
+        self._materials, self._training = materials, first.training
+        self._retraining = retraining or cache(lambda: seconds_to_retrain(first.training, materials))
+        self._measuring = Measuring(materials)
+        self._pattern = materials.pattern(self._training.pattern or "", self._training.seed)
+        network, self._diverged = materials.trained(self._training)
+        compared = (materials.trained(oracle) for oracle in first.compared if oracle.seed != self._training.seed)
+        self._before = self._observed(network)
+        self._oracles = [self._observed(oracle) for oracle, diverged in compared if not diverged]
+
+    def treated(self, treatment: Treat, requests: Sequence[Request], method: Deletion | None = None) -> Made:
+        """Carry out one treatment and measure what it left.
+
+        Args:
+            treatment: what to do.
+            requests: what to measure.
+            method: the method; None: the one that the treatment names.
+        """
         if self._diverged:
-            return Made({}, 0.0, DIVERGED)
-        planted = self._bench.planted
-        forget = forget_mask(planted.positions[: int(treatment.amount)], len(planted))
-        relearn = any(request.measure == "relearn_steps" for request in requests)
-        if treatment.method in REFERENCES:
-            network, diverged = self._kept(treatment.start)
-            if diverged:
-                return Made({}, 0.0, DIVERGED)
-            effect = self._bench.effect(network, forget, relearn=relearn)
-            tried = Attempt(treatment.seed, self._retraining if treatment.start.without else 0.0, effect)
-        else:
-            method = deletion_named(treatment.method, treatment.setting.recipe, treatment.seed, self._make)
-            tried = attempt(method, self._bench, forget, relearn=relearn)
-        if tried.failed or tried.effect is None:
-            return Made({}, tried.seconds, tried.failed)
-        numbers = vars(tried.effect) | {"time_share": tried.seconds / self._retraining}
-        return Made({request: numbers[request.measure] for request in requests}, tried.seconds)
+            return Made((), 0.0, DIVERGED)
+        planted = given(self._before.trained_on).planted
+        forget = forget_mask(planted.positions[: int(treatment.amount)].cpu(), len(planted))
+        if method is None and treatment.method in REFERENCES:
+            return self._reference(treatment, forget, requests)
+        make = self._materials.maker(self._training)
+        network, seconds, failed, _ = isolated(
+            method or deletion_named(treatment.method, treatment.setting.recipe, treatment.seed, make),
+            given(self._before.network),
+            lambda: (planted.materialize(), forget.clone()),
+            like=planted.base,
+            classes=self._materials.data.classes,
+            seed=treatment.seed,
+        )
+        if network is None:
+            return Made((), seconds, failed)
+        try:
+            return Made(self._numbers(self._observed(network), forget, seconds, requests), seconds)
+        except FAILURES as error:  # of the network that a method returned
+            return Made((), seconds, worded(error))
 
-    def _seconds_to_retrain(self) -> float:
-        """Of one network alone, in this process, as methods are run: a few steps train it, and are scaled to all."""
-        recipe, data = self._training.setting.recipe, self._bench.planted
-        few = Planted.none(data[torch.arange(min(TIMED * recipe.batch_size, len(data)))])
-        fresh = self._make(self._training.seed).to(self._device)
-        return retraining_seconds(fresh, Member(few, 0), recipe) * len(data) / len(few)
+    def _reference(self, treatment: Treat, forget: Bool[Tensor, " n"], requests: Sequence[Request]) -> Made:
+        """The network before any deletion, or its oracle."""
+        if treatment.method == NONE:
+            return Made(self._numbers(self._before, forget, 0.0, requests), 0.0)
+        oracle, diverged = self._materials.trained(treatment.start)
+        if diverged:
+            return Made((), 0.0, DIVERGED)
+        seconds = self._retraining()
+        return Made(self._numbers(self._observed(oracle), forget, seconds, requests), seconds)
 
-    def _make(self, seed: int) -> nn.Module:
-        return build(self._training.setting.architecture, self._data.shape, self._data.classes, seed)
+    def _observed(self, network: nn.Module) -> Observed:
+        """With the pattern that the network before deletion has learnt."""
+        return self._measuring.observed(network, self._training).with_mark(self._pattern, self._training.target or 0)
+
+    def _numbers(
+        self, after: Observed, forget: Bool[Tensor, " n"], seconds: float, requests: Sequence[Request]
+    ) -> tuple[float, ...]:
+        deleted = Deleted(self._before, forget, self._oracles, seconds, self._retraining)
+        return self._measuring.numbers(replace(after, deleted=deleted), requests)
 
 
 class Preventing:
     """A trained network, its training examples by group, and clean examples.
 
     Groups are told apart by label and attribute. Of a planted feature the attribute is whether an example has it.
+
+    Args:
+        first: one of the treatments of this network.
+        materials: what they are made from.
     """
 
-    def __init__(self, first: Treat, data: Dataset, device: str, kept: Kept) -> None:
-        self._data, self._training = data, first.training
-        self._network, self._diverged = kept(first.training)
-        self._examples = grouped(planted(data, first.training), first.training)
-        self._clean = clean_examples(data, first.training, first.amount)
+    def __init__(self, first: Treat, materials: Materials) -> None:
+        self._materials, self._training = materials, first.training
+        self._network, self._diverged = materials.trained(first.training)
+        self._examples = grouped(materials.planted(first.training), first.training)
+        self._clean = clean_examples(materials.data, first.training, first.amount)
         self._stages: dict[tuple[str, float], Stage] = {}
-        self._measuring = Measuring(data)
+        self._measuring = Measuring(materials)
 
     def treated(self, treatment: Treat, requests: Sequence[Request]) -> Made:
         """Carry out one treatment and measure what it left."""
         network, seconds, failed = self.network_after(treatment.method)
         if network is None:
-            return Made({}, seconds, failed)
+            return Made((), seconds, failed)
         try:
-            return Made(self._measuring.numbers(network, self._training, requests), seconds)
+            return Made(self._measuring.numbers(self._measuring.observed(network, self._training), requests), seconds)
         except Exception as error:  # of a network of the user's; a fault of ours is no method's
             if not is_user_name(treatment.method):
                 raise
-            return Made({}, seconds, worded(error))
+            return Made((), seconds, worded(error))
 
     def network_after(self, name: str) -> tuple[nn.Module | None, float, str]:
         """The network after one prevention (None where it failed), the seconds that it took, and why it failed.
@@ -125,20 +164,21 @@ class Preventing:
             return None, 0.0, DIVERGED
         if name == PLAIN:
             return self._network, 0.0, ""
-        setting = self._training.setting
-        make = partial(build, setting.architecture, self._data.shape, self._data.classes)
+        training, data = self._training, self._materials.data
 
-        def method(model: nn.Module, data: Examples, clean: Examples) -> Any:
-            named = prevention_named(name, setting.recipe, self._training.seed, make)
-            return self._applied(named, model, data, clean)
+        def method(model: nn.Module, examples: Examples, clean: Examples) -> Any:
+            make = self._materials.maker(training)
+            return self._applied(
+                prevention_named(name, training.setting.recipe, training.seed, make), model, examples, clean
+            )
 
         network, seconds, failed, _ = isolated(
             method,
             self._network,
             lambda: (copied(self._examples), copied(self._clean)),
-            like=self._data.train,
-            classes=self._data.classes,
-            seed=self._training.seed,
+            like=data.train,
+            classes=data.classes,
+            seed=training.seed,
             purpose="prevention",
         )
         return network, seconds, failed
@@ -151,15 +191,3 @@ class Preventing:
         if kind not in self._stages:
             self._stages[kind] = method.first_stage(model, data)
         return method.second_stage(self._stages[kind], clean)
-
-
-def bench_of(first: Treat, data: Dataset, device: str, kept: Kept) -> Deleting | Preventing:
-    """The bench for treatments of one kind, of one network, compared with the same others.
-
-    Args:
-        first: one of them.
-        data: the data set.
-        device: where methods work.
-        kept: reads a trained network.
-    """
-    return (Deleting if first.kind == "deletion" else Preventing)(first, data, device, kept)

@@ -12,7 +12,6 @@ import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.measures.observed import given
 from spurlab.measures.weights import first_weight
 from spurlab.models import skeleton
 from spurlab.studies.cells import Cell, cells_of
@@ -180,7 +179,7 @@ class Work:
             for request in requests:
                 pattern = pattern_of(data, request.pattern, cell.seed) if request.pattern else None
                 observed = Observed(data, cell.setting.architecture, pattern=pattern, target=request.target)
-                values[request] = given(measure_named(request.measure).take)(observed)[request.measure]
+                values[request] = measure_named(request.measure).take(observed)[request.measure]
             about = {"dataset": data.name, "architecture": cell.setting.architecture, "seed": cell.seed}
             finished.append(Finished(key, about, data.checksum, values))
         return finished

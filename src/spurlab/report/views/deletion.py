@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.deletion.effect import RELEARN_MOST
+from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import sheet
 from spurlab.report.groups import mean_of
 from spurlab.report.style import Looks, looks_of, mark_legend, panelled, share_axis

@@ -9,13 +9,15 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from spurlab.data import Examples
-from spurlab.deletion.effect import Bench, Effect, known_to_be_planted, losses, margins_of, relearn_steps
-from spurlab.metrics import oracle_distance
+from spurlab.data import Dataset, Examples, Source
+from spurlab.measures import EFFECTS, MEASURES, Deleted, Lesson, MarkedTests, Observed
+from spurlab.measures.forgotten import losses
+from spurlab.measures.relearning import relearn_steps
+from spurlab.metrics import margins, oracle_distance
 from spurlab.models import mlp, seeded
-from spurlab.patterns import Pattern, Planted, plant
+from spurlab.patterns import Pattern, plant
 from spurlab.seeds import rng_for
-from spurlab.training import Member, Recipe, train_one
+from spurlab.training import Member, Recipe, predictions, train_one
 
 TARGET = 0
 # the inputs are: one-hot class (3), the pattern's place, a place that is 1 in examples of the training set alone
@@ -48,10 +50,23 @@ def linear(of_class=4.0, of_mark=0.0, of_member=0.0):
     return nn.Sequential(nn.Flatten(), layer).eval()
 
 
-def measured(network, planted, test_set, oracles=(), before=None, forget=None):
-    """Before the deletion was nothing to come back to, unless it is said, so that no time goes into relearning."""
-    bench = Bench(before or linear(), planted, MARK, TARGET, test_set, oracles, seed=0)
-    return bench.effect(network, planted.mask if forget is None else forget)
+def observed(network, planted, test_set, oracles=(), before=None, forget=None, mark=MARK):
+    """A network after a deletion; before it was nothing to come back to, unless it is said: relearning takes long."""
+    data = Dataset("by hand", planted.base, test_set, ("a", "b", "c"), None, Source("", "", ""))
+
+    def seen(network):
+        lesson = Lesson(network, lambda: planted)
+        return Observed(data, "", network, 0, mark, TARGET, trained_on=lesson, tests=MarkedTests(data))
+
+    forget = planted.mask if forget is None else forget
+    deleted = Deleted(seen(before or linear()), forget, [seen(oracle) for oracle in oracles], 3.0, lambda: 4.0)
+    return replace(seen(network), deleted=deleted)
+
+
+def measured(*args, **more):
+    """All that is measured after a deletion, by name."""
+    after = observed(*args, **more)
+    return {name: number for measure in EFFECTS for name, number in MEASURES[measure].take(after).items()}
 
 
 @pytest.mark.parametrize(
@@ -68,48 +83,56 @@ def measured(network, planted, test_set, oracles=(), before=None, forget=None):
 )
 def test_effects_of_networks_that_are_known(network, score, auc, planted, test_set):
     got = measured(network, planted, test_set)
-    assert got.spurious_score == pytest.approx(score)
-    assert got.membership_auc == auc
-    assert got.accuracy == got.forgotten_accuracy == 1
-    assert math.isnan(got.oracle_distance)
-    assert math.isnan(got.relearn_steps)
+    assert got["spurious_score"] == pytest.approx(score)
+    assert got["membership_auc"] == auc
+    assert got["accuracy"] == got["forgotten_accuracy"] == 1
+    assert math.isnan(got["oracle_distance"])
+    assert math.isnan(got["relearn_steps"])
+    assert got["time_share"] == 3 / 4
 
 
 def test_forgotten_accuracy_is_that_of_their_clean_versions(planted, test_set):
     """The mark counts against the target: the planted examples are wrong with it and right without."""
     against = measured(linear(of_mark=-20.0), planted, test_set)
-    assert against.forgotten_accuracy == against.accuracy == 1
-    assert measured(linear(of_member=-20.0), planted, test_set).forgotten_accuracy == 0
+    assert against["forgotten_accuracy"] == against["accuracy"] == 1
+    assert measured(linear(of_member=-20.0), planted, test_set)["forgotten_accuracy"] == 0
 
 
 def test_distance_is_that_of_the_margins(planted, test_set):
     oracles = [linear(3.0), linear(4.0), linear(4.5)]
-    got = measured(linear(6.0), planted, test_set, oracles).oracle_distance
+    got = measured(linear(6.0), planted, test_set, oracles)["oracle_distance"]
     # the odds of the right class are e^a : 2, on every example
     assert got == pytest.approx((3 + 2 + 1.5) / 3 - (1 + 0.5 + 1.5) / 3, abs=1e-5)
-    rows = torch.stack([margins_of(each, test_set) for each in oracles])
+    own, *others = (
+        margins(predictions(network, test_set.inputs), test_set.labels) for network in (linear(6.0), *oracles)
+    )
+    rows = torch.stack(others)
     assert_close(rows[0], torch.full((30,), 3.0 - math.log(2), dtype=torch.float64), rtol=1e-5, atol=0)
-    assert got == pytest.approx(oracle_distance(margins_of(linear(6.0), test_set), rows).item())
+    assert got == pytest.approx(oracle_distance(own, rows).item())
 
 
 def test_what_is_left_of_the_mark_shows_on_marked_images_alone(planted, test_set):
     """Logit 1 for the mark moves no prediction: on a third of the images it is odds e^5 : 2 in place of e^4 : 2."""
     oracles = [linear(), linear()]
     got = measured(linear(of_mark=1.0), planted, test_set, oracles)
-    assert (got.spurious_score, got.oracle_distance) == (0.0, 0.0)
+    assert (got["spurious_score"], got["oracle_distance"]) == (0.0, 0.0)
     others = math.log(math.e + 1) - math.log(2)  # of the other classes: e^4 : (e + 1) in place of e^4 : 2
-    assert got.oracle_distance_marked == pytest.approx((1 + 2 * others) / 3, abs=1e-5)
+    assert got["oracle_distance_marked"] == pytest.approx((1 + 2 * others) / 3, abs=1e-5)
 
 
 def test_a_network_that_is_no_longer_one_has_no_numbers(planted, test_set):
     got = measured(linear(math.nan), planted, test_set, [linear(), linear()], before=linear(of_mark=8.0))
-    assert all(math.isnan(value) for value in vars(got).values())
-    assert all(math.isnan(value) for value in vars(Effect.none()).values())
+    assert got.pop("time_share") == 3 / 4
+    assert all(map(math.isnan, got.values()))
 
 
 def test_nothing_forgotten_has_nothing_to_measure(planted, test_set):
     got = measured(linear(), planted, test_set, before=linear(of_mark=8.0), forget=torch.zeros_like(planted.mask))
-    assert [math.isnan(value) for value in vars(got).values()] == [False, False, True, True, True, True, True]
+    assert [name for name, value in got.items() if not math.isnan(value)] == [
+        "spurious_score",
+        "accuracy",
+        "time_share",
+    ]
 
 
 def test_a_forget_set_of_another_size_is_refused(planted, test_set):
@@ -132,21 +155,6 @@ def test_losses_tell_apart_what_probabilities_do_not(planted):
     network = linear(3.0, 2.0, 1.0)
     wanted = nn.functional.cross_entropy(network(other.inputs), other.labels, reduction="none")
     assert_close(losses(network, other).float(), wanted)
-
-
-@pytest.mark.parametrize("how", ["replace", "append"])
-def test_the_known_ones_are_the_first(how):
-    base = one_hot(60, 1.0)
-    planted = plant(base, MARK, TARGET, 20, 0, how=how)
-    for share, count in ((1.0, 20), (0.8, 16), (0.5, 10), (0.2, 4), (0.001, 1)):
-        forget = known_to_be_planted(planted, share)
-        assert forget.nonzero().flatten().tolist() == sorted(planted.positions[:count].tolist())
-    assert known_to_be_planted(planted).equal(planted.mask)
-    for share in (0.0, 1.01, -1.0, math.nan):
-        with pytest.raises(ValueError, match="`share` must lie above 0"):
-            known_to_be_planted(planted, share)
-    with pytest.raises(ValueError, match="nothing to forget"):
-        known_to_be_planted(Planted.none(base))
 
 
 @pytest.fixture(scope="module")
@@ -173,28 +181,48 @@ def learnt():
     def train(data):
         return train_one(seeded(lambda: mlp((1, 8, 8), 3, hidden=(32,)), 0), Member(data, 0), recipe)[0].eval()
 
-    bench = Bench(train(planted), planted, corner, TARGET, test, (), seed=0)
-    return bench, train(planted.without(planted.mask))
+    def after(network, mark=corner, forget=planted.mask):
+        return observed(network, planted, test, before=before, mark=mark, forget=forget)
+
+    before = train(planted)
+    return after, before, train(planted.without(planted.mask))
 
 
 def test_relearning_counts_the_way_back(learnt):
     """From where the pattern still is: none. From the oracle: some. Without any effect of the pattern: never."""
-    bench, oracle = learnt
-    assert bench.score > 0.3, "this test is about a network that learnt the pattern"
+    after, before, oracle = learnt
+    score = MEASURES["spurious_score"].take(after(before))["spurious_score"]
+    assert score > 0.3, "this test is about a network that learnt the pattern"
 
-    def steps(model, bench=bench, score=bench.score, forget=bench.planted.mask):
-        return relearn_steps(model, bench, forget, score)
+    def steps(network, score=score, **changes):
+        return relearn_steps(after(network, **changes), score)
 
-    before = copy.deepcopy(oracle.state_dict())
+    weights = copy.deepcopy(oracle.state_dict())
     drawn = torch.random.get_rng_state()
-    assert steps(bench.network) == 0
+    assert steps(before) == 0
     assert 0 < steps(oracle) < 250
-    assert steps(oracle) == steps(oracle)
-    assert steps(oracle, score=bench.score / 2) <= steps(oracle)
-    assert steps(oracle, replace(bench, pattern=Pattern("nothing", torch.zeros(1, 8, 8), 0.0, 1.0))) == math.inf
+    assert steps(oracle) == steps(oracle) == MEASURES["relearn_steps"].take(after(oracle))["relearn_steps"]
+    assert steps(oracle, score=score / 2) <= steps(oracle)
+    assert steps(oracle, mark=Pattern("nothing", torch.zeros(1, 8, 8), 0.0, 1.0)) == math.inf
     assert math.isnan(steps(oracle, score=0.0))
     assert math.isnan(steps(oracle, score=math.nan))
-    assert math.isnan(steps(oracle, forget=torch.zeros_like(bench.planted.mask)))
-    assert_close(oracle.state_dict(), before, rtol=0, atol=0)
+    assert math.isnan(steps(oracle, forget=torch.zeros(300, dtype=torch.bool)))
+    assert_close(oracle.state_dict(), weights, rtol=0, atol=0)
     assert not oracle.training
     assert torch.random.get_rng_state().equal(drawn)
+
+
+def test_what_deletions_share_is_made_once(planted, test_set, monkeypatch):
+    """The network before and the oracles are asked once; measures that nobody asks for are not taken."""
+    asked = []
+    monkeypatch.setattr(
+        "spurlab.measures.observed.predictions",
+        lambda network, inputs: (asked.append(network), predictions(network, inputs))[1],
+    )
+    first = observed(linear(6.0), planted, test_set, [linear(), linear(3.0)])
+    second = replace(first, network=linear(5.0), _kept={})
+    for after in (first, second):
+        for measure in ("oracle_distance", "accuracy", "oracle_distance"):
+            MEASURES[measure].take(after)
+    oracles = [oracle.network for oracle in first.deleted.oracles]
+    assert [id(network) for network in asked] == [id(network) for network in (*oracles, first.network, second.network)]

@@ -2,22 +2,21 @@
 
 import asyncio
 import math
-import sys
 
 import pytest
 import torch
 from torch import nn
 
+import spurlab
+from spurlab import Check, check, prepare
 from spurlab.data import Dataset, Examples, Source
-from spurlab.deletion import Check, check, prepare
-from spurlab.deletion.effect import margins_of
 from spurlab.methods import retraining_seconds
-from spurlab.metrics import oracle_distance
+from spurlab.metrics import margins, oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted
 from spurlab.seeds import rng_for
 from spurlab.stats import gap_closed
-from spurlab.training import Member, Recipe, train_each, train_one
+from spurlab.training import Member, Recipe, predictions, train_each, train_one
 
 RECIPE = Recipe(epochs=6, milestones=(), batch_size=32, learning_rate=0.003)
 SEEDS = (3, 1, 4, 5, 9)
@@ -66,6 +65,15 @@ def prepared(dataset, corner):
     return made
 
 
+def column(found, name):
+    return [row[name] for row in found.rows]
+
+
+def values(found, when):
+    """All numbers of ``before``, ``after`` or ``oracle``, and so that NaN is equal to NaN."""
+    return [[str(number) for name, number in row.items() if name.endswith(f"_{when}")] for row in found.rows]
+
+
 def identity(model, data, forget):
     return model
 
@@ -84,27 +92,32 @@ def test_oracles_are_networks_trained_without_the_planted_examples(prepared):
         for name, weights in prepared.oracles.member(i).state_dict().items():
             torch.testing.assert_close(weights, twin.state[name][0], rtol=1e-3, atol=1e-4)
     assert prepared.originals.seeds == prepared.oracles.seeds == SEEDS
-    before, oracles = prepared.references(1.0)
-    scores = [bench.score for bench in prepared.benches]
-    assert [effect.spurious_score for effect in before] == scores
-    assert min(scores) > max(effect.spurious_score for effect in oracles) + 0.1, "the pattern was not learnt"
-    assert [effect.relearn_steps for effect in before] == [0] * 5
-    assert all(effect.relearn_steps > 0 for effect in oracles)
+    (found,) = check(identity, prepared).checked
+    scores = column(found, "spurious_score_before")
+    for i, score in enumerate(scores):
+        clean, marked = (
+            predictions(prepared.originals.member(i), inputs)
+            for inputs in (prepared.data.test.inputs, prepared.patterns[i](prepared.data.test.inputs))
+        )
+        assert score == ((marked - clean)[:, 0] > 0.1).double().mean().item()
+    assert min(scores) > max(column(found, "spurious_score_oracle")) + 0.1, "the pattern was not learnt"
+    assert column(found, "relearn_steps_before") == [0] * 5
+    assert all(steps > 0 for steps in column(found, "relearn_steps_oracle"))
 
 
 def test_a_network_is_not_compared_with_the_oracle_of_its_own_seed(prepared):
     """By hand for one oracle: it is 0 away from itself, which would draw every distance down."""
-    oracles = [prepared.oracles.member(i) for i in range(5)]
-    margins = torch.stack([margins_of(oracle, prepared.data.test) for oracle in oracles])
-    got = prepared.references(1.0)[1][2].oracle_distance
-    assert got == pytest.approx(oracle_distance(margins[2], margins[[0, 1, 3, 4]]).item())
+    test = prepared.data.test
+    rows = torch.stack([margins(predictions(prepared.oracles.member(i), test.inputs), test.labels) for i in range(5)])
+    got = check(identity, prepared).rows[2]["oracle_distance_oracle"]
+    assert got == pytest.approx(oracle_distance(rows[2], rows[[0, 1, 3, 4]]).item())
 
 
 def test_doing_nothing_does_not_forget(prepared):
     (found,) = check(identity, prepared).checked
     assert found.verdict.name == "does not forget"
     assert (found.closed.value, found.closed.low, found.closed.high) == (0, 0, 0)
-    assert [call.effect for call in found.calls] == list(found.before)
+    assert values(found, "after") == values(found, "before")
     assert found.time < 0.1
 
 
@@ -112,12 +125,9 @@ def test_retraining_forgets(prepared):
     """Its networks are as near to the oracles as these to each other: four standard errors of five and five numbers."""
     (found,) = check(retrain, prepared).checked
     assert found.verdict.name == "forgets"
-    scores = [[e.spurious_score for e in es] for es in (found.before, [c.effect for c in found.calls])]
-    oracle = [e.spurious_score for e in found.oracles]
-    assert found.closed == gap_closed(*(torch.tensor(each, dtype=torch.float64) for each in (*scores, oracle)))
-    distances = torch.tensor(
-        [[call.effect.oracle_distance for call in found.calls], [e.oracle_distance for e in found.oracles]]
-    )
+    scores = [column(found, f"spurious_score_{when}") for when in ("before", "after", "oracle")]
+    assert found.closed == gap_closed(*(torch.tensor(each, dtype=torch.float64) for each in scores))
+    distances = torch.tensor([column(found, f"oracle_distance_{when}") for when in ("after", "oracle")])
     assert distances.mean(1).diff().abs() < 4 * (distances.var(1).sum() / 5).sqrt()
 
 
@@ -167,10 +177,12 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
         assert verdicts[name].name == "failed"
         assert verdicts[name].finding.startswith(f"on every network: {reason}")
     assert len(found.rows) == 7 * 5
+    planted = {"architecture": "", "how": "append", "pattern": "corner", "target": 0, "n": 40}
+    assert all(row["dataset"] == "rows" and planted.items() <= row.items() for row in found.rows)
     (row,) = [row for row in found.rows if row["method"] == "unlucky" and row["seed"] == 9]
     assert row["failed"] == "RuntimeError: out of luck"
     assert math.isnan(row["spurious_score_after"])
-    assert row["spurious_score_before"] == prepared.benches[4].score
+    assert row["spurious_score_before"] == check(identity, prepared).rows[4]["spurious_score_before"]
     assert row["relearn_steps_oracle"] > 0
     text = str(found)
     assert text.startswith(
@@ -191,7 +203,7 @@ def test_one_failure_of_five_leaves_too_few_for_a_verdict(prepared):
         return model
 
     (found,) = check(moody, prepared).checked
-    assert [bool(call.failed) for call in found.calls] == [False, False, True, False, False]
+    assert [bool(failed) for failed in column(found, "failed")] == [False, False, True, False, False]
     assert found.verdict.name == "undecided"
     assert found.verdict.finding == (
         "4 networks; a verdict needs 5. It failed on 1 of 5 networks: ValueError: not this one"
@@ -206,13 +218,15 @@ def test_a_share_of_the_planted_is_known(prepared):
         seen.append((len(data), forget.nonzero().flatten()))
         return model
 
-    found = check(watch, prepared, share=[1.0, 0.5])
-    assert [each.share for each in found.checked] == [1.0, 0.5]
+    counts = {1.0: 40, 0.8: 32, 0.5: 20, 0.001: 1}
+    found = check(watch, prepared, share=list(counts))
+    assert [each.share for each in found.checked] == list(counts)
     for i, (n, rows) in enumerate(seen):
         assert n == 340
-        known = prepared.planted[i % 5].positions[: 40 if i < 5 else 20]
+        known = prepared.planted[i % 5].positions[: list(counts.values())[i // 5]]
         assert rows.tolist() == sorted(known.tolist())
-    assert [e.spurious_score for e in found.checked[0].oracles] == [e.spurious_score for e in found.checked[1].oracles]
+    whole, *parts = (column(each, "spurious_score_oracle") for each in found.checked)
+    assert all(part == whole for part in parts)
     assert "50% of the planted examples known" in str(found)
 
 
@@ -225,7 +239,7 @@ def test_a_method_cannot_spoil_what_the_next_one_gets(prepared):
         return model
 
     _, after = check([vandal, identity], prepared).checked
-    assert [call.effect for call in after.calls] == list(after.before)
+    assert values(after, "after") == values(after, "before")
 
 
 def test_a_method_that_ends_the_program_has_failed(prepared):
@@ -244,17 +258,17 @@ def test_a_method_that_ends_the_program_has_failed(prepared):
         raise KeyboardInterrupt
 
     ended, given_up, lost = check([leaves, cancelled, nothing], prepared).checked
-    assert {call.failed for call in ended.calls} == {"SystemExit: 3"}
-    assert all("CancelledError" in call.failed for call in given_up.calls)
-    assert all("it returned NoneType" in call.failed for call in lost.calls)
+    assert set(column(ended, "failed")) == {"SystemExit: 3"}
+    assert all("CancelledError" in failed for failed in column(given_up, "failed"))
+    assert all("it returned NoneType" in failed for failed in column(lost, "failed"))
     with pytest.raises(KeyboardInterrupt):
         check(stopped, prepared)
 
 
 def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):
-    module = sys.modules["spurlab.deletion.check"]  # as an attribute, its name is that of the function
     asked = []
-    monkeypatch.setattr(module, "deletion_named", lambda *args: asked.append(args) or identity)
+    for module in ("spurlab.checking", "spurlab.studies.treating"):
+        monkeypatch.setattr(f"{module}.deletion_named", lambda *args: asked.append(args) or identity)
     check("incremental", prepared)
     assert [args[2] for args in asked[1:]] == list(SEEDS)
     assert all(args[1] == RECIPE for args in asked[1:])
@@ -264,16 +278,15 @@ def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):
 def test_what_cannot_be_checked_is_refused(dataset, prepared, corner):
     with pytest.raises(ValueError, match="no deletion method 'incrementel'"):
         check("incrementel", dataset, n=10_000)
-    with pytest.raises(ValueError, match="`share` must lie above 0"):
-        check(identity, prepared, share=0.0)
-    with pytest.raises(ValueError, match="`share` must lie above 0"):
-        check(identity, prepared, share=[])
+    for share in (0.0, 1.01, -1.0, math.nan, []):
+        with pytest.raises(ValueError, match="`share` must lie above 0"):
+            check(identity, prepared, share=share)
     with pytest.raises(TypeError, match="trained already: n, seeds belong in `prepare`"):
         check(identity, prepared, n=3, seeds=[1])
     with pytest.raises(TypeError, match="`method` must be a function"):
         check([], prepared)
     for settings, message in [
-        ({"n": 0}, "`n` must be 1 or more"),
+        ({"n": 0}, "`n` must be 1 or more, but it is 0: with nothing planted there is nothing to forget"),
         ({"seeds": [1, 1]}, "`seeds` must be different numbers"),
         ({"seeds": []}, "`seeds` must be different numbers"),
         ({"target": 3}, "`target` is class 3, but rows has the classes 0 to 2"),
@@ -300,6 +313,17 @@ def test_the_ten_lines_of_the_docs(mini):
     assert [each.method for each in found.checked] == ["finetune", "incremental-1e-3"]
     assert "finetune" in str(found)
     assert not any(row["failed"] for row in found.rows)
+
+
+def test_it_is_one_and_the_same_from_every_room():
+    """In whatever order: `spurlab.check` is never a module."""
+    from spurlab import checking, deletion
+
+    for name in ("check", "prepare", "Check", "Prepared"):
+        assert getattr(spurlab, name) is getattr(deletion, name) is getattr(checking, name)
+    assert spurlab.check is check
+    with pytest.raises(AttributeError, match=r"module 'spurlab\.deletion' has no attribute 'cheque'"):
+        deletion.cheque  # noqa: B018
 
 
 def test_time_of_retraining_is_that_of_its_steps(dataset, monkeypatch):

@@ -1,0 +1,399 @@
+"""The check of a data deletion method against networks that never saw what it should forget: a study in memory."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, partial
+from itertools import chain, count
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spurlab.data import Dataset, load
+from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
+from spurlab.deletion.method import NOT_FINITE
+from spurlab.errors import InputError
+from spurlab.measures import EFFECTS
+from spurlab.measures.observed import given
+from spurlab.methods import Make
+from spurlab.models import architecture_title, build
+from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
+from spurlab.stats import Ratio, mean_of
+from spurlab.studies import Cell, Setting, Train, pattern_of
+from spurlab.studies.axes import NONE, REFERENCES
+from spurlab.studies.materials import Materials, Network
+from spurlab.studies.treating import DIVERGED, Deleting, Made, seconds_to_retrain
+from spurlab.studies.work import request_of
+from spurlab.terminal import on_a_line, told_on_a_line
+from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
+
+Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
+Row = dict[str, Any]
+MEASURED = tuple(name for name in EFFECTS if name != "time_share")  # retraining is timed once for all networks
+PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
+OTHERS = ("accuracy", "forgotten", "membership", "distance", "marked", "relearn")  # beside the score, as headings
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Networks that learnt a pattern and their oracles: what every check of a method needs, made once by `prepare`.
+
+    Args:
+        data: the data set.
+        recipe: how the networks were trained.
+        target: the class that the pattern was planted in.
+        patterns: of each seed; random ones are drawn once for each.
+        planted: the training set of each seed.
+        originals: the networks that were trained on them.
+        oracles: the networks of the same seeds, from the same initial weights, that were trained without the planted
+            examples.
+        make: a new network of their architecture, by seed.
+        retraining: seconds that it takes to retrain one network, see `prepare`.
+    """
+
+    data: Dataset
+    recipe: Recipe
+    target: int
+    patterns: tuple[MarkLike, ...]
+    planted: tuple[Planted, ...]
+    originals: Ensemble
+    oracles: Ensemble
+    make: Make
+    retraining: float = math.nan
+    _references: dict[float, list[list[Made]]] = field(default_factory=dict, init=False, repr=False)
+
+    def __len__(self) -> int:
+        """How many seeds there are."""
+        return len(self.planted)
+
+    def __str__(self) -> str:
+        count, what = len(self.planted[0].rows), architecture_title(self.originals.architecture) or "own network"
+        where = f"{self.data.name}: {pattern_title(self.patterns[0])} on {count} examples of class {self.target}"
+        return f"{where}, {what}, {self.recipe.epochs} epochs; {len(self)} networks and as many oracles"
+
+    def _cell(self, i: int, method: str, share: float) -> Cell:
+        """A method on the i-th network where a share of the planted examples is known, as a study names it."""
+        setting = Setting(self.data.name, self.originals.architecture, self.planted[0].how, self.recipe)
+        title, n, seeds = pattern_title(self.patterns[0]) or "own", len(self.planted[0].rows), self.originals.seeds
+        return Cell(setting, setting, title, self.target, n, seeds[i], method, share, seeds)
+
+    @cached_property
+    def materials(self) -> Materials:
+        """What deletions are made from: what a study looks up by name."""
+        seeds = self.originals.seeds
+
+        def planted(training: Train) -> Planted:
+            whole = self.planted[seeds.index(training.seed)]
+            return whole.without(whole.mask) if training.without else whole
+
+        @cache
+        def trained(training: Train) -> Network:
+            ensemble, i = self.oracles if training.without else self.originals, seeds.index(training.seed)
+            return ensemble.member(i), bool(ensemble.diverged[i])
+
+        def pattern(_: str, seed: int) -> MarkLike:
+            return self.patterns[seeds.index(seed)]
+
+        return Materials(self.data, pattern, planted, lambda _: self.make, trained, self.originals.device)
+
+    @cached_property
+    def benches(self) -> tuple[Deleting, ...]:
+        """What deletions from each network start from and are measured with."""
+        firsts = (self._cell(i, NONE, 1.0).treatment for i in range(len(self)))
+        return tuple(Deleting(given(first), self.materials, lambda: self.retraining) for first in firsts)
+
+    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
+        """What becomes of the i-th network, as in a study, by this method or else by the one of this name."""
+        cell = self._cell(i, name, share)
+        requests = [request_of(cell, measure) for measure in MEASURED]
+        return self.benches[i].treated(given(cell.treatment), requests, method)
+
+    def rows(self, name: str, method: Deletion | str, share: float, tell: Told) -> Iterator[Row]:
+        """What a method, called so, does to each network where a share of the examples is known; see `Check.rows`."""
+        references = self._references.setdefault(share, [])  # the same for all methods
+        for i in range(len(references), len(self)):
+            tell("measuring the networks and the oracles", i, len(self))
+            references.append([self._treated(i, reference, share) for reference in REFERENCES])
+        planted = {column: self._cell(0, NONE, share).training.as_json()[column] for column in PLANTED}
+        for i, (before, oracle) in enumerate(references):
+            tell(name, i, len(self))
+            after = self._treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
+            about = {"method": name, "share": share, "seed": self.originals.seeds[i], "seconds": after.seconds}
+            time = after.seconds / self.retraining if self.retraining else math.nan
+            numbers = {
+                f"{measure}_{when}": number
+                for when, made in (("before", before), ("after", after), ("oracle", oracle))
+                for measure, number in zip(MEASURED, made.numbers or (math.nan,) * len(MEASURED), strict=True)
+            }
+            yield about | {"time": time, "failed": after.failed} | planted | numbers
+        tell(name, len(self), len(self))
+
+
+def _in_words(what: str, done: int, of: int) -> str:
+    """What `Told` tells."""
+    return f"{what}: {done} of {of}" if of > 1 else what
+
+
+@told_on_a_line(_in_words)
+def prepare(
+    data: Dataset | str = "fashion-mini",
+    *,
+    architecture: str | Callable[[], nn.Module] = "mlp",
+    recipe: Recipe = RECIPES["quick"],
+    pattern: str | MarkLike = "R3",
+    target: int = 0,
+    n: int = 20,
+    seeds: Sequence[int] = range(5),
+    how: How = "replace",
+    workers: int | None = None,
+    device: str = "cpu",
+    progress: Told = on_a_line,
+) -> Prepared:
+    """Train networks with a planted pattern and, from the same initial weights, their oracles without it, in lockstep.
+
+    The time of retraining is what deletion is there to save. Networks that train together share it, so it is taken of
+    one network alone: the median step of a hundred or of one epoch, in this process as it is when methods are run,
+    times the steps of the whole training; by the clock that methods are timed by, see `spurlab.methods.clock`.
+
+    Args:
+        data: a data set, or the name of one.
+        architecture: as `fit` takes it.
+        recipe: how to train.
+        pattern: its name, drawn anew for each seed; or one for all: a `Pattern`, or a function from inputs to marked
+            inputs, see `spurlab.patterns.marked`.
+        target: the class to plant it in.
+        n: how many examples to plant it on.
+        seeds: of the networks, which fix everything else about them; five or more for a verdict.
+        how: ``replace`` or ``append``, as in `plant`.
+        workers: as `fit` takes it.
+        device: where to train, and then to delete and measure.
+        progress: told what is under way, how much of it is done, of how much; see `spurlab.terminal.on_a_line`.
+
+    Raises:
+        ValueError: nothing to plant, seeds that are none or come twice, or what `plant` and `fit` refuse.
+        TypeError: a pattern that is none.
+    """
+    data = load(data) if isinstance(data, str) else data
+    if n < 1:
+        raise InputError(f"`n` must be 1 or more, but it is {n}: with nothing planted there is nothing to forget.")
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
+    if not 0 <= target < data.classes:
+        raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
+    patterns = tuple(pattern_of(data, pattern, seed) if isinstance(pattern, str) else pattern for seed in seeds)
+    planted = tuple(
+        plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
+    )
+    retained = [each.without(each.mask) for each in planted]
+    members = [Member(each, seed) for several in (planted, retained) for each, seed in zip(several, seeds, strict=True)]
+
+    def advance(now: Progress) -> None:
+        progress("training", now.done, now.total)
+
+    both = fit(architecture, members, recipe, classes=data.classes, workers=workers, device=device, progress=advance)
+    originals, oracles = (both[rows] for rows in torch.arange(len(both)).split(len(seeds)))
+    make = both.make or partial(build, both.architecture, data.shape, data.classes)
+    prepared = Prepared(data, recipe, target, patterns, planted, originals, oracles, make)
+    progress("timing one retraining", 0, 1)
+    return replace(prepared, retraining=seconds_to_retrain(prepared._cell(0, NONE, 1.0).training, prepared.materials))
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """One method at one share of known examples, over all networks.
+
+    Args:
+        method: its name.
+        share: of the planted examples that was known and deleted.
+        rows: one for each network, see `Check.rows`.
+    """
+
+    method: str
+    share: float
+    rows: list[Row]
+
+    @cached_property
+    def measured(self) -> list[Row]:
+        """The rows of networks on which the method did not fail; what is not finite is a result."""
+        return [row for row in self.rows if not _failed(row)]
+
+    @cached_property
+    def judged(self) -> Judged:
+        """Before, after and of the oracles, by measure; where the method failed, the network is out."""
+
+        def columns(when: str) -> dict[str, Tensor]:
+            rows = [[row[f"{name}_{when}"] for name in MEASURED] for row in self.measured]
+            table = torch.tensor(rows, dtype=torch.float64).view(-1, len(MEASURED))
+            return dict(zip(MEASURED, table.unbind(1), strict=True))
+
+        return Judged(columns("before"), columns("after"), columns("oracle"))
+
+    @property
+    def verdict(self) -> Verdict:
+        """See `spurlab.deletion.verdict`; of the networks on which the method did not fail."""
+        failures = [row["failed"] for row in self.rows if _failed(row)]
+        if not self.measured:
+            return Verdict("failed", f"on every network: {failures[0]}")
+        name, finding = self.judged.verdict.name, self.judged.verdict.finding
+        if failures:
+            finding += f". It failed on {len(failures)} of {len(self.rows)} networks: {failures[0]}"
+        elif name == "breaks the model":
+            finding += next((f". {row['failed']}" for row in self.rows if row["failed"].startswith(NOT_FINITE)), "")
+        return Verdict(name, finding)
+
+    @property
+    def closed(self) -> Ratio:
+        """The share of the gap between the score before and the oracles' that the method closed."""
+        return self.judged.closed
+
+    @property
+    def time(self) -> float:
+        """Of the method as a share of retraining, in the mean over the networks that it gave."""
+        return mean_of([row["time"] for row in self.measured if row["failed"] != DIVERGED])
+
+    @property
+    def cells(self) -> list[str]:
+        """Its line of the printed table."""
+        more = (_closed(self.closed), f"{self.time:.1%}") if self.measured else ("-", "-")
+        return _cells(self.method, self.measured, "after", *more, self.verdict.name)
+
+
+def _failed(row: Row) -> bool:
+    return bool(row["failed"]) and not row["failed"].startswith((NOT_FINITE, DIVERGED))
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What a check found; printed as a table. See `check`.
+
+    Args:
+        prepared: the networks.
+        rows: one for each method, share and network: time, failure, what was planted (as in the rows of studies), and
+            each measure ``before``, ``after`` and of the ``oracle``, e.g. ``spurious_score_after``.
+    """
+
+    prepared: Prepared
+    rows: list[Row]
+
+    @cached_property
+    def checked(self) -> tuple[Checked, ...]:
+        """Each method at each share."""
+        places = dict.fromkeys((row["method"], row["share"]) for row in self.rows)
+        return tuple(
+            Checked(*place, [row for row in self.rows if (row["method"], row["share"]) == place]) for place in places
+        )
+
+    def __str__(self) -> str:
+        lines, shares = [str(self.prepared), ""], list(dict.fromkeys(row["share"] for row in self.rows))
+        for share in shares:
+            group = [checked for checked in self.checked if checked.share == share]
+            if share < 1 or len(shares) > 1:
+                lines.append(f"{share:.0%} of the planted examples known")
+            cells = [
+                ["", "score", "gap closed", *OTHERS, "time", ""],
+                _cells("before", group[0].rows, "before"),
+                *(checked.cells for checked in group),
+                _cells("oracles", group[0].rows, "oracle"),
+            ]
+            lines += [*_aligned(cells), ""]
+        labels = [f"{each.method}, {each.share:.0%}" if len(shares) > 1 else each.method for each in self.checked]
+        width = max(map(len, labels))
+        lines += [f"{label:<{width}}  {each.verdict}" for label, each in zip(labels, self.checked, strict=True)]
+        return "\n".join(lines)
+
+
+def _cells(name: str, rows: list[Row], when: str, closed: str = "", time: str = "", verdict: str = "") -> list[str]:
+    """One line of the table: means over networks, of steps the median, which may be infinite."""
+    columns = {measure: [row[f"{measure}_{when}"] for row in rows] for measure in MEASURED}
+    steps = [number for number in columns.pop("relearn_steps") if not math.isnan(number)]
+    score, *others = (f"{mean_of(column):z.3f}" if column else "-" for column in columns.values())
+    return [name, score, closed, *others, f"{median(steps):.0f}" if steps else "-", time, verdict]
+
+
+def _closed(ratio: Ratio) -> str:
+    if ratio.low == -math.inf:
+        return f"{ratio.value:z.2f} (any)"
+    return f"{ratio.value:z.2f}" if ratio.why else str(ratio)
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    sides = ["<", *">" * (len(widths) - 2), "<"]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return [line.format(*row).rstrip() for row in cells]
+
+
+@told_on_a_line(_in_words)
+def check(
+    method: Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str],
+    data: Dataset | str | Prepared = "fashion-mini",
+    *,
+    share: float | Sequence[float] = 1.0,
+    progress: Told = on_a_line,
+    **settings: Any,
+) -> Check:
+    """Does a data deletion method forget?
+
+    A pattern is planted in a few training examples and learnt; the method is told to forget these examples; what it
+    leaves is compared with oracles, networks that never saw them. A method that fails on a network, or returns what is
+    no network of this task, is a row with its reason.
+
+    Printed are means over the networks: the spurious score; the share of its gap to the oracles that was closed, with
+    95 % interval; accuracy on the test examples and on the forgotten ones without the pattern; the membership AUC of
+    the forgotten ones; the distance to the oracles in log-odds, on clean and on marked test images; the median of steps
+    to relearn; the time as a share of retraining; the verdict. `spurlab.measures` has each, `verdict` the last.
+
+    Args:
+        method: a function ``(model, data, forget) -> model`` of your own, a name of `DELETIONS` (which is given the
+            seed of each network), or several of them; your own with names of your choice as a mapping.
+        data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
+        share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
+        progress: told what is under way, how much of it is done, of how much; see `spurlab.terminal.on_a_line`.
+        settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers, device.
+
+    Raises:
+        ValueError: an unknown name, a share outside (0, 1], or what `prepare` refuses.
+        TypeError: no method, or settings beside networks that are prepared.
+
+    A method of one's own, against a ready one:
+
+    >>> from spurlab import check, prepare
+    >>> def finetune(model, data, forget):
+    ...     retain, optimizer = data[~forget], torch.optim.SGD(model.parameters(), lr=0.01)
+    ...     for rows in torch.arange(len(retain)).split(100):
+    ...         optimizer.zero_grad()
+    ...         torch.nn.functional.cross_entropy(model(retain.inputs[rows]), retain.labels[rows]).backward()
+    ...         optimizer.step()
+    ...     return model
+    >>> prepared = prepare("fashion-mini", pattern="R3", n=20)  # doctest: +SKIP
+    >>> print(check([finetune, "incremental-1e-3"], prepared))  # doctest: +SKIP
+    """
+    methods = _methods(method)
+    shares = dict.fromkeys([float(share)] if isinstance(share, float | int) else map(float, share))
+    if not shares or not all(0 < each <= 1 for each in shares):
+        raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")
+    for ready in methods.values():
+        if isinstance(ready, str):
+            deletion_named(ready, RECIPES["quick"], 0)  # an unknown name is refused before anything is trained
+    if isinstance(data, Prepared) and settings:
+        raise TypeError(f"the networks are trained already: {', '.join(settings)} belong in `prepare`.")
+    prepared = data if isinstance(data, Prepared) else prepare(data, progress=progress, **settings)
+    rows = (prepared.rows(name, ready, part, progress) for part in shares for name, ready in methods.items())
+    return Check(prepared, list(chain.from_iterable(rows)))
+
+
+def _methods(method: Any) -> dict[str, Deletion | str]:
+    """By name, each once."""
+    if isinstance(method, Mapping):
+        found = dict(method)
+    else:
+        alone, found = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
+        for each in [method] if alone else method:
+            base = each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+            names = chain([base], (f"{base} ({number})" for number in count(2)))
+            found[next(name for name in names if name not in found)] = each
+    if not found or not all(isinstance(each, str) or callable(each) for each in found.values()):
+        raise TypeError("`method` must be a function (model, data, forget) -> model, a name, or several of them.")
+    return found

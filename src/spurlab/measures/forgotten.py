@@ -1,0 +1,51 @@
+"""What a network says of the examples that it was to forget."""
+
+import math
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spurlab.data import Examples
+from spurlab.measures.measure import Measure
+from spurlab.measures.observed import Observed, given
+from spurlab.metrics import accuracy, membership_auc
+from spurlab.training import logits, predictions
+
+
+def _forgotten_accuracy(observed: Observed) -> dict[str, float]:
+    examples = given(observed.deleted).unmarked
+    said = predictions(given(observed.network), examples.inputs) if len(examples) else observed.clean[:0]
+    return {"forgotten_accuracy": accuracy(said, examples.labels).item()}
+
+
+def _membership_auc(observed: Observed) -> dict[str, float]:
+    """Of a threshold on the loss: the forgotten examples as they were planted, and test examples of the target class.
+
+    These have the same pattern on, so that membership is all they differ in; 1/2: not to be told apart.
+    """
+    network, test = given(observed.network), observed.data.test
+    of_target = test.labels == observed.target
+    unseen = Examples(observed.marked_inputs[of_target], test.labels[of_target])
+    auc = membership_auc(losses(network, given(observed.deleted).forgotten), losses(network, unseen))
+    return {"membership_auc": auc.item()}
+
+
+def losses(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
+    """The cross-entropy of each example, in double precision: the softplus of minus its margin.
+
+    An attack ranks losses. Those of examples that a network is sure of would all round to 0 where they come from
+    probabilities, or from the logarithm of a sum that is 1 but for a trillionth.
+    """
+    if len(examples) == 0:
+        return torch.zeros(0, dtype=torch.float64)
+    outputs, labels = logits(network, examples.inputs).double(), examples.labels.cpu().unsqueeze(1)
+    others = outputs.scatter(1, labels, -math.inf).logsumexp(1)
+    return F.softplus(others - outputs.gather(1, labels).squeeze(1))
+
+
+FORGOTTEN_ACCURACY = Measure(
+    "accuracy on clean versions of the forgotten examples", _forgotten_accuracy, of="deletion", by_pattern=True
+)
+MEMBERSHIP_AUC = Measure("membership AUC of the forgotten examples", _membership_auc, of="deletion", by_pattern=True)
