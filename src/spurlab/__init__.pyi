@@ -1,3 +1,4 @@
+from . import checking as checking
 from . import claims as claims
 from . import commands as commands
 from . import data as data
