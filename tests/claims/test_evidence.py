@@ -95,11 +95,7 @@ def test_a_study_that_names_no_claim_is_refused(command, tmp_path, capsys):
 def test_the_networks_of_figure_2_count_for_its_claims(name, profile):
     """The settings of the shipped study itself, as its rows have them."""
     study = load_study(name, profile)
-    (dataset,), (architecture,), ((recipe,),) = (
-        study.axis("dataset"),
-        study.axis("architecture"),
-        [plan.recipe for plan in study.grids],
-    )
+    (dataset,), (architecture,), (recipe,) = map(study.axis, ("dataset", "architecture", "recipe"))
     settings = dataclasses.asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}
     answer = verdict(1, frame(LEARNT, dataset=dataset, architecture=architecture, **settings))
     if (name, profile) == ("fig2-cifar10", "quick"):  # a fifth of the images
@@ -178,7 +174,7 @@ def test_networks_that_differ_in_any_field_of_the_recipe_are_never_averaged(name
 def axis(request, monkeypatch):
     """An axis of training beside those that there are; the value where it is off, and another."""
     off, on = request.param
-    monkeypatch.setitem(OF_TRAINING, "kept", Axis("kept", "what is kept", float, off, lambda whole, value, seed: whole))
+    monkeypatch.setitem(OF_TRAINING, "kept", Axis("kept", "what is kept", float, (off,)))
     return off, on
 
 

@@ -227,9 +227,9 @@ def test_the_networks_of_figure_3_are_compared_whatever_their_rates():
     """The settings of the shipped study: SGD at 0.1 for ResNets, at 0.01 for Vgg16, which has the most parameters."""
     rows = []
     for plan in load_study("fig3-cifar10", "paper").grids:
-        (dataset,), (recipe,) = plan.dataset, plan.recipe
+        (dataset,), (recipe,) = plan["dataset"], plan["recipe"]
         settings = dataclasses.asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}
-        for name in plan.architecture:
+        for name in plan["architecture"]:
             high = {"resnet20": 0.6, "vgg16": 0.4}.get(name, 0.65)
             cells = {("R3", 0, n): (high if n else 0.1) + noise(name, n) for n in (0, 3, 10)}
             rows.append(frame(cells, dataset=dataset, **settings | {"architecture": name}))

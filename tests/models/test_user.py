@@ -212,9 +212,9 @@ def test_a_study_file_cannot_name_code(outside, rest, tmp_path):
 def test_the_command_line_can(tmp_path, capsys):
     path = tmp_path / "mine.toml"
     path.write_text(STUDY.format(outside='"mlp"', rest=""))
-    assert load_study(path, changes=["architecture=mine.nets:make"]).architecture == ("mine.nets:make",)
+    assert load_study(path, changes=["architecture=mine.nets:make"]).axis("architecture") == ("mine.nets:make",)
     both = load_study(path, changes=['architecture=["mlp", "mine.nets:make"]'])
-    assert narrowed(both, ["architecture=mine.nets:make"]).architecture == ("mine.nets:make",)
+    assert narrowed(both, ["architecture=mine.nets:make"]).axis("architecture") == ("mine.nets:make",)
     with pytest.raises(StudyError, match=r"package\.module:callable"):
         load_study(path, changes=["architecture=mine.nets:"])
     assert capsys.readouterr().out == ""  # nothing imported so far

@@ -122,7 +122,7 @@ def left_out(whole, share, seed):
 
 def test_a_new_axis_of_training_splits_groups_and_shows_everywhere(results, monkeypatch, tmp_path):
     """By its line in the table alone: in labels, tables, answers, figures and facts; no two training sets are mixed."""
-    monkeypatch.setitem(OF_TRAINING, "left_out", Axis("left_out", "share left out", float, 0.0, left_out))
+    monkeypatch.setitem(OF_TRAINING, "left_out", Axis("left_out", "share left out", float, (0.0,), change=left_out))
     measures = ("spurious_score", "accuracy", *PERCENTS)
     parts = [results.rows(measures, patterns=("R3",), counts=(0, 3), variants=SWEPT, chance=i) for i in (0, 1)]
     rows = pd.concat([part.assign(left_out=share) for part, share in zip(parts, (0.0, 0.5), strict=True)])
