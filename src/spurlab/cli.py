@@ -266,18 +266,8 @@ def run_study(
 
     _speak(verbose)
     with going_on(), study_bar(Path(study).stem) as advance:
-        finished = run(
-            study,
-            out,
-            profile=profile,
-            changes=set_ or [],
-            only=only or [],
-            executor=executor,
-            workers=workers,
-            device=device,
-            load=_loader(offline),
-            progress=advance,
-        )
+        which: dict[str, Any] = {"profile": profile, "changes": set_ or [], "only": only or []}
+        finished = run(study, out, **which, **_how(executor, workers, device, offline), progress=advance)
     if as_json:
         print_json(finished.rows.to_dict("records"))
     else:
@@ -319,36 +309,13 @@ def plan_study(
     asked, folder = study_named(study, profile, set_ or [], only or []), folder_of(study, out)
 
     def tell(counts: "Plan") -> None:
-        if as_json:
-            return
-        put(f"{asked.name}{f', profile {asked.profile}' if asked.profile else ''}: {asked.title}")
-        put(f"  {counts.cells:,} cells, {counts.rows:,} rows")
-        if not counts.trainings:
-            put("  no networks to train")
-            return
-        put(f"  {counts.trainings:,} networks; cells that share another's: {counts.shared:,}")
-        groups = (
-            f" in groups: {counts.groups:,}, of which {max(counts.workers, 1)} at a time" if counts.groups > 1 else ""
-        )
-        again = f", {counts.to_measure:,} to measure again" if counts.to_measure else ""
-        put(f"  {counts.done:,} done in {folder}{again}, {counts.to_do:,} to do{groups}")
-        if counts.treatments:
-            left = f"{counts.treatments_to_do:,} to do (not in the time below)"
-            put(f"  {counts.treatments:,} {asked.treatments}, {left}")
-        if time_ and counts.groups:
-            sys.stdout.flush()
+        for line in () if as_json else counts.lines(asked, folder):
+            put(line)
+        if time_ and counts.groups and not as_json:
             say("  timing a few steps of each kind ...")
 
-    counts = plan(
-        asked,
-        folder,
-        executor=executor,
-        workers=workers,
-        device=device,
-        load=_loader(offline),
-        calibrate=time_,
-        counted=tell,
-    )
+    how = _how(executor, workers, device, offline)
+    counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
     if as_json:
         print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts))
     elif counts.seconds is not None and counts.memory is not None and counts.groups:
@@ -397,6 +364,11 @@ def _speak(verbose: bool) -> None:
     """What the library logs goes to stderr, from warnings on; also how it decides, where that is wanted."""
     if verbose:
         logging.getLogger("spurlab").setLevel(logging.INFO)
+
+
+def _how(executor: str, workers: int | None, device: str, offline: bool) -> dict[str, Any]:
+    """The options that `run` and `plan` share."""
+    return {"executor": executor, "workers": workers, "device": device, "load": _loader(offline)}
 
 
 def _loader(offline: bool) -> "Loader":

@@ -58,6 +58,21 @@ class Plan:
     seconds: float | None = None
     memory: int | None = None
 
+    def lines(self, study: Study, folder: Path) -> list[str]:
+        """What a reader is told, before anything is timed; arguments as of `plan`."""
+        profile = f", profile {study.profile}" if study.profile else ""
+        lines = [f"{study.name}{profile}: {study.title}", f"  {self.cells:,} cells, {self.rows:,} rows"]
+        if not self.trainings:
+            return [*lines, "  no networks to train"]
+        lines.append(f"  {self.trainings:,} networks; cells that share another's: {self.shared:,}")
+        again = f", {self.to_measure:,} to measure again" if self.to_measure else ""
+        at_once = f" in groups: {self.groups:,}, of which {max(self.workers, 1)} at a time" if self.groups > 1 else ""
+        lines.append(f"  {self.done:,} done in {folder}{again}, {self.to_do:,} to do{at_once}")
+        if self.treatments:
+            left = f"{self.treatments_to_do:,} to do (not in the time below)"
+            lines.append(f"  {self.treatments:,} {study.treatments}, {left}")
+        return lines
+
 
 def plan(
     study: Study,
