@@ -66,4 +66,6 @@ def test_what_cannot_be_run_is_said_before_anything_is_made(tmp_path):
 
 def test_results_go_to_a_folder_named_after_the_study():
     assert [str(folder_of(name)) for name in ("quickstart", "mine/small.toml")] == ["out/quickstart", "out/small"]
+    dotted = load_study("quickstart", changes=CHANGES).model_copy(update={"name": "mine.v1"})
+    assert str(folder_of(dotted)) == "out/mine.v1"
     assert str(folder_of("quickstart", "elsewhere")) == "elsewhere"

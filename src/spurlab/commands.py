@@ -83,7 +83,7 @@ def run(
                 "`profile`, `changes` and `only` are of a study by its name. Give them to `load_study` and `narrowed`."
             )
         asked = _with_known_names(asked)
-        folder = folder_of(asked.name, folder)
+        folder = folder_of(asked, folder)
     else:
         folder = folder_of(study, folder)
         command = _command(str(study), profile, changes, only, folder, device)
@@ -102,13 +102,14 @@ def run(
     return Finished(**vars(result), verdicts=verdicts, written=tuple(_files(result)))
 
 
-def folder_of(study: str | Path | Study, folder: str | Path | None = None) -> Path:
-    """Where the results of a study go.
+def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:
+    """Where the results of a study go: ``out/`` and its name, unless a folder is given.
 
-    >>> str(folder_of("mine/small.toml"))
-    'out/small'
+    >>> str(folder_of("mine/small.v1.toml"))
+    'out/small.v1'
     """
-    return Path(folder) if folder is not None else Path("out") / Path(str(study)).stem
+    name = study.name if isinstance(study, Study) else Path(study).stem
+    return Path(folder) if folder is not None else Path("out") / name
 
 
 def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:

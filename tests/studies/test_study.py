@@ -183,7 +183,8 @@ def test_what_does_not_fit_the_data_is_told_with_file_and_key(study_file, small)
 
 def test_a_wrong_choice_names_the_nearest(study_file):
     study_file.write_text(TEXT)
-    with pytest.raises(StudyError, match=r"'how'|grid.*'replace'.* but it is 'replce'. Did you mean 'replace'\?"):
+    words = r"key 'how': must be 'replace' or 'append', but it is 'replce'\. Did you mean 'replace'\?"
+    with pytest.raises(StudyError, match=words):
         load_study(study_file, changes=["how=replce"])
 
 
