@@ -161,7 +161,8 @@ class Pattern:
     def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count c h w"]:
         """Marked inputs of some rows; the seed plays no part, for the pattern was drawn before.
 
-        Raises ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
+        Raises:
+            ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
         """
         inputs = data.inputs[rows]
         if bool((self.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):

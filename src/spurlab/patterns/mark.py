@@ -37,6 +37,7 @@ def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Te
 
     Args:
         pattern: a `Pattern`, or a function of one's own. It is called with all n inputs at once, unless n is 0.
+        inputs: n examples.
 
     Raises:
         TypeError: no function, or one that gives something else than a tensor of float32. A mark that needs more than

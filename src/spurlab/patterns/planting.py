@@ -89,7 +89,8 @@ class Planted:
         Args:
             forget: True for the examples to leave out, of this training set as `materialize` gives it.
 
-        Raises ValueError: a mask that does not fit, or leaves nothing.
+        Raises:
+            ValueError: a mask that does not fit, or leaves nothing.
 
         >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
         >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1))
@@ -247,6 +248,7 @@ def plant(
     """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
 
     Args:
+        data: the clean training examples.
         pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
         target, count: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes and n of
             `Rare`.

@@ -42,7 +42,14 @@ class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
     The members share `base` and the number of training examples; each may leave out other rows. Inputs come in one
-    buffer that the next batch overwrites. The noise is that of each member, see `Recipe`; none if empty.
+    buffer that the next batch overwrites.
+
+    Args:
+        members: of the group.
+        batch_size: examples of each member in a batch; the last of an epoch may have fewer.
+        device: where the batches are.
+        input_noise: of each member, see `Recipe`; none if empty.
+        augmentation: of all members.
     """
 
     def __init__(

@@ -88,7 +88,10 @@ def train_group(
 
     Args:
         make: the member's network with its initial weights, by seed.
+        members: whom to train.
         recipe: one for all, or one for each member; they may differ in the settings of `PER_MEMBER`.
+        device: where to train.
+        after_epoch: called after each epoch.
         after_step: called with each member's loss at each step.
 
     Raises:
@@ -223,7 +226,9 @@ def train_one(
     """Train one network from the weights that it has, in place; also one that was trained before.
 
     Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
-    Returns the network, and the mean training loss of each epoch.
+
+    Returns:
+        The network, and the mean training loss of each epoch.
     """
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
