@@ -67,7 +67,11 @@ def write(text: str) -> None:
 
 
 def flush() -> None:
-    """What others have printed goes out now; errors as of `put`."""
+    """What others have printed goes out now.
+
+    Raises:
+        OutputError: as `put`.
+    """
     with _no_reader_is_no_error():
         sys.stdout.flush()
 

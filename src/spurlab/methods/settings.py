@@ -39,6 +39,15 @@ def one_or_more(**settings: int) -> None:
 
 
 def one_of(kind: Any, setting: str, value: str) -> None:
-    """A setting of a literal type, in words, that must be one of its values; a ValueError where it is not."""
+    """A setting that must be one of the values of a literal type.
+
+    Args:
+        kind: the type, e.g. ``Literal["group", "class"]``.
+        setting: what it is called, for the message.
+        value: what it was set to.
+
+    Raises:
+        ValueError: it is none of them.
+    """
     if value not in get_args(kind):
         raise InputError(f"{setting} must be one of {', '.join(get_args(kind))}, but it is {value!r}.")

@@ -97,12 +97,16 @@ class ClassBlocks:
         return replace(self, redrawn=seed)
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "ClassBlocks":
-        """The value itself: it fits signals of any length and range, and draws when it is applied."""
+        """The value itself: it fits signals of any length and range, and draws when it is applied.
+
+        Raises:
+            ValueError: inputs that are no vectors.
+        """
         self._check_signals(shape)
         return self
 
     def blocks(self, classes: int, features: int | None = None) -> Bool[Tensor, "k d"]:
-        """True on each class's block, of signals of so many features; None: `stride` for each class, 40 for ten.
+        """True on each class's block.
 
         Args:
             classes: the number of classes, k.

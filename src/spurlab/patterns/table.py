@@ -53,6 +53,9 @@ def mark_names(planting: type[Planting]) -> tuple[str, ...]:
 def pattern_name(name: str) -> str:
     """The table's name of a mark, from that name in any case or from its name in the paper's public code.
 
+    Raises:
+        ValueError: there is none of this name, with the nearest there is.
+
     >>> pattern_name("co"), pattern_name("v8")
     ('Co', 'S3')
     """

@@ -263,7 +263,11 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
 
 
 def usable_device(device: torch.device | str) -> torch.device:
-    """The device, if PyTorch knows it and this machine has it."""
+    """The device, if PyTorch knows it and this machine has it.
+
+    Raises:
+        ValueError: one of the two is not so.
+    """
     try:
         usable = torch.device(device)
         torch.empty(1, device=usable).tolist()
