@@ -54,10 +54,10 @@ class Family(Protocol):
 class Box(Family):
     """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
 
-    height: int
+    height: int  # in pixels
     width: int
-    top: int = 0
-    left: int = 0
+    top: int = 0  # pixels above it
+    left: int = 0  # pixels to the left of it
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """The box at its place; nothing is left to chance, whatever the seed."""

@@ -201,7 +201,8 @@ def train_each(
 ) -> Trained:
     """The slow twin of `train_group`: one member after the other in plain PyTorch, for any network.
 
-    `after_epoch` is called after each epoch of each member; `after_step` with one loss.
+    `after_epoch` is called after each epoch of each member; `after_step` with one loss. The other
+    arguments are those of `train_group`.
     """
     trained = [
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
@@ -226,6 +227,14 @@ def train_one(
     """Train one network from the weights that it has, in place; also one that was trained before.
 
     Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
+
+    Args:
+        model: inputs ``n *shape``, logits ``n k``.
+        member: its training set and its seed, which fixes the order of the examples and what is drawn on the way.
+        recipe: how to train.
+        device: where to; the network stays there.
+        after_epoch: called after each epoch.
+        after_step: called with the loss at each step.
 
     Returns:
         The network, and the mean training loss of each epoch.

@@ -31,7 +31,7 @@ class Ensemble:
     classes: int  # k
     seeds: tuple[int, ...]  # of each member
     trained: Trained  # stacked weights and training losses
-    make: Callable[[int], nn.Module] | None = field(default=None, repr=False)
+    make: Callable[[int], nn.Module] | None = field(default=None, repr=False)  # a member's network, by seed
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -43,7 +43,7 @@ class Progress:
 
     done: int
     total: int
-    seconds: float
+    seconds: float  # since the start
 
     @property
     def rate(self) -> float:
