@@ -40,7 +40,17 @@ class Finished(StudyResult):
 def study_named(
     study: str | Path, profile: str | None = None, changes: Sequence[str] = (), only: Sequence[str] = ()
 ) -> Study:
-    """A study that can be run to its end; arguments and errors as of `load_study` and `narrowed`."""
+    """A study that can be run to its end: its claims and figures are known here.
+
+    Args:
+        study: its name, or a TOML file.
+        profile: as of `load_study`.
+        changes: as of `load_study`; the command line's ``--set``.
+        only: as of `narrowed`; the command line's ``--only``.
+
+    Raises:
+        StudyError: as `load_study` and `narrowed`, or a claim or figure that there is not.
+    """
     return narrowed(_with_known_names(load_study(study, profile, changes)), only)
 
 
@@ -105,6 +115,10 @@ def run(
 def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:
     """Where the results of a study go: ``out/`` and its name, unless a folder is given.
 
+    Args:
+        study: a study, its name, or a TOML file.
+        folder: where to; None: ``out/STUDY``.
+
     >>> str(folder_of("mine/small.v1.toml"))
     'out/small.v1'
     """
@@ -120,7 +134,12 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
 
 
 def verdicts_in(folder: Path) -> list[Verdict]:
-    """The verdicts on what was measured in a folder; errors as of `results_in`."""
+    """The verdicts on what was measured in a folder.
+
+    Raises:
+        FolderError: there are no results.
+        StoreError: they are damaged, or of a newer version.
+    """
     with status_line("reading the results") as tell:
         results = results_in(folder)
         tell("judging the claims")
@@ -128,7 +147,16 @@ def verdicts_in(folder: Path) -> list[Verdict]:
 
 
 def write_page(folder: Path) -> list[Path]:
-    """The report on a folder, one HTML page and its figures; errors as of `results_in` and `write_report`."""
+    """The report on a folder, one HTML page and its figures.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FolderError: there are no results.
+        StoreError: they are damaged, or of a newer version.
+        OSError: a file cannot be written.
+    """
     with status_line("reading the results") as tell:
         results = results_in(folder)
         tell("judging the claims")
@@ -137,7 +165,16 @@ def write_page(folder: Path) -> list[Path]:
 
 
 def datasets() -> list[dict[str, Any]]:
-    """Each data set that there is, with its sizes and where it is (None: not here)."""
+    """Each data set that there is, by name.
+
+    Returns:
+        For each: ``name``, ``title``, ``train`` and ``test`` (the numbers of examples), ``shape`` (of one input; of an
+        image ``c h w``) and ``location`` (the folder; None: not here).
+
+    Raises:
+        DataRequestError: ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a folder cannot be read.
+    """
     return [
         {
             "name": name,
@@ -153,6 +190,17 @@ def datasets() -> list[dict[str, Any]]:
 
 def about_dataset(name: str) -> dict[str, Any]:
     """What a data set is, where it came from, its checksums; nothing is fetched. Names of the paper's code are known.
+
+    Args:
+        name: as `spurlab.data.load` takes it, or a name of the paper's code, e.g. ``mnistv8-20-0-0``.
+
+    Returns:
+        Always ``name``, ``title``, ``train`` and ``test`` (the numbers of examples; None: not known without the files),
+        ``shape`` (of one input), ``classes`` (their names), ``licence``, ``origin`` and ``location`` (the folder; None:
+        not here). Where it is here, also ``input_range`` (None: no bounds), ``class_sizes`` (how many training examples
+        each class has, in their order) and ``sha256`` (by file or array); with groups that have names, ``train_groups``
+        and ``test_groups`` (how many examples, by group). Of a name of the paper's code, also ``reference_name`` and
+        ``planted`` (the fields of `spurlab.patterns.ReferenceDataset`).
 
     Raises:
         ValueError: there is none of that name, or its options are wrong.
@@ -196,7 +244,9 @@ def pattern_norms(
         load: gives a data set by its name.
 
     Returns:
-        By mark its name, norm and the standard error over the test examples; and the files of the gallery.
+        For each mark ``pattern`` (its name), ``norm`` (the mean over the test examples of the Euclidean norm of what
+        it changes, in units of the inputs) and ``stderr`` (the standard error of that mean); and the files of the
+        gallery.
 
     Raises:
         InputError: no mark suits the data, or they are no images where a gallery is asked for.
@@ -226,8 +276,15 @@ def pattern_norms(
 def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]], list[str]]:
     """How many parameters each network of the zoo has on a data set (Table 2 of arXiv:2202.05189).
 
+    Args:
+        dataset: its name.
+
     Returns:
-        By network its name and their number, None where it needs other inputs; and why, in sentences.
+        For each network ``name`` and ``parameters`` (their number; None where it needs other inputs); and why it does,
+        in sentences.
+
+    Raises:
+        DataRequestError: there is no such data set.
     """
     entry, reasons = described(dataset), []
     lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]

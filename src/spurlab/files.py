@@ -24,7 +24,8 @@ def replacing(path: Path) -> Iterator[Path]:
     permissions that the user's umask asks for, whatever wrote it. Its name does not end as that of `path` does: a
     writer that goes by the ending must be told the format.
 
-    Raises OSError: it cannot be written; `path` is as it was.
+    Raises:
+        OSError: it cannot be written; `path` is as it was.
     """
     draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex}")
     try:
@@ -43,9 +44,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def new_file(path: Path) -> int:
-    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves: these.
+    """Make an empty file where nothing is, not even a link, with the permissions that the umask leaves.
 
-    Raises OSError: it cannot be made; FileExistsError where something is there.
+    Returns:
+        The permissions.
+
+    Raises:
+        FileExistsError: something is there.
+        OSError: it cannot be made.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:

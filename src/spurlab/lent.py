@@ -163,8 +163,12 @@ def untouched(*networks: nn.Module) -> Iterator[None]:
 def lent(network: nn.Module, *values: Any) -> Iterator[tuple[Any, ...]]:
     """Copies of a network and of what goes with it, for code that may change them. All else is afterwards as it was.
 
-    The values are bundles of tensors (`Examples`), tensors or None; every tensor is copied. A network that cannot be
-    copied is a ValueError.
+    Args:
+        network: comes first among the copies.
+        values: bundles of tensors (`Examples`), tensors or None; every tensor is copied.
+
+    Raises:
+        ValueError: the network cannot be copied.
 
     >>> labels = torch.tensor([0, 1])
     >>> with lent(nn.Linear(2, 2), labels) as (network, copied):
@@ -197,7 +201,11 @@ def copied(value: Any) -> Any:
 
 
 def copied_network(network: nn.Module) -> nn.Module:
-    """A deep copy. Raises ValueError: it cannot be copied, or its copy shares weights with it."""
+    """A deep copy.
+
+    Raises:
+        ValueError: it cannot be copied, or its copy shares weights with it.
+    """
     memo: dict[int, Any] = {}
     for tensor in _non_leaves(network, set()):  # which PyTorch refuses to copy, e.g. features that a network remembers
         memo[id(tensor)] = tensor.detach().clone()

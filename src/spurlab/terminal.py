@@ -54,7 +54,8 @@ class OutputError(OSError):
 def put(text: str) -> None:
     """A line of results on standard output, as `printable`.
 
-    Raises OutputError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
+    Raises:
+        OutputError: it cannot be written. A reader that has seen enough, e.g. `head`, is no error.
     """
     write(printable(text))
 
@@ -66,7 +67,11 @@ def write(text: str) -> None:
 
 
 def flush() -> None:
-    """What others have printed goes out now; errors as of `put`."""
+    """What others have printed goes out now.
+
+    Raises:
+        OutputError: as `put`.
+    """
     with _no_reader_is_no_error():
         sys.stdout.flush()
 
@@ -176,8 +181,13 @@ showing = threading.Lock()  # held by the one thing on the terminal that is writ
 def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
     """Tells what is under way on one line of standard error, which is written over and wiped at the end.
 
-    It is shown from two seconds on, where `somebody_looks` and nothing else is being shown; else nothing is. Call what
-    comes with other words.
+    It is shown from two seconds on, where `somebody_looks` and nothing else is being shown; else nothing is.
+
+    Args:
+        words: what is told at first.
+
+    Returns:
+        What to call with other words.
     """
     if not somebody_looks() or not showing.acquire(blocking=False):
         yield lambda _: None
@@ -240,7 +250,11 @@ def on_a_line(*_: object) -> None:
 
 
 def told_on_a_line(words: Callable[..., str]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function whose `progress` is `on_a_line` by default: these words of what `progress` is called with."""
+    """Decorate a function whose `progress` is `on_a_line` by default: the line shows what `words` makes.
+
+    Args:
+        words: what is called with what `progress` is called with; gives the words to show.
+    """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)

@@ -24,8 +24,10 @@ _listening: list[threading.Thread] = []
 def main(arguments: Sequence[str]) -> None:
     """Listen to standard input, and run the program meanwhile.
 
-    Standard output is kept for events; other prints join the errors. Standard input is empty for everybody else. The
-    arguments are a folder to remove when the parent is gone, or ""; the program's module; its arguments.
+    Standard output is kept for events; other prints join the errors. Standard input is empty for everybody else.
+
+    Args:
+        arguments: a folder that is to be removed when the parent is gone, or ""; the program's module; its arguments.
     """
     scratch, program, *others = arguments
     _events.append(os.fdopen(os.dup(1), "w"))
@@ -56,9 +58,11 @@ def _listen(source: TextIO, scratch: str) -> None:
 def serve(perform: Callable[[Mapping[str, Any], Callable[..., None]], Mapping[str, Any]]) -> None:
     """Carry out the orders, one after the other, until there are no more.
 
-    ``perform(content, tell)`` returns an order's result; ``tell(**event)`` sends an event on the way.
+    Args:
+        perform: given an order's content and `tell`, returns its result. ``tell(**event)`` sends an event on the way.
 
-    Raises RuntimeError: the program was not started by `main`.
+    Raises:
+        RuntimeError: the program was not started by `main`.
     """
     if not _events:
         raise RuntimeError(f"a worker is started as python -m {__name__} SCRATCH PROGRAM ARGUMENTS.")

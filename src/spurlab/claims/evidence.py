@@ -132,8 +132,12 @@ class Evidence:
         return self if keep.all() else Evidence(self.rows[keep])
 
     def about(self, what: About) -> "Evidence":
-        """The rows of networks that something was deleted from (with those before, and the oracles), of networks with a
-        common feature (also one that is in the data), or of networks with rare patterns that nothing was done to.
+        """The rows of some networks.
+
+        Args:
+            what: ``deletion``: networks that something was deleted from, with those before and the oracles; ``common
+                features``: networks with such a feature, also one that is in the data; ``rare patterns``: networks with
+                such patterns that nothing was done to.
         """
         if what == "rare patterns":
             return self.where(deletion=None, prevention=None, share=None)

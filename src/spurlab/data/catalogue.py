@@ -72,7 +72,11 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
 def locate(name: str) -> Path | None:
     """The folder that holds all files of a dataset (or the path in its name), or None where none does.
 
-    No file is opened. Errors as of :func:`load`.
+    No file is opened.
+
+    Raises:
+        DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a folder cannot be read.
     """
     if own := own_data(name):
         return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
@@ -82,7 +86,9 @@ def locate(name: str) -> Path | None:
 def available() -> dict[str, Path | None]:
     """Every dataset by name, with the folder that holds it, or None where it would have to be downloaded or generated.
 
-    Errors as of :func:`load`.
+    Raises:
+        DataRequestError: ``SPURLAB_DATA`` names no folder.
+        DataFailureError: a folder cannot be read.
     """
     return {name: locate(name) for name in DATASETS}
 
@@ -93,8 +99,12 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     What is generated is made and put there; for what is made from another dataset, that one is fetched. Downloads go to
     the user's cache. Behind a firewall, set ``SPURLAB_MIRROR`` to the address of a mirror that holds
     ``<name>/<official file name>``, e.g. ``mnist/train-images-idx3-ubyte.gz``, ``cifar10/cifar-10-binary.tar.gz``;
-    with the official bytes in them. Where a download fails, nothing is left in the cache. `offline` and errors are as
-    those of :func:`load`.
+    with the official bytes in them.
+
+    Raises:
+        DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).
+        DataRequestError: the name is unknown or its path leads nowhere, or ``SPURLAB_DATA`` names no folder.
+        DataFailureError: the download failed; nothing is left in the cache then.
     """
     if own := own_data(name):
         if (path := locate(name)) is None:
@@ -106,7 +116,8 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
 def described(name: str) -> Description:
     """What a dataset is. Files are opened only where the name has a path: else all is known without them.
 
-    Raises DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
+    Raises:
+        DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
     """
     if own_data(name):
         return Description.of_data(load(name))
@@ -126,7 +137,8 @@ def known(name: str) -> Description | None:
 def dataset_named(name: str) -> str:
     """The one name for what is meant, e.g. ``fashion-mnist:5,7`` for ``fashion-mnist:Sandal,Sneaker``.
 
-    Raises DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
+    Raises:
+        DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
     """
     return name if own_data(name) else described(name).name
 

@@ -9,17 +9,17 @@ from spurlab.data.examples import Dataset
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a dataset without its examples; ranges and groups are those of :class:`Dataset`."""
+    """What is known of a dataset without its examples."""
 
     name: str  # how it is asked for, e.g. ``fashion-mnist``
-    title: str
+    title: str  # how it is called
     licence: str  # as far as known
     origin: str  # who made it, and where it is described
     class_names: tuple[str, ...]  # one for each class, in the order of the labels
     shape: tuple[int, ...]  # of one input; ``c h w`` of an image
     sizes: tuple[int, int] | None  # the numbers of training and of test examples; None: to be counted
-    input_range: tuple[float, float] | None = (0.0, 1.0)
-    group_names: tuple[str, ...] | None = None
+    input_range: tuple[float, float] | None = (0.0, 1.0)  # as that of `Dataset`
+    group_names: tuple[str, ...] | None = None  # as those of `Dataset`
 
     @classmethod
     def of_data(cls, data: Dataset) -> "Description":

@@ -37,7 +37,12 @@ class Entry(Description, ABC):
 
     @abstractmethod
     def load(self, *, offline: bool) -> Dataset:
-        """The whole dataset. Errors as of :meth:`fetch`."""
+        """The whole dataset.
+
+        Raises:
+            DataNotFoundError: it is nowhere, and a download is forbidden.
+            DataFailureError: it cannot be had or read. Other errors as :meth:`locate`.
+        """
 
     def dataset(self, train: Examples, test: Examples, location: str, sha256: Mapping[str, str]) -> Dataset:
         """These examples as this dataset; see :class:`Source` for where they came from."""
@@ -54,5 +59,9 @@ class Entry(Description, ABC):
         return len(self.class_names)
 
     def with_options(self, options: Sequence[str]) -> "Entry":
-        """The dataset that is meant where options follow the name. Raises DataRequestError: there is no such option."""
+        """The dataset that is meant where options follow the name.
+
+        Raises:
+            DataRequestError: there is no such option.
+        """
         raise DataRequestError(f"{self.name} has no options, but {','.join(options)!r} follows its name. Leave it out.")

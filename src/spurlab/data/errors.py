@@ -27,12 +27,17 @@ class DataFailureError(DataError, FailureError):
 
 
 class DamagedDataError(DataFailureError):
-    """A file is not what it should be."""
+    """A file is not what it should be.
+
+    Args:
+        damage: what was found, in whole sentences.
+        advice: what to do about it; whoever knows the dataset may set it to something better.
+    """
 
     def __init__(self, damage: str, advice: str = "Get the file again.") -> None:
         super().__init__(damage, advice)
-        self.damage = damage  # what was found, in whole sentences
-        self.advice = advice  # what to do about it; whoever knows the dataset may set it to something better
+        self.damage = damage
+        self.advice = advice
 
     def __str__(self) -> str:
         return shortened(f"{self.damage} {self.advice}")

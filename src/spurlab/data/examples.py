@@ -75,6 +75,7 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of one input; of an image ``c h w``."""
         return tuple(self.inputs.shape[1:])
 
 
@@ -203,10 +204,12 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Of one input; of an image ``c h w``."""
         return self.train.shape
 
     @property
     def classes(self) -> int:
+        """How many there are, k."""
         return len(self.class_names)
 
     @cached_property

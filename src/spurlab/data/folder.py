@@ -39,6 +39,7 @@ def image_folder(
     Images are turned upright as their EXIF tag says. Of several frames or pages the first is taken.
 
     Args:
+        path: the folder.
         size: height and width in pixels, or one number for both. Images of another size are resized to it (bilinear;
             the proportions are not kept). None: all images must have the same size.
         grey: convert to one channel; else to red, green and blue. Transparency is dropped, as torchvision does: what

@@ -117,7 +117,11 @@ class FilesEntry(Entry):
         return layout, target
 
     def check_labels(self, labels: UInt8[np.ndarray, " n"], where: Path) -> None:
-        """Raises DamagedDataError: a label has no class name."""
+        """Refuse a label that has no class name.
+
+        Raises:
+            DamagedDataError: there is one.
+        """
         if len(labels) and (top := int(labels.max())) >= len(self.class_names):
             raise DamagedDataError(
                 f"{where} has a label out of range: {top} (example {int(labels.argmax()):,}); "
@@ -129,7 +133,8 @@ class FilesEntry(Entry):
     ) -> Examples:
         """Images (in one or more parts) and labels as examples, with inputs in [0, 1] (the byte divided by 255).
 
-        Raises DamagedDataError: shape, counts or labels are not those of this dataset.
+        Raises:
+            DamagedDataError: shape, counts or labels are not those of this dataset.
         """
         found = sum(len(part) for part in images)
         for part in images:

@@ -38,7 +38,8 @@ class OwnData:
 def own_data(name: str) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
 
-    Raises DataRequestError: no path follows, or what cannot be one, or an option is unknown.
+    Raises:
+        DataRequestError: no path follows, or what cannot be one, or an option is unknown.
 
     >>> own_data("folder,28x32,grey:birds").path.name, own_data("mnist:3,7")
     ('birds', None)

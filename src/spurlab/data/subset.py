@@ -20,7 +20,8 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         dataset: of whatever kind. Groups that have names follow their classes; others stay as they are.
         classes: by label or by name; the first becomes label 0, the second label 1, and so on.
 
-    Raises DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
+    Raises:
+        DataRequestError: a class that the dataset has not got, one that is named twice, or fewer than two.
 
     >>> from spurlab.data import load
     >>> shoes = only_classes(load("fashion-mini"), ("Sneaker", 5))
@@ -54,9 +55,14 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
 def first_examples(dataset: Dataset, count: int) -> Dataset:
     """The first training examples of each class, as many of each, in the original order; the test set stays whole.
 
-    By name the same is asked for with ``load("cifar10@10000")``. `count` training examples are left.
+    By name the same is asked for with ``load("cifar10@10000")``.
 
-    Raises DataRequestError: no such multiple, or a class that has too few.
+    Args:
+        dataset: of whatever kind.
+        count: how many training examples are left, a multiple of the number of classes.
+
+    Raises:
+        DataRequestError: no such multiple, or a class that has too few.
 
     >>> from spurlab.data import load
     >>> few = first_examples(load("fashion-mini"), 50)

@@ -38,7 +38,9 @@ def from_torch(
     0 to k - 1, groups whole numbers from 0 on.
 
     Args:
+        train, test: the training and the test examples.
         class_names: one for each class; None: their numbers, and the training labels must have all of them.
+        name: what to call it.
 
     Returns:
         Inputs are float32 ``n d`` or ``n c h w``. The input range is (0, 1) where no input lies outside, else None.

@@ -34,11 +34,13 @@ class BadTeacher:
     the forgotten and some retained examples.
 
     Args:
+        recipe: its optimizer, batch size and so on; epochs, rate and loss are this method's.
         seed: fixes the incompetent teacher, the retained examples that are taken, and the order.
         retained: the share of the retained examples that is taken; the public code's 30 %.
         epochs: the public code's one.
         rate: the public code's, for Adam.
         temperature: that the logits are divided by; the public code's 1.
+        make: as in `Retrain`.
 
     Source: Chundawat et al. (2023), Can bad teaching induce forgetting? Unlearning in deep networks using an
     incompetent teacher, arXiv:2205.08096.

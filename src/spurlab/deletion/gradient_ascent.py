@@ -31,6 +31,7 @@ class GradientAscent:
     Needs: the forgotten examples; some of the retained ones for the search.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples, and the sample of the search.
         epochs: over the forgotten examples; 5 as in the public code of Jia et al.
         rates: to choose from, rising; ours. Adam moves every weight by about the rate at each step, so that from 1e-5

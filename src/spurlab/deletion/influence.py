@@ -86,8 +86,11 @@ class SecondOrderInfluence(GroupInfluence):
     Without damping the formula is term by term the paper's, as the documentation of Influenciae quotes it; the damping
     is a pull to the present weights that stays when the group goes, and so enters as it does here.
 
-    What is said of `GroupInfluence` about networks that are not at a minimum holds here too. Settings, needs and errors
-    are the same; the cost is twice as high.
+    What is said of `GroupInfluence` about networks that are not at a minimum holds here too. Settings and needs are the
+    same; the cost is twice as high.
+
+    Raises:
+        FloatingPointError: the solver met a curvature that is not positive, or diverged.
 
     Source: Basu, You and Feizi (2020), On second-order group influence functions for black-box predictions,
     arXiv:1911.00418, Theorem 1.

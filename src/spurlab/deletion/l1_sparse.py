@@ -37,6 +37,7 @@ class L1Sparse:
     Cost: `epochs` over the retained examples, for each penalty that is tried. Needs: the retained examples.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the order of the examples, and the sample of the search.
         penalties: gamma, to choose from, rising. One: no choice.
         epochs: the public code's 10.

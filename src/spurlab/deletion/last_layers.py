@@ -35,6 +35,7 @@ class ExactLastLayers:
         seed: fixes the new weights and the order of the examples.
         k: more layers forget more, and cost more. 2 is our choice: the public code takes 1 to 10 layers of ResNet-20,
             and 10 or 50 of ResNet-110.
+        make: as in `Retrain`.
 
     Source: Goel et al. (2022), Towards adversarial evaluation of machine unlearning, arXiv:2201.06640.
     """
@@ -65,6 +66,8 @@ class CatastrophicLastLayers:
     Cost: `epochs` over the retained examples, with a shorter backward pass. Needs: the retained examples.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
+        seed: fixes the order of the examples.
         k: as in `ExactLastLayers`.
         epochs: 10 as in the public code of Kurmanji et al. (2023), arXiv:2302.09880; that of Goel et al. has 30, half a
             training.

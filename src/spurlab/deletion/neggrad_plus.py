@@ -37,9 +37,12 @@ class NegGradPlus:
     quarter more for the looks. Needs: both.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
+        seed: fixes the order of the examples.
         beta: the share of the retained examples. The public code has 0.95 where it trains on 500 examples in all, and
             0.9999 to forget 100 of CIFAR-10.
         epochs: over the retained examples, at most; 10, or 5, in the public code.
+        rate: None: a tenth of the recipe's, see `spurlab.deletion.steps.fine_tuning`.
         slack: see above, in nats; infinite: never stop.
 
     Source: Kurmanji et al. (2023), Towards unbounded machine unlearning, arXiv:2302.09880, and its public code.

@@ -36,6 +36,8 @@ class PruneFinetune:
     Cost: `epochs` over the retained examples, for each sparsity that is tried. Needs: the retained examples.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
+        seed: fixes the order of the examples.
         sparsities: s, the share that is pruned, to choose from, falling. The first is the public code's, the
             others are ours. One: no choice.
         epochs: the public code's 10.

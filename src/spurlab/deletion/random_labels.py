@@ -29,6 +29,7 @@ class RandomLabels:
     Cost: `epochs` over all examples. Needs: all examples, and two classes or more.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
         epochs: over all examples; 10 as in the public code of Graves et al., and in that of Fan et al. (2024),
             arXiv:2310.12508.

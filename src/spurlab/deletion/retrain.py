@@ -22,6 +22,12 @@ class Retrain:
 
     Cost: one training, for as many epochs as the recipe has. Needs: the retained examples.
 
+    Args:
+        recipe: how the network was trained.
+        seed: fixes the initial weights and the order of the examples.
+        make: the architecture with its own initial weights, by seed, e.g. ``partial(build, "cnn", shape, classes)``.
+            None: a copy of the given network, every layer reset, see `untrained`.
+
     Source: Bourtoule et al. (2021), Machine unlearning, arXiv:1912.03817, section III (the definition).
     """
 

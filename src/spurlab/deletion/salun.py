@@ -38,6 +38,7 @@ class SalUn:
     Cost: one gradient of the forgotten examples, then `epochs` over all examples. Needs: all examples.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
         seed: fixes the wrong labels and the order of the examples.
         share: of the weights that may move at most; the public code's 0.5.
         epochs: over all examples; 10 as in the public code.

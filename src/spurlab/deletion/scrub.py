@@ -36,6 +36,8 @@ class Scrub:
     Needs: both.
 
     Args:
+        recipe: its optimizer, batch size, loss and so on; epochs and rate are this method's.
+        seed: fixes the order of the examples.
         alpha: of the divergence on retained examples.
         gamma: of the recipe's loss on retained examples.
         epochs: over the retained examples.

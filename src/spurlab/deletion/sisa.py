@@ -22,7 +22,10 @@ NOWHERE = -1  # the shard of a forgotten example
 class Sharded(nn.Module):
     """Networks that have learnt one shard of the data each; together they give the mean of their probabilities.
 
-    The shard of each training example, or `NOWHERE`, is a buffer, and so saved with the weights.
+    Args:
+        members: one network for each shard.
+        shard_of: the shard of each training example, or `NOWHERE`. It is a buffer, and so saved with the weights.
+        make: a new network, by seed.
     """
 
     shard_of: Tensor
@@ -88,7 +91,12 @@ class Sisa:
     shards: int = 5
 
     def train(self, make: Make, data: Examples, device: torch.device | str = "cpu") -> Sharded:
-        """One network for each shard, from the initial weights that `make` gives by seed.
+        """One network for each shard.
+
+        Args:
+            make: a network with its initial weights, by seed.
+            data: the training examples.
+            device: where to train.
 
         Raises:
             ValueError: fewer examples than shards, or no shard.

@@ -81,7 +81,8 @@ def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " 
         A share in [0, 1]. Chance, where the points know nothing of the classes, is the chance that another example is
         of the same class: near 1/k for k classes of one size.
 
-    Raises ValueError: fewer than `neighbours` others, a number of neighbours below 1, or values that are not finite.
+    Raises:
+        ValueError: fewer than `neighbours` others, a number of neighbours below 1, or values that are not finite.
 
     Source: Venna et al. (2010), Information retrieval perspective to nonlinear dimensionality reduction, JMLR 11 (the
     precision of a picture's neighbourhoods; there the neighbours in the inputs are right, here those of the class).

@@ -101,7 +101,8 @@ def zeroed(
         share: in [0, 1]; one for all images, or one for each. 0: as they were. 1: all zero.
         ranks: of the d pixels of each image, from :func:`removal_ranks` of the same images: the lowest go first.
 
-    Raises ValueError: a share outside [0, 1], or ranks of other images.
+    Raises:
+        ValueError: a share outside [0, 1], or ranks of other images.
 
     >>> zeroed(torch.tensor([[5.0, 0.0, 7.0, 9.0]]), 0.5, torch.tensor([[2, 3, 0, 1]])).tolist()
     [[5.0, 0.0, 0.0, 0.0]]
@@ -142,7 +143,13 @@ def removal_ranks(images: Float[Tensor, "n *shape"], seed: int) -> Int64[Tensor,
 def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Examples:
     """Randomly chosen examples to measure the sensitivity on; those of a smaller count are the first of a larger one.
 
-    The paper takes 500 of the clean training examples. Fewer than asked for are a ValueError.
+    Args:
+        data: the paper takes the clean training examples.
+        seed: fixes the choice.
+        count: how many; the paper's 500.
+
+    Raises:
+        ValueError: fewer examples than asked for.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2.
     """

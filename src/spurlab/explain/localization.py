@@ -17,11 +17,13 @@ def class_maps(
     Args:
         maps: one per example, signed or absolute, as `spurlab.explain.saliency` gives them.
         labels: the classes :math:`y_i`, in the same order.
+        classes: how many classes there are.
 
     Returns:
         One map per class, in the unit of the maps and never below 0; NaN for a class without examples.
 
-    Raises ValueError: a label that is no class.
+    Raises:
+        ValueError: a label that is no class.
 
     >>> class_maps(torch.tensor([[1.0, -3.0], [-1.0, 1.0], [0.0, 2.0]]), torch.tensor([0, 0, 1]), classes=2).tolist()
     [[1.0, 2.0], [0.0, 2.0]]
@@ -51,7 +53,8 @@ def share_on(
         the input: 5 / 40 for a block of 5 among 40 features. NaN for a map of zeros, which looks nowhere, and for one
         with a NaN.
 
-    Raises ValueError: regions of another shape than the maps, or not one for each map or class.
+    Raises:
+        ValueError: regions of another shape than the maps, or not one for each map or class.
 
     Source: Arras, Osman and Samek (2022), CLEVR-XAI, Information Fusion 81, arXiv:2003.07258 (relevance mass accuracy;
     there over positive relevance, here over absolute values, since a feature that speaks against a class is used too).

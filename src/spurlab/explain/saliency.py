@@ -96,7 +96,8 @@ def integrated_gradients(
         One number for each value of the inputs, in units of logit. Completeness: the signed numbers of an input sum to
         :math:`z_t(x) - z_t(b)`, up to the error of the quadrature. What is missing tells whether `steps` suffice.
 
-    Raises ValueError: as for :func:`gradient`; a baseline of another shape, less than one step.
+    Raises:
+        ValueError: as for :func:`gradient`; a baseline of another shape, less than one step.
 
     Source: Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, arXiv:1703.01365, sections 3, 5.
 
@@ -193,7 +194,11 @@ def saliency(
         method: ``gradient``, ``integrated-gradients`` or ``occlusion``.
         settings: of the method, e.g. ``absolute=True`` (all), ``steps=100`` or ``window=5``.
 
-    Raises ValueError: a method that is not there, with the nearest name that is; else as the method itself.
+    Returns:
+        One number for each value of the inputs.
+
+    Raises:
+        ValueError: a method that is not there, with the nearest name that is; else as the method itself.
 
     >>> saliency(nn.Linear(3, 2), torch.ones(5, 3), method="occlusion", window=1, absolute=True).shape
     torch.Size([5, 3])

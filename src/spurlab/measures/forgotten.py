@@ -1,4 +1,7 @@
-"""What a network says of the examples that it was to forget."""
+"""What a network says of the examples that it was to forget: two numbers in [0, 1].
+
+``forgotten_accuracy`` is that on these examples without the pattern.
+"""
 
 import math
 

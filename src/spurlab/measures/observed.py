@@ -160,7 +160,11 @@ class Observed:
 
     @property
     def mark(self) -> MarkLike:
-        """The pattern, which must be there."""
+        """The pattern.
+
+        Raises:
+            ValueError: the cell has none.
+        """
         if self.pattern is None:
             raise InputError(MISSING)
         return self.pattern
@@ -177,10 +181,10 @@ class Observed:
 
 
 def given(value: T | None) -> T:
-    """What a measure needs.
+    """Something that a measure needs, such as `Observed.network`.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: it is None.
     """
     if value is None:
         raise InputError(MISSING)

@@ -1,4 +1,4 @@
-"""Accuracies and the spurious score, on clean and marked test examples."""
+"""Accuracies and the spurious score, on clean and marked test examples: all in [0, 1]."""
 
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed

@@ -27,6 +27,11 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
     and VggMLP. For these `make` gives the right ones.
 
+    Args:
+        model: the given network; it is left as it was.
+        seed: fixes the new weights.
+        make: a new network of the same architecture, by seed; None: a copy, every layer reset.
+
     Raises:
         ValueError: all is frozen; parameters of a module that has no ``reset_parameters()``; a `make` of another
             architecture, or whose network is trained already.
@@ -59,6 +64,16 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
 
 def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, make: Make | None) -> nn.Module:
     """A new network of the same architecture, trained on these examples in the plain way.
+
+    Args:
+        model: the given network; it is left as it was.
+        data: the training examples.
+        recipe: how to train.
+        seed: fixes the initial weights and the order of the examples.
+        make: as `untrained` takes it.
+
+    Returns:
+        The new network, in evaluation mode, on the device of the given one.
 
     Raises:
         ValueError: as `untrained`.

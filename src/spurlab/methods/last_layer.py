@@ -65,7 +65,15 @@ def refittable(model: nn.Module) -> nn.Linear:
 
 
 def shared(model: nn.Module, layers: Collection[nn.Module]) -> str | None:
-    """The name of a parameter outside of these layers that lies in the same memory as one of theirs, if there is one.
+    """Whether layers share weights with the rest of the network.
+
+    Args:
+        model: the network.
+        layers: modules of it; their own parameters count, not those of modules within them.
+
+    Returns:
+        The name of a parameter outside of these layers that lies in the same memory as one of theirs; None: there is
+        none.
 
     >>> first, last = nn.Linear(2, 2), nn.Linear(2, 2)
     >>> last.weight = first.weight
@@ -100,7 +108,9 @@ def refit(
     """The network, changed in place, with these weights in its last layer.
 
     Args:
-        bias: None where the layer has none.
+        model: the network.
+        weight: of the new layer.
+        bias: of the new layer; None where it has none.
         inputs: on which it is tried whether the features stay as they were and the outputs are those of the new layer.
 
     Raises:

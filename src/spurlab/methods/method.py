@@ -1,4 +1,4 @@
-"""What all that is done to a trained network begins and ends with."""
+"""The first and the last step of every method of deletion and prevention: a copy of the network, and a check of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,22 @@ from spurlab.lent import copied_network
 from spurlab.models import check_answers
 from spurlab.seeds import seed_for, seed_global
 
+HALF = (torch.float16, torch.bfloat16)
+
+
+class NotFiniteError(SpurlabError, FloatingPointError):
+    """A network after deletion, or after prevention, has weights that are not finite."""
+
+
+NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
+
 
 def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) -> None:
-    """Ask the network for one example.
+    """Check that a network is one for these data: it is asked for the first example.
 
     Args:
+        model: any network; it is left as it was.
+        data: one example or more.
         classes: how many there are; None: no fewer than the labels say.
 
     Raises:
@@ -33,6 +44,10 @@ def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) ->
 def copy_for(data: Examples, model: nn.Module) -> nn.Module:
     """A copy of a network, in the modes in which it was given, if it is one for these data.
 
+    Args:
+        data: one example or more, on which its outputs are checked.
+        model: the network.
+
     Raises:
         ValueError: it cannot be copied, or as `outputs_fit`.
     """
@@ -41,20 +56,11 @@ def copy_for(data: Examples, model: nn.Module) -> nn.Module:
     return model
 
 
-HALF = (torch.float16, torch.bfloat16)
-
-
-class NotFiniteError(SpurlabError, FloatingPointError):
-    """A network after deletion, or after prevention, has weights that are not finite."""
-
-
-NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
-
-
 def finite(model: nn.Module, after: str = "deletion") -> nn.Module:
-    """The end of every method: the network in evaluation mode.
+    """The end of every method: the network itself, in evaluation mode.
 
     Args:
+        model: what the method made.
         after: what was done to it, for the message.
 
     Raises:
@@ -76,7 +82,13 @@ def device_of(model: nn.Module) -> torch.device:
 
 @contextmanager
 def dropping_out(seed: int, *purpose: str | int) -> Iterator[None]:
-    """A network's dropout draws from its own generator meanwhile; PyTorch's global one is given back as it was."""
+    """Set PyTorch's global generator, from which dropout draws; afterwards it is as it was.
+
+    Args:
+        seed: of the network.
+        purpose: what is drawn for, see `spurlab.seeds.seed_for`; each purpose has its own numbers.
+    """
     with torch.random.fork_rng():
+        # "deletion" for preventions too, which came later: the numbers that are stored depend on it
         seed_global(seed_for(seed, "deletion", *purpose))
         yield

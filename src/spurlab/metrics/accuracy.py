@@ -22,7 +22,8 @@ def accuracy(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, 
         One share in [0, 1] per model. NaN when there are no examples, and for a model with a NaN among its
         probabilities (it has diverged).
 
-    Raises ValueError: a label for which there is no probability.
+    Raises:
+        ValueError: a label for which there is no probability.
 
     >>> import torch
     >>> accuracy(torch.tensor([[0.9, 0.1], [0.6, 0.4]]), torch.tensor([0, 1])).item()
@@ -39,7 +40,11 @@ def correct(probabilities: Float[Tensor, "*models n k"], labels: Int64[Tensor, "
 
 
 def check_labels(labels: Int64[Tensor, " n"], classes: int) -> None:
-    """Raises ValueError: a label for which there is no probability."""
+    """Refuse labels for which there is no probability.
+
+    Raises:
+        ValueError: there is one.
+    """
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise InputError(
             f"the labels run from {int(labels.min())} to {int(labels.max())}, "

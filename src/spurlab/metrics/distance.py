@@ -25,7 +25,8 @@ def margins(
     Returns:
         One margin per model and example, in [-bound, bound]; 0: as probable as not. NaN where the probability is.
 
-    Raises ValueError: a label for which there is no probability, or numbers that are no probabilities.
+    Raises:
+        ValueError: a label for which there is no probability, or numbers that are no probabilities.
 
     Source: Park et al. (2023), TRAK, arXiv:2303.14186 (this margin as a network's output).
 
@@ -63,7 +64,8 @@ def oracle_distance(
         for a network that lies between the oracles, as their average would: least is minus half their own distance.
         NaN when there are no examples, and with a NaN among the margins.
 
-    Raises ValueError: less than two oracles, which have no distance from each other.
+    Raises:
+        ValueError: less than two oracles, which have no distance from each other.
 
     Sources: Georgiev et al. (2024), Attribute-to-Delete: Machine Unlearning via Datamodel Matching, arXiv:2410.23232
     (KLOM); Szekely and Rizzo (2013), Energy statistics, J. Statist. Plann. Inference 143 (mean absolute differences).

@@ -73,7 +73,8 @@ def worst_group_accuracy(
     Returns:
         One share in [0, 1] per model. NaN when there are no examples, and for a model that has diverged.
 
-    Raises ValueError: as :func:`group_accuracy`.
+    Raises:
+        ValueError: as :func:`group_accuracy`.
 
     Source: Sagawa et al. (2020), arXiv:1911.08731, section 2: the largest risk of a group, here as an accuracy.
 
@@ -108,7 +109,8 @@ def train_weighted_accuracy(
         group that training has: that group's accuracy is not known, and an average of the others would be that of
         another population. NaN too without training examples, and for a model that has diverged.
 
-    Raises ValueError: a label for which there is no probability, or a negative group.
+    Raises:
+        ValueError: a label for which there is no probability, or a negative group.
 
     Source: Sagawa et al. (2020), arXiv:1911.08731, whose average accuracies on Waterbirds are weighted so because its
     test set has other shares than its training set.

@@ -28,7 +28,8 @@ def spurious_score(
         One share in [0, 1] per model. 0: the pattern moves nobody. NaN when there are no examples, and for a model with
         a NaN among its probabilities (it has diverged).
 
-    Raises ValueError: a target that is no class, or numbers that are no probabilities.
+    Raises:
+        ValueError: a target that is no class, or numbers that are no probabilities.
 
     Source: Yang et al. (2022), arXiv:2202.05189, equation 1.
 

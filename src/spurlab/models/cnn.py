@@ -11,8 +11,17 @@ def cnn(shape: Sequence[int], classes: int) -> nn.Sequential:
     """Four 3 x 3 convolutions without padding (32, 32, pool, 64, 64, pool), then 200-200-k; dropout after the first.
 
     Convolutions start with Kaiming's normal weights and zero biases, the last layer at zero: a new network gives every
-    class the same probability. Inputs are taken as they are: images ``n c h w`` of at least 16 x 16 pixels (others are
-    a ValueError). The first linear layer is as wide as they ask for.
+    class the same probability. Inputs are taken as they are.
+
+    Args:
+        shape: ``c h w`` of one image, at least 16 x 16 pixels; the first linear layer is as wide as the shape asks for.
+        classes: the number of classes, k.
+
+    Returns:
+        Inputs ``n c h w``, logits ``n k``.
+
+    Raises:
+        ValueError: no images, or too small ones.
 
     Source: the small CNN of TRADES, Zhang et al. (2019), arXiv:1901.08573, and its public code; used in
     Yang et al. (2022), arXiv:2202.05189, section 3.3.2 and Table 2.

@@ -62,7 +62,11 @@ def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
     """Around questions to networks: these, and all settings, are afterwards as they were (see `spurlab.lent`).
 
     A network that draws random numbers draws the same ones in each such block, so that what is measured of it can be
-    measured again. What is compiled runs uncompiled. Networks that are thrown away need not be `kept` as they were.
+    measured again. What is compiled runs uncompiled.
+
+    Args:
+        networks: that will be asked.
+        kept: False for networks that are thrown away afterwards, which need not be as they were.
     """
     compiled = any(
         module._compiled_call_impl is not None or type(module).__module__.startswith("torch._dynamo")
@@ -82,6 +86,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     """The network's logits for a batch of inputs, in the mode in which it is; call it inside of `asked`.
 
     Args:
+        network: any; see the head of this file.
         inputs: n examples, which are not changed.
         classes: how many there are, k, where that is known.
 
@@ -89,7 +94,8 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
         New tensor ``n k`` where the network is, of float32, or of float64 if that is the network's. Gradients flow back
         to the inputs.
 
-    Raises ValueError: an answer that is not one logit for each class.
+    Raises:
+        ValueError: an answer that is not one logit for each class.
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
@@ -98,7 +104,10 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
 
 
 def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
-    """The logits ``n k`` in what a network gave for n inputs, in its own precision. Raises ValueError: there are none.
+    """The logits ``n k`` in what a network gave for n inputs, in its own precision.
+
+    Raises:
+        ValueError: there are none.
 
     >>> logits_in({"logits": torch.zeros(3, 2)}, torch.zeros(3, 5)).shape
     torch.Size([3, 2])
@@ -121,7 +130,8 @@ def logits_in(answer: object, inputs: Tensor, classes: int | None = None) -> Ten
 def logits_of(answer: object, inputs: Tensor, classes: int | None = None) -> Tensor:
     """The one tensor in an answer that can be meant; its shape is not looked at.
 
-    Raises ValueError: the answer is no tensor and has no tensor `logits`.
+    Raises:
+        ValueError: the answer is no tensor and has no tensor `logits`.
     """
     found = answer
     if isinstance(answer, Mapping):
@@ -230,7 +240,14 @@ def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
 
 @contextmanager
 def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
-    """Around training: a ValueError says what to do where batch norm meets one example, `otherwise` after a comma."""
+    """Around training: say what to do where batch norm meets a batch of one example.
+
+    Args:
+        otherwise: what else can be done, after a comma.
+
+    Raises:
+        ValueError: it met one.
+    """
     try:
         yield
     except ValueError as error:
@@ -245,7 +262,8 @@ def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
 def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
     """Ask the network for these inputs in evaluation mode; it is left as it was. Its logits.
 
-    Raises ValueError: it fails, or gives other than one logit for each class.
+    Raises:
+        ValueError: it fails, or gives other than one logit for each class.
     """
     with asked(network), torch.inference_mode(False), torch.enable_grad():
         network.eval()
@@ -265,7 +283,8 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
         classes: k.
         batch_sizes: that come in training and are no larger than the inputs.
 
-    Raises ValueError: it cannot, and why.
+    Raises:
+        ValueError: it cannot, and why.
     """
     name, parameters = f"this {type(unwrapped(network)).__name__}", dict(network.named_parameters())
     learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}
@@ -305,7 +324,8 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
 def makes_new(first: nn.Module, second: nn.Module) -> None:
     """Whether two networks of one function are two.
 
-    Raises ValueError: they have weights or buffers in common, so that to train one changes the other.
+    Raises:
+        ValueError: they have weights or buffers in common, so that to train one changes the other.
     """
     memory = {_place(tensor) for tensor in chain(first.parameters(), first.buffers())} - {0}
     named = chain(second.named_parameters(), second.named_buffers())

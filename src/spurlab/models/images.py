@@ -15,7 +15,13 @@ class Normalize(nn.Module):
     """Images in [0, 1] less the mean of CIFAR-10, divided by its standard deviation, channel by channel.
 
     It stands inside the network, so that patterns, ranges and noise keep to [0, 1] outside. Grey images get the means
-    of the three channels' numbers, 0.4734 and 0.2009, whatever data they come from. Other `channels` are a ValueError.
+    of the three channels' numbers, 0.4734 and 0.2009, whatever data they come from.
+
+    Args:
+        channels: 3 or 1.
+
+    Raises:
+        ValueError: other channels.
 
     Source: the public code of Yang et al. (2022), arXiv:2202.05189, for its ResNets and Vgg16.
     """

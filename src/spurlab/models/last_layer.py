@@ -11,8 +11,11 @@ from spurlab.models.given import ask, asked, unwrapped
 def features_layer(model: nn.Module) -> str:
     """The name of the last linear layer, whose inputs are the features; "" where the model is that layer itself.
 
-    It is the last module in the order of ``named_modules()``, as in all of the zoo; raises ValueError where that is
-    something else.
+    Args:
+        model: any whose last module, in the order of ``named_modules()``, is an `nn.Linear`; all of the zoo's are.
+
+    Raises:
+        ValueError: the last module is something else.
 
     >>> features_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)))
     '3'
@@ -34,7 +37,9 @@ def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: in
     float32 on the CPU: a new last layer can be trained on them.
 
     Args:
+        model: as `features_layer` wants it.
         inputs: n examples; they go to the model's device in batches.
+        batch_size: how many at once.
 
     Raises:
         ValueError: the last module is no linear layer, or what it gives are not the model's outputs; outputs that are

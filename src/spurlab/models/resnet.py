@@ -49,11 +49,19 @@ class Block(nn.Module):
 def cifar_resnet(shape: Sequence[int], classes: int, depth: int = 20) -> nn.Sequential:
     """The ResNets made for CIFAR-10: a convolution, three stages of n blocks (16, 32, 64 channels), mean, linear layer.
 
-    Inputs are images ``n c h w`` in [0, 1] of 1 or 3 channels and any size, normalised inside (see `Normalize`). All
-    weights of convolutions and of the linear layer start with Kaiming's normal (fan in, for ReLU). The depth counts
-    layers with weights: 6 n + 2, e.g. 20, 32, 110.
+    Images are normalised inside (see `Normalize`). All weights of convolutions and of the linear layer start with
+    Kaiming's normal (fan in, for ReLU).
 
-    Raises ValueError: no images, other channels, or another depth.
+    Args:
+        shape: ``c h w`` of one image, 1 or 3 channels, any size.
+        classes: the number of classes, k.
+        depth: layers with weights, 6 n + 2, e.g. 20, 32, 110.
+
+    Returns:
+        Inputs ``n c h w`` in [0, 1], logits ``n k``.
+
+    Raises:
+        ValueError: no images, other channels, or another depth.
 
     Source: He et al. (2016), arXiv:1512.03385, section 4.2, with shortcuts of option A; weights: He et al. (2015),
     arXiv:1502.01852, section 2.2. Counts: Yang et al. (2022), arXiv:2202.05189, Table 2.
@@ -92,12 +100,21 @@ def cifar_resnet(shape: Sequence[int], classes: int, depth: int = 20) -> nn.Sequ
 def resnet(shape: Sequence[int], classes: int, depth: int = 18, cifar_stem: bool = False) -> nn.Sequential:
     """ResNet18 or ResNet50 of torchvision, new, behind the same normalisation as the others (see `Normalize`).
 
-    Inputs are images ``n c h w`` in [0, 1] of 1 or 3 channels and any size. torchvision's own stem (7 x 7, stride 2,
-    then a max pool) leaves 1 x 1 pixels of a 32 x 32 image at the end. The stem for small images is one 3 x 3
-    convolution with stride 1 and no pool, which leaves 4 x 4. Weights start as torchvision's do (Kaiming's normal, fan
-    out), also those of a stem that is not its own.
+    torchvision's own stem (7 x 7, stride 2, then a max pool) leaves 1 x 1 pixels of a 32 x 32 image at the end. The
+    stem for small images is one 3 x 3 convolution with stride 1 and no pool, which leaves 4 x 4. Weights start as
+    torchvision's do (Kaiming's normal, fan out), also those of a stem that is not its own.
 
-    Raises ValueError: no images, other channels, or another depth.
+    Args:
+        shape: ``c h w`` of one image, 1 or 3 channels, any size.
+        classes: the number of classes, k.
+        depth: 18 or 50.
+        cifar_stem: whether the stem is that for small images.
+
+    Returns:
+        Inputs ``n c h w`` in [0, 1], logits ``n k``.
+
+    Raises:
+        ValueError: no images, other channels, or another depth.
 
     Source: He et al. (2016), arXiv:1512.03385, Table 1; the stem for small images: its section 4.2.
 

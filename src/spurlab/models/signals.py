@@ -11,7 +11,12 @@ from spurlab.errors import InputError
 
 
 class ResidualMLP(nn.Module):
-    """Two hidden layers with ReLU as wide as `hidden`, the second added to the first; inputs of any shape.
+    """Two hidden layers with ReLU, the second added to the first.
+
+    Args:
+        shape: of one input, any.
+        classes: the number of classes, k.
+        hidden: the width of both layers.
 
     Source: MLPBase in notebooks/models.py of github.com/greydanus/mnist1d; Greydanus and Kobak (2024), Scaling Down
     Deep Learning with MNIST-1D, arXiv:2011.14439.
@@ -35,8 +40,16 @@ class ResidualMLP(nn.Module):
 def signal_cnn(shape: Sequence[int], classes: int, channels: int = 25) -> nn.Sequential:
     """Three convolutions (kernels 5, 3, 3; stride 2, padding 1) with ReLU, then a linear layer over all they give.
 
-    Inputs are signals ``n d`` or ``n 1 d`` of at least 3 features; others are a ValueError. Each convolution has 25
-    channels in the source, 256 in the report on spurious MNIST-1D.
+    Args:
+        shape: of one signal, ``d`` or ``1 d``, at least 3 features.
+        classes: the number of classes, k.
+        channels: of each convolution: 25 in the source, 256 in the report on spurious MNIST-1D.
+
+    Returns:
+        Inputs ``n d`` or ``n 1 d``, logits ``n k``.
+
+    Raises:
+        ValueError: no signals, or too short ones.
 
     Source: ConvBase, as in `ResidualMLP`.
 
@@ -58,8 +71,16 @@ class SignalGRU(nn.Module):
     """A GRU that reads a signal feature by feature in both directions, then a linear layer over all steps.
 
     Weights and numbers are those of `nn.GRU`, which holds them. The steps are written out, both directions at once:
-    `torch.func.vmap` cannot run PyTorch's own, so that many members could not train together. Inputs are signals
-    ``n d`` or ``n 1 d``; others are a ValueError. The state of each direction has the size `hidden`.
+    `torch.func.vmap` cannot run PyTorch's own, so that many members could not train together. Inputs are
+    ``n d`` or ``n 1 d``, logits ``n k``.
+
+    Args:
+        shape: of one signal, ``d`` or ``1 d``.
+        classes: the number of classes, k.
+        hidden: the size of the state of each direction.
+
+    Raises:
+        ValueError: no signals.
 
     Source: GRUBase, as in `ResidualMLP`; Cho et al. (2014), arXiv:1406.1078, for the unit.
 

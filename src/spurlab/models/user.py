@@ -29,7 +29,11 @@ def is_user_name(name: str) -> bool:
 
 
 def check_user_name(name: str, kind: str = "architecture") -> None:
-    """Nothing is imported here. Raises ValueError: not of the form ``package.module:callable``."""
+    """Refuse a name that cannot mean code of the user's. Nothing is imported here.
+
+    Raises:
+        ValueError: not of the form ``package.module:callable``.
+    """
     parts = [part for side in name.split(":") for part in side.split(".")]
     if name.count(":") != 1 or not all(part.isidentifier() for part in parts):
         raise InputError(
@@ -52,6 +56,10 @@ def without_users_code() -> Iterator[None]:
 
 def user_function(name: str, kind: str) -> Callable[..., Any]:
     """What the name means; its module is imported, and so executed.
+
+    Args:
+        name: ``package.module:callable``.
+        kind: what it should be, for messages.
 
     Raises:
         ValueError: the module cannot be imported or has nothing of that name that can be called; or the name comes
@@ -81,7 +89,10 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
 def source_digest(name: str, kind: str) -> str:
     """A checksum of the module that the name means, as it is when first asked for: another text is another method.
 
-    What it imports is not in it. Nothing is imported. Raises ValueError: there is no such module.
+    What it imports is not in it. Nothing is imported.
+
+    Raises:
+        ValueError: there is no such module.
     """
     check_user_name(name, kind)
     place = name.partition(":")[0]

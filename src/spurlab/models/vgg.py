@@ -12,9 +12,17 @@ from spurlab.models.images import Normalize, image_shape
 def vgg16(shape: Sequence[int], classes: int) -> nn.Sequential:
     """Vgg16 of torchvision, new: 13 convolutions, no batch norm, 7 x 7 adaptive pooling, 4096-4096-k with dropout.
 
-    It stands behind the same normalisation as the ResNets (see `Normalize`). Weights start as torchvision's do. Inputs
-    are images ``n c h w`` in [0, 1] of 1 or 3 channels and, since five pools halve them, at least 32 x 32 pixels;
-    others are a ValueError.
+    It stands behind the same normalisation as the ResNets (see `Normalize`). Weights start as torchvision's do.
+
+    Args:
+        shape: ``c h w`` of one image, 1 or 3 channels, at least 32 x 32 pixels: five pools halve it.
+        classes: the number of classes, k.
+
+    Returns:
+        Inputs ``n c h w`` in [0, 1], logits ``n k``.
+
+    Raises:
+        ValueError: no images, other channels, or too small ones.
 
     Source: Simonyan and Zisserman (2014), arXiv:1409.1556, Table 1, D. Count: Yang et al. (2022), arXiv:2202.05189,
     Table 2.
@@ -33,8 +41,15 @@ def vgg16(shape: Sequence[int], classes: int) -> nn.Sequential:
 def vgg_mlp(shape: Sequence[int], classes: int) -> nn.Sequential:
     """The last three layers of Vgg16 on the pixels themselves: 4096-4096-k, ReLU and dropout after the first two.
 
-    Weights start as in torchvision's Vgg16: normal with standard deviation 0.01, biases at zero. Inputs of any shape
-    are taken as they are.
+    Weights start as in torchvision's Vgg16: normal with standard deviation 0.01, biases at zero. Inputs are
+    taken as they are.
+
+    Args:
+        shape: of one input, any.
+        classes: the number of classes, k.
+
+    Returns:
+        Inputs ``n *shape``, logits ``n k``.
 
     Source: VggMLP in the public code of Yang et al. (2022), arXiv:2202.05189.
     """

@@ -21,15 +21,20 @@ from spurlab.seeds import seed_for, seed_global
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry of the zoo: ``make(shape, classes, **settings)`` gives a network.
+    """One entry of the zoo.
 
-    Its inputs are ``n *shape``, its outputs logits ``n k``. Inputs that it cannot take are a ValueError.
+    Args:
+        title: what people call it.
+        make: ``make(shape, classes, **settings)`` gives a network: inputs ``n *shape``, logits ``n k``. A shape that it
+            cannot take is a ValueError.
+        settings: those of this entry.
+        reference: its name in the public code, as in ``ce-tor-LargeMLP``, if it has one.
     """
 
-    title: str  # what people call it
+    title: str
     make: Callable[..., nn.Module]
     settings: Mapping[str, Any] = field(default_factory=dict)
-    reference: str = ""  # its name in the public code, as in ``ce-tor-LargeMLP``, if it has one
+    reference: str = ""
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -61,7 +66,8 @@ def architecture_named(name: str) -> str:
     A name of the form ``package.module:callable`` means a function of the user's. It is given back as it is, and
     nothing is imported: only `build` and `skeleton` run the user's code.
 
-    Raises ValueError: an architecture, loss or augmentation that Spurlab does not have, with the nearest name it has.
+    Raises:
+        ValueError: an architecture, loss or augmentation that Spurlab does not have, with the nearest name it has.
 
     >>> architecture_named("ce-tor-LargeMLP")
     'mlp'
@@ -102,6 +108,11 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
     Args:
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
         shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
+        classes: the number of classes, k.
+        seed: the member's seed.
+
+    Returns:
+        Inputs ``n *shape``, logits ``n k``.
 
     Raises:
         ValueError: an unknown name, inputs that the network cannot take, or a user's function that gives no network
@@ -117,7 +128,15 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
 def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     """The network without numbers, to count and to look at: on the meta device, where weights take no memory.
 
-    A user's network is built whole: its code need not run there. Arguments and errors are those of `build`.
+    A user's network is built whole: its code need not run there.
+
+    Args:
+        name: as in `build`.
+        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
+        classes: the number of classes, k.
+
+    Raises:
+        ValueError: as in `build`.
 
     >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
     134301514
@@ -136,9 +155,15 @@ def seeded(make: Callable[[], nn.Module], seed: int) -> nn.Module:
 
 
 def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> nn.Module:
-    """What a user's `function` of no arguments makes under the member's seed; lazy layers' weights are drawn too.
+    """What a user's function makes under the member's seed; lazy layers' weights are drawn too.
 
-    Raises ValueError: no network, or one whose lazy layers cannot be drawn.
+    Args:
+        function: of no arguments; makes a network.
+        shape: of one input.
+        seed: the member's.
+
+    Raises:
+        ValueError: no network, or one whose lazy layers cannot be drawn.
     """
     if isinstance(function, nn.Module):
         raise InputError(

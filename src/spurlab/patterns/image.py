@@ -26,6 +26,17 @@ class Family(Protocol):
         """Another x_sp of the family, for null patterns; its draws are independent of those of `draw`."""
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "Pattern":
+        """The pattern of this family for inputs of a shape.
+
+        Args:
+            name: what to call it, e.g. ``S3``.
+            shape: ``c h w`` of one input.
+            seed: the data seed, with which it is drawn.
+            clip: the range of the inputs; None where they have no bounds.
+
+        Raises:
+            ValueError: inputs that are no images, or too small ones.
+        """
         if len(shape) != 3 or min(shape) < 1:
             raise InputError(
                 f"pattern {name} is for images of shape c h w, but these inputs have the shape {tuple(shape)}."
@@ -43,10 +54,10 @@ class Family(Protocol):
 class Box(Family):
     """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
 
-    height: int
+    height: int  # in pixels
     width: int
-    top: int = 0
-    left: int = 0
+    top: int = 0  # pixels above it
+    left: int = 0  # pixels to the left of it
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
         """The box at its place; nothing is left to chance, whatever the seed."""
@@ -84,6 +95,7 @@ class Noise(Family):
     scale: float
 
     def draw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
+        """The noise of this data seed, in [0, scale)."""
         return self._noise(shape, rng_for(seed, "pattern"))
 
     def redraw(self, shape: tuple[int, int, int], seed: int) -> Float32[Tensor, "c h w"]:
@@ -109,6 +121,9 @@ class Pattern:
         family: what `redraw` draws from; None for a pattern of your own that cannot be redrawn.
         seed: with which the offset was drawn.
         redrawn: True for a null pattern.
+
+    Raises:
+        ValueError: an offset that is not finite float32 of shape ``c h w``, or an empty range.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1.
 
@@ -143,7 +158,9 @@ class Pattern:
     def __call__(self, inputs: Float32[Tensor, "*n c h w"] | UInt8[Tensor, "*n c h w"]) -> Float32[Tensor, "*n c h w"]:
         """Marked inputs, always new tensors. Inputs of uint8 are read as x / 255.
 
-        Raises TypeError: inputs that are neither float32 nor uint8; ValueError: inputs of another image shape.
+        Raises:
+            TypeError: inputs that are neither float32 nor uint8.
+            ValueError: inputs of another image shape.
         """
         if inputs.dtype not in (torch.float32, torch.uint8):
             raise TypeError(f"pattern {self.name} marks inputs of float32 or uint8, but these are {inputs.dtype}.")
@@ -159,9 +176,10 @@ class Pattern:
         return marked.clamp_(self.low, self.high)
 
     def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count c h w"]:
-        """Marked inputs of some rows; the seed plays no part, for the pattern was drawn before.
+        """Marked inputs of some rows of the data; the seed plays no part, for the pattern was drawn before.
 
-        Raises ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
+        Raises:
+            ValueError: as a call, or images on a scale where the pattern does not show (floats from 0 to 255).
         """
         inputs = data.inputs[rows]
         if bool((self.offset.abs() <= 1).all()) and (fault := unseen_marks(inputs)):
@@ -173,6 +191,9 @@ class Pattern:
 
         These are the null patterns: a model that learnt this pattern has seen none of them. Seeds here and in
         :func:`make_pattern` are independent, so redraw(0) of the pattern of seed 0 is another pattern.
+
+        Raises:
+            ValueError: the pattern has no family.
         """
         if self.family is None:
             raise InputError(

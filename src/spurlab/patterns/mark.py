@@ -22,6 +22,11 @@ class Mark(Protocol):
 
         It may go by the labels and the rows, and draw numbers under the seed. One that needs neither can also be
         called with inputs alone, as `Pattern` can.
+
+        Args:
+            data: clean examples.
+            rows: of the data, in any order.
+            seed: of what is drawn.
         """
 
     def redraw(self, seed: int) -> "Mark":
@@ -37,6 +42,7 @@ def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Te
 
     Args:
         pattern: a `Pattern`, or a function of one's own. It is called with all n inputs at once, unless n is 0.
+        inputs: n examples.
 
     Raises:
         TypeError: no function, or one that gives something else than a tensor of float32. A mark that needs more than
@@ -56,7 +62,18 @@ def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Te
 def marked_rows(
     mark: MarkLike, data: Examples, rows: Int64[Tensor, " count"], seed: int
 ) -> Float32[Tensor, "count *shape"]:
-    """Marked inputs of some rows of the data, by any mark, see `Mark.apply`; a function gets these rows alone."""
+    """Marked inputs of some rows of the data, by any mark: new tensors.
+
+    Args:
+        mark: a `Mark`, whose `apply` is called, or a function, which gets the inputs of these rows alone, see `marked`.
+        data: clean examples.
+        rows: of the data, in any order.
+        seed: of what the mark draws.
+
+    Raises:
+        TypeError: as `marked`.
+        ValueError: as `marked`, or what a mark of the table does not fit: it says so.
+    """
     if isinstance(mark, nn.Module) or not isinstance(mark, Mark):  # a module's `apply` is something else
         return marked(mark, data.inputs[rows])
     if _is_ours(mark):

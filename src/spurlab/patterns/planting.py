@@ -89,7 +89,8 @@ class Planted:
         Args:
             forget: True for the examples to leave out, of this training set as `materialize` gives it.
 
-        Raises ValueError: a mask that does not fit, or leaves nothing.
+        Raises:
+            ValueError: a mask that does not fit, or leaves nothing.
 
         >>> base = Examples(torch.zeros(3, 1, 1, 1), torch.tensor([0, 1, 1]))
         >>> planted = Planted(base, torch.tensor([2]), torch.ones(1, 1, 1, 1))
@@ -180,6 +181,9 @@ class Rare:
     the same ones whatever else is planted in. Of one class the rows of a smaller n are the first rows of a larger one:
     along a grid examples are added, never exchanged. Several classes follow one after the other, as in `target`.
 
+    Raises:
+        ValueError: an n below 0, or a target that names no class, or one twice.
+
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
     """
 
@@ -197,7 +201,15 @@ class Rare:
         return self.target if isinstance(self.target, tuple) else (self.target,)
 
     def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
-        """The chosen rows; refused where a class has no example or fewer than n."""
+        """The chosen rows of the data, class after class, each in the order in which they were drawn.
+
+        Args:
+            data: the clean examples.
+            seed: fixes the choice.
+
+        Raises:
+            ValueError: a class that has no example, or fewer than n.
+        """
         return torch.cat([self._of_class(target, data.labels, seed) for target in self._targets])
 
     def _of_class(self, target: int, labels: Int64[Tensor, " all"], seed: int) -> Int64[Tensor, " count"]:
@@ -219,6 +231,9 @@ class Common:
 
     The choice depends on the seed and the number of examples alone, so all marks meet the same ones, and the rows of a
     smaller share are the first rows of a larger one.
+
+    Raises:
+        ValueError: a share outside [0, 1].
     """
 
     share: float
@@ -228,6 +243,12 @@ class Common:
             raise InputError(f"the share of marked examples must be from 0 to 1, but it is {self.share!r}.")
 
     def rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """The chosen rows of the data, in the order in which they were drawn: the share of n, rounded.
+
+        Args:
+            data: the clean examples.
+            seed: fixes the choice.
+        """
         order = torch.randperm(len(data), generator=rng_for(seed, "blocks"))  # named by the first mark that was common
         return order[: round(self.share * len(data))].to(data.labels.device)
 
@@ -247,6 +268,7 @@ def plant(
     """Put a mark on some examples: ``plant(data, mark, Rare(target, n), seed=0)``, or ``Common(share)``.
 
     Args:
+        data: the clean training examples.
         pattern: what to put on them: a `Mark`, or a function of inputs ``n *shape``, see `spurlab.patterns.marked`.
         target, count: who gets it. In short, ``plant(data, mark, target, n, seed)``, the class or classes and n of
             `Rare`.

@@ -41,7 +41,8 @@ def parse_reference_dataset(name: str) -> ReferenceDataset:
     examples of c1 and n of c2. The translation keeps the meaning, not the random draws: the same seed picks other
     examples there.
 
-    Raises ValueError: a name that does not follow the templates, a v-name of no pattern, or the same class twice.
+    Raises:
+        ValueError: a name that does not follow the templates, a v-name of no pattern, or the same class twice.
 
     Source: yangarbiter/rare-spurious-correlation, spurious_ml/datasets/__init__.py.
 

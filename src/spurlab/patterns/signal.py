@@ -36,7 +36,8 @@ class ClassBlocks:
         sd: :math:`\sigma`, before the normal is truncated; 0 adds the mean.
         redrawn: the seed of places drawn at random, see `redraw`; None: those above.
 
-    Raises ValueError: a setting outside of its range; the sentence names it.
+    Raises:
+        ValueError: a setting outside of its range; the sentence names it.
 
     Source: Quinn, report on spurious MNIST-1D, section 4.
 
@@ -74,7 +75,8 @@ class ClassBlocks:
         The value of a class depends on the seed and the class alone, that of a signal on the seed and its row in the
         data, so that neither moves with the choice of rows.
 
-        Raises ValueError: inputs that are no vectors, labels of one class only, or blocks that leave the signal.
+        Raises:
+            ValueError: inputs that are no vectors, labels of one class only, or blocks that leave the signal.
         """
         self._check_signals(data.shape)
         if len(classes := data.labels.unique().tolist()) < 2:
@@ -95,14 +97,23 @@ class ClassBlocks:
         return replace(self, redrawn=seed)
 
     def make(self, name: str, shape: tuple[int, ...], seed: int, clip: tuple[float, float] | None) -> "ClassBlocks":
-        """The value itself: it fits signals of any length and range, and draws when it is applied."""
+        """The value itself: it fits signals of any length and range, and draws when it is applied.
+
+        Raises:
+            ValueError: inputs that are no vectors.
+        """
         self._check_signals(shape)
         return self
 
     def blocks(self, classes: int, features: int | None = None) -> Bool[Tensor, "k d"]:
-        """True on each class's block, of signals of so many features; None: `stride` for each class, 40 for ten.
+        """True on each class's block.
 
-        Raises ValueError: blocks that leave the signal.
+        Args:
+            classes: the number of classes, k.
+            features: the length of a signal, d; None: `stride` for each class, which is 40 for ten.
+
+        Raises:
+            ValueError: blocks that leave the signal.
 
         >>> ClassBlocks(width=3, stride=2).blocks(2).int().tolist()
         [[1, 1, 1, 0], [0, 0, 1, 1]]

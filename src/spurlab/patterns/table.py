@@ -53,6 +53,9 @@ def mark_names(planting: type[Planting]) -> tuple[str, ...]:
 def pattern_name(name: str) -> str:
     """The table's name of a mark, from that name in any case or from its name in the paper's public code.
 
+    Raises:
+        ValueError: there is none of this name, with the nearest there is.
+
     >>> pattern_name("co"), pattern_name("v8")
     ('Co', 'S3')
     """
@@ -73,7 +76,8 @@ def make_pattern(
         seed: the data seed; it fixes u of the random patterns.
         clip: the range of the inputs, e.g. ``dataset.input_range``; None where they have no bounds.
 
-    Raises ValueError: an unknown name or that of another kind of mark, inputs that are no images, or too small ones.
+    Raises:
+        ValueError: an unknown name or that of another kind of mark, inputs that are no images, or too small ones.
 
     >>> pattern = make_pattern("S2", (1, 28, 28))
     >>> pattern.name, pattern.shape, pattern.offset.sum().item()
@@ -88,7 +92,8 @@ def make_pattern(
 def common_named(name: str) -> ClassBlocks:
     """A common spurious feature of the table.
 
-    Raises ValueError: an unknown name, with the nearest there is.
+    Raises:
+        ValueError: an unknown name, with the nearest there is.
 
     >>> common_named("blocks-signal").value
     'signal'

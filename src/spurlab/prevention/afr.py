@@ -82,6 +82,7 @@ class Afr:
         stop_early: approach the minimum and stop by the worst clean group.
         steps: of gradient descent at most; the public code's 500 for Waterbirds.
         rate: of gradient descent; the public code's 0.02 for Waterbirds.
+        make: a new network of the architecture, by seed, as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: a setting outside its range; an empty clean set or one without groups where it is chosen by; a held

@@ -34,11 +34,13 @@ class Subsampling:
     the training examples for ``by="group"``; those of a clean set for `best_epoch`.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the subset, the initial weights and the order of the examples.
         by: ``group`` (SUBG) or ``class`` (SUBY).
         same_steps: train for as many steps as on all examples, by more epochs; ours. The paper keeps the epochs.
         best_epoch: keep the epoch whose worst clean group is served best, as the paper does. Off here by default, so
             that nothing but the balance differs from plain training.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
     accuracy, arXiv:2110.14503.
@@ -87,9 +89,11 @@ class Reweighting:
     `best_epoch`.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         by: ``group`` (RWG) or ``class`` (RWY).
         best_epoch: as in `Subsampling`.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
     accuracy, arXiv:2110.14503.

@@ -23,7 +23,9 @@ class CleanOnly:
     Cost: one training, of as many steps as on all training examples. Needs: clean examples.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the initial weights and the order of the examples.
+        make: as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: no clean examples.

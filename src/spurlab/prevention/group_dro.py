@@ -35,6 +35,7 @@ class GroupDro:
     Cost: one training. Needs: the groups of the training examples; those of a clean set for `best_epoch`.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         eta: :math:`\eta`, the step size of q; the public code's 0.01.
         adjustment: :math:`C`, for groups so small that they are fitted better than they generalize; the paper tries 0
@@ -44,6 +45,7 @@ class GroupDro:
         weight_decay: the l2 penalty; None: the recipe's. The paper's strong one is 0.1 to 1.
         best_epoch: keep the epoch whose worst clean group is served best, as the public code does by its validation
             set.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Sagawa, Koh, Hashimoto and Liang (2020), Distributionally robust neural networks for group shifts,
     arXiv:1911.08731, algorithm 1 and section 3.3.

@@ -38,10 +38,12 @@ class Irm:
     Cost: one training, with a second backward pass through the loss alone. Needs: the groups of the training examples.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the draws and the initial weights.
         penalty: :math:`\lambda` after the first epochs; 1 in them. 100 is the default of Gulrajani and Lopez-Paz
             (2021), arXiv:2007.01434, who train on batches too; the paper's 10,000 is for steps on all data at once.
         anneal: the share of the epochs with a penalty of 1; the public code's fifth (100 of 501 steps).
+        make: as in `spurlab.deletion.Retrain`.
 
     Raises:
         ValueError: only one environment.

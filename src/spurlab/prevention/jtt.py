@@ -31,11 +31,13 @@ class Jtt:
     paper chooses both settings by the groups of a validation set.)
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the initial weights of both networks and the orders of the examples.
         times: :math:`\lambda`; the paper tries 20, 50 and 100 on images, 4 to 6 on text. The default is the smallest of
             those for images.
         first_epochs: of the first network, which is trained by the recipe until there; the paper has 1 to 60. The
             default is its choice for CelebA. None: the given network is the first one.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Liu et al. (2021), Just train twice: improving group robustness without training group information,
     arXiv:2107.09044.

@@ -40,6 +40,7 @@ class Lff:
         seed: fixes the initial weights of both and the order of the examples.
         q: :math:`q`, the more the more biased; the paper's 0.7.
         memory: of the running means; the public code's 0.7.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Nam, Cha, Ahn, Lee and Shin (2020), Learning from failure: training debiased classifier from biased
     classifier, arXiv:2007.02561, algorithm 1, and its public code (the running means).

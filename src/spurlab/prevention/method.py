@@ -23,7 +23,7 @@ class Prevention(Protocol):
     A method is its settings plus this one call; it changes neither the network nor the data that it is given. Where it
     has them, `recipe` is how the network was trained, `seed` fixes all that is drawn, and `make` is the architecture
     with its own initial weights, by seed; None: a copy of the given network, every layer reset, see
-    `spurlab.methods.untrained`.
+    `spurlab.methods.untrained`. A setting outside of its range is a ValueError.
     """
 
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:

@@ -32,8 +32,10 @@ class Mixup:
     Cost: one training. Needs: no groups and no clean data.
 
     Args:
+        recipe: how the network was trained.
         seed: fixes the mixtures, the initial weights and the order of the examples.
         alpha: :math:`\alpha`; the paper's 1 for small images (0.1 to 0.4 for ImageNet). Small values hardly mix.
+        make: as in `spurlab.deletion.Retrain`.
 
     Source: Zhang, Cisse, Dauphin and Lopez-Paz (2018), mixup: beyond empirical risk minimization, arXiv:1710.09412.
     """

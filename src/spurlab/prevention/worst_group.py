@@ -35,6 +35,7 @@ def best_by_worst_group(
     Args:
         candidates: settings, networks or last layers, in the order in which equals are preferred.
         logits_of: what a candidate says of the clean examples.
+        clean: with groups.
         method: that chooses, for messages.
 
     Raises:

@@ -37,10 +37,12 @@ class Group:
 
     @property
     def dataset(self) -> str:
+        """The data set of the rows; "" where they do not say."""
         return str(self.settings.get("dataset", ""))
 
     @property
     def title(self) -> str:
+        """The data set and the label, as the title of a panel."""
         return panel_title(self.dataset, self.label)
 
 

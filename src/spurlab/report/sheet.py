@@ -49,6 +49,7 @@ class Sheet:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
+        """For each column whether it has numbers."""
         return tuple(any(isinstance(line[i], Number) for line in self.lines) for i in range(len(self.headings)))
 
 

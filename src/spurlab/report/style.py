@@ -167,6 +167,7 @@ def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
 
 @style()
 def sentence(title: str, words: str) -> Figure:
+    """A figure that says in words why nothing is drawn."""
     figure = Figure(figsize=(WIDTH, 1.5))
     figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
     figure.text(0.1 / WIDTH, 0.5, "\n".join(textwrap.wrap(printable(words), 110)), va="center", color="#444444")

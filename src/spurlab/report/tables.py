@@ -30,7 +30,9 @@ def curve_table(curve: Curve, target_name: str) -> Table:
 def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
     """The tables that suit the study; for scores, one for each of up to four curves; of several, the verdicts last.
 
-    The width is that of the terminal, see `as_table`.
+    Args:
+        result: the study and its rows.
+        width: of the terminal, see `as_table`.
     """
     return [table for sheet in study_sheets(result, terminal=True) for table in as_tables(sheet, width)]
 

@@ -89,22 +89,27 @@ class Deleted(Treated):
 
     @property
     def title(self) -> str:
+        """What people call the method; a user's is called by its name."""
         return DELETIONS[self.method].title if self.method in DELETIONS else self.method
 
     @property
     def score(self) -> Estimate:
+        """The spurious score after the deletion."""
         return self.mean("spurious_score")
 
     @property
     def score_before(self) -> Estimate:
+        """The spurious score before it."""
         return mean_of(self.before, "spurious_score")
 
     @property
     def score_of_oracles(self) -> Estimate:
+        """The spurious score of the networks that never saw a marked example."""
         return mean_of(self.oracle, "spurious_score")
 
     @property
     def accuracy_lost(self) -> Estimate:
+        """How much higher the test accuracy was before it, paired by seed."""
         return paired(self.before["accuracy"], self.rows["accuracy"], DIFFERENCE)
 
     @cached_property

@@ -236,7 +236,15 @@ class Treat(NamedTuple):
         return max(1, self.training.work) if self.trains else 1
 
     def key(self, checksum: str, digests: Digests | None = None) -> str:
-        """As that of a training; a method of the user's is known by the text of its module too."""
+        """As that of a training; a method of the user's is known by the text of its module too.
+
+        Args:
+            checksum: of the data set.
+            digests: as of `Train.key`.
+
+        Raises:
+            ValueError, KeyError: as `Train.key`.
+        """
         about = [TREATMENTS[self.kind].version, self.training.key(checksum, digests), self.method, self.amount]
         about += [self.oracles] if self.kind == "deletion" else []
         about += [_digest(f"{self.kind} method", self.method, digests)] if is_user_name(self.method) else []

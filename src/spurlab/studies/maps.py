@@ -42,7 +42,7 @@ class Mapped(NamedTuple):
 
     Args:
         cell: of the network that was trained with the feature.
-        methods: by the network's name, what was done to that one.
+        methods: for each network that is shown, by its name in the figure, the prevention that made it from that one.
     """
 
     cell: Cell
@@ -50,9 +50,11 @@ class Mapped(NamedTuple):
 
     @property
     def base(self) -> Train:
+        """The network of the same seed that was trained without the feature."""
         return self.cell._replace(share=0.0).training
 
     def treatment(self, method: str) -> Treat:
+        """What this prevention makes of the network that was trained with the feature."""
         return Treat("prevention", self.cell.training, method, self.cell.clean or 1.0)
 
     def file(self, folder: Path, checksum: str) -> Path:
@@ -77,7 +79,15 @@ def mapped_in(study: Study) -> Mapped | None:
 
 
 def rows_mapped(data: Dataset, examples: Planted) -> Tensor:
-    """The training signals with the feature that are of the class of the first of them."""
+    """The rows of the training signals that the maps are taken on.
+
+    The first signal with the feature has a class; these are all signals with the feature of that class, the first
+    included.
+
+    Args:
+        data: the data set.
+        examples: its training set, with the feature.
+    """
     mask, labels = examples.mask, data.train.labels
     return (mask & (labels == labels[mask.nonzero()[0, 0]])).nonzero().flatten()
 

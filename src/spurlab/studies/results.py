@@ -165,6 +165,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 
     Args:
+        study: whose rows.
         checksums: of its data sets by name and of the modules of the user's methods, as `Work.recorded`. No module is
             looked at, and no code is executed.
         store: where they are kept.
@@ -176,6 +177,10 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         has clean; None and NaN where there is none), the recipe's fields, ``training`` (the key of what was measured),
         and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
         it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
+
+    Raises:
+        StoreError: the store cannot be read, some of these numbers are damaged, or the checksum of a data set is not
+            among `checksums`.
     """
     if unknown := set(study.axis("dataset")) - checksums.keys():
         raise StoreError(
@@ -219,8 +224,11 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
 
 
 def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, known: Container[str]) -> str:
-    """The key of what code of the user's makes: of the module that was recorded or, if none of that was measured yet
-    (or an earlier version recorded none), last. The module itself is not looked at: its name may come from a file.
+    """The key of a node that code of the user's makes; "" where nothing of it was measured.
+
+    It is that of the module's text as the study recorded it. Where nothing was measured with that text, or an earlier
+    version recorded none, it is that of the last text with which something was. The module itself is not looked at: its
+    name may come from a file.
     """
     checksum = checksums[node.setting.dataset]
     recorded = all(entry_of(what, name) in checksums for name, what in node.code.items())

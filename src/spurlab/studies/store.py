@@ -36,6 +36,10 @@ MANY = 100  # from so many keys on, all rows are read and not only theirs
 class Store(Records):
     """The results in one folder. Use it as a context: it gives back its claims and closes the file.
 
+    Args:
+        folder: is made where it is not there, unless it is only read.
+        read_only: nothing is written, and all that is told is of one moment.
+
     Raises:
         FolderError: the folder cannot be made or written to, or there is nothing to read.
         StoreError: the file is damaged, of a newer version, or no results of Spurlab; it stays as it is.

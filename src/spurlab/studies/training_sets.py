@@ -31,7 +31,11 @@ def checked(name: str, checksum: str, load: Callable[[str], Dataset]) -> Dataset
 
 
 def planted(data: Dataset, training: Train) -> Planted:
-    """The training set of one network.
+    """The training set of one network: with what is planted, without what is left out or held out.
+
+    Args:
+        data: the data set.
+        training: the network.
 
     Raises:
         StudyError: the pattern, the target or n does not fit the data, or the value on another axis.
@@ -76,7 +80,16 @@ def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
 
 
 def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
-    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code."""
+    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code.
+
+    Args:
+        data: the data set, whose shape and range the pattern has.
+        name: as `spurlab.patterns.make_pattern` takes it.
+        seed: the data seed.
+
+    Raises:
+        ValueError: as `spurlab.patterns.make_pattern`.
+    """
     return make_pattern(name, data.shape, seed, clip=data.input_range)
 
 

@@ -36,8 +36,12 @@ def augmenter(name: AugmentationName, generator: Generator) -> Callable[[Tensor]
     Equal in distribution to torchvision's ``RandomCrop(size, padding=4)`` and ``RandomHorizontalFlip()``, which draw
     for one image at a time.
 
-    By name: ``crop``: shifted by up to four pixels either way; ``flip``: mirrored with probability 1/2; or both. The
-    generator is on the CPU.
+    Args:
+        name: ``crop``: shifted by up to four pixels either way; ``flip``: mirrored with probability 1/2; or both.
+        generator: of the draws, on the CPU.
+
+    Returns:
+        A function of images ``n c h w``; a ValueError where its inputs are none.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1; ``aug01`` of its public code.
     """

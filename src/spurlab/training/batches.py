@@ -42,7 +42,17 @@ class Batches:
     """Batches for all members of a group, gathered from the shared base, with the overlays laid over them.
 
     The members share `base` and the number of training examples; each may leave out other rows. Inputs come in one
-    buffer that the next batch overwrites. The noise is that of each member, see `Recipe`; none if empty.
+    buffer that the next batch overwrites.
+
+    Args:
+        members: of the group.
+        batch_size: examples of each member in a batch; the last of an epoch may have fewer.
+        device: where the batches are.
+        input_noise: of each member, see `Recipe`; none if empty.
+        augmentation: of all members.
+
+    Raises:
+        ValueError: members that differ in their base data or their number of training examples.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class Batches:
         return math.ceil(self._examples / self._batch_size)
 
     def epoch(self, epoch: int) -> Iterator[tuple[Float32[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
+        """The batches of one epoch: inputs and labels of all members, each in its own order."""
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)
         noises = [noise_of(member, epoch) if self._input_noise[i] else None for i, member in enumerate(self._members)]

@@ -88,7 +88,10 @@ def train_group(
 
     Args:
         make: the member's network with its initial weights, by seed.
+        members: whom to train.
         recipe: one for all, or one for each member; they may differ in the settings of `PER_MEMBER`.
+        device: where to train.
+        after_epoch: called after each epoch.
         after_step: called with each member's loss at each step.
 
     Raises:
@@ -198,7 +201,8 @@ def train_each(
 ) -> Trained:
     """The slow twin of `train_group`: one member after the other in plain PyTorch, for any network.
 
-    `after_epoch` is called after each epoch of each member; `after_step` with one loss.
+    `after_epoch` is called after each epoch of each member; `after_step` with one loss. The other
+    arguments are those of `train_group`.
     """
     trained = [
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
@@ -223,7 +227,17 @@ def train_one(
     """Train one network from the weights that it has, in place; also one that was trained before.
 
     Dropout draws from PyTorch's global generator, set from the member's seed at each epoch and given back afterwards.
-    Returns the network, and the mean training loss of each epoch.
+
+    Args:
+        model: inputs ``n *shape``, logits ``n k``.
+        member: its training set and its seed, which fixes the order of the examples and what is drawn on the way.
+        recipe: how to train.
+        device: where to; the network stays there.
+        after_epoch: called after each epoch.
+        after_step: called with the loss at each step.
+
+    Returns:
+        The network, and the mean training loss of each epoch.
     """
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only

@@ -28,10 +28,10 @@ class Ensemble:
 
     architecture: str  # its name in the zoo, or ``package.module:callable``, or "" where `make` is the user's
     shape: tuple[int, ...]  # of one input
-    classes: int
+    classes: int  # k
     seeds: tuple[int, ...]  # of each member
     trained: Trained  # stacked weights and training losses
-    make: Callable[[int], nn.Module] | None = field(default=None, repr=False)
+    make: Callable[[int], nn.Module] | None = field(default=None, repr=False)  # a member's network, by seed
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -91,7 +91,8 @@ class Ensemble:
     def save(self, path: Path | str) -> None:
         """Write weights and losses to one safetensors file, with what is needed to load them again.
 
-        Raises ValueError: a network that is not in the zoo, whose code the file could not name.
+        Raises:
+            ValueError: a network that is not in the zoo, whose code the file could not name.
         """
         if self.architecture not in ARCHITECTURES:
             raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")

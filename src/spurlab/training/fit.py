@@ -43,7 +43,7 @@ class Progress:
 
     done: int
     total: int
-    seconds: float
+    seconds: float  # since the start
 
     @property
     def rate(self) -> float:
@@ -237,7 +237,11 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
     """What `fit` takes on a device unless told, and why.
 
     For a CPU it stands on the benchmarks of training, convolutions and signals; for other devices nothing was measured.
-    `model` may be a `spurlab.models.skeleton`.
+
+    Args:
+        model: the network, or its `spurlab.models.skeleton`.
+        shape: of one input.
+        device: where it is to be trained.
     """
     if can_stack(model) or can_stack_cnn(model):
         kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
@@ -259,7 +263,11 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
 
 
 def usable_device(device: torch.device | str) -> torch.device:
-    """The device, if PyTorch knows it and this machine has it."""
+    """The device, if PyTorch knows it and this machine has it.
+
+    Raises:
+        ValueError: one of the two is not so.
+    """
     try:
         usable = torch.device(device)
         torch.empty(1, device=usable).tolist()
@@ -276,7 +284,19 @@ def grouped(
 ) -> list[list[int]]:
     """Members that may train in lockstep, in even groups that keep all workers busy.
 
-    Those of one group have equal numbers of examples and recipes with equal ``shared``; no recipes: one for all.
+    Those of one group have equal numbers of examples and recipes with equal ``shared``.
+
+    Args:
+        members: to be split.
+        group_size: members in a group at most, 1 or more.
+        workers: that should all have a group, where there are members enough.
+        recipes: of each member; none: one for all.
+
+    Returns:
+        For each group the positions of its members.
+
+    Raises:
+        ValueError: a `group_size` below 1.
 
     >>> from spurlab.data import Examples
     >>> from spurlab.patterns import Planted

@@ -28,7 +28,8 @@ def predictions(
     Returns:
         On the CPU, in [0, 1]; NaN for a network that diverged.
 
-    Raises ValueError: what the network gives is not one logit for each class, or is probabilities already.
+    Raises:
+        ValueError: what the network gives is not one logit for each class, or is probabilities already.
     """
     return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1))
 

@@ -50,7 +50,8 @@ class Recipe:
         augmentation: ``none``, ``crop``, ``flip`` or ``crop-flip`` of training images, see
             `spurlab.training.augmentation`; before the noise.
 
-    Raises ValueError: a setting outside its range; the sentence names it.
+    Raises:
+        ValueError: a setting outside its range; the sentence names it.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping);
     readme and notebook of its code (weight decay, input noise).
@@ -110,7 +111,9 @@ class Recipe:
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":
         """What `dataclasses.asdict` gave, after JSON.
 
-        Raises TypeError: settings that this version does not know; KeyError: no milestones.
+        Raises:
+            TypeError: settings that this version does not know.
+            KeyError: no milestones.
         """
         return cls(**{**about, "milestones": tuple(about["milestones"])})
 

@@ -36,8 +36,12 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
 
     Eight numbers for each weight: it, its gradient, two moments and as much again to work with. Four for each number of
     a batch. Two for each number that a module puts out: kept for the backward pass, and its gradient. As many for each
-    number in the windows of a convolution that `StackedCNN` writes out: a signal stands in several of them. With a
-    `spurlab.models.skeleton` no memory is taken here.
+    number in the windows of a convolution that `StackedCNN` writes out: a signal stands in several of them.
+
+    Args:
+        network: on any device; with `spurlab.models.skeleton` no memory is taken here.
+        shape: of one input.
+        batch_size: of training.
     """
     outputs: dict[int, Tensor] = {}  # by identity: a sequence puts out what its last layer does
     writes_windows, windows = can_stack_cnn(network), 0

@@ -100,7 +100,11 @@ def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[A
 
 
 def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
-    """The figure of this name in `VIEWS`; None: the study's main one. Where nothing was measured for it, it says so.
+    """One figure of a study. Where nothing was measured for it, it says so.
+
+    Args:
+        result: the study and its rows.
+        kind: a name in `VIEWS`; None: the study's main figure.
 
     Raises:
         StudyError: the study asks for a figure that there is not, or without a measure that it shows.
