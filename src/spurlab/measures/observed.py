@@ -119,7 +119,7 @@ class Observed:
     - ``architecture``: its name and `data`, where the examples may be left out.
     - ``pattern``: these, and with `Measure.by_pattern` a pattern and a target.
     - ``network``: these, and network, seed, trained_on, fresh and tests; a feature if the training set has one.
-    - ``deletion``: all of these, with the pattern that the network had learnt, and deleted.
+    - ``deletion``: all of these, and deleted, where the network before has the pattern that it had learnt.
 
     Args:
         data: the data set.
