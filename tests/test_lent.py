@@ -19,7 +19,7 @@ from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import DELETIONS, check, deletion_named, prepare, reference_influence
 from spurlab.explain import gradient
 from spurlab.lent import lent, settings_kept, untouched
-from spurlab.measures import EFFECTS, MEASURES, Deleted, Lesson, MarkedTests, Observed
+from spurlab.measures import MEASURES, Answers, Deleted, MarkedTests, Observed, effects
 from spurlab.methods import isolated
 from spurlab.models import features
 from spurlab.patterns import Planted, make_pattern, plant
@@ -296,8 +296,8 @@ class Place(NamedTuple):
         return plant(self.data.train, make_pattern("S1", self.data.shape), 0, 5, seed=0)
 
     def measured(self, *names: str) -> None:
-        lesson, tests = Lesson(self.network, lambda: self.planted), MarkedTests(self.data)
-        seen = Observed(self.data, "", self.network, 0, hostile_pattern, 0, trained_on=lesson, tests=tests)
+        answers, tests = Answers(self.network, lambda: self.planted), MarkedTests(self.data)
+        seen = Observed(self.data, "", self.network, 0, hostile_pattern, 0, trained_on=answers, tests=tests)
         deleted = Deleted(seen, self.planted.mask, [seen, seen], 1.0, lambda: 1.0)
         for name in names:
             MEASURES[name].take(replace(seen, deleted=deleted, _kept={}))
@@ -329,7 +329,7 @@ PLACES: dict[str, Callable[[Place], object]] = {
     "saliency": lambda place: gradient(place.network, place.data.test.inputs, place.data.test.labels),
     "score": lambda place: place.measured("spurious_score"),
     "margins": lambda place: place.measured("oracle_distance"),
-    "effect": lambda place: place.measured(*EFFECTS),
+    "effect": lambda place: place.measured(*effects()),
     "a method of deletion": lambda place: place.deleted_by(hostile_method),
     "one that ends": lambda place: place.deleted_by(ending_method),
     "fit": lambda place: fit(hostile, [Member(place.planted, 0), Member(place.planted, 1)], SHORT, classes=2),

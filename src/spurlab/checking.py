@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import chain, count
-from statistics import median
 from typing import Any
 
 import torch
@@ -15,8 +14,8 @@ from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
 from spurlab.deletion.method import NOT_FINITE
 from spurlab.errors import InputError
-from spurlab.measures import EFFECTS
-from spurlab.measures.observed import given
+from spurlab.measures import effects, measure_named, numbers_of
+from spurlab.measures.observed import required
 from spurlab.methods import Make
 from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
@@ -31,9 +30,7 @@ from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 Row = dict[str, Any]
-MEASURED = tuple(name for name in EFFECTS if name != "time_share")  # retraining is timed once for all networks
 PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
-OTHERS = ("accuracy", "forgotten", "membership", "distance", "marked", "relearn")  # beside the score, as headings
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +96,21 @@ class Prepared:
         return Materials(self.data, pattern, planted, lambda _: self.make, trained, self.originals.device)
 
     @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers of each network, the spurious score first; retraining is timed once for all."""
+        return tuple(number for name in effects() if name != "time_share" for number in numbers_of(name, self.data))
+
+    @cached_property
     def benches(self) -> tuple[Deleting, ...]:
         """What deletions from each network start from and are measured with."""
         firsts = (self._cell(i, NONE, 1.0).treatment for i in range(len(self)))
-        return tuple(Deleting(given(first), self.materials, lambda: self.retraining) for first in firsts)
+        return tuple(Deleting(required(first), self.materials, lambda: self.retraining) for first in firsts)
 
     def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
         """What becomes of the i-th network, as in a study, by this method or else by the one of this name."""
         cell = self._cell(i, name, share)
-        requests = [request_of(cell, measure) for measure in MEASURED]
-        return self.benches[i].treated(given(cell.treatment), requests, method)
+        requests = [request_of(cell, number) for number in self.numbers]
+        return self.benches[i].treated(required(cell.treatment), requests, method)
 
     def rows(self, name: str, method: Deletion | str, share: float, tell: Told) -> Iterator[Row]:
         """What a method, called so, does to each network where a share of the examples is known; see `Check.rows`."""
@@ -125,7 +127,7 @@ class Prepared:
             numbers = {
                 f"{measure}_{when}": number
                 for when, made in (("before", before), ("after", after), ("oracle", oracle))
-                for measure, number in zip(MEASURED, made.numbers or (math.nan,) * len(MEASURED), strict=True)
+                for measure, number in zip(self.numbers, made.numbers or (math.nan,) * len(self.numbers), strict=True)
             }
             yield about | {"time": time, "failed": after.failed} | planted | numbers
         tell(name, len(self), len(self))
@@ -208,11 +210,13 @@ class Checked:
         method: its name.
         share: of the planted examples that was known and deleted.
         rows: one for each network, see `Check.rows`.
+        numbers: what was measured of each, see `Prepared.numbers`.
     """
 
     method: str
     share: float
     rows: list[Row]
+    numbers: tuple[str, ...]
 
     @cached_property
     def measured(self) -> list[Row]:
@@ -224,9 +228,8 @@ class Checked:
         """Before, after and of the oracles, by measure; where the method failed, the network is out."""
 
         def columns(when: str) -> dict[str, Tensor]:
-            rows = [[row[f"{name}_{when}"] for name in MEASURED] for row in self.measured]
-            table = torch.tensor(rows, dtype=torch.float64).view(-1, len(MEASURED))
-            return dict(zip(MEASURED, table.unbind(1), strict=True))
+            rows = {name: [row[f"{name}_{when}"] for row in self.measured] for name in self.numbers}
+            return {name: torch.tensor(column, dtype=torch.float64) for name, column in rows.items()}
 
         return Judged(columns("before"), columns("after"), columns("oracle"))
 
@@ -257,7 +260,7 @@ class Checked:
     def cells(self) -> list[str]:
         """Its line of the printed table."""
         more = (_closed(self.closed), f"{self.time:.1%}") if self.measured else ("-", "-")
-        return _cells(self.method, self.measured, "after", *more, self.verdict.name)
+        return _cells(self.method, self.numbers, self.measured, "after", *more, self.verdict.name)
 
 
 def _failed(row: Row) -> bool:
@@ -282,20 +285,23 @@ class Check:
         """Each method at each share."""
         places = dict.fromkeys((row["method"], row["share"]) for row in self.rows)
         return tuple(
-            Checked(*place, [row for row in self.rows if (row["method"], row["share"]) == place]) for place in places
+            Checked(*place, [row for row in self.rows if (row["method"], row["share"]) == place], self.prepared.numbers)
+            for place in places
         )
 
     def __str__(self) -> str:
         lines, shares = [str(self.prepared), ""], list(dict.fromkeys(row["share"] for row in self.rows))
+        numbers = self.prepared.numbers
+        score, *others = (measure_named(number).heading or number for number in numbers)
         for share in shares:
             group = [checked for checked in self.checked if checked.share == share]
             if share < 1 or len(shares) > 1:
                 lines.append(f"{share:.0%} of the planted examples known")
             cells = [
-                ["", "score", "gap closed", *OTHERS, "time", ""],
-                _cells("before", group[0].rows, "before"),
+                ["", score, "gap closed", *others, "time", ""],
+                _cells("before", numbers, group[0].rows, "before"),
                 *(checked.cells for checked in group),
-                _cells("oracles", group[0].rows, "oracle"),
+                _cells("oracles", numbers, group[0].rows, "oracle"),
             ]
             lines += [*_aligned(cells), ""]
         labels = [f"{each.method}, {each.share:.0%}" if len(shares) > 1 else each.method for each in self.checked]
@@ -304,12 +310,14 @@ class Check:
         return "\n".join(lines)
 
 
-def _cells(name: str, rows: list[Row], when: str, closed: str = "", time: str = "", verdict: str = "") -> list[str]:
-    """One line of the table: means over networks, of steps the median, which may be infinite."""
-    columns = {measure: [row[f"{measure}_{when}"] for row in rows] for measure in MEASURED}
-    steps = [number for number in columns.pop("relearn_steps") if not math.isnan(number)]
-    score, *others = (f"{mean_of(column):z.3f}" if column else "-" for column in columns.values())
-    return [name, score, closed, *others, f"{median(steps):.0f}" if steps else "-", time, verdict]
+def _cells(
+    name: str, numbers: Sequence[str], rows: list[Row], when: str, closed: str = "", time: str = "", verdict: str = ""
+) -> list[str]:
+    """One line of the table: of each number over networks what its measure says of them."""
+    score, *others = (
+        measure_named(number).summary([row[f"{number}_{when}"] for row in rows]) if rows else "-" for number in numbers
+    )
+    return [name, score, closed, *others, time, verdict]
 
 
 def _closed(ratio: Ratio) -> str:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Dataset, Examples, Source
-from spurlab.measures import EFFECTS, MEASURES, Deleted, Lesson, MarkedTests, Observed
+from spurlab.measures import MEASURES, Answers, Deleted, MarkedTests, Observed, effects
 from spurlab.measures.forgotten import losses
 from spurlab.measures.relearning import relearn_steps
 from spurlab.metrics import margins, oracle_distance
@@ -55,8 +55,8 @@ def observed(network, planted, test_set, oracles=(), before=None, forget=None, m
     data = Dataset("by hand", planted.base, test_set, ("a", "b", "c"), None, Source("", "", ""))
 
     def seen(network):
-        lesson = Lesson(network, lambda: planted)
-        return Observed(data, "", network, 0, mark, TARGET, trained_on=lesson, tests=MarkedTests(data))
+        answers = Answers(network, lambda: planted)
+        return Observed(data, "", network, 0, mark, TARGET, trained_on=answers, tests=MarkedTests(data))
 
     forget = planted.mask if forget is None else forget
     deleted = Deleted(seen(before or linear()), forget, [seen(oracle) for oracle in oracles], 3.0, lambda: 4.0)
@@ -66,7 +66,7 @@ def observed(network, planted, test_set, oracles=(), before=None, forget=None, m
 def measured(*args, **more):
     """All that is measured after a deletion, by name."""
     after = observed(*args, **more)
-    return {name: number for measure in EFFECTS for name, number in MEASURES[measure].take(after).items()}
+    return {name: number for measure in effects().values() for name, number in measure.take(after).items()}
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,37 @@ def test_what_deletions_share_is_made_once(planted, test_set, monkeypatch):
             MEASURES[measure].take(after)
     oracles = [oracle.network for oracle in first.deleted.oracles]
     assert [id(network) for network in asked] == [id(network) for network in (*oracles, first.network, second.network)]
+
+
+SAME_NAME = {
+    "functions": [lambda inputs, shift=shift: inputs + MARK.offset.roll(shift) for shift in (0, 1)],
+    "patterns": [replace(MARK, offset=MARK.offset.roll(shift)) for shift in (0, 1)],
+}
+
+
+@pytest.mark.parametrize("marks", SAME_NAME.values(), ids=SAME_NAME)
+def test_marks_of_one_name_have_numbers_of_their_own(marks, planted, test_set, monkeypatch):
+    """The network goes by the place that one mark is on, and not by that of the other. Each is asked for once."""
+    asked = []
+    monkeypatch.setattr(
+        "spurlab.measures.observed.predictions",
+        lambda network, inputs: (asked.append(len(inputs)), predictions(network, inputs))[1],
+    )
+    seen = observed(linear(of_mark=8.0), planted, test_set)
+    learnt, other = marks
+    got = []
+    for mark in (learnt, other, learnt):
+        marked = seen.with_mark(mark, TARGET)
+        got.append([MEASURES[name].take(marked)[name] for name in ("spurious_score", "marked_accuracy")])
+    # 20 of 30 test examples are not of the target, and all are taken for it
+    assert got == [pytest.approx(numbers) for numbers in ([2 / 3, 1 / 3], [0, 1], [2 / 3, 1 / 3])]
+    assert asked == [30] * 3  # without a mark, and with each
+
+
+def test_test_inputs_are_marked_anew_for_another_mark_of_that_name(planted, test_set):
+    tests = observed(linear(), planted, test_set).tests
+    for marks in SAME_NAME.values():
+        first, second = (tests.inputs(mark) for mark in marks)
+        assert_close((first - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0]))
+        assert_close((second - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
+        assert tests.inputs(marks[1]) is second

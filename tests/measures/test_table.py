@@ -1,20 +1,24 @@
-"""Every measure of the table: its numbers, by name, from what it may look at; each against a calculation by hand."""
+"""The table: every measure gives the numbers that it names, from what it may look at.
+
+Those of a few are calculated by hand here, those after a deletion in `test_after_deletion`.
+"""
 
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
-from spurlab.data import Dataset, Examples
+from spurlab.data import Dataset, Examples, Source
 from spurlab.explain import input_sensitivity, sensitivity_examples
 from spurlab.measures import (
-    EFFECTS,
     MEASURES,
     PERCENTS,
+    Answers,
     Deleted,
-    Lesson,
     MarkedTests,
     Observed,
+    effects,
     is_number_of,
     measure_named,
     numbers_of,
@@ -23,6 +27,7 @@ from spurlab.measures import (
 )
 from spurlab.models import build
 from spurlab.patterns import Planted, make_pattern
+from spurlab.seeds import rng_for
 from spurlab.training import predictions
 
 
@@ -41,17 +46,14 @@ def data(mini):
 def seen(data):
     network = build("small-mlp", data.shape, data.classes, seed=3)
     pattern = make_pattern("S3", data.shape, 3)
-    lessons = [Lesson(network, lambda examples=part: Planted.none(examples)) for part in (data.train, data.test)]
-    marks = {"trained_on": lessons[0], "fresh": lessons[1], "tests": MarkedTests(data)}
+    answers = [Answers(network, lambda examples=part: Planted.none(examples)) for part in (data.train, data.test)]
+    marks = {"trained_on": answers[0], "fresh": answers[1], "tests": MarkedTests(data)}
     observed = Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
     forget = torch.arange(len(data.train)) < 3
     return replace(observed, deleted=Deleted(observed, forget, [observed, observed], 1.0, lambda: 2.0))
 
 
-TAKEN = [name for name in MEASURES if name != "block_saliency"]
-
-
-@pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.parametrize("name", [name for name in MEASURES if name != "block_saliency"])
 def test_a_measure_gives_the_numbers_that_it_names(name, seen, data):
     numbers = MEASURES[name].take(seen)
     assert list(numbers) == numbers_of(name, data)
@@ -115,5 +117,18 @@ def test_a_measure_asks_for_what_it_needs_in_a_sentence(data):
 
 
 def test_what_is_measured_after_a_deletion():
-    assert EFFECTS[:2] == ("spurious_score", "accuracy")
-    assert {MEASURES[name].of for name in EFFECTS[2:]} == {"deletion"}
+    assert list(effects())[:2] == ["spurious_score", "accuracy"]
+    assert {measure.needs for measure in list(effects().values())[2:]} == {"deletion"}
+
+
+def test_saliency_of_a_linear_network_is_its_weights(data):
+    """Class 0 has the features 0 to 4, class 1 those from 4 to the last, 7: 5 of 8, and 4 of 3 * 4 + 4."""
+    network = nn.Linear(8, 2, bias=False).eval()
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[1.0] * 8, [3.0] * 4 + [-1.0] * 4]))
+    signals = Examples(torch.rand(20, 8, generator=rng_for(0, "test")), torch.arange(20) % 4 // 3)
+    by_hand = Dataset("signals", signals, signals, ("a", "b"), None, Source("", "", ""))
+    numbers = MEASURES["block_saliency"].take(Observed(by_hand, "", network))
+    assert list(numbers) == numbers_of("block_saliency", by_hand) == ["block_saliency"]
+    assert numbers["block_saliency"] == pytest.approx((15 * 5 / 8 + 5 * 4 / 16) / 20)
+    assert numbers_of("block_saliency", data) == []  # of images

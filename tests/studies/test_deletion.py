@@ -11,7 +11,7 @@ import torch
 from spurlab.data import Examples
 from spurlab.deletion import DELETIONS, deletion_named, forget_mask
 from spurlab.deletion.table import Entry
-from spurlab.measures import EFFECTS
+from spurlab.measures import effects
 from spurlab.measures.forgotten import losses
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import source_digest
@@ -23,7 +23,7 @@ from spurlab.studies.task import Task
 from spurlab.studies.work import work_of
 from spurlab.training import predictions
 
-MEASURED = [name for name in EFFECTS if name != "relearn_steps"]  # which takes long, and has tests of its own
+MEASURED = [name for name in effects() if name != "relearn_steps"]  # which takes long, and has tests of its own
 CHANGES = [
     'n=[0, 40]', 'seed=[3, 5, 6]', 'recipe.epochs=2', 'architecture=small-mlp', 'target=1', 'pattern=R3', 'claims=[]',
     'deletion=["incremental-1e-2", "retrain"]', 'known=[1.0, 0.5]', f"measure={MEASURED}", 'figure="deletion"',

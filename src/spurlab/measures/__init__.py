@@ -3,7 +3,6 @@
 What is measured of a network is measured alike of what a prevention method makes of it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 from spurlab.data import Dataset
@@ -21,9 +20,10 @@ from spurlab.measures import (
     untrained,
     weights,
 )
+from spurlab.measures.measure import ByData as ByData
 from spurlab.measures.measure import Measure as Measure
+from spurlab.measures.observed import Answers as Answers
 from spurlab.measures.observed import Deleted as Deleted
-from spurlab.measures.observed import Lesson as Lesson
 from spurlab.measures.observed import MarkedTests as MarkedTests
 from spurlab.measures.observed import Observed as Observed
 from spurlab.measures.sensitivity import PERCENTS as PERCENTS
@@ -52,10 +52,13 @@ MEASURES: Mapping[str, Measure] = {
     "relearn_steps": relearning.RELEARN_STEPS,
     "time_share": duration.TIME_SHARE,
 }
-# what is measured after a deletion
-EFFECTS = ("spurious_score", "accuracy", *(name for name, measure in MEASURES.items() if measure.of == "deletion"))
 
-_OF_SEVERAL = re.compile(r"(sensitivity|group_accuracy)_\d{2,}")  # a number of a measure that has several
+
+def effects() -> dict[str, Measure]:
+    """What is measured after a deletion, by name."""
+    return {name: MEASURES[name] for name in ("spurious_score", "accuracy")} | {
+        name: measure for name, measure in MEASURES.items() if measure.needs == "deletion"
+    }
 
 
 def measure_named(name: str) -> Measure:
@@ -67,34 +70,39 @@ def measure_named(name: str) -> Measure:
     >>> measure_named("group_accuracy_07").title
     'accuracy on each group'
     """
-    base = match[1] if (match := _OF_SEVERAL.fullmatch(name)) else name
-    if base not in MEASURES or (base == "sensitivity" and name not in ("sensitivity", *PERCENTS)):
-        raise InputError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
-    return MEASURES[base]
+    if name in MEASURES:
+        return MEASURES[name]
+    for measure in MEASURES.values():
+        if measure.has(name):
+            return measure
+    raise InputError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
 
 
 def written_out(names: Sequence[str]) -> list[str]:
-    """Names as studies keep them: ``sensitivity`` as all of its numbers, all numbers of old for groups as the measure.
+    """Names as studies keep them: for a measure its numbers, if they are known for all data; if not, its own alone.
 
     How many groups there are depends on the data; records of before named the first twenty.
 
     >>> len(written_out(["sensitivity", "accuracy"])), written_out(["accuracy", "group_accuracy"])
     (52, ['accuracy', 'group_accuracy'])
     """
-    first_twenty = {f"group_accuracy_{group:02d}" for group in range(20)}
-    if first_twenty <= set(names):
-        names = list(dict.fromkeys("group_accuracy" if name in first_twenty else name for name in names))
-    return [number for name in names for number in (PERCENTS if name == "sensitivity" else [name])]
+    for name, measure in MEASURES.items():
+        match measure.numbers:
+            case tuple() as numbers if numbers:
+                names = [number for old in names for number in (numbers if old == name else [old])]
+            case ByData(formerly=formerly) if formerly and set(formerly) <= set(names):
+                names = list(dict.fromkeys(name if old in formerly else old for old in names))
+    return list(names)
 
 
 def numbers_of(name: str, data: Dataset) -> list[str]:
     """The names of the numbers that a name stands for on a data set; none where it cannot be taken there."""
     measure = measure_named(name)
-    if not measure.there(data):
+    if not measure.suits_data(data):
         return []
-    if measure.numbers is None:
+    if not measure.numbers:
         return [name]
-    numbers = measure.numbers(data)
+    numbers = measure.numbers.names(data) if isinstance(measure.numbers, ByData) else measure.numbers
     return list(numbers) if name in MEASURES else [name] if name in numbers else []
 
 
@@ -104,7 +112,5 @@ def is_number_of(number: str, name: str) -> bool:
     >>> is_number_of("group_accuracy_12", "group_accuracy"), is_number_of("group_accuracy", "group_accuracy")
     (True, False)
     """
-    if name not in MEASURES or MEASURES[name].numbers is None:
-        return number == name
-    match = _OF_SEVERAL.fullmatch(number)
-    return match is not None and match[1] == name
+    measure = MEASURES.get(name)
+    return measure.has(number) if measure is not None and measure.numbers else number == name

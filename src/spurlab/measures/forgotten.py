@@ -12,15 +12,15 @@ from torch.nn import functional as F
 
 from spurlab.data import Examples
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.metrics import accuracy, membership_auc
 from spurlab.training import logits, predictions
 
 
 def _forgotten_accuracy(observed: Observed) -> dict[str, float]:
-    examples = given(observed.deleted).unmarked
-    said = predictions(given(observed.network), examples.inputs) if len(examples) else observed.clean[:0]
-    return {"forgotten_accuracy": accuracy(said, examples.labels).item()}
+    examples = required(observed.deleted).unmarked
+    clean = predictions(required(observed.network), examples.inputs) if len(examples) else observed.clean[:0]
+    return {"forgotten_accuracy": accuracy(clean, examples.labels).item()}
 
 
 def _membership_auc(observed: Observed) -> dict[str, float]:
@@ -28,10 +28,10 @@ def _membership_auc(observed: Observed) -> dict[str, float]:
 
     These have the same pattern on, so that membership is all they differ in; 1/2: not to be told apart.
     """
-    network, test = given(observed.network), observed.data.test
+    network, test = required(observed.network), observed.data.test
     of_target = test.labels == observed.target
     unseen = Examples(observed.marked_inputs[of_target], test.labels[of_target])
-    auc = membership_auc(losses(network, given(observed.deleted).forgotten), losses(network, unseen))
+    auc = membership_auc(losses(network, required(observed.deleted).forgotten), losses(network, unseen))
     return {"membership_auc": auc.item()}
 
 
@@ -49,6 +49,12 @@ def losses(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
 
 
 FORGOTTEN_ACCURACY = Measure(
-    "accuracy on clean versions of the forgotten examples", _forgotten_accuracy, of="deletion", by_pattern=True
+    "accuracy on clean versions of the forgotten examples",
+    _forgotten_accuracy,
+    needs="deletion",
+    by_pattern=True,
+    heading="forgotten",
 )
-MEMBERSHIP_AUC = Measure("membership AUC of the forgotten examples", _membership_auc, of="deletion", by_pattern=True)
+MEMBERSHIP_AUC = Measure(
+    "membership AUC of the forgotten examples", _membership_auc, needs="deletion", by_pattern=True, heading="membership"
+)

@@ -5,7 +5,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from spurlab.data import Dataset
-from spurlab.measures.measure import Measure
+from spurlab.measures.measure import ByData, Measure
 from spurlab.measures.observed import Observed
 from spurlab.metrics import accuracy, train_weighted_accuracy, worst_group_accuracy
 
@@ -24,17 +24,21 @@ def _worst_group(observed: Observed) -> dict[str, float]:
     return {"worst_group": worst_group_accuracy(observed.clean, labels, groups, int(groups.max()) + 1).item()}
 
 
-def _names(data: Dataset) -> dict[str, str]:
+def _name(group: int) -> str:
+    return f"group_accuracy_{group:02d}"
+
+
+def _names(data: Dataset) -> list[str]:
     """Of all groups that test examples are in."""
-    return {f"group_accuracy_{group:02d}": f"accuracy on group {group}" for group in groups_of(data).unique().tolist()}
+    return [_name(group) for group in groups_of(data).unique().tolist()]
 
 
 def _group_accuracy(observed: Observed) -> dict[str, float]:
     groups, labels = groups_of(observed.data), observed.data.test.labels
     accuracies = {}
-    for name in _names(observed.data):
-        rows = groups == int(name.rpartition("_")[2])
-        accuracies[name] = accuracy(observed.clean[rows], labels[rows]).item()
+    for group in groups.unique().tolist():
+        rows = groups == group
+        accuracies[_name(group)] = accuracy(observed.clean[rows], labels[rows]).item()
     return accuracies
 
 
@@ -49,7 +53,11 @@ def _has_every_training_group(data: Dataset) -> bool:
 
 
 WORST_GROUP = Measure("worst-group accuracy", _worst_group)
-GROUP_ACCURACY = Measure("accuracy on each group", _group_accuracy, numbers=_names)
+GROUP_ACCURACY = Measure(
+    "accuracy on each group",
+    _group_accuracy,
+    numbers=ByData(_names, r"group_accuracy_\d{2,}", formerly=tuple(map(_name, range(20)))),
+)
 TRAIN_WEIGHTED_ACCURACY = Measure(
-    "accuracy weighted by training groups", _train_weighted_accuracy, there=_has_every_training_group
+    "accuracy weighted by training groups", _train_weighted_accuracy, suits_data=_has_every_training_group
 )

@@ -1,11 +1,35 @@
 """What a measure is."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
+
+from torch import nn
 
 from spurlab.data import Dataset
 from spurlab.measures.observed import Observed
+from spurlab.stats import mean_of
+
+
+def in_the_mean(values: Sequence[float]) -> str:
+    """The mean over networks, as it is printed."""
+    return f"{mean_of(values):z.3f}"
+
+
+@dataclass(frozen=True)
+class ByData:
+    """The names of numbers that differ by data set.
+
+    Args:
+        names: those on a data set.
+        pattern: what they look like on any, a regular expression. No other measure may be called so.
+        formerly: those that old records of studies have in place of the measure's own name.
+    """
+
+    names: Callable[[Dataset], Sequence[str]]
+    pattern: str
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -13,22 +37,39 @@ class Measure:
     """One entry of the table: something that can be measured, in one number or several.
 
     Args:
-        title: for headings.
-        take: the numbers, by name.
-        of: what is measured; only a ``network`` must be trained, also for what is measured after ``deletion`` alone.
-        by_pattern: whether it differs by pattern and target.
-        numbers: the names of its numbers on a data set, with their titles; None: one, called as the measure.
-        always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
-            little then, and another study may want it.
-        suits: whether it can be taken of an architecture.
-        there: whether it can be taken on a data set; where not, the study has no row of it.
+        title: what it is, in words.
+        take: the numbers, by name, from what `Observed` has for it, see `needs`.
+        needs: what must be made for it: a trained ``network``, a ``deletion`` from one, or only a ``pattern`` on a data
+            set or an ``architecture``; `Observed` says what is there then.
+        by_pattern: whether it differs by pattern and target, which are there then.
+        numbers: the names of its numbers, if it has several: the same on all data, or `ByData`.
+        always: whether it is taken of each network of an architecture when it is trained, with its own pattern, be it
+            asked for or not: it costs little then, and another study may want it.
+        suits_data: whether it can be taken on a data set; where not, the study has no row of it.
+        check_network: called with a network and the name of its architecture before any is trained; raises a ValueError
+            that says why it cannot be taken of such a network.
+        heading: of its column where a check is printed; "": the name of the number.
+        summary: what a check prints of one number of several networks.
     """
 
     title: str
     take: Callable[[Observed], Mapping[str, float]]
-    of: Literal["network", "pattern", "architecture", "deletion"] = "network"
+    needs: Literal["network", "pattern", "architecture", "deletion"] = "network"
     by_pattern: bool = False
-    numbers: Callable[[Dataset], Mapping[str, str]] | None = field(default=None)
-    always: bool = False
-    suits: Callable[[str], bool] = lambda architecture: True
-    there: Callable[[Dataset], bool] = lambda data: True
+    numbers: tuple[str, ...] | ByData = ()
+    always: Callable[[str], bool] = lambda architecture: False
+    suits_data: Callable[[Dataset], bool] = lambda data: True
+    check_network: Callable[[nn.Module, str], object] = lambda network, architecture: None
+    heading: str = ""
+    summary: Callable[[Sequence[float]], str] = in_the_mean
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether a network must be trained for it."""
+        return self.needs in ("network", "deletion")
+
+    def has(self, number: str) -> bool:
+        """Whether one of its numbers, which are several, is called so, on whatever data."""
+        if isinstance(self.numbers, ByData):
+            return re.fullmatch(self.numbers.pattern, number) is not None
+        return number in self.numbers

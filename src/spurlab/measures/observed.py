@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
-from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked, pattern_title
+from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked
 from spurlab.training import predictions
 
 T = TypeVar("T")
 MISSING = "a measure asked for something that its cell does not have."
 
 
-class Lesson:
-    """Examples that have a feature as in training, and what a network says of them: made when first asked, then kept.
+class Answers:
+    """Examples that have a feature as in training, and a network's answers: made when first asked for, then kept.
 
     Args:
         network: the trained network.
@@ -39,7 +39,7 @@ class Lesson:
         return self.planted.materialize()
 
     @cached_property
-    def said(self) -> Float[Tensor, "n k"]:
+    def probabilities(self) -> Float[Tensor, "n k"]:
         """The network's class probabilities of them."""
         return predictions(self._network, self.examples.inputs)
 
@@ -53,14 +53,13 @@ class MarkedTests:
 
     def __init__(self, data: Dataset) -> None:
         self._data = data
-        self._last: tuple[tuple[str, object], Tensor] | None = None
+        self._last: tuple[MarkLike, Tensor] | None = None
 
     def inputs(self, pattern: MarkLike) -> Tensor:
-        """The test inputs with this pattern, which its name and seed tell from others."""
-        place = pattern_title(pattern), getattr(pattern, "seed", None)
-        if self._last is None or self._last[0] != place:
+        """The test inputs with this pattern: the object itself, for others may have its name."""
+        if self._last is None or self._last[0] is not pattern:
             self._last = None
-            self._last = place, marked(pattern, self._data.test.inputs)
+            self._last = pattern, marked(pattern, self._data.test.inputs)
         return self._last[1]
 
 
@@ -95,7 +94,7 @@ class Deleted:
     @property
     def planted(self) -> Planted:
         """The training set of the network."""
-        return given(self.before.trained_on).planted
+        return required(self.before.trained_on).planted
 
     @cached_property
     def places(self) -> Int64[Tensor, " forgotten"]:
@@ -115,13 +114,18 @@ class Deleted:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What measures may look at; what a measure needs, see `Measure.of`, is there.
+    """What measures may look at. What is there goes by `Measure.needs`:
+
+    - ``architecture``: its name and `data`, where the examples may be left out.
+    - ``pattern``: these, and with `Measure.by_pattern` a pattern and a target.
+    - ``network``: these, and network, seed, trained_on, fresh and tests; a feature if the training set has one.
+    - ``deletion``: all of these, and deleted, where the network before has the pattern that it had learnt.
 
     Args:
         data: the data set.
         architecture: of the network.
         network: the trained network, or None.
-        seed: of the network.
+        seed: of the network; 0 without one.
         pattern: the mark, or None.
         target: the class that it was planted in; -1 for none.
         feature: the common feature that is in the network's training set, or None.
@@ -138,25 +142,26 @@ class Observed:
     pattern: MarkLike | None = None
     target: int = -1
     feature: ClassBlocks | None = None
-    trained_on: Lesson | None = None
-    fresh: Lesson | None = None
+    trained_on: Answers | None = None
+    fresh: Answers | None = None
     tests: MarkedTests | None = None
     deleted: Deleted | None = None
-    _kept: dict[str | None, Tensor] = field(default_factory=dict, repr=False)  # predictions, by mark; None: without
+    # a mark (None: without) and the predictions, by its identity: a user's mark need not be hashable
+    _kept: dict[int, tuple[MarkLike | None, Tensor]] = field(default_factory=dict, repr=False)
 
     def with_mark(self, pattern: MarkLike | None, target: int) -> "Observed":
-        """The same network with another mark; what it says is kept."""
+        """The same network with another mark; its predictions are kept."""
         return replace(self, pattern=pattern, target=target)
 
     @property
     def clean(self) -> Float[Tensor, "n k"]:
         """The network's class probabilities on the test examples."""
-        return self._said(None, lambda: self.data.test.inputs)
+        return self._predictions(None, lambda: self.data.test.inputs)
 
     @property
     def marked(self) -> Float[Tensor, "n k"]:
         """The same with the mark on every test example."""
-        return self._said(pattern_title(self.mark), lambda: self.marked_inputs)
+        return self._predictions(self.mark, lambda: self.marked_inputs)
 
     @property
     def mark(self) -> MarkLike:
@@ -172,16 +177,16 @@ class Observed:
     @property
     def marked_inputs(self) -> Float[Tensor, "n *shape"]:
         """The test inputs with the mark."""
-        return given(self.tests).inputs(self.mark)
+        return required(self.tests).inputs(self.mark)
 
-    def _said(self, mark: str | None, inputs: Callable[[], Tensor]) -> Tensor:
-        if mark not in self._kept:
-            self._kept[mark] = predictions(given(self.network), inputs())
-        return self._kept[mark]
+    def _predictions(self, mark: MarkLike | None, inputs: Callable[[], Tensor]) -> Tensor:
+        if id(mark) not in self._kept:
+            self._kept[id(mark)] = mark, predictions(required(self.network), inputs())
+        return self._kept[id(mark)][1]
 
 
-def given(value: T | None) -> T:
-    """Something that a measure needs, such as `Observed.network`.
+def required(value: T | None) -> T:
+    """The value, where a measure cannot do without.
 
     Raises:
         ValueError: it is None.

@@ -13,22 +13,22 @@ import torch
 from torch import Tensor
 
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.metrics import margins, oracle_distance
 
 
 def _distance(name: str, probabilities: Callable[[Observed], Tensor], observed: Observed) -> dict[str, float]:
-    oracles, labels = given(observed.deleted).oracles, observed.data.test.labels
+    oracles, labels = required(observed.deleted).oracles, observed.data.test.labels
     if len(oracles) < 2:
         return {name: math.nan}
     theirs = torch.stack([margins(probabilities(oracle), labels) for oracle in oracles])
     return {name: oracle_distance(margins(probabilities(observed), labels), theirs).item()}
 
 
-def _measure(name: str, probabilities: str, images: str) -> Measure:
-    take = partial(_distance, name, attrgetter(probabilities))
-    return Measure(f"distance of outputs to the oracles, {images} images", take, of="deletion", by_pattern=True)
+def _measure(name: str, images: str, heading: str) -> Measure:
+    title, take = f"distance of outputs to the oracles, {images} images", partial(_distance, name, attrgetter(images))
+    return Measure(title, take, needs="deletion", by_pattern=True, heading=heading)
 
 
-ORACLE_DISTANCE = _measure("oracle_distance", "clean", "clean")
+ORACLE_DISTANCE = _measure("oracle_distance", "clean", "distance")
 ORACLE_DISTANCE_MARKED = _measure("oracle_distance_marked", "marked", "marked")

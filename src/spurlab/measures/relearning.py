@@ -1,14 +1,15 @@
 """How soon a pattern is back when the forgotten examples return."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import median
 
 import torch
 from torch.nn import functional as F
 
 from spurlab.lent import copied_network, settings_kept
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.measures.scores import SPURIOUS_SCORE
 from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import spurious_score
@@ -25,7 +26,7 @@ RELEARN_MOST = 250  # steps; an oracle needs some thirty, and where nothing come
 
 
 def _relearn_steps(observed: Observed) -> dict[str, float]:
-    before = SPURIOUS_SCORE.take(given(observed.deleted).before)["spurious_score"]
+    before = SPURIOUS_SCORE.take(required(observed.deleted).before)["spurious_score"]
     return {"relearn_steps": relearn_steps(observed, before)}
 
 
@@ -50,7 +51,7 @@ def relearn_steps(observed: Observed, score_before: float) -> float:
         that never saw it; infinite: it is not back after 250. NaN where there is no score to come back to, no forgotten
         example, or a network without finite outputs.
     """
-    deleted, test = given(observed.deleted), observed.data.test
+    deleted, test = required(observed.deleted), observed.data.test
     goal, forgotten = RELEARNT * score_before, deleted.forgotten
     if not goal > 0 or len(forgotten) == 0:
         return math.nan
@@ -58,7 +59,7 @@ def relearn_steps(observed: Observed, score_before: float) -> float:
     rows = torch.randperm(len(test), generator=rng)[:RELEARN_SAMPLE]
     clean, marked = test.inputs[rows], observed.marked_inputs[rows]
 
-    model = copied_network(given(observed.network)).train().requires_grad_()
+    model = copied_network(required(observed.network)).train().requires_grad_()
     if any(weight.dtype in HALF for weight in model.parameters()):
         model.float()  # in half precision small steps are lost
     optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
@@ -76,8 +77,8 @@ def relearn_steps(observed: Observed, score_before: float) -> float:
                 optimizer.step()
             steps = look
             with evaluating(model):
-                said = predictions(model, clean), predictions(model, marked)
-            score = spurious_score(*said, observed.target).item()
+                probabilities = predictions(model, clean), predictions(model, marked)
+            score = spurious_score(*probabilities, observed.target).item()
             if math.isnan(score):
                 return math.nan
             if score >= goal:
@@ -100,4 +101,17 @@ def looks(most: int) -> Iterator[int]:
     yield most
 
 
-RELEARN_STEPS = Measure("steps until the score is back", _relearn_steps, of="deletion", by_pattern=True)
+def _in_the_median(steps: Sequence[float]) -> str:
+    """Of networks that have a number, which may be infinite."""
+    counts = [count for count in steps if not math.isnan(count)]
+    return f"{median(counts):.0f}" if counts else "-"
+
+
+RELEARN_STEPS = Measure(
+    "steps until the score is back",
+    _relearn_steps,
+    needs="deletion",
+    by_pattern=True,
+    heading="relearn",
+    summary=_in_the_median,
+)

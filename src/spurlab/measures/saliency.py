@@ -5,7 +5,7 @@ import torch
 from spurlab.data import Dataset
 from spurlab.explain import gradient, share_on
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.seeds import rng_for
 
@@ -19,7 +19,7 @@ def _block_saliency(observed: Observed) -> dict[str, float]:
     feature, test = observed.feature or ClassBlocks(), observed.data.test
     rows = torch.randperm(len(test), generator=rng_for(observed.seed, "block saliency"))[:500]
     marked = plant(test, feature, Common(1.0), seed=observed.seed).materialize()[rows]
-    maps = gradient(given(observed.network), marked.inputs, marked.labels)
+    maps = gradient(required(observed.network), marked.inputs, marked.labels)
     blocks = feature.blocks(observed.data.classes, observed.data.shape[0])
     return {"block_saliency": share_on(maps, blocks[marked.labels]).nanmean().item()}
 
@@ -32,4 +32,4 @@ def _has_room_for_blocks(data: Dataset) -> bool:
     return len(data.shape) == 1
 
 
-BLOCK_SALIENCY = Measure("share of saliency on the class's block", _block_saliency, there=_has_room_for_blocks)
+BLOCK_SALIENCY = Measure("share of saliency on the class's block", _block_saliency, suits_data=_has_room_for_blocks)

@@ -2,19 +2,13 @@
 
 from functools import partial
 
-from spurlab.data import Dataset
 from spurlab.explain import input_sensitivity, sensitivity_examples
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.training import predictions
 
+# how many of the pixels are zero, by the name of the number
 PERCENTS = {f"sensitivity_{percent:03d}": percent for percent in range(0, 101, 2)}
-
-
-def _names(data: Dataset) -> dict[str, str]:
-    return {
-        name: f"probability of the true class, {percent} % of the pixels zero" for name, percent in PERCENTS.items()
-    }
 
 
 def _sensitivity(observed: Observed) -> dict[str, float]:
@@ -24,9 +18,9 @@ def _sensitivity(observed: Observed) -> dict[str, float]:
     """
     train = observed.data.train
     few = sensitivity_examples(train, observed.seed, min(500, len(train)))
-    predict, shares = partial(predictions, given(observed.network)), [percent / 100 for percent in PERCENTS.values()]
+    predict, shares = partial(predictions, required(observed.network)), [percent / 100 for percent in PERCENTS.values()]
     curve = input_sensitivity(predict, few.inputs, few.labels, observed.seed, shares, rows=max(len(few), 1))
     return dict(zip(PERCENTS, curve.tolist(), strict=True))
 
 
-SENSITIVITY = Measure("probability of the true class as pixels go", _sensitivity, numbers=_names)
+SENSITIVITY = Measure("probability of the true class as pixels go", _sensitivity, numbers=tuple(PERCENTS))

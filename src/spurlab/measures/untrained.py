@@ -17,5 +17,5 @@ def _parameters(observed: Observed) -> dict[str, float]:
     return {"parameters": float(parameter_count(network))}
 
 
-EMPIRICAL_NORM = Measure("empirical norm", _empirical_norm, of="pattern", by_pattern=True)
-PARAMETERS = Measure("parameters", _parameters, of="architecture")
+EMPIRICAL_NORM = Measure("empirical norm", _empirical_norm, needs="pattern", by_pattern=True)
+PARAMETERS = Measure("parameters", _parameters, needs="architecture")

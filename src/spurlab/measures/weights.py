@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from spurlab.errors import InputError
 from spurlab.explain import pixel_importance
 from spurlab.measures.measure import Measure
-from spurlab.measures.observed import Observed, given
+from spurlab.measures.observed import Observed, required
 from spurlab.models import is_perceptron
 from spurlab.patterns import Pattern
 
@@ -15,7 +15,7 @@ def _pattern_importance(observed: Observed) -> dict[str, float]:
     pattern = observed.mark
     if not isinstance(pattern, Pattern):
         raise InputError(f"the measure 'pattern_importance' needs an additive pattern, which {pattern!r} is not.")
-    importance = pixel_importance(first_weight(given(observed.network), observed.architecture).detach())
+    importance = pixel_importance(first_weight(required(observed.network), observed.architecture).detach())
     return {"pattern_importance": importance[pattern.offset.flatten() > 0].mean().item()}
 
 
@@ -35,5 +35,9 @@ def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"
 
 
 PATTERN_IMPORTANCE = Measure(
-    "pixel importance of the pattern", _pattern_importance, by_pattern=True, always=True, suits=is_perceptron
+    "pixel importance of the pattern",
+    _pattern_importance,
+    by_pattern=True,
+    always=is_perceptron,
+    check_network=first_weight,
 )

@@ -194,7 +194,7 @@ def networks(rows: pd.DataFrame) -> int:
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that were measured on trained networks; not those of a pattern or an architecture."""
-    others = [name for name, measure in MEASURES.items() if measure.of not in ("network", "deletion")]
+    others = [name for name, measure in MEASURES.items() if not measure.needs_network]
     return rows[~rows["measure"].isin(others)]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from spurlab.measures import Lesson, MarkedTests, Measure, Observed, measure_named
+from spurlab.measures import Answers, MarkedTests, Measure, Observed, measure_named
+from spurlab.measures.observed import required
 from spurlab.patterns import Common, Planted, plant
 from spurlab.studies.graph import Train
 from spurlab.studies.materials import Materials
@@ -35,8 +36,8 @@ class Measuring:
             network,
             training.seed,
             feature=feature_of(training),
-            trained_on=Lesson(network, lambda: self._materials.planted(training)),
-            fresh=Lesson(network, lambda: self._fresh(training)),
+            trained_on=Answers(network, lambda: self._materials.planted(training)),
+            fresh=Answers(network, lambda: self._fresh(training)),
             tests=self._tests,
         )
 
@@ -58,4 +59,4 @@ class Measuring:
         test = self._materials.data.test
         if (feature := feature_of(training)) is None:
             return Planted.none(test)
-        return plant(test, feature, Common(training.share or 0.0), seed=training.seed)
+        return plant(test, feature, Common(required(training.share)), seed=training.seed)

@@ -193,7 +193,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     known = stored.subjects.keys() | stored.damaged if users else set()
     stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
     kinds = [
-        (number, measure_named(name).of in ("network", "deletion"), measure_named(name).by_pattern)
+        (number, measure_named(name).needs_network, measure_named(name).by_pattern)
         for name in study.measure
         for number in [number for number in stored_names if is_number_of(number, name)] or [name]
     ]

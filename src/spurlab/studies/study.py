@@ -21,7 +21,7 @@ from pydantic import (
 
 from spurlab.data import without_paths
 from spurlab.errors import InputError, did_you_mean
-from spurlab.measures import EFFECTS, measure_named, written_out
+from spurlab.measures import effects, measure_named, written_out
 from spurlab.models import is_user_name, without_users_code
 from spurlab.patterns import Common, mark_names
 from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names, listed
@@ -243,11 +243,12 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _measures_of_deletion(self) -> "Study":
         for name in self.measure:
-            if any(grid["deletion"] for grid in self.grids) and name not in EFFECTS:
+            measure = measure_named(name)
+            if any(grid["deletion"] for grid in self.grids) and measure not in effects().values():
                 raise InputError(
-                    f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, EFFECTS)}"
+                    f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, list(effects()))}"
                 )
-            if measure_named(name).of == "deletion" and not all(grid["deletion"] for grid in self.grids):
+            if measure.needs == "deletion" and not all(grid["deletion"] for grid in self.grids):
                 raise InputError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
         return self
 

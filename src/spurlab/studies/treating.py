@@ -14,7 +14,7 @@ from spurlab.deletion import Deletion, deletion_named, forget_mask
 from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied
 from spurlab.measures import Deleted, Observed
-from spurlab.measures.observed import given
+from spurlab.measures.observed import required
 from spurlab.methods import isolated, retraining_seconds
 from spurlab.models import is_user_name
 from spurlab.patterns import Planted
@@ -83,14 +83,14 @@ class Deleting:
         """
         if self._diverged:
             return Made((), 0.0, DIVERGED)
-        planted = given(self._before.trained_on).planted
+        planted = required(self._before.trained_on).planted
         forget = forget_mask(planted.positions[: int(treatment.amount)].cpu(), len(planted))
         if method is None and treatment.method in REFERENCES:
             return self._reference(treatment, forget, requests)
         make = self._materials.maker(self._training)
         network, seconds, failed, _ = isolated(
             method or deletion_named(treatment.method, treatment.setting.recipe, treatment.seed, make),
-            given(self._before.network),
+            required(self._before.network),
             lambda: (planted.materialize(), forget.clone()),
             like=planted.base,
             classes=self._materials.data.classes,

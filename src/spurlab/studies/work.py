@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.measures.weights import first_weight
 from spurlab.models import skeleton
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.errors import StudyError
@@ -113,7 +113,7 @@ class Work:
             first = nodes[0]
             task = Task(
                 tuple(nodes),
-                tuple(_with_more(node, self.requests[node]) for node in nodes),
+                tuple(self._with_more(node) for node in nodes),
                 self._checksum(first),
                 str(folder.absolute()),
                 self.study.keeps_weights and isinstance(first, Train),
@@ -154,6 +154,15 @@ class Work:
             for i in range(0, len(several), TREATMENTS_AT_ONCE)
         ]
 
+    def _with_more(self, node: Node) -> tuple[Request, ...]:
+        """The requests, and what is always measured of a network with a pattern. (Of others the weights are kept.)"""
+        requests, setting = self.requests[node], node.setting
+        if isinstance(node, Treat) or node.pattern is None or node.target is None:
+            return requests
+        always = (name for name, measure in MEASURES.items() if measure.always(setting.architecture))
+        numbers = (number for name in always for number in numbers_of(name, self.data[setting.dataset]))
+        return tuple(dict.fromkeys((*requests, *(request_of(node, number) for number in numbers))))
+
     def _checksum(self, node: Node) -> str:
         return self.data[node.setting.dataset].checksum
 
@@ -162,11 +171,13 @@ class Work:
         """What is measured without a network: by key, a cell that stands for it and the requests."""
         cells: dict[str, Cell] = {}
         requests: dict[str, dict[Request, None]] = {}
-        for name in self.study.measure:
-            for cell in self.cells if measure_named(name).of not in ("network", "deletion") else ():
-                key = key_of(cell, name, self.data[cell.setting.dataset].checksum)
+        untrained = [name for name in self.study.measure if not measure_named(name).needs_network]
+        for name, cell in product(untrained, self.cells):
+            data = self.data[cell.setting.dataset]
+            if numbers := numbers_of(name, data):
+                key = key_of(cell, name, data.checksum)
                 cells.setdefault(key, cell)
-                requests.setdefault(key, {})[request_of(cell, name)] = None
+                requests.setdefault(key, {}).update(dict.fromkeys(request_of(cell, number) for number in numbers))
         return {key: (cell, tuple(requests[key])) for key, cell in cells.items()}
 
     def measured_at_once(self, missing: Iterable[str]) -> list[Finished]:
@@ -228,7 +239,7 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
     """
     data = {}
     for name in study.axis("dataset"):
-        if any(measure_named(measure).of != "architecture" for measure in study.measure):
+        if any(measure_named(measure).needs != "architecture" for measure in study.measure):
             try:
                 data[name] = load(name)
             except DataRequestError as error:
@@ -262,7 +273,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         _check(study, cells, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
-    named = [name for name in study.measure if measure_named(name).of in ("network", "deletion")]
+    named = [name for name in study.measure if measure_named(name).needs_network]
     numbers = {
         name: [number for measure in named for number in numbers_of(measure, data_set)]
         for name, data_set in data.items()
@@ -286,21 +297,11 @@ def request_of(place: Cell | Train, measure: str) -> Request:
     return Request(measure, "", -1)
 
 
-def _with_more(node: Node, requests: tuple[Request, ...]) -> tuple[Request, ...]:
-    """The requests, and what is always measured of a network with a pattern. (Of others the weights are kept.)"""
-    if isinstance(node, Treat) or node.pattern is None or node.target is None:
-        return requests
-    suitable = (
-        name for name, measure in MEASURES.items() if measure.always and measure.suits(node.setting.architecture)
-    )
-    return tuple(dict.fromkeys((*requests, *(request_of(node, name) for name in suitable))))
-
-
 def key_of(cell: Cell, measure: str, checksum: str) -> str:
     """The key of what is measured in this cell."""
     if (treatment := cell.treatment) is not None:
         return treatment.key(checksum)
-    match measure_named(measure).of:
+    match measure_named(measure).needs:
         case "network" | "deletion":
             return cell.training.key(checksum)
         case "pattern":
@@ -319,8 +320,8 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
     for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
         try:
             network = skeleton(architecture, data[name].shape, data[name].classes)
-            if "pattern_importance" in study.measure:
-                first_weight(network, architecture)
+            for measure in study.measure:
+                measure_named(measure).check_network(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
     largest: dict[tuple[str, str | None, int], Cell] = {}
