@@ -13,18 +13,17 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
-from spurlab.deletion.method import NOT_FINITE
 from spurlab.errors import InputError
 from spurlab.measures import EFFECTS
 from spurlab.measures.observed import given
-from spurlab.methods import Make
+from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train, pattern_of
 from spurlab.studies.axes import NONE, REFERENCES
 from spurlab.studies.materials import Materials, Network
-from spurlab.studies.treating import DIVERGED, Deleting, Made, seconds_to_retrain
+from spurlab.studies.treating import Deleting, Numbers, seconds_to_retrain
 from spurlab.studies.work import request_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
@@ -62,7 +61,7 @@ class Prepared:
     oracles: Ensemble
     make: Make
     retraining: float = math.nan
-    _references: dict[float, list[list[Made]]] = field(default_factory=dict, init=False, repr=False)
+    _references: dict[float, list[list[Attempt[Numbers]]]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         """How many seeds there are."""
@@ -104,7 +103,7 @@ class Prepared:
         firsts = (self._cell(i, NONE, 1.0).treatment for i in range(len(self)))
         return tuple(Deleting(given(first), self.materials, lambda: self.retraining) for first in firsts)
 
-    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
+    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Attempt[Numbers]:
         """What becomes of the i-th network, as in a study, by this method or else by the one of this name."""
         cell = self._cell(i, name, share)
         requests = [request_of(cell, measure) for measure in MEASURED]
@@ -124,10 +123,10 @@ class Prepared:
             time = after.seconds / self.retraining if self.retraining else math.nan
             numbers = {
                 f"{measure}_{when}": number
-                for when, made in (("before", before), ("after", after), ("oracle", oracle))
-                for measure, number in zip(MEASURED, made.numbers or (math.nan,) * len(MEASURED), strict=True)
+                for when, attempt in (("before", before), ("after", after), ("oracle", oracle))
+                for measure, number in zip(MEASURED, attempt.result or (math.nan,) * len(MEASURED), strict=True)
             }
-            yield about | {"time": time, "failed": after.failed} | planted | numbers
+            yield about | {"time": time, "failed": after.failed, "end": after.end} | planted | numbers
         tell(name, len(self), len(self))
 
 
@@ -217,7 +216,7 @@ class Checked:
     @cached_property
     def measured(self) -> list[Row]:
         """The rows of networks on which the method did not fail; what is not finite is a result."""
-        return [row for row in self.rows if not _failed(row)]
+        return [row for row in self.rows if row["end"] != "failed"]
 
     @cached_property
     def judged(self) -> Judged:
@@ -233,15 +232,14 @@ class Checked:
     @property
     def verdict(self) -> Verdict:
         """See `spurlab.deletion.verdict`; of the networks on which the method did not fail."""
-        failures = [row["failed"] for row in self.rows if _failed(row)]
+        failures, not_finite = (
+            [row["failed"] for row in self.rows if row["end"] == end] for end in ("failed", "not finite")
+        )
         if not self.measured:
-            return Verdict("failed", f"on every network: {failures[0]}")
-        name, finding = self.judged.verdict.name, self.judged.verdict.finding
-        if failures:
-            finding += f". It failed on {len(failures)} of {len(self.rows)} networks: {failures[0]}"
-        elif name == "breaks the model":
-            finding += next((f". {row['failed']}" for row in self.rows if row["failed"].startswith(NOT_FINITE)), "")
-        return Verdict(name, finding)
+            return Verdict("method failed", failed=len(failures), why=failures[0])
+        found = self.judged.verdict
+        whys = failures or (not_finite if found.name == "breaks the model" else [])
+        return replace(found, failed=len(failures), why=next(iter(whys), ""))
 
     @property
     def closed(self) -> Ratio:
@@ -251,7 +249,7 @@ class Checked:
     @property
     def time(self) -> float:
         """Of the method as a share of retraining, in the mean over the networks that it gave."""
-        return mean_of([row["time"] for row in self.measured if row["failed"] != DIVERGED])
+        return mean_of([row["time"] for row in self.measured if row["end"] != "diverged"])
 
     @property
     def cells(self) -> list[str]:
@@ -260,18 +258,15 @@ class Checked:
         return _cells(self.method, self.measured, "after", *more, self.verdict.name)
 
 
-def _failed(row: Row) -> bool:
-    return bool(row["failed"]) and not row["failed"].startswith((NOT_FINITE, DIVERGED))
-
-
 @dataclass(frozen=True, eq=False)
 class Check:
     """What a check found; printed as a table. See `check`.
 
     Args:
         prepared: the networks.
-        rows: one for each method, share and network: time, failure, what was planted (as in the rows of studies), and
-            each measure ``before``, ``after`` and of the ``oracle``, e.g. ``spurious_score_after``.
+        rows: one for each method, share and network: time, failure, how it ended (see `spurlab.methods.Attempt`), what
+            was planted (as in the rows of studies), and each measure ``before``, ``after`` and of the ``oracle``, e.g.
+            ``spurious_score_after``.
     """
 
     prepared: Prepared
