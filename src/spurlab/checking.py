@@ -84,8 +84,8 @@ class Prepared:
         seeds = self.originals.seeds
 
         def planted(training: Train) -> Planted:
-            whole = self.planted[seeds.index(training.seed)]
-            return whole.without(whole.mask) if training.without else whole
+            examples = self.planted[seeds.index(training.seed)]
+            return examples.without(examples.mask) if training.without else examples
 
         @cache
         def trained(training: Train) -> Network:
@@ -185,8 +185,8 @@ def prepare(
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )
-    retained = [each.without(each.mask) for each in planted]
-    members = [Member(each, seed) for several in (planted, retained) for each, seed in zip(several, seeds, strict=True)]
+    retained = [examples.without(examples.mask) for examples in planted]
+    members = [Member(*pair) for sets in (planted, retained) for pair in zip(sets, seeds, strict=True)]
 
     def advance(now: Progress) -> None:
         progress("training", now.done, now.total)
@@ -237,9 +237,9 @@ class Checked:
         )
         if not self.measured:
             return Verdict("method failed", failed=len(failures), why=failures[0])
-        found = self.judged.verdict
-        whys = failures or (not_finite if found.name == "breaks the model" else [])
-        return replace(found, failed=len(failures), why=next(iter(whys), ""))
+        verdict = self.judged.verdict
+        reasons = failures or (not_finite if verdict.name == "breaks the model" else [])
+        return replace(verdict, failed=len(failures), why=next(iter(reasons), ""))
 
     @property
     def closed(self) -> Ratio:
@@ -293,9 +293,9 @@ class Check:
                 _cells("oracles", group[0].rows, "oracle"),
             ]
             lines += [*_aligned(cells), ""]
-        labels = [f"{each.method}, {each.share:.0%}" if len(shares) > 1 else each.method for each in self.checked]
+        labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
         width = max(map(len, labels))
-        lines += [f"{label:<{width}}  {each.verdict}" for label, each in zip(labels, self.checked, strict=True)]
+        lines += [f"{label:<{width}}  {checked.verdict}" for label, checked in zip(labels, self.checked, strict=True)]
         return "\n".join(lines)
 
 
@@ -367,7 +367,7 @@ def check(
     """
     methods = _methods(method)
     shares = dict.fromkeys([float(share)] if isinstance(share, float | int) else map(float, share))
-    if not shares or not all(0 < each <= 1 for each in shares):
+    if not shares or not all(0 < known <= 1 for known in shares):
         raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")
     for ready in methods.values():
         if isinstance(ready, str):
@@ -382,13 +382,13 @@ def check(
 def _methods(method: Any) -> dict[str, Deletion | str]:
     """By name, each once."""
     if isinstance(method, Mapping):
-        found = dict(method)
+        methods = dict(method)
     else:
-        alone, found = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
-        for each in [method] if alone else method:
-            base = each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+        alone, methods = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
+        for one in [method] if alone else method:
+            base = one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__)
             names = chain([base], (f"{base} ({number})" for number in count(2)))
-            found[next(name for name in names if name not in found)] = each
-    if not found or not all(isinstance(each, str) or callable(each) for each in found.values()):
+            methods[next(name for name in names if name not in methods)] = one
+    if not methods or not all(isinstance(one, str) or callable(one) for one in methods.values()):
         raise TypeError("`method` must be a function (model, data, forget) -> model, a name, or several of them.")
-    return found
+    return methods

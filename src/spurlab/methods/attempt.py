@@ -94,8 +94,8 @@ def isolated(
             outputs_fit(after, like, classes)
             return Attempt(finite(copied_network(after), purpose), seconds)
     except FAILURES as error:  # also SystemExit, which would end the program
-        took, end = seconds or clock(device) - start, "not finite" if isinstance(error, NotFiniteError) else "failed"
-        return Attempt(None, took, worded(error), end)
+        took = seconds or clock(device) - start
+        return Attempt(None, took, worded(error), "not finite" if isinstance(error, NotFiniteError) else "failed")
 
 
 def clock(device: torch.device) -> float:
