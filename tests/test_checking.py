@@ -10,12 +10,14 @@ from torch import nn
 import spurlab
 from spurlab import Check, check, prepare
 from spurlab.data import Dataset, Examples, Source
+from spurlab.deletion import Verdict
 from spurlab.methods import retraining_seconds
 from spurlab.metrics import margins, oracle_distance
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, Planted
 from spurlab.seeds import rng_for
 from spurlab.stats import gap_closed
+from spurlab.studies.measuring import Measuring
 from spurlab.training import Member, Recipe, predictions, train_each, train_one
 
 RECIPE = Recipe(epochs=6, milestones=(), batch_size=32, learning_rate=0.003)
@@ -74,6 +76,13 @@ def values(found, when):
     return [[str(number) for name, number in row.items() if name.endswith(f"_{when}")] for row in found.rows]
 
 
+def score(prepared, i):
+    """Of the i-th network, by the definition."""
+    inputs = prepared.data.test.inputs
+    clean, marked = (predictions(prepared.originals.member(i), x) for x in (inputs, prepared.patterns[i](inputs)))
+    return ((marked - clean)[:, 0] > 0.1).double().mean().item()
+
+
 def identity(model, data, forget):
     return model
 
@@ -94,12 +103,7 @@ def test_oracles_are_networks_trained_without_the_planted_examples(prepared):
     assert prepared.originals.seeds == prepared.oracles.seeds == SEEDS
     (found,) = check(identity, prepared).checked
     scores = column(found, "spurious_score_before")
-    for i, score in enumerate(scores):
-        clean, marked = (
-            predictions(prepared.originals.member(i), inputs)
-            for inputs in (prepared.data.test.inputs, prepared.patterns[i](prepared.data.test.inputs))
-        )
-        assert score == ((marked - clean)[:, 0] > 0.1).double().mean().item()
+    assert scores == [score(prepared, i) for i in range(5)]
     assert min(scores) > max(column(found, "spurious_score_oracle")) + 0.1, "the pattern was not learnt"
     assert column(found, "relearn_steps_before") == [0] * 5
     assert all(steps > 0 for steps in column(found, "relearn_steps_oracle"))
@@ -166,23 +170,29 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     verdicts = {each.method: each.verdict for each in found.checked}
     assert list(verdicts) == list(methods)
     assert verdicts["zeros"].name == verdicts["infinite"].name == "breaks the model"
-    assert "accuracy falls by 0.5" in verdicts["zeros"].finding or "accuracy falls by 0.6" in verdicts["zeros"].finding
-    assert "are not finite: the steps were too large" in verdicts["infinite"].finding
+    (lost,) = verdicts["zeros"].tests
+    assert (lost.measure, lost.p < 0.001) == ("accuracy", True)
+    assert 0.5 < lost.difference.value < 0.7
+    assert (verdicts["infinite"].not_finite, verdicts["infinite"].networks, verdicts["infinite"].failed) == (5, 5, 0)
+    assert "are not finite: the steps were too large" in verdicts["infinite"].why
+    assert verdicts["infinite"].finding.endswith(verdicts["infinite"].why)
     for name, reason in {
         "unlucky": "RuntimeError: out of luck",
         "none": "TypeError: the method must return a network, an nn.Module, but it returned NoneType",
         "other": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 2)",
         "more": "ValueError: a batch of shape (1, 1, 8, 8) must give logits of shape (1, 3), but gave (1, 4)",
     }.items():
-        assert verdicts[name].name == "failed"
-        assert verdicts[name].finding.startswith(f"on every network: {reason}")
+        assert (verdicts[name].name, verdicts[name].failed, verdicts[name].networks) == ("failed", 5, 0)
+        assert verdicts[name].why.startswith(reason)
+    raised = {row["method"]: row["end"] for row in found.rows if row["end"] != "result"}
+    assert raised == {**dict.fromkeys(("unlucky", "none", "other", "more"), "failed"), "infinite": "not finite"}
     assert len(found.rows) == 7 * 5
     planted = {"architecture": "", "how": "append", "pattern": "corner", "target": 0, "n": 40}
     assert all(row["dataset"] == "rows" and planted.items() <= row.items() for row in found.rows)
     (row,) = [row for row in found.rows if row["method"] == "unlucky" and row["seed"] == 9]
     assert row["failed"] == "RuntimeError: out of luck"
     assert math.isnan(row["spurious_score_after"])
-    assert row["spurious_score_before"] == check(identity, prepared).rows[4]["spurious_score_before"]
+    assert row["spurious_score_before"] == score(prepared, 4)
     assert row["relearn_steps_oracle"] > 0
     text = str(found)
     assert text.startswith(
@@ -204,26 +214,30 @@ def test_one_failure_of_five_leaves_too_few_for_a_verdict(prepared):
 
     (found,) = check(moody, prepared).checked
     assert [bool(failed) for failed in column(found, "failed")] == [False, False, True, False, False]
+    assert found.verdict == Verdict("few networks", 4, failed=1, why="ValueError: not this one")
     assert found.verdict.name == "undecided"
     assert found.verdict.finding == (
         "4 networks; a verdict needs 5. It failed on 1 of 5 networks: ValueError: not this one"
     )
 
 
-def test_a_share_of_the_planted_is_known(prepared):
+@pytest.mark.parametrize("how", ["append", "replace"])
+def test_a_share_of_the_planted_is_known(dataset, corner, how):
     """The method sees the first ones alone; the oracles saw none of either."""
     seen = []
+    settings = {"architecture": net, "recipe": RECIPE.but(epochs=1), "pattern": corner, "workers": 0}
+    prepared = prepare(dataset, n=40, seeds=[3, 1], how=how, **settings)
 
     def watch(model, data, forget):
         seen.append((len(data), forget.nonzero().flatten()))
         return model
 
-    counts = {1.0: 40, 0.8: 32, 0.5: 20, 0.001: 1}
+    counts = {1.0: 40, 0.8: 32, 0.5: 20, 0.2: 8, 0.001: 1}
     found = check(watch, prepared, share=list(counts))
     assert [each.share for each in found.checked] == list(counts)
     for i, (n, rows) in enumerate(seen):
-        assert n == 340
-        known = prepared.planted[i % 5].positions[: list(counts.values())[i // 5]]
+        assert n == (340 if how == "append" else 300)
+        known = prepared.planted[i % 2].positions[: list(counts.values())[i // 2]]
         assert rows.tolist() == sorted(known.tolist())
     whole, *parts = (column(each, "spurious_score_oracle") for each in found.checked)
     assert all(part == whole for part in parts)
@@ -263,6 +277,29 @@ def test_a_method_that_ends_the_program_has_failed(prepared):
     assert all("it returned NoneType" in failed for failed in column(lost, "failed"))
     with pytest.raises(KeyboardInterrupt):
         check(stopped, prepared)
+
+
+def test_a_network_that_fails_when_it_is_measured_is_its_methods_failure(prepared, dataset, corner, monkeypatch):
+    """One of the user's, in whatever way. A fault of ours is raised: no code of the user's is in a ready network."""
+
+    def later(model, data, forget):
+        def ends(network, inputs):
+            if len(inputs[0]) > 1:
+                raise SystemExit(4)
+
+        model.register_forward_pre_hook(ends)
+        return model
+
+    failed, well = check([later, identity], prepared).checked
+    assert set(column(failed, "failed")) == {"SystemExit: 4"}
+    assert set(column(well, "failed")) == {""}
+    settings = {"pattern": corner, "n": 40, "seeds": [3], "workers": 0, "recipe": RECIPE.but(epochs=1)}
+    ready = prepare(dataset, architecture="small-mlp", **settings)
+    check(identity, ready)  # the references are measured
+    monkeypatch.setattr(Measuring, "numbers", lambda *_: 1 / 0)
+    assert check(identity, ready).rows[0]["failed"] == "ZeroDivisionError: division by zero"
+    with pytest.raises(ZeroDivisionError):
+        check("incremental-1e-3", ready)
 
 
 def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):

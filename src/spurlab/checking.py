@@ -12,18 +12,17 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
-from spurlab.deletion.method import NOT_FINITE
 from spurlab.errors import InputError
 from spurlab.measures import effects, measure_named, numbers_of
 from spurlab.measures.observed import required
-from spurlab.methods import Make
+from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
 from spurlab.stats import Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train, pattern_of
 from spurlab.studies.axes import NONE, REFERENCES
 from spurlab.studies.materials import Materials, Network
-from spurlab.studies.treating import DIVERGED, Deleting, Made, seconds_to_retrain
+from spurlab.studies.treating import Deleting, Numbers, seconds_to_retrain
 from spurlab.studies.work import request_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
@@ -59,7 +58,7 @@ class Prepared:
     oracles: Ensemble
     make: Make
     retraining: float = math.nan
-    _references: dict[float, list[list[Made]]] = field(default_factory=dict, init=False, repr=False)
+    _references: dict[float, list[list[Attempt[Numbers]]]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         """How many seeds there are."""
@@ -82,8 +81,8 @@ class Prepared:
         seeds = self.originals.seeds
 
         def planted(training: Train) -> Planted:
-            whole = self.planted[seeds.index(training.seed)]
-            return whole.without(whole.mask) if training.without else whole
+            examples = self.planted[seeds.index(training.seed)]
+            return examples.without(examples.mask) if training.without else examples
 
         @cache
         def trained(training: Train) -> Network:
@@ -106,7 +105,7 @@ class Prepared:
         firsts = (self._cell(i, NONE, 1.0).treatment for i in range(len(self)))
         return tuple(Deleting(required(first), self.materials, lambda: self.retraining) for first in firsts)
 
-    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Made:
+    def _treated(self, i: int, name: str, share: float, method: Deletion | None = None) -> Attempt[Numbers]:
         """What becomes of the i-th network, as in a study, by this method or else by the one of this name."""
         cell = self._cell(i, name, share)
         requests = [request_of(cell, number) for number in self.numbers]
@@ -126,10 +125,10 @@ class Prepared:
             time = after.seconds / self.retraining if self.retraining else math.nan
             numbers = {
                 f"{measure}_{when}": number
-                for when, made in (("before", before), ("after", after), ("oracle", oracle))
-                for measure, number in zip(self.numbers, made.numbers or (math.nan,) * len(self.numbers), strict=True)
+                for when, attempt in (("before", before), ("after", after), ("oracle", oracle))
+                for measure, number in zip(self.numbers, attempt.result or (math.nan,) * len(self.numbers), strict=True)
             }
-            yield about | {"time": time, "failed": after.failed} | planted | numbers
+            yield about | {"time": time, "failed": after.failed, "end": after.end} | planted | numbers
         tell(name, len(self), len(self))
 
 
@@ -188,8 +187,8 @@ def prepare(
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )
-    retained = [each.without(each.mask) for each in planted]
-    members = [Member(each, seed) for several in (planted, retained) for each, seed in zip(several, seeds, strict=True)]
+    retained = [examples.without(examples.mask) for examples in planted]
+    members = [Member(*pair) for sets in (planted, retained) for pair in zip(sets, seeds, strict=True)]
 
     def advance(now: Progress) -> None:
         progress("training", now.done, now.total)
@@ -221,7 +220,7 @@ class Checked:
     @cached_property
     def measured(self) -> list[Row]:
         """The rows of networks on which the method did not fail; what is not finite is a result."""
-        return [row for row in self.rows if not _failed(row)]
+        return [row for row in self.rows if row["end"] != "failed"]
 
     @cached_property
     def judged(self) -> Judged:
@@ -236,15 +235,14 @@ class Checked:
     @property
     def verdict(self) -> Verdict:
         """See `spurlab.deletion.verdict`; of the networks on which the method did not fail."""
-        failures = [row["failed"] for row in self.rows if _failed(row)]
+        failures, not_finite = (
+            [row["failed"] for row in self.rows if row["end"] == end] for end in ("failed", "not finite")
+        )
         if not self.measured:
-            return Verdict("failed", f"on every network: {failures[0]}")
-        name, finding = self.judged.verdict.name, self.judged.verdict.finding
-        if failures:
-            finding += f". It failed on {len(failures)} of {len(self.rows)} networks: {failures[0]}"
-        elif name == "breaks the model":
-            finding += next((f". {row['failed']}" for row in self.rows if row["failed"].startswith(NOT_FINITE)), "")
-        return Verdict(name, finding)
+            return Verdict("method failed", failed=len(failures), why=failures[0])
+        verdict = self.judged.verdict
+        reasons = failures or (not_finite if verdict.name == "breaks the model" else [])
+        return replace(verdict, failed=len(failures), why=next(iter(reasons), ""))
 
     @property
     def closed(self) -> Ratio:
@@ -254,7 +252,7 @@ class Checked:
     @property
     def time(self) -> float:
         """Of the method as a share of retraining, in the mean over the networks that it gave."""
-        return mean_of([row["time"] for row in self.measured if row["failed"] != DIVERGED])
+        return mean_of([row["time"] for row in self.measured if row["end"] != "diverged"])
 
     @property
     def cells(self) -> list[str]:
@@ -263,18 +261,15 @@ class Checked:
         return _cells(self.method, self.numbers, self.measured, "after", *more, self.verdict.name)
 
 
-def _failed(row: Row) -> bool:
-    return bool(row["failed"]) and not row["failed"].startswith((NOT_FINITE, DIVERGED))
-
-
 @dataclass(frozen=True, eq=False)
 class Check:
     """What a check found; printed as a table. See `check`.
 
     Args:
         prepared: the networks.
-        rows: one for each method, share and network: time, failure, what was planted (as in the rows of studies), and
-            each measure ``before``, ``after`` and of the ``oracle``, e.g. ``spurious_score_after``.
+        rows: one for each method, share and network: time, failure, how it ended (see `spurlab.methods.Attempt`), what
+            was planted (as in the rows of studies), and each measure ``before``, ``after`` and of the ``oracle``, e.g.
+            ``spurious_score_after``.
     """
 
     prepared: Prepared
@@ -304,9 +299,9 @@ class Check:
                 _cells("oracles", numbers, group[0].rows, "oracle"),
             ]
             lines += [*_aligned(cells), ""]
-        labels = [f"{each.method}, {each.share:.0%}" if len(shares) > 1 else each.method for each in self.checked]
+        labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
         width = max(map(len, labels))
-        lines += [f"{label:<{width}}  {each.verdict}" for label, each in zip(labels, self.checked, strict=True)]
+        lines += [f"{label:<{width}}  {checked.verdict}" for label, checked in zip(labels, self.checked, strict=True)]
         return "\n".join(lines)
 
 
@@ -380,7 +375,7 @@ def check(
     """
     methods = _methods(method)
     shares = dict.fromkeys([float(share)] if isinstance(share, float | int) else map(float, share))
-    if not shares or not all(0 < each <= 1 for each in shares):
+    if not shares or not all(0 < known <= 1 for known in shares):
         raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")
     for ready in methods.values():
         if isinstance(ready, str):
@@ -395,13 +390,13 @@ def check(
 def _methods(method: Any) -> dict[str, Deletion | str]:
     """By name, each once."""
     if isinstance(method, Mapping):
-        found = dict(method)
+        methods = dict(method)
     else:
-        alone, found = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
-        for each in [method] if alone else method:
-            base = each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+        alone, methods = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
+        for one in [method] if alone else method:
+            base = one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__)
             names = chain([base], (f"{base} ({number})" for number in count(2)))
-            found[next(name for name in names if name not in found)] = each
-    if not found or not all(isinstance(each, str) or callable(each) for each in found.values()):
+            methods[next(name for name in names if name not in methods)] = one
+    if not methods or not all(isinstance(one, str) or callable(one) for one in methods.values()):
         raise TypeError("`method` must be a function (model, data, forget) -> model, a name, or several of them.")
-    return found
+    return methods

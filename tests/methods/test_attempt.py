@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.methods import NotFiniteError, isolated
+from spurlab.methods import Attempt, NotFiniteError, isolated, stored_as_not_finite
 
 
 def tried(problem, method, **settings):
@@ -23,9 +23,10 @@ def test_what_comes_back_is_a_copy_in_evaluation_mode(problem):
         kept.append(model.train())
         return model
 
-    network, seconds, failed, diverged = tried(problem, method)
-    assert (failed, diverged) == ("", False)
-    assert seconds >= 0
+    attempt = tried(problem, method)
+    network = attempt.result
+    assert (attempt.failed, attempt.end) == ("", "result")
+    assert attempt.seconds >= 0
     assert kept[0].training
     assert not network.training
     with torch.no_grad():
@@ -47,12 +48,14 @@ def test_weights_that_are_not_finite_are_told_by_a_field(problem):
 
         return method
 
-    outcome = tried(problem, hot, purpose="prevention")
-    assert outcome.network is None
-    assert outcome.diverged
-    assert outcome.failed.startswith("NotFiniteError: after prevention the weights '0.weight' are not finite")
-    assert tried(problem, raises(NotFiniteError("too hot"))).diverged
-    assert not tried(problem, raises(FloatingPointError("NotFiniteError: no"))).diverged
+    attempt = tried(problem, hot, purpose="prevention")
+    assert attempt.result is None
+    assert attempt.end == "not finite"
+    assert attempt.failed.startswith("NotFiniteError: after prevention the weights '0.weight' are not finite")
+    assert tried(problem, raises(NotFiniteError("too hot"))).end == "not finite"
+    other = tried(problem, raises(FloatingPointError("NotFiniteError: no")))
+    assert other.end == "failed"
+    assert [stored_as_not_finite(each.failed) for each in (attempt, other)] == [True, False]
     assert problem.model[0].weight.isfinite().all()
 
 
@@ -68,10 +71,10 @@ def test_a_failure_is_a_reason(end, words, problem):
     def method(model, data):
         raise end
 
-    outcome = tried(problem, method)
-    assert outcome.network is None
-    assert words in outcome.failed
-    assert not outcome.diverged
+    attempt = tried(problem, method)
+    assert attempt.result is None
+    assert words in attempt.failed
+    assert attempt.end == "failed"
 
 
 class Stop(BaseException):
@@ -108,7 +111,7 @@ def test_what_a_method_draws_depends_on_the_seed_alone(problem):
     weights = []
     for seed in (0, 0, 1):
         before = torch.rand(1), torch.random.get_rng_state()  # the global generator stands elsewhere each time
-        weights.append(tried(problem, noisy, seed=seed).network[0].weight)
+        weights.append(tried(problem, noisy, seed=seed).result[0].weight)
         assert torch.random.get_rng_state().equal(before[1])
     assert weights[0].equal(weights[1])
     assert not weights[0].equal(weights[2])
@@ -123,7 +126,7 @@ def test_the_call_alone_is_timed(problem, monkeypatch):
         now[0] += seconds
         return value
 
-    outcome = isolated(
+    attempt = isolated(
         lambda model, data: ticking(2.0, model),
         problem.model,
         lambda: ticking(5.0, (problem.data,)),
@@ -131,4 +134,24 @@ def test_the_call_alone_is_timed(problem, monkeypatch):
         classes=3,
         seed=0,
     )
-    assert outcome.seconds == 2.0
+    assert attempt.seconds == 2.0
+
+
+@pytest.mark.parametrize("end", [SystemExit(3), ValueError("no")])
+def test_a_network_that_fails_when_it_is_measured(end):
+    """Of the user's code it is the method's failure, of ours a fault that is raised; a stop is always one."""
+
+    def measure(network):
+        raise end
+
+    attempt = Attempt(nn.Linear(2, 2), 1.5)
+    assert attempt.measured(lambda network: network.in_features, foreign=True).result == 2
+    failed = attempt.measured(measure, foreign=True)
+    assert (failed.result, failed.seconds, failed.end) == (None, 1.5, "failed")
+    assert failed.failed == f"{type(end).__name__}: {end}"
+    assert failed.measured(measure, foreign=False).failed == failed.failed, "there is nothing to measure"
+    with pytest.raises(type(end)):
+        attempt.measured(measure, foreign=False)
+    end = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        attempt.measured(measure, foreign=True)

@@ -188,13 +188,12 @@ class Broken:
         raise RuntimeError("matrix is singular")
 
 
-class Fragile:
-    """Its result takes one image at a time."""
-
-    def __call__(self, model, data, forget):
-        forward = model.forward
-        model.forward = lambda inputs: forward(inputs) if len(inputs) == 1 else forward(inputs[:, :0])
-        return model
+FRAGILE = """
+def forget(model, data, forget):  # its result takes one image at a time
+    forward = model.forward
+    model.forward = lambda inputs: forward(inputs) if len(inputs) == 1 else forward(inputs[:, :0])
+    return model
+"""
 
 
 class Spoiling:
@@ -208,14 +207,16 @@ class Spoiling:
         return model.requires_grad_(False)
 
 
-def test_methods_that_fail_are_rows_with_their_reason(ran, folder, copied, monkeypatch, caplog):
-    """In the call, or only when its result is measured; the methods after them are not touched by it."""
-    for method in (Broken, Fragile, Spoiling):
+def test_methods_that_fail_are_rows_with_their_reason(ran, folder, copied, tmp_path, monkeypatch, caplog):
+    """In the call, or a user's only when its result is measured; the methods after them are not touched by it."""
+    (tmp_path / "fragile.py").write_text(FRAGILE)
+    monkeypatch.syspath_prepend(tmp_path)
+    for method in (Broken, Spoiling):
         entry = Entry(method.__name__, lambda *_, method=method: method())
         monkeypatch.setitem(DELETIONS, method.__name__.lower(), entry)
-    asked = 'deletion=["broken", "fragile", "spoiling", "incremental-1e-2"]', "known=1.0"
+    asked = 'deletion=["broken", "fragile:forget", "spoiling", "incremental-1e-2"]', "known=1.0"
     rows = ran(study_of(*asked), copied).rows
-    for name, reason in (("broken", "RuntimeError: matrix is singular"), ("fragile", "RuntimeError: ")):
+    for name, reason in (("broken", "RuntimeError: matrix is singular"), ("fragile:forget", "RuntimeError: ")):
         failed = rows[rows["deletion"] == name]
         assert failed["value"].isna().all()
         assert failed["failed"].str.startswith(reason).all()

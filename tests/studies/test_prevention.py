@@ -15,6 +15,7 @@ from spurlab.prevention import prevention_named
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
 from spurlab.studies.graph import Train, Treat, from_json
+from spurlab.studies.measuring import Measuring
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import clean_examples, grouped, held_out, planted
 from spurlab.training import Member, fit, predictions
@@ -150,6 +151,21 @@ def test_a_method_that_fails_is_a_row_with_its_reason(tmp_path):
     assert rows.loc[rows["prevention"] == "afr-train", "value"].notna().all()
 
 
+def test_a_fault_of_ours_is_no_methods_failure(tmp_path, monkeypatch):
+    """The network as it was trained is measured before; what DFR makes of it has no code of the user's either."""
+    measured = []
+
+    class Broken(Measuring):
+        def numbers(self, *asked):
+            measured.append(asked)
+            return super().numbers(*asked) if len(measured) == 1 else 1 / 0
+
+    monkeypatch.setattr("spurlab.studies.treating.Measuring", Broken)
+    with pytest.raises(ZeroDivisionError):
+        run(study_of("seed=[3]", "recipe.epochs=1", 'prevention="dfr-plain"'), tmp_path, workers=0)
+    assert len(measured) == 2
+
+
 def test_afr_of_several_settings_trains_one_first_stage(tmp_path, monkeypatch):
     from spurlab.prevention import Afr
 
@@ -274,14 +290,21 @@ def test_a_method_that_works_in_place_spoils_no_other(tmp_path, monkeypatch, num
         "def fewer(model, data, clean):\n"
         "    import torch\n"
         "    return torch.nn.Linear(40, 2)\n"
+        "def later(model, data, clean):\n"
+        "    def ends(network, inputs):\n"
+        "        if len(inputs[0]) > 1:\n"
+        "            raise SystemExit(4)\n"
+        "    model.register_forward_pre_hook(ends)\n"
+        "    return model\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost", "leaves", "fewer")]
+    names = [f"inplace_methods:{name}" for name in ("zero", "nothing", "lost", "leaves", "fewer", "later")]
     rows = run(study_of("seed=[3]", f"prevention={names}", "recipe.epochs=1"), tmp_path / "out", workers=0).rows
     zero, nothing, plain = (number(rows, "accuracy", share=0.9, prevention=name) for name in (*names[:2], "erm"))
     assert nothing == plain
     assert zero != plain
-    reasons = "must return a network, an nn.Module, but it", "SystemExit: 3", "one logit for each class"
+    returned = "must return a network, an nn.Module, but it returned None"
+    reasons = returned, "SystemExit: 3", "one logit for each class", "SystemExit: 4"
     for name, reason in zip(names[2:], reasons, strict=True):
         failed = rows.loc[rows["prevention"] == name, "failed"]
         assert failed.str.contains(reason).all()

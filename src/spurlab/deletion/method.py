@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import lending
-from spurlab.methods.method import NOT_FINITE, copy_for, finite
+from spurlab.methods import copy_for, finite
 from spurlab.seeds import rng_for
-
-__all__ = ["NOT_FINITE", "Deletion", "deleting", "forget_mask", "sample_of"]
 
 Call = TypeVar("Call", bound=Callable[..., nn.Module])
 

@@ -1,9 +1,9 @@
 """What a deletion method does, as a verdict over networks with the tests behind it."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -16,6 +16,16 @@ from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, m
 VerdictName = Literal[
     "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided", "failed"
 ]  # a check ends in one of these
+# which line of `verdict` holds, and which sentence tells its numbers
+# fmt: off
+Reason = Literal[
+    "method failed", "few networks", "not finite", "accuracy lost", "not learnt", "rose", "hardly fell",
+    "accuracy may rise", "accuracy may fall", "told apart", "like the oracles", "fell", "perhaps fell",
+    "below the oracles", "unsure",
+]
+# fmt: on
+When = Literal["before", "after", "oracle"]  # networks before the deletion, after it, and their oracles
+Side = Literal["above", "not below", "within", "beyond"]
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
 LEVEL = 0.05  # of each test
@@ -28,27 +38,168 @@ class Telling:
 
     title: str
     margin: float  # the smallest difference that matters
-    both_ways: bool
+    side: Side
 
 
 TELLING = {
-    "membership_auc": Telling("membership AUC", 0.05, both_ways=True),
-    "oracle_distance": Telling("distance to the oracles", 1.0, both_ways=False),
-    "oracle_distance_marked": Telling("distance on marked images", 1.0, both_ways=False),
+    "membership_auc": Telling("membership AUC", 0.05, "beyond"),
+    "oracle_distance": Telling("distance to the oracles", 1.0, "above"),
+    "oracle_distance_marked": Telling("distance on marked images", 1.0, "above"),
 }
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a method forgets.
+class Comparison:
+    """A measure of the same networks in two states, paired by seed, and the test of the difference.
 
     Args:
-        name: see `verdict`.
-        finding: the test behind it, a sentence.
+        measure: what is compared, e.g. ``spurious_score``.
+        one: which networks: ``before`` or ``after`` the deletion, or the ``oracle``.
+        other: those that they are compared with.
+        means: of both.
+        difference: by how much `one` is above `other`.
+        margin: the smallest difference that matters.
+        side: what would be shown: that the difference is ``above`` the margin, that it is a rise or a fall by less
+            (``not below``), or that it lies ``within`` the margin or ``beyond`` it on either side.
+        p: the p-value.
     """
 
-    name: VerdictName
-    finding: str
+    measure: str
+    one: When
+    other: When
+    means: tuple[float, float]
+    difference: Estimate
+    margin: float
+    side: Side
+    p: float
+
+    @property
+    def shown(self) -> bool:
+        """At 5 %."""
+        return self.p < LEVEL
+
+    @property
+    def chance(self) -> str:
+        """The p-value in words."""
+        return _p(self.p)
+
+    @property
+    def title(self) -> str:
+        """Of what tells a network from an oracle."""
+        return TELLING[self.measure].title
+
+    @property
+    def advice(self) -> str:
+        """How many networks would bring the 95 % interval of the difference down to the margin on either side."""
+        needed = math.ceil((2 * self.difference.stderr / self.margin) ** 2 * self.difference.models)
+        narrow = f" (about {needed} narrow it to +-{self.margin})" if needed > self.difference.models else ""
+        return f"take more networks{narrow}"
+
+
+# fmt: off
+SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0} and {1} are the tests
+    "method failed": ("failed", "on every network: {verdict.why}"),
+    "few networks": ("undecided", "{verdict.networks} network{s}; a verdict needs {least}"),
+    "not finite": (
+        "breaks the model", "{verdict.not_finite} of {verdict.networks} networks are not finite after deletion",
+    ),
+    "accuracy lost": (
+        "breaks the model", "test accuracy falls by {0.difference.value:.2f}, more than {0.margin} ({0.chance})",
+    ),
+    "not learnt": (
+        "nothing to forget", "{0.means[0]:.3f} before deletion, the oracles have {0.means[1]:.3f}: "
+        "not shown to be more than {0.margin} above them ({0.chance})",
+    ),
+    "rose": (
+        "does not forget", "{0.means[0]:.3f} after deletion, above {0.means[1]:.3f} before; "
+        "a fall of {0.margin} is excluded ({0.chance}); the oracles have {1.means[1]:.3f} ({1.chance})",
+    ),
+    "hardly fell": (
+        "does not forget", "{0.means[0]:.3f} after deletion, less than {0.margin} below {0.means[1]:.3f} before "
+        "({0.chance}); the oracles have {1.means[1]:.3f} ({1.chance})",
+    ),
+    "accuracy may rise": (
+        "undecided", "test accuracy rises by {0.difference.value:.2f}, but a fall of {0.margin} is not excluded "
+        "({0.chance}): a network that has collapsed has no score either",
+    ),
+    "accuracy may fall": (
+        "undecided", "test accuracy falls by {1.difference.value:.2f}, not shown to be less than {0.margin} "
+        "({0.chance}): a network that has collapsed has no score either",
+    ),
+    "told apart": (
+        "partly", "{0.means[0]:.3f} after deletion, within {0.margin} of the oracles' {0.means[1]:.3f} ({0.chance}), "
+        "but it can be told from them: {1.title} {1.means[0]:.3f}, the oracles' {1.means[1]:.3f} ({1.chance})",
+    ),
+    "like the oracles": (
+        "forgets", "{0.means[0]:.3f} after deletion, within {0.margin} of the oracles' {0.means[1]:.3f} ({0.chance})",
+    ),
+    "fell": (
+        "partly", "{0.means[1]:.3f} after deletion, more than {0.margin} below {0.means[0]:.3f} before ({0.chance}); "
+        "the oracles have {1.means[1]:.3f} ({1.chance})",
+    ),
+    "perhaps fell": (
+        "undecided", "{1.means[0]:.3f} after deletion, above the oracles' {1.means[1]:.3f} ({1.chance}), and neither "
+        "shown to be more than {0.margin} below {0.means[0]:.3f} before ({0.chance}) nor near it; {0.advice}",
+    ),
+    "below the oracles": (
+        "undecided", "{0.means[1]:.3f} after deletion, but the oracles have {0.means[0]:.3f} ({0.chance}): "
+        "lower than that of a network that never saw it",
+    ),
+    "unsure": (
+        "undecided", "{0.means[0]:.3f} after deletion, the oracles have {0.means[1]:.3f}: neither shown to be above it "
+        "({0.chance}) nor within {1.margin} of it ({1.chance}); {1.advice}",
+    ),
+}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a method forgets: the numbers that say so.
+
+    Args:
+        reason: which line of `verdict` holds.
+        networks: how many it is over.
+        tests: behind it; of a failed method, of too few networks and of some that are not finite none.
+        not_finite: how many of the networks have a number after the deletion that is not finite.
+        left_out: how many are not among `networks` since they or their oracles had diverged before the deletion.
+        failed: on how many the method failed; these are not among `networks` either.
+        why: the reason of the first that failed or, where none did, of the first that was not finite, if it is known.
+    """
+
+    reason: Reason
+    networks: int = 0
+    tests: tuple[Comparison, ...] = ()
+    not_finite: int = 0
+    left_out: int = 0
+    failed: int = 0
+    why: str = ""
+
+    @property
+    def name(self) -> VerdictName:
+        """See `verdict`."""
+        return SAID[self.reason][0]
+
+    @property
+    def not_measured(self) -> list[str]:
+        """Which of the measures that could tell the network from an oracle, where the others do not."""
+        measured = {test.measure for test in self.tests}
+        return [TELLING[name].title for name in TELLING if self.name == "forgets" and name not in measured]
+
+    @property
+    def finding(self) -> str:
+        """The numbers in a sentence."""
+        sentence = SAID[self.reason][1].format(*self.tests, verdict=self, s="s" * (self.networks != 1), least=LEAST)
+        if missing := self.not_measured:
+            sentence += f"; not measured: {', '.join(missing)}"
+        if self.left_out:
+            lost = f"{self.left_out} of {self.networks + self.left_out} networks left out"
+            sentence += f"; {lost}: these or their oracles had diverged before the deletion"
+        if 0 < self.failed < (of := self.networks + self.left_out + self.failed):
+            sentence += f". It failed on {self.failed} of {of} networks: {self.why}"
+        elif self.why and not self.failed:
+            sentence += f". {self.why}"
+        return sentence
 
     def __str__(self) -> str:
         return f"{self.name}: {self.finding}"
@@ -78,6 +229,22 @@ class Judged:
     def verdict(self) -> Verdict:
         """Whether the method forgets; see `verdict`."""
         return verdict(self.before, self.after, self.oracle)
+
+    def compared(self, measure: str, one: When, other: When, margin: float = 0.0, side: Side = "above") -> Comparison:
+        """A measure in two states; see `Comparison`."""
+        ours, theirs = getattr(self, one)[measure], getattr(self, other)[measure]
+        difference = paired_difference(ours, theirs)
+        match side:
+            case "above":
+                p = _above(difference, margin) if margin else paired_test(ours, theirs)
+            case "not below":
+                p = _above(difference, -margin)
+            case "within":
+                p = equivalent(difference, margin)
+            case "beyond":
+                p = min(1.0, 2 * _above(difference, margin), 2 * _above(paired_difference(theirs, ours), margin))
+        means = mean_of(ours.tolist()), mean_of(theirs.tolist())
+        return Comparison(measure, one, other, means, difference, margin, side, p)
 
 
 def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict:
@@ -127,120 +294,49 @@ def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: M
     does not forget: 0.816 after deletion, less than 0.05 below 0.818 before (p < .001);
     the oracles have 0.006 (p < .001)
     """
-    score_before, score_after, score_oracle = (each["spurious_score"] for each in (before, after, oracle))
-    accuracy_before, accuracy_after = before["accuracy"], after["accuracy"]
-    lengths = [len(each) for each in (score_before, score_after, score_oracle, accuracy_before, accuracy_after)]
+    scores = before["spurious_score"], after["spurious_score"], oracle["spurious_score"]
+    lengths = [len(column) for column in (*scores, before["accuracy"], after["accuracy"])]
     if len(set(lengths)) > 1:
         raise InputError(f"each column needs one number per network, but they have {lengths}.")
-    there = torch.stack([each.double().isfinite() for each in (score_before, score_oracle, accuracy_before)]).all(0)
-    if not bool(there.all()):
-        kept = ({name: column[there] for name, column in each.items()} for each in (before, after, oracle))
-        found, lost = verdict(*kept), f"{int((~there).sum())} of {len(there)} networks left out"
-        return Verdict(found.name, f"{found.finding}; {lost}: these or their oracles had diverged before the deletion")
-    return (
-        _too_few(score_before)
-        or _broken(score_after, accuracy_before, accuracy_after)
-        or _nothing_to_forget(score_before, score_oracle)
-        or _still_there(score_before, score_after, score_oracle)
-        or _perhaps_broken(accuracy_before, accuracy_after)
-        or _like_oracle(after, oracle)
-        or _in_between(score_before, score_after, score_oracle)
-    )
+    trained = _finite(scores[0], scores[2], before["accuracy"])
+    if not bool(trained.all()):
+        rest = ({name: column[trained] for name, column in columns.items()} for columns in (before, after, oracle))
+        return replace(verdict(*rest), left_out=int((~trained).sum()))
+    networks = len(trained)
+    if networks < LEAST:
+        return Verdict("few networks", networks)
+    if lost := int((~_finite(scores[1], after["accuracy"])).sum()):
+        return Verdict("not finite", networks, not_finite=lost)
+    reason, tests = next((reason, tests) for holds, reason, tests in _lines(Judged(before, after, oracle)) if holds)
+    return Verdict(reason, networks, tests)
 
 
-def _too_few(before: Tensor) -> Verdict | None:
-    models = len(before)
-    if models >= LEAST:
-        return None
-    return Verdict("undecided", f"{models} network{'s' * (models != 1)}; a verdict needs {LEAST}")
-
-
-def _broken(after: Tensor, accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict | None:
-    if lost := _not_finite(after, accuracy_after):
-        return Verdict("breaks the model", f"{lost} of {len(after)} networks are not finite after deletion")
-    cost = paired_difference(accuracy_before, accuracy_after)
-    if (p := _above(cost, ACCURACY_MARGIN)) < LEVEL:
-        return Verdict(
-            "breaks the model", f"test accuracy falls by {cost.value:.2f}, more than {ACCURACY_MARGIN} ({_p(p)})"
-        )
-    return None
-
-
-def _nothing_to_forget(before: Tensor, oracle: Tensor) -> Verdict | None:
-    if (p := _above(paired_difference(before, oracle), SCORE_MARGIN)) < LEVEL:
-        return None
-    where = f"{_mean(before)} before deletion, the oracles have {_mean(oracle)}"
-    return Verdict("nothing to forget", f"{where}: not shown to be more than {SCORE_MARGIN} above them ({_p(p)})")
-
-
-def _still_there(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict | None:
-    above, kept = paired_test(after, oracle), _above(paired_difference(after, before), -SCORE_MARGIN)
-    if above >= LEVEL or kept >= LEVEL:
-        return None
-    now, then = _mean(after), _mean(before)
-    if float(now) > float(then):
-        what = f"{now} after deletion, above {then} before; a fall of {SCORE_MARGIN} is excluded ({_p(kept)})"
-    else:
-        what = f"{now} after deletion, less than {SCORE_MARGIN} below {then} before ({_p(kept)})"
-    return Verdict("does not forget", f"{what}; the oracles have {_mean(oracle)} ({_p(above)})")
-
-
-def _perhaps_broken(accuracy_before: Tensor, accuracy_after: Tensor) -> Verdict | None:
-    kept = paired_difference(accuracy_after, accuracy_before)
-    if (p := _above(kept, -ACCURACY_MARGIN)) < LEVEL:
-        return None
-    if kept.value < 0:
-        lost = f"test accuracy falls by {-kept.value:.2f}, not shown to be less than {ACCURACY_MARGIN} ({_p(p)})"
-    else:
-        lost = f"test accuracy rises by {kept.value:.2f}, but a fall of {ACCURACY_MARGIN} is not excluded ({_p(p)})"
-    return Verdict("undecided", f"{lost}: a network that has collapsed has no score either")
-
-
-def _like_oracle(after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict | None:
-    now, theirs = after["spurious_score"], oracle["spurious_score"]
-    if (p := equivalent(paired_difference(now, theirs), SCORE_MARGIN)) >= LEVEL:
-        return None
-    what = f"{_mean(now)} after deletion, within {SCORE_MARGIN} of the oracles' {_mean(theirs)} ({_p(p)})"
-    told = {name: found for name in TELLING if (found := _told_apart(name, after, oracle)) is not None}
-    for name, apart in told.items():
-        if apart < LEVEL:
-            sides = f"{_mean(after[name])}, the oracles' {_mean(oracle[name])} ({_p(apart)})"
-            return Verdict("partly", f"{what}, but it can be told from them: {TELLING[name].title} {sides}")
-    if missing := [each.title for name, each in TELLING.items() if name not in told]:
-        what += f"; not measured: {', '.join(missing)}"
-    return Verdict("forgets", what)
-
-
-def _told_apart(name: str, after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> float | None:
-    """p-value that networks after deletion differ from oracles by more than the margin; None where it is not known."""
-    if name not in after or name not in oracle or _not_finite(after[name], oracle[name]):
-        return None
-    margin, both_ways = TELLING[name].margin, TELLING[name].both_ways
-    more, less = paired_difference(after[name], oracle[name]), paired_difference(oracle[name], after[name])
-    above = _above(more, margin)
-    return min(1.0, 2 * above, 2 * _above(less, margin)) if both_ways else above
-
-
-def _in_between(before: Tensor, after: Tensor, oracle: Tensor) -> Verdict:
-    now, oracles = f"{_mean(after)} after deletion", f"the oracles have {_mean(oracle)}"
-    like_oracle = equivalent(paired_difference(after, oracle), SCORE_MARGIN)
-    above, under = paired_test(after, oracle), paired_test(oracle, after)
-    below = _above(paired_difference(before, after), SCORE_MARGIN)
-    if above < LEVEL and below < LEVEL:
-        what = f"{now}, more than {SCORE_MARGIN} below {_mean(before)} before ({_p(below)}); {oracles} ({_p(above)})"
-        return Verdict("partly", what)
-    if above < LEVEL:
-        what = f"{now}, above the oracles' {_mean(oracle)} ({_p(above)})"
-        how = f"neither shown to be more than {SCORE_MARGIN} below {_mean(before)} before ({_p(below)}) nor near it"
-        return Verdict("undecided", f"{what}, and {how}; {_more(before, after)}")
-    if under < LEVEL:
-        return Verdict(
-            "undecided", f"{now}, but {oracles} ({_p(under)}): lower than that of a network that never saw it"
-        )
-    within = f"nor within {SCORE_MARGIN} of it ({_p(like_oracle)})"
-    return Verdict(
-        "undecided", f"{now}, {oracles}: neither shown to be above it ({_p(above)}) {within}; {_more(after, oracle)}"
-    )
+def _lines(networks: Judged) -> Iterator[tuple[bool, Reason, tuple[Comparison, ...]]]:
+    """The lines of `verdict` that are tests, in their order: whether it holds, and the tests behind it."""
+    score, accuracy = (partial(networks.compared, measure) for measure in ("spurious_score", "accuracy"))
+    lost = accuracy("before", "after", ACCURACY_MARGIN)
+    yield lost.shown, "accuracy lost", (lost,)
+    learnt = score("before", "oracle", SCORE_MARGIN)
+    yield not learnt.shown, "not learnt", (learnt,)
+    above, hardly = score("after", "oracle"), score("after", "before", SCORE_MARGIN, "not below")
+    now, then = (round(mean, 3) for mean in hardly.means)  # as they are said
+    yield above.shown and hardly.shown, "rose" if now > then else "hardly fell", (hardly, above)
+    kept = accuracy("after", "before", ACCURACY_MARGIN, "not below")
+    yield not kept.shown, "accuracy may fall" if kept.difference.value < 0 else "accuracy may rise", (kept, lost)
+    like = score("after", "oracle", SCORE_MARGIN, "within")
+    if like.shown:
+        telling = [
+            networks.compared(name, "after", "oracle", told.margin, told.side)
+            for name, told in TELLING.items()
+            if all(name in columns and _finite(columns[name]).all() for columns in (networks.after, networks.oracle))
+        ]
+        apart = [test for test in telling if test.shown]
+        yield bool(apart), "told apart", (like, *apart)
+        yield True, "like the oracles", (like, *telling)
+    fell, below = score("before", "after", SCORE_MARGIN), score("oracle", "after")
+    yield above.shown, "fell" if fell.shown else "perhaps fell", (fell, above)
+    yield below.shown, "below the oracles", (below,)
+    yield True, "unsure", (above, like)
 
 
 def _above(difference: Estimate, limit: float) -> float:
@@ -249,24 +345,9 @@ def _above(difference: Estimate, limit: float) -> float:
     return max(p, 2.0**-difference.models) if difference.stderr == 0 else p
 
 
-def _more(one: Tensor, other: Tensor) -> str:
-    """How many networks would bring the 95 % interval of the mean difference down to the margin on either side."""
-    difference = paired_difference(one, other)
-    needed = math.ceil((2 * difference.stderr / SCORE_MARGIN) ** 2 * difference.models)
-    return (
-        f"take more networks (about {needed} narrow it to +-{SCORE_MARGIN})"
-        if needed > len(one)
-        else "take more networks"
-    )
-
-
-def _not_finite(*columns: Tensor) -> int:
-    """How many networks have a number that is not finite."""
-    return int((~torch.stack([column.double().isfinite() for column in columns]).all(0)).sum())
-
-
-def _mean(scores: Tensor) -> str:
-    return f"{mean_of(scores.tolist()):.3f}"
+def _finite(*columns: Tensor) -> Tensor:
+    """Which networks have no number that is not finite."""
+    return torch.stack([column.double().isfinite() for column in columns]).all(0)
 
 
 def _p(p: float) -> str:

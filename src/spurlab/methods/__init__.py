@@ -3,6 +3,7 @@
 from spurlab.methods.anew import Make as Make
 from spurlab.methods.anew import trained_anew as trained_anew
 from spurlab.methods.anew import untrained as untrained
+from spurlab.methods.attempt import Attempt as Attempt
 from spurlab.methods.attempt import clock as clock
 from spurlab.methods.attempt import isolated as isolated
 from spurlab.methods.attempt import retraining_seconds as retraining_seconds
@@ -20,5 +21,6 @@ from spurlab.methods.method import device_of as device_of
 from spurlab.methods.method import dropping_out as dropping_out
 from spurlab.methods.method import finite as finite
 from spurlab.methods.method import outputs_fit as outputs_fit
+from spurlab.methods.method import stored_as_not_finite as stored_as_not_finite
 from spurlab.methods.table import Entry as Entry
 from spurlab.methods.table import Table as Table

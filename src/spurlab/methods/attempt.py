@@ -3,9 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -16,21 +17,43 @@ from spurlab.lent import copied_network, lent, untouched
 from spurlab.methods.method import NotFiniteError, device_of, dropping_out, finite, outputs_fit
 from spurlab.training import Member, Recipe, train_one
 
+R = TypeVar("R")
+S = TypeVar("S")
+End = Literal["result", "failed", "not finite", "diverged"]
 
-class Outcome(NamedTuple):
-    """What came of one attempt.
+
+@dataclass(frozen=True, eq=False)
+class Attempt(Generic[R]):
+    """What came of one attempt: the network, or then what was measured of it.
 
     Args:
-        network: a copy of what the method returned, in evaluation mode; None where it failed.
+        result: a copy of the network that the method returned, in evaluation mode; or numbers. None: see `failed`.
         seconds: that the call took, see `clock`.
-        failed: why there is no network, or none that is finite; else "".
-        diverged: it returned a network, but with weights that are not finite. That is a result too.
+        failed: why there is no result; else "".
+        end: how it ended: ``not finite``: the method returned a network, but with weights that are not finite, which
+            says something of the method too; ``diverged``: the network had diverged before, and nothing was tried.
     """
 
-    network: nn.Module | None
-    seconds: float
+    result: R | None
+    seconds: float = 0.0
     failed: str = ""
-    diverged: bool = False
+    end: End = "result"
+
+    def measured(self, measure: Callable[[R], S], *, foreign: bool) -> "Attempt[S]":
+        """What is measured of the network. Where it fails meanwhile, so has the method.
+
+        Args:
+            measure: gives numbers of the network.
+            foreign: whether code of the user's is in the network; else a failure is a fault of ours, and is raised.
+        """
+        if self.result is None:
+            return Attempt(None, self.seconds, self.failed, self.end)
+        try:
+            return Attempt(measure(self.result), self.seconds)
+        except FAILURES as error:
+            if not foreign:
+                raise
+            return Attempt(None, self.seconds, worded(error), "failed")
 
 
 def isolated(
@@ -42,7 +65,7 @@ def isolated(
     classes: int | None,
     seed: int,
     purpose: str = "deletion",
-) -> Outcome:
+) -> Attempt[nn.Module]:
     """Call a method; whatever it raises becomes the reason, but for Ctrl-C and other stops of the command line.
 
     Code that is not ours may fail in any way, and others are to go on. It is lent copies; all else is afterwards as it
@@ -69,10 +92,10 @@ def isolated(
             raise TypeError(f"the method must return a network, an nn.Module, but it returned {type(after).__name__}")
         with untouched(after):  # the method may keep it and go on with it
             outputs_fit(after, like, classes)
-            return Outcome(finite(copied_network(after), purpose), seconds)
+            return Attempt(finite(copied_network(after), purpose), seconds)
     except FAILURES as error:  # also SystemExit, which would end the program
         took = seconds or clock(device) - start
-        return Outcome(None, took, worded(error), diverged=isinstance(error, NotFiniteError))
+        return Attempt(None, took, worded(error), "not finite" if isinstance(error, NotFiniteError) else "failed")
 
 
 def clock(device: torch.device) -> float:

@@ -19,7 +19,9 @@ class NotFiniteError(SpurlabError, FloatingPointError):
     """A network after deletion, or after prevention, has weights that are not finite."""
 
 
-NOT_FINITE = NotFiniteError.__name__  # how the reason of such a failure begins
+def stored_as_not_finite(reason: str) -> bool:
+    """Whether a stored reason is that of weights that were not finite: the type of an error stands first in it."""
+    return reason.startswith(NotFiniteError.__name__)
 
 
 def outputs_fit(model: nn.Module, data: Examples, classes: int | None = None) -> None:

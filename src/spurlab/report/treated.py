@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from spurlab.deletion import DELETIONS
-from spurlab.deletion.method import NOT_FINITE
 from spurlab.deletion.verdict import Judged, Verdict
+from spurlab.methods import stored_as_not_finite
 from spurlab.prevention import title_of
 from spurlab.report.groups import DIFFERENCE, Group, by_method, groups, mean_of, paired
 from spurlab.stats import Estimate
@@ -81,10 +81,12 @@ class Deleted(Treated):
 
     Args:
         case: from which networks, and what.
+        failed: on how many it raised an error.
         oracle: the rows of the networks that never saw a marked example.
     """
 
     case: Case
+    failed: int
     oracle: pd.DataFrame
 
     @property
@@ -124,7 +126,7 @@ class Deleted(Treated):
     def verdict(self) -> Verdict:
         """Whether the method forgets; ``failed`` where it raised an error on every network."""
         if self.rows.empty and self.failures:
-            return Verdict("failed", f"on every network: {self.failures[0]}")
+            return Verdict("method failed", failed=self.failed, why=self.failures[0])
         return self.judged.verdict
 
 
@@ -166,9 +168,9 @@ def deletions_of(rows: pd.DataFrame) -> list[Deleted]:
                 if method not in REFERENCES:
                     failures = part[part["deletion"] == method].dropna(subset="failed").drop_duplicates("seed")
                     reasons = failures.set_index("seed")["failed"].astype(str)
-                    raised = reasons[~reasons.str.startswith(NOT_FINITE)]
-                    left, whys = table.drop(index=raised.index), tuple(reasons.unique())
-                    deletions.append(Deleted(method, left, wide["none"], whys, case, wide["oracle"]))
+                    raised = [seed for seed, reason in reasons.items() if not stored_as_not_finite(reason)]
+                    left, whys = table.drop(index=raised), tuple(reasons.unique())
+                    deletions.append(Deleted(method, left, wide["none"], whys, case, len(raised), wide["oracle"]))
     return deletions
 
 

@@ -106,13 +106,13 @@ def _treated(task: Task, materials: Materials, progress: Callable[[Progress], No
     bench = (Deleting if treatments[0].kind == "deletion" else Preventing)(treatments[0], materials)
     values, seconds, failures = [], [], []
     for treatment, requests in zip(treatments, task.requests, strict=True):
-        made = bench.treated(treatment, requests)
-        if made.failed:
+        attempt = bench.treated(treatment, requests)
+        if attempt.failed:
             where = f"{treatment.setting.dataset}, n = {treatment.training.n}, seed {treatment.seed}"
-            log.warning("%s: %s failed. %s", where, treatment.method, made.failed)
-        values.append(made.numbers or (math.nan,) * len(requests))
-        seconds.append(made.seconds)
-        failures.append(made.failed)
+            log.warning("%s: %s failed. %s", where, treatment.method, attempt.failed)
+        values.append(attempt.result or (math.nan,) * len(requests))
+        seconds.append(attempt.seconds)
+        failures.append(attempt.failed)
         done += treatment.work
         progress(Progress(done, task.work, time.perf_counter() - start))
     return Outcome(tuple(values), tuple(seconds), tuple(failures), peak_bytes=peak_memory())

@@ -144,8 +144,8 @@ def _maps(mapped: Mapped, data: Dataset, examples: Planted, folder: Path) -> tup
     networks: dict[str, tuple[nn.Module | None, str]] = {BASE: (base, DIVERGED if diverged else "")}
     bench = Preventing(mapped.treatment(PLAIN), materials)
     for name, method in mapped.methods.items():
-        after, _, why = bench.network_after(method)
-        networks[name] = after, why
+        after = bench.network_after(method)
+        networks[name] = after.result, after.failed
     maps, failed = {}, {}
     for name, (network, why) in networks.items():
         if why or network is None:

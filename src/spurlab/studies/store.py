@@ -21,7 +21,7 @@ import torch
 from filelock import BaseFileLock
 
 import spurlab
-from spurlab.deletion.method import NOT_FINITE
+from spurlab.methods import stored_as_not_finite
 from spurlab.studies import locks
 from spurlab.studies.database import CHECKSUMS, VERSION, StoreError, named, now, tell_of_no_checksums
 from spurlab.studies.records import Records
@@ -184,7 +184,7 @@ class Store(Records):
         failed = [
             key
             for key, stored in self._stored(set(keys)).items()
-            if stored.whole and stored.failed and not stored.failed.startswith(NOT_FINITE)
+            if stored.whole and stored.failed and not stored_as_not_finite(stored.failed)
         ]
         if failed:
             with self._transaction():

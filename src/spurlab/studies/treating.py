@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -11,12 +11,10 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.deletion import Deletion, deletion_named, forget_mask
-from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied
 from spurlab.measures import Deleted, Observed
 from spurlab.measures.observed import required
-from spurlab.methods import isolated, retraining_seconds
-from spurlab.models import is_user_name
+from spurlab.methods import Attempt, isolated, retraining_seconds
 from spurlab.patterns import Planted
 from spurlab.prevention import Afr, Prevention, prevention_named
 from spurlab.prevention.afr import Stage
@@ -29,21 +27,10 @@ from spurlab.studies.training_sets import clean_examples, grouped
 from spurlab.training import Member
 
 DIVERGED = "the network diverged in training"
+UNTRAINED: Attempt[Any] = Attempt(None, failed=DIVERGED, end="diverged")  # nothing was tried
 TIMED = 100  # steps of training, to tell how long retraining takes
 
-
-class Made(NamedTuple):
-    """What came of one treatment.
-
-    Args:
-        numbers: of each request; none where it failed.
-        seconds: that the treatment took.
-        failed: why it failed; else "".
-    """
-
-    numbers: tuple[float, ...]
-    seconds: float
-    failed: str = ""
+Numbers = tuple[float, ...]  # of each request
 
 
 def seconds_to_retrain(training: Train, materials: Materials) -> float:
@@ -73,7 +60,9 @@ class Deleting:
         self._before = self._observed(network)
         self._oracles = [self._observed(oracle) for oracle, diverged in compared if not diverged]
 
-    def treated(self, treatment: Treat, requests: Sequence[Request], method: Deletion | None = None) -> Made:
+    def treated(
+        self, treatment: Treat, requests: Sequence[Request], method: Deletion | None = None
+    ) -> Attempt[Numbers]:
         """Carry out one treatment and measure what it left.
 
         Args:
@@ -82,13 +71,13 @@ class Deleting:
             method: the method; None: the one that the treatment names.
         """
         if self._diverged:
-            return Made((), 0.0, DIVERGED)
+            return UNTRAINED
         planted = required(self._before.trained_on).planted
         forget = forget_mask(planted.positions[: int(treatment.amount)].cpu(), len(planted))
         if method is None and treatment.method in REFERENCES:
             return self._reference(treatment, forget, requests)
         make = self._materials.maker(self._training)
-        network, seconds, failed, _ = isolated(
+        attempt = isolated(
             method or deletion_named(treatment.method, treatment.setting.recipe, treatment.seed, make),
             required(self._before.network),
             lambda: (planted.materialize(), forget.clone()),
@@ -96,22 +85,21 @@ class Deleting:
             classes=self._materials.data.classes,
             seed=treatment.seed,
         )
-        if network is None:
-            return Made((), seconds, failed)
-        try:
-            return Made(self._numbers(self._observed(network), forget, seconds, requests), seconds)
-        except FAILURES as error:  # of the network that a method returned
-            return Made((), seconds, worded(error))
+        own = method is not None or not treatment.setting.architecture  # handed over, not named
+        return attempt.measured(
+            lambda network: self._numbers(self._observed(network), forget, attempt.seconds, requests),
+            foreign=own or bool(treatment.code),
+        )
 
-    def _reference(self, treatment: Treat, forget: Bool[Tensor, " n"], requests: Sequence[Request]) -> Made:
+    def _reference(self, treatment: Treat, forget: Bool[Tensor, " n"], requests: Sequence[Request]) -> Attempt[Numbers]:
         """The network before any deletion, or its oracle."""
         if treatment.method == NONE:
-            return Made(self._numbers(self._before, forget, 0.0, requests), 0.0)
+            return Attempt(self._numbers(self._before, forget, 0.0, requests))
         oracle, diverged = self._materials.trained(treatment.start)
         if diverged:
-            return Made((), 0.0, DIVERGED)
+            return UNTRAINED
         seconds = self._retraining()
-        return Made(self._numbers(self._observed(oracle), forget, seconds, requests), seconds)
+        return Attempt(self._numbers(self._observed(oracle), forget, seconds, requests), seconds)
 
     def _observed(self, network: nn.Module) -> Observed:
         """With the pattern that the network before deletion has learnt."""
@@ -119,7 +107,7 @@ class Deleting:
 
     def _numbers(
         self, after: Observed, forget: Bool[Tensor, " n"], seconds: float, requests: Sequence[Request]
-    ) -> tuple[float, ...]:
+    ) -> Numbers:
         deleted = Deleted(self._before, forget, self._oracles, seconds, self._retraining)
         return self._measuring.numbers(replace(after, deleted=deleted), requests)
 
@@ -142,28 +130,23 @@ class Preventing:
         self._stages: dict[tuple[str, float], Stage] = {}
         self._measuring = Measuring(materials)
 
-    def treated(self, treatment: Treat, requests: Sequence[Request]) -> Made:
+    def treated(self, treatment: Treat, requests: Sequence[Request]) -> Attempt[Numbers]:
         """Carry out one treatment and measure what it left."""
-        network, seconds, failed = self.network_after(treatment.method)
-        if network is None:
-            return Made((), seconds, failed)
-        try:
-            return Made(self._measuring.numbers(self._measuring.observed(network, self._training), requests), seconds)
-        except Exception as error:  # of a network of the user's; a fault of ours is no method's
-            if not is_user_name(treatment.method):
-                raise
-            return Made((), seconds, worded(error))
+        return self.network_after(treatment.method).measured(
+            lambda network: self._measuring.numbers(self._measuring.observed(network, self._training), requests),
+            foreign=treatment.method != PLAIN and bool(treatment.code),
+        )
 
-    def network_after(self, name: str) -> tuple[nn.Module | None, float, str]:
-        """The network after one prevention (None where it failed), the seconds that it took, and why it failed.
+    def network_after(self, name: str) -> Attempt[nn.Module]:
+        """The network after one prevention.
 
         Args:
             name: of the method, as in a study; ``erm`` for the network as it was trained.
         """
         if self._diverged:
-            return None, 0.0, DIVERGED
+            return UNTRAINED
         if name == PLAIN:
-            return self._network, 0.0, ""
+            return Attempt(self._network)
         training, data = self._training, self._materials.data
 
         def method(model: nn.Module, examples: Examples, clean: Examples) -> Any:
@@ -172,7 +155,7 @@ class Preventing:
                 prevention_named(name, training.setting.recipe, training.seed, make), model, examples, clean
             )
 
-        network, seconds, failed, _ = isolated(
+        return isolated(
             method,
             self._network,
             lambda: (copied(self._examples), copied(self._clean)),
@@ -181,7 +164,6 @@ class Preventing:
             seed=training.seed,
             purpose="prevention",
         )
-        return network, seconds, failed
 
     def _applied(self, method: Prevention, model: nn.Module, data: Examples, clean: Examples) -> Any:
         """What the method makes of the network. Several AFRs share a first stage, which is most of their time."""
