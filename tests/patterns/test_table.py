@@ -9,12 +9,12 @@ from spurlab.data import Examples
 from spurlab.patterns import (
     MARKS,
     REFERENCE_PATTERNS,
+    ClassBlocks,
     Common,
     Family,
     Mark,
     Pattern,
     Rare,
-    common_named,
     make_pattern,
     mark_names,
     marked,
@@ -151,7 +151,7 @@ def test_a_mark_that_is_not_additive_is_no_pattern():
 
 def test_a_mark_that_needs_labels_is_not_called_with_inputs_alone():
     with pytest.raises(TypeError, match="cannot be called"):
-        marked(common_named("blocks"), torch.zeros(2, 40))
+        marked(ClassBlocks(), torch.zeros(2, 40))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class Measure:
         always: taken of every network when it is trained, with its own pattern, whether asked for or not: it costs
             little then, and another study may want it.
         suits: whether it can be taken of an architecture.
+        mark: the kind of mark that it is taken of, where it is not any; `Pattern`: an additive one.
         there: whether it can be taken on a data set; where not, the study has no row of it.
     """
 
@@ -31,4 +32,5 @@ class Measure:
     numbers: Callable[[Dataset], Mapping[str, str]] | None = field(default=None)
     always: bool = False
     suits: Callable[[str], bool] = lambda architecture: True
+    mark: type[object] = object
     there: Callable[[Dataset], bool] = lambda data: True

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
-from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked, pattern_title
+from spurlab.patterns import Mark, MarkLike, Planted, marked_all
 from spurlab.training import predictions
 
 T = TypeVar("T")
@@ -53,15 +53,14 @@ class MarkedTests:
 
     def __init__(self, data: Dataset) -> None:
         self._data = data
-        self._last: tuple[tuple[str, object], Tensor] | None = None
+        self._last: tuple[MarkLike, int, Tensor] | None = None
 
-    def inputs(self, pattern: MarkLike) -> Tensor:
-        """The test inputs with this pattern, which its name and seed tell from others."""
-        place = pattern_title(pattern), getattr(pattern, "seed", None)
-        if self._last is None or self._last[0] != place:
+    def inputs(self, mark: MarkLike, seed: int) -> Tensor:
+        """The test inputs with this mark, put on under a seed."""
+        if self._last is None or self._last[0] is not mark or self._last[1] != seed:
             self._last = None
-            self._last = place, marked(pattern, self._data.test.inputs)
-        return self._last[1]
+            self._last = mark, seed, marked_all(mark, self._data.test, seed)
+        return self._last[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +136,13 @@ class Observed:
     seed: int = 0
     pattern: MarkLike | None = None
     target: int = -1
-    feature: ClassBlocks | None = None
+    feature: Mark | None = None
     trained_on: Lesson | None = None
     fresh: Lesson | None = None
     tests: MarkedTests | None = None
     deleted: Deleted | None = None
-    _kept: dict[str | None, Tensor] = field(default_factory=dict, repr=False)  # predictions, by mark; None: without
+    # by the mark's id, or None's, the mark itself (its id is not given away then) and the predictions
+    _kept: dict[int, tuple[MarkLike | None, Tensor]] = field(default_factory=dict, repr=False)
 
     def with_mark(self, pattern: MarkLike | None, target: int) -> "Observed":
         """The same network with another mark; what it says is kept."""
@@ -156,7 +156,7 @@ class Observed:
     @property
     def marked(self) -> Float[Tensor, "n k"]:
         """The same with the mark on every test example."""
-        return self._said(pattern_title(self.mark), lambda: self.marked_inputs)
+        return self._said(self.mark, lambda: self.marked_inputs)
 
     @property
     def mark(self) -> MarkLike:
@@ -168,12 +168,12 @@ class Observed:
     @property
     def marked_inputs(self) -> Float[Tensor, "n *shape"]:
         """The test inputs with the mark."""
-        return given(self.tests).inputs(self.mark)
+        return given(self.tests).inputs(self.mark, self.seed)
 
-    def _said(self, mark: str | None, inputs: Callable[[], Tensor]) -> Tensor:
-        if mark not in self._kept:
-            self._kept[mark] = predictions(given(self.network), inputs())
-        return self._kept[mark]
+    def _said(self, mark: MarkLike | None, inputs: Callable[[], Tensor]) -> Tensor:
+        if id(mark) not in self._kept:
+            self._kept[id(mark)] = mark, predictions(given(self.network), inputs())
+        return self._kept[id(mark)][1]
 
 
 def given(value: T | None) -> T:

@@ -35,5 +35,10 @@ def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"
 
 
 PATTERN_IMPORTANCE = Measure(
-    "pixel importance of the pattern", _pattern_importance, by_pattern=True, always=True, suits=is_perceptron
+    "pixel importance of the pattern",
+    _pattern_importance,
+    by_pattern=True,
+    always=True,
+    suits=is_perceptron,
+    mark=Pattern,
 )

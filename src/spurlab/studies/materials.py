@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ class Materials:
 
     Args:
         data: the data set.
-        pattern: the pattern of a name and a seed.
+        pattern: the pattern of a name and a seed, always the same value: what a network says of it is kept.
         planted: the training set of a network.
         maker: makes new networks of a network's architecture, by seed.
         trained: a network that was trained before; a StoreError where its weights are damaged, or not its own.
@@ -55,4 +55,4 @@ def materials_in(folder: Path, data: Dataset, device: str = "cpu") -> Materials:
             raise damaged_weights(path, str(error)) from error
         return network.to(device).eval(), diverged
 
-    return Materials(data, partial(pattern_of, data), partial(planted, data), maker, trained, device)
+    return Materials(data, cache(partial(pattern_of, data)), partial(planted, data), maker, trained, device)
