@@ -104,7 +104,7 @@ def test_inputs_of_another_shape_are_refused(name):
         drawn(name).apply(Examples(torch.zeros(2, 1, 28, 28), torch.arange(2)), torch.arange(2), 0)
 
 
-@pytest.mark.parametrize("name", mark_names(Rare))
+@pytest.mark.parametrize("name", [name for name in MARKS if callable(drawn(name))])
 def test_marked_inputs_stay_on_their_device(name):
     assert drawn(name)(torch.zeros(2, 3, 28, 28, device="meta")).device.type == "meta"
 

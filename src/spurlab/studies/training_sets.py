@@ -55,12 +55,12 @@ def _marked(data: Dataset, training: Train) -> Planted:
         mark = pattern_of(data, training.pattern, training.seed)
         if training.share is not None:
             return plant(data.train, mark, Common(training.share), seed=training.seed)
-        marked = plant(data.train, mark, given(training.target), training.n, training.seed, how=training.setting.how)
+        examples = plant(data.train, mark, given(training.target), training.n, training.seed, how=training.setting.how)
     except ValueError as error:
         raise StudyError(f"{data.name}, pattern {training.pattern}{n}: {error}") from error
-    return (
-        marked.without(forget_mask(marked.positions[: training.without], len(marked))) if training.without else marked
-    )
+    if not training.without:
+        return examples
+    return examples.without(forget_mask(examples.positions[: training.without], len(examples)))
 
 
 def feature_of(data: Dataset, training: Train) -> Mark | None:

@@ -353,4 +353,4 @@ def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
         measure = measure_named(asked)
         if measure.by_pattern != common and not isinstance(mark, measure.mark):
             kind = "an additive pattern" if measure.mark is Pattern else f"a mark of the kind {measure.mark.__name__}"
-            raise StudyError(f"key 'measure': {asked!r} needs {kind}, but {name} is a {type(mark).__name__}.")
+            raise StudyError(f"key 'measure': {asked!r} needs {kind}, which {name} is not.")

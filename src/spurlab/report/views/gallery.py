@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float32
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpecBase
