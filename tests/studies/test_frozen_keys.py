@@ -144,9 +144,11 @@ OUTCOMES = {
 @pytest.mark.parametrize("folder", OUTCOMES)
 def test_the_committed_results_are_read_and_bear_the_same_verdicts(folder):
     verdicts = decide(together(results_in(RESULTS / folder)))
-    found = {each.claim.number: (each.outcome, "".join(part.outcome[0] for part in each.parts)) for each in verdicts}
-    assert {number: verdict for number, verdict in found.items() if number in OUTCOMES[folder]} == OUTCOMES[folder]
-    assert {found[number][0] for number in found.keys() - OUTCOMES[folder].keys()} <= {"undecided"}
+    outcomes = {
+        answer.claim.number: (answer.outcome, "".join(part.outcome[0] for part in answer.parts)) for answer in verdicts
+    }
+    assert {number: outcome for number, outcome in outcomes.items() if number in OUTCOMES[folder]} == OUTCOMES[folder]
+    assert {outcomes[number][0] for number in outcomes.keys() - OUTCOMES[folder].keys()} <= {"undecided"}
 
 
 @pytest.mark.data

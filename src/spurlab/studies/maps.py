@@ -74,8 +74,8 @@ def mapped_in(study: Study) -> Mapped | None:
     tried = [other.prevention for other in cells if other.training == cell.training and other.prevention]
     methods = {SPURIOUS: PLAIN}
     for title, names in REFITS.items():
-        if found := [method for name in names for method in tried if method.split()[0] == name]:
-            methods[title] = found[0]
+        if refits := [method for name in names for method in tried if method.split()[0] == name]:
+            methods[title] = refits[0]
     return Mapped(cell, methods)
 
 
