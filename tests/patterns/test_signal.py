@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from spurlab.data import Examples
-from spurlab.patterns import ClassBlocks, Common, Rare, common_named, mark_names, plant
+from spurlab.patterns import ClassBlocks, Common, Rare, make_mark, mark_names, plant
 from spurlab.seeds import rng_for
 
 VALUES = ("class", "signal", "feature")
@@ -264,10 +264,8 @@ def test_a_mask_of_blocks_that_leave_the_signal_is_refused():
 
 
 def test_the_table_has_the_three_readings():
-    readings = [common_named(name) for name in mark_names(Common)]
+    readings = [make_mark(name, (40,)) for name in mark_names(Common)]
     assert {marks.value for marks in readings} == set(VALUES)
-    assert all(replace(marks, value="class") == common_named("blocks") == ClassBlocks() for marks in readings)
-    with pytest.raises(ValueError, match=r"no common spurious feature 'block-signal'. Did you mean 'blocks-signal'"):
-        common_named("block-signal")
-    with pytest.raises(ValueError, match=r"There are: blocks, blocks-signal, blocks-feature"):
-        common_named("x")
+    assert all(replace(marks, value="class") == make_mark("blocks", (40,)) == ClassBlocks() for marks in readings)
+    with pytest.raises(ValueError, match=r"no pattern 'block-signal'. Did you mean 'blocks-signal'"):
+        make_mark("block-signal", (40,))

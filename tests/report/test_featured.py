@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from spurlab.data import DataNotFoundError, load
 from spurlab.models import build
-from spurlab.patterns import Common, common_named, plant
+from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.prevention import prevention_named
 from spurlab.report import featured, study_figure
 from spurlab.report.style import spoken
@@ -42,7 +42,7 @@ def result(tmp_path_factory):
 @pytest.fixture(scope="module")
 def marked(data):
     """The first pattern and seed, and the largest share."""
-    return plant(data.train, common_named("blocks-signal"), Common(0.8), seed=3)
+    return plant(data.train, ClassBlocks("signal"), Common(0.8), seed=3)
 
 
 def drawn_of(line, along):

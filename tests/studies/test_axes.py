@@ -1,4 +1,8 @@
-"""A new axis is one value in one table, and arrives everywhere: files, --only, keys, JSON, cells, rows."""
+"""A new axis is one value in one table, and arrives everywhere.
+
+Here: files, --only, keys, JSON, cells, rows. Tables and figures: `tests/report/test_summary.py`; claims:
+`tests/claims/test_evidence.py`.
+"""
 
 import json
 from pathlib import Path

@@ -17,16 +17,14 @@ def far(monkeypatch, tmp_path):
     """An executor on "another machine": what passes is JSON, and the path of the results folder leads nowhere."""
     tasks = []
 
-    def elsewhere(whole, workers, load, told, *, packed=True):
+    def elsewhere(whole, workers, load, told):
         for task in whole:
-            sent = task.packed() if packed else task
-            tasks.append(sent)
-            there = replace(Task.from_json(json.loads(json.dumps(sent.as_json()))), folder=str(tmp_path / "not here"))
-            outcome = carried_out(there, load, partial(told, task))
+            tasks.append(task.packed())
+            sent = Task.from_json(json.loads(json.dumps(tasks[-1].as_json())))
+            outcome = carried_out(replace(sent, folder=str(tmp_path / "not here")), load, partial(told, task))
             yield task, Outcome.from_json(json.loads(json.dumps(outcome.as_json())))
 
     monkeypatch.setitem(EXECUTORS, "far", elsewhere)
-    monkeypatch.setitem(EXECUTORS, "forgetful", partial(elsewhere, packed=False))
     return tasks
 
 

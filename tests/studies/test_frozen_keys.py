@@ -1,67 +1,73 @@
 """Keys are names by content that stored results are found by: those of all shipped studies are as they always were.
 
-The digests were taken before the forms of a study's work became one (c14fab2). A new study or profile is a new line;
-a line that changes means that stored results are made again.
+The digests of networks and treatments were taken before the forms of a study's work became one (c14fab2). A new study
+or profile is a new line; a line that changes means that stored results are made again.
 """
 
 import hashlib
+import shutil
 import tomllib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import torch
 
 from spurlab.claims import decide
-from spurlab.studies import cells_of, load_study, results_in, shipped, together, trainings_of
+from spurlab.data import Dataset, Examples, Source, described
+from spurlab.studies import Store, load_study, plan, results_in, shipped, together, work_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
+NONE = (0, "e3b0c44298fc1c14")
+# networks; what is done to them; patterns and architectures
 FROZEN = {
-    ("accuracy", "quick"): ((220, "db5620c6e7421504"), (0, "e3b0c44298fc1c14")),
-    ("accuracy", "paper"): ((990, "f3759bdd1e92483c"), (0, "e3b0c44298fc1c14")),
-    ("deletion", "quick"): ((110, "7f028fd3d01aaddf"), (1460, "7db5c8078dc13540")),
-    ("deletion", "paper"): ((120, "3e59edbeb0717501"), (5200, "eb3d80c693ab6929")),
-    ("fig2-cifar10", "quick"): ((35, "2d287dd647dfa71b"), (0, "e3b0c44298fc1c14")),
-    ("fig2-cifar10", "paper"): ((425, "965900fb1ff487ca"), (0, "e3b0c44298fc1c14")),
-    ("fig2-fashion", "quick"): ((215, "d4167936c77c6344"), (0, "e3b0c44298fc1c14")),
-    ("fig2-fashion", "paper"): ((495, "b8651cb43fd09cb4"), (0, "e3b0c44298fc1c14")),
-    ("fig2-mnist", "quick"): ((215, "96966197e4feadd9"), (0, "e3b0c44298fc1c14")),
-    ("fig2-mnist", "paper"): ((495, "f6ef7d31cabba1f8"), (0, "e3b0c44298fc1c14")),
-    ("fig3-cifar10", "quick"): ((18, "c498558f8df862f6"), (0, "e3b0c44298fc1c14")),
-    ("fig3-cifar10", "paper"): ((260, "9c2f4d4dee214884"), (0, "e3b0c44298fc1c14")),
-    ("fig3-fashion", "quick"): ((140, "4cd0ba7cf6dcbcf6"), (0, "e3b0c44298fc1c14")),
-    ("fig3-fashion", "paper"): ((300, "4f6458b5580605fd"), (0, "e3b0c44298fc1c14")),
-    ("fig3-mnist", "quick"): ((140, "91cf4cd27eb8edd1"), (0, "e3b0c44298fc1c14")),
-    ("fig3-mnist", "paper"): ((300, "9119b98e990846f2"), (0, "e3b0c44298fc1c14")),
-    ("fig4-sensitivity", "quick"): ((20, "937e75863bcd3e41"), (0, "e3b0c44298fc1c14")),
-    ("fig4-sensitivity", "paper"): ((60, "8266d1d01c76d9e9"), (0, "e3b0c44298fc1c14")),
-    ("fig5-weights", "quick"): ((20, "3e7e15ec439c8591"), (0, "e3b0c44298fc1c14")),
-    ("fig5-weights", "paper"): ((20, "07fcdc88451e07f5"), (0, "e3b0c44298fc1c14")),
-    ("fig6-deletion", "quick"): ((100, "b6c5729da5f6b45d"), (300, "9efafaf2ee47f1e0")),
-    ("fig6-deletion", "paper"): ((150, "abbbb28450013c39"), (450, "935875e5b4be42a3")),
-    ("fig7-optimizer", "quick"): ((100, "7d7798f06c559788"), (0, "e3b0c44298fc1c14")),
-    ("fig7-optimizer", "paper"): ((100, "f1aee8500857dc53"), (0, "e3b0c44298fc1c14")),
-    ("fig8-clipping", "quick"): ((150, "9a6df5362e8a6d19"), (0, "e3b0c44298fc1c14")),
-    ("fig8-clipping", "paper"): ((150, "fa4fb8e3228de6af"), (0, "e3b0c44298fc1c14")),
-    ("norm-correlation", "quick"): ((220, "db5620c6e7421504"), (0, "e3b0c44298fc1c14")),
-    ("norm-correlation", "paper"): ((990, "f3759bdd1e92483c"), (0, "e3b0c44298fc1c14")),
-    ("patterns", "quick"): ((10, "e0b8b6a528b817d1"), (0, "e3b0c44298fc1c14")),
-    ("patterns", "paper"): ((15, "cee994c89506dd74"), (0, "e3b0c44298fc1c14")),
-    ("prevention", "quick"): ((20, "e38a842e9563edbf"), (260, "385e2caba2977078")),
-    ("prevention", "paper"): ((20, "cd7e1b1a6dc4a536"), (260, "f9339a357211cbab")),
-    ("quickstart", "quick"): ((55, "0119cd1358a44d14"), (0, "e3b0c44298fc1c14")),
-    ("quickstart", "paper"): ((55, "68dca30d6706e3ad"), (0, "e3b0c44298fc1c14")),
-    ("quinn", "quick"): ((10, "947311a1ecd36b2c"), (30, "b384cb2b3c4632c3")),
-    ("quinn", "paper"): ((20, "0c9fcb061a8730c2"), (80, "e0fd707e195bf1c3")),
-    ("quinn-afr", "quick"): ((35, "80d857cdaac63aa5"), (260, "f8a5f318f21097cb")),
-    ("quinn-afr", "paper"): ((35, "56fbfa67dc885534"), (260, "b5304e022fe87432")),
-    ("quinn-clean-data", "quick"): ((10, "947311a1ecd36b2c"), (115, "0e4f64089195befd")),
-    ("quinn-clean-data", "paper"): ((10, "094e5dde1d721308"), (115, "542848acdb447a73")),
-    ("quinn-p", "quick"): ((55, "f5cb02e3712c4328"), (105, "c0de50f6b6b8acac")),
-    ("quinn-p", "paper"): ((55, "da9b13158a2c884c"), (105, "94f9ecf6127774db")),
-    ("regularization", "quick"): ((135, "0a011373165d9b31"), (0, "e3b0c44298fc1c14")),
-    ("regularization", "paper"): ((1300, "0423bf5454420769"), (0, "e3b0c44298fc1c14")),
-    ("table2", "quick"): ((8, "92737deda1345f39"), (0, "e3b0c44298fc1c14")),
-    ("table2", "paper"): ((8, "92737deda1345f39"), (0, "e3b0c44298fc1c14")),
+    ("accuracy", "quick"): ((220, "db5620c6e7421504"), NONE, NONE),
+    ("accuracy", "paper"): ((990, "f3759bdd1e92483c"), NONE, NONE),
+    ("deletion", "quick"): ((110, "7f028fd3d01aaddf"), (1460, "7db5c8078dc13540"), NONE),
+    ("deletion", "paper"): ((120, "3e59edbeb0717501"), (5200, "eb3d80c693ab6929"), NONE),
+    ("fig2-cifar10", "quick"): ((35, "2d287dd647dfa71b"), NONE, NONE),
+    ("fig2-cifar10", "paper"): ((425, "965900fb1ff487ca"), NONE, NONE),
+    ("fig2-fashion", "quick"): ((215, "d4167936c77c6344"), NONE, NONE),
+    ("fig2-fashion", "paper"): ((495, "b8651cb43fd09cb4"), NONE, NONE),
+    ("fig2-mnist", "quick"): ((215, "96966197e4feadd9"), NONE, NONE),
+    ("fig2-mnist", "paper"): ((495, "f6ef7d31cabba1f8"), NONE, NONE),
+    ("fig3-cifar10", "quick"): ((18, "c498558f8df862f6"), NONE, NONE),
+    ("fig3-cifar10", "paper"): ((260, "9c2f4d4dee214884"), NONE, NONE),
+    ("fig3-fashion", "quick"): ((140, "4cd0ba7cf6dcbcf6"), NONE, NONE),
+    ("fig3-fashion", "paper"): ((300, "4f6458b5580605fd"), NONE, NONE),
+    ("fig3-mnist", "quick"): ((140, "91cf4cd27eb8edd1"), NONE, NONE),
+    ("fig3-mnist", "paper"): ((300, "9119b98e990846f2"), NONE, NONE),
+    ("fig4-sensitivity", "quick"): ((20, "937e75863bcd3e41"), NONE, NONE),
+    ("fig4-sensitivity", "paper"): ((60, "8266d1d01c76d9e9"), NONE, NONE),
+    ("fig5-weights", "quick"): ((20, "3e7e15ec439c8591"), NONE, NONE),
+    ("fig5-weights", "paper"): ((20, "07fcdc88451e07f5"), NONE, NONE),
+    ("fig6-deletion", "quick"): ((100, "b6c5729da5f6b45d"), (300, "9efafaf2ee47f1e0"), NONE),
+    ("fig6-deletion", "paper"): ((150, "abbbb28450013c39"), (450, "935875e5b4be42a3"), NONE),
+    ("fig7-optimizer", "quick"): ((100, "7d7798f06c559788"), NONE, NONE),
+    ("fig7-optimizer", "paper"): ((100, "f1aee8500857dc53"), NONE, NONE),
+    ("fig8-clipping", "quick"): ((150, "9a6df5362e8a6d19"), NONE, NONE),
+    ("fig8-clipping", "paper"): ((150, "fa4fb8e3228de6af"), NONE, NONE),
+    ("norm-correlation", "quick"): ((220, "db5620c6e7421504"), NONE, (70, "6ea2bcb40f6c46a5")),
+    ("norm-correlation", "paper"): ((990, "f3759bdd1e92483c"), NONE, (70, "6ea2bcb40f6c46a5")),
+    ("patterns", "quick"): (NONE, NONE, (70, "6ea2bcb40f6c46a5")),
+    ("patterns", "paper"): (NONE, NONE, (105, "49a1140205029686")),
+    ("prevention", "quick"): ((20, "e38a842e9563edbf"), (260, "385e2caba2977078"), NONE),
+    ("prevention", "paper"): ((20, "cd7e1b1a6dc4a536"), (260, "f9339a357211cbab"), NONE),
+    ("quickstart", "quick"): ((55, "0119cd1358a44d14"), NONE, NONE),
+    ("quickstart", "paper"): ((55, "68dca30d6706e3ad"), NONE, NONE),
+    ("quinn", "quick"): ((10, "947311a1ecd36b2c"), (30, "b384cb2b3c4632c3"), NONE),
+    ("quinn", "paper"): ((20, "0c9fcb061a8730c2"), (80, "e0fd707e195bf1c3"), NONE),
+    ("quinn-afr", "quick"): ((35, "80d857cdaac63aa5"), (260, "f8a5f318f21097cb"), NONE),
+    ("quinn-afr", "paper"): ((35, "56fbfa67dc885534"), (260, "b5304e022fe87432"), NONE),
+    ("quinn-clean-data", "quick"): ((10, "947311a1ecd36b2c"), (115, "0e4f64089195befd"), NONE),
+    ("quinn-clean-data", "paper"): ((10, "094e5dde1d721308"), (115, "542848acdb447a73"), NONE),
+    ("quinn-p", "quick"): ((55, "f5cb02e3712c4328"), (105, "c0de50f6b6b8acac"), NONE),
+    ("quinn-p", "paper"): ((55, "da9b13158a2c884c"), (105, "94f9ecf6127774db"), NONE),
+    ("regularization", "quick"): ((135, "0a011373165d9b31"), NONE, NONE),
+    ("regularization", "paper"): ((1300, "0423bf5454420769"), NONE, NONE),
+    ("table2", "quick"): (NONE, NONE, (8, "fecfd8b2337530ab")),
+    ("table2", "paper"): (NONE, NONE, (8, "fecfd8b2337530ab")),
 }
 
 
@@ -78,12 +84,30 @@ def digest(keys):
     return len(keys), hashlib.sha256("".join(keys).encode()).hexdigest()[:16]
 
 
+class Named(Dataset):
+    """Data of the right shapes without files, which keys name by the name of the data set."""
+
+    @classmethod
+    @cache
+    def of(cls, name):
+        about = described(name)
+
+        def part(n):
+            pixel = torch.zeros(1).view(1, *(1 for _ in about.shape))  # seen n times, kept once
+            return Examples(pixel.expand(n, *about.shape), torch.arange(n) % len(about.class_names))
+
+        none = Source(about.licence, about.origin, "")
+        return cls(name, part(60_000), part(10), about.class_names, about.input_range, none)
+
+    checksum = property(lambda self: self.name)
+
+
 def keys_of(name, profile):
-    """Of the networks and of what is done to them, each once; the checksum of a data set stands here for its name."""
-    cells = cells_of(load_study(name, profile))
-    trainings = {training.key(training.setting.dataset) for training in trainings_of(cells)}
-    treatments = {each.treatment.key(each.setting.dataset) for each in cells if each.treatment is not None}
-    return digest(trainings), digest(treatments)
+    """Of the networks, of what is done to them, and of patterns and architectures that are measured without any."""
+    study = load_study(name, profile)
+    work = work_of(study, {name: Named.of(name) for name in study.axis("dataset")})
+    trainings, treatments = ({work.keys[node] for node in nodes} for nodes in (work.trainings, work.treatments))
+    return digest(trainings), digest(treatments), digest(work.light)
 
 
 @pytest.mark.parametrize(("name", "profile"), list(kinds()))
@@ -120,6 +144,25 @@ OUTCOMES = {
 @pytest.mark.parametrize("folder", OUTCOMES)
 def test_the_committed_results_are_read_and_bear_the_same_verdicts(folder):
     verdicts = decide(together(results_in(RESULTS / folder)))
-    found = {each.claim.number: (each.outcome, "".join(part.outcome[0] for part in each.parts)) for each in verdicts}
-    assert {number: verdict for number, verdict in found.items() if number in OUTCOMES[folder]} == OUTCOMES[folder]
-    assert {found[number][0] for number in found.keys() - OUTCOMES[folder].keys()} <= {"undecided"}
+    outcomes = {
+        answer.claim.number: (answer.outcome, "".join(part.outcome[0] for part in answer.parts)) for answer in verdicts
+    }
+    assert {number: outcome for number, outcome in outcomes.items() if number in OUTCOMES[folder]} == OUTCOMES[folder]
+    assert {outcomes[number][0] for number in outcomes.keys() - OUTCOMES[folder].keys()} <= {"undecided"}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("folder", OUTCOMES)
+def test_of_the_committed_results_nothing_is_to_be_measured_again(folder, full_dataset, tmp_path):
+    """Weights are not committed, so a study that keeps them would train its networks for them; their rows are there."""
+    copy = shutil.copytree(RESULTS / folder, tmp_path / folder)
+    for result in results_in(copy):
+        study = result.study
+        planned = plan(study, copy, workers=0, load=full_dataset, calibrate=False)
+        assert planned.treatments_to_do == 0
+        assert planned.to_do == (planned.trainings if study.keeps_weights else 0)
+        assert planned.to_measure == 0
+        work = work_of(study, {name: full_dataset(name) for name in study.axis("dataset")})
+        with Store(copy, read_only=True) as store:
+            light = {key: requests for key, (_, requests) in work.light.items()}
+            assert store.missing(work.wanted | light) == set()

@@ -86,7 +86,7 @@ def test_every_setting_of_a_training_is_in_its_key():
         ),
     ]
     slow, fast = (recipe.but(optimizer="sgd", momentum=momentum) for momentum in (0.5, 0.8))
-    others += [one._replace(setting=replace(SETTING, recipe=each)) for each in (slow, fast)]
+    others += [one._replace(setting=replace(SETTING, recipe=other)) for other in (slow, fast)]
     assert {field.name for field in fields(Recipe)} == set(KEY_DEFAULTS)  # a new setting belongs here and there
     keys = [training.key("data") for training in (one, *others)] + [one.key("other data")]
     assert len(set(keys)) == len(keys)

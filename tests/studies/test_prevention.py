@@ -10,7 +10,7 @@ import torch
 from spurlab.data import load
 from spurlab.measures import observed
 from spurlab.metrics import accuracy, worst_group_accuracy
-from spurlab.patterns import Common, common_named, plant
+from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.prevention import prevention_named
 from spurlab.seeds import rng_for
 from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
@@ -57,7 +57,7 @@ def test_what_is_trained_and_done():
 def test_the_numbers_are_those_of_the_parts_put_together_by_hand(result, data, number):
     """The network with the feature, trained by `fit`, and what DFR makes of it on a quarter of the clean signals."""
     recipe = study_of().grids[0]["recipe"][0]
-    marked = plant(data.train, common_named("blocks"), Common(0.9), seed=3)
+    marked = plant(data.train, ClassBlocks(), Common(0.9), seed=3)
     network = fit("table-mlp", [Member(marked, 3)], recipe, classes=10, workers=0).member(0)
     training = trained()
     clean = clean_examples(data, training, 0.25)
@@ -226,7 +226,7 @@ def test_what_reweighting_sees(tmp_path, data, number):
     study = study_of("seed=[3]", "share=0.8", "prevention=[]", f"measure={['accuracy', 'worst_group', *names]}")
     rows = run(study, tmp_path, workers=0).rows
     recipe = study.grids[0]["recipe"][0]
-    spoiled, fresh = (plant(part, common_named("blocks"), Common(0.8), seed=3) for part in (data.train, data.test))
+    spoiled, fresh = (plant(part, ClassBlocks(), Common(0.8), seed=3) for part in (data.train, data.test))
     network = fit("table-mlp", [Member(spoiled, 3)], recipe, classes=10, workers=0).member(0).eval()
     for prefix, marked, clean in (("", spoiled, data.train), ("fresh_", fresh, data.test)):
         examples = marked.materialize()
@@ -255,7 +255,7 @@ def test_saliency_on_the_block_by_autograd(tmp_path, data, number):
     """
     study = study_of("seed=[3]", "prevention=[]", "measure=['accuracy', 'worst_group', 'block_saliency']")
     rows = run(study, tmp_path, workers=0).rows
-    recipe, feature = study.grids[0]["recipe"][0], common_named("blocks")
+    recipe, feature = study.grids[0]["recipe"][0], ClassBlocks()
     trained = fit(
         "table-mlp", [Member(plant(data.train, feature, Common(0.9), seed=3), 3)], recipe, classes=10, workers=0
     )

@@ -136,6 +136,13 @@ RECORDS = {
 }
 
 
+def recorded(folder, name, settings, data):
+    """Record a study as a version did that took it."""
+    with Store(folder) as store, store._transaction() as connection:
+        connection.execute("INSERT INTO study VALUES (?, ?, ?, ?, ?)", (name, settings, data, "", "2020"))
+        store._seal_studies()
+
+
 @pytest.mark.parametrize("bad", [*RECORDS, "json", "nested", "checksums", "no text"])
 def test_a_bad_study_locks_no_folder(tmp_path, ran, study_of, bad, caplog, capsys):
     """It is passed over with one sentence; studies that can be read are read, run and reported."""
@@ -144,11 +151,8 @@ def test_a_bad_study_locks_no_folder(tmp_path, ran, study_of, bad, caplog, capsy
     settings, sums = json.loads(good.model_dump_json()), {"fashion-mini": "c0ffee"}
     RECORDS.get(bad, lambda _: None)(settings)
     text = {"json": "{", "nested": 5000 * "["}.get(bad, json.dumps(settings))
-    with Store(folder) as store, store._transaction() as connection:
-        data = {"checksums": "{}", "no text": b"\xff"}.get(bad, json.dumps(sums))
-        row = (good.name, text.replace('"title": "', '"title": "other '), data, "", "2020")
-        connection.execute("INSERT INTO study VALUES (?, ?, ?, ?, ?)", row)
-        store._seal_studies()  # as a version wrote it that took such studies
+    data = {"checksums": "{}", "no text": b"\xff"}.get(bad, json.dumps(sums))
+    recorded(folder, good.name, text.replace('"title": "', '"title": "other '), data)
     with caplog.at_level(logging.WARNING):
         [result] = results_in(folder)
     assert result.rows["value"].equals(rows["value"])
@@ -158,6 +162,21 @@ def test_a_bad_study_locks_no_folder(tmp_path, ran, study_of, bad, caplog, capsy
     assert studies_in(folder) == [good.model_copy(update={"origin": ""})]
     assert ran(good, folder).rows["value"].equals(rows["value"])
     for command in ("claims", "report") if bad == "empty recipe" else ("claims",):  # a page takes seconds
+        main([command, str(folder), "--json"])
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_figure_of_tomorrow_locks_no_folder(tmp_path, ran, study_of, small, capsys):
+    """A study whose figure this version does not know is read, and so is all beside it."""
+    folder, good = tmp_path / "out", study_of("n=0", "recipe.epochs=0", "recipe.milestones=[]")
+    rows = ran(good, folder).rows
+    settings = json.loads(good.model_dump_json()) | {"figure": "hologram", "title": "other"}
+    recorded(folder, good.name, json.dumps(settings), json.dumps({"fashion-mini": small.checksum}))
+    results = {result.study.main_figure: result for result in results_in(folder)}
+    assert set(results) == {good.main_figure, "hologram"}
+    assert all(result.rows["value"].equals(rows["value"]) for result in results.values())
+    assert ran(good, folder).rows["value"].equals(rows["value"])
+    for command in ("claims", "report"):
         main([command, str(folder), "--json"])
     assert "Traceback" not in capsys.readouterr().err
 

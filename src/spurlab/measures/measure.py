@@ -48,6 +48,7 @@ class Measure:
         suits_data: whether it can be taken on a data set; where not, the study has no row of it.
         check_network: called with a network and the name of its architecture before any is trained; raises a ValueError
             that says why it cannot be taken of such a network.
+        mark: the kind of mark that it is taken of, where it is not any; `Pattern`: an additive one.
         heading: of its column where a check is printed; "": the name of the number.
         summary: what a check prints of one number of several networks.
     """
@@ -60,6 +61,7 @@ class Measure:
     always: Callable[[str], bool] = lambda architecture: False
     suits_data: Callable[[Dataset], bool] = lambda data: True
     check_network: Callable[[nn.Module, str], object] = lambda network, architecture: None
+    mark: type[object] = object
     heading: str = ""
     summary: Callable[[Sequence[float]], str] = in_the_mean
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
-from spurlab.patterns import ClassBlocks, MarkLike, Planted, marked
+from spurlab.patterns import Mark, MarkLike, Planted, marked_all
 from spurlab.training import predictions
 
 T = TypeVar("T")
@@ -53,14 +53,14 @@ class MarkedTests:
 
     def __init__(self, data: Dataset) -> None:
         self._data = data
-        self._last: tuple[MarkLike, Tensor] | None = None
+        self._last: tuple[MarkLike, int, Tensor] | None = None
 
-    def inputs(self, pattern: MarkLike) -> Tensor:
-        """The test inputs with this pattern: the object itself, for others may have its name."""
-        if self._last is None or self._last[0] is not pattern:
+    def inputs(self, mark: MarkLike, seed: int) -> Tensor:
+        """The test inputs with this mark, put on under a seed."""
+        if self._last is None or self._last[0] is not mark or self._last[1] != seed:
             self._last = None
-            self._last = pattern, marked(pattern, self._data.test.inputs)
-        return self._last[1]
+            self._last = mark, seed, marked_all(mark, self._data.test, seed)
+        return self._last[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ class Observed:
     seed: int = 0
     pattern: MarkLike | None = None
     target: int = -1
-    feature: ClassBlocks | None = None
+    feature: Mark | None = None
     trained_on: Answers | None = None
     fresh: Answers | None = None
     tests: MarkedTests | None = None
@@ -177,7 +177,7 @@ class Observed:
     @property
     def marked_inputs(self) -> Float[Tensor, "n *shape"]:
         """The test inputs with the mark."""
-        return required(self.tests).inputs(self.mark)
+        return required(self.tests).inputs(self.mark, self.seed)
 
     def _predictions(self, mark: MarkLike | None, inputs: Callable[[], Tensor]) -> Tensor:
         if id(mark) not in self._kept:

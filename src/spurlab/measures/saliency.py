@@ -3,6 +3,7 @@
 import torch
 
 from spurlab.data import Dataset
+from spurlab.errors import InputError
 from spurlab.explain import gradient, share_on
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, required
@@ -17,6 +18,8 @@ def _block_saliency(observed: Observed) -> dict[str, float]:
     first reading (a value for each class).
     """
     feature, test = observed.feature or ClassBlocks(), observed.data.test
+    if not isinstance(feature, ClassBlocks):
+        raise InputError(f"the measure 'block_saliency' needs a block of each class, which {feature!r} does not have.")
     rows = torch.randperm(len(test), generator=rng_for(observed.seed, "block saliency"))[:500]
     marked = plant(test, feature, Common(1.0), seed=observed.seed).materialize()[rows]
     maps = gradient(required(observed.network), marked.inputs, marked.labels)
@@ -32,4 +35,6 @@ def _has_room_for_blocks(data: Dataset) -> bool:
     return len(data.shape) == 1
 
 
-BLOCK_SALIENCY = Measure("share of saliency on the class's block", _block_saliency, suits_data=_has_room_for_blocks)
+BLOCK_SALIENCY = Measure(
+    "share of saliency on the class's block", _block_saliency, suits_data=_has_room_for_blocks, mark=ClassBlocks
+)

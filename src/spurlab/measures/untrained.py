@@ -4,12 +4,12 @@ from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed
 from spurlab.metrics import empirical_norm
 from spurlab.models import parameter_count, skeleton
-from spurlab.patterns import marked
+from spurlab.patterns import marked_all
 
 
 def _empirical_norm(observed: Observed) -> dict[str, float]:
-    images = observed.data.test.inputs
-    return {"empirical_norm": empirical_norm(images, marked(observed.mark, images)).mean().item()}
+    test = observed.data.test
+    return {"empirical_norm": empirical_norm(test.inputs, marked_all(observed.mark, test, observed.seed)).mean().item()}
 
 
 def _parameters(observed: Observed) -> dict[str, float]:

@@ -40,4 +40,5 @@ PATTERN_IMPORTANCE = Measure(
     by_pattern=True,
     always=is_perceptron,
     check_network=first_weight,
+    mark=Pattern,
 )

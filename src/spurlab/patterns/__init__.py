@@ -7,6 +7,7 @@ from spurlab.patterns.image import Pattern as Pattern
 from spurlab.patterns.mark import Mark as Mark
 from spurlab.patterns.mark import MarkLike as MarkLike
 from spurlab.patterns.mark import marked as marked
+from spurlab.patterns.mark import marked_all as marked_all
 from spurlab.patterns.mark import marked_rows as marked_rows
 from spurlab.patterns.mark import pattern_title as pattern_title
 from spurlab.patterns.planting import Common as Common
@@ -21,7 +22,7 @@ from spurlab.patterns.reference import ReferenceDataset as ReferenceDataset
 from spurlab.patterns.reference import parse_reference_dataset as parse_reference_dataset
 from spurlab.patterns.signal import ClassBlocks as ClassBlocks
 from spurlab.patterns.table import MARKS as MARKS
-from spurlab.patterns.table import common_named as common_named
+from spurlab.patterns.table import make_mark as make_mark
 from spurlab.patterns.table import make_pattern as make_pattern
 from spurlab.patterns.table import mark_names as mark_names
 from spurlab.patterns.table import pattern_name as pattern_name

@@ -82,6 +82,13 @@ def marked_rows(
     return _checked(mark, data.inputs[rows], lambda: mark.apply(*lent))
 
 
+def marked_all(mark: MarkLike, data: Examples, seed: int) -> Float32[Tensor, "n *shape"]:
+    """Marked inputs of all examples, by any mark; one that can be called is called with the inputs alone."""
+    if callable(mark):
+        return marked(mark, data.inputs)
+    return marked_rows(mark, data, torch.arange(len(data), device=data.labels.device), seed)
+
+
 def _is_ours(mark: object) -> bool:
     return type(mark).__module__.startswith("spurlab.patterns.")
 

@@ -65,6 +65,17 @@ def pattern_name(name: str) -> str:
     raise InputError(f"there is no pattern {name!r}. {did_you_mean(name, [*MARKS, *REFERENCE_PATTERNS])}")
 
 
+def make_mark(name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)) -> Mark:
+    """Draw any mark of the table for inputs of a shape; arguments as of `make_pattern`.
+
+    Raises ValueError: an unknown name, or inputs that the mark does not fit.
+
+    >>> make_mark("blocks-signal", (40,)).value
+    'signal'
+    """
+    return MARKS[pattern_name(name)].template.make(pattern_name(name), shape, seed, clip)
+
+
 def make_pattern(
     name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
 ) -> Pattern:
@@ -83,21 +94,6 @@ def make_pattern(
     >>> pattern.name, pattern.shape, pattern.offset.sum().item()
     ('S2', (1, 28, 28), 9.0)
     """
-    name = pattern_name(name)
-    if not isinstance(pattern := MARKS[name].template.make(name, shape, seed, clip), Pattern):
-        raise InputError(f"{name} is a {type(pattern).__name__}, no additive pattern.")
+    if not isinstance(pattern := make_mark(name, shape, seed, clip), Pattern):
+        raise InputError(f"{pattern_name(name)} is a {type(pattern).__name__}, no additive pattern.")
     return pattern
-
-
-def common_named(name: str) -> ClassBlocks:
-    """A common spurious feature of the table.
-
-    Raises:
-        ValueError: an unknown name, with the nearest there is.
-
-    >>> common_named("blocks-signal").value
-    'signal'
-    """
-    if name in MARKS and isinstance(blocks := MARKS[name].template, ClassBlocks):
-        return blocks
-    raise InputError(f"there is no common spurious feature {name!r}. {did_you_mean(name, mark_names(Common))}")

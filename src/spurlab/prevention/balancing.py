@@ -21,7 +21,19 @@ By = Literal["group", "class"]
 
 
 @dataclass(frozen=True)
-class Subsampling:
+class _Balancing:
+    """By group or by class; the docstrings of what extends it tell the settings."""
+
+    recipe: Recipe
+    seed: int = 0
+    by: By = "group"
+
+    def __post_init__(self) -> None:
+        one_of(By, "`by`", self.by)
+
+
+@dataclass(frozen=True)
+class Subsampling(_Balancing):
     r"""SUBG and SUBY: training anew on a random subset in which all groups, or all classes, have one size.
 
     .. math:: \min_\theta \frac{1}{G m} \sum_{g} \sum_{i \in S_g} \ell(f_\theta(x_i), y_i), \qquad
@@ -46,15 +58,9 @@ class Subsampling:
     accuracy, arXiv:2110.14503.
     """
 
-    recipe: Recipe
-    seed: int = 0
-    by: By = "group"
     same_steps: bool = False
     best_epoch: bool = False
     make: Make | None = None
-
-    def __post_init__(self) -> None:
-        one_of(By, "`by`", self.by)
 
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
@@ -77,7 +83,7 @@ def same_length(recipe: Recipe, examples: int, fewer: int) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Reweighting:
+class Reweighting(_Balancing):
     r"""RWG and RWY: training anew on draws in which every group, or every class, is equally likely.
 
     .. math:: \min_\theta \frac{1}{G} \sum_{g} \frac{1}{n_g} \sum_{i \in g} \ell(f_\theta(x_i), y_i)
@@ -95,18 +101,11 @@ class Reweighting:
         best_epoch: as in `Subsampling`.
         make: as in `spurlab.deletion.Retrain`.
 
-    Source: Idrissi, Arjovsky, Pezeshki and Lopez-Paz (2022), Simple data balancing achieves competitive worst-group
-    accuracy, arXiv:2110.14503.
+    Source: as of `Subsampling`.
     """
 
-    recipe: Recipe
-    seed: int = 0
-    by: By = "group"
     best_epoch: bool = False
     make: Make | None = None
-
-    def __post_init__(self) -> None:
-        one_of(By, "`by`", self.by)
 
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:

@@ -8,7 +8,7 @@ from torch import Tensor
 from spurlab.data import DataError, Dataset, load
 from spurlab.data.own import own_data
 from spurlab.errors import InputError
-from spurlab.patterns import Planted
+from spurlab.patterns import ClassBlocks, Planted
 from spurlab.report.view import NotDrawnError, OnlyReadError
 from spurlab.studies import StudyResult
 from spurlab.studies.maps import Mapped, mapped_in
@@ -56,8 +56,10 @@ def featured(result: StudyResult) -> Featured:
         )
     try:
         data = load(name, offline=True)
-        feature, marked = feature_of(cell.training), planted(data, cell.training)
-        if feature is None or not len(marked.rows):
+        feature, marked = feature_of(data, cell.training), planted(data, cell.training)
+        if not isinstance(feature, ClassBlocks):
+            raise InputError(f"{cell.pattern} has no blocks.")
+        if not len(marked.rows):
             raise InputError(f"a share of {cell.share} of {len(data.train)} training examples is none.")
         return Featured(mapped, data, marked, feature.blocks(data.classes, data.shape[0]))
     except (DataError, ValueError) as error:

@@ -114,7 +114,6 @@ def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
 
 def trainings_of(cells: Iterable[Cell]) -> list[Train]:
     """What must be trained for these cells, each network once, in the order in which the cells need it."""
-    trainings: dict[Train, None] = {}
-    for cell in cells:
-        trainings.update(dict.fromkeys([cell.training] if cell.treatment is None else cell.treatment.needs))
-    return list(trainings)
+    nodes = dict.fromkeys(cell.node for cell in cells)
+    needed = (node.needs if isinstance(node, Treat) else (node,) for node in nodes)
+    return list(dict.fromkeys(training for several in needed for training in several))

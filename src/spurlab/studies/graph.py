@@ -2,7 +2,9 @@
 
 All nodes have a `setting` and a `seed`; `needs`, what must be there before; `code`, what of the user's makes them (an
 ``architecture``, a ``deletion method``, ...); `work`, how much it is in epochs of a network; a `key`; and themselves as
-JSON. A new kind is one class here, one line in `Node` and in `from_json`, and one way to make it in `making`.
+JSON. A new kind of treatment is one line in `TREATMENTS`, its field in `Cell` and the class that carries it out in
+`making.BENCHES`. A third node beside `Train` and `Treat` would have its class here, its line in `Node` and `from_json`,
+its tasks in `Work.phases` and its way to be made in `making.perform`, and be counted by `plan`.
 """
 
 import hashlib
@@ -160,17 +162,19 @@ class Kind:
     Args:
         version: part of the keys; raise it when what its methods do, or what is measured then, gives other numbers.
         plural: what several are called.
+        to: the word between these and their network.
         amount: what the amount of `Treat` is called in JSON and in rows.
     """
 
     version: int
     plural: str
+    to: str
     amount: str
 
 
 TREATMENTS: Mapping[str, Kind] = {
-    "deletion": Kind(2, "deletions", "known"),
-    "prevention": Kind(1, "preventions", "clean"),
+    "deletion": Kind(2, "deletions", "from", "known"),
+    "prevention": Kind(1, "preventions", "on", "clean"),
 }
 
 
@@ -224,6 +228,12 @@ class Treat(NamedTuple):
         """A method or an architecture of the user's."""
         own = {self.method: f"{self.kind} method"} if is_user_name(self.method) else {}
         return self.training.code | own
+
+    @property
+    def alike(self) -> tuple[Any, ...]:
+        """What treatments of one task share: the network, what it is compared with, whether they train."""
+        others = self.oracles if self.kind == "deletion" else self.amount
+        return self.kind, self.training, others, self.trains
 
     @property
     def trains(self) -> bool:

@@ -28,6 +28,8 @@ from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)
 
+BENCHES = {"deletion": Deleting, "prevention": Preventing}  # by kind of `TREATMENTS`, what carries it out
+
 
 def carried_out(task: Task, load: Callable[[str], Dataset], told: Callable[[int], None]) -> Outcome:
     """Carry out a task; where its results folder is not here, weights come with it and go with the outcome.
@@ -103,7 +105,7 @@ def _treated(task: Task, materials: Materials, progress: Callable[[Progress], No
     """A method that fails ends nothing: its numbers are NaN, and the reason is kept with them."""
     start, done = time.perf_counter(), 0
     treatments = [node for node in task.nodes if isinstance(node, Treat)]
-    bench = (Deleting if treatments[0].kind == "deletion" else Preventing)(treatments[0], materials)
+    bench = BENCHES[treatments[0].kind](treatments[0], materials)
     values, seconds, failures = [], [], []
     for treatment, requests in zip(treatments, task.requests, strict=True):
         attempt = bench.treated(treatment, requests)

@@ -7,6 +7,7 @@ latter with its last layer fitted again.
 import hashlib
 import logging
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,8 @@ class Mapped(NamedTuple):
 
     def treatment(self, method: str) -> Treat:
         """What this prevention makes of the network that was trained with the feature."""
-        return Treat("prevention", self.cell.training, method, self.cell.clean or 1.0)
+        clean = 1.0 if self.cell.clean is None else self.cell.clean  # of no matter where nothing is prevented
+        return Treat("prevention", self.cell.training, method, clean)
 
     def file(self, folder: Path, checksum: str) -> Path:
         """Where their maps are, if they were kept: named by all that makes them."""
@@ -67,14 +69,15 @@ class Mapped(NamedTuple):
 def mapped_in(study: Study) -> Mapped | None:
     """The networks of the first training set in which the largest share has a feature; None where none has."""
     cells = cells_of(study)
-    cell = max((cell for cell in cells if cell.share), key=lambda cell: cell.share or 0.0, default=None)
-    if cell is None:
+    featured = [(cell.share, cell) for cell in cells if cell.share]
+    if not featured:
         return None
+    _, cell = max(featured, key=itemgetter(0))
     tried = [other.prevention for other in cells if other.training == cell.training and other.prevention]
     methods = {SPURIOUS: PLAIN}
     for title, names in REFITS.items():
-        if found := [method for name in names for method in tried if method.split()[0] == name]:
-            methods[title] = found[0]
+        if refits := [method for name in names for method in tried if method.split()[0] == name]:
+            methods[title] = refits[0]
     return Mapped(cell, methods)
 
 

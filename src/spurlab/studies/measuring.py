@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from torch import nn
 
 from spurlab.measures import Answers, MarkedTests, Measure, Observed, measure_named
-from spurlab.measures.observed import required
 from spurlab.patterns import Common, Planted, plant
 from spurlab.studies.graph import Train
 from spurlab.studies.materials import Materials
@@ -35,7 +34,7 @@ class Measuring:
             training.setting.architecture,
             network,
             training.seed,
-            feature=feature_of(training),
+            feature=feature_of(self._materials.data, training),
             trained_on=Answers(network, lambda: self._materials.planted(training)),
             fresh=Answers(network, lambda: self._fresh(training)),
             tests=self._tests,
@@ -56,7 +55,7 @@ class Measuring:
 
     def _fresh(self, training: Train) -> Planted:
         """The test examples; as many have the network's feature as in training, with the same values."""
-        test = self._materials.data.test
-        if (feature := feature_of(training)) is None:
-            return Planted.none(test)
-        return plant(test, feature, Common(required(training.share)), seed=training.seed)
+        data = self._materials.data
+        if training.share is None or (feature := feature_of(data, training)) is None:
+            return Planted.none(data.test)
+        return plant(data.test, feature, Common(training.share), seed=training.seed)

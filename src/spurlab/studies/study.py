@@ -26,6 +26,7 @@ from spurlab.models import is_user_name, without_users_code
 from spurlab.patterns import Common, mark_names
 from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names, listed
 from spurlab.studies.errors import StudyError
+from spurlab.studies.graph import TREATMENTS
 from spurlab.training import Recipe
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ class Grid(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _by_axis(cls, settings: Any, info: Any) -> Any:
+    def _read_axes(cls, settings: Any, info: Any) -> Any:
         if not isinstance(settings, Mapping):
             return settings
         for name in settings:
@@ -79,7 +80,7 @@ class Grid(BaseModel):
         }
 
     @model_serializer
-    def _each_for_itself(self) -> dict[str, Any]:
+    def _serialize_axes(self) -> dict[str, Any]:
         return self.axes
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
@@ -91,7 +92,7 @@ class Grid(BaseModel):
         return self.model_copy(update={"axes": self.axes | {name: axis_named(name).with_control(values)}})
 
     @model_validator(mode="after")
-    def _common_features_have_a_share(self) -> "Grid":
+    def _check_common(self) -> "Grid":
         features = ", ".join(mark_names(Common))
         common = [name for name in self["pattern"] if name in mark_names(Common)]
         if common and (len(common) < len(self["pattern"]) or max(self["n"]) > 0 or self["deletion"]):
@@ -111,7 +112,7 @@ class Grid(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _marks_need_a_pattern(self) -> "Grid":
+    def _check_pattern(self) -> "Grid":
         if not self["pattern"] and max(self["n"]) > 0:
             most = max(self["n"])
             raise InputError(f"key 'pattern': n = {most} examples are to be marked, but no pattern is named.")
@@ -168,7 +169,7 @@ class Study(BaseModel):
     origin: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
-    def _not_too_many_rows(self) -> "Study":
+    def _check_rows(self) -> "Study":
         rows = len(self.measure) * sum(grid.cells_at_most for grid in self.grids)
         if rows > MOST_ROWS:
             raise InputError(
@@ -178,7 +179,8 @@ class Study(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _by_whom(self, info: Any) -> "Study":
+    def _note_typed(self, info: Any) -> "Study":
+        # past the frozen model, where `typed` is kept once asked: no field, so that no file and no JSON can set it
         self.__dict__["typed"] = info.mode == "python"
         return self
 
@@ -204,12 +206,12 @@ class Study(BaseModel):
         return self.figure[0]
 
     @field_serializer("figure")
-    def _one_without_a_list(self, names: tuple[str, ...]) -> str | tuple[str, ...]:
+    def _serialize_figure(self, names: tuple[str, ...]) -> str | tuple[str, ...]:
         return names[0] if len(names) == 1 else names  # as folders had it before there could be several
 
     @field_validator("figure")
     @classmethod
-    def _no_figure_twice(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_figures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise InputError(f"a figure stands twice in this list: {list(names)}")
         for name in names:  # files are named after it
@@ -221,12 +223,12 @@ class Study(BaseModel):
 
     @field_validator("name")
     @classmethod
-    def _names_files(cls, name: str, info: Any) -> str:
+    def _check_name(cls, name: str, info: Any) -> str:
         return checked_name(name) if info.mode == "json" else name
 
     @field_validator("measure")
     @classmethod
-    def _known_measures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_measures(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise InputError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
@@ -234,14 +236,14 @@ class Study(BaseModel):
         return names
 
     @model_validator(mode="after")
-    def _patterns_where_they_are_measured(self) -> "Study":
+    def _check_patterns_measured(self) -> "Study":
         for name in self.measure:
             if measure_named(name).by_pattern and not all(grid["pattern"] and not grid["share"] for grid in self.grids):
                 raise InputError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
         return self
 
     @model_validator(mode="after")
-    def _measures_of_deletion(self) -> "Study":
+    def _check_deletion_measured(self) -> "Study":
         for name in self.measure:
             measure = measure_named(name)
             if any(grid["deletion"] for grid in self.grids) and measure not in effects().values():
@@ -264,9 +266,8 @@ class Study(BaseModel):
     @property
     def treatments(self) -> str:
         """What is done to its networks after training: ``deletions``, ``preventions``, both or "" for nothing."""
-        kinds = {"deletions": any(grid["deletion"] for grid in self.grids)}
-        kinds["preventions"] = any(grid["prevention"] for grid in self.grids)
-        return " and ".join(kind for kind, there in kinds.items() if there)
+        kinds = (kind.plural for name, kind in TREATMENTS.items() if any(grid[name] for grid in self.grids))
+        return " and ".join(kinds)
 
     def only(self, key: str, values: Sequence[Any]) -> "Study":
         """The part of the study where an axis has one of these values; the control stays.

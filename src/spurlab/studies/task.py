@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spurlab.studies.errors import StudyError
-from spurlab.studies.graph import Node, Train, from_json
+from spurlab.studies.graph import TREATMENTS, Node, Train, from_json
 from spurlab.studies.locks import LOCKS
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.weights import weights_file
@@ -59,9 +59,9 @@ class Task:
         if isinstance(first, Train):
             return f"{count} x {networks} (seeds {sorted({node.seed for node in self.nodes})})"
         training = first.training
-        treatments = {"deletion": "deletions from", "prevention": "preventions on"}[first.kind]
+        kind = TREATMENTS[first.kind]
         marked = f"share {training.share:g}" if training.share is not None else f"n = {training.n}"
-        return f"{count} {treatments} {networks} ({marked}, seed {training.seed})"
+        return f"{count} {kind.plural} {kind.to} {networks} ({marked}, seed {training.seed})"
 
     @property
     def work(self) -> int:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from spurlab.data import Dataset, Examples
 from spurlab.deletion import forget_mask
-from spurlab.patterns import ClassBlocks, Common, Pattern, Planted, common_named, make_pattern, plant
+from spurlab.measures.observed import required
+from spurlab.patterns import Common, Mark, Planted, make_mark, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.axes import OF_TRAINING
 from spurlab.studies.errors import StudyError
@@ -40,37 +41,39 @@ def planted(data: Dataset, training: Train) -> Planted:
     Raises:
         StudyError: the pattern, the target or n does not fit the data, or the value on another axis.
     """
-    whole = _marked(data, training)
+    examples = _marked(data, training)
     for name, value in training.extras:
         try:
-            whole = OF_TRAINING[name].change(whole, value, training.seed)
+            examples = OF_TRAINING[name].change(examples, value, training.seed)
         except ValueError as error:
             raise StudyError(f"{data.name}, {name} {value}: {error}") from error
-    return whole
+    return examples
 
 
 def _marked(data: Dataset, training: Train) -> Planted:
-    if (feature := feature_of(training)) is not None:
-        try:
-            return plant(data.train, feature, Common(training.share or 0.0), seed=training.seed)
-        except ValueError as error:
-            raise StudyError(f"{data.name}, pattern {training.pattern}: {error}") from error
-    if training.pattern is None or training.target is None:
-        whole = Planted.none(data.train)
-        return whole.without(held_out(data, training)) if training.held_out else whole
+    if training.pattern is None:
+        clean = Planted.none(data.train)
+        return clean.without(held_out(data, training)) if training.held_out else clean
+    n = "" if training.target is None else f", n = {training.n}"
     try:
-        pattern = pattern_of(data, training.pattern, training.seed)
-        whole = plant(data.train, pattern, training.target, training.n, training.seed, how=training.setting.how)
+        mark = pattern_of(data, training.pattern, training.seed)
+        if training.share is not None:
+            return plant(data.train, mark, Common(training.share), seed=training.seed)
+        examples = plant(
+            data.train, mark, required(training.target), training.n, training.seed, how=training.setting.how
+        )
     except ValueError as error:
-        raise StudyError(f"{data.name}, pattern {training.pattern}, n = {training.n}: {error}") from error
-    return whole.without(forget_mask(whole.positions[: training.without], len(whole))) if training.without else whole
+        raise StudyError(f"{data.name}, pattern {training.pattern}{n}: {error}") from error
+    if not training.without:
+        return examples
+    return examples.without(forget_mask(examples.positions[: training.without], len(examples)))
 
 
-def feature_of(training: Train) -> ClassBlocks | None:
+def feature_of(data: Dataset, training: Train) -> Mark | None:
     """The common feature of a share of the training examples, if they have one."""
-    if training.share is None:
+    if training.share is None or training.pattern is None:
         return None
-    return common_named(training.pattern or "")
+    return pattern_of(data, training.pattern, training.seed)
 
 
 def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
@@ -79,18 +82,18 @@ def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
     return forget_mask(order[: round(training.held_out * len(data.train))], len(data.train))
 
 
-def pattern_of(data: Dataset, name: str, seed: int) -> Pattern:
-    """The pattern of one seed: random ones are drawn once for each seed, as in the paper's code.
+def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
+    """The mark of one seed: random ones are drawn once for each seed, as in the paper's code.
 
     Args:
-        data: the data set, whose shape and range the pattern has.
-        name: as `spurlab.patterns.make_pattern` takes it.
+        data: the data set, whose shape and range the mark has.
+        name: as `spurlab.patterns.make_mark` takes it.
         seed: the data seed.
 
     Raises:
-        ValueError: as `spurlab.patterns.make_pattern`.
+        ValueError: as `spurlab.patterns.make_mark`.
     """
-    return make_pattern(name, data.shape, seed, clip=data.input_range)
+    return make_mark(name, data.shape, seed, clip=data.input_range)
 
 
 def grouped(examples: Planted, training: Train) -> Examples:

@@ -54,7 +54,7 @@ class Deleting:
         self._materials, self._training = materials, first.training
         self._retraining = retraining or cache(lambda: seconds_to_retrain(first.training, materials))
         self._measuring = Measuring(materials)
-        self._pattern = materials.pattern(self._training.pattern or "", self._training.seed)
+        self._pattern = materials.pattern(required(self._training.pattern), self._training.seed)
         network, self._diverged = materials.trained(self._training)
         compared = (materials.trained(oracle) for oracle in first.compared if oracle.seed != self._training.seed)
         self._before = self._observed(network)
@@ -103,7 +103,9 @@ class Deleting:
 
     def _observed(self, network: nn.Module) -> Observed:
         """With the pattern that the network before deletion has learnt."""
-        return self._measuring.observed(network, self._training).with_mark(self._pattern, self._training.target or 0)
+        return self._measuring.observed(network, self._training).with_mark(
+            self._pattern, required(self._training.target)
+        )
 
     def _numbers(
         self, after: Observed, forget: Bool[Tensor, " n"], seconds: float, requests: Sequence[Request]

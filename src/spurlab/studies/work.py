@@ -14,7 +14,8 @@ import torch
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
 from spurlab.models import skeleton
-from spurlab.studies.cells import Cell, cells_of
+from spurlab.patterns import Mark, Pattern
+from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
 from spurlab.studies.study import Study
@@ -146,8 +147,7 @@ class Work:
         """
         alike: dict[tuple[Any, ...], list[Treat]] = {}
         for node in self.treatments:
-            others = node.oracles if node.kind == "deletion" else node.amount
-            alike.setdefault((node.kind, node.training, others, node.trains), []).append(node)
+            alike.setdefault(node.alike, []).append(node)
         return [
             several[i : i + TREATMENTS_AT_ONCE]
             for several in alike.values()
@@ -159,7 +159,12 @@ class Work:
         requests, setting = self.requests[node], node.setting
         if isinstance(node, Treat) or node.pattern is None or node.target is None:
             return requests
-        always = (name for name, measure in MEASURES.items() if measure.always(setting.architecture))
+        mark = pattern_of(self.data[setting.dataset], node.pattern, node.seed)
+        always = (
+            name
+            for name, measure in MEASURES.items()
+            if measure.always(setting.architecture) and isinstance(mark, measure.mark)
+        )
         numbers = (number for name in always for number in numbers_of(name, self.data[setting.dataset]))
         return tuple(dict.fromkeys((*requests, *(request_of(node, number) for number in numbers))))
 
@@ -189,7 +194,7 @@ class Work:
             values = {}
             for request in requests:
                 pattern = pattern_of(data, request.pattern, cell.seed) if request.pattern else None
-                observed = Observed(data, cell.setting.architecture, pattern=pattern, target=request.target)
+                observed = Observed(data, cell.setting.architecture, None, cell.seed, pattern, request.target)
                 values[request] = measure_named(request.measure).take(observed)[request.measure]
             about = {"dataset": data.name, "architecture": cell.setting.architecture, "seed": cell.seed}
             finished.append(Finished(key, about, data.checksum, values))
@@ -278,16 +283,12 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         name: [number for measure in named for number in numbers_of(measure, data_set)]
         for name, data_set in data.items()
     }
-    trainings: dict[Node, dict[Request, None]] = {}
-    treatments: dict[Node, dict[Request, None]] = {}
-    for cell in cells if named else ():
-        asked = dict.fromkeys(request_of(cell, number) for number in numbers[cell.setting.dataset])
-        treatment = cell.treatment
-        for training in (cell.training,) if treatment is None else treatment.needs:
-            trainings.setdefault(training, {})
-        (trainings if treatment is None else treatments).setdefault(cell.node, {}).update(asked)
-    requests = {node: tuple(wanted) for node, wanted in (trainings | treatments).items()}
-    return Work(study, data, cells, requests)
+    made = cells if named else []
+    asked: dict[Node, dict[Request, None]] = {training: {} for training in trainings_of(made)}
+    for cell in made:
+        requests = (request_of(cell, number) for number in numbers[cell.setting.dataset])
+        asked.setdefault(cell.node, {}).update(dict.fromkeys(requests))
+    return Work(study, data, cells, {node: tuple(wanted) for node, wanted in asked.items()})
 
 
 def request_of(place: Cell | Train, measure: str) -> Request:
@@ -345,3 +346,14 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
                 f"key 'n': {cell.n} examples of class {target} of {name} are to be marked, but it has {examples}."
             )
         planted(data[name], cell.training)
+        if pattern is not None and cell.share != 0:
+            _check_kind(study, pattern, pattern_of(data[name], pattern, cell.seed), common=cell.share is not None)
+
+
+def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
+    """A measure may need another kind of mark; those of a common feature do not differ by pattern."""
+    for asked in study.measure:
+        measure = measure_named(asked)
+        if measure.by_pattern != common and not isinstance(mark, measure.mark):
+            kind = "an additive pattern" if measure.mark is Pattern else f"a mark of the kind {measure.mark.__name__}"
+            raise StudyError(f"key 'measure': {asked!r} needs {kind}, which {name} is not.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float32
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpecBase
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
-from spurlab.patterns import make_pattern
+from spurlab.patterns import make_mark, marked_all
 from spurlab.report.groups import estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
@@ -126,11 +127,13 @@ def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float
     """The first test images, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
-        made = [make_pattern(name, data.shape, seed, clip=data.input_range) for name in patterns]
+        made = [make_mark(name, data.shape, seed, clip=data.input_range) for name in patterns]
     except (DataError, ValueError):
         return {}
-    clean = data.test.inputs[:3].clone()
-    return {"clean": clean} | {name: pattern(clean) for name, pattern in zip(patterns, made, strict=True)}
+    shown = data.test[torch.arange(min(3, len(data.test)))]
+    return {"clean": shown.inputs} | {
+        name: marked_all(mark, shown, seed) for name, mark in zip(patterns, made, strict=True)
+    }
 
 
 def _norm(norm: Estimate) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from spurlab.data import DataError, load
-from spurlab.patterns import make_pattern, plant
+from spurlab.patterns import make_mark, plant
 from spurlab.report import sheet, style
 from spurlab.report.curves import Curve, curves, verdict_of
 from spurlab.report.groups import Group, groups
@@ -157,7 +157,7 @@ def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, 
         strips = {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
-            pattern = make_pattern(curve.pattern, data.shape, seed, clip=data.input_range)
+            pattern = make_mark(curve.pattern, data.shape, seed, clip=data.input_range)
             images = plant(data.train, pattern, curve.target, min(most, 3), seed).inputs
             strips[curve.pattern] = images if len(images) else data.train.inputs[:3].clone()
     except (DataError, ValueError):
