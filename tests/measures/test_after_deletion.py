@@ -256,7 +256,7 @@ def test_marks_of_one_name_have_numbers_of_their_own(marks, planted, test_set, m
 def test_test_inputs_are_marked_anew_for_another_mark_of_that_name(planted, test_set):
     tests = observed(linear(), planted, test_set).tests
     for marks in SAME_NAME.values():
-        first, second = (tests.inputs(mark) for mark in marks)
+        first, second = (tests.inputs(mark, 0) for mark in marks)
         assert_close((first - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0]))
         assert_close((second - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
-        assert tests.inputs(marks[1]) is second
+        assert tests.inputs(marks[1], 0) is second
