@@ -29,7 +29,7 @@ class Finished(StudyResult):
     """A study that was run, and what follows from its rows.
 
     Args:
-        verdicts: on the claims that the study names.
+        verdicts: on the claims that the study names, and on others that its rows bear on.
         written: the files of rows and figures; none of a part of a study, whose files stay as they are.
     """
 
@@ -108,8 +108,7 @@ def run(
         progress=progress,
         command=command,
     )
-    verdicts = tuple(decide(result.rows, asked.claims)) if asked.claims else ()
-    return Finished(**vars(result), verdicts=verdicts, written=tuple(_files(result)))
+    return Finished(**vars(result), verdicts=tuple(verdicts_on([result])), written=tuple(_files(result)))
 
 
 def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:

@@ -13,7 +13,7 @@ from spurlab.data import DataNotFoundError, load
 from spurlab.models import build
 from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.prevention import prevention_named
-from spurlab.report import featured, study_figure
+from spurlab.report import featured, study_figure, write_report
 from spurlab.report.style import spoken
 from spurlab.studies import cells_of, load_study, results_in, run
 from spurlab.studies.maps import read_maps
@@ -165,7 +165,7 @@ def test_a_folder_of_before_gets_its_maps_from_the_same_run_and_trains_nothing(f
 
 
 @pytest.mark.parametrize("spoil", ["nothing", "a bit", "another's"])
-def test_damaged_maps_are_told_and_not_drawn(spoil, result, tmp_path):
+def test_damaged_maps_are_told_and_what_a_run_drew_of_them_stays(spoil, result, tmp_path, caplog):
     folder = shutil.copytree(result.folder, tmp_path / "damaged")
     [kept] = (folder / "maps").iterdir()
     content = bytearray(kept.read_bytes())
@@ -178,6 +178,11 @@ def test_damaged_maps_are_told_and_not_drawn(spoil, result, tmp_path):
     assert "There is no saliency to show: the maps in " in said
     assert "are damaged (" in said
     assert "Remove the file, and the same `spurlab run` makes them again." in said
+    (folder / "quinn.png").write_bytes(b"drawn by a run")
+    of_strips = result.study.model_copy(update={"figure": ("saliency",)})
+    write_report([replace(result, study=of_strips, folder=folder)], [], folder)
+    assert (folder / "quinn.png").read_bytes() == b"drawn by a run"
+    assert "What `spurlab run` drew stays: quinn.png" in caplog.text
 
 
 def test_a_network_that_diverged_is_said(result, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from spurlab.data import DataNotFoundError
+from spurlab.models import parameter_count, skeleton
 from spurlab.studies import Study, StudyError, cells_of, load_study, narrowed, shipped, trainings_of, work_of
 from spurlab.studies.work import data_of
 from spurlab.training import RECIPES
@@ -300,9 +301,18 @@ def test_only_keeps_a_part_and_the_control(study_file):
         ("n=7", "has 0, 3, 10, 20"),
         ("recipe.weight_decay=0.7", "has 0.0, 0.5"),
         ("recipe=3", "no such axis"),
+        ("pattern=[]", r"--only pattern=\[\]: the list is empty"),
     ]:
         with pytest.raises(StudyError, match=words):
             narrowed(study, [only])
+
+
+def test_architectures_alone_need_no_examples(study_file):
+    """No data are read for them, so nothing is said of examples that are not there."""
+    study = load_study(study_file, changes=["measure=parameters", "figure=parameters"])
+    work = work_of(study, data_of(study, pytest.fail))
+    [finished] = work.measured_at_once(work.light)
+    assert list(finished.values.values()) == [parameter_count(skeleton("mlp", (1, 28, 28), 10))]
 
 
 def test_a_study_survives_json(study_file):

@@ -23,7 +23,7 @@ class NotDrawnError(InputError):
 
 
 class OnlyReadError(NotDrawnError):
-    """The figure needs code or data of the user's own, and nothing is run or opened that a results folder names."""
+    """The figure needs what is not in the results folder: only a run can draw it, or make what is drawn."""
 
 
 @dataclass(frozen=True)

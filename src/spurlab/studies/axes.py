@@ -6,18 +6,17 @@ has its part in keys of its own accord. A new setting of training is a field of 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from spurlab.data import dataset_named
 from spurlab.deletion import DELETIONS
 from spurlab.errors import InputError
 from spurlab.models import architecture_named, check_user_name, is_user_name
-from spurlab.patterns import How, Planted, parse_reference_dataset, pattern_name
+from spurlab.patterns import How, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
-from spurlab.studies.errors import StudyError, sentence_of
+from spurlab.studies.axis import Axis
 from spurlab.studies.recipes import recipes_of
 from spurlab.training import RECIPES
 
@@ -27,80 +26,6 @@ SHARES = ("known", "share", "clean")
 PLAIN = "erm"  # the prevention that does nothing: the network as it was trained
 NONE, ORACLE = "none", "oracle"  # in place of a deletion: the network before it, and one that never saw the examples
 REFERENCES = (NONE, ORACLE)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis.
-
-    Args:
-        name: in study files, for --only, in JSON, and of the column of rows.
-        about: what it is, for documentation.
-        hint: the type of a value, as pydantic takes it.
-        default: the values where a study names none; empty: there is nothing on it; None: it must be named.
-        canonical: the name that studies and rows have for what may be called otherwise.
-        control: a value that is always there, beside others.
-        code: what a name on it may be of the user's, ``package.module:callable``; "": nothing.
-        read: the values from what a study file (False) or JSON (True) says; None: a value, or a list of them.
-        change: of an axis of `OF_TRAINING`, the changed training set, from the plain one, a value and the network's
-            seed. Its default is one value that changes nothing: networks with it have the keys of before.
-    """
-
-    name: str
-    about: str
-    hint: Any
-    default: tuple[Any, ...] | None = ()
-    canonical: Callable[[str], str] | None = None
-    control: Any = None
-    code: str = ""
-    read: Callable[[Any, bool], tuple[Any, ...]] | None = None
-    change: Callable[[Planted, Any, int], Planted] = lambda training_set, value, seed: training_set
-
-    @property
-    def off(self) -> Any:
-        """The value that changes nothing."""
-        return self.default[0] if self.default else None
-
-    def values(self, settings: Any, recorded: bool = False) -> tuple[Any, ...]:
-        """The values that a study gives it.
-
-        Args:
-            settings: as the study file says it.
-            recorded: whether it is of JSON, as results folders have it.
-
-        Raises:
-            StudyError: a value of another type, unknown, or twice; an empty list.
-        """
-        value: Any = Annotated[self.hint, AfterValidator(self.named)]
-        fewest = Field(min_length=0 if self.default == () else 1)
-        values = TypeAdapter(Annotated[tuple[value, ...], fewest, AfterValidator(self._each_once)])
-        try:
-            several = self.read(settings, recorded) if self.read else listed(settings)
-            return tuple(values.validate_python(several, strict=True))
-        except ValidationError as error:
-            raise StudyError(sentence_of(error, f"{self.name}.")) from error
-        except StudyError:
-            raise
-        except InputError as error:
-            raise StudyError(f"key {self.name!r}: {error}") from error
-
-    def named(self, value: Any) -> Any:
-        """A value as studies have it."""
-        return self.canonical(value) if self.canonical and isinstance(value, str) else value
-
-    def with_control(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Values and, where there are any, the control; in rising order then."""
-        return values if self.control is None or not values else tuple(sorted({self.control, *values}))
-
-    def _each_once(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if self.control is None and len(set(values)) < len(values):
-            raise InputError(f"a value stands twice on this axis: {list(values)}")
-        return self.with_control(values)
-
-
-def listed(value: Any) -> tuple[Any, ...]:
-    """A value, or a list of them."""
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _dataset(name: str) -> str:

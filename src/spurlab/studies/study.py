@@ -24,7 +24,8 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import effects, measure_named, written_out
 from spurlab.models import is_user_name, without_users_code
 from spurlab.patterns import Common, mark_names
-from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names, listed
+from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names
+from spurlab.studies.axis import listed
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TREATMENTS
 from spurlab.training import Recipe
@@ -292,6 +293,8 @@ class Study(BaseModel):
         def value_of(point: Any) -> Any:
             return getattr(point, setting) if key in settings else point
 
+        if not values:
+            raise StudyError(f"--only {key}=[]: the list is empty. Name one value or more.")
         name = "recipe" if key in settings else key
         has = dict.fromkeys(value_of(point) for grid in self.grids for point in grid[name])
         if absent := [value for value in values if value not in has]:

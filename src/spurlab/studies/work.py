@@ -340,6 +340,8 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
                 pattern_of(data[name], pattern, cell.seed)
             except ValueError as error:
                 raise StudyError(f"{name}: {error}") from error
+        if not len(data[name].train):  # architectures alone are measured, see `data_of`
+            continue
         examples = int((data[name].train.labels == target).sum())
         if cell.n > examples:
             raise StudyError(

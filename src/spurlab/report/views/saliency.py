@@ -40,8 +40,8 @@ def shape(result: StudyResult) -> dict[str, Any]:
     """What `strips_figure` takes: a training signal with the feature, and the mean over those of its class.
 
     Raises:
-        OnlyReadError: the network is the user's own, and the study was read from a folder.
-        NotDrawnError: there is no such training set, or no maps were kept.
+        OnlyReadError: the network is the user's own, and the study was read from a folder; or no maps were kept.
+        NotDrawnError: there is no such training set, or nothing to map.
     """
     case = featured(result)
     data, mapped, architecture = case.data, case.mapped, case.mapped.cell.setting.architecture
@@ -52,14 +52,14 @@ def shape(result: StudyResult) -> dict[str, Any]:
         )
     seed, path = mapped.cell.seed, mapped.file(result.folder, data.checksum)
     if not path.is_file():
-        raise NotDrawnError(
+        raise OnlyReadError(
             f"There is no saliency to show: maps of the networks of seed {seed} are not kept in the results folder. "
             "The same `spurlab run` keeps them, where it keeps weights (weights = true, or a prevention)."
         )
     try:
         maps, failed = read_maps(path)
     except StoreError as error:
-        raise NotDrawnError(f"There is no saliency to show: {error}") from error
+        raise OnlyReadError(f"There is no saliency to show: {error}") from error
     if why := failed.get(BASE) or failed.get(SPURIOUS):
         raise NotDrawnError(f"There is no saliency to show: {why} (seed {seed}).")
     rows = rows_mapped(data, case.planted)
