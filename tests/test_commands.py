@@ -21,7 +21,7 @@ def finished(small, tmp_path_factory):
 
 
 def test_run_does_all_that_the_command_does(finished):
-    """Rows, verdicts on all claims that they bear on, and every file: those that the command writes into the same folder."""
+    """Rows, verdicts on all claims that they bear on, and every file: those that the command writes as well."""
     assert isinstance(finished, Finished)
     [kept] = results_in(finished.folder)
     assert finished.rows.equals(kept.rows)
