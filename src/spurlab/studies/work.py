@@ -159,14 +159,15 @@ class Work:
         requests, setting = self.requests[node], node.setting
         if isinstance(node, Treat) or node.pattern is None or node.target is None:
             return requests
-        mark = pattern_of(self.data[setting.dataset], node.pattern, node.seed)
-        always = (
-            name
-            for name, measure in MEASURES.items()
-            if measure.always(setting.architecture) and isinstance(mark, measure.mark)
-        )
-        numbers = (number for name in always for number in numbers_of(name, self.data[setting.dataset]))
-        return tuple(dict.fromkeys((*requests, *(request_of(node, number) for number in numbers))))
+        kind = setting.dataset, setting.architecture, node.pattern
+        if kind not in self._always:
+            self._always[kind] = _numbers_always(self.data[setting.dataset], setting.architecture, node.pattern)
+        return tuple(dict.fromkeys((*requests, *(request_of(node, number) for number in self._always[kind]))))
+
+    @cached_property
+    def _always(self) -> dict[tuple[str, str, str], list[str]]:
+        """`_numbers_always` by data set, architecture and pattern: a mark is not drawn for each network."""
+        return {}
 
     def _checksum(self, node: Node) -> str:
         return self.data[node.setting.dataset].checksum
@@ -296,6 +297,17 @@ def request_of(place: Cell | Train, measure: str) -> Request:
     if measure_named(measure).by_pattern and place.target is not None:
         return Request(measure, place.pattern or "", place.target)
     return Request(measure, "", -1)
+
+
+def _numbers_always(data: Dataset, architecture: str, pattern: str) -> list[str]:
+    """What is measured of every network of an architecture with a pattern, whether asked for or not."""
+    mark = pattern_of(data, pattern, 0)  # of which kind it is depends on no seed
+    return [
+        number
+        for name, measure in MEASURES.items()
+        if measure.always(architecture) and isinstance(mark, measure.mark)
+        for number in numbers_of(name, data)
+    ]
 
 
 def key_of(cell: Cell, measure: str, checksum: str) -> str:
