@@ -101,8 +101,10 @@ def keep_maps(work: Work, folder: Path) -> None:
     Raises:
         StoreError: they cannot be written.
     """
-    study, mapped = work.study, mapped_in(work.study)
-    if mapped is None or not ("saliency" in study.figure or "block_saliency" in study.measure):
+    study = work.study
+    if "saliency" not in study.figure and "block_saliency" not in study.measure:
+        return
+    if (mapped := mapped_in(study)) is None:
         return
     data = work.data[mapped.cell.setting.dataset]
     examples, path = planted(data, mapped.cell.training), mapped.file(folder, data.checksum)
