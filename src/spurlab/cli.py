@@ -273,7 +273,8 @@ def run_study(
     else:
         for table in study_tables(finished, console().width):
             print_table(table)
-        if asked := [verdict for verdict in finished.verdicts if verdict.claim.number in finished.study.claims]:
+        if finished.study.claims:
+            asked = [verdict for verdict in finished.verdicts if verdict.claim.number in finished.study.claims]
             print_table(claims_table(asked))
     if finished.part_of:
         say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ class Finished(StudyResult):
     """A study that was run, and what follows from its rows.
 
     Args:
-        verdicts: on the claims that the study names, and on others that its rows bear on.
         written: the files of rows and figures; none of a part of a study, whose files stay as they are.
     """
 
-    verdicts: tuple[Verdict, ...] = ()
     written: tuple[Path, ...] = ()
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """On the claims that the study names, and on others that its rows bear on; judged when first asked for."""
+        return tuple(verdicts_on([self]))
 
 
 def study_named(
@@ -108,7 +112,7 @@ def run(
         progress=progress,
         command=command,
     )
-    return Finished(**vars(result), verdicts=tuple(verdicts_on([result])), written=tuple(_files(result)))
+    return Finished(**vars(result), written=tuple(_files(result)))
 
 
 def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:
@@ -139,10 +143,7 @@ def verdicts_in(folder: Path) -> list[Verdict]:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
     """
-    with status_line("reading the results") as tell:
-        results = results_in(folder)
-        tell("judging the claims")
-        return verdicts_on(results)
+    return _judged(folder)[1]
 
 
 def write_page(folder: Path) -> list[Path]:
@@ -156,11 +157,16 @@ def write_page(folder: Path) -> list[Path]:
         StoreError: they are damaged, or of a newer version.
         OSError: a file cannot be written.
     """
+    results, verdicts = _judged(folder)
+    return report.write_report(results, verdicts, folder)
+
+
+def _judged(folder: Path) -> tuple[list[StudyResult], list[Verdict]]:
+    """What was measured in a folder, and the verdicts on it."""
     with status_line("reading the results") as tell:
         results = results_in(folder)
         tell("judging the claims")
-        verdicts = verdicts_on(results)
-    return report.write_report(results, verdicts, folder)
+        return results, verdicts_on(results)
 
 
 def datasets() -> list[dict[str, Any]]:
