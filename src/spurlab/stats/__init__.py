@@ -1,5 +1,6 @@
-"""Intervals, paired tests and corrections for many tests. The unit that was repeated is the trained model."""
+"""Shares of networks and means over them. The unit that was repeated is the trained network."""
 
+from spurlab.stats.betting import mean_between as mean_between
 from spurlab.stats.corrections import holm as holm
 from spurlab.stats.correlation import Correlation as Correlation
 from spurlab.stats.correlation import pearson as pearson
@@ -9,8 +10,9 @@ from spurlab.stats.gap import Ratio as Ratio
 from spurlab.stats.gap import gap_closed as gap_closed
 from spurlab.stats.learnt import Learnt as Learnt
 from spurlab.stats.learnt import learnt_at as learnt_at
-from spurlab.stats.limits import equivalent as equivalent
-from spurlab.stats.limits import mean_above as mean_above
+from spurlab.stats.looks import Looks as Looks
 from spurlab.stats.null import null_rank as null_rank
 from spurlab.stats.paired import paired_difference as paired_difference
-from spurlab.stats.paired import paired_test as paired_test
+from spurlab.stats.shares import Share as Share
+from spurlab.stats.shares import networks_needed as networks_needed
+from spurlab.stats.shares import risen as risen

@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.stats.betting import mean_between
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,15 @@ class Estimate:
         high: upper end of the interval, NaN below two models.
         models: m, how many models the mean is over.
         confidence: how often such an interval covers the true mean.
+        assumes_normal: whether it does so only for numbers that are (nearly) normal; else for all that are bounded.
 
     Printed as ``value [low, high]``; a format such as ``.1f`` applies to all three numbers.
 
     >>> import torch
     >>> estimate = Estimate.across_models(torch.tensor([0.80, 0.90, 0.86, 0.84]), bounds=(0.0, 1.0))
     >>> print(estimate)
+    0.850 [0.25, 0.96]
+    >>> print(Estimate.across_models(torch.tensor([0.80, 0.90, 0.86, 0.84]), bounds=(0.0, 1.0), normal=True))
     0.850 [0.78, 0.92]
     >>> print(Estimate.across_models(torch.tensor([0.85])))
     0.850 (1 model: no interval)
@@ -39,24 +43,34 @@ class Estimate:
     high: float
     models: int
     confidence: float = 0.95
+    assumes_normal: bool = True
 
     @classmethod
     def across_models(
-        cls, per_model: Float[Tensor, " m"], bounds: tuple[float, float] | None = None, confidence: float = 0.95
+        cls,
+        per_model: Float[Tensor, " m"],
+        bounds: tuple[float, float] | None = None,
+        confidence: float = 0.95,
+        *,
+        normal: bool = False,
     ) -> "Estimate":
-        r"""The mean over models with Student's t interval.
+        r"""The mean over models, with an interval that fits what is known of the numbers.
+
+        Bounded numbers, such as spurious scores: a network may score .9 where nine others score 0, so few networks say
+        little, and the interval is :func:`spurlab.stats.mean_between`, which assumes nothing but the bounds. Numbers
+        that are nearly normal, such as accuracies over thousands of images, have Student's
 
         .. math:: \bar v \pm t_{m-1,\,(1+\gamma)/2} \; s / \sqrt m
 
         Args:
             per_model: one number :math:`v` per trained model.
-            bounds: where the true mean must lie, e.g. (0.0, 1.0) for a share. The interval is cut to it, which costs no
-                coverage: what is cut off could not be true.
-            confidence: the share :math:`\gamma` of such intervals that cover the true mean, for normal numbers.
+            bounds: where every number must lie, e.g. (0.0, 1.0) for a share; None: anywhere.
+            confidence: the share :math:`\gamma` of such intervals that cover the true mean.
+            normal: whether the numbers are nearly normal, and the interval is cut to the bounds; so without bounds.
 
         Returns:
             The estimate. NaN among the numbers makes all of it NaN: whoever leaves out a diverged model must do so
-            before, and say so. Models that agree exactly give an interval without width: no spread was seen.
+            before, and say so. Normal numbers that agree exactly give an interval without width: no spread was seen.
 
         Raises:
             ValueError: a number outside `bounds`, or a confidence outside (0, 1).
@@ -68,14 +82,19 @@ class Estimate:
         if ((values < low_bound) | (values > high_bound)).any():
             span = f"[{values.min().item():g}, {values.max().item():g}]"
             raise InputError(f"`bounds` are [{low_bound:g}, {high_bound:g}], but the models' numbers span {span}.")
-        models = len(values)
+        models, normal = len(values), normal or bounds is None
         value = mean_of(values.tolist())
         if models < 2 or math.isnan(value):
-            return cls(value, math.nan, math.nan, math.nan, models, confidence)
+            return cls(value, math.nan, math.nan, math.nan, models, confidence, normal)
         stderr = _spread(values) / math.sqrt(models)
-        half = float(stdtrit(models - 1, (1 + confidence) / 2)) * stderr
-        low, high = (min(max(end, low_bound), high_bound) for end in (value - half, value + half))
-        return cls(value, stderr, low, high, models, confidence)
+        if normal:
+            half = float(stdtrit(models - 1, (1 + confidence) / 2)) * stderr
+            low, high = (min(max(end, low_bound), high_bound) for end in (value - half, value + half))
+        else:
+            width = high_bound - low_bound
+            ends = mean_between(((values - low_bound) / width).numpy(), confidence)
+            low, high = (low_bound + width * end for end in ends)
+        return cls(value, stderr, low, high, models, confidence, normal)
 
     def __format__(self, spec: str) -> str:
         value = format(self.value, spec or ".3f")

@@ -27,7 +27,7 @@ class Ratio:
     >>> print(Ratio(0.5, 0.4, 0.6, models=5))
     0.50 [0.40, 0.60]
     >>> print(Ratio(0.5, -math.inf, math.inf, models=5, why="the gap may be zero"))
-    0.50 (any share: the gap may be zero)
+    any share: the gap may be zero
     """
 
     value: float
@@ -38,8 +38,10 @@ class Ratio:
     why: str = ""
 
     def __str__(self) -> str:
+        if self.low == -math.inf:
+            return f"any share: {self.why}"
         if self.why:
-            return f"{self.value:z.2f} ({'any share' if self.low == -math.inf else 'no interval'}: {self.why})"
+            return f"{self.value:z.2f} (no interval: {self.why})"
         return f"{self.value:z.2f} [{self.low:z.2f}, {self.high:z.2f}]"
 
 
@@ -59,7 +61,7 @@ def gap_closed(
         before: :math:`b`, one number per model.
         after: :math:`a`, of the same models.
         oracle: :math:`o`, of the models of the same seeds that never learnt what was to be forgotten.
-        confidence: :math:`\gamma`, how often such an interval covers the true ratio, for normal pairs.
+        confidence: :math:`\gamma`, how often such an interval covers the true ratio; it assumes normal pairs.
 
     Returns:
         1: all of the gap is closed; 0: nothing changed; below 0: it became wider; above 1: beyond the oracle. Where the
@@ -82,7 +84,10 @@ def gap_closed(
     if not bool(torch.cat([closed, gap]).isfinite().all()):
         return Ratio(math.nan, math.nan, math.nan, models, confidence, "some numbers are not finite")
     a, b = closed.mean().item(), gap.mean().item()
-    value = a / b if b != 0 else math.nan
+    rounding = (
+        4 * max(torch.finfo(side.dtype).eps * side.abs().max().item() for side in (before, oracle)) if models else 0
+    )
+    value = a / b if abs(b) > rounding else math.nan
     if models < 2:
         return Ratio(
             value, math.nan, math.nan, models, confidence, "fewer than two models say nothing about the spread"
