@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from spurlab.deletion.verdict import verdict
-from spurlab.stats import Estimate, equivalent, gap_closed, learnt_at, paired_difference, paired_test
+
+from spurlab.stats import Estimate, gap_closed, learnt_at, paired_difference
 from spurlab.studies import results_in
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

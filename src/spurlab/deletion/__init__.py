@@ -29,7 +29,7 @@ from spurlab.deletion.sisa import Sharded as Sharded
 from spurlab.deletion.sisa import Sisa as Sisa
 from spurlab.deletion.table import DELETIONS as DELETIONS
 from spurlab.deletion.table import deletion_named as deletion_named
-from spurlab.deletion.verdict import Comparison as Comparison
+from spurlab.deletion.verdict import Count as Count
 from spurlab.deletion.verdict import Judged as Judged
 from spurlab.deletion.verdict import Verdict as Verdict
 from spurlab.deletion.verdict import verdict as verdict

@@ -1,153 +1,150 @@
-"""What a deletion method does, as a verdict over networks with the tests behind it."""
+"""What a deletion method does, as a verdict over networks with the counts behind it."""
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.stats import Estimate, Ratio, equivalent, gap_closed, mean_above, mean_of, paired_difference, paired_test
+from spurlab.stats import Looks, Ratio, Share, above, gap_closed, mean_of, risen
 
 VerdictName = Literal[
-    "forgets", "partly", "does not forget", "breaks the model", "nothing to forget", "undecided", "failed"
+    "forgets",
+    "no leftover seen",
+    "partly",
+    "does not forget",
+    "breaks the model",
+    "nothing to forget",
+    "undecided",
+    "failed",
 ]  # a check ends in one of these
 # which line of `verdict` holds, and which sentence tells its numbers
 # fmt: off
 Reason = Literal[
-    "method failed", "few networks", "not finite", "accuracy lost", "not learnt", "rose", "hardly fell",
-    "accuracy may rise", "accuracy may fall", "told apart", "like the oracles", "fell", "perhaps fell",
-    "below the oracles", "unsure",
+    "method failed", "few networks", "not finite", "accuracy lost", "not learnt", "few have learnt", "rose",
+    "hardly fell", "accuracy unsure", "told apart", "like the oracles", "perhaps told apart", "none of few", "fell",
+    "perhaps fell", "unsure",
 ]
 # fmt: on
 When = Literal["before", "after", "oracle"]  # networks before the deletion, after it, and their oracles
-Side = Literal["above", "not below", "within", "beyond"]
 SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
-LEVEL = 0.05  # of each test
+REACHED = 0.95  # the quantile of the oracles that counts as what they reach: one odd oracle of 20 hides nothing
+FEW = 0.15  # of all networks may keep the pattern where a method is said to forget it
 LEAST = 5  # networks: four that agree could do so by chance, 1 in 16
 
 
 @dataclass(frozen=True)
 class Telling:
-    """What tells a network from an oracle, beside the score."""
+    """What tells a network from the oracles: a measure that lies beyond what these reach by more than the margin."""
 
     title: str
     margin: float  # the smallest difference that matters
-    side: Side
+    above: bool = False
+    below: bool = False
 
 
+# spurious_score: a network that shuns the pattern can be told from one that never saw it
 TELLING = {
-    "membership_auc": Telling("membership AUC", 0.05, "beyond"),
-    "oracle_distance": Telling("distance to the oracles", 1.0, "above"),
-    "oracle_distance_marked": Telling("distance on marked images", 1.0, "above"),
+    "spurious_score": Telling("a score below theirs", SCORE_MARGIN, below=True),
+    "membership_auc": Telling("membership AUC", 0.05, above=True, below=True),
+    "oracle_distance": Telling("distance to the oracles", 1.0, above=True),
+    "oracle_distance_marked": Telling("distance on marked images", 1.0, above=True),
 }
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A measure of the same networks in two states, paired by seed, and the test of the difference.
+class Count:
+    """How many networks do something.
 
     Args:
-        measure: what is compared, e.g. ``spurious_score``.
-        one: which networks: ``before`` or ``after`` the deletion, or the ``oracle``.
-        other: those that they are compared with.
-        means: of both.
-        difference: by how much `one` is above `other`.
-        margin: the smallest difference that matters.
-        side: what would be shown: that the difference is ``above`` the margin, that it is a rise or a fall by less
-            (``not below``), or that it lies ``within`` the margin or ``beyond`` it on either side.
-        p: the p-value.
+        measure: by which number, e.g. ``spurious_score``.
+        share: k of m, and what that says of all networks.
+        before: the mean of the measure before the deletion; NaN where it is not looked at.
+        after: after it.
+        oracle: of the oracles.
+        reach: what the oracles reach; NaN where that is not looked at.
     """
 
     measure: str
-    one: When
-    other: When
-    means: tuple[float, float]
-    difference: Estimate
-    margin: float
-    side: Side
-    p: float
-
-    @property
-    def shown(self) -> bool:
-        """At 5 %."""
-        return self.p < LEVEL
-
-    @property
-    def chance(self) -> str:
-        """The p-value in words."""
-        return _p(self.p)
+    share: Share
+    before: float
+    after: float
+    oracle: float
+    reach: float = math.nan
 
     @property
     def title(self) -> str:
-        """Of what tells a network from an oracle."""
+        """Of what tells a network from the oracles."""
         return TELLING[self.measure].title
 
     @property
-    def advice(self) -> str:
-        """How many networks would bring the 95 % interval of the difference down to the margin on either side."""
-        needed = math.ceil((2 * self.difference.stderr / self.margin) ** 2 * self.difference.models)
-        narrow = f" (about {needed} narrow it to +-{self.margin})" if needed > self.difference.models else ""
-        return f"take more networks{narrow}"
+    def could(self) -> str:
+        """How many of all networks may do so, for all that k of m say."""
+        return f"{math.ceil(100 * self.share.at_most):d} %"
+
+    @property
+    def told(self) -> str:
+        """In how many networks, and both means."""
+        return f"{self.share.count} of {self.share.models} by {self.title} ({self.after:.3f}, theirs {self.oracle:.3f})"
 
 
+_SCORES = "{0.after:.3f} after deletion, {0.before:.3f} before; the oracles have {0.oracle:.3f} and reach {0.reach:.3f}"
 # fmt: off
-SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0} and {1} are the tests
+SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0}, {1} and so on are the counts
     "method failed": ("failed", "on every network: {verdict.why}"),
     "few networks": ("undecided", "{verdict.networks} network{s}; a verdict needs {least}"),
     "not finite": (
         "breaks the model", "{verdict.not_finite} of {verdict.networks} networks are not finite after deletion",
     ),
     "accuracy lost": (
-        "breaks the model", "test accuracy falls by {0.difference.value:.2f}, more than {0.margin} ({0.chance})",
+        "breaks the model", "{0.share.of} lose more than {cost} of test accuracy: {0.after:.3f}, before {0.before:.3f}",
     ),
     "not learnt": (
-        "nothing to forget", "{0.means[0]:.3f} before deletion, the oracles have {0.means[1]:.3f}: "
-        "not shown to be more than {0.margin} above them ({0.chance})",
+        "nothing to forget", "{0.share.of} had learnt it: {0.before:.3f} before deletion; the oracles have "
+        "{0.oracle:.3f} and reach {0.reach:.3f}",
     ),
-    "rose": (
-        "does not forget", "{0.means[0]:.3f} after deletion, above {0.means[1]:.3f} before; "
-        "a fall of {0.margin} is excluded ({0.chance}); the oracles have {1.means[1]:.3f} ({1.chance})",
+    "few have learnt": (
+        "undecided", "{0.share.of} had learnt it ({0.before:.3f} before deletion; the oracles have {0.oracle:.3f} "
+        "and reach {0.reach:.3f}); a verdict needs {least} that have",
     ),
+    "rose": ("does not forget", "{0.share.of} keep it, and in {1.share.of} the score rose: " + _SCORES),
     "hardly fell": (
-        "does not forget", "{0.means[0]:.3f} after deletion, less than {0.margin} below {0.means[1]:.3f} before "
-        "({0.chance}); the oracles have {1.means[1]:.3f} ({1.chance})",
+        "does not forget", "{0.share.of} keep it, and in {1.share.of} the score fell by more than {margin}: " + _SCORES,
     ),
-    "accuracy may rise": (
-        "undecided", "test accuracy rises by {0.difference.value:.2f}, but a fall of {0.margin} is not excluded "
-        "({0.chance}): a network that has collapsed has no score either",
-    ),
-    "accuracy may fall": (
-        "undecided", "test accuracy falls by {1.difference.value:.2f}, not shown to be less than {0.margin} "
-        "({0.chance}): a network that has collapsed has no score either",
+    "accuracy unsure": (
+        "undecided", "{0.share.of} lose more than {cost} of test accuracy ({0.after:.3f}, before {0.before:.3f}), not "
+        "shown to be fewer than half: a network that has collapsed has no score either",
     ),
     "told apart": (
-        "partly", "{0.means[0]:.3f} after deletion, within {0.margin} of the oracles' {0.means[1]:.3f} ({0.chance}), "
-        "but it can be told from them: {1.title} {1.means[0]:.3f}, the oracles' {1.means[1]:.3f} ({1.chance})",
+        "partly", "{0.share.of} keep it, but they can be told from the oracles: {told}; " + _SCORES,
     ),
     "like the oracles": (
-        "forgets", "{0.means[0]:.3f} after deletion, within {0.margin} of the oracles' {0.means[1]:.3f} ({0.chance})",
+        "forgets", "{0.share.of} keep it (up to {0.could} of all could): " + _SCORES + "{told_beside}",
+    ),
+    "perhaps told apart": (
+        "undecided", "{0.share.of} keep it, but some can be told from the oracles: {told}, not shown to be fewer than "
+        "half; " + _SCORES,
+    ),
+    "none of few": (
+        "no leftover seen", "in {0.share.models} networks (up to {0.could} of all could keep it): "
+        + _SCORES + "{told_beside}",
     ),
     "fell": (
-        "partly", "{0.means[1]:.3f} after deletion, more than {0.margin} below {0.means[0]:.3f} before ({0.chance}); "
-        "the oracles have {1.means[1]:.3f} ({1.chance})",
+        "partly", "{0.share.of} keep it, but in {1.share.of} the score fell by more than {margin}: " + _SCORES,
     ),
     "perhaps fell": (
-        "undecided", "{1.means[0]:.3f} after deletion, above the oracles' {1.means[1]:.3f} ({1.chance}), and neither "
-        "shown to be more than {0.margin} below {0.means[0]:.3f} before ({0.chance}) nor near it; {0.advice}",
-    ),
-    "below the oracles": (
-        "undecided", "{0.means[1]:.3f} after deletion, but the oracles have {0.means[0]:.3f} ({0.chance}): "
-        "lower than that of a network that never saw it",
+        "undecided", "{0.share.of} keep it, and in {1.share.of} the score fell by more than {margin}, neither shown to "
+        "be more nor fewer than half: " + _SCORES + "; take more networks",
     ),
     "unsure": (
-        "undecided", "{0.means[0]:.3f} after deletion, the oracles have {0.means[1]:.3f}: neither shown to be above it "
-        "({0.chance}) nor within {1.margin} of it ({1.chance}); {1.advice}",
+        "undecided", "{0.share.of} keep it, neither shown to be more than {few} of all nor fewer: " + _SCORES
+        + "; take more networks",
     ),
 }
 # fmt: on
@@ -155,22 +152,24 @@ SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0} and {1} are the tests
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a method forgets: the numbers that say so.
+    """Whether a method forgets: the counts that say so.
 
     Args:
         reason: which line of `verdict` holds.
         networks: how many it is over.
-        tests: behind it; of a failed method, of too few networks and of some that are not finite none.
+        counts: behind it; of a failed method, of too few networks and of some that are not finite none.
         not_finite: how many of the networks have a number after the deletion that is not finite.
-        left_out: how many are not among `networks` since they or their oracles had diverged before the deletion.
+        not_learnt: how many are not among `networks` since they had not learnt the pattern.
+        left_out: how many are not among them since they or their oracles had diverged before the deletion.
         failed: on how many the method failed; these are not among `networks` either.
         why: the reason of the first that failed or, where none did, of the first that was not finite, if it is known.
     """
 
     reason: Reason
     networks: int = 0
-    tests: tuple[Comparison, ...] = ()
+    counts: tuple[Count, ...] = ()
     not_finite: int = 0
+    not_learnt: int = 0
     left_out: int = 0
     failed: int = 0
     why: str = ""
@@ -183,19 +182,34 @@ class Verdict:
     @property
     def not_measured(self) -> list[str]:
         """Which of the measures that could tell the network from an oracle, where the others do not."""
-        measured = {test.measure for test in self.tests}
-        return [TELLING[name].title for name in TELLING if self.name == "forgets" and name not in measured]
+        measured = {count.measure for count in self.counts}
+        clean = self.name in ("forgets", "no leftover seen")
+        return [TELLING[name].title for name in TELLING if clean and name not in measured]
 
     @property
     def finding(self) -> str:
         """The numbers in a sentence."""
-        sentence = SAID[self.reason][1].format(*self.tests, verdict=self, s="s" * (self.networks != 1), least=LEAST)
+        told = ", ".join(count.told for count in self.counts[1:]) if self.reason in _TOLD else ""
+        beside = [count.told for count in self.counts[1:] if count.share.count] if self.reason in _TOLD else []
+        words = {
+            "verdict": self,
+            "s": "s" * (self.networks != 1),
+            "least": LEAST,
+            "margin": SCORE_MARGIN,
+            "cost": ACCURACY_MARGIN,
+            "few": f"{FEW:.0%}",
+            "told": told,
+            "told_beside": f"; told from them: {', '.join(beside)}" if beside else "",
+        }
+        sentence = SAID[self.reason][1].format(*self.counts, **words)
         if missing := self.not_measured:
             sentence += f"; not measured: {', '.join(missing)}"
+        if self.not_learnt and self.reason not in ("not learnt", "few have learnt"):
+            sentence += f"; {Share(self.not_learnt, self.networks + self.not_learnt).of} left out: had not learnt it"
         if self.left_out:
-            lost = f"{self.left_out} of {self.networks + self.left_out} networks left out"
+            lost = f"{self.left_out} of {self.networks + self.not_learnt + self.left_out} networks left out"
             sentence += f"; {lost}: these or their oracles had diverged before the deletion"
-        if 0 < self.failed < (of := self.networks + self.left_out + self.failed):
+        if 0 < self.failed < (of := self.networks + self.not_learnt + self.left_out + self.failed):
             sentence += f". It failed on {self.failed} of {of} networks: {self.why}"
         elif self.why and not self.failed:
             sentence += f". {self.why}"
@@ -203,6 +217,9 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.finding}"
+
+
+_TOLD: tuple[Reason, ...] = ("told apart", "like the oracles", "perhaps told apart", "none of few")
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,11 +230,13 @@ class Judged:
         before: ``spurious_score``, ``accuracy``; others are not looked at.
         after: the same, and of the others those that `verdict` names, as far as they were measured.
         oracle: as after.
+        most: where seeds are added until it is decided, up to how many; see :class:`spurlab.stats.Looks`.
     """
 
     before: Mapping[str, Float[Tensor, " m"]]
     after: Mapping[str, Float[Tensor, " m"]]
     oracle: Mapping[str, Float[Tensor, " m"]]
+    most: int | None = None
 
     @property
     def closed(self) -> Ratio:
@@ -228,51 +247,86 @@ class Judged:
     @cached_property
     def verdict(self) -> Verdict:
         """Whether the method forgets; see `verdict`."""
-        return verdict(self.before, self.after, self.oracle)
+        return verdict(self.before, self.after, self.oracle, self.most)
 
-    def compared(self, measure: str, one: When, other: When, margin: float = 0.0, side: Side = "above") -> Comparison:
-        """A measure in two states; see `Comparison`."""
-        ours, theirs = getattr(self, one)[measure], getattr(self, other)[measure]
-        difference = paired_difference(ours, theirs)
-        match side:
-            case "above":
-                p = _above(difference, margin) if margin else paired_test(ours, theirs)
-            case "not below":
-                p = _above(difference, -margin)
-            case "within":
-                p = equivalent(difference, margin)
-            case "beyond":
-                p = min(1.0, 2 * _above(difference, margin), 2 * _above(paired_difference(theirs, ours), margin))
-        means = mean_of(ours.tolist()), mean_of(theirs.tolist())
-        return Comparison(measure, one, other, means, difference, margin, side, p)
+    def where(self, networks: Tensor) -> "Judged":
+        """Of some of the networks."""
+        columns = (self.before, self.after, self.oracle)
+        kept = ({name: column[networks] for name, column in numbers.items()} for numbers in columns)
+        return Judged(*kept, self.most)
+
+    def rise(self, measure: str, one: When, other: When, by: float) -> Count:
+        """In how many networks a measure in one state is higher than in another by more than some amount."""
+        return self._count(measure, risen(getattr(self, one)[measure], getattr(self, other)[measure], by))
+
+    def have_it(self, when: When, oracles: Float[Tensor, " m0"]) -> Bool[Tensor, " m"]:
+        """Which networks score more than `SCORE_MARGIN` above what the oracles reach."""
+        scores = getattr(self, when)["spurious_score"]
+        return above(scores, torch.full_like(scores, reached(oracles)), SCORE_MARGIN)
+
+    def having_it(self, when: When, oracles: Float[Tensor, " m0"]) -> Count:
+        """How many do."""
+        have = self.have_it(when, oracles)
+        return self._count("spurious_score", Share(int(have.sum()), len(have)), reached(oracles))
+
+    def told(self, measure: str, oracles: Float[Tensor, " m0"]) -> Count:
+        """How many networks can be told from the oracles by a measure."""
+        after, telling = self.after[measure], TELLING[measure]
+        high, low = (torch.full_like(after, end) for end in (reached(oracles), -reached(-oracles)))
+        beyond = risen(after, high, telling.margin).count if telling.above else 0
+        beyond += risen(low, after, telling.margin).count if telling.below else 0
+        return self._count(measure, Share(beyond, len(after)))
+
+    def _count(self, measure: str, share: Share, reach: float = math.nan) -> Count:
+        means = (
+            mean_of(columns[measure].tolist()) if measure in columns else math.nan
+            for columns in (self.before, self.after, self.oracle)
+        )
+        return Count(measure, share, *means, reach)
 
 
-def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: Mapping[str, Tensor]) -> Verdict:
-    """Whether a deletion method forgets, from the numbers of m networks; all tests are paired by seed, at 5 %.
+def reached(oracles: Float[Tensor, " m"]) -> float:
+    """What the oracles reach: the number that at most 5 % of them exceed, so the largest of up to 19.
 
-    The first of these that holds:
+    >>> reached(torch.tensor([0.0, 0.1, 0.3]))
+    0.3...
+    """
+    ordered = oracles.double().sort(descending=True).values
+    return float(ordered[math.floor((1 - REACHED) * len(ordered) + 1e-9)])
+
+
+def verdict(
+    before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: Mapping[str, Tensor], most: int | None = None
+) -> Verdict:
+    """Whether a deletion method forgets, from the numbers of m networks.
+
+    Networks are counted, and what k of m say of all networks is exact (:class:`spurlab.stats.Share`): "shown" is at
+    5 %, "more than half" takes five of five, seven of eight, fifteen of twenty. A network *has* the pattern where its
+    score is more than .05 above what the oracles reach, their .95 quantile: before the deletion it had learnt it then,
+    and after it keeps it. The first of these that holds:
 
     - *undecided*: there are fewer than five networks. Those that had diverged before the deletion, or whose oracle has,
       are left out, and the sentence says so.
-    - *breaks the model*: a number after the deletion is not finite, or the test accuracy lost is shown to be more than
-      .05 (one-sided t-test).
-    - *nothing to forget*: the score before is not shown to be more than .05 above the oracle's (one-sided t-test).
-    - *does not forget*: the score after is shown to be above the oracle's, and shown to have fallen by less than .05
-      (one-sided t-test). A fall that is certain but tiny is no partial success.
-    - *undecided*: the test accuracy lost is not shown to be less than .05. A network that has collapsed has no score
-      either; it did not forget.
-    - *partly*: the score after and the oracle's are shown to be equivalent, to differ by less than .05 in the mean (two
-      one-sided tests), but the network can be told from an oracle (t-tests). Either the membership AUC of the forgotten
-      examples is shown to differ from the oracle's by more than .05 (2.5 % to each side): above it they are still
-      known, below it they are shunned, which an attacker sees as well. Or the outputs on clean or on marked test
-      examples are shown to be more than 1 log-odds farther from the oracles than the oracle's own. So a network that
-      has lost its confidence, and with it every score, does not pass.
-    - *forgets*: the scores are shown to be equivalent. With the lines above this, a method that does nothing cannot get
-      here.
-    - *partly*: the score after is shown to be above the oracle's, and more than .05 below the score before (one-sided
-      t-tests).
-    - *undecided*: none of these. The sentence says whether more networks are needed, or the score fell below the
-      oracle's: a network that shuns the pattern can be told from one that never saw it.
+    - *breaks the model*: a number after the deletion is not finite, or more than half of all networks are shown to lose
+      more than .05 of test accuracy.
+    - *nothing to forget*: fewer than half are shown to have learnt it. *Undecided*: fewer than five have. From here on
+      only those that have are counted.
+    - *does not forget*: more than half are shown to keep it, and in fewer than half the score is shown to have fallen
+      by more than .05; the sentence says where it rose. A fall that is certain but tiny is no partial success.
+    - *undecided*: not shown that fewer than half lose more than .05 of test accuracy. A network that has collapsed has
+      no score either; it did not forget.
+    - *partly*: none keeps it, or few, but more than half are shown to be told from the oracles: by the membership AUC
+      of the forgotten examples (above: they are still known; below: they are shunned, which an attacker sees as well),
+      by outputs on clean or marked test examples that are more than 1 log-odds farther from the oracles than these
+      reach, or by a score below theirs. So a network that has lost its confidence, and with it every score, does not
+      pass.
+    - *forgets*: shown that fewer than 15 % of all networks keep it, which takes 19 networks without a leftover; and
+      that fewer than half can be told from the oracles. With the lines above this, a method that does nothing cannot
+      get here. *Undecided* where the latter is not shown.
+    - *no leftover seen*: no network keeps it, of too few to say more. The sentence says how many of all could.
+    - *partly*: more than 15 % are shown to keep it, and in more than half the score is shown to have fallen by more
+      than .05.
+    - *undecided*: none of these.
 
     Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass.
 
@@ -281,83 +335,79 @@ def verdict(before: Mapping[str, Tensor], after: Mapping[str, Tensor], oracle: M
         after: of the same networks after it; also ``membership_auc``, ``oracle_distance`` and
             ``oracle_distance_marked`` as far as they were measured.
         oracle: of the networks of the same seeds that never saw the planted examples, as after.
+        most: where seeds are added until it is decided, up to how many; see :class:`spurlab.stats.Looks`.
 
     Raises:
         ValueError: columns that differ in length.
 
-    Source: Schuirmann (1987), J. Pharmacokinet. Biopharm. 15, 657-680 (equivalence).
+    Source: Clopper and Pearson (1934), Biometrika 26, 404-413 (exact shares).
 
     >>> score, low = torch.tensor([0.81, 0.75, 0.90, 0.84, 0.79]), torch.tensor([0.00, 0.01, 0.00, 0.02, 0.00])
     >>> accuracy = torch.tensor([0.87, 0.88, 0.87, 0.88, 0.87])
     >>> before, after, oracle = ({"spurious_score": s, "accuracy": accuracy} for s in (score, score - 0.3 * low, low))
     >>> print(verdict(before, after, oracle))
-    does not forget: 0.816 after deletion, less than 0.05 below 0.818 before (p < .001);
-    the oracles have 0.006 (p < .001)
+    does not forget: 5 of 5 networks keep it, and in 0 of 5 networks the score fell by more than 0.05:
+    0.816 after deletion, 0.818 before; the oracles have 0.006 and reach 0.020
     """
     scores = before["spurious_score"], after["spurious_score"], oracle["spurious_score"]
     lengths = [len(column) for column in (*scores, before["accuracy"], after["accuracy"])]
     if len(set(lengths)) > 1:
         raise InputError(f"each column needs one number per network, but they have {lengths}.")
+    judged = Judged(before, after, oracle, most)
     trained = _finite(scores[0], scores[2], before["accuracy"])
     if not bool(trained.all()):
-        rest = ({name: column[trained] for name, column in columns.items()} for columns in (before, after, oracle))
-        return replace(verdict(*rest), left_out=int((~trained).sum()))
+        return replace(judged.where(trained).verdict, left_out=int((~trained).sum()))
     networks = len(trained)
     if networks < LEAST:
         return Verdict("few networks", networks)
     if lost := int((~_finite(scores[1], after["accuracy"])).sum()):
         return Verdict("not finite", networks, not_finite=lost)
-    reason, tests = next((reason, tests) for holds, reason, tests in _lines(Judged(before, after, oracle)) if holds)
-    return Verdict(reason, networks, tests)
+    test = Looks(most)
+    accuracy = judged.rise("accuracy", "before", "after", ACCURACY_MARGIN)
+    if test.more(accuracy.share):
+        return Verdict("accuracy lost", networks, (accuracy,))
+    oracles = scores[2]
+    learnt = judged.having_it("before", oracles)
+    if test.fewer(learnt.share) or learnt.share.count < LEAST:
+        reason: Reason = "not learnt" if test.fewer(learnt.share) else "few have learnt"
+        return Verdict(reason, networks, (learnt,), not_learnt=networks - learnt.share.count)
+    lines = _lines(judged.where(judged.have_it("before", oracles)), oracle, test)
+    reason, counts = next((reason, counts) for holds, reason, counts in lines if holds)
+    return Verdict(reason, learnt.share.count, counts, not_learnt=networks - learnt.share.count)
 
 
-def _lines(networks: Judged) -> Iterator[tuple[bool, Reason, tuple[Comparison, ...]]]:
-    """The lines of `verdict` that are tests, in their order: whether it holds, and the tests behind it."""
-    score, accuracy = (partial(networks.compared, measure) for measure in ("spurious_score", "accuracy"))
-    lost = accuracy("before", "after", ACCURACY_MARGIN)
-    yield lost.shown, "accuracy lost", (lost,)
-    learnt = score("before", "oracle", SCORE_MARGIN)
-    yield not learnt.shown, "not learnt", (learnt,)
-    above, hardly = score("after", "oracle"), score("after", "before", SCORE_MARGIN, "not below")
-    now, then = (round(mean, 3) for mean in hardly.means)  # as they are said
-    yield above.shown and hardly.shown, "rose" if now > then else "hardly fell", (hardly, above)
-    kept = accuracy("after", "before", ACCURACY_MARGIN, "not below")
-    yield not kept.shown, "accuracy may fall" if kept.difference.value < 0 else "accuracy may rise", (kept, lost)
-    like = score("after", "oracle", SCORE_MARGIN, "within")
-    if like.shown:
-        telling = [
-            networks.compared(name, "after", "oracle", told.margin, told.side)
-            for name, told in TELLING.items()
-            if all(name in columns and _finite(columns[name]).all() for columns in (networks.after, networks.oracle))
-        ]
-        apart = [test for test in telling if test.shown]
-        yield bool(apart), "told apart", (like, *apart)
-        yield True, "like the oracles", (like, *telling)
-    fell, below = score("before", "after", SCORE_MARGIN), score("oracle", "after")
-    yield above.shown, "fell" if fell.shown else "perhaps fell", (fell, above)
-    yield below.shown, "below the oracles", (below,)
-    yield True, "unsure", (above, like)
+def _lines(
+    networks: Judged, oracle: Mapping[str, Tensor], test: Looks
+) -> Iterator[tuple[bool, Reason, tuple[Count, ...]]]:
+    """The lines of `verdict` about networks that had learnt it, in their order: whether it holds, and its counts."""
+    keep = networks.having_it("after", oracle["spurious_score"])
+    fell = networks.rise("spurious_score", "before", "after", SCORE_MARGIN)
+    rose = networks.rise("spurious_score", "after", "before", SCORE_MARGIN)
+    kept = test.more(keep.share) and test.fewer(fell.share)
+    yield kept and test.more(rose.share), "rose", (keep, rose)
+    yield kept, "hardly fell", (keep, fell)
+    lost = networks.rise("accuracy", "before", "after", ACCURACY_MARGIN)
+    yield not test.fewer(lost.share), "accuracy unsure", (lost,)
+    few = test.fewer(keep.share, FEW)
+    if few or not keep.share.count:
+        told = [networks.told(name, oracle[name]) for name in TELLING if _measured(name, networks.after, oracle)]
+        apart = [count for count in told if test.more(count.share)]
+        yield bool(apart), "told apart", (keep, *apart)
+        unsure = [count for count in told if not test.fewer(count.share)]
+        yield few and bool(unsure), "perhaps told apart", (keep, *unsure)
+        yield few, "like the oracles", (keep, *told)
+        yield True, "none of few", (keep, *told)
+    if test.more(keep.share, FEW):
+        yield test.more(fell.share), "fell", (keep, fell)
+        yield True, "perhaps fell", (keep, fell)
+    yield True, "unsure", (keep,)
 
 
-def _above(difference: Estimate, limit: float) -> float:
-    """p-value that the mean lies above a limit; without spread the sign test's, as of the other tests here."""
-    p = mean_above(difference, limit)
-    return max(p, 2.0**-difference.models) if difference.stderr == 0 else p
+def _measured(name: str, *columns: Mapping[str, Tensor]) -> bool:
+    """Whether a measure was taken of all networks."""
+    return all(name in numbers and bool(_finite(numbers[name]).all()) for numbers in columns)
 
 
 def _finite(*columns: Tensor) -> Tensor:
     """Which networks have no number that is not finite."""
     return torch.stack([column.double().isfinite() for column in columns]).all(0)
-
-
-def _p(p: float) -> str:
-    """As in papers.
-
-    >>> _p(0.0312), _p(0.00001), _p(1.0)
-    ('p = .031', 'p < .001', 'p = 1')
-    """
-    if math.isnan(p):
-        return "no p-value"
-    if p < 0.001:
-        return "p < .001"
-    return f"p = {p:.3f}".replace("0.", ".") if p < 0.9995 else "p = 1"

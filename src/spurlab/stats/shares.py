@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import beta, binom
 from torch import Tensor, finfo
 
@@ -93,8 +93,8 @@ class Share:
         return f"{self.of} [{self.low:.2f}, {self.high:.2f}]"
 
 
-def risen(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: float = 0.0) -> Share:
-    """How many networks lie above their baselines by more than some amount.
+def above(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: float = 0.0) -> Bool[Tensor, " m"]:
+    """Which networks lie above their baselines by more than some amount.
 
     The last bits of numbers, in which shares of images differ without meaning, count for nothing.
 
@@ -105,20 +105,25 @@ def risen(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: fl
 
     Raises:
         ValueError: the two differ in length, or a number is not finite.
+    """
+    rises = differences(per_model, baseline)
+    if not bool(rises.isfinite().all()):
+        raise InputError("networks are counted by finite numbers, but some are NaN or infinite: leave these out.")
+    if not len(rises):
+        return rises > by
+    eps = max(finfo(side.dtype).eps * side.abs().max().item() for side in (per_model, baseline))
+    return rises > by + 4 * eps
+
+
+def risen(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: float = 0.0) -> Share:
+    """How many networks do, see `above`.
 
     >>> import torch
     >>> print(risen(torch.tensor([0.3, 0.5, 0.1]), torch.tensor([0.1, 0.2, 0.15]), by=0.05).of)
     2 of 3 networks
     """
-    rises = differences(per_model, baseline)
-    if not bool(rises.isfinite().all()):
-        raise InputError(
-            "networks are counted by finite numbers, but some are NaN or infinite: leave these out before."
-        )
-    if not len(rises):
-        return Share(0, 0)
-    eps = max(finfo(side.dtype).eps * side.abs().max().item() for side in (per_model, baseline))
-    return Share(int((rises > by + 4 * eps).sum()), len(rises))
+    higher = above(per_model, baseline, by)
+    return Share(int(higher.sum()), len(higher))
 
 
 def networks_needed(level: float, share: float = 0.5) -> int:
