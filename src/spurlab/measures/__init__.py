@@ -78,6 +78,16 @@ def measure_named(name: str) -> Measure:
     raise InputError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
 
 
+def is_lumpy(name: str) -> bool:
+    """Whether networks that differ by the seed alone may have very different numbers; of what is not known it is so.
+
+    >>> is_lumpy("spurious_score"), is_lumpy("accuracy"), is_lumpy("something of a user")
+    (True, False, True)
+    """
+    known = [MEASURES[name]] if name in MEASURES else [measure for measure in MEASURES.values() if measure.has(name)]
+    return known[0].lumpy if known else True
+
+
 def written_out(names: Sequence[str]) -> list[str]:
     """Names as studies keep them: for a measure its numbers, if they are known for all data; if not, its own alone.
 

@@ -53,8 +53,14 @@ FORGOTTEN_ACCURACY = Measure(
     _forgotten_accuracy,
     needs="deletion",
     by_pattern=True,
+    lumpy=True,
     heading="forgotten",
 )
 MEMBERSHIP_AUC = Measure(
-    "membership AUC of the forgotten examples", _membership_auc, needs="deletion", by_pattern=True, heading="membership"
+    "membership AUC of the forgotten examples",
+    _membership_auc,
+    needs="deletion",
+    by_pattern=True,
+    lumpy=True,
+    heading="membership",
 )

@@ -49,6 +49,8 @@ class Measure:
         check_network: called with a network and the name of its architecture before any is trained; raises a ValueError
             that says why it cannot be taken of such a network.
         mark: the kind of mark that it is taken of, where it is not any; `Pattern`: an additive one.
+        lumpy: whether networks that differ by the seed alone may have very different numbers, such as a score of .9 in
+            one and 0 in the others: means over few say little then, and their intervals assume nothing but 0 and 1.
         heading: of its column where a check is printed; "": the name of the number.
         summary: what a check prints of one number of several networks.
     """
@@ -62,6 +64,7 @@ class Measure:
     suits_data: Callable[[Dataset], bool] = lambda data: True
     check_network: Callable[[nn.Module, str], object] = lambda network, architecture: None
     mark: type[object] = object
+    lumpy: bool = False
     heading: str = ""
     summary: Callable[[Sequence[float]], str] = in_the_mean
 

@@ -21,6 +21,10 @@ def _always(architecture: str) -> bool:
     return True
 
 
-SPURIOUS_SCORE = Measure("spurious score", _spurious_score, by_pattern=True, always=_always, heading="score")
+SPURIOUS_SCORE = Measure(
+    "spurious score", _spurious_score, by_pattern=True, always=_always, lumpy=True, heading="score"
+)
 ACCURACY = Measure("test accuracy", _accuracy, always=_always)
-MARKED_ACCURACY = Measure("accuracy on marked test images", _marked_accuracy, by_pattern=True, always=_always)
+MARKED_ACCURACY = Measure(
+    "accuracy on marked test images", _marked_accuracy, by_pattern=True, always=_always, lumpy=True
+)

@@ -1,31 +1,30 @@
 """A curve for each pattern and target: the scores against n, and the n at which the pattern is learnt."""
 
-import math
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
 
 from spurlab.report.groups import DIFFERENCE, SHARE, estimate
-from spurlab.stats import Estimate, Learnt, learnt_at, paired_difference
+from spurlab.stats import Estimate, Learnt, Share, learnt_at, paired_difference
 
 
 @dataclass(frozen=True)
 class Point:
-    """What the networks with n marked examples do; `difference` and `p` compare them with those of n = 0.
+    """What the networks with n marked examples do; `difference` and `rose` compare them with those of n = 0.
 
     Args:
         n: how many training examples were marked.
         score: the spurious score.
         difference: the paired difference of the score to n = 0; None for n = 0.
-        p: of the one-sided paired test, Holm-corrected over n; None for n = 0.
+        rose: how many networks have learnt the pattern, see `spurlab.stats.learnt_at`; None for n = 0.
         accuracy: on clean test examples; NaN where it was not measured.
     """
 
     n: int
     score: Estimate
     difference: Estimate | None
-    p: float | None
+    rose: Share | None
     accuracy: Estimate
 
 
@@ -69,14 +68,14 @@ def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
     scores = complete["spurious_score"]
     per_n = {int(n): torch.tensor(scores[n].to_numpy(copy=True)) for n in sorted(scores.columns)}
     marked = {n: values for n, values in per_n.items() if n > 0}
-    learnt = learnt_at(marked, per_n[0]) if 0 in per_n else Learnt(None, 0.05)
+    learnt = learnt_at(marked, per_n[0]) if 0 in per_n else Learnt()
     points = tuple(
         Point(
             n,
             Estimate.across_models(values, SHARE),
             paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
-            learnt.adjusted.get(n, math.nan) if n > 0 else None,
-            estimate(complete["accuracy"][n] if ("accuracy", n) in complete else pd.Series(dtype=float), SHARE),
+            learnt.shares.get(n),
+            estimate(complete.get(("accuracy", n), pd.Series(dtype=float)), SHARE, "accuracy"),
         )
         for n, values in per_n.items()
     )
@@ -92,7 +91,7 @@ def verdict_of(curve: Curve) -> str:
         return "undecided: no network is left, since one of every seed diverged"
     if curve.points[0].score.models == 0:
         return "undecided: the networks of no seed are complete"
-    if not curve.verdict.adjusted:
+    if not curve.verdict.shares:
         return "undecided: no n above 0 has been measured"
     without = [
         f"the {why} seeds {', '.join(str(seed) for seed in seeds)}"

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from spurlab.measures import MEASURES
+from spurlab.measures import MEASURES, is_lumpy
 from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
 from spurlab.stats import Estimate
@@ -143,18 +143,21 @@ def estimates(
         return {}
     per_seed = averaged(rows, [*by, "seed"]).dropna()
     cells = per_seed.groupby(list(by), sort=False)
-    return {key: estimate(values, bounds) for key, values in cells}
+    measures = (key[by.index("measure")] if "measure" in by else "" for key, _ in cells)
+    return {key: estimate(values, bounds, measure) for (key, values), measure in zip(cells, measures, strict=True)}
 
 
-def along_n(rows: pd.DataFrame, base: int, share: bool = True) -> tuple[dict[int, Estimate], dict[int, Estimate]]:
-    """By n the mean of one measure; and how much more it is than at the base, paired by seed. None where none is left.
+def along_n(
+    rows: pd.DataFrame, base: int, measure: str, share: bool = True
+) -> tuple[dict[int, Estimate], dict[int, Estimate]]:
+    """By n the mean of a measure; and how much more it is than at the base, paired by seed. None where none is left.
 
     Networks of one seed start alike and see the same batches: their difference says more than two means do.
     """
     table = averaged(rows, ["n", "seed"]).unstack("n")
-    means = {int(n): estimate(table[n], SHARE if share else None) for n in sorted(rows["n"].unique())}
+    means = {int(n): estimate(table[n], SHARE if share else None, measure) for n in sorted(rows["n"].unique())}
     others = [n for n in means if n != base and base in means]
-    changes = {n: paired(table[n], table[base], DIFFERENCE if share else None) for n in others}
+    changes = {n: paired(table[n], table[base], DIFFERENCE if share else None, measure) for n in others}
     left = ({n: mean for n, mean in line.items() if mean.models} for line in (means, changes))
     return next(left), next(left)
 
@@ -173,14 +176,17 @@ def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
     }
 
 
-def estimate(values: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
-    """The mean over networks; those that diverged (NaN) are left out."""
-    return Estimate.across_models(torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64), bounds)
+def estimate(
+    values: "pd.Series[float]", bounds: tuple[float, float] | None = None, measure: str = "spurious_score"
+) -> Estimate:
+    """The mean of a measure over networks; those that diverged (NaN) are left out."""
+    numbers = torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64)
+    return Estimate.across_models(numbers, bounds, normal=not is_lumpy(measure))
 
 
 def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Estimate:
     """The mean of a measure that is a column; over no network where it was not taken."""
-    return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds)
+    return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds, measure)
 
 
 def diverged(rows: pd.DataFrame) -> int:
@@ -198,6 +204,11 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["measure"].isin(others)]
 
 
-def paired(one: "pd.Series[float]", other: "pd.Series[float]", bounds: tuple[float, float] | None = None) -> Estimate:
-    """The mean difference over the seeds that both have."""
-    return estimate((one - other).dropna(), bounds)
+def paired(
+    one: "pd.Series[float]",
+    other: "pd.Series[float]",
+    bounds: tuple[float, float] | None = None,
+    measure: str = "spurious_score",
+) -> Estimate:
+    """The mean difference of a measure over the seeds that both have."""
+    return estimate((one - other).dropna(), bounds, measure)

@@ -11,10 +11,11 @@ import pandas as pd
 from spurlab.report.curves import Curve
 from spurlab.report.groups import Group, groups, networks, varying
 from spurlab.report.titles import class_name, dataset_title
-from spurlab.stats import Estimate
+from spurlab.stats import Estimate, Share
 
 OVER_NETWORKS = "mean [95 % interval] over networks"
-OF_POINTS = ("n", "spurious score", "difference to n = 0", "p", "test accuracy")  # headings for `points_of`
+RISES = "learnt: networks whose score rises by more than 0.05 over their own at n = 0"
+OF_POINTS = ("n", "spurious score", "difference to n = 0", "learnt", "test accuracy")  # headings for `points_of`
 _ZERO = re.compile(r"-(0\.0+)(?!\d)")
 
 
@@ -57,15 +58,14 @@ def curve_sheet(curve: Curve, title: str) -> Sheet:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
     seeds = curve.points[0].score.models
     many = f"mean [95 % interval] over {seeds} networks" if seeds != 1 else "one network: no interval"
-    note = f"{many}; p: paired, one-sided, Holm-corrected over n"
-    return Sheet(title, OF_POINTS, tuple(points_of(curve)), note)
+    return Sheet(title, OF_POINTS, tuple(points_of(curve)), f"{many}; {RISES}")
 
 
 def points_of(curve: Curve) -> list[tuple[Cell, ...]]:
     return [
         (
             *(count_cell(point.n), mean_cell(point.score), mean_cell(point.difference)),
-            *("" if point.p is None else p_cell(point.p), mean_cell(point.accuracy)),
+            *(share_of_networks(point.rose), mean_cell(point.accuracy)),
         )
         for point in curve.points
     ]
@@ -125,6 +125,10 @@ def number_cell(value: float | int | None, spec: str) -> Cell:
 
 def p_cell(p: float) -> Cell:
     return Number("< 0.0001", p) if p < 0.0001 else number_cell(p, ".4f")
+
+
+def share_of_networks(share: Share | None) -> Cell:
+    return "" if share is None else Number(f"{share.count} of {share.models}", share.count)
 
 
 def mean_cell(mean: Estimate | None, spec: str = ".3f") -> Cell:

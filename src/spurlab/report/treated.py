@@ -69,8 +69,9 @@ class Treated:
 
     def gain(self, measure: str) -> Estimate:
         """How much more than the networks as they were trained, paired by seed."""
-        taken = measure in self.rows and measure in self.before
-        return paired(self.rows[measure], self.before[measure], DIFFERENCE) if taken else mean_of(self.rows, "")
+        if measure not in self.rows or measure not in self.before:
+            return mean_of(self.rows, "")
+        return paired(self.rows[measure], self.before[measure], DIFFERENCE, measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ class Deleted(Treated):
     @property
     def accuracy_lost(self) -> Estimate:
         """How much higher the test accuracy was before it, paired by seed."""
-        return paired(self.before["accuracy"], self.rows["accuracy"], DIFFERENCE)
+        return paired(self.before["accuracy"], self.rows["accuracy"], DIFFERENCE, "accuracy")
 
     @cached_property
     def judged(self) -> Judged:

@@ -47,8 +47,9 @@ def shape(result: StudyResult) -> list[Accuracies]:
 
 def _accuracies(group: Group) -> Accuracies:
     least = int(group.rows["n"].min())
-    base = estimate(averaged(group.rows[group.rows["n"] == least], ["seed"]), SHARE)
-    lines = {str(pattern): along_n(rows, least) for pattern, rows in group.rows.groupby("pattern", sort=False)}
+    base = estimate(averaged(group.rows[group.rows["n"] == least], ["seed"]), SHARE, "accuracy")
+    by_pattern = group.rows.groupby("pattern", sort=False)
+    lines = {str(pattern): along_n(rows, least, "accuracy") for pattern, rows in by_pattern}
     means, changes = ({name: line[which] for name, line in lines.items() if line[which]} for which in (0, 1))
     return Accuracies(group, least, base, means, changes)
 

@@ -63,7 +63,7 @@ def lines_of(result: StudyResult, group: Group) -> list[Line]:
     lines = []
     for pattern, target in dict.fromkeys(zip(rows["pattern"], rows["target"], strict=True)):
         part = rows[(rows["pattern"] == pattern) & (rows["target"] == target)]
-        inside, changes = along_n(part, 0, share=False)
+        inside, changes = along_n(part, 0, "pattern_importance", share=False)
         maps: dict[int, Float[Tensor, "h w"]] = {}
         for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
             if (weights := result.weights(training)) is not None:

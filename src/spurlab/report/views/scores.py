@@ -16,6 +16,7 @@ from spurlab.report.groups import Group, groups
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.gallery import draw_strips
+from spurlab.stats import networks_needed
 from spurlab.studies import StudyResult
 
 _MOST = 4  # curves with a table of their own in a terminal
@@ -52,8 +53,10 @@ def sheets(scores: Scores) -> list[sheet.Sheet]:
         points += [(*where, *point) for point in sheet.points_of(curve)]
     place = ("dataset", "networks", "pattern", "target")
     verdicts = (*place, "verdict", "score at n = 0", "score at the largest n", "largest n")
-    rule = "learnt at n: from this n on the score is above that of n = 0 (paired, one-sided, Holm-corrected, 5 %)"
-    note = f"{sheet.OVER_NETWORKS}; p: paired, one-sided, Holm-corrected over n"
+    rule = (
+        "n*: from how many marked examples on more than half of all networks learn the pattern (exact sign test, 95 %)"
+    )
+    note = f"{sheet.OVER_NETWORKS}; {sheet.RISES}"
     return [
         sheet.slim("When is the pattern learnt?", verdicts, learnt, rule),
         sheet.slim("All scores", (*place, *sheet.OF_POINTS), points, note),
@@ -79,16 +82,19 @@ def answer(scores: Scores) -> list[str]:
     sentences = [f"{where}: {_learnt(lines)}." for where, _, lines in _panels(scores)]
     if sentences:
         sentences[-1] += " In brackets: the mean score at the largest n."
+    if (several := sum(len(lines) for _, lines in scores)) > 1:
+        needed = networks_needed(0.05 / several)
+        sentences.append(f"Each at 95 % by itself; for all {several} together it takes {needed} networks of each n.")
     return sentences
 
 
 def _learnt(lines: Sequence[Curve]) -> str:
     decided = [curve for curve in lines if curve.verdict.decided]
     words = [
-        f"from n = {n:,} on: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
+        f"n* <= {n:,}: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
         for n in sorted({curve.verdict.n for curve in decided if curve.verdict.n is not None})
     ]
-    words = [f"learnt {'; '.join(words)}"] if words else []
+    words = ["; ".join(words)] if words else []
     if never := [_with_score(curve) for curve in decided if curve.verdict.n is None]:
         words.append(f"not shown to be learnt: {_listed(never)}")
     if unclear := [curve.pattern for curve in lines if not curve.verdict.decided]:
