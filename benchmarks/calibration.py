@@ -11,7 +11,7 @@ import argparse
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,8 +23,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-
-from spurlab.stats import Estimate, gap_closed, learnt_at, paired_difference
+from spurlab.claims.evidence import LeftOut, Seeds
+from spurlab.claims.judge import above, settle, unchanged
+from spurlab.claims.question import Outcome
+from spurlab.deletion.verdict import FEW, verdict
+from spurlab.stats import Estimate, Looks, Share, gap_closed, learnt_at, paired_difference, pearson
 from spurlab.studies import results_in
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -33,6 +36,7 @@ MOST = 20  # networks, where seeds are added until it is decided
 CURVES = 14  # of a study: seven patterns, two targets
 COUNTS = (1, 3, 10, 100)  # of a curve
 METHODS = 16  # of which the best is taken
+PARTS = 6  # of a claim
 
 Numbers = NDArray[np.float64]
 
@@ -43,7 +47,7 @@ class Pool:
 
     Args:
         clean: of the former; each is one network.
-        learnt: of the latter.
+        learnt: of the latter, each above what any of the former reach by more than the margin.
     """
 
     name: str
@@ -54,11 +58,9 @@ class Pool:
         """Networks that never saw the pattern."""
         return rng.choice(self.clean, networks)
 
-    def lottery(self, rng: np.random.Generator, networks: int, excess: float) -> Numbers:
-        """Clean networks of which a few have a learnt score, so many that the mean lies `excess` above the clean."""
-        share = excess / (self.learnt.mean() - self.clean.mean())
-        lucky = rng.random(networks) < share
-        return np.where(lucky, rng.choice(self.learnt, networks), self.of_clean(rng, networks))
+    def lottery(self, rng: np.random.Generator, networks: int, share: float) -> Numbers:
+        """Clean networks of which a share has a learnt score."""
+        return np.where(rng.random(networks) < share, rng.choice(self.learnt, networks), self.of_clean(rng, networks))
 
 
 @cache
@@ -71,9 +73,12 @@ def pools() -> dict[str, Pool]:
         chosen = (table["measure"] == "spurious_score") & (table["n"] == n) & table["pattern"].isin(["R1", "R2", "R3"])
         return table[chosen]["value"].dropna().to_numpy(dtype=float)
 
-    trained = [Pool(name, scores(f"fig2-{name}", 0), scores(f"fig2-{name}", 3)) for name in ("mnist", "fashion")]
+    def pool(name: str, clean: Numbers, learnt: Numbers) -> Pool:
+        return Pool(name, clean, learnt[learnt > clean.max() + 2 * EDGE])
+
+    trained = [pool(name, scores(f"fig2-{name}", 0), scores(f"fig2-{name}", 10)) for name in ("mnist", "fashion")]
     rng = np.random.default_rng(0)
-    normal = Pool("normal", rng.normal(0.2, 0.05, 4000).clip(0, 1), rng.normal(0.6, 0.1, 4000).clip(0, 1))
+    normal = pool("normal", rng.normal(0.2, 0.05, 4000).clip(0, 1), rng.normal(0.7, 0.05, 4000).clip(0, 1))
     return {pool.name: pool for pool in (*trained, normal)}
 
 
@@ -99,58 +104,30 @@ def interval_of_learnt(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return covers(estimate.low, estimate.high, pool.learnt.mean())
 
 
+def interval_of_lottery(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The interval of networks of which three in ten learnt it covers their mean."""
+    estimate = Estimate.across_models(tensor(pool.lottery(rng, m, 0.3)), (0.0, 1.0))
+    return covers(estimate.low, estimate.high, 0.3 * pool.learnt.mean() + 0.7 * pool.clean.mean())
+
+
+def interval_of_normal(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Student's interval of numbers like accuracies covers their mean; of the scores it would not, see facts."""
+    estimate = Estimate.across_models(tensor(rng.normal(0.87, 0.005, m)), (0.0, 1.0), normal=True)
+    return covers(estimate.low, estimate.high, 0.87)
+
+
 def interval_of_difference(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """The interval of the difference of a lottery to its baseline covers its mean."""
-    planted, baseline = pool.lottery(rng, m, EDGE), pool.of_clean(rng, m)
+    share = EDGE / (pool.learnt.mean() - pool.clean.mean())
+    planted, baseline = pool.lottery(rng, m, share), pool.of_clean(rng, m)
     estimate = paired_difference(tensor(planted), tensor(baseline), (-1.0, 1.0))
     return covers(estimate.low, estimate.high, EDGE)
 
 
-def test_without_effect(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """The paired test finds a rise where there is none."""
-    return paired_test(tensor(pool.of_clean(rng, m)), tensor(pool.of_clean(rng, m))) < 0.05
-
-
-def equivalent_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """Two means are called equivalent although they differ by the margin, in a few networks."""
-    difference = paired_difference(tensor(pool.lottery(rng, m, EDGE)), tensor(pool.of_clean(rng, m)))
-    return equivalent(difference, EDGE) < 0.05
-
-
-def curve(pool: Pool, rng: np.random.Generator, m: int, learnt_from: float) -> tuple[dict[int, Tensor], Tensor]:
-    """Scores by n, learnt from some n on, and the baseline of the same networks."""
-    by_n = {n: rng.choice(pool.learnt, m) if n >= learnt_from else pool.of_clean(rng, m) for n in COUNTS}
-    return {n: tensor(scores) for n, scores in by_n.items()}, tensor(pool.of_clean(rng, m))
-
-
-def learnt_without_effect(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """A curve without effect is called learnt at some n."""
-    return learnt_at(*curve(pool, rng, m, math.inf)).n is not None
-
-
-def any_curve_learnt(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """One of 14 curves without effect is called learnt at some n."""
-    return any(learnt_without_effect(pool, rng, m) for _ in range(CURVES))
-
-
-def learnt_where_it_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """A curve that is learnt from n = 3 on is said to be learnt at n = 3 or less."""
-    n = learnt_at(*curve(pool, rng, m, 3)).n
-    return n is not None and n <= 3
-
-
-def looks(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """Where a test is looked at after each seed from m to 20, it finds a rise where there is none at some look."""
-    planted, baseline = tensor(pool.of_clean(rng, MOST)), tensor(pool.of_clean(rng, MOST))
-    return any(paired_test(planted[:look], baseline[:look]) < 0.05 for look in range(m, MOST + 1))
-
-
-def best_of_many(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """The interval of the best of 16 methods that do nothing lies above zero."""
-    differences = [
-        paired_difference(tensor(pool.of_clean(rng, m)), tensor(pool.of_clean(rng, m))) for _ in range(METHODS)
-    ]
-    return max(differences, key=lambda difference: difference.value).low > 0
+def interval_of_share(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The exact interval of k of m covers the share, three in ten."""
+    share = Share(int((rng.random(m) < 0.3).sum()), m)
+    return covers(share.low, share.high, 0.3)
 
 
 def gap_covered(pool: Pool, rng: np.random.Generator, m: int) -> bool:
@@ -159,6 +136,87 @@ def gap_covered(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     after = (before + oracle) / 2 + rng.normal(0, 0.02, m)
     ratio = gap_closed(tensor(before), tensor(after), tensor(oracle))
     return covers(ratio.low, ratio.high, 0.5)
+
+
+def gap_closed_by_luck(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same where the method closes the whole gap of half of the networks and nothing of the others."""
+    before, oracle = rng.choice(pool.learnt, m), pool.of_clean(rng, m)
+    ratio = gap_closed(tensor(before), tensor(np.where(rng.random(m) < 0.5, oracle, before)), tensor(oracle))
+    return covers(ratio.low, ratio.high, 0.5)
+
+
+def curve(pool: Pool, rng: np.random.Generator, m: int, shares: Sequence[float]) -> tuple[dict[int, Tensor], Tensor]:
+    """Scores by n, where a share of the networks has learnt it, and the baseline of the same networks."""
+    by_n = {n: tensor(pool.lottery(rng, m, share)) for n, share in zip(COUNTS, shares, strict=True)}
+    return by_n, tensor(pool.of_clean(rng, m))
+
+
+def learnt_without_effect(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A curve without effect is called learnt at some n."""
+    return learnt_at(*curve(pool, rng, m, (0, 0, 0, 0))).n is not None
+
+
+def learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A curve that half of the networks learn, no more, at every n: called learnt at some n."""
+    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()  # clean ones rise by luck, too
+    return learnt_at(*curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * 4)).n is not None
+
+
+def not_learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same curve: said to be learnt only above some n."""
+    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()
+    return learnt_at(*curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * 4)).above is not None
+
+
+def any_curve_learnt(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """One of 14 curves without effect is called learnt at some n."""
+    return any(learnt_without_effect(pool, rng, m) for _ in range(CURVES))
+
+
+def any_of_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """One of 14 curves that half of the networks learn is called learnt, each tested at 5 % / 14."""
+    return any(
+        learnt_at({1: tensor((rng.random(m) < 0.5).astype(float))}, torch.zeros(m).double(), 0.05 / CURVES).n
+        for _ in range(CURVES)
+    )
+
+
+def learnt_where_it_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A curve that .95 of the networks learn from n = 3 on is said to be learnt at n = 3 or less."""
+    n = learnt_at(*curve(pool, rng, m, (0, 0.95, 0.95, 0.95))).n
+    return n is not None and n <= 3
+
+
+def looks(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Half of all networks do it; with seeds added up to 20 it is shown at some look that more than half do."""
+    plan, does = Looks(MOST), rng.random(MOST) < 0.5
+    return any(plan.more(Share(int(does[:look].sum()), look)) for look in plan.numbers if look >= m)
+
+
+def looks_at_leftovers(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """15 % of all networks do it; with seeds added up to 20 it is shown at some look that more do."""
+    plan, does = Looks(MOST), rng.random(MOST) < FEW
+    return any(plan.more(Share(int(does[:look].sum()), look), FEW) for look in plan.numbers if look >= m)
+
+
+def looks_find(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Nine in ten do it; with seeds added up to 20 that is shown."""
+    plan, does = Looks(MOST), rng.random(MOST) < 0.9
+    return any(plan.more(Share(int(does[:look].sum()), look)) for look in plan.numbers if look >= m)
+
+
+def best_of_many(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The interval of the best of 16 methods that do nothing lies above zero."""
+    differences = [
+        paired_difference(tensor(pool.of_clean(rng, m)), tensor(pool.of_clean(rng, m)), (-1.0, 1.0))
+        for _ in range(METHODS)
+    ]
+    return max(differences, key=lambda difference: difference.value).low > 0
+
+
+def correlated(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Pearson's p-value over seven patterns of which nothing is correlated."""
+    return pearson(torch.from_numpy(rng.normal(size=7)), torch.from_numpy(rng.normal(size=7))).p < 0.05
 
 
 def deletion(pool: Pool, rng: np.random.Generator, after: Numbers, before: Numbers | None = None) -> str:
@@ -170,8 +228,13 @@ def deletion(pool: Pool, rng: np.random.Generator, after: Numbers, before: Numbe
 
 
 def forgets_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """`forgets`, although a few networks keep so much that the mean excess is the margin."""
-    return deletion(pool, rng, pool.lottery(rng, m, EDGE)) == "forgets"
+    """`forgets`, although 15 % of all networks keep it."""
+    return deletion(pool, rng, pool.lottery(rng, m, FEW)) == "forgets"
+
+
+def no_leftover_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`forgets` or `no leftover seen`, although half of all networks keep it."""
+    return deletion(pool, rng, pool.lottery(rng, m, 0.5)) in ("forgets", "no leftover seen")
 
 
 def forgets_what_it_forgets(pool: Pool, rng: np.random.Generator, m: int) -> bool:
@@ -179,12 +242,64 @@ def forgets_what_it_forgets(pool: Pool, rng: np.random.Generator, m: int) -> boo
     return deletion(pool, rng, pool.of_clean(rng, m)) == "forgets"
 
 
-def does_not_forget_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """`does not forget`, although the mean has fallen by the margin, in a few networks."""
+def no_leftover_where_none_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`forgets` or `no leftover seen`, where they are."""
+    return deletion(pool, rng, pool.of_clean(rng, m)) in ("forgets", "no leftover seen")
+
+
+def half_forget(pool: Pool, rng: np.random.Generator, m: int) -> str:
+    """The verdict where half of all networks are like those that never saw the pattern and half like before."""
     before = rng.choice(pool.learnt, m)
-    fallen = rng.random(m) < EDGE / (pool.learnt.mean() - pool.clean.mean())
-    after = np.where(fallen, pool.of_clean(rng, m), before)
-    return deletion(pool, rng, after, before) == "does not forget"
+    return deletion(pool, rng, np.where(rng.random(m) < 0.5, pool.of_clean(rng, m), before), before)
+
+
+def does_not_forget_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`does not forget`, although half of all networks do."""
+    return half_forget(pool, rng, m) == "does not forget"
+
+
+def partly_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`partly`, although only 15 % keep it."""
+    return deletion(pool, rng, pool.lottery(rng, m, FEW)) == "partly"
+
+
+def does_not_forget(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`does not forget`, of a method that does nothing."""
+    before = rng.choice(pool.learnt, m)
+    return deletion(pool, rng, before, before) == "does not forget"
+
+
+def outcome(parts: int, m: int, higher: Callable[[], Numbers], lower: Callable[[], Numbers]) -> list[Outcome]:
+    """Of the parts of a claim that one is above the other."""
+    table = Seeds({}, tuple(range(m)), LeftOut(), frozenset({"network"}))
+    return [
+        part.outcome for part in settle([above("", table, tensor(higher()), tensor(lower())) for _ in range(parts)])
+    ]
+
+
+def reproduced_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A claim is called reproduced although half of all networks do the contrary."""
+    return "reproduced" in outcome(1, m, lambda: (rng.random(m) < 0.5).astype(float), lambda: np.full(m, 0.5))
+
+
+def not_reproduced_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A claim is called not reproduced although half of all networks do what it says."""
+    return "not reproduced" in outcome(1, m, lambda: (rng.random(m) < 0.5).astype(float), lambda: np.full(m, 0.5))
+
+
+def reproduced_where_it_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """All six parts of a claim are called reproduced, each of which .98 of the networks do."""
+    share = 0.98
+    outcomes = outcome(PARTS, m, lambda: pool.lottery(rng, m, share), lambda: pool.of_clean(rng, m))
+    return set(outcomes) == {"reproduced"}
+
+
+def alike_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Things are called alike although half of all networks differ."""
+    table = Seeds({}, tuple(range(m)), LeftOut(), frozenset({"network"}))
+    changes = {"mean": tensor((rng.random(m) < 0.5) * 0.3)}
+    (part,) = settle([unchanged("", table, changes, {}, EDGE)])
+    return part.outcome == "reproduced"
 
 
 @dataclass(frozen=True)
@@ -195,28 +310,51 @@ class Procedure:
         name: what is measured, e.g. ``coverage: ...``.
         nominal: the stated share of trials; None: there is none, as of power.
         trial: whether it happens in one trial.
+        pooled: whether it depends on the pool.
     """
 
     name: str
     nominal: float | None
     trial: Callable[[Pool, np.random.Generator, int], bool]
+    pooled: bool = True
+
+    @property
+    def covers(self) -> bool:
+        """Whether it should happen at least as often as stated; else at most."""
+        return self.name.startswith("coverage")
 
 
 PROCEDURES = (
     Procedure("coverage: mean, never saw the pattern", 0.95, interval_of_clean),
     Procedure("coverage: mean, learnt", 0.95, interval_of_learnt),
+    Procedure("coverage: mean, learnt by three in ten", 0.95, interval_of_lottery),
     Procedure("coverage: paired difference, kept by few", 0.95, interval_of_difference),
-    Procedure("coverage: share of the gap closed", 0.95, gap_covered),
-    Procedure("error: paired test, no effect", 0.05, test_without_effect),
-    Procedure("error: equivalent at the margin, kept by few", 0.05, equivalent_at_the_edge),
+    Procedure("coverage: accuracy, normal numbers", 0.95, interval_of_normal, pooled=False),
+    Procedure("coverage: share of networks, three in ten", 0.95, interval_of_share, pooled=False),
+    Procedure("coverage: share of the gap closed, alike in all", 0.95, gap_covered),
+    Procedure("assumes normal pairs: share of the gap closed, by luck", None, gap_closed_by_luck),
     Procedure("error: learnt without effect, one curve", 0.05, learnt_without_effect),
     Procedure("error: learnt without effect, any of 14 curves", 0.05, any_curve_learnt),
-    Procedure("error: looking after each seed up to 20", 0.05, looks),
+    Procedure("error: n* at most, learnt by half", 0.05, learnt_by_half),
+    Procedure("error: n* above, learnt by half", 0.05, not_learnt_by_half),
+    Procedure("error: n* at most, any of 14 learnt by half", 0.05, any_of_half, pooled=False),
+    Procedure("error: seeds added up to 20, half do it", 0.05, looks, pooled=False),
+    Procedure("error: seeds added up to 20, 15 % keep it", 0.05, looks_at_leftovers, pooled=False),
     Procedure("error: best of 16 methods above zero", 0.025, best_of_many),
-    Procedure("error: forgets at the margin, kept by few", 0.05, forgets_at_the_edge),
-    Procedure("error: does not forget at the margin", 0.05, does_not_forget_at_the_edge),
-    Procedure("power: learnt at n <= 3", None, learnt_where_it_is),
+    Procedure("error: correlation of seven patterns", 0.05, correlated, pooled=False),
+    Procedure("error: forgets, kept by 15 %", 0.05, forgets_at_the_edge),
+    Procedure("error: no leftover seen, kept by half", 0.05, no_leftover_at_half),
+    Procedure("error: partly, kept by 15 %", 0.05, partly_at_the_edge),
+    Procedure("error: does not forget, half do", 0.05, does_not_forget_at_the_edge),
+    Procedure("error: claim reproduced, half do it", 0.05, reproduced_at_half, pooled=False),
+    Procedure("error: claim not reproduced, half do it", 0.05, not_reproduced_at_half, pooled=False),
+    Procedure("error: called alike, half differ", 0.05, alike_at_half, pooled=False),
+    Procedure("power: learnt at n <= 3, by .95", None, learnt_where_it_is),
+    Procedure("power: seeds added up to 20, nine in ten do it", None, looks_find, pooled=False),
     Procedure("power: forgets", None, forgets_what_it_forgets),
+    Procedure("power: forgets or no leftover seen", None, no_leftover_where_none_is),
+    Procedure("power: does not forget", None, does_not_forget),
+    Procedure("power: claim of six parts reproduced, by .98", None, reproduced_where_it_is),
 )
 
 
@@ -241,7 +379,18 @@ def measure(procedure: Procedure, pool: Pool, networks: int, trials: int, seed: 
     """The share of trials in which it happens."""
     rng = np.random.default_rng([seed, networks])
     share = sum(procedure.trial(pool, rng, networks) for _ in range(trials)) / trials
-    return Measured(procedure.name, pool.name, networks, procedure.nominal, share, trials)
+    name = pool.name if procedure.pooled else "any"
+    return Measured(procedure.name, name, networks, procedure.nominal, share, trials)
+
+
+def measurements(trials: int, counts: Sequence[int]) -> list[Measured]:
+    """Of every procedure, on each pool that it depends on, at each number of networks."""
+    return [
+        measure(procedure, pool, count, trials)
+        for procedure in PROCEDURES
+        for pool in (pools().values() if procedure.pooled else [pools()["normal"]])
+        for count in counts
+    ]
 
 
 def main() -> None:
@@ -252,13 +401,7 @@ def main() -> None:
     parser.add_argument("--networks", default="5,20")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    counts = [int(count) for count in arguments.networks.split(",")]
-    results = [
-        measure(procedure, pool, count, arguments.trials)
-        for procedure in PROCEDURES
-        for pool in pools().values()
-        for count in counts
-    ]
+    results = measurements(arguments.trials, [int(count) for count in arguments.networks.split(",")])
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=2))
         return

@@ -18,9 +18,10 @@ from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
-from spurlab.stats import Ratio, mean_of
+from spurlab.stats import Looks, Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train, pattern_of
 from spurlab.studies.axes import NONE, REFERENCES
+from spurlab.studies.cells import ORACLES
 from spurlab.studies.materials import Materials, Network
 from spurlab.studies.treating import Deleting, Numbers, seconds_to_retrain
 from spurlab.studies.work import request_of
@@ -73,7 +74,16 @@ class Prepared:
         """A method on the i-th network where a share of the planted examples is known, as a study names it."""
         setting = Setting(self.data.name, self.originals.architecture, self.planted[0].how, self.recipe)
         title, n, seeds = pattern_title(self.patterns[0]) or "own", len(self.planted[0].rows), self.originals.seeds
-        return Cell(setting, setting, title, self.target, n, seeds[i], method, share, seeds)
+        return Cell(setting, setting, title, self.target, n, seeds[i], method, share, seeds[:ORACLES])
+
+    def and_more(self, more: "Prepared") -> "Prepared":
+        """With the networks of further seeds, which were prepared alike; what was measured of these stays."""
+        both = Prepared(
+            *(self.data, self.recipe, self.target, self.patterns + more.patterns, self.planted + more.planted),
+            *(self.originals.joined(more.originals), self.oracles.joined(more.oracles), self.make, self.retraining),
+        )
+        both._references.update({share: list(attempts) for share, attempts in self._references.items()})
+        return both
 
     @cached_property
     def materials(self) -> Materials:
@@ -111,14 +121,17 @@ class Prepared:
         requests = [request_of(cell, number) for number in self.numbers]
         return self.benches[i].treated(required(cell.treatment), requests, method)
 
-    def rows(self, name: str, method: Deletion | str, share: float, tell: Told) -> Iterator[Row]:
+    def rows(
+        self, name: str, method: Deletion | str, share: float, tell: Told, networks: Iterable[int] | None = None
+    ) -> Iterator[Row]:
         """What a method, called so, does to each network where a share of the examples is known; see `Check.rows`."""
         references = self._references.setdefault(share, [])  # the same for all methods
         for i in range(len(references), len(self)):
             tell("measuring the networks and the oracles", i, len(self))
             references.append([self._treated(i, reference, share) for reference in REFERENCES])
         planted = {column: self._cell(0, NONE, share).training.as_json()[column] for column in PLANTED}
-        for i, (before, oracle) in enumerate(references):
+        for i in range(len(self)) if networks is None else networks:
+            before, oracle = references[i]
             tell(name, i, len(self))
             after = self._treated(i, *((method, share) if isinstance(method, str) else (name, share, method)))
             about = {"method": name, "share": share, "seed": self.originals.seeds[i], "seconds": after.seconds}
@@ -210,12 +223,14 @@ class Checked:
         share: of the planted examples that was known and deleted.
         rows: one for each network, see `Check.rows`.
         numbers: what was measured of each, see `Prepared.numbers`.
+        most: where seeds were added until it was decided, up to how many networks.
     """
 
     method: str
     share: float
     rows: list[Row]
     numbers: tuple[str, ...]
+    most: int | None = None
 
     @cached_property
     def measured(self) -> list[Row]:
@@ -230,7 +245,7 @@ class Checked:
             rows = {name: [row[f"{name}_{when}"] for row in self.measured] for name in self.numbers}
             return {name: torch.tensor(column, dtype=torch.float64) for name, column in rows.items()}
 
-        return Judged(columns("before"), columns("after"), columns("oracle"))
+        return Judged(columns("before"), columns("after"), columns("oracle"), self.most)
 
     @property
     def verdict(self) -> Verdict:
@@ -270,19 +285,20 @@ class Check:
         rows: one for each method, share and network: time, failure, how it ended (see `spurlab.methods.Attempt`), what
             was planted (as in the rows of studies), and each measure ``before``, ``after`` and of the ``oracle``, e.g.
             ``spurious_score_after``.
+        most: where seeds were added until it was decided, up to how many networks.
     """
 
     prepared: Prepared
     rows: list[Row]
+    most: int | None = None
 
     @cached_property
     def checked(self) -> tuple[Checked, ...]:
         """Each method at each share."""
-        places = dict.fromkeys((row["method"], row["share"]) for row in self.rows)
-        return tuple(
-            Checked(*place, [row for row in self.rows if (row["method"], row["share"]) == place], self.prepared.numbers)
-            for place in places
-        )
+        places: dict[tuple[str, float], list[Row]] = {}
+        for row in self.rows:
+            places.setdefault((row["method"], row["share"]), []).append(row)
+        return tuple(Checked(*place, rows, self.prepared.numbers, self.most) for place, rows in places.items())
 
     def __str__(self) -> str:
         lines, shares = [str(self.prepared), ""], list(dict.fromkeys(row["share"] for row in self.rows))
@@ -292,11 +308,12 @@ class Check:
             group = [checked for checked in self.checked if checked.share == share]
             if share < 1 or len(shares) > 1:
                 lines.append(f"{share:.0%} of the planted examples known")
+            all_networks = max((checked.rows for checked in group), key=len)
             cells = [
                 ["", score, "gap closed", *others, "time", ""],
-                _cells("before", numbers, group[0].rows, "before"),
+                _cells("before", numbers, all_networks, "before"),
                 *(checked.cells for checked in group),
-                _cells("oracles", numbers, group[0].rows, "oracle"),
+                _cells("oracles", numbers, all_networks, "oracle"),
             ]
             lines += [*_aligned(cells), ""]
         labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
@@ -317,7 +334,7 @@ def _cells(
 
 def _closed(ratio: Ratio) -> str:
     if ratio.low == -math.inf:
-        return f"{ratio.value:z.2f} (any)"
+        return "any"
     return f"{ratio.value:z.2f}" if ratio.why else str(ratio)
 
 
@@ -334,6 +351,7 @@ def check(
     data: Dataset | str | Prepared = "fashion-mini",
     *,
     share: float | Sequence[float] = 1.0,
+    most: int | None = None,
     progress: Told = on_a_line,
     **settings: Any,
 ) -> Check:
@@ -353,6 +371,8 @@ def check(
             seed of each network), or several of them; your own with names of your choice as a mapping.
         data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
         share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
+        most: seeds are added (the next numbers) until each verdict is decided, up to so many networks; the verdicts
+            keep their level, see :class:`spurlab.stats.Looks`. Not beside networks that are prepared.
         progress: told what is under way, how much of it is done, of how much; see `spurlab.terminal.on_a_line`.
         settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers, device.
 
@@ -382,9 +402,43 @@ def check(
             deletion_named(ready, RECIPES["quick"], 0)  # an unknown name is refused before anything is trained
     if isinstance(data, Prepared) and settings:
         raise TypeError(f"the networks are trained already: {', '.join(settings)} belong in `prepare`.")
+    asked = [(name, part) for part in shares for name in methods]
+    if most is not None:
+        if isinstance(data, Prepared):
+            raise TypeError("`most` trains further networks, so give the settings of `prepare` in place of networks.")
+        return _until_decided(methods, asked, data, Looks(most), progress, settings)
     prepared = data if isinstance(data, Prepared) else prepare(data, progress=progress, **settings)
-    rows = (prepared.rows(name, ready, part, progress) for part in shares for name, ready in methods.items())
+    rows = (prepared.rows(name, methods[name], part, progress) for name, part in asked)
     return Check(prepared, list(chain.from_iterable(rows)))
+
+
+def _until_decided(
+    methods: Mapping[str, Deletion | str],
+    asked: Sequence[tuple[str, float]],
+    data: Dataset | str,
+    looks: Looks,
+    progress: Told,
+    settings: Mapping[str, Any],
+) -> Check:
+    """A check with more and more seeds, each verdict with its own number, until all are decided or have the most."""
+    own = tuple(settings.get("seeds", range(looks.numbers[0])))
+    if not own or len(own) > looks.numbers[-1]:
+        raise InputError(f"`seeds` are {len(own)} numbers, but one to `most` = {looks.numbers[-1]} are to be given.")
+    seeds = (*own, *range(max(own) + 1, max(own) + 1 + looks.numbers[-1] - len(own)))
+    data = load(data) if isinstance(data, str) else data
+    prepared, rows, left = None, dict[tuple[str, float], list[Row]](), list(asked)
+    for look in [m for m in looks.numbers if m >= len(own)]:
+        there = len(prepared) if prepared else 0
+        more = prepare(data, progress=progress, **{**settings, "seeds": seeds[there:look]})
+        prepared = prepared.and_more(more) if prepared else more
+        for name, part in left:
+            new = range(len(rows.setdefault((name, part), [])), look)
+            rows[name, part] += prepared.rows(name, methods[name], part, progress, new)
+        check = Check(prepared, list(chain.from_iterable(rows.values())), looks.most)
+        left = [(c.method, c.share) for c in check.checked if c.verdict.open]
+        if not left:
+            break
+    return check
 
 
 def _methods(method: Any) -> dict[str, Deletion | str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spurlab.errors import SpurlabError, worded
+from spurlab.errors import InputError, SpurlabError, worded
 from spurlab.printing import console, print_facts, print_json, print_table, say_written, show
 from spurlab.stopping import Stopped, going_on, stopped_by_signals
 from spurlab.terminal import OutputError, duration, flush, open_streams, printable, put, results_alone, say
@@ -213,6 +213,11 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. re
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="axis=value, or a list of values, e.g. pattern=R3; repeatable.")
 ]
+USUAL_MOST = 20  # networks: 19 without a leftover are said to forget
+Decide = Annotated[
+    bool, typer.Option("--decide", help="Add seeds until each verdict is decided, up to --most networks.")
+]
+Most = Annotated[int | None, typer.Option(help="With --decide: networks at most; default 20, or as the study says.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results, also of several studies; default out/STUDY.")]
 ExecutorName = Annotated[str, typer.Option(help="local: worker processes on this machine.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")]
@@ -243,6 +248,8 @@ def run_study(
     profile: Profile = None,
     set_: Set = None,
     only: Only = None,
+    decide: Decide = False,
+    most: Most = None,
     out: Out = None,
     executor: ExecutorName = "local",
     workers: Workers = None,
@@ -259,6 +266,8 @@ def run_study(
     Example: [bold]spurlab run quickstart[/bold]
 
     Example: [bold]spurlab run quickstart --set 'n=[0,3]' --set recipe.epochs=3 --only pattern=R3[/bold]
+
+    Example: [bold]spurlab run quickstart --decide[/bold]  adds seeds until each verdict is decided, up to 20 networks
     """
     from spurlab.commands import run
     from spurlab.progress import study_bar
@@ -267,6 +276,7 @@ def run_study(
     _speak(verbose)
     with going_on(), study_bar(Path(study).stem) as advance:
         which: dict[str, Any] = {"profile": profile, "changes": set_ or [], "only": only or []}
+        which["most"] = _most(decide, most)
         finished = run(study, out, **which, **_how(executor, workers, device, offline), progress=advance)
     if as_json:
         print_json(finished.rows.to_dict("records"))
@@ -287,6 +297,8 @@ def plan_study(
     profile: Profile = None,
     set_: Set = None,
     only: Only = None,
+    decide: Decide = False,
+    most: Most = None,
     out: Out = None,
     executor: ExecutorName = "local",
     workers: Workers = None,
@@ -304,21 +316,30 @@ def plan_study(
     from dataclasses import asdict
 
     from spurlab.commands import folder_of, study_named
+    from spurlab.deciding import bounds, until_decided
     from spurlab.studies import plan
 
     _speak(verbose)
     asked, folder = study_named(study, profile, set_ or [], only or []), folder_of(study, out)
+    asked = until_decided(asked, _most(decide, most))
+    least = None
+    if asked.most:
+        least, asked = bounds(asked)
 
     def tell(counts: "Plan") -> None:
         for line in () if as_json else counts.lines(asked, folder):
             put(line)
+        if few and not as_json:
+            put(f"  that is with {asked.most} seeds; if five decide everything: {few.trainings:,} networks")
         if time_ and counts.groups and not as_json:
             say("  timing a few steps of each kind ...")
 
     how = _how(executor, workers, device, offline)
+    few = plan(least, folder, calibrate=False, **how) if least else None
     counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
     if as_json:
-        print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts))
+        at_once = {"trainings_if_decided_at_once": few.trainings} if few else {}
+        print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts) | at_once)
     elif counts.seconds is not None and counts.memory is not None and counts.groups:
         put(f"  about {duration(counts.seconds)}, {counts.memory / 1e9:.1f} GB of memory")
 
@@ -365,6 +386,13 @@ def _speak(verbose: bool) -> None:
     """What the library logs goes to stderr, from warnings on; also how it decides, where that is wanted."""
     if verbose:
         logging.getLogger("spurlab").setLevel(logging.INFO)
+
+
+def _most(decide: bool, most: int | None) -> int | None:
+    """Up to how many networks seeds are added; None: as the study says."""
+    if most is not None and not decide:
+        raise InputError("--most belongs to --decide, which adds seeds until each verdict is decided.")
+    return (most or USUAL_MOST) if decide else None
 
 
 def _how(executor: str, workers: int | None, device: str, offline: bool) -> dict[str, Any]:

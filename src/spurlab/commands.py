@@ -14,6 +14,7 @@ from spurlab import claims, report
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
+from spurlab.deciding import decided, until_decided
 from spurlab.errors import InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
@@ -65,6 +66,7 @@ def run(
     profile: str | None = None,
     changes: Sequence[str] = (),
     only: Sequence[str] = (),
+    most: int | None = None,
     executor: str = "local",
     workers: int | None = None,
     device: str = "cpu",
@@ -79,6 +81,7 @@ def run(
         profile: of a study by name, as of `load_study`.
         changes: of a study by name, as of `load_study`; the command line's ``--set``.
         only: of a study by name, as of `narrowed`; the command line's ``--only``.
+        most: seeds are added until each verdict is decided, up to so many networks; None: as the study says.
         executor: as of `spurlab.studies.run`, which trains and keeps the rows and does no more.
         workers: likewise.
         device: likewise.
@@ -100,18 +103,15 @@ def run(
         folder = folder_of(asked, folder)
     else:
         folder = folder_of(study, folder)
-        command = _command(str(study), profile, changes, only, folder, device)
+        command = _command(str(study), profile, changes, only, folder, device, most)
         asked = study_named(asked, profile, changes, only)
-    result = run_study(
-        asked,
-        folder,
-        executor=executor,
-        workers=workers,
-        device=device,
-        load=load,
-        progress=progress,
-        command=command,
-    )
+    how: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": load}
+
+    def trained(part: Study) -> StudyResult:
+        return run_study(part, folder, **how, progress=progress, command=command)
+
+    asked = until_decided(asked, most)
+    result = decided(asked, trained) if asked.most else trained(asked)
     return Finished(**vars(result), written=tuple(_files(result)))
 
 
@@ -307,12 +307,19 @@ def _with_known_names(study: Study) -> Study:
 
 
 def _command(
-    study: str, profile: str | None, changes: Sequence[str], only: Sequence[str], folder: Path, device: str
+    study: str,
+    profile: str | None,
+    changes: Sequence[str],
+    only: Sequence[str],
+    folder: Path,
+    device: str,
+    most: int | None,
 ) -> str:
     """The command line that gives the same rows."""
     words = ["spurlab", "run", study, *(["--profile", profile] if profile else [])]
     words += [word for change in changes for word in ("--set", change)]
     words += [word for part in only for word in ("--only", part)]
+    words += ["--decide", "--most", str(most)] if most else []
     words += ["--out", str(folder), *(["--device", device] if device != "cpu" else [])]
     return shlex.join(words)
 

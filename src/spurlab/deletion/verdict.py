@@ -180,6 +180,11 @@ class Verdict:
         return SAID[self.reason][0]
 
     @property
+    def open(self) -> bool:
+        """Whether more networks may change it."""
+        return self.name in ("undecided", "no leftover seen")
+
+    @property
     def not_measured(self) -> list[str]:
         """Which of the measures that could tell the network from an oracle, where the others do not."""
         measured = {count.measure for count in self.counts}
@@ -252,8 +257,8 @@ class Judged:
     def where(self, networks: Tensor) -> "Judged":
         """Of some of the networks."""
         columns = (self.before, self.after, self.oracle)
-        kept = ({name: column[networks] for name, column in numbers.items()} for numbers in columns)
-        return Judged(*kept, self.most)
+        before, after, oracle = ({name: column[networks] for name, column in numbers.items()} for numbers in columns)
+        return Judged(before, after, oracle, self.most)
 
     def rise(self, measure: str, one: When, other: When, by: float) -> Count:
         """In how many networks a measure in one state is higher than in another by more than some amount."""
@@ -278,11 +283,11 @@ class Judged:
         return self._count(measure, Share(beyond, len(after)))
 
     def _count(self, measure: str, share: Share, reach: float = math.nan) -> Count:
-        means = (
+        before, after, oracle = (
             mean_of(columns[measure].tolist()) if measure in columns else math.nan
             for columns in (self.before, self.after, self.oracle)
         )
-        return Count(measure, share, *means, reach)
+        return Count(measure, share, before, after, oracle, reach)
 
 
 def reached(oracles: Float[Tensor, " m"]) -> float:

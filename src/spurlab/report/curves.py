@@ -47,28 +47,32 @@ class Curve:
     unfinished: tuple[int, ...] = ()
 
 
-def curves(rows: pd.DataFrame) -> list[Curve]:
+def curves(rows: pd.DataFrame, most: int | None = None) -> list[Curve]:
     """One curve for each pattern and target, in the order of the rows, which must be of one group (see `groups`).
 
     A seed of which any network diverged is left out of the complete curve, so that all points compare the same seeds.
+
+    Args:
+        rows: of a study.
+        most: where its seeds were added until it was decided, up to how many networks.
     """
     rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
     scored = rows[rows["measure"] == "spurious_score"]
     pairs = dict.fromkeys(zip(scored["pattern"], scored["target"], strict=True))
     return [
-        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)])
+        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)], most)
         for pattern, target in pairs
     ]
 
 
-def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
+def _curve(pattern: str, target: int, rows: pd.DataFrame, most: int | None) -> Curve:
     table = rows.drop_duplicates(["seed", "measure", "n"])
     wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
     complete = wide.dropna()
     scores = complete["spurious_score"]
     per_n = {int(n): torch.tensor(scores[n].to_numpy(copy=True)) for n in sorted(scores.columns)}
     marked = {n: values for n, values in per_n.items() if n > 0}
-    learnt = learnt_at(marked, per_n[0]) if 0 in per_n else Learnt()
+    learnt = learnt_at(marked, per_n[0], most=most) if 0 in per_n else Learnt()
     points = tuple(
         Point(
             n,

@@ -82,6 +82,7 @@ class Deleted(Treated):
 
     Args:
         case: from which networks, and what.
+        most: where seeds were added until it was decided, up to how many networks.
         failed: on how many it raised an error.
         oracle: the rows of the networks that never saw a marked example.
     """
@@ -89,6 +90,7 @@ class Deleted(Treated):
     case: Case
     failed: int
     oracle: pd.DataFrame
+    most: int | None = None
 
     @property
     def title(self) -> str:
@@ -121,7 +123,7 @@ class Deleted(Treated):
         tables = (self.before, self.rows, self.oracle)
         seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
         shared = (table.loc[seeds] for table in tables)
-        return Judged(*({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared))
+        return Judged(*({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared), self.most)
 
     @property
     def verdict(self) -> Verdict:
@@ -155,8 +157,13 @@ class Repaired(Treated):
         return f"{self.mean('accuracy').value:.2f} and {self.mean('worst_group').value:.2f}"
 
 
-def deletions_of(rows: pd.DataFrame) -> list[Deleted]:
-    """What each method did in each case, in the order of the rows; the two references are not among them."""
+def deletions_of(rows: pd.DataFrame, most: int | None = None) -> list[Deleted]:
+    """What each method did in each case, in the order of the rows; the two references are not among them.
+
+    Args:
+        rows: of a study.
+        most: where its seeds were added until it was decided, up to how many networks.
+    """
     deletions = []
     for group in groups(rows[rows["deletion"].notna()]) if "deletion" in rows else ():
         for values, part in group.rows.groupby(["pattern", "target", "n", "known"], sort=False):
@@ -171,7 +178,7 @@ def deletions_of(rows: pd.DataFrame) -> list[Deleted]:
                     reasons = failures.set_index("seed")["failed"].astype(str)
                     raised = [seed for seed, reason in reasons.items() if not stored_as_not_finite(reason)]
                     left, whys = table.drop(index=raised), tuple(reasons.unique())
-                    deletions.append(Deleted(method, left, wide["none"], whys, case, len(raised), wide["oracle"]))
+                    deletions.append(Deleted(method, left, wide["none"], whys, case, len(raised), wide["oracle"], most))
     return deletions
 
 

@@ -24,6 +24,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import effects, measure_named, written_out
 from spurlab.models import is_user_name, without_users_code
 from spurlab.patterns import Common, mark_names
+from spurlab.stats.looks import PLANNED
 from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names
 from spurlab.studies.axis import listed
 from spurlab.studies.errors import StudyError
@@ -33,6 +34,7 @@ from spurlab.training import Recipe
 T = TypeVar("T")
 Several = Annotated[tuple[T, ...], BeforeValidator(listed), Field(min_length=1)]
 METHOD_AXES = ("deletion", "known", "prevention", "clean")  # which count otherwise
+MOST_NETWORKS = 1000  # of each kind, where seeds are added
 MOST_ROWS = 1_000_000  # of a study: what is read and drawn in minutes
 
 
@@ -48,6 +50,19 @@ def checked_name(name: str) -> str:
             "slashes, of which the first is no dot."
         )
     return name
+
+
+def checked_most(most: int) -> int:
+    """The most networks up to which seeds are added.
+
+    Raises:
+        StudyError: fewer than one looks at first, or more than can be.
+    """
+    if not PLANNED[0] <= most <= MOST_NETWORKS:
+        raise StudyError(
+            f"key 'most': {most} networks, but one looks at {PLANNED[0]} first, and {MOST_NETWORKS} are the most."
+        )
+    return most
 
 
 class Grid(BaseModel):
@@ -152,6 +167,8 @@ class Study(BaseModel):
         claims: the numbers of the claims that its rows bear on; `spurlab.claims.check` knows them.
         measure: what is measured, names of `spurlab.measures.MEASURES` or of their numbers.
         weights: whether the trained weights are kept as files.
+        most: seeds are added until each verdict is decided, up to so many networks; None: the seeds are those of the
+            grids. What is said of its rows counts how often one looked, see `spurlab.stats.Looks`.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
     """
@@ -166,6 +183,7 @@ class Study(BaseModel):
     claims: Annotated[tuple[int, ...], BeforeValidator(listed)] = ()
     measure: Annotated[Several[str], BeforeValidator(_written_out)] = ("spurious_score", "accuracy")
     weights: bool = False
+    most: int | None = None
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     origin: str = Field(default="", exclude=True)
 
@@ -205,6 +223,17 @@ class Study(BaseModel):
     def main_figure(self) -> str:
         """The first figure, which decides on tables and answers."""
         return self.figure[0]
+
+    @model_serializer(mode="wrap")
+    def _serialize_what_is_set(self, fields_of: Any) -> dict[str, Any]:
+        """Without `most` where there is none, as folders had it before there could be one."""
+        written: dict[str, Any] = fields_of(self)
+        return {key: value for key, value in written.items() if key != "most" or value is not None}
+
+    @field_validator("most")
+    @classmethod
+    def _check_most(cls, most: int | None) -> int | None:
+        return most if most is None else checked_most(most)
 
     @field_serializer("figure")
     def _serialize_figure(self, names: tuple[str, ...]) -> str | tuple[str, ...]:

@@ -40,6 +40,10 @@ class Ensemble:
         """The chosen members, as an ensemble again."""
         return replace(self, seeds=tuple(self.seeds[row] for row in rows.tolist()), trained=self.trained[rows])
 
+    def joined(self, other: "Ensemble") -> "Ensemble":
+        """These members and then those of another, which were trained alike."""
+        return replace(self, seeds=self.seeds + other.seeds, trained=Trained.joined([self.trained, other.trained]))
+
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
         """True for members whose loss or weights are not finite; their predictions are NaN."""

@@ -23,7 +23,7 @@ SIZES = (5.0, 14.0)  # points across: no time, and as long as retraining
 
 
 def shape(result: StudyResult) -> list[Deleted]:
-    return deletions_of(result.rows)
+    return deletions_of(result.rows, result.study.most)
 
 
 def sheets(methods: list[Deleted]) -> list[sheet.Sheet]:

@@ -25,7 +25,7 @@ Scores = list[tuple[Group, list[Curve]]]
 
 def shape(result: StudyResult) -> Scores:
     """For each group a curve of each pattern and target."""
-    return [(group, curves(group.rows)) for group in groups(result.rows)]
+    return [(group, curves(group.rows, result.study.most)) for group in groups(result.rows)]
 
 
 def _panels(scores: Scores) -> list[tuple[str, Group, list[Curve]]]:

@@ -1,0 +1,146 @@
+"""Seeds until decided: which verdicts of a study further networks could decide, and the study with these."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from spurlab.report.curves import curves
+from spurlab.report.treated import deletions_of
+from spurlab.stats import Looks
+from spurlab.studies import Study, StudyError, StudyResult
+from spurlab.studies.axes import OF_TRAINING, REFERENCES
+from spurlab.studies.study import Grid, checked_most
+
+SINGLE = ("dataset", "architecture", "how", "recipe", "pattern", "target", *OF_TRAINING)  # one value for each verdict
+
+
+def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
+    """A study run with more and more seeds, each verdict with its own, until all are decided or have `study.most`.
+
+    Every verdict is looked at after the numbers of networks of `spurlab.stats.Looks`, which keeps its level.
+
+    Args:
+        study: what is asked, with `Study.most`. Its own seeds come first, then the next numbers.
+        run: trains what is missing of a study.
+
+    Raises:
+        StudyError: nothing in it can be decided by more seeds, or it has more of them than the most.
+    """
+    grids = [at_first(grid, study) for grid in study.grids]
+    further: dict[Any, Grid] = {}
+    while True:
+        result = run(study.model_copy(update={"grids": (*grids, *further.values())}))
+        verdicts = {case: grid for grid in grids for case, grid in _open(grid, study, result.rows)}
+        if not verdicts:
+            return result
+        further |= verdicts
+
+
+def until_decided(study: Study, most: int | None) -> Study:
+    """The study with another most of networks, if one is given.
+
+    Raises:
+        StudyError: it is none that can be.
+    """
+    return study if most is None else study.model_copy(update={"most": checked_most(most)})
+
+
+def bounds(study: Study) -> tuple[Study, Study]:
+    """The study if every verdict is decided at the first look, and if none is before the most networks: what it costs.
+
+    Raises:
+        StudyError: see `decided`.
+    """
+    least = [at_first(grid, study) for grid in study.grids]
+    most = [with_seeds(grid, required(study)) for grid in study.grids]
+    return study.model_copy(update={"grids": tuple(least)}), study.model_copy(update={"grids": tuple(most)})
+
+
+def at_first(grid: Grid, study: Study) -> Grid:
+    """A grid with as many seeds as one looks at first.
+
+    Raises:
+        StudyError: see `decided`.
+    """
+    most, seeds = required(study), len(grid["seed"])
+    if seeds > most:
+        raise StudyError(
+            f"{study.where}: it has {seeds} seeds, but is to be decided with {most} at most. Give a larger most."
+        )
+    if not _of_deletion(grid) and not _of_curves(grid, study):
+        raise StudyError(
+            f"{study.where}: seeds can be added until it is decided whether a rare pattern is learnt or forgotten, "
+            "but a grid of it asks for neither. Leave out --decide (key 'most')."
+        )
+    return with_seeds(grid, max(seeds, Looks(most).numbers[0]))
+
+
+def with_seeds(grid: Grid, networks: int) -> Grid:
+    """A grid with so many seeds: its own, and then the next numbers."""
+    own = grid["seed"]
+    more = range(max(own) + 1, max(own) + 1 + networks - len(own))
+    return grid.only("seed", (*own, *more))
+
+
+def required(study: Study) -> int:
+    """The most networks of a study that is to be decided."""
+    if study.most is None:
+        raise StudyError(f"{study.where}: it does not say with how many networks at most (key 'most').")
+    return study.most
+
+
+def _of_deletion(grid: Grid) -> bool:
+    return bool(grid["deletion"])
+
+
+def _of_curves(grid: Grid, study: Study) -> bool:
+    return "spurious_score" in study.measure and bool(grid["pattern"]) and max(grid["n"]) > 0
+
+
+def _open(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid]]:
+    """Each verdict on a grid that is open and can have more networks, and the grid that has them."""
+    looks = Looks(study.most).numbers
+    for values in product(*(grid[name] for name in SINGLE)):
+        place = dict(zip(SINGLE, values, strict=True))
+        there, part = _at(rows, place), grid
+        for name, value in place.items():
+            if name not in OF_TRAINING or name in grid.axes:
+                part = part.only(name, (value,))
+        for case, asked, is_open in _cases(part, study, there):
+            networks = len(asked)
+            if is_open and networks < looks[-1]:
+                yield (*values, *case), with_seeds(_narrowed(part, case), next(m for m in looks if m > networks))
+
+
+def _cases(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], set[int], bool]]:
+    """The verdicts at one place: which method, n and share if it is about deletion; the seeds; whether it is open."""
+    if not _of_deletion(grid):
+        seeds = {int(seed) for seed in rows["seed"]}
+        yield (), seeds, any(not curve.verdict.settled for curve in curves(rows, study.most))
+        return
+    for method, n, known in product(grid["deletion"], grid["n"], grid["known"]):
+        if n:
+            about = (rows["n"] == n) & (rows["known"] == known) & rows["deletion"].isin([*REFERENCES, method])
+            part = rows[about]
+            seeds = {int(seed) for seed in part.loc[part["deletion"] == method, "seed"]}
+            yield (method, n, known), seeds, any(deleted.verdict.open for deleted in deletions_of(part, study.most))
+
+
+def _narrowed(grid: Grid, case: tuple[Any, ...]) -> Grid:
+    for name, value in zip(("deletion", "n", "known"), case, strict=False):
+        grid = grid.only(name, (value,))
+    return grid
+
+
+def _at(rows: pd.DataFrame, place: dict[str, Any]) -> pd.DataFrame:
+    """The rows with these values."""
+    recipe = asdict(place["recipe"]) | {"milestones": " ".join(map(str, place["recipe"].milestones))}
+    keep = pd.Series(data=True, index=rows.index)
+    for name, value in ({name: value for name, value in place.items() if name != "recipe"} | recipe).items():
+        none = value is None or (isinstance(value, float) and math.isnan(value))
+        keep &= rows[name].isna() if none else rows[name] == value
+    return rows[keep]
