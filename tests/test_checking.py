@@ -1,6 +1,7 @@
 """The check of methods that are known: to do nothing, to retrain, to break, to fail."""
 
 import asyncio
+import itertools
 import math
 
 import pytest
@@ -128,7 +129,7 @@ def test_doing_nothing_does_not_forget(prepared):
 def test_retraining_forgets(prepared):
     """Its networks are as near to the oracles as these to each other: four standard errors of five and five numbers."""
     (found,) = check(retrain, prepared).checked
-    assert found.verdict.name == "forgets"
+    assert found.verdict.name == "no leftover seen"
     scores = [column(found, f"spurious_score_{when}") for when in ("before", "after", "oracle")]
     assert found.closed == gap_closed(*(torch.tensor(each, dtype=torch.float64) for each in scores))
     distances = torch.tensor([column(found, f"oracle_distance_{when}") for when in ("after", "oracle")])
@@ -170,9 +171,9 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     verdicts = {each.method: each.verdict for each in found.checked}
     assert list(verdicts) == list(methods)
     assert verdicts["zeros"].name == verdicts["infinite"].name == "breaks the model"
-    (lost,) = verdicts["zeros"].tests
-    assert (lost.measure, lost.p < 0.001) == ("accuracy", True)
-    assert 0.5 < lost.difference.value < 0.7
+    (lost,) = verdicts["zeros"].counts
+    assert (lost.measure, lost.share.count) == ("accuracy", 5)
+    assert 0.5 < lost.before - lost.after < 0.7
     assert (verdicts["infinite"].not_finite, verdicts["infinite"].networks, verdicts["infinite"].failed) == (5, 5, 0)
     assert "are not finite: the steps were too large" in verdicts["infinite"].why
     assert verdicts["infinite"].finding.endswith(verdicts["infinite"].why)
@@ -219,6 +220,37 @@ def test_one_failure_of_five_leaves_too_few_for_a_verdict(prepared):
     assert found.verdict.finding == (
         "4 networks; a verdict needs 5. It failed on 1 of 5 networks: ValueError: not this one"
     )
+
+
+def test_seeds_are_added_until_each_method_is_decided(dataset, corner, prepared):
+    """One that does nothing is decided by five, one that retrains by twenty, one of luck by none: 8 of 20 keep it."""
+
+    def lucky(model, data, forget):
+        return model if next(draws) % 5 < 2 else retrain(model, data, forget)
+
+    draws = itertools.count()
+    settings = {"architecture": net, "recipe": RECIPE, "pattern": corner, "n": 40, "how": "append", "seeds": SEEDS}
+    found = check([identity, retrain, lucky], dataset, most=20, **settings)
+    verdicts = {each.method: each.verdict for each in found.checked}
+    assert [len(each.rows) for each in found.checked] == [5, 20, 20]
+    assert verdicts["identity"].name == "does not forget"
+    assert verdicts["retrain"].name == "forgets"
+    assert verdicts["lucky"].name == "undecided"
+    assert column(found.checked[1], "seed") == [*SEEDS, *range(10, 25)]
+    alone = check([identity, retrain], prepared).checked
+    for few, many in zip(alone, found.checked, strict=False):
+        for when in ("before", "after", "oracle"):
+            numbers = [
+                [[row[f"{name}_{when}"] for row in each.rows[:5]] for name in ("spurious_score", "oracle_distance")]
+                for each in (few, many)
+            ]
+            assert numbers[0] == pytest.approx(numbers[1], abs=0.01), "the first five are other networks"
+    with pytest.raises(TypeError, match="give the settings of `prepare`"):
+        check(identity, prepared, most=20)
+    with pytest.raises(ValueError, match="`most` is 4 networks, but one looks at 5 first"):
+        check(identity, dataset, most=4, **settings)
+    with pytest.raises(ValueError, match="one to `most` = 5 are to be given"):
+        check(identity, dataset, most=5, **(settings | {"seeds": range(6)}))
 
 
 @pytest.mark.parametrize("how", ["append", "replace"])
