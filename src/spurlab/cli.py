@@ -354,6 +354,7 @@ def claims(
 
     Example: [bold]spurlab claims out/quickstart[/bold]
     """
+    from spurlab.claims import by_chance
     from spurlab.commands import verdicts_in
     from spurlab.report import claims_table
 
@@ -362,6 +363,7 @@ def claims(
         print_json([verdict.record() for verdict in verdicts])
     elif verdicts:
         print_table(claims_table(verdicts))
+        put(by_chance(verdicts))
     else:
         put("no claim of the paper is about what was measured here")
 

@@ -17,6 +17,7 @@ from spurlab.claims import (
     sensitivity,
     size,
     three_examples,
+    words,
 )
 from spurlab.claims.base import Claim as Claim
 from spurlab.claims.base import Verdict as Verdict
@@ -51,7 +52,7 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
 
     Args:
         rows: one line for each measured number, of one or several studies; NaN: the network diverged. Rows that are
-            not there make a claim undecided, never an error.
+            not there leave a claim untested, never an error.
         numbers: which claims; all of `CLAIMS` where None.
 
     Returns:
@@ -62,13 +63,18 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
 
     >>> [verdict] = decide(pd.DataFrame(), [1])
     >>> verdict.outcome, verdict.models
-    ('undecided', 0)
+    ('not tested', 0)
     """
     wanted = list(CLAIMS) if numbers is None else list(numbers)
     if problem := _unknown(wanted):
         raise InputError(problem)
     evidence = Evidence.of(rows)
     return [CLAIMS[number].decide(evidence) for number in wanted]
+
+
+def by_chance(verdicts: Sequence[Verdict]) -> str:
+    """How many parts were tested, and how many of them are expected to be judged wrongly by chance, in a sentence."""
+    return words.by_chance(sum(part.question.tested for verdict in verdicts for part in verdict.parts))
 
 
 def check(study: Study) -> Study:

@@ -34,7 +34,7 @@ def _part(dataset: str, same: Evidence) -> Question | None:
     control = table.mean([cell for cell in table.values if cell[2] == 0])  # one network, listed for each pattern
     whole: dict[str, Float64[Tensor, " m"]] = {}
     cells: dict[str, Float64[Tensor, " m"]] = {}
-    for n in same.counts():
+    for n in reversed(same.counts()):  # if any costs accuracy, the largest does
         planted = [cell for cell in table.values if cell[2] == n]
         whole[f"n = {n}"] = table.mean(planted) - control
         cells |= {f"{p}, target {t}, n = {n}": table.values[p, t, n] - control for p, t, _ in planted}
@@ -43,7 +43,7 @@ def _part(dataset: str, same: Evidence) -> Question | None:
     values |= {"min": networks.min(), "max": networks.max(), "mean": networks.mean(), "sd": networks.std()}
     theirs, nothing = PUBLISHED.get(dataset, {}), "nothing to lose" if values["at n = 0"] < LEAST else ""
     beside = {"values": values, "published": theirs, "untestable": nothing}
-    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note="range", **beside)
+    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, normal=True, note="range", **beside)
     return replace(question, lacks=lacking(dataset, same))
 
 
@@ -53,9 +53,10 @@ CLAIM = Claim(
     source="Yang et al. (2022), arXiv:2202.05189, section 3.3",
     statistic="paired difference of the accuracy on clean test images between each n > 0 and n = 0, mean over patterns "
     "and targets; and the same for each pattern and target alone",
-    test="every 95 % interval of the means within +-0.01 (the paper's own networks range over "
-    f"{short(RANGE['least'], 3)} to {short(RANGE['most'], 3)}), and no single pattern, target and n wholly outside "
-    "(Holm); all patterns, targets and n of Figure 2 must be there. "
-    "Undecided where the accuracy at n = 0 is below 0.5",
+    test="reproduced where more than half of all networks are shown to stay within +-0.01 at every n, in the mean over "
+    f"patterns and targets (the paper's own networks range over {short(RANGE['least'], 3)} to "
+    f"{short(RANGE['most'], 3)}); not where more than half are shown to lie beyond on one side, at the largest n or "
+    "else at another, or in a single pattern, target and n (Holm). All patterns, targets and n of Figure 2 must be "
+    "there. Undecided where the accuracy at n = 0 is below 0.5",
     questions=questions,
 )

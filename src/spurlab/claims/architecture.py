@@ -12,9 +12,9 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, answers, below, room, unchanged
-from spurlab.claims.question import FEWEST, Question, missing, too_few
-from spurlab.stats import Estimate, holm, paired_test
+from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, answers, directional, room, unchanged
+from spurlab.claims.question import FEWEST, SAME, Question, missing, too_few
+from spurlab.stats import Estimate, Share
 
 SMALL = 100  # "the number of spurious examples is small (< 100)"
 
@@ -80,7 +80,9 @@ def _alike(family: Family, where: str, same: Evidence) -> Question | None:
         return None
     telling: dict[tuple[str, str], Float64[Tensor, " m"]] = {}
     idle: dict[tuple[str, str], Float64[Tensor, " m"]] = {}
-    for small, large in combinations(names, 2):
+    # those that differ most in size first
+    apart = sorted(combinations(names, 2), key=lambda pair: names.index(pair[0]) - names.index(pair[1]))
+    for small, large in apart:
         for pattern, n in dict.fromkeys((pattern, n) for _, pattern, _, n in table.values if n > 0):
             scores = [_bar(table, name, pattern, n) for name in (large, small)]
             controls = [_bar(table, name, pattern, 0) for name in (large, small)]
@@ -123,30 +125,30 @@ def _few_of_s3(family: Family, where: str, same: Evidence) -> Question | None:
         return too_few(where, table)
     control = {name: _bar(table, name, "S3", 0) for name in every}
     rise = {name: _planted(table, name, SMALL) - control[name] for name in every}
-    rises = {name: Estimate.across_models(rise[name], SHARES) for name in others}
-    holds = [below(estimate, SCORE_MARGIN) for estimate in rises.values()]
-    fails = [below(estimate, SCORE_MARGIN, inside=True) for estimate in rises.values()]
+    rises = {name: rise[name] for name in others}
+    # one yes or no for each seed: nobody else rises by more than the margin, and the perceptrons do
+    quiet = torch.stack([rise[name] for name in others]).amax(dim=0) <= SCORE_MARGIN + SAME
+    as_claimed = a_little = quiet
     if learners:
         mean = torch.stack([rise[name] for name in learners]).mean(dim=0)
-        rises = {family.name: Estimate.across_models(mean, SHARES)} | rises
-        holds.append(paired_test(mean, torch.zeros_like(mean)))
-        fails.append(below(rises[family.name], SCORE_MARGIN))
+        rises = {family.name: mean} | rises
+        as_claimed, a_little = quiet & (mean > SCORE_MARGIN + SAME), quiet & (mean > SAME)
     full = tuple(name for name in every if control[name].mean() >= FULL)
-    return Question.of(
+    estimates = {name: Estimate.across_models(values, SHARES) for name, values in rises.items()}
+    question = Question.of(
         where,
         table,
         "rises",
-        about=next(iter(rises)),
-        estimate=next(iter(rises.values())),
+        about=next(iter(estimates)),
+        estimate=next(iter(estimates.values())),
         margin=SCORE_MARGIN,
-        estimates=rises,
+        estimates=estimates,
         values={name: rise[name].mean().item() for name in learners},
         idle=full,
         untestable="no room to rise" if full else "",
-        holds=max(holds),
-        fails=min(holm(fails)),
-        alike=not learners,
     )
+    share, any_at_all = (Share(int(seeds.sum()), len(seeds)) for seeds in (as_claimed, a_little))
+    return directional(question, share, any_at_all)
 
 
 ALIKE = 0.1  # twice the margin of a single score: "similar" is between networks that share no initial weights
@@ -159,9 +161,9 @@ CLAIM = Claim(
     statistic="paired differences of the spurious score between architectures, mean over S3 and R3, targets and the "
     "n > 0 that all of them have; alike: over those of S3 and R3 and n where one of two networks learns (0.05 above "
     "its n = 0) and not both are above 0.95; for S3 with n < 100 the rise over n = 0",
-    test="alike: every pair's 95 % interval within +-0.1, and no single pattern and n wholly outside (Holm); below: "
-    'paired one-sided t-test over seeds, Holm over the parts, 5 %, margin 0.05 (Vgg16, "slightly": 0.01); S3: the same '
-    "test of the perceptrons' rise, and the 95 % interval of every other network's rise below 0.05. Not reproduced "
-    "where the perceptrons' lies below 0.05 or another's above it (Holm)",
+    test="alike: more than half of all networks within +-0.1 for every pair; not where more than half are beyond on "
+    "one side for the smallest and the largest, or else for another pair or a single pattern and n (Holm). Below: more "
+    'than half by more than 0.05 (Vgg16, "slightly": 0.01). S3: in more than half of all seeds the perceptrons rise by '
+    "more than 0.05 and no other network does; not where in fewer than half",
     questions=questions,
 )

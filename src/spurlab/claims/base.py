@@ -1,13 +1,13 @@
 """What a claim is, and what is said about it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spurlab.claims import words
 from spurlab.claims.evidence import About, Evidence
 from spurlab.claims.judge import Part, settle
-from spurlab.claims.question import Outcome, Question
+from spurlab.claims.question import LEVEL, OfClaim, Question
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,23 @@ class Claim:
     about: About = "rare patterns"
 
     def decide(self, evidence: Evidence) -> "Verdict":
-        """The verdict: reproduced only if every part of the paper's is, not reproduced if one is not."""
+        """The verdict; of the parts only the paper's count."""
         rows = evidence.about(self.about)
         parts = settle(list(self.questions(rows)))
-        outcomes = [part.outcome for part in parts if part.of_paper]
-        outcome: Outcome = "undecided"
-        if "not reproduced" in outcomes:
-            outcome = "not reproduced"
-        elif outcomes and set(outcomes) == {"reproduced"}:
-            outcome = "reproduced"
-        return Verdict(self, outcome, parts, self.remark(rows))
+        return Verdict(self, _whole(parts), parts, self.remark(rows))
+
+
+def _whole(parts: Sequence[Part]) -> OfClaim:
+    counted = [part for part in parts if part.of_paper]
+    tested = [part for part in counted if part.outcome != "not tested"]
+    outcomes = {part.outcome for part in tested}
+    if not tested:
+        return "not tested as published" if any(part.models for part in parts) else "not tested"
+    if any(part.outcome == "not reproduced" and part.together <= LEVEL for part in tested):
+        return "not reproduced"
+    if outcomes == {"reproduced"}:
+        return "reproduced" if len(tested) == len(counted) else "reproduced where tested"
+    return "undecided"
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Verdict:
     """What the rows say about a claim."""
 
     claim: Claim  # which one
-    outcome: Outcome  # of the whole claim
+    outcome: OfClaim  # of the whole claim
     # the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count
     parts: tuple[Part, ...]
     remark: str = ""  # what the rows say beside it
@@ -52,7 +59,7 @@ class Verdict:
     @property
     def finding(self) -> str:
         """One or two sentences with the numbers."""
-        return words.summary([(part.question, part.outcome) for part in self.parts]) + self.remark
+        return words.summary([(part.question, part.outcome) for part in self.parts], self.outcome) + self.remark
 
     @property
     def models(self) -> int:

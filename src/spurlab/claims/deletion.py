@@ -54,7 +54,8 @@ CLAIM = Claim(
     statistic="paired change of R3's spurious score by deletion of all marked images, target 0, mean over the n at "
     "which the network had learnt it (0.05 above networks retrained without them). The paper's parts are the methods "
     "as its public code computes them (rate 0.00001; influence at a wrong scale); done right, they stand beside",
-    test="the 95 % interval of the mean within +-0.05, and no n wholly outside (Holm)",
+    test="more than half of all networks within +-0.05 in the mean; not where more than half are beyond on one side in "
+    "the mean, or else at a single n (Holm)",
     questions=questions,
     about="deletion",
 )

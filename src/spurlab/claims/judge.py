@@ -1,20 +1,28 @@
 """The rule behind every verdict, the same for all claims.
 
-A claim has parts (a dataset, a target, ...). A part is judged from differences between networks of the same seed.
+Shares of networks decide, and means describe. A claim has parts (a dataset, a target, ...), and a part is judged from
+differences between networks of the same seed. What is counted is the seed: its network, or its mean over cells. Scores
+are bounded, skewed and often a lottery, so that tests of their means do not keep their level at five networks; the
+exact test of a share does, whatever the scores are like.
 
-- *Directional* ("above"): reproduced when the paired one-sided test passes at 5 %, Holm-corrected over the parts that
-  could be tested, unless the 95 % interval lies wholly below a margin, the smallest difference that would matter. Not
-  reproduced when the test does not pass and the interval lies there. Else undecided: a rise that is surely there but
-  too small to matter, or too few numbers (the absence of evidence is no evidence of absence).
-- *Alike* ("hardly changes", "equal or above"): reproduced when the 95 % interval lies wholly within the margin. Not
-  reproduced when it, or that of a single cell (a pattern, an n) behind the mean, lies wholly outside. Else undecided;
-  so also where no difference could have been seen: nothing is learnt, or the score is full.
-- Fewer than three seeds: undecided. Differences without any spread speak from five seeds on, as in the sign test.
-- Only the paper's recipe and the package's quick one count for the paper, in any precision.
+- *Directional* ("above"): counted are the seeds whose difference is above a margin, the smallest that would matter.
+  Reproduced where more than half of all networks are shown to do so, at 5 %. Not reproduced where fewer than half are,
+  unless more than half are shown to be above zero: a rise that is surely there, and not surely one that matters.
+- *Alike* ("hardly changes", "equal or above"): counted are the seeds that stay within the margin (one-sided: do not
+  fall by more than it). Reproduced where more than half of all networks are shown to. Not reproduced where more than
+  half are shown to lie beyond it on the same side, in the mean or in a single cell (a pattern, an n) behind it.
+- Else undecided: the absence of evidence is no evidence of absence. So also where no difference could have been seen
+  (nothing is learnt, or the score is full), and below five seeds, all of which would do so once in sixteen by chance.
+- *Not tested*: there are no such networks.
 
-The whole is reproduced only if every part of the paper's is, so "alike" needs no correction for many parts there. It is
-not reproduced as soon as one part is not, so there the intervals are corrected (Holm, over cells and over parts): a
-part can be undecided although its plain 95 % interval, the one that is printed, lies beyond the margin.
+What is an alternative is corrected for, and nothing else. A claim is reproduced only if every part of it is, so nothing
+is corrected there: were one of them not so, it would pass in 5 % of studies. The claim is not reproduced as soon as one
+part is not, so there the parts' p-values are (Holm); where that leaves none, single parts are "not reproduced" and the
+claim is undecided. Where one of several things within a part would do, see `any_of`.
+
+Only the paper's recipe and the package's quick one count for the paper, in any precision; Quinn's report has its own. A
+claim is "reproduced where tested" where other parts have no networks, and "not tested as published" where there are
+networks, but of another recipe or other data: what these say stands beside.
 """
 
 import math
@@ -28,15 +36,20 @@ from torch import Tensor
 
 from spurlab.claims import words
 from spurlab.claims.evidence import Evidence, Seeds, Settings, paper_settings
-from spurlab.claims.question import FEWEST, LEVEL, Number, Outcome, Question, too_few
-from spurlab.stats import Estimate, holm, mean_above, mean_of, paired_difference, paired_test
-from spurlab.training import RECIPES
+from spurlab.claims.question import FEWEST, LEVEL, SAME, Number, Outcome, Question, too_few
+from spurlab.stats import Estimate, Share, holm, mean_of, paired_difference, risen
 
 # one test image in twenty; networks that differ in the seed alone differ by more than this at n = 3 to 10
 SCORE_MARGIN = 0.05
 FULL = 1 - SCORE_MARGIN  # above it there is no room for a rise that would matter
 ACCURACY_MARGIN = 0.01  # twice the largest standard deviation over the networks of the paper's Figure 2: `paper.toml`
 SHARES = (-1.0, 1.0)  # where differences of scores and accuracies lie
+FIRST = 0.65  # of the level, for the first of several alternatives: five of five networks have .031 of .05
+
+Values = Float64[Tensor, " m"]
+
+
+P_VALUES = ("p", "p_against")
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,10 @@ class Part:
     """
 
     question: Question  # the numbers
-    outcome: Outcome  # what came out
-    # p-value that speaks for the statement, corrected for the family; NaN where nothing could be tested
-    p: float = math.nan
-    against: float = math.nan  # p-value that speaks against it, likewise
-    family: int = 1  # how many directional parts p is corrected for
+    outcome: Outcome  # what came out, of this part by itself
+    # p-value that speaks against it, corrected for the parts that could; NaN where nothing could be tested
+    together: float = math.nan
+    family: int = 0  # how many parts that is corrected for
 
     @property
     def where(self) -> str:
@@ -62,7 +74,7 @@ class Part:
     @property
     def finding(self) -> str:
         """The numbers in a sentence."""
-        return words.finding(self.question, self.outcome, self.p, self.family)
+        return words.finding(self.question, self.outcome)
 
     @property
     def models(self) -> int:
@@ -77,12 +89,13 @@ class Part:
     def record(self) -> dict[str, Any]:
         """The part in plain values, for JSON; NaN: there is no such number."""
         asked, names = self.question, ("where", "outcome", "finding", "models", "of_paper")
+        p_values = {"p": asked.holds, "p_against": asked.fails} if asked.tested else dict.fromkeys(P_VALUES, math.nan)
         return (
             {name: getattr(self, name) for name in names}
-            | {"about": asked.about, **_interval(asked.estimate), "p": self.p, "p_against": self.against}
+            | {"about": asked.about, "seeds_for": asked.share.count, "of": asked.share.models}
+            | {**_interval(asked.estimate), **p_values, "p_against_holm": self.together, "family": self.family}
             | {name: getattr(asked, name) for name in ("margin", "threshold", "seeds")}
-            | {"family": self.family, "networks": self.models}
-            | {"published": dict(asked.published), "values": dict(asked.values)}
+            | {"networks": self.models, "published": dict(asked.published), "values": dict(asked.values)}
             | {"cells": {name: _interval(estimate) for name, estimate in asked.estimates.items()}}
         )
 
@@ -94,41 +107,62 @@ def _interval(estimate: Estimate) -> dict[str, Any]:
 def above(
     where: str,
     table: Seeds,
-    higher: Float64[Tensor, " m"],
-    lower: Float64[Tensor, " m"],
+    higher: Values,
+    lower: Values,
     margin: float = SCORE_MARGIN,
     about: str = "difference",
     bounds: tuple[float, float] | None = SHARES,
     values: Mapping[str, Number] | None = None,
+    *,
+    normal: bool = False,
     **beside: Any,
 ) -> Question:
-    """Is `higher` above `lower`, seed by seed? The difference must lie within the bounds."""
+    """Is `higher` above `lower` by more than the margin, seed by seed?
+
+    Args:
+        where: which part.
+        table: what both come from.
+        higher: one number for each seed.
+        lower: likewise.
+        margin: the smallest difference that would matter.
+        about: what the difference is called.
+        bounds: where it must lie; of the interval that describes its mean.
+        values: other numbers.
+        normal: whether the differences are nearly normal; likewise.
+        beside: what else the question has.
+    """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
-    difference = paired_difference(higher, lower, bounds)
     sides = {"higher": mean_of(higher.tolist()), "lower": mean_of(lower.tolist())}
-    return Question.of(
+    question = Question.of(
         where,
         table,
         "difference",
         about=about,
-        estimate=difference,
+        estimate=paired_difference(higher, lower, bounds, normal=normal),
         margin=margin,
         values=sides | dict(values or {}),
-        holds=paired_test(higher, lower),
-        fails=below(difference, margin),
         **beside,
     )
+    return directional(question, beyond(higher - lower, margin), beyond(higher - lower, 0.0))
+
+
+def directional(question: Question, share: Share, any_at_all: Share) -> Question:
+    """The question, decided by how many seeds do what it asks, and how many do so if only a little."""
+    holds = share.more_than()
+    small = holds > LEVEL >= any_at_all.more_than()
+    return replace(question, share=share, holds=holds, fails=share.fewer_than(), small=small)
 
 
 def unchanged(
     where: str,
     table: Seeds,
-    whole: Mapping[str, Float64[Tensor, " m"]],
-    cells: Mapping[str, Float64[Tensor, " m"]],
+    whole: Mapping[str, Values],
+    cells: Mapping[str, Values],
     margin: float,
     *,
     one_sided: bool = False,
+    normal: bool = False,
     **beside: Any,
 ) -> Question:
     """Do these differences stay within the margin (one-sided: above minus the margin)?
@@ -136,44 +170,75 @@ def unchanged(
     Args:
         where: which part.
         table: what the differences come from.
-        whole: the differences whose intervals must lie within.
-        cells: single cells behind them; one that lies wholly outside contradicts.
+        whole: the differences that must all lie within; the one that would be the largest, if any is, comes first.
+        cells: single cells behind them; one that lies beyond contradicts.
         margin: the smallest difference that would matter.
         one_sided: only falls matter.
+        normal: whether the differences are nearly normal, for the intervals that describe their means.
         beside: other numbers, and the note that says which sentence tells them.
     """
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
-    estimates, single = ({k: Estimate.across_models(v, SHARES) for k, v in d.items()} for d in (whole, cells))
-    within = [max(below(e, -margin, inside=True), 0.0 if one_sided else below(e, margin)) for e in estimates.values()]
-    outside = {
-        key: min(below(e, -margin), 1.0 if one_sided else below(e, margin, inside=True))
-        for key, e in {**estimates, **single}.items()
-    }
-    widest = max(estimates, key=lambda k: -estimates[k].low if one_sided else max(-estimates[k].low, estimates[k].high))
-    corrected = dict(zip(outside, holm(list(outside.values())), strict=True))
-    worst = min(corrected, key=lambda k: corrected[k])
+    changes = whole if len(cells) == 1 == len(whole) else {**whole, **cells}  # a single cell is the mean itself
+    estimates = {name: Estimate.across_models(change, SHARES, normal=normal) for name, change in changes.items()}
+    nobody = Share(0, len(table.seeds))
+    falls = {name: beyond(-change, margin) for name, change in changes.items()}
+    rises = {name: nobody if one_sided else beyond(change, margin) for name, change in changes.items()}
+    within = {name: replace(nobody, count=nobody.models - falls[name].count - rises[name].count) for name in whole}
+    # two sides are one test: where half of all networks are within, at most half are beyond on both sides together
+    fails, worst = any_of({name: min(falls[name].more_than(), rises[name].more_than()) for name in changes})
+
+    def away(name: str) -> tuple[int, float]:
+        mean = estimates[name].value
+        return within[name].count, mean if one_sided else -abs(mean)
+
+    widest = min(whole, key=away)
     return Question.of(
         where,
         table,
         "change",
-        about=widest if len(estimates) > 1 else "",
+        about=widest if len(whole) > 1 else "",
+        share=within[widest],
         estimate=estimates[widest],
         margin=margin,
         one_sided=one_sided,
-        estimates=estimates | single,
-        beyond=worst if corrected[worst] < LEVEL else "",
-        holds=max(within),
-        fails=corrected[worst],
+        estimates=estimates,
+        beyond=worst if fails <= LEVEL else "",
+        holds=within[widest].more_than(),
+        fails=fails,
         alike=True,
         **beside,
     )
 
 
+def beyond(differences: Values, margin: float) -> Share:
+    """How many seeds' differences are above the margin; the last bits count for nothing."""
+    return risen(differences, torch.zeros_like(differences), by=margin + SAME)
+
+
+def any_of(p_values: Mapping[str, float]) -> tuple[float, str]:
+    """The p-value that at least one of several things is so, and which one that would be.
+
+    Of many alternatives corrected alike none could pass at five networks, whose smallest p-value is 1/32. So the first,
+    which is chosen before the numbers are seen, has 65 % of the level, and all others the rest (Holm): five of five
+    networks are enough for it, and they take about ten. A weighted Bonferroni correction, as valid as the plain one.
+
+    >>> any_of({"mean": 1 / 32, "S1": 1.0, "S2": 1.0})
+    (0.04807692307692307, 'mean')
+    """
+    (first, p), *others = p_values.items()
+    if not others:
+        return p, first
+    rest = zip([name for name, _ in others], holm([p for _, p in others]), strict=True)
+    corrected = {first: min(1.0, p / FIRST)} | {name: min(1.0, p / (1 - FIRST)) for name, p in rest}
+    likeliest = min(corrected, key=lambda name: corrected[name])
+    return corrected[likeliest], likeliest
+
+
 def unchanged_mean(
     where: str,
     table: Seeds,
-    changes: Mapping[str, Float64[Tensor, " m"]],
+    changes: Mapping[str, Values],
     seen: Collection[str],
     nothing: str,
     **beside: Any,
@@ -196,7 +261,7 @@ def unchanged_mean(
     )
 
 
-def room(scores: Sequence[Float64[Tensor, " m"]], controls: Sequence[Float64[Tensor, " m"]]) -> bool:
+def room(scores: Sequence[Values], controls: Sequence[Values]) -> bool:
     """Could a difference that matters be seen between these scores?
 
     Not where none is above its own n = 0 by more than the margin, nor where all are (nearly) 1.
@@ -205,16 +270,13 @@ def room(scores: Sequence[Float64[Tensor, " m"]], controls: Sequence[Float64[Ten
     return learnt > SCORE_MARGIN and min(score.mean().item() for score in scores) < FULL
 
 
-def below(estimate: Estimate, limit: float, *, inside: bool = False) -> float:
-    """p-value that the mean is below the limit (`inside`: above); under 5 % where the 95 % interval is wholly there.
+Protocol = Callable[[str], Sequence[Settings]]
+"""By dataset, the recipes that count for a document, of which the first is its own; in any precision."""
 
-    Without spread the interval is a point whatever the number of seeds; too few for a sign test say nothing: 1.
-    """
-    if estimate.stderr < words.SAME and 0.5**estimate.models >= LEVEL:
-        return 1.0
-    if inside:
-        return min(1.0, 2 * mean_above(estimate, limit))
-    return min(1.0, 2 * mean_above(replace(estimate, value=-estimate.value), -limit))
+
+def of_the_paper(dataset: str) -> Sequence[Settings]:
+    """The paper's recipe, and the package's quick one."""
+    return [paper_settings(dataset, name) for name in ("paper", "quick")]
 
 
 def answers(
@@ -237,37 +299,55 @@ def answers(
 
 
 def best_of(
-    candidates: Sequence[tuple[Settings, Question]], *, of_paper: bool, absent: Question | None = None
+    candidates: Sequence[tuple[Settings, Question]],
+    *,
+    of_paper: bool,
+    absent: Question | None = None,
+    protocol: Protocol = of_the_paper,
 ) -> list[Question]:
     """One part that several recipes answer: the nearest to the paper's counts, the others are parts of their own.
 
-    The choice does not look at the outcome: recipes that count first, then three seeds or more, then the fewest
-    settings that are not the paper's, then the epochs nearest to its 70, then the most seeds.
+    The choice does not look at the outcome: recipes that count first, then five seeds or more, then the fewest
+    settings that are not the paper's, then the epochs nearest to its own, then the most seeds.
 
     Args:
         candidates: the settings and the question that their rows answer.
         of_paper: whether the paper claims this at all.
         absent: stands for the paper's part where no recipe counts.
+        protocol: which recipes do.
     """
 
+    def recipes(settings: Settings) -> Sequence[Settings]:
+        return protocol(settings.get("dataset", ""))
+
     def counts(settings: Settings) -> bool:
-        recipes = [paper_settings(settings.get("dataset", ""), name) for name in ("paper", "quick")]
         return of_paper and any(
             all(settings[name] == recipe[name] for name in recipe if name in settings and name != "precision")
-            for recipe in recipes
+            for recipe in recipes(settings)
         )
+
+    def others(settings: Settings) -> list[str]:
+        """The settings that are not the paper's; the milestones follow the epochs."""
+        own = recipes(settings)[0]
+        return [name for name in own if name != "milestones" and name in settings and settings[name] != own[name]]
 
     def nearness(candidate: tuple[Settings, Question]) -> tuple[bool, bool, int, float, int, str]:
         settings, question = candidate
         epochs = settings.get("epochs")
-        away = float(abs((-1 if epochs is None else epochs) - RECIPES["paper"].epochs))
+        away = float(abs((-1 if epochs is None else epochs) - recipes(settings)[0]["epochs"]))
         few = question.seeds < FEWEST
-        return not counts(settings), few, len(_others(settings)), away, -question.seeds, repr(settings)
+        return not counts(settings), few, len(others(settings)), away, -question.seeds, repr(settings)
+
+    def departures(settings: Settings) -> dict[str, Any]:
+        """What is not the paper's in these settings, and what tells them from their rivals."""
+        told = {name for name, value in settings.items() if any(rival[name] != value for rival in rivals)}
+        told.update(others(settings))
+        return {name: value for name, value in settings.items() if name != "dataset" and name in told}
 
     ordered = sorted(candidates, key=nearness)
     rivals = [settings for settings, _ in ordered]
     questions = [
-        replace(question, departures=_departures(settings, rivals), of_paper=place == 0 and counts(settings))
+        replace(question, departures=departures(settings), of_paper=place == 0 and counts(settings))
         for place, (settings, question) in enumerate(ordered)
     ]
     if of_paper and absent and not any(question.of_paper for question in questions):
@@ -275,37 +355,21 @@ def best_of(
     return questions
 
 
-def _others(settings: Settings) -> list[str]:
-    """The settings that are not the paper's; the milestones follow the epochs."""
-    paper = paper_settings(settings.get("dataset", ""))
-    return [name for name in paper if name != "milestones" and name in settings and settings[name] != paper[name]]
-
-
-def _departures(settings: Settings, rivals: Sequence[Settings]) -> dict[str, Any]:
-    """What is not the paper's in these settings, and what tells them from their rivals."""
-    others = _others(settings)
-    told = {name for name, value in settings.items() if any(rival[name] != value for rival in rivals)}
-    return {name: value for name, value in settings.items() if name != "dataset" and (name in told or name in others)}
-
-
 def settle(questions: Sequence[Question]) -> tuple[Part, ...]:
-    """Every question answered and corrected for being several; parts that are not the paper's are a family apart."""
-    answers: dict[int, Part] = {}
-    for of_paper in (True, False):
-        tested = [i for i, q in enumerate(questions) if q.of_paper == of_paper and q.tested]
-        directional = [i for i in tested if not questions[i].alike]
-        holds = dict(zip(directional, holm([questions[i].holds for i in directional]), strict=True))
-        fails = dict(zip(tested, holm([questions[i].fails for i in tested]), strict=True))
-        for i in tested:
-            p = holds.get(i, questions[i].holds)
-            family = len(directional) if i in holds else 1
-            answers[i] = Part(questions[i], _outcome(questions[i], p, fails[i]), p, fails[i], family)
-    return tuple(answers.get(i, Part(question, "undecided")) for i, question in enumerate(questions))
+    """Every question answered by itself, with what speaks against those of the paper corrected for their number."""
+    able = [place for place, q in enumerate(questions) if q.of_paper and q.tested and not q.one_way]
+    together = dict(zip(able, holm([questions[place].fails for place in able]), strict=True))
+    return tuple(
+        Part(question, _outcome(question), together.get(place, math.nan), len(able) if place in together else 0)
+        for place, question in enumerate(questions)
+    )
 
 
-def _outcome(question: Question, p: float, against: float) -> Outcome:
-    if not question.alike and p < LEVEL and question.fails < LEVEL:
-        return "undecided"  # surely there, but too small to matter
-    if against < LEVEL and not question.one_way:
+def _outcome(question: Question) -> Outcome:
+    if not question.networks:
+        return "not tested"
+    if not question.tested:
+        return "undecided"
+    if question.fails <= LEVEL and not question.one_way and not question.small:
         return "not reproduced"
-    return "reproduced" if p < LEVEL else "undecided"
+    return "reproduced" if question.holds <= LEVEL else "undecided"

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spurlab.claims.evidence import LeftOut, Seeds
-from spurlab.stats import Estimate, Learnt
+from spurlab.stats import Estimate, Learnt, Share, networks_needed
 
 LEVEL = 0.05
-FEWEST = 3  # seeds; two give an interval 13 standard errors wide on either side
+SAME = 1e-6  # a difference below this is rounding: one test image of 10,000 is 1e-4
+FEWEST = networks_needed(LEVEL)  # seeds: of four, all four do so once in sixteen by chance
 
+NOBODY = Share(0, 0)
 NO_NUMBER = Estimate(math.nan, math.nan, math.nan, math.nan, 0)
 
 Number = int | float
-Outcome = Literal["reproduced", "not reproduced", "undecided"]
+# of a part; a claim has two more: see `spurlab.claims.judge`
+Outcome = Literal["reproduced", "not reproduced", "undecided", "not tested"]
+OfClaim = Outcome | Literal["reproduced where tested", "not tested as published"]
 # which sentence tells the numbers, and which one beside it: see `spurlab.claims.words`
 # fmt: off
 Kind = Literal[
@@ -27,13 +31,15 @@ Note = Literal["", "pairs", "targets", "all pixels", "means", "range", "by n", "
 
 @dataclass(frozen=True)
 class Question:
-    """A part before the correction for being several."""
+    """The numbers of one part."""
 
     where: str  # which part
     kind: Kind  # which sentence tells its numbers
     about: str = ""  # what the estimate is of; of what is absent, its name
-    estimate: Estimate = NO_NUMBER  # the number that is judged, with its 95 % interval
+    share: Share = NOBODY  # the seeds that are as the statement says; of none where no share decides
+    estimate: Estimate = NO_NUMBER  # the mean that describes them, with its 95 % interval
     margin: float = math.nan  # the smallest difference that would matter; NaN where there is no such
+    by: str = ""  # the margin in words, where it is another for each seed
     threshold: float = math.nan  # what a number must reach: a strong correlation, or the largest n or level of a grid
     one_sided: bool = False  # only falls matter
     estimates: Mapping[str, Estimate] = field(default_factory=dict)  # the single differences behind it, by name
@@ -47,8 +53,8 @@ class Question:
     idle: tuple[str, ...] = ()  # where nothing could be seen, by name
     untestable: str = ""  # why the numbers say nothing about the statement; "" where they do
     holds: float = math.nan  # p-value that speaks for the statement; NaN: could not be tested
-    # p-value that speaks against it, scaled so that the 95 % interval lies beyond the margin below 5 %
-    fails: float = math.nan
+    fails: float = math.nan  # p-value that speaks against it, corrected where several things would
+    small: bool = False  # a difference is surely there, and not surely one that matters
     alike: bool = False  # the statement is that things are alike (see `spurlab.claims.judge`)
     seeds: int = 0  # how many the numbers are over
     left_out: frozenset[LeftOut] = frozenset()  # the seeds that are not among them
@@ -79,5 +85,5 @@ def missing(where: str, what: str, run: str, of_paper: bool = True) -> Question:
 
 
 def too_few(where: str, table: Seeds) -> Question:
-    """A part with fewer than three seeds."""
+    """A part with fewer than five seeds."""
     return Question.of(where, table, "few seeds")

@@ -1,7 +1,7 @@
-"""Claims 13 to 16: Quinn's report on spurious MNIST-1D."""
+"""Claims 13 to 16: Quinn's report on spurious MNIST-1D. Networks with fewer steps than its own stand beside."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 from jaxtyping import Float64
@@ -9,14 +9,19 @@ from torch import Tensor
 
 from spurlab.claims import words
 from spurlab.claims.base import Claim
-from spurlab.claims.evidence import Evidence, Seeds, axes_off
-from spurlab.claims.judge import above, unchanged
+from spurlab.claims.evidence import OFF, Evidence, Seeds, Settings, axes_off
+from spurlab.claims.judge import above, best_of, unchanged
 from spurlab.claims.published import published
 from spurlab.claims.question import Question, missing
+from spurlab.stats import mean_of
 from spurlab.studies.axes import PLAIN
 
 SOURCE = "Quinn (2024), An exploration of the effects of spurious correlations in deep learning, "
 NETWORK = {"dataset": "mnist1d", "architecture": "mnist1d-cnn"}
+# what the report trains with, of which it names the batches and the optimizer; 150 epochs of its 4,000 signals are the
+# 6,000 steps of the notebook that it takes its network from. With fewer a network is another one
+PUBLISHED_RECIPE: Settings = {"optimizer": "adam", "batch_size": 100, "epochs": 150, "precision": "float32", **OFF}
+TO_RUN = "quinn with the profile paper"
 SHARE = 0.9  # the report's p
 CLEAN = 0.25  # the part of the clean signals that it refits on
 CLASS = "blocks"  # the reading that counts
@@ -31,16 +36,17 @@ WITHOUT = "no networks of mnist1d-cnn with and without the feature"
 Numbers = dict[str, Float64[Tensor, " m"]]
 
 
-def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> tuple[Seeds, Numbers] | None:
-    """By role, what the networks of each seed have: ``base``, ``spurious`` and, of a method, ``repaired``.
+Ask = Callable[[str, Seeds, Numbers], Question]
 
-    Of several recipes the one with most seeds counts, then the longest, then the most precise.
-    """
+
+def _pairs(
+    evidence: Evidence, reading: str, kind: str, method: str = PLAIN
+) -> Iterator[tuple[Settings, Seeds, Numbers]]:
+    """Of each recipe, what the networks of each seed have, by role: ``base``, ``spurious`` and ``repaired``."""
     wanted = {"base": (0.0, PLAIN), "spurious": (SHARE, PLAIN), "repaired": (SHARE, method)}
     if method == PLAIN:
         del wanted["repaired"]
     networks = evidence.where(measure=kind, pattern=reading, share=(0.0, SHARE), **NETWORK)
-    best: tuple[tuple[float, ...], Seeds, Numbers] | None = None
     for settings, same in networks.recipes():
         if not axes_off().items() <= settings.items():
             continue
@@ -50,79 +56,88 @@ def _pairs(evidence: Evidence, reading: str, kind: str, method: str = PLAIN) -> 
             # a network as it was trained is the same, whatever methods have clean beside it
             clean = rows["clean"].fillna(0.0)
             roles.append(rows[clean == (CLEAN if role == "repaired" else clean.min())])
-        if any(rows.empty for rows in roles):
-            continue
-        table = Seeds.of(Evidence(pd.concat(roles)), ["share", "prevention"])
-        rank = float(len(table.seeds)), float(settings["epochs"] or 0), float(settings["precision"] == "float32")
-        if best is None or rank > best[0]:
-            best = rank, table, {role: table.values[place] for role, place in wanted.items()}
-    return best and best[1:]
+        if not any(rows.empty for rows in roles):
+            table = Seeds.of(Evidence(pd.concat(roles)), ["share", "prevention"])
+            yield settings, table, {role: table.values[place] for role, place in wanted.items()}
 
 
-def _places(evidence: Evidence, method: str = PLAIN) -> Iterator[tuple[str, str, str, tuple[Seeds, Numbers] | None]]:
-    """By reading and kind: where it is, and what the networks have."""
+def _answered(
+    evidence: Evidence, ask: Ask, where: str, reading: str, kind: str, method: str = PLAIN, *, claimed: bool
+) -> list[Question]:
+    """The question for one reading and kind; the recipe nearest to the report's counts, if that has all its steps."""
+    pairs = _pairs(evidence, reading, kind, method)
+    candidates = [(settings, ask(where, table, numbers)) for settings, table, numbers in pairs]
+    absent = missing(where, WITHOUT if method == PLAIN else f"no networks after {method}", TO_RUN)
+    return best_of(candidates, of_paper=claimed, absent=absent, protocol=lambda _: [PUBLISHED_RECIPE])
+
+
+def _places() -> Iterator[tuple[str, str, str]]:
+    """By reading and kind, what they are called."""
     for reading, drawn in READINGS.items():
         for kind, name in KINDS.items():
-            yield reading, kind, f"{drawn}, {name}", _pairs(evidence, reading, kind, method)
+            yield reading, kind, f"{drawn}, {name}"
 
 
 def as_published(evidence: Evidence) -> Iterator[Question]:
     """Are accuracy and worst group, with and without the feature, near the report's?"""
-    for reading, kind, where, pairs in _places(evidence):
+    for reading, kind, where in _places():
         for role, theirs in PUBLISHED.items():
-            place = f"{role}, {where}"
-            if pairs is not None:
-                table, numbers = pairs
-                away = {"mean": numbers[role] - theirs[kind]}
-                here, claimed = {"here": numbers[role].mean().item()}, {"published": theirs[kind]}
-                question = unchanged(place, table, away, away, NEAR, note="published", values=here, published=claimed)
-                yield replace(question, of_paper=reading == CLASS)
-            elif reading == CLASS:
-                yield missing(place, WITHOUT, "quinn")
+            ask = partial(_near, role, theirs[kind], kind)
+            yield from _answered(evidence, ask, f"{role}, {where}", reading, kind, claimed=reading == CLASS)
+
+
+def _near(role: str, theirs: float, kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
+    away = {"mean": numbers[role] - theirs}
+    here, claimed = {"here": mean_of(numbers[role].tolist())}, {"published": theirs}
+    normal = kind == "accuracy"
+    return unchanged(where, table, away, away, NEAR, normal=normal, note="published", values=here, published=claimed)
 
 
 def nearest_reading(evidence: Evidence) -> str:
-    """Which reading of the value fits the report's numbers best, by the mean distance to those with the feature."""
+    """Which reading of the value fits the report's numbers best, by the mean distance to those with the feature.
+
+    Of several recipes the one with most seeds is taken, then the longest, then the most precise.
+    """
     away: dict[str, list[float]] = {}
-    for reading, kind, _, pairs in _places(evidence):
-        if pairs is not None:
-            distance = pairs[1]["spurious"].mean().item() - PUBLISHED["spurious"][kind]
+    for reading, kind, _ in _places():
+        if pairs := list(_pairs(evidence, reading, kind)):
+            _, _, numbers = max(pairs, key=_rank)
+            distance = numbers["spurious"].mean().item() - PUBLISHED["spurious"][kind]
             away.setdefault(READINGS[reading], []).append(abs(distance))
     means = {name: sum(distances) / len(KINDS) for name, distances in away.items() if len(distances) == len(KINDS)}
     return words.nearest(means) if len(means) > 1 else ""
 
 
-def compared(
-    evidence: Evidence, ask: Callable[[str, Seeds, Numbers], Question], method: str = PLAIN, *kinds: str
-) -> Iterator[Question]:
+def _rank(pair: tuple[Settings, Seeds, Numbers]) -> tuple[int, float, bool]:
+    settings, table, _ = pair
+    return len(table.seeds), float(settings["epochs"] or 0), settings["precision"] == "float32"
+
+
+def compared(evidence: Evidence, ask: Callable[..., Question], method: str = PLAIN, *kinds: str) -> Iterator[Question]:
     """The question for each reading and kind.
 
     Args:
         evidence: the networks.
-        ask: makes it from where it is, the seeds and their numbers.
+        ask: makes it from the kind, where it is, the seeds and their numbers.
         method: that repairs; where none does, the networks with the feature stand beside those without.
         kinds: those that the report makes a claim of, where not all; the others stand beside.
     """
-    lacking = WITHOUT if method == PLAIN else f"no networks after {method}"
-    for reading, kind, where, pairs in _places(evidence, method):
+    for reading, kind, where in _places():
         claimed = reading == CLASS and kind in (kinds or KINDS)  # the report leaves open for what a value is drawn
-        if pairs is not None:
-            yield replace(ask(where, *pairs), of_paper=claimed)
-        elif claimed:
-            yield missing(where, lacking, "quinn")
+        yield from _answered(evidence, partial(ask, kind), where, reading, kind, method, claimed=claimed)
 
 
-def _harm(where: str, table: Seeds, numbers: Numbers) -> Question:
-    return above(where, table, numbers["base"], numbers["spurious"], MARGIN)
+def _harm(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
+    return above(where, table, numbers["base"], numbers["spurious"], MARGIN, normal=kind == "accuracy")
 
 
-def _gain(where: str, table: Seeds, numbers: Numbers) -> Question:
-    return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN)
+def _gain(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
+    return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN, normal=kind == "accuracy")
 
 
-def _loss(where: str, table: Seeds, numbers: Numbers) -> Question:
+def _loss(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
     lost = {"mean": numbers["spurious"] - numbers["repaired"]}
-    return unchanged(where, table, lost, lost, MARGIN, one_sided=True, note="lost")
+    return unchanged(where, table, lost, lost, MARGIN, one_sided=True, normal=kind == "accuracy", note="lost")
 
 
 CLAIMS = (
@@ -132,7 +147,7 @@ CLAIMS = (
         "90 % of the signals it has {} and {}.".format(*PERCENT),
         source=f"{SOURCE}section 5, Figures 5 and 6",
         statistic="mean over seeds less the published number",
-        test=f"the 95 % interval of the difference within +-{NEAR}; not reproduced where it lies wholly outside",
+        test=f"more than half of all networks within +-{NEAR}, at 5 %; not where more than half are beyond on one side",
         questions=as_published,
         remark=nearest_reading,
         about="common features",
@@ -142,7 +157,7 @@ CLAIMS = (
         statement="The spurious blocks lower accuracy and worst-group accuracy on clean test signals.",
         source=f"{SOURCE}section 5",
         statistic="paired difference between networks without and with the blocks, of the same seed",
-        test=f"paired one-sided t-test over seeds, Holm over the parts, 5 %; margin {MARGIN}",
+        test=f"more than half of all networks by more than {MARGIN}, at 5 %",
         questions=lambda rows: compared(rows, _harm),
         about="common features",
     ),
@@ -152,8 +167,8 @@ CLAIMS = (
         "gains little.",
         source=f"{SOURCE}section 5, Re-train",
         statistic="paired difference after and before, of the same network",
-        test=f"paired one-sided t-test over seeds, Holm over the parts, 5 %; margin {MARGIN}. The gain of the worst "
-        "class stands beside, since `little` is no number",
+        test=f"more than half of all networks by more than {MARGIN}, at 5 %. The gain of the worst class stands "
+        "beside, since `little` is no number",
         questions=lambda rows: compared(rows, _gain, "dfr-plain", "accuracy"),
         about="common features",
     ),
@@ -162,7 +177,7 @@ CLAIMS = (
         statement="Reweighting the last layer by what the network gets wrong in training gains nothing.",
         source=f"{SOURCE}section 5, Re-weight",
         statistic="paired difference before and after, of the same network (positive: lost)",
-        test=f"the 95 % interval of the mean above -{MARGIN}; not reproduced where it lies wholly below",
+        test=f"more than half of all networks not below -{MARGIN}, at 5 %; not where more than half are",
         questions=lambda rows: compared(rows, _loss, "afr-train"),
         about="common features",
     ),

@@ -5,28 +5,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from spurlab.claims.evidence import LeftOut
-from spurlab.claims.question import FEWEST, LEVEL, Number, Outcome, Question
-from spurlab.stats import Estimate
+from spurlab.claims.question import FEWEST, LEVEL, Number, OfClaim, Outcome, Question
+from spurlab.stats import Estimate, Share
 
 SHOWN = 6  # parts beside the paper's that are named in a finding
-SAME = 1e-6  # a spread below this is rounding: one test image of 10,000 is 1e-4
+MOST = 40  # seeds, beyond which no number is advised
 
 
-def finding(question: Question, outcome: Outcome, p: float, family: int) -> str:
-    """The numbers of a part, and what would decide it.
-
-    Args:
-        question: the part.
-        outcome: what came out.
-        p: that speaks for it, corrected for the family; NaN where nothing could be tested.
-        family: of how many parts.
-    """
+def finding(question: Question, outcome: Outcome) -> str:
+    """The numbers of a part, and what would decide it."""
     pieces = [FINDINGS[question.kind](question), NOTES[question.note](question)]
     pieces += [*sorted(map(_left_out, question.left_out)), _untestable(question)]
-    if question.tested and not question.alike:
-        pieces.append(f"p = {p:.2g}" + (f" (Holm over {family} parts)" if family > 1 else ""))
     if question.tested and outcome == "undecided":
-        small = not question.alike and p < LEVEL and question.fails < LEVEL
+        small = question.small and question.fails <= LEVEL
         pieces.append("surely there, but too small to matter" if small else _advice(question))
     return _sentence(*pieces)
 
@@ -35,7 +26,9 @@ def headline(question: Question) -> str:
     """The number in short."""
     if question.kind in HEADLINES:
         return HEADLINES[question.kind](question)
-    return f"{question.estimate.value:+.3f}" if question.estimate.models else ""
+    if not question.estimate.models:
+        return ""
+    return f"{question.estimate.value:+.3f} ({question.share.count} of {question.share.models})"
 
 
 def place(question: Question) -> str:
@@ -55,36 +48,58 @@ def departures(question: Question) -> str:
     return ", ".join(words)
 
 
-def summary(answers: Sequence[tuple[Question, Outcome]]) -> str:
+def summary(answers: Sequence[tuple[Question, Outcome]], whole: OfClaim) -> str:
     """One sentence for each outcome among the parts that count, with each part's number.
 
     What is not the paper's is said once where it is the same for all of them.
     """
     sentences = []
     counted = [(question, outcome) for question, outcome in answers if question.of_paper]
-    recipes = {departures(question) for question, _ in counted if question.networks}
+    recipes = {departures(question) for question, outcome in counted if outcome != "not tested"}
     for outcome in ("reproduced", "not reproduced", "undecided"):
         named = [
             f"{place(question) if len(recipes) > 1 else question.where} {headline(question)}".strip()
             for question, answer in counted
-            if answer == outcome and question.networks
+            if answer == outcome
         ]
+        alone = outcome == "not reproduced" != whole
+        but = ", which is not shown for all of them together (Holm)" if alone else ""
         if named:
-            sentences.append(f"{outcome.capitalize()} in {len(named)} of {len(counted)} parts: {'; '.join(named)}.")
+            sentences.append(
+                f"{outcome.capitalize()} in {len(named)} of {len(counted)} parts{but}: {'; '.join(named)}."
+            )
     if len(recipes) == 1 and (shared := recipes.pop()):
         sentences.append(f"These with {shared}, unlike the paper's.")
-    absent = [question for question, _ in counted if not question.networks]
+    absent = [question for question, outcome in counted if outcome == "not tested"]
     if absent:
-        places = "all parts" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
+        places = "any part" if len(absent) == len(counted) else "; ".join(question.where for question in absent)
         runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
         advice = f": run {', '.join(runs)}" if runs else ""
-        sentences.append(f"Undecided without networks for {places}{advice}.")
+        sentences.append(f"Not tested on {places}{advice}.")
     beside = [(question, answer) for question, answer in answers if not question.of_paper and question.networks]
     if beside:
-        named = [f"{place(question)}: {answer} {headline(question)}".strip() for question, answer in beside[:SHOWN]]
+        recipes = {departures(question) for question, _ in beside}
+        which, where = "Beside the paper's", place
+        if whole == "not tested as published":
+            which = "Not as published"
+            if len(recipes) == 1 and (shared := recipes.pop()):
+                which, where = f"{which}, but with {shared}", lambda question: question.where
+        named = [f"{where(question)}: {answer} {headline(question)}".strip() for question, answer in beside[:SHOWN]]
         more = f"; and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
-        sentences.append(f"Beside the paper's: {'; '.join(named)}{more}.")
+        sentences.append(f"{which}: {'; '.join(named)}{more}.")
     return " ".join(sentences)
+
+
+def by_chance(parts: int) -> str:
+    """What to expect of many parts that are each judged at 5 %; "" of none.
+
+    >>> by_chance(34)
+    'Of 34 parts that were tested, each by itself at 5 %, up to 1.7 are expected to be judged wrongly by chance.'
+    """
+    if not parts:
+        return ""
+    which = f"Of {parts} parts that were tested, each by itself" if parts > 1 else "Of the one part that was tested,"
+    return f"{which} at {100 * LEVEL:g} %, up to {LEVEL * parts:.2g} are expected to be judged wrongly by chance."
 
 
 def nearest(distances: Mapping[str, float]) -> str:
@@ -96,14 +111,22 @@ def nearest(distances: Mapping[str, float]) -> str:
 
 def _difference(question: Question) -> str:
     sides = " against ".join(f"{question.values[side]:.3f}" for side in ("higher", "lower"))
-    return f"{question.about} {question.estimate:+.3f} over {question.seeds} seeds ({sides})"
+    by = question.by or f"{question.margin:g}"
+    return f"{question.about} above {by} in {_seeds(question.share)}, mean {question.estimate:+.3f} ({sides})"
 
 
 def _change(question: Question) -> str:
-    limits = f"{'-' if question.one_sided else '+-'}{question.margin:g}"
     label = f"{question.about}: " if question.about else ""
-    beyond = f"{question.beyond}: {question.estimates[question.beyond]:+.3f} is beyond it" if question.beyond else ""
-    return _sentence(f"{label}change {question.estimate:+.3f} over {question.seeds} seeds, margin {limits}", beyond)
+    within = f"{'not below -' if question.one_sided else 'within +-'}{question.margin:g} in {_seeds(question.share)}"
+    beyond, told = "", {question.about, "mean"}
+    if question.beyond:
+        single = "" if question.beyond in told else f": {question.estimates[question.beyond]:+.3f}"
+        beyond = f"{question.beyond}{single} is beyond it"
+    return _sentence(f"{label}{within}, mean change {question.estimate:+.3f}", beyond)
+
+
+def _seeds(share: Share) -> str:
+    return f"{share.count} of {share.models} seeds"
 
 
 def _correlation(question: Question) -> str:
@@ -124,19 +147,23 @@ def _r(correlation: Estimate) -> str:
 def _sizes(question: Question) -> str:
     lower, higher, room = (question.values[name] for name in ("lower", "higher", "with room"))
     return (
-        f"{question.about}: {question.estimate:+.3f} over {question.estimate.models} seeds; {len(question.estimates)} "
-        f"comparisons, lower in {lower} (Holm), higher in {higher} of the {room} with room"
+        f"{question.about}: below -{question.margin:g} in {_seeds(question.share)}, mean {question.estimate:+.3f}; "
+        f"{len(question.estimates)} comparisons, each by itself lower in {lower}, higher in {higher} of the {room} "
+        "with room"
     )
 
 
 def _levels(question: Question) -> str:
-    alone = [n for n in question.n if question.values.get(f"p at n = {n}", 1.0) < LEVEL]
-    lowers = f"p at n = {question.n[0]}" in question.values
-    where = f"alone at n = {_listed(alone)} of {_listed(question.n)}" if alone else "at no n alone"
+    alone = [
+        f"n = {n} in {question.values[f'seeds at n = {n}']}"
+        for n in question.n
+        if f"seeds at n = {n}" in question.values
+    ]
     return _sentence(
-        f"{'mildest that lowers' if lowers else 'largest fall'}: {question.about}, by {question.estimate:.3f} from "
-        f"{question.values['without']:.3f} over {question.seeds} seeds, {len(question.estimates)} levels",
-        where if lowers else "",
+        f"{'mildest that lowers' if alone else 'strongest'}: {question.about}, by more than {question.margin:g} in "
+        f"{_seeds(question.share)}, mean {question.estimate:.3f} from {question.values['without']:.3f}, "
+        f"{len(question.estimates)} levels",
+        f"alone at {_listed(alone)}" if alone else "",
         f"left out, fewer than {FEWEST} seeds: {_listed(question.idle)}" if question.idle else "",
     )
 
@@ -149,17 +176,20 @@ FINDINGS: Mapping[str, Callable[[Question], str]] = {
     ),
     "difference": _difference,
     "change": _change,
-    "learnt": lambda q: f"{q.learnt}; difference at n = {q.n[-1]}: {q.estimate:+.3f} over {q.seeds} seeds",
+    "learnt": lambda q: (
+        f"{q.learnt}; difference at n = {q.n[-1]} above {q.margin:g} in {_seeds(q.share)}, mean {q.estimate:+.3f}"
+    ),
     "correlation": _correlation,
     "no correlation": lambda q: "no correlation: all scores are alike",
     "rises": lambda q: _sentence(
-        f"rise over n = 0 over {q.seeds} seeds: {_listed(f'{name} {rise:+.3f}' for name, rise in q.estimates.items())}",
+        f"so in {_seeds(q.share)}",
+        f"mean rise over n = 0: {_listed(f'{name} {rise:+.3f}' for name, rise in q.estimates.items())}",
         _named(q.values, "+.3f"),
     ),
     "sizes": _sizes,
     "levels": _levels,
     "diverged": lambda q: f"fewer than {FEWEST} networks converged at {_listed(q.idle)}",
-    "no level": lambda q: f"no level surely lowers the score, by {q.margin:g} or more",
+    "no level": lambda q: f"no level is shown to lower the score by more than {q.margin:g}",
 }
 NOTES: Mapping[str, Callable[[Question], str]] = {
     "": lambda q: "",
@@ -183,30 +213,33 @@ HEADLINES: Mapping[str, Callable[[Question], str]] = {
     "learnt": lambda q: str(q.learnt),
     "correlation": lambda q: f"r = {q.estimate.value:.2f}",
     "no correlation": lambda q: "no correlation",
-    "rises": lambda q: _listed(f"{name} {rise.value:+.3f}" for name, rise in q.estimates.items()),
-    "levels": lambda q: f"{q.about}: {-q.estimate.value:+.3f}",
+    "rises": lambda q: (
+        f"{_listed(f'{name} {rise.value:+.3f}' for name, rise in q.estimates.items())} "
+        f"({q.share.count} of {q.share.models})"
+    ),
+    "levels": lambda q: f"{q.about}: {-q.estimate.value:+.3f} ({q.share.count} of {q.share.models})",
+    "no level": lambda q: "no level lowers the score",
+    "diverged": lambda q: "diverged",
 }
 ADVICE = {
     "correlation": "seven patterns leave a wide interval; more patterns, not more seeds, would narrow it",
-    "sizes": "run more seeds",
 }
 
 
 def _advice(question: Question) -> str:
     if question.one_way:
         return f"run {'n' if question.kind == 'learnt' else 'levels'} up to {question.threshold:g}"
-    if question.kind in ADVICE:
-        return ADVICE[question.kind]
-    rises = question.estimates.values() if question.kind == "rises" else [question.estimate]
-    return more_seeds(max(rises, key=lambda rise: rise.stderr), question.margin)
+    return ADVICE.get(question.kind) or more_seeds(question.share, only_more=question.alike)
 
 
-def more_seeds(difference: Estimate, margin: float) -> str:
-    """How many seeds would bring the interval down to the margin on either side."""
-    if difference.stderr < SAME:
-        return "equal differences count by sign: run more seeds"
-    needed = math.ceil((2 * difference.stderr / margin) ** 2 * difference.models)
-    return f"about {needed} seeds would narrow it to +-{margin:.2g}" if needed > difference.models else "run more seeds"
+def more_seeds(share: Share, *, only_more: bool = False) -> str:
+    """How many seeds would decide it if as many of them went on to do so."""
+    part = share.count / share.models
+    for models in range(share.models + 1, MOST + 1):
+        likely = Share(round(part * models), models)
+        if likely.more_than() <= LEVEL or (not only_more and likely.fewer_than() <= LEVEL):
+            return f"about {models} seeds would decide it if they went on like this"
+    return "run more seeds"
 
 
 def _untestable(question: Question) -> str:
