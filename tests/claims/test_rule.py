@@ -194,7 +194,7 @@ def test_one_of_several_alternatives_is_shown_as_rarely_as_it_says(seeds):
 
 
 def test_alternatives_by_hand():
-    """As the first, with 65 % of the level, 1/32 passes; as one of two others 1/64 does not (.089), 1/256 does (.022)."""
+    """As the first, with 65 % of the level, 1/32 passes; as one of two others 1/64 (.089) does not, 1/256 does."""
     assert any_of({"a": 1 / 32, "b": 1.0}) == (pytest.approx(1 / 32 / 0.65), "a")
     assert any_of({"a": 1.0, "b": 1 / 64, "c": 1.0}) == (pytest.approx(2 / 64 / 0.35), "b")
     assert any_of({"a": 1 / 32, "b": 1 / 256, "c": 1.0}) == (pytest.approx(2 / 256 / 0.35), "b")
