@@ -47,6 +47,14 @@ def frame(cells, measure="spurious_score", dataset="mnist", **settings):
     )
 
 
+def again(rows, times=2):
+    """The same numbers under other seeds too: shares stay as they are, and more seeds show them."""
+    keys = {"training"} & set(rows.columns)
+    return pd.concat(
+        rows.assign(seed=rows["seed"] + 5 * i, **{key: rows[key] + f" again {i}" for key in keys}) for i in range(times)
+    )
+
+
 def six(changes=(), **settings):
     """R3 at n = 0 and 3 for the six parts of claim 1: learnt unless changed."""
     return [
@@ -135,6 +143,7 @@ def quinn(changes=(), reading="blocks"):
                         "measure": measure, "value": level + wobble * moved, "dataset": "mnist1d", "n": 0, "target": 0,
                         "architecture": "mnist1d-cnn", "pattern": reading, "seed": seed, "share": share, "clean": 0.25,
                         "prevention": method, "deletion": None, "training": f"{reading} {role} {seed}", "epochs": 150,
+                        "optimizer": "adam", "batch_size": 100, "precision": "float32",
                     }
                 )  # fmt: skip
     return pd.DataFrame(lines)

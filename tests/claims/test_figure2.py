@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from claim_answers import interval, kinds, numbers, outcomes, part, verdict
-from claim_rows import COUNTS, GREY, PAPERS, SPREAD, accuracies, figure2, frame, grid, higher_when_random
+from claim_rows import COUNTS, GREY, PAPERS, SPREAD, accuracies, again, figure2, frame, grid, higher_when_random
 
 REST, CORE = "mnist, the rest of Figure 2", "Co on mnist, target 0"
 
@@ -26,9 +26,9 @@ def test_random_patterns_score_higher_and_the_core_is_learnt():
 
 
 def test_core_that_is_not_learnt_and_patterns_alike_refute():
-    answer = verdict(2, *figure2(lambda p, n: 0.1 if p == "Co" else higher_when_random(p, n)))
+    answer = verdict(2, *map(again, figure2(lambda p, n: 0.1 if p == "Co" else higher_when_random(p, n))))
     assert outcomes(answer)[CORE] == answer.outcome == "not reproduced"
-    assert (numbers(answer, CORE).learnt.n, numbers(answer, CORE).n[-1]) == (None, 5000)
+    assert (numbers(answer, CORE).learnt.n, numbers(answer, CORE).learnt.above) == (None, 5000)
     answer = verdict(2, *figure2(lambda p, n: 0.1 + 0.2 * (n > 0)))
     assert kinds(answer) == {"reproduced", "not reproduced"}
     assert outcomes(answer)[CORE] == "reproduced"
@@ -36,7 +36,7 @@ def test_core_that_is_not_learnt_and_patterns_alike_refute():
 
 def test_claim_2_over_some_of_the_n_is_another_number():
     answer = verdict(2, *[rows[rows["n"] <= 10] for rows in figure2(higher_when_random)])
-    assert answer.outcome == "undecided"
+    assert answer.outcome == "reproduced where tested"
     assert outcomes(answer)["mnist, target 0"] == "reproduced"
     assert numbers(answer, REST).about == "nothing at n = 20, 100, 2000, 5000"
     assert numbers(answer, REST).wanted == "fig2-mnist with the profile paper"
@@ -71,23 +71,23 @@ def test_accuracy_hardly_changes():
     ("change", "outcome", "beyond"),
     [
         (lambda p, t, n: -0.03, "not reproduced", None),
-        # 1 of 14 cells loses .05: the mean moves by .0036 only
-        (lambda p, t, n: -0.05 * (p == "Co" and t == 0), "not reproduced", "Co, target 0, n = 3"),
+        # 1 of 14 cells loses .05: the mean moves by .0036 only; 15 of 15 seeds are enough as one of 104 alternatives
+        (lambda p, t, n: -0.05 * (p == "Co" and t == 0), "not reproduced", "Co, target 0, n = 5000"),
         (lambda p, t, n: SPREAD, "undecided", ""),  # a wide interval
     ],
 )
 def test_accuracy_that_falls_refutes_even_for_one_pattern_alone(change, outcome, beyond):
-    answer = verdict(3, *accuracies(change))
+    answer = verdict(3, *(again(rows, 3) for rows in accuracies(change)))
     assert kinds(answer) == {outcome}
     one = numbers(answer, "mnist")
     assert beyond in (None, one.beyond)
     assert not beyond or one.estimates[beyond].value == pytest.approx(-0.05)
 
 
-def test_accuracy_without_the_rest_of_figure_2_is_undecided():
+def test_accuracy_without_the_rest_of_figure_2_is_reproduced_where_tested():
     rows = [r[(r["pattern"] != "S1") & (r["target"] == 0) & (r["n"] <= 100)] for r in accuracies()]
     answer = verdict(3, *rows)
-    assert (answer.outcome, outcomes(answer)["mnist"]) == ("undecided", "reproduced")
+    assert (answer.outcome, outcomes(answer)["mnist"]) == ("reproduced where tested", "reproduced")
     assert numbers(answer, REST).about == "nothing at S1, target 1, n = 2000, 5000"
 
 

@@ -123,6 +123,11 @@ def test_a_share_of_nothing():
     none = gap_closed(scores, scores, scores)
     assert all(math.isnan(number) for number in (none.value, none.low, none.high))
     assert str(none) == "nan (no interval: there is no gap to close)"
+    rounded = gap_closed(scores, scores - 0.1, scores - tensor([1e-17, 0.0, 2e-17]))
+    assert str(rounded) == "nan (no interval: there is no gap to close)"
+    bits = scores - tensor([1e-16, 0.0, 0.0])  # the last bit of .5, which is no gap either
+    assert bool((bits != scores).any())
+    assert math.isnan(gap_closed(scores, scores - 0.1, bits).value)
     one = gap_closed(scores[:1], scores[:1] - 0.25, scores[:1] - 0.5)
     assert one.value == pytest.approx(0.5)
     assert math.isnan(one.low)

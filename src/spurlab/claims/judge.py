@@ -10,7 +10,8 @@ exact test of a share does, whatever the scores are like.
   unless more than half are shown to be above zero: a rise that is surely there, and not surely one that matters.
 - *Alike* ("hardly changes", "equal or above"): counted are the seeds that stay within the margin (one-sided: do not
   fall by more than it). Reproduced where more than half of all networks are shown to. Not reproduced where more than
-  half are shown to lie beyond it on the same side, in the mean or in a single cell (a pattern, an n) behind it.
+  half are shown to lie beyond it on the same side, in the mean or in a single cell (a pattern, an n) behind it. Where
+  a cell is, and only by itself, not as one of so many, the part is undecided.
 - Else undecided: the absence of evidence is no evidence of absence. So also where no difference could have been seen
   (nothing is learnt, or the score is full), and below five seeds, all of which would do so once in sixteen by chance.
 - *Not tested*: there are no such networks.
@@ -186,7 +187,9 @@ def unchanged(
     rises = {name: nobody if one_sided else beyond(change, margin) for name, change in changes.items()}
     within = {name: replace(nobody, count=nobody.models - falls[name].count - rises[name].count) for name in whole}
     # two sides are one test: where half of all networks are within, at most half are beyond on both sides together
-    fails, worst = any_of({name: min(falls[name].more_than(), rises[name].more_than()) for name in changes})
+    against = {name: min(falls[name].more_than(), rises[name].more_than()) for name in changes}
+    fails, worst = any_of(against)
+    clearest = min(against, key=lambda name: against[name])
 
     def away(name: str) -> tuple[int, float]:
         mean = estimates[name].value
@@ -204,6 +207,7 @@ def unchanged(
         one_sided=one_sided,
         estimates=estimates,
         beyond=worst if fails <= LEVEL else "",
+        alone=clearest if against[clearest] <= LEVEL < fails else "",
         holds=within[widest].more_than(),
         fails=fails,
         alike=True,
@@ -372,4 +376,4 @@ def _outcome(question: Question) -> Outcome:
         return "undecided"
     if question.fails <= LEVEL and not question.one_way and not question.small:
         return "not reproduced"
-    return "reproduced" if question.holds <= LEVEL else "undecided"
+    return "reproduced" if question.holds <= LEVEL and not question.alone else "undecided"

@@ -44,6 +44,7 @@ class Question:
     one_sided: bool = False  # only falls matter
     estimates: Mapping[str, Estimate] = field(default_factory=dict)  # the single differences behind it, by name
     beyond: str = ""  # which of them contradicts, if one does
+    alone: str = ""  # which of them would contradict by itself, and does not as one of so many
     values: Mapping[str, Number] = field(default_factory=dict)  # further numbers, by name
     published: Mapping[str, Number] = field(default_factory=dict)  # the numbers of the document, by name
     learnt: Learnt | None = None  # at which n a pattern is learnt

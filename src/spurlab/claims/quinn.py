@@ -30,6 +30,7 @@ KINDS = {"accuracy": "accuracy", "worst_group": "worst group"}
 PUBLISHED = published("mnist1d")
 PERCENT = [f"{100 * PUBLISHED[role][kind]:.0f} %" for role in PUBLISHED for kind in KINDS]
 NEAR = 0.05  # how far from a published number, read off one training run, still counts as the same
+ALL_STEPS = "of networks with all of its 6,000 steps: others stand beside"
 MARGIN = 0.02  # twenty of the 1,000 test signals: the smallest gain that would matter
 WITHOUT = "no networks of mnist1d-cnn with and without the feature"
 
@@ -146,7 +147,7 @@ CLAIMS = (
         statement="The MNIST-1D CNN has about {} accuracy and {} in the worst class; trained with blocks of noise on "
         "90 % of the signals it has {} and {}.".format(*PERCENT),
         source=f"{SOURCE}section 5, Figures 5 and 6",
-        statistic="mean over seeds less the published number",
+        statistic=f"mean over seeds less the published number, {ALL_STEPS}",
         test=f"more than half of all networks within +-{NEAR}, at 5 %; not where more than half are beyond on one side",
         questions=as_published,
         remark=nearest_reading,
@@ -156,7 +157,7 @@ CLAIMS = (
         number=14,
         statement="The spurious blocks lower accuracy and worst-group accuracy on clean test signals.",
         source=f"{SOURCE}section 5",
-        statistic="paired difference between networks without and with the blocks, of the same seed",
+        statistic=f"paired difference between networks without and with the blocks, of the same seed; {ALL_STEPS}",
         test=f"more than half of all networks by more than {MARGIN}, at 5 %",
         questions=lambda rows: compared(rows, _harm),
         about="common features",
@@ -166,7 +167,7 @@ CLAIMS = (
         statement="Refitting the last layer on a quarter of the clean signals raises the accuracy; the worst class "
         "gains little.",
         source=f"{SOURCE}section 5, Re-train",
-        statistic="paired difference after and before, of the same network",
+        statistic=f"paired difference after and before, of the same network; {ALL_STEPS}",
         test=f"more than half of all networks by more than {MARGIN}, at 5 %. The gain of the worst class stands "
         "beside, since `little` is no number",
         questions=lambda rows: compared(rows, _gain, "dfr-plain", "accuracy"),
@@ -176,7 +177,7 @@ CLAIMS = (
         number=16,
         statement="Reweighting the last layer by what the network gets wrong in training gains nothing.",
         source=f"{SOURCE}section 5, Re-weight",
-        statistic="paired difference before and after, of the same network (positive: lost)",
+        statistic=f"paired difference before and after, of the same network (positive: lost); {ALL_STEPS}",
         test=f"more than half of all networks not below -{MARGIN}, at 5 %; not where more than half are",
         questions=lambda rows: compared(rows, _loss, "afr-train"),
         about="common features",

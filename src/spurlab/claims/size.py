@@ -55,7 +55,7 @@ def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | 
     pairs = [(small, large) for small, large in combinations(names, 2) if sizes[small] < sizes[large]]
     pairs.sort(key=lambda pair: (pair[1] not in HELD_BELOW, sizes[pair[0]] / sizes[pair[1]]))
     single: dict[tuple[str, str, str], Comparison] = {}
-    few: Seeds | None = None
+    few = idle = None
     left_out = set[LeftOut]()
     for small, large in pairs:
         for pattern in same.where(architecture=(small, large)).having("pattern", PATTERNS):
@@ -66,7 +66,11 @@ def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | 
                 few = table
             elif comparison := _compared(table, small, large):
                 single[small, large, pattern] = comparison
+            else:
+                idle = table
     if not single:
+        if idle:
+            return Question.of(dataset, idle, "text", about="no pattern that two of these networks learn")
         return too_few(dataset, few) if few else None
     comparisons = {_name(sizes, *key): comparison for key, comparison in single.items()}
     (small, large, _), *_ = single

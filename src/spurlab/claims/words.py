@@ -122,6 +122,9 @@ def _change(question: Question) -> str:
     if question.beyond:
         single = "" if question.beyond in told else f": {question.estimates[question.beyond]:+.3f}"
         beyond = f"{question.beyond}{single} is beyond it"
+    elif question.alone:
+        cell = f"{question.alone}: {question.estimates[question.alone]:+.3f}"
+        beyond = f"{cell} is beyond it by itself, and not as one of {len(question.estimates)} (Holm)"
     return _sentence(f"{label}{within}, mean change {question.estimate:+.3f}", beyond)
 
 
@@ -234,6 +237,8 @@ def _advice(question: Question) -> str:
 
 def more_seeds(share: Share, *, only_more: bool = False) -> str:
     """How many seeds would decide it if as many of them went on to do so."""
+    if not share.models or share.more_than() <= LEVEL:
+        return "run more seeds"
     part = share.count / share.models
     for models in range(share.models + 1, MOST + 1):
         likely = Share(round(part * models), models)
