@@ -45,7 +45,7 @@ def claims_table(verdicts: Sequence[Verdict]) -> Table:
     table.add_column("outcome", no_wrap=True)
     table.add_column("finding", ratio=6)
     table.add_column("networks", justify="right", no_wrap=True)
-    styles = {"reproduced": "green", "not reproduced": "red", "undecided": "yellow"}
+    styles = {"reproduced": "green", "reproduced where tested": "green", "not reproduced": "red", "undecided": "yellow"}
     for verdict in verdicts:
         outcome = Text(verdict.outcome, style=styles.get(verdict.outcome, ""))
         words = (Text(verdict.claim.statement), outcome, Text(printable(verdict.finding)))
