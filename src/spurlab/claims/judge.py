@@ -13,7 +13,7 @@ exact test of a share does, whatever the scores are like.
   half are shown to lie beyond it on the same side, in the mean or in a single cell (a pattern, an n) behind it. Where
   a cell is, and only by itself, not as one of so many, the part is undecided.
 - Else undecided: the absence of evidence is no evidence of absence. So also where no difference could have been seen
-  (nothing is learnt, or the score is full), and below five seeds, all of which would do so once in sixteen by chance.
+  (nothing is learnt, or the score is full), and below five seeds: four of four come once in sixteen by chance.
 - *Not tested*: there are no such networks.
 
 What is an alternative is corrected for, and nothing else. A claim is reproduced only if every part of it is, so nothing
@@ -48,9 +48,6 @@ SHARES = (-1.0, 1.0)  # where differences of scores and accuracies lie
 FIRST = 0.65  # of the level, for the first of several alternatives: five of five networks have .031 of .05
 
 Values = Float64[Tensor, " m"]
-
-
-P_VALUES = ("p", "p_against")
 
 
 @dataclass(frozen=True)
@@ -90,11 +87,12 @@ class Part:
     def record(self) -> dict[str, Any]:
         """The part in plain values, for JSON; NaN: there is no such number."""
         asked, names = self.question, ("where", "outcome", "finding", "models", "of_paper")
-        p_values = {"p": asked.holds, "p_against": asked.fails} if asked.tested else dict.fromkeys(P_VALUES, math.nan)
+        p, against = (asked.holds, asked.fails) if asked.tested else (math.nan, math.nan)
         return (
             {name: getattr(self, name) for name in names}
             | {"about": asked.about, "seeds_for": asked.share.count, "of": asked.share.models}
-            | {**_interval(asked.estimate), **p_values, "p_against_holm": self.together, "family": self.family}
+            | {**_interval(asked.estimate), "p": p, "p_against": against}
+            | {"p_against_holm": self.together, "family": self.family}
             | {name: getattr(asked, name) for name in ("margin", "threshold", "seeds")}
             | {"networks": self.models, "published": dict(asked.published), "values": dict(asked.values)}
             | {"cells": {name: _interval(estimate) for name, estimate in asked.estimates.items()}}
