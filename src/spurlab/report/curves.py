@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from spurlab.report.groups import DIFFERENCE, SHARE, estimate
+from spurlab.report.groups import DIFFERENCE, SHARE, Mean, estimate, over_networks
 from spurlab.stats import Estimate, Learnt, learnt_at, paired_difference
 
 
@@ -23,7 +23,7 @@ class Point:
     """
 
     n: int
-    score: Estimate
+    score: Mean
     difference: Estimate | None
     p: float | None
     accuracy: Estimate
@@ -73,7 +73,7 @@ def _curve(pattern: str, target: int, rows: pd.DataFrame) -> Curve:
     points = tuple(
         Point(
             n,
-            Estimate.across_models(values, SHARE),
+            over_networks(values, SHARE),
             paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
             learnt.adjusted.get(n, math.nan) if n > 0 else None,
             estimate(complete["accuracy"][n] if ("accuracy", n) in complete else pd.Series(dtype=float), SHARE),

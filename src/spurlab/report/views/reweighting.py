@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spurlab.prevention import title_of
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
-from spurlab.report.style import axes_grid, blank, describe, draw_estimates, look, mark_legend, share_axis
+from spurlab.report.style import axes_grid, blank, describe, draw_means, look, mark_legend, share_axis
 from spurlab.report.titles import panel_title
 from spurlab.report.treated import AS_TRAINED, Place, Repaired
 from spurlab.report.view import About, NotDrawnError, View
@@ -80,9 +80,24 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
     for axes, (base, alike) in zip(rest, swept.items(), strict=True):
         words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
-    draw_lines(below, others)
+    draw_lines(below, others, [repaired.title for repaired in others])
     words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
     return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
+
+
+def brief(repairs: list[Repaired]) -> str:
+    """What the weights see at the main place."""
+    if not (repairs := [repaired for repaired in repairs if repaired.place.share > 0]):
+        return ""
+    place = main_place(repairs)
+    plain = next((each for each in repairs if each.place == place and each.method == PLAIN), None)
+    weights = [plain.mean(measure).value for measure in SEEN] if plain else []
+    if not weights or not math.isfinite(sum(weights)):
+        return of_methods.brief(repairs)
+    return (
+        f"AFR puts {weights[0]:.3f} of its weight on the training examples without the feature, which are "
+        f"{1 - place.share:.3f} of all; on new examples it would put {weights[1]:.3f} there."
+    )
 
 
 def main_place(repairs: Sequence[Repaired]) -> Place:
@@ -135,8 +150,8 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
     words = []
     for i, penalty in enumerate(penalties):
         line = {gamma: points[gamma, penalty] for gamma in gammas if (gamma, penalty) in points}
-        draw_estimates(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
-        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.2f} at {g:g}" for g, mean in line.items()))
+        draw_means(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
+        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.3f} at {g:g}" for g, mean in line.items()))
     for method, (title, style) in LEVELS.items():
         for repaired in here:
             if repaired.method == method:
@@ -165,5 +180,5 @@ def _alike(one: Place, other: Place) -> bool:
 
 MEASURES = ("worst_group", "minority_weight", "fresh_minority_weight")
 VIEW: View[list[Repaired]] = View(
-    "reweighting", "Why does reweighting help, or not?", shape, figure, sheets, best, MEASURES
+    "reweighting", "Why does reweighting help, or not?", shape, figure, sheets, best, MEASURES, brief=brief
 )
