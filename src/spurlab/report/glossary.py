@@ -74,5 +74,5 @@ def pattern_term(name: str) -> Term:
         return Term(name, f"A mark of the kind {type(template).__name__}.")
     marked = make_pattern(name, _SHAPE)(torch.zeros(1, *_SHAPE))[0, 0]
     file = BytesIO()
-    imsave(file, marked.numpy(), format="png", cmap="gray", vmin=0, vmax=1, metadata={"Software": None})
+    imsave(file, marked.numpy(), format="png", cmap="gray", vmin=0, vmax=1)
     return Term(name, what, f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pandas as pd
@@ -188,7 +188,7 @@ def estimate(values: "pd.Series[float]", bounds: tuple[float, float] | None = No
 
 def over_networks(values: Tensor, bounds: tuple[float, float] | None = None) -> Mean:
     """The mean of one number for each network; a NaN among them makes all of it NaN."""
-    return replace(Mean.across_models(values, bounds), each=tuple(values.tolist()))
+    return Mean(**vars(Estimate.across_models(values, bounds)), each=tuple(values.tolist()))
 
 
 def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Mean:

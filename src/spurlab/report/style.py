@@ -206,7 +206,7 @@ def draw_means(
     markersize: float = 5.0,
     hollow: bool = False,
 ) -> Line2D:
-    """Means, and each network as a dot; what is NaN leaves a gap. Intervals stand in tables: of few networks they are wide.
+    """Means, and each network as a dot; what is NaN leaves a gap. Intervals, which are wide, stand in tables.
 
     The style is a colour and a marker; a hollow one is white with a coloured rim. With `line` "" none joins the means.
     """
@@ -227,10 +227,10 @@ def draw_means(
     return drawn
 
 
-def draw_networks(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, size: float = 4.0) -> None:
+def draw_networks(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, size: float = 6.0) -> None:
     """A dot for each network, where there are several: one is its own mean."""
     if len(x) > 1:
-        axes.plot(x, y, ".", color=colour, markersize=size, alpha=0.45, markeredgewidth=0, label="_networks")
+        axes.plot(x, y, ".", color=colour, markersize=size, alpha=0.5, markeredgewidth=0, label="_networks")
 
 
 def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:

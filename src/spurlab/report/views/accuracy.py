@@ -85,7 +85,7 @@ def brief(accuracies: list[Accuracies]) -> str:
     if not changes:
         return ""
     largest = max((mean.value for mean in changes), key=abs)
-    return f"The largest change of the accuracy on clean examples, of {len(changes)} means over networks, is {largest:+.3f}."
+    return f"Of {len(changes)} mean changes of the accuracy on clean examples, the largest is {largest:+.3f}."
 
 
 def figure(accuracies: list[Accuracies], about: About) -> Figure:

@@ -23,7 +23,10 @@ from spurlab.studies import StudyResult
 BEFORE, ORACLE = "before deletion", "never saw them"
 GREY = "#7F7F7F"
 COST = 0.01  # a smaller loss of accuracy is not shown
-PASSED = {"forgets": "forgets", "no leftover seen": "leaves nothing that was seen"}  # the better first
+PASSED = {  # verdicts of one method and of several, the better first
+    "forgets": ("forgets", "forget"),
+    "no leftover seen": ("leaves nothing that was seen", "leave nothing that was seen"),
+}
 _MOST = 15  # cases beside each other
 
 
@@ -99,26 +102,27 @@ def brief(methods: list[Deleted]) -> str:
 def _best(methods: list[Deleted]) -> str:
     """Which methods have the best verdict most often, and how many never have it."""
     cases = Counter(deleted.title for deleted in methods)
-    names = {deleted.verdict.name for deleted in methods}
+    names = {str(deleted.verdict.name) for deleted in methods}
     name = next((name for name in PASSED if name in names), "forgets")
-    passed = Counter(dict.fromkeys(cases, 0))
-    passed.update(deleted.title for deleted in methods if deleted.verdict.name == name)
-    most, never = max(passed.values()), sum(not count for count in passed.values())
-    if not most:
-        many = len({deleted.case for deleted in methods})
+    passed = Counter(deleted.title for deleted in methods if deleted.verdict.name == name)
+    many = len({deleted.case for deleted in methods})
+    if not passed:
         what = f"none of {len(cases)} methods is" if len(cases) > 1 else f"{next(iter(cases))} is not"
         return f"{what} shown to forget in any of {many} cases" if many > 1 else f"{what} shown to forget"
-    first = [title for title, count in passed.items() if count == most]
-    others = len(cases) - len(first) - never
-    words = f"{' and '.join(first)} {PASSED[name] if len(first) == 1 else PASSED[name].rstrip('s')} most often, "
-    words += f"in {most} of {cases[first[0]]} case{'s' * (cases[first[0]] > 1)}"
-    words += f"; {others} other method{'s' * (others != 1)} now and then" if others else ""
-    return words + (f"; {never} method{'s' * (never != 1)} never" if never else "")
+    most = max(passed.values())
+    first = [f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in passed
+             if passed[title] == most]  # fmt: skip
+    tried = max(cases[title] for title in passed if passed[title] == most)
+    words = f"of {len(cases)} methods {' and '.join(first)} {PASSED[name][len(first) > 1]} most often"
+    words += f", in {most} of {tried} cases" if tried > 1 else ""
+    others, never = len(passed) - len(first), len(cases) - len(passed)
+    rest = [f"{count} {what}" for count, what in ((others, "now and then"), (never, "never")) if count]
+    return words + "".join(f"; {each}" for each in rest)
 
 
 def tally(methods: list[Deleted]) -> dict[str, int]:
     """How often each verdict came out, the best first."""
-    counts = Counter(deleted.verdict.name for deleted in methods)
+    counts = Counter(str(deleted.verdict.name) for deleted in methods)
     return {name: counts[name] for name in (*VERDICTS, *counts) if counts[name]}
 
 
@@ -158,7 +162,7 @@ def by_success(methods: Sequence[Deleted]) -> list[str]:
         found.setdefault(deleted.title, []).append(deleted)
 
     def rank(title: str) -> tuple[float, ...]:
-        names = [deleted.verdict.name for deleted in found[title]]
+        names = [str(deleted.verdict.name) for deleted in found[title]]
         left = [deleted.score.value for deleted in found[title] if deleted.score.models]
         shares = (-names.count(name) / len(names) for name in ("forgets", "no leftover seen", "partly"))
         return *shares, sum(left) / len(left) if left else math.inf
@@ -202,7 +206,7 @@ def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: S
     above = 26 if shares else 15
     for title, same in groupby(cases, key=lambda case: panel_of(case, methods, with_n=False, with_known=False)):
         places = [columns[case] for case in same]
-        left, right = min(places) - 0.5, max(places) + 0.5
+        left = min(places) - 0.5
         name = title if len(places) > 2 else title.replace(", ", "\n").replace(" (", "\n(")
         axes.annotate(name, (left, 1), (2, above), ("data", "axes fraction"), "offset points", fontsize=8.5)
         axes.axvline(left, color="#FFFFFF", linewidth=4)

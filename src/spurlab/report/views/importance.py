@@ -15,12 +15,11 @@ from torch import Tensor
 from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import MARKS, Box
-from spurlab.report.groups import Group, along_n, groups
+from spurlab.report.groups import Group, Mean, along_n, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
 from spurlab.report.style import bare, blank, describe, draw_counts, look, pattern_look
 from spurlab.report.titles import target_title
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
 _MOST = 6  # maps in a line
@@ -44,8 +43,8 @@ class Line:
     pattern: str
     target: int
     maps: dict[int, Float[Tensor, "h w"]]
-    inside: dict[int, Estimate]
-    changes: dict[int, Estimate]
+    inside: dict[int, Mean]
+    changes: dict[int, Mean]
 
     @property
     def title(self) -> str:

@@ -171,8 +171,8 @@ def brief(repairs: list[Repaired]) -> str:
             places.setdefault(_panel(repaired, repairs), []).append(repaired)
     if not places:
         return next(iter(best(repairs)), "")
-    words = "; ".join(f"{place}: {_most(methods)}" for place, methods in places.items())
-    return f"Most for the worst group, {words}." if len(places) > 1 else f"Most for the worst group: {_most(repairs)}."
+    words = "; ".join(f"{_most(methods)}{f' on {place}' * (len(places) > 1)}" for place, methods in places.items())
+    return f"What gains most for the worst group: {words}."
 
 
 def _ends(repairs: list[Repaired], along: str) -> str:

@@ -66,7 +66,7 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     where = f"{place.share:.0%} have it"
     titles = ["AFR's weight on examples without the feature", "The worst group"]
     titles += [f"AFR, {SOURCES[base]}, {where}" for base in swept]
-    heights = [2.9] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
+    heights = [3.1] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
     legend = mark_legend({f"below: {title}": mark for title, mark in LOOKS.items()})
     note = (
         f"{panel_title(place.group.dataset, place.group.label, place.feature)}. Above on the left: the dotted line is "
@@ -80,6 +80,8 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
     for axes, (base, alike) in zip(rest, swept.items(), strict=True):
         words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
+    if rest:
+        _key(rest[0], 3)  # the same for both
     draw_lines(below, others, [repaired.title for repaired in others])
     words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
     return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
@@ -117,7 +119,7 @@ def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
     at = sorted(plain)
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
-    axes.legend(loc="best")
+    _key(axes, 1)
     return words
 
 
@@ -131,8 +133,14 @@ def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     most = max(len(curve) for curve in curves.values())
     kept = [(title, curve) for title, curve in curves.items() if len(curve) == most]
     words = _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
-    axes.legend(loc="best", fontsize=8)
+    _key(axes, 2)
     return words
+
+
+def _key(axes: Axes, columns: int) -> None:
+    """The legend below the axes, where it hides nothing."""
+    place, small = (-0.02, -0.24), {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2, "fontsize": 8}
+    axes.legend(loc="upper left", bbox_to_anchor=place, ncols=columns, **small)
 
 
 def _along(axes: Axes, lines: dict[str, Line], what: str, told: str) -> str:
@@ -160,7 +168,6 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
                 )
     share_axis(axes, "worst-group accuracy")
     axes.set_xlabel("\N{GREEK SMALL LETTER GAMMA}, how much bad predictions count")
-    axes.legend(loc="best", fontsize=8)
     return "worst group along gamma, " + "; ".join(words)
 
 

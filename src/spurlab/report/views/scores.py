@@ -83,19 +83,26 @@ def answer(scores: Scores) -> list[str]:
 
 
 def brief(scores: Scores) -> str:
-    """What the pattern that is learnt first does with the fewest marks, and the one that is learnt least with the most."""
-    where, _, lines = max(_panels(scores), key=lambda panel: len(panel[2]), default=("", None, []))
+    """What the strongest pattern does with the fewest marks and without any, and the weakest with the most."""
+    _, group, lines = _main(scores)
     curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
-    if not curves:
+    if group is None or not curves:
         return ""
     strong = max(curves, key=lambda curve: curve.points[1].score.value)
     base, first = strong.points[:2]
-    words = f"{first.n:,} training examples marked with {strong.pattern} pull {_percent(first.score)} of the test "
-    words += f"examples towards the class of the mark, {base.n or 'none'} marked {_percent(base.score)}"
+    words = (
+        f"On {group.title}, {first.n:,} training examples marked with {strong.pattern} pull {_percent(first.score)} "
+    )
+    words += f"of the test examples to the class of the mark ({base.n or 'none'}: {_percent(base.score)})"
     weak = min(curves, key=lambda curve: curve.points[-1].score.value)
     last = weak.points[-1]
-    words += f", and {last.n:,} marked with {weak.pattern} {_percent(last.score)}" if weak is not strong else ""
-    return f"{words} ({where})."
+    words += f", {last.n:,} with {weak.pattern} {_percent(last.score)}" if weak is not strong else ""
+    return f"{words}."
+
+
+def _main(scores: Scores) -> tuple[str, Group | None, list[Curve]]:
+    """The panel with most patterns, of several the first."""
+    return max(_panels(scores), key=lambda panel: len(panel[2]), default=("", None, []))
 
 
 def _percent(share: Mean) -> str:
@@ -139,10 +146,10 @@ def figure(scores: Scores, about: About) -> Figure:
 
 
 def glance(scores: Scores, _: About) -> Figure:
-    """The panel of `short`, as wide as a phone."""
-    if not (panels := _panels(scores)):
+    """The panel of `brief`, as wide as a phone."""
+    where, _group, lines = _main(scores)
+    if not lines:
         raise NotDrawnError("No spurious score has been measured.")
-    where, _, lines = max(panels, key=lambda panel: len(panel[2]))
     looks = style.looks_of([[curve.pattern for curve in lines]], style.pattern_look)
     drawn, body = style.blank(where, 2.3, "", style.mark_legend(looks, 5.0, "-"), width=4.2)
     _draw(body.add_subplot(), lines, looks)
