@@ -79,12 +79,10 @@ def write_report(
             continue
         figures = []
         for ending, kind in zip(figure_endings(result.study), result.study.figure, strict=True):
-            svg, words, written, kept = _draw(result, kind, folder / f"{name}{ending}")
-            prefix = f"f{len(sections) + 1}{ending}"
-            inline = Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
+            inline, words, written, kept = _draw(result, kind, folder / f"{name}{ending}", len(sections) + 1)
             label = f"{heading}, {ending[1:]}" if ending else heading
             links = [path.name for path in (*written, *kept)]
-            figures.append({"label": label, "svg": inline, "words": words, "links": links})
+            figures.append({"label": label, "drawn": inline, "words": words, "links": links})
             paths += written
         section = {
             "anchor": f"study-{len(sections) + 1}",
@@ -107,7 +105,7 @@ def write_report(
         first = leading([section["result"] for section in sections])
         sections.insert(0, sections.pop(first))
         small = glance(sections[0]["result"])
-        sections[0]["glance"] = Markup(inline_svg(svg_of(small), "glance", spoken(small)))  # noqa: S704 - made by us
+        sections[0]["glance"] = _inline(svg_of(small), "glance", spoken(small))
         sections[0]["tally"] = tally(sections[0]["result"])
     page = folder / "report.html"
     with writing(folder), replacing(page) as draft:
@@ -115,11 +113,13 @@ def write_report(
     return [page, *paths]
 
 
-def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[Path], list[Path]]:
+def _draw(result: StudyResult, kind: str, stem: Path, place: int) -> tuple[Markup, str, list[Path], list[Path]]:
     """Write one figure.
 
     Returns:
-        It as SVG and in words, the files that were written, and those that stay since only a run can draw them again.
+        It as an element of the page and in words, the files that were written, and those that stay since only a
+        run can draw them again.
+        draw them again.
     """
     try:
         figure = drawn(result, kind)
@@ -128,10 +128,18 @@ def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[
         stay = f" What `spurlab run` drew stays: {', '.join(path.name for path in kept)}." if kept else ""
         figure = sentence(result.study.title, f"{error}{stay}")
         log.warning("%s: %s", stem.parent, spoken(figure))
+        if kept and kept[0].suffix == ".png":
+            picture = base64.b64encode(kept[0].read_bytes()).decode()
+            element = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(picture, spoken(figure))
+            return element, spoken(figure), [], kept
         if kept:
-            return svg_of(figure), spoken(figure), [], kept
+            return _inline(svg_of(figure), f"f{place}-{kind}", spoken(figure)), spoken(figure), [], kept
     written = save_figure(figure, stem)
-    return written[-1].read_bytes(), spoken(figure), written, []
+    return _inline(written[-1].read_bytes(), f"f{place}-{kind}", spoken(figure)), spoken(figure), written, []
+
+
+def _inline(svg: bytes, prefix: str, words: str) -> Markup:
+    return Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
 
 
 def leading(results: Sequence[StudyResult]) -> int:

@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from torch import Tensor
 
 from spurlab.files import replacing
+from spurlab.report.fingerprint import FINGERPRINT, fingerprint
 from spurlab.report.groups import Mean
 from spurlab.report.view import About
 from spurlab.studies import FolderError, StoreError
@@ -73,7 +74,8 @@ def style() -> Iterator[None]:
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write the figure as PNG (200 dots an inch), PDF and SVG; the same figure gives the same bytes.
 
-    What `describe` noted of the figure stands in the files, for those who do not see it.
+    What `describe` noted of the figure stands in the files, for those who do not see it; in the PNG also what
+    `fingerprint` says of it, so that a picture that is kept can be compared with what would be drawn today.
 
     Returns:
         The files, ``stem`` with the three endings.
@@ -82,8 +84,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
         FolderError: they cannot be written there.
     """
     words = spoken(figure)
+    kept = {FINGERPRINT: fingerprint(figure)}
     metadata: dict[str, dict[str, Any]] = {  # no date and no version
-        ".png": {"Software": None} | ({"Description": words} if words else {}),
+        ".png": {"Software": None} | kept | ({"Description": words} if words else {}),
         ".pdf": {"CreationDate": None} | ({"Subject": words} if words else {}),
         ".svg": {"Date": None, "Creator": None} | ({"Description": words} if words else {}),
     }
@@ -308,7 +311,7 @@ def panelled(
     meaning: str = "",
     note: str = "",
 ) -> Figure:
-    """A figure of one or two columns of panels, each with its title.
+    """A figure of one to three columns of panels, each with its title.
 
     Args:
         height: of a row, in inches.
@@ -317,7 +320,7 @@ def panelled(
         meaning: of the numbers in these words, a sentence.
         note: stands before the usual small print.
     """
-    columns = min(2, len(panels))
+    columns = 3 if len(panels) == 3 else min(2, len(panels))  # no place stays empty
     figure, body = blank(about.title, height * -(-len(panels) // columns), note + about.note, legend)
     grid = axes_grid(body, [name for name, _ in panels], columns)
     for axes, (_, panel) in zip(grid, panels, strict=True):

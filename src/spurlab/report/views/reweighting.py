@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from spurlab.prevention import title_of
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
@@ -75,13 +75,17 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     drawn, body = blank(about.title, sum(heights), note + about.note, legend)
     parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
     curves, bars = parts
-    seen, along, *rest = axes_grid(curves, titles, 2)
+    first, *below_it = curves.subfigures(math.ceil(len(titles) / 2), 1, squeeze=False)[:, 0]
+    seen, along = axes_grid(first, titles[:2], 2)
+    rest = axes_grid(below_it[0], titles[2:], 2) if below_it else []
     [below] = axes_grid(bars, [f"Other methods, {where}"], 1)
     words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
     for axes, (base, alike) in zip(rest, swept.items(), strict=True):
         words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
+    _key(first, seen, "left", 1)
+    _key(first, along, "right", 2)
     if rest:
-        _key(rest[0], 3)  # the same for both
+        _key(below_it[0], rest[0], "left", 5)  # the same for both
     draw_lines(below, others, [repaired.title for repaired in others])
     words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
     return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
@@ -119,7 +123,6 @@ def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
     at = sorted(plain)
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
-    _key(axes, 1)
     return words
 
 
@@ -132,15 +135,14 @@ def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
             curves.setdefault(title, {})[repaired.place.share] = repaired.mean("worst_group")
     most = max(len(curve) for curve in curves.values())
     kept = [(title, curve) for title, curve in curves.items() if len(curve) == most]
-    words = _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
-    _key(axes, 2)
-    return words
+    return _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
 
 
-def _key(axes: Axes, columns: int) -> None:
-    """The legend below the axes, where it hides nothing."""
-    place, small = (-0.02, -0.24), {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1.2, "fontsize": 8}
-    axes.legend(loc="upper left", bbox_to_anchor=place, ncols=columns, **small)
+def _key(row: SubFigure, axes: Axes, side: Literal["left", "right"], columns: int) -> None:
+    """The legend of a panel below its row, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    place: Any = f"outside lower {side}"
+    row.legend(handles, labels, loc=place, ncols=columns, fontsize=8, borderpad=0.2, columnspacing=1.2)
 
 
 def _along(axes: Axes, lines: dict[str, Line], what: str, told: str) -> str:
