@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench results clean
 
 .venv/.made: pyproject.toml
 	@echo "making .venv; PyTorch is several GB, so this takes some minutes"
@@ -33,6 +33,11 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/deletion.py
 	$(BIN)/python benchmarks/signals.py
+
+results: .venv/.made # draw the figures of docs/results again, from the rows that stand beside them
+	for folder in docs/results/*/; do \
+	    $(BIN)/spurlab report $$folder && rm -f $$folder/report.html $$folder/*.pdf $$folder/*.svg || exit 1; \
+	done
 
 clean:
 	rm -rf .venv out

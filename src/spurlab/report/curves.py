@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from spurlab.report.groups import DIFFERENCE, SHARE, estimate
+from spurlab.report.groups import DIFFERENCE, SHARE, Mean, estimate, over_networks
 from spurlab.stats import Estimate, Learnt, Share, learnt_at, paired_difference
 
 
@@ -22,7 +22,7 @@ class Point:
     """
 
     n: int
-    score: Estimate
+    score: Mean
     difference: Estimate | None
     rose: Share | None
     accuracy: Estimate
@@ -76,7 +76,7 @@ def _curve(pattern: str, target: int, rows: pd.DataFrame, most: int | None) -> C
     points = tuple(
         Point(
             n,
-            Estimate.across_models(values, SHARE),
+            over_networks(values, SHARE),
             paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
             learnt.shares.get(n),
             estimate(complete.get(("accuracy", n), pd.Series(dtype=float)), SHARE, "accuracy"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from spurlab.measures import MEASURES, is_lumpy
 from spurlab.models import architecture_title
@@ -19,6 +20,13 @@ SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
 _OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+
+
+@dataclass(frozen=True)
+class Mean(Estimate):
+    """A mean over networks that knows them: figures show each."""
+
+    each: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +142,7 @@ def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[fl
 
 def estimates(
     rows: pd.DataFrame, by: Sequence[str], bounds: tuple[float, float] | None = None
-) -> dict[tuple[Any, ...], Estimate]:
+) -> dict[tuple[Any, ...], Mean]:
     """For each combination of the columns `by`, the mean over networks; see `per_network` for what is averaged before.
 
     Combinations of which no network is left are left out.
@@ -147,9 +155,7 @@ def estimates(
     return {key: estimate(values, bounds, measure) for (key, values), measure in zip(cells, measures, strict=True)}
 
 
-def along_n(
-    rows: pd.DataFrame, base: int, measure: str, share: bool = True
-) -> tuple[dict[int, Estimate], dict[int, Estimate]]:
+def along_n(rows: pd.DataFrame, base: int, measure: str, share: bool = True) -> tuple[dict[int, Mean], dict[int, Mean]]:
     """By n the mean of a measure; and how much more it is than at the base, paired by seed. None where none is left.
 
     Networks of one seed start alike and see the same batches: their difference says more than two means do.
@@ -178,13 +184,18 @@ def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
 
 def estimate(
     values: "pd.Series[float]", bounds: tuple[float, float] | None = None, measure: str = "spurious_score"
-) -> Estimate:
+) -> Mean:
     """The mean of a measure over networks; those that diverged (NaN) are left out."""
-    numbers = torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64)
-    return Estimate.across_models(numbers, bounds, normal=not is_lumpy(measure))
+    return over_networks(torch.tensor(values.dropna().to_numpy(copy=True), dtype=torch.float64), bounds, measure)
 
 
-def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Estimate:
+def over_networks(values: Tensor, bounds: tuple[float, float] | None = None, measure: str = "spurious_score") -> Mean:
+    """The mean of one number of each network, which is of some measure; a NaN among them makes all of it NaN."""
+    about = Estimate.across_models(values, bounds, normal=not is_lumpy(measure))
+    return Mean(**vars(about), each=tuple(values.tolist()))
+
+
+def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Mean:
     """The mean of a measure that is a column; over no network where it was not taken."""
     return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds, measure)
 
@@ -209,6 +220,6 @@ def paired(
     other: "pd.Series[float]",
     bounds: tuple[float, float] | None = None,
     measure: str = "spurious_score",
-) -> Estimate:
+) -> Mean:
     """The mean difference of a measure over the seeds that both have."""
     return estimate((one - other).dropna(), bounds, measure)

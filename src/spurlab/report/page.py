@@ -4,11 +4,11 @@ import base64
 import hashlib
 import logging
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -17,21 +17,22 @@ from markupsafe import Markup
 
 from spurlab.claims import Verdict
 from spurlab.files import replacing
+from spurlab.report.glossary import Term, glossary
 from spurlab.report.groups import diverged, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
-from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, writing
+from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
+from spurlab.report.verdicts import shown
 from spurlab.report.view import OnlyReadError
-from spurlab.report.views import answer, check, drawn, figure_endings, study_sheets
-from spurlab.studies import Study, StudyError, StudyResult
+from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
+from spurlab.studies import Study, StudyError, StudyResult, together
+from spurlab.studies.cells import cells_of
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 log = logging.getLogger(__name__)
 
 OUTCOMES = ("reproduced", "not reproduced", "undecided")
-_OPEN_LINES = 16  # longer tables are folded away until they are wanted
-
 
 Section = Mapping[str, Any]  # what the template shows of one study
 
@@ -49,7 +50,7 @@ def write_report(
     The page needs neither a network nor the files beside it. All text from studies or data is escaped.
 
     Args:
-        results: the studies, in the order in which they should stand.
+        results: the studies, in the order in which they should stand; the leading one comes first, see `leading`.
         verdicts: the claims that their rows decide.
         folder: is made where it is not there; files of these names are replaced. Those of a figure that needs code of
             the user's, which only `spurlab run` may run, stay.
@@ -65,7 +66,7 @@ def write_report(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
-    sections: list[Section] = []
+    sections: list[dict[str, Any]] = []
     refused: StudyError | None = None
     names = file_names([result.study for result in results])
     for result, name, heading in zip(results, names, _headings(results, names), strict=True):
@@ -78,18 +79,19 @@ def write_report(
             continue
         figures = []
         for ending, kind in zip(figure_endings(result.study), result.study.figure, strict=True):
-            svg, words, written, kept = _draw(result, kind, folder / f"{name}{ending}")
-            prefix = f"f{len(sections) + 1}{ending}"
-            inline = Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
+            inline, words, written, kept = _draw(result, kind, folder / f"{name}{ending}", len(sections) + 1)
             label = f"{heading}, {ending[1:]}" if ending else heading
             links = [path.name for path in (*written, *kept)]
-            figures.append({"label": label, "svg": inline, "words": words, "links": links})
+            figures.append({"label": label, "drawn": inline, "words": words, "links": links})
             paths += written
         section = {
             "anchor": f"study-{len(sections) + 1}",
             "heading": heading,
             "result": result,
+            "brief": brief(result),
             "answer": answer(result),
+            "progress": progress_of(result),
+            "command": command_of(result),
             "verdicts": [verdict for verdict in verdicts if verdict.claim.number in result.study.claims],
             "figures": figures,
             "sheets": study_sheets(result),
@@ -99,17 +101,25 @@ def write_report(
         sections.append(section)
     if refused and not sections:
         raise refused
+    if sections:
+        first = leading([section["result"] for section in sections])
+        sections.insert(0, sections.pop(first))
+        small = glance(sections[0]["result"])
+        sections[0]["glance"] = _inline(svg_of(small), "glance", spoken(small))
+        sections[0]["tally"] = tally(sections[0]["result"])
     page = folder / "report.html"
     with writing(folder), replacing(page) as draft:
         draft.write_text(_rendered(sections, verdicts), encoding="utf-8")
     return [page, *paths]
 
 
-def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[Path], list[Path]]:
+def _draw(result: StudyResult, kind: str, stem: Path, place: int) -> tuple[Markup, str, list[Path], list[Path]]:
     """Write one figure.
 
     Returns:
-        It as SVG and in words, the files that were written, and those that stay since only a run can draw them again.
+        It as an element of the page and in words, the files that were written, and those that stay since only a
+        run can draw them again.
+        draw them again.
     """
     try:
         figure = drawn(result, kind)
@@ -118,11 +128,39 @@ def _draw(result: StudyResult, kind: str, stem: Path) -> tuple[bytes, str, list[
         stay = f" What `spurlab run` drew stays: {', '.join(path.name for path in kept)}." if kept else ""
         figure = sentence(result.study.title, f"{error}{stay}")
         log.warning("%s: %s", stem.parent, spoken(figure))
+        if kept and kept[0].suffix == ".png":
+            picture = base64.b64encode(kept[0].read_bytes()).decode()
+            element = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(picture, spoken(figure))
+            return element, spoken(figure), [], kept
         if kept:
-            with TemporaryDirectory() as aside:
-                return save_figure(figure, Path(aside) / "figure")[-1].read_bytes(), spoken(figure), [], kept
+            return _inline(svg_of(figure), f"f{place}-{kind}", spoken(figure)), spoken(figure), [], kept
     written = save_figure(figure, stem)
-    return written[-1].read_bytes(), spoken(figure), written, []
+    return _inline(written[-1].read_bytes(), f"f{place}-{kind}", spoken(figure)), spoken(figure), written, []
+
+
+def _inline(svg: bytes, prefix: str, words: str) -> Markup:
+    return Markup(inline_svg(svg, prefix, words))  # noqa: S704 - made by us, its text is escaped
+
+
+def leading(results: Sequence[StudyResult]) -> int:
+    """The place of the study that a page begins with: of those whose view leads, the one with most networks."""
+    sizes = [(leads(result), networks(result.rows)) for result in results]
+    return sizes.index(max(sizes))
+
+
+def progress_of(result: StudyResult) -> tuple[int, int] | None:
+    """How many networks of how many were measured, where the study is not finished; deletions count as networks."""
+    of = len({cell.node for cell in cells_of(result.study)})
+    done = networks(result.rows)
+    return (done, of) if done < of and len(trained(result.rows)) else None
+
+
+def command_of(result: StudyResult) -> str:
+    """What gives the rows again, from where the reader is: with the folder that the study was read from."""
+    words = shlex.split(result.command)
+    if "--out" in words[:-1]:
+        words[words.index("--out") + 1] = str(result.folder)
+    return shlex.join(words)
 
 
 def file_stem(study: Study) -> str:
@@ -170,6 +208,7 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["bound"] = bound
+    environment.filters["shown"] = shown
     environment.tests["number"] = lambda cell: isinstance(cell, Number)
     templates = files("spurlab.report").joinpath("templates")
     style, script = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
@@ -181,8 +220,7 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
         tested=_counted(
             [part.outcome for verdict in verdicts for part in verdict.parts if part.of_paper and part.models]
         ),
-        question=_question(sections),
-        open_lines=_OPEN_LINES,
+        terms=_terms(sections),
         style=Markup(style),  # noqa: S704 - a file of the package
         script=Markup(script),  # noqa: S704 - a file of the package
         script_hash=f"sha256-{digest}",
@@ -203,12 +241,12 @@ def bound(sentence: str) -> str:
     return re.sub(r" (?=[=<>] )|(?<= [=<>]) |(?<=\d) (?=%|networks?\b|seeds?\b)", "\xa0", sentence)
 
 
-def _question(sections: Sequence[Section]) -> str:
-    if len(sections) == 1:
-        return str(sections[0]["result"].study.title)
-    if all(grid["share"] or grid["prevention"] for section in sections for grid in section["result"].study.grids):
-        return "What does a feature that most training examples carry cost, and what takes it out again?"
-    return "How many marked training examples does it take until a network goes by the mark, and what changes that?"
+def _terms(sections: Sequence[Section]) -> list[Term]:
+    """The glossary of a page."""
+    if not sections:
+        return []
+    names = dict.fromkeys(name for section in sections for name in tally(section["result"]))
+    return glossary(together([section["result"] for section in sections]), names)
 
 
 def file_names(studies: Sequence[Study]) -> list[str]:

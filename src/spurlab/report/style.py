@@ -7,21 +7,22 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
 
 import matplotlib as mpl
 from jaxtyping import Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from torch import Tensor
 
 from spurlab.files import replacing
+from spurlab.report.fingerprint import FINGERPRINT, fingerprint
+from spurlab.report.groups import Mean
 from spurlab.report.view import About
-from spurlab.stats import Estimate
 from spurlab.studies import FolderError, StoreError
 
 T = TypeVar("T")
@@ -73,7 +74,8 @@ def style() -> Iterator[None]:
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write the figure as PNG (200 dots an inch), PDF and SVG; the same figure gives the same bytes.
 
-    What `describe` noted of the figure stands in the files, for those who do not see it.
+    What `describe` noted of the figure stands in the files, for those who do not see it; in the PNG also what
+    `fingerprint` says of it, so that a picture that is kept can be compared with what would be drawn today.
 
     Returns:
         The files, ``stem`` with the three endings.
@@ -82,8 +84,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
         FolderError: they cannot be written there.
     """
     words = spoken(figure)
+    kept = {FINGERPRINT: fingerprint(figure)}
     metadata: dict[str, dict[str, Any]] = {  # no date and no version
-        ".png": {"Software": None} | ({"Description": words} if words else {}),
+        ".png": {"Software": None} | kept | ({"Description": words} if words else {}),
         ".pdf": {"CreationDate": None} | ({"Subject": words} if words else {}),
         ".svg": {"Date": None, "Creator": None} | ({"Description": words} if words else {}),
     }
@@ -97,6 +100,12 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
             figure.savefig(draft, format=ending[1:], dpi=200, metadata=about)
         paths.append(path)
     return paths
+
+
+def svg_of(figure: Figure) -> bytes:
+    """The figure as SVG, for a page."""
+    with TemporaryDirectory() as aside:
+        return save_figure(figure, Path(aside) / "figure")[-1].read_bytes()
 
 
 @contextmanager
@@ -190,29 +199,26 @@ def looks_of(panels: Iterable[Iterable[str]], look_of: Callable[[str, int], tupl
     return {label: look_of(label, place) if look_of else look(place) for place, label in enumerate(labels)}
 
 
-def draw_estimates(
+def draw_means(
     axes: Axes,
     at: Sequence[float],
-    estimates: Sequence[Estimate],
+    means: Sequence[Mean],
     style: tuple[str, str],
     label: str = "",
     line: str = "-",
     markersize: float = 5.0,
     hollow: bool = False,
-) -> ErrorbarContainer:
-    """Means with their intervals; what is NaN leaves a gap, and a mean of one network has no bar.
+) -> Line2D:
+    """Means, and each network as a dot; what is NaN leaves a gap. Intervals, which are wide, stand in tables.
 
     The style is a colour and a marker; a hollow one is white with a coloured rim. With `line` "" none joins the means.
     """
     colour, marker = style
-    below, above = (
-        [max(end, 0.0) if math.isfinite(end) else math.nan for end in ends]
-        for ends in ([e.value - e.low for e in estimates], [e.high - e.value for e in estimates])
-    )
-    return axes.errorbar(
+    for x, mean in zip(at, means, strict=True):
+        draw_networks(axes, [x] * mean.models, mean.each, colour)
+    [drawn] = axes.plot(
         list(at),
-        [e.value for e in estimates],
-        yerr=[below, above],
+        [mean.value for mean in means],
         label=printable(label),
         color=colour,
         marker=marker,
@@ -220,19 +226,23 @@ def draw_estimates(
         markerfacecolor="white" if hollow else colour,
         markersize=markersize,
         linewidth=1.5,
-        elinewidth=1.2,
-        capsize=2.5,
-        capthick=1.2,
     )
+    return drawn
+
+
+def draw_networks(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, size: float = 6.0) -> None:
+    """A dot for each network, where there are several: one is its own mean."""
+    if len(x) > 1:
+        axes.plot(x, y, ".", color=colour, markersize=size, alpha=0.5, markeredgewidth=0, label="_networks")
 
 
 def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:
-    """How far the place-th of several marks at one tick stands aside, so that no interval hides another."""
+    """How far the place-th of several marks at one tick stands aside, so that none hides another."""
     return 0.0 if of < 2 else min(step, room / (of - 1)) * (place - (of - 1) / 2)
 
 
-def at_counts(line: Mapping[int, Estimate]) -> str:
-    return ", ".join(f"{mean.value:.2f} at n = {n}" for n, mean in line.items())
+def at_counts(line: Mapping[int, Mean]) -> str:
+    return ", ".join(f"{mean.value:.3f} at n = {n}" for n, mean in line.items())
 
 
 def bare(axes: Axes) -> Axes:
@@ -276,18 +286,18 @@ def bands(axes: Axes, places: int) -> None:
 
 def draw_counts(
     axes: Axes,
-    lines: Mapping[str, Mapping[int, Estimate]],
+    lines: Mapping[str, Mapping[int, Mean]],
     looks: Looks,
     room: float = 0.4,
     step: float = 0.1,
     hollow: Sequence[str] = (),
     **how: Any,
 ) -> dict[int, float]:
-    """Means by label and n, those of one n beside each other; `how` is as for `draw_estimates`. Where each n stands."""
+    """Means by label and n, those of one n beside each other; `how` is as for `draw_means`. Where each n stands."""
     places, names = count_axis(axes, sorted({n for line in lines.values() for n in line})), list(looks)
     for label, line in lines.items():
         at = [places[n] + dodged(names.index(label), len(names), room, step) for n in line]
-        draw_estimates(axes, at, list(line.values()), looks[label], label, hollow=label in hollow, **how)
+        draw_means(axes, at, list(line.values()), looks[label], label, hollow=label in hollow, **how)
     return places
 
 
@@ -301,7 +311,7 @@ def panelled(
     meaning: str = "",
     note: str = "",
 ) -> Figure:
-    """A figure of one or two columns of panels, each with its title.
+    """A figure of one to three columns of panels, each with its title.
 
     Args:
         height: of a row, in inches.
@@ -310,7 +320,7 @@ def panelled(
         meaning: of the numbers in these words, a sentence.
         note: stands before the usual small print.
     """
-    columns = min(2, len(panels))
+    columns = 3 if len(panels) == 3 else min(2, len(panels))  # no place stays empty
     figure, body = blank(about.title, height * -(-len(panels) // columns), note + about.note, legend)
     grid = axes_grid(body, [name for name, _ in panels], columns)
     for axes, (_, panel) in zip(grid, panels, strict=True):

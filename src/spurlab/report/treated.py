@@ -12,8 +12,7 @@ from spurlab.deletion import DELETIONS
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.methods import stored_as_not_finite
 from spurlab.prevention import title_of
-from spurlab.report.groups import DIFFERENCE, Group, by_method, groups, mean_of, paired
-from spurlab.stats import Estimate
+from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, mean_of, paired
 from spurlab.studies.axes import PLAIN, REFERENCES
 
 AS_TRAINED = "as trained (ERM)"
@@ -63,11 +62,11 @@ class Treated:
     before: pd.DataFrame
     failures: tuple[str, ...]
 
-    def mean(self, measure: str) -> Estimate:
+    def mean(self, measure: str) -> Mean:
         """The mean of a measure over networks; over none where it was not taken."""
         return mean_of(self.rows, measure)
 
-    def gain(self, measure: str) -> Estimate:
+    def gain(self, measure: str) -> Mean:
         """How much more than the networks as they were trained, paired by seed."""
         if measure not in self.rows or measure not in self.before:
             return mean_of(self.rows, "")
@@ -98,22 +97,22 @@ class Deleted(Treated):
         return DELETIONS[self.method].title if self.method in DELETIONS else self.method
 
     @property
-    def score(self) -> Estimate:
+    def score(self) -> Mean:
         """The spurious score after the deletion."""
         return self.mean("spurious_score")
 
     @property
-    def score_before(self) -> Estimate:
+    def score_before(self) -> Mean:
         """The spurious score before it."""
         return mean_of(self.before, "spurious_score")
 
     @property
-    def score_of_oracles(self) -> Estimate:
+    def score_of_oracles(self) -> Mean:
         """The spurious score of the networks that never saw a marked example."""
         return mean_of(self.oracle, "spurious_score")
 
     @property
-    def accuracy_lost(self) -> Estimate:
+    def accuracy_lost(self) -> Mean:
         """How much higher the test accuracy was before it, paired by seed."""
         return paired(self.before["accuracy"], self.rows["accuracy"], DIFFERENCE, "accuracy")
 
@@ -154,7 +153,7 @@ class Repaired(Treated):
 
     @property
     def accuracies(self) -> str:
-        return f"{self.mean('accuracy').value:.2f} and {self.mean('worst_group').value:.2f}"
+        return f"{self.mean('accuracy').value:.3f} and {self.mean('worst_group').value:.3f}"
 
 
 def deletions_of(rows: pd.DataFrame, most: int | None = None) -> list[Deleted]:

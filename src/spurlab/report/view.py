@@ -61,6 +61,10 @@ class View(Generic[S]):
         measures: those that it cannot do without.
         terminal: the tables for a terminal, where they are others.
         numbers: the view whose tables and answer stand beside a figure that has none of its own.
+        brief: the answer in one sentence; None: the first of `answer`.
+        glance: a small figure to see the answer at, as wide as a phone; None: its figure.
+        tally: how often each verdict came out.
+        leads: whether it asks what a folder is about, so that its study stands first.
     """
 
     name: str
@@ -72,6 +76,10 @@ class View(Generic[S]):
     measures: tuple[str, ...] = ()
     terminal: Callable[[S], list[Sheet]] | None = None
     numbers: "View[Any] | None" = None
+    brief: Callable[[S], str] | None = None
+    glance: Callable[[S, About], Figure] | None = None
+    tally: Callable[[S], dict[str, int]] | None = None
+    leads: bool = False
 
 
 def about(result: StudyResult) -> About:
@@ -80,8 +88,8 @@ def about(result: StudyResult) -> About:
     count, means, words = networks(rows), "", []
     if count:
         seeds = int(trained(rows)["seed"].nunique())
-        many = f"Means over {seeds} seeds with 95 % intervals. "
-        means = many if seeds > 1 else "One network for each point: no intervals. "
+        means = f"Large marks: means over {seeds} seeds; small ones: single networks. " if seeds > 1 else ""
+        means = means or "One network for each point. "
         words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
         names = [str(name) for name in dict.fromkeys(rows["dataset"])]
         sizes = [size for name in names if (size := _size(name))]
@@ -98,13 +106,13 @@ def _size(dataset: str) -> str:
     """How many training examples a data set has, and of how many if it is a part; "" where it is not known.
 
     >>> _size("fashion-mnist"), _size("cifar10@10000")
-    ('60,000 of Fashion-MNIST', '10,000 of the 50,000 of CIFAR-10')
+    ('60,000 of Fashion-MNIST', '10,000 of 50,000 of CIFAR-10')
     """
     name, kept, _ = dataset.partition("@")
     entry, complete = known(dataset), known(name)
     if entry is None or complete is None or not entry.sizes or not complete.sizes:
         return ""
-    part = f"{entry.sizes[0]:,} of the " if kept else ""
+    part = f"{entry.sizes[0]:,} of " if kept else ""
     return f"{part}{complete.sizes[0]:,} of {complete.title}"
 
 

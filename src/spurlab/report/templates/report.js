@@ -36,3 +36,16 @@ for (const button of document.querySelectorAll("button.copy")) {
     }
   });
 }
+const unfold = () => { // where a link leads is shown, and what it is folded into
+  const target = document.getElementById(location.hash.slice(1));
+  for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+  target?.scrollIntoView();
+};
+addEventListener("hashchange", unfold);
+if (location.hash) unfold();
+const mark = () => { // what is wider than its box says so
+  for (const box of document.querySelectorAll(".scroll, .card")) box.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+};
+addEventListener("resize", mark);
+document.addEventListener("toggle", mark, true);
+mark();

@@ -82,6 +82,42 @@ def answer(result: StudyResult) -> list[str]:
     return _told(result, lambda view: view.answer) or ["The rows do not answer this."]
 
 
+def brief(result: StudyResult) -> str:
+    """The answer in one sentence."""
+    if result.rows.empty:
+        return NOTHING
+    view = _main(result)
+    if view and view.brief:
+        with only_read(result.study):
+            if words := view.brief(view.shape(result)):
+                return words
+    return answer(result)[0]
+
+
+def glance(result: StudyResult) -> Figure:
+    """A small figure to see the answer at; the main one where the view has no other."""
+    view = VIEWS.get(result.study.main_figure)
+    if result.rows.empty or view is None or view.glance is None:
+        return study_figure(result)
+    with style(), only_read(result.study):
+        try:
+            return view.glance(view.shape(result), about(result))
+        except NotDrawnError as error:
+            return sentence(result.study.title, str(error))
+
+
+def tally(result: StudyResult) -> dict[str, int]:
+    """How often each verdict of the main view came out; empty where it has none."""
+    view = _main(result)
+    with only_read(result.study):
+        return view.tally(view.shape(result)) if view and view.tally and not result.rows.empty else {}
+
+
+def leads(result: StudyResult) -> bool:
+    """Whether the study asks what a folder is about."""
+    return bool((view := _main(result)) and view.leads)
+
+
 def study_sheets(result: StudyResult, *, terminal: bool = False) -> list[Sheet]:
     """The tables that suit the study, or a terminal if a view has others for it; those without lines are left out."""
     if result.rows.empty:
@@ -92,11 +128,15 @@ def study_sheets(result: StudyResult, *, terminal: bool = False) -> list[Sheet]:
 
 def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[Any]] | None]) -> list[Any]:
     """What the main view tells, or the one that tells the numbers for it."""
-    main = VIEWS.get(result.study.main_figure)
-    view = main and (main.numbers or main)
+    view = _main(result)
     tell = view and how(view)
     with only_read(result.study):
         return tell(view.shape(result)) if view and tell else []
+
+
+def _main(result: StudyResult) -> View[Any] | None:
+    main = VIEWS.get(result.study.main_figure)
+    return main and (main.numbers or main)
 
 
 def study_figure(result: StudyResult, kind: str | None = None) -> Figure:

@@ -10,16 +10,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.claims.published import published
-from spurlab.report.groups import SHARE, Group, along_n, averaged, estimate, groups
+from spurlab.report.groups import SHARE, Group, Mean, along_n, averaged, estimate, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
 from spurlab.report.style import Looks, describe, draw_counts, looks_of, mark_legend, panelled, pattern_look
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
 PAPER = published("accuracy")
 MARGIN = "#DCE6EF"
-Lines = dict[str, dict[int, Estimate]]  # by pattern and n
+Lines = dict[str, dict[int, Mean]]  # by pattern and n
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Accuracies:
 
     group: Group
     least: int
-    base: Estimate
+    base: Mean
     means: Lines
     changes: Lines
 
@@ -57,8 +56,8 @@ def _accuracies(group: Group) -> Accuracies:
 def sheets(accuracies: list[Accuracies]) -> list[Sheet]:
     lines = [
         (
-            *(*place_cells(part.group), pattern, count_cell(n), mean_cell(mean, ".4f")),
-            mean_cell(part.changes.get(pattern, {}).get(n), ".4f"),
+            *(*place_cells(part.group), pattern, count_cell(n), mean_cell(mean)),
+            mean_cell(part.changes.get(pattern, {}).get(n)),
         )
         for part in accuracies
         for pattern, line in part.means.items()
@@ -79,6 +78,15 @@ def answer(accuracies: list[Accuracies]) -> list[str]:
             words += f"; the largest mean change among {len(changes)}: {changes[largest]:+.3f} ({largest})"
         sentences.append(f"{words}.")
     return sentences
+
+
+def brief(accuracies: list[Accuracies]) -> str:
+    """The largest change of all."""
+    changes = [mean for part in accuracies for line in part.changes.values() for mean in line.values()]
+    if not changes:
+        return ""
+    largest = max((mean.value for mean in changes), key=abs)
+    return f"Of {len(changes)} mean changes of the accuracy on clean examples, the largest is {largest:+.3f}."
 
 
 def figure(accuracies: list[Accuracies], about: About) -> Figure:
@@ -113,7 +121,7 @@ def _draw(axes: Axes, lines: Lines, looks: Looks) -> None:
     axes.axhspan(-ACCURACY_MARGIN, ACCURACY_MARGIN, color=MARGIN, linewidth=0)
     axes.axhline(0, color="#777777", linewidth=0.8)
     draw_counts(axes, lines, looks, line="", markersize=4.5)
-    ends = [end for line in lines.values() for e in line.values() for end in (e.low, e.high, e.value)]
+    ends = [end for line in lines.values() for mean in line.values() for end in (mean.value, *mean.each)]
     reach = 1.15 * max([ACCURACY_MARGIN, *(abs(end) for end in ends if math.isfinite(end))])
     axes.set_ylim(-reach, reach)
     axes.set_ylabel("change of the test accuracy")
@@ -131,5 +139,12 @@ def _words(part: Accuracies) -> str:
 
 
 VIEW: View[list[Accuracies]] = View(
-    "accuracy", "Does the mark cost accuracy on clean examples?", shape, figure, sheets, answer, ("accuracy",)
+    "accuracy",
+    "Does the mark cost accuracy on clean examples?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    ("accuracy",),
+    brief=brief,
 )

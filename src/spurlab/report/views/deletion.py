@@ -1,25 +1,33 @@
-"""What does deletion leave, and at what cost? The score that is left against the accuracy that is lost."""
+"""What does deletion leave? The verdict on each method in each case, with the score that is left."""
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from itertools import groupby
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 
 from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import sheet
-from spurlab.report.groups import mean_of
-from spurlab.report.style import Looks, looks_of, mark_legend, panelled, share_axis
+from spurlab.report.groups import Mean, mean_of
+from spurlab.report.style import COLOURS, blank, describe, draw_networks, printable
 from spurlab.report.titles import panel_title, target_title
-from spurlab.report.treated import Deleted, deletions_of
+from spurlab.report.treated import Case, Deleted, deletions_of
+from spurlab.report.verdicts import VERDICTS, shown
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
 
 BEFORE, ORACLE = "before deletion", "never saw them"
 GREY = "#7F7F7F"
-SIZES = (5.0, 14.0)  # points across: no time, and as long as retraining
+COST = 0.01  # a smaller loss of accuracy is not shown
+PASSED = {  # verdicts of one method and of several, the better first
+    "forgets": ("forgets", "forget"),
+    "no leftover seen": ("leaves nothing that was seen", "leave nothing that was seen"),
+}
+_MOST = 15  # cases beside each other
 
 
 def shape(result: StudyResult) -> list[Deleted]:
@@ -64,7 +72,7 @@ def _left(rows: pd.DataFrame, gap: sheet.Cell) -> tuple[sheet.Cell, ...]:
     distances = (mean_of(rows, measure, None) for measure in ("oracle_distance", "oracle_distance_marked"))
     others = mean_of(rows, "forgotten_accuracy"), mean_of(rows, "membership_auc"), *distances
     return (
-        *(sheet.mean_cell(mean_of(rows, "spurious_score")), gap, sheet.mean_cell(mean_of(rows, "accuracy"), ".4f")),
+        *(sheet.mean_cell(mean_of(rows, "spurious_score")), gap, sheet.mean_cell(mean_of(rows, "accuracy"))),
         *(sheet.mean_cell(mean, ".2f") for mean in others),
         *(_steps(rows), sheet.mean_cell(mean_of(rows, "time_share", None), ".2f")),
     )
@@ -79,89 +87,208 @@ def _steps(rows: pd.DataFrame) -> sheet.Cell:
 
 
 def answer(methods: list[Deleted]) -> list[str]:
-    """For each dataset, the methods by verdict, with the cases that they got it in."""
-    by_place: dict[str, list[Deleted]] = {}
+    """For each dataset and kind of network, which methods forget in most of its cases."""
+    places: dict[str, list[Deleted]] = {}
     for deleted in methods:
-        by_place.setdefault(deleted.case.group.title, []).append(deleted)
-    sentences = []
-    for place, alike in by_place.items():
-        cases = len({(case.pattern, case.target, case.n, case.known) for case in (deleted.case for deleted in alike)})
-        verdicts: dict[str, Counter[str]] = {}
-        for deleted in alike:
-            verdicts.setdefault(deleted.verdict.name, Counter())[deleted.title] += 1
-        words = [
-            f"{name}: " + ", ".join(f"{title} ({count} of {cases})" for title, count in counts.items())
-            for name, counts in verdicts.items()
-        ]
-        sentences.append(f"{place}: {'; '.join(words)}.")
-    return sentences
+        places.setdefault(deleted.case.group.title, []).append(deleted)
+    return [f"{place}: {_best(alike)}." for place, alike in places.items()]
+
+
+def brief(methods: list[Deleted]) -> str:
+    words = _best(methods) if methods else ""
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _best(methods: list[Deleted]) -> str:
+    """Which methods have the best verdict most often, and how many never have it."""
+    cases = Counter(deleted.title for deleted in methods)
+    names = {str(deleted.verdict.name) for deleted in methods}
+    name = next((name for name in PASSED if name in names), "forgets")
+    passed = Counter(deleted.title for deleted in methods if deleted.verdict.name == name)
+    many = len({deleted.case for deleted in methods})
+    if not passed:
+        what = f"none of {len(cases)} methods is" if len(cases) > 1 else f"{next(iter(cases))} is not"
+        return f"{what} shown to forget in any of {many} cases" if many > 1 else f"{what} shown to forget"
+    most = max(passed.values())
+    first = [f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in passed
+             if passed[title] == most]  # fmt: skip
+    tried = max(cases[title] for title in passed if passed[title] == most)
+    words = f"of {len(cases)} methods {' and '.join(first)} {PASSED[name][len(first) > 1]} most often"
+    words += f", in {most} of {tried} cases" if tried > 1 else ""
+    others, never = len(passed) - len(first), len(cases) - len(passed)
+    rest = [f"{count} {what}" for count, what in ((others, "now and then"), (never, "never")) if count]
+    return words + "".join(f"; {each}" for each in rest)
+
+
+def tally(methods: list[Deleted]) -> dict[str, int]:
+    """How often each verdict came out, the best first."""
+    counts = Counter(str(deleted.verdict.name) for deleted in methods)
+    return {name: counts[name] for name in (*VERDICTS, *counts) if counts[name]}
 
 
 def figure(methods: list[Deleted], about: About) -> Figure:
-    """A panel for each case; a mark for each method: the score that is left, the accuracy that it cost, its time."""
+    """A line for each method, a column for each case; the cell has the verdict's letter and colour, and the score left.
+
+    Methods that forget in most cases stand above. Below the score: the test accuracy lost, if it is above .01.
+    """
     if not methods:
         raise NotDrawnError("Nothing has been deleted yet.")
-    panels: dict[str, list[Deleted]] = {}
-    for deleted in methods:
-        panels.setdefault(panel_of(deleted, methods, with_n=True), []).append(deleted)
-    looks = looks_of([[deleted.title for deleted in methods]])
+    titles = by_success(methods)
+    every = list(dict.fromkeys(deleted.case for deleted in methods))
+    blocks = [every[i : i + _MOST] for i in range(0, len(every), _MOST)]
     note = (
-        "Below and left is better: the score of networks that never saw the marks (lower line; upper line: before "
-        "deletion) at no cost. The larger the mark, the longer it took, up to retraining. "
+        "In each cell: the verdict and the mean spurious score that is left; below it, where more than "
+        f"{_bare(COST)} of test accuracy is lost, how much. Above: the same before the deletion, and of networks that "
+        "never saw the marks. "
     )
-
-    def draw(axes: Axes, panel: list[Deleted]) -> None:
-        _draw(axes, panel, looks)
-
-    def words(panel: list[Deleted]) -> str:
-        return "; ".join(f"{deleted.title} {deleted.score:.2f}, {deleted.verdict.name}" for deleted in panel)
-
-    meaning = "Score left by each method."
-    return panelled(about, list(panels.items()), 3.2, draw, mark_legend(looks), words, meaning, note)
-
-
-def _draw(axes: Axes, methods: list[Deleted], looks: Looks) -> None:
-    for level in (methods[0].score_before, methods[0].score_of_oracles):
-        axes.axhline(level.value, color=GREY, linewidth=1.2, linestyle="--", zorder=1)
+    tall = 0.215 * (len(titles) + 2) + 0.75
+    legend = [(Patch(facecolor=shown(name).colour, edgecolor=GREY), name) for name in tally(methods)]
+    legend = [(handle, f"{shown(name).letter}  {name}") for handle, name in legend]
+    drawn, body = blank(about.title, tall * len(blocks), note + about.networks, legend)
+    for cases, axes in zip(blocks, body.subplots(len(blocks), 1, squeeze=False)[:, 0], strict=True):
+        _matrix(axes, titles, cases, methods)
+    words: dict[str, list[str]] = {}
     for deleted in methods:
-        if deleted.score.models:
-            colour, marker = looks[deleted.title]
-            cost, score = deleted.accuracy_lost, deleted.score
-            spans = ([max(cost.value - cost.low, 0)], [max(cost.high - cost.value, 0)])
-            tall = ([max(score.value - score.low, 0)], [max(score.high - score.value, 0)])
-            axes.errorbar(cost.value, score.value, tall, spans, color=colour, linewidth=0.8, alpha=0.5)
-            axes.plot(cost.value, score.value, marker, color=colour, markersize=_size(deleted), alpha=0.85)
-    axes.set_xscale("symlog", linthresh=0.01)
-    ticks = [0.0, 0.01, 0.1, 1.0]
-    axes.set_xticks(ticks, ["0", "0.01", "0.1", "1"], minor=False)
-    gained = max([0.01, *(-deleted.accuracy_lost.value for deleted in methods if deleted.score.models)])
-    axes.set_xlim(-1.5 * gained, 1.0)
-    axes.set_xlabel("test accuracy lost")
-    share_axis(axes, "spurious score left")
+        place = panel_of(deleted.case, methods, with_n=True)
+        words.setdefault(place, []).append(f"{deleted.title} {deleted.score.value:.3f}, {deleted.verdict.name}")
+    told = ". ".join(f"{place}: {'; '.join(each)}" for place, each in words.items())
+    return describe(drawn, f"Score left by each method. {told}.")
 
 
-def _size(deleted: Deleted) -> float:
-    time = mean_of(deleted.rows, "time_share", None).value
-    share = min(time, 1.0) if math.isfinite(time) else 0.0
-    return SIZES[0] + (SIZES[1] - SIZES[0]) * math.sqrt(share)
+def by_success(methods: Sequence[Deleted]) -> list[str]:
+    """The methods, those with the best verdicts in most cases first; of equals the one that leaves the lower score."""
+    found: dict[str, list[Deleted]] = {}
+    for deleted in methods:
+        found.setdefault(deleted.title, []).append(deleted)
+
+    def rank(title: str) -> tuple[float, ...]:
+        names = [str(deleted.verdict.name) for deleted in found[title]]
+        left = [deleted.score.value for deleted in found[title] if deleted.score.models]
+        shares = (-names.count(name) / len(names) for name in ("forgets", "no leftover seen", "partly"))
+        return *shares, sum(left) / len(left) if left else math.inf
+
+    return sorted(found, key=rank)
 
 
-def panel_of(deleted: Deleted, among: list[Deleted], *, with_n: bool) -> str:
-    case = deleted.case
-    targets, shares, patterns = (
-        {getattr(other.case, name) for other in among} for name in ("target", "known", "pattern")
+def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: Sequence[Deleted]) -> None:
+    columns = {case: x for x, case in enumerate(cases)}
+    lines = {title: y for y, title in enumerate((BEFORE, ORACLE, *titles))}
+    for deleted in methods:
+        if (x := columns.get(deleted.case)) is None:
+            continue
+        y, look = lines[deleted.title], shown(deleted.verdict.name)
+        axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=look.colour, edgecolor="#FFFFFF", linewidth=1.2))
+        lost = deleted.accuracy_lost.value
+        costs = lost > COST and bool(deleted.score.models)
+        ink, at = look.ink, y - 0.16 if costs else y
+        axes.text(x - 0.42, at, look.letter, fontsize=7, weight="bold", va="center", color=ink)
+        axes.text(x + 0.42, at, _score(deleted.score), fontsize=7, ha="right", va="center", color=ink)
+        if costs:
+            words = f"accuracy \N{MINUS SIGN}{_bare(lost)}" if len(cases) < 8 else f"\N{MINUS SIGN}{_bare(lost)}"
+            axes.text(x + 0.42, y + 0.26, words, fontsize=5, ha="right", va="center", color=ink)
+        for title, mean in ((BEFORE, deleted.score_before), (ORACLE, deleted.score_of_oracles)):
+            if not any(text.get_position() == (x + 0.42, lines[title]) for text in axes.texts):
+                axes.text(x + 0.42, lines[title], _score(mean), fontsize=7, ha="right", va="center")
+    axes.axhline(1.5, color=GREY, linewidth=0.8)
+    axes.set_xlim(-0.5, len(cases) - 0.5)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_yticks(range(len(lines)), [printable(title) for title in lines], fontsize=8.5)
+    axes.xaxis.tick_top()
+    shares = len({case.known for case in cases}) > 1
+    axes.set_xticks(
+        range(len(cases)),
+        [f"{case.n:,}" + (f"\n{case.known:.0%}" if shares and case.known < 1 else "\n" * shares) for case in cases],
+        fontsize=8,
     )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.annotate("n" + "\nknown" * shares, (0, 1), (-6, 3), "axes fraction", "offset points", ha="right", fontsize=8)
+    above = 26 if shares else 15
+    for title, same in groupby(cases, key=lambda case: panel_of(case, methods, with_n=False, with_known=False)):
+        places = [columns[case] for case in same]
+        left = min(places) - 0.5
+        name = title if len(places) > 2 else title.replace(", ", "\n").replace(" (", "\n(")
+        axes.annotate(name, (left, 1), (2, above), ("data", "axes fraction"), "offset points", fontsize=8.5)
+        axes.axvline(left, color="#FFFFFF", linewidth=4)
+
+
+def _score(mean: Mean) -> str:
+    return _bare(mean.value) if mean.models else ""
+
+
+def _bare(share: float) -> str:
+    """To three digits, without the zero before the point."""
+    return f"{share:.3f}".replace("0.", ".", 1)
+
+
+def case_figure(methods: list[Deleted], about: About, width: float = 4.2) -> Figure:
+    """The case with most networks, of several the largest n: a line for each method, a dot for each network's score."""
+    if not methods:
+        raise NotDrawnError("Nothing has been deleted yet.")
+    cases: dict[Case, list[Deleted]] = {}
+    for deleted in methods:
+        cases.setdefault(deleted.case, []).append(deleted)
+    case, here = max(cases.items(), key=lambda item: (_networks(item[1]), item[0].known, item[0].n, len(item[1])))
+    by_title = {deleted.title: deleted for deleted in here}
+    first = here[0]
+    lines = [("", BEFORE, first.score_before), ("", ORACLE, first.score_of_oracles)]
+    lines += [(by_title[title].verdict.name, title, by_title[title].score) for title in by_success(here)]
+    title = panel_of(case, methods, with_n=True)
+    names = {label: label.partition(" (")[0] for _, label, _ in lines}  # the rest in the figure, where there is room
+    names = {label: name if list(names.values()).count(name) == 1 else label for label, name in names.items()}
+    drawn, body = blank(title, 0.152 * len(lines) + 0.5, width=width)
+    axes = body.add_subplot()
+    for y, (name, _, mean) in enumerate(lines):
+        colour = shown(name).colour if name else "#FFFFFF"
+        if name:
+            axes.add_patch(Rectangle((-0.115, y - 0.42), 0.07, 0.84, facecolor=colour, clip_on=False, linewidth=0))
+            axes.text(-0.08, y, shown(name).letter, fontsize=7.5, weight="bold", ha="center", va="center",
+                      color=shown(name).ink)  # fmt: skip
+        if y % 2:
+            axes.axhspan(y - 0.5, y + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
+        ink = COLOURS[0] if name else GREY
+        draw_networks(axes, mean.each, [y] * mean.models, ink, size=6.5)
+        axes.plot([mean.value], [y], "|", color=ink, markersize=8, markeredgewidth=1.8)
+    axes.set_yticks(range(len(lines)), [printable(names[label]) for _, label, _ in lines], fontsize=8.5)
+    axes.tick_params(axis="y", length=0, pad=17)
+    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8.5)
+    axes.set_xlabel("spurious score left, a dot for each network", fontsize=8.5, loc="right")
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", alpha=0.3, linewidth=0.7)
+    words = "; ".join(f"{title} {mean.value:.3f}" for _, title, mean in lines if mean.models)
+    return describe(drawn, f"{title}: mean score left. {words}.")
+
+
+def _networks(methods: Sequence[Deleted]) -> int:
+    return max(deleted.score.models for deleted in methods)
+
+
+def panel_of(case: Case, among: Sequence[Deleted], *, with_n: bool, with_known: bool = True) -> str:
+    """What tells a case from the others."""
+    targets, patterns = ({getattr(other.case, name) for other in among} for name in ("target", "pattern"))
     return panel_title(
         case.group.dataset,
         case.group.label,
         case.pattern if len(patterns) > 1 else "",
         target_title(case.group.dataset, case.target) if len(targets) > 1 else "",
         f"n = {case.n:,}" if with_n else "",
-        f"{case.known:.0%} known" if len(shares) > 1 else "",
+        f"{case.known:.0%} known" if case.known < 1 and with_known else "",
     )
 
 
 MEASURES = ("spurious_score", "accuracy")
 VIEW: View[list[Deleted]] = View(
-    "deletion", "What does deletion leave, and at what cost?", shape, figure, sheets, answer, MEASURES
+    "deletion",
+    "What does deletion leave, and at what cost?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    MEASURES,
+    brief=brief,
+    glance=case_figure,
+    tally=tally,
+    leads=True,
 )

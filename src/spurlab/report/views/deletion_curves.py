@@ -3,13 +3,13 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spurlab.report.groups import Mean
 from spurlab.report.style import at_counts, draw_counts, look, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.treated import Deleted
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.report.views.deletion import BEFORE, GREY, MEASURES, ORACLE, answer, panel_of, shape, sheets
-from spurlab.stats import Estimate
+from spurlab.report.views.deletion import BEFORE, GREY, MEASURES, ORACLE, answer, brief, panel_of, shape, sheets, tally
 
-Lines = dict[str, dict[int, Estimate]]  # by method and n, the score that is left
+Lines = dict[str, dict[int, Mean]]  # by method and n, the score that is left
 
 
 def figure(methods: list[Deleted], about: About) -> Figure:
@@ -18,7 +18,7 @@ def figure(methods: list[Deleted], about: About) -> Figure:
         raise NotDrawnError("Nothing has been deleted yet.")
     panels: dict[str, Lines] = {}
     for deleted in methods:
-        lines = panels.setdefault(panel_of(deleted, methods, with_n=False), {BEFORE: {}, ORACLE: {}})
+        lines = panels.setdefault(panel_of(deleted.case, methods, with_n=False), {BEFORE: {}, ORACLE: {}})
         n = deleted.case.n
         lines[BEFORE][n], lines[ORACLE][n] = deleted.score_before, deleted.score_of_oracles
         lines.setdefault(deleted.title, {})[n] = deleted.score
@@ -40,5 +40,14 @@ def _look(way: str, place: int) -> tuple[str, str]:
 
 
 VIEW: View[list[Deleted]] = View(
-    "deletion-curves", "How much of the mark is left, whatever n was?", shape, figure, sheets, answer, MEASURES
+    "deletion-curves",
+    "How much of the mark is left, whatever n was?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    MEASURES,
+    brief=brief,
+    tally=tally,
+    leads=True,
 )

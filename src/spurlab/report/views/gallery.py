@@ -12,12 +12,11 @@ from torch import Tensor
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_mark, marked_all
-from spurlab.report.groups import estimates
+from spurlab.report.groups import Mean, estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
 PAPER = published("norm")
@@ -32,13 +31,13 @@ class Norms:
         seed: of the patterns that are shown.
     """
 
-    means: dict[str, dict[str, Estimate]]
+    means: dict[str, dict[str, Mean]]
     seed: int
 
 
 def shape(result: StudyResult) -> Norms:
     rows = result.rows[result.rows["measure"] == "empirical_norm"]
-    means: dict[str, dict[str, Estimate]] = {}
+    means: dict[str, dict[str, Mean]] = {}
     for (dataset, pattern), mean in estimates(rows, ["dataset", "pattern"]).items():
         means.setdefault(str(dataset), {})[str(pattern)] = mean
     return Norms(means, 0 if rows.empty else int(rows["seed"].min()))
@@ -136,7 +135,7 @@ def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float
     }
 
 
-def _norm(norm: Estimate) -> str:
+def _norm(norm: Mean) -> str:
     """The mean; with half its interval where the seeds differ."""
     half = (norm.high - norm.low) / 2
     return f"{norm.value:.2f} ± {half:.2f}" if half >= 0.005 else f"{norm.value:.2f}"

@@ -15,12 +15,11 @@ from torch import Tensor
 from spurlab.data import known
 from spurlab.explain import pixel_importance
 from spurlab.patterns import MARKS, Box
-from spurlab.report.groups import Group, along_n, groups
+from spurlab.report.groups import Group, Mean, along_n, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
-from spurlab.report.style import bare, blank, describe, draw_counts, look, pattern_look
+from spurlab.report.style import bare, blank, describe, draw_counts, look, mark_legend, pattern_look
 from spurlab.report.titles import target_title
-from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
+from spurlab.report.view import About, NotDrawnError, OnlyReadError, View
 from spurlab.studies import StudyResult
 
 _MOST = 6  # maps in a line
@@ -38,14 +37,16 @@ class Line:
             empty where no weights are kept.
         inside: by n, the mean importance over the pattern's box, over networks.
         changes: by n, how much more that is than for the network of the same seed without marks.
+        lost: whether the study keeps weights, but none are in the folder.
     """
 
     group: Group
     pattern: str
     target: int
     maps: dict[int, Float[Tensor, "h w"]]
-    inside: dict[int, Estimate]
-    changes: dict[int, Estimate]
+    inside: dict[int, Mean]
+    changes: dict[int, Mean]
+    lost: bool
 
     @property
     def title(self) -> str:
@@ -65,12 +66,14 @@ def lines_of(result: StudyResult, group: Group) -> list[Line]:
         part = rows[(rows["pattern"] == pattern) & (rows["target"] == target)]
         inside, changes = along_n(part, 0, "pattern_importance", share=False)
         maps: dict[int, Float[Tensor, "h w"]] = {}
+        lost = result.study.weights
         for n, training in _of_one_seed(part[part["n"].isin(list(inside)[:_MOST])]).items():
             if (weights := result.weights(training)) is not None:
+                lost = False
                 pixels = importance_map(weights, group.dataset)
                 maps |= {n: pixels} if pixels is not None else {}
         if inside:
-            lines.append(Line(group, str(pattern), int(target), maps, inside, changes))
+            lines.append(Line(group, str(pattern), int(target), maps, inside, changes, lost))
     return lines
 
 
@@ -129,6 +132,8 @@ def figure(lines: list[Line], about: About) -> Figure:
     )
     words = f"Mean importance of the pixels of the pattern. {words}"
     with_maps = [line for line in lines if line.maps]
+    if any(line.lost for line in lines) and not with_maps:
+        raise OnlyReadError("The maps are of weights, which are not kept in this folder.")
     if not with_maps:
         return describe(_without_maps(lines, about), words)
     columns = max(len(line.maps) for line in with_maps)
@@ -171,13 +176,12 @@ def _draw_maps(block: SubFigure, line: Line, columns: int, scale: tuple[float, f
 
 def _without_maps(lines: list[Line], about: About) -> Figure:
     note = "No weights are kept, so there are no maps. "
-    drawn, body = blank(about.title, 3.0, note + about.note)
-    axes = body.add_subplot()
     looks = {line.title: look(i) if len(lines) > 1 else pattern_look(line.pattern) for i, line in enumerate(lines)}
+    drawn, body = blank(about.title, 3.0, note + about.note, mark_legend(looks, line="-"))
+    axes = body.add_subplot()
     draw_counts(axes, {line.title: line.inside for line in lines}, looks, room=0.0)
     axes.set_ylabel("mean importance in the box")
     axes.grid(axis="y", alpha=0.3, linewidth=0.7)
-    axes.legend(loc="upper left")
     return drawn
 
 

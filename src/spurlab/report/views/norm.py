@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spurlab.claims.published import published
-from spurlab.report.groups import SHARE, Group, averaged, estimate, groups, per_network
+from spurlab.report.groups import SHARE, Group, Mean, averaged, estimate, groups, per_network
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, mean_cell, number_cell, p_cell, place_cells, slim
-from spurlab.report.style import describe, draw_estimates, panelled, pattern_look, printable, share_axis
+from spurlab.report.style import describe, draw_means, panelled, pattern_look, printable, share_axis
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Correlation, Estimate, pearson
+from spurlab.stats import Correlation, pearson
 from spurlab.studies import StudyResult
 
 PAPER = published("correlation")
@@ -30,7 +30,7 @@ class NormsAndScores:
     """
 
     group: Group
-    patterns: dict[str, tuple[Estimate, Estimate]]
+    patterns: dict[str, tuple[Mean, Mean]]
     correlation: Correlation
 
 
@@ -95,6 +95,12 @@ def answer(parts: list[NormsAndScores]) -> list[str]:
     ]
 
 
+def brief(parts: list[NormsAndScores]) -> str:
+    known = [part for part in parts if not math.isnan(part.correlation.r)]
+    words = ", ".join(f"{part.correlation.r:.2f} on {part.group.title}" for part in known)
+    return f"The correlation of a pattern's norm and its score is {words}." if known else ""
+
+
 def figure(parts: list[NormsAndScores], about: About) -> Figure:
     """A panel for each dataset; the title says the correlation."""
     if not parts:
@@ -106,7 +112,7 @@ def figure(parts: list[NormsAndScores], about: About) -> Figure:
         axes.set_xlabel("mean empirical norm")
     words = [
         f"{title}; "
-        + ", ".join(f"{name} norm {x.value:.2f} score {y.value:.2f}" for name, (x, y) in part.patterns.items())
+        + ", ".join(f"{name} norm {x.value:.2f} score {y.value:.3f}" for name, (x, y) in part.patterns.items())
         for title, part in panels
     ]
     return describe(drawn, f"Mean spurious score against mean empirical norm. {'. '.join(words)}.")
@@ -123,19 +129,17 @@ def _draw(axes: Axes, part: NormsAndScores) -> None:
     norms = [norm.value for norm, _ in part.patterns.values()]
     axes.set_xlim(0, 1.15 * max(*norms, 1.0))
     for i, (name, (norm, score)) in enumerate(part.patterns.items()):
-        draw_estimates(axes, [norm.value], [score], pattern_look(name, i), name, line="", markersize=6.5)
+        draw_means(axes, [norm.value], [score], pattern_look(name, i), name, line="", markersize=6.5)
     share_axis(axes, "mean spurious score")
     _label(axes, part)
 
 
 def _label(axes: Axes, part: NormsAndScores) -> None:
-    """A name beside each point, on the side where it is farthest from other points, bars and names."""
+    """A name beside each point, on the side where it is farthest from other points, dots and names."""
     low, high = axes.get_xlim()
     wide, tall = 3.6 / (high - low), 2.6 / 1.06  # inches for a unit, near enough
     taken = [
-        (norm.value * wide, y * tall)
-        for norm, score in part.patterns.values()
-        for y in (score.value, *([score.low, score.high] if math.isfinite(score.low) else []))
+        (norm.value * wide, y * tall) for norm, score in part.patterns.values() for y in (score.value, *score.each)
     ]
     for name, (norm, score) in part.patterns.items():
         here = (norm.value * wide, score.value * tall)
@@ -153,5 +157,5 @@ def _label(axes: Axes, part: NormsAndScores) -> None:
 
 MEASURES = ("spurious_score", "empirical_norm")
 VIEW: View[list[NormsAndScores]] = View(
-    "norm", "Are patterns of a larger norm learnt more?", shape, figure, sheets, answer, MEASURES
+    "norm", "Are patterns of a larger norm learnt more?", shape, figure, sheets, answer, MEASURES, brief=brief
 )

@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
-from spurlab.report.groups import SHARE, estimates, further, in_words
+from spurlab.report.groups import SHARE, Mean, estimates, further, in_words
 from spurlab.report.sheet import OVER_NETWORKS, Number, Sheet, count_cell, mean_cell, slim
-from spurlab.report.style import MARKERS, bands, blank, describe, dodged, draw_estimates, pattern_look, share_axis
+from spurlab.report.style import MARKERS, bands, blank, describe, dodged, draw_means, pattern_look, share_axis
 from spurlab.report.titles import panel_title
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
 SWEPT = {
@@ -48,8 +47,8 @@ class Sweep:
     """
 
     levels: tuple[float, ...]
-    lines: Mapping[tuple[str, str, int], Mapping[float, Estimate]]
-    means: Mapping[tuple[str, float], Estimate]
+    lines: Mapping[tuple[str, str, int], Mapping[float, Mean]]
+    means: Mapping[tuple[str, float], Mean]
 
 
 def shape(result: StudyResult) -> Swept:
@@ -74,7 +73,7 @@ def sweeps(rows: pd.DataFrame) -> dict[str, Sweep]:
         for other, its_column in levels.items():
             if other != name:
                 chosen &= its_column == base[other]
-        lines: dict[tuple[str, str, int], dict[float, Estimate]] = {}
+        lines: dict[tuple[str, str, int], dict[float, Mean]] = {}
         part = rows[chosen].assign(level=column[chosen])
         for (measure, pattern, n, level), mean in estimates(part, ["measure", "pattern", "n", "level"], SHARE).items():
             lines.setdefault((str(measure), str(pattern), int(n)), {})[float(level)] = mean
@@ -131,12 +130,34 @@ def answer(panels: Swept) -> list[str]:
             for measure, name in (("spurious_score", "score"), ("accuracy", "accuracy")):
                 first, last = (sweep.means.get((measure, end)) for end in ends)
                 if first and last:
-                    words.append(f"{name} {first:.2f} to {last:.2f}")
+                    words.append(f"{name} {first.value:.3f} to {last.value:.3f}")
             if words:
                 levels = " to ".join(level_label(end) for end in ends)
                 along = f"{where}, {SWEPT[setting].removesuffix(' at')}, {levels}"
                 sentences.append(f"{along}: mean {', '.join(words)}.")
     return sentences
+
+
+def brief(panels: Swept) -> str:
+    """The setting that lowers the score most at its strongest, and what it costs."""
+    found = []
+    for where, swept in panels.items():
+        for setting, sweep in swept.items():
+            ends = sweep.levels[0], sweep.levels[-1]
+            scores, costs = ([sweep.means.get((name, end)) for end in ends] for name in ("spurious_score", "accuracy"))
+            if all(scores):
+                found.append(
+                    (f"{where}, {SWEPT[setting].removesuffix(' at')} up to {level_label(ends[1])}", scores, costs)
+                )
+    if not found:
+        return ""
+    what, scores, costs = min(found, key=lambda each: _value(each[1][1]) - _value(each[1][0]))
+    words = f"{what} takes the mean score from {_value(scores[0]):.3f} to {_value(scores[1]):.3f}"
+    return words + (f", the accuracy from {_value(costs[0]):.3f} to {_value(costs[1]):.3f}." if all(costs) else ".")
+
+
+def _value(mean: Mean | None) -> float:
+    return mean.value if mean else math.nan
 
 
 def figure(panels: Swept, about: About) -> Figure:
@@ -206,7 +227,7 @@ def _draw(axes: Axes, sweep: Sweep, measure: str, looks: Looks) -> None:
         shown = [level for level in sweep.levels if level in line]
         at = [places[level] + dodged(i, len(looks)) for level in shown]
         means, how = [line[level] for level in shown], {"line": stroke, "markersize": 4.5, "hollow": n == 0}
-        draw_estimates(axes, at, means, (colour, marker), f"{pattern}, n = {n}", **how)
+        draw_means(axes, at, means, (colour, marker), f"{pattern}, n = {n}", **how)
 
 
 def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tuple[float, float]:
@@ -216,7 +237,7 @@ def _span(swept: Mapping[str, Sweep], measure: str, counts: Sequence[int]) -> tu
         for (what, _, n), line in sweep.lines.items()
         if what == measure and n in counts
         for mean in line.values()
-        for end in (mean.value, mean.low, mean.high)
+        for end in (mean.value, *mean.each)
         if math.isfinite(end)
     ]
     if not ends:
@@ -266,10 +287,10 @@ def _words(swept: Mapping[str, Sweep], counts: Sequence[int]) -> str:
             shown = [level for level in sweep.levels if level in line]
             if n != counts[-1] or not shown:
                 continue
-            ends = " to ".join(f"{line[level].value:.2f} at {level_label(level)}" for level in (shown[0], shown[-1]))
+            ends = " to ".join(f"{line[level].value:.3f} at {level_label(level)}" for level in (shown[0], shown[-1]))
             parts.append(f"{SWEPT[setting]}, {pattern}, n = {n}, {MEASURES[measure]} {ends}")
     return "; ".join(parts)
 
 
 QUESTION = "Do weight decay, noise and clipping keep the mark out?"
-VIEW: View[Swept] = View("regularization", QUESTION, shape, figure, sheets, answer, ("spurious_score",))
+VIEW: View[Swept] = View("regularization", QUESTION, shape, figure, sheets, answer, ("spurious_score",), brief=brief)

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from spurlab.prevention import title_of
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
-from spurlab.report.style import axes_grid, blank, describe, draw_estimates, look, mark_legend, share_axis
+from spurlab.report.style import axes_grid, blank, describe, draw_means, look, mark_legend, share_axis
 from spurlab.report.titles import panel_title
 from spurlab.report.treated import AS_TRAINED, Place, Repaired
 from spurlab.report.view import About, NotDrawnError, View
@@ -66,7 +66,7 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     where = f"{place.share:.0%} have it"
     titles = ["AFR's weight on examples without the feature", "The worst group"]
     titles += [f"AFR, {SOURCES[base]}, {where}" for base in swept]
-    heights = [2.9] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
+    heights = [3.1] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
     legend = mark_legend({f"below: {title}": mark for title, mark in LOOKS.items()})
     note = (
         f"{panel_title(place.group.dataset, place.group.label, place.feature)}. Above on the left: the dotted line is "
@@ -75,14 +75,35 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     drawn, body = blank(about.title, sum(heights), note + about.note, legend)
     parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
     curves, bars = parts
-    seen, along, *rest = axes_grid(curves, titles, 2)
+    first, *below_it = curves.subfigures(math.ceil(len(titles) / 2), 1, squeeze=False)[:, 0]
+    seen, along = axes_grid(first, titles[:2], 2)
+    rest = axes_grid(below_it[0], titles[2:], 2) if below_it else []
     [below] = axes_grid(bars, [f"Other methods, {where}"], 1)
     words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
     for axes, (base, alike) in zip(rest, swept.items(), strict=True):
         words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
-    draw_lines(below, others)
+    _key(first, seen, "left", 1)
+    _key(first, along, "right", 2)
+    if rest:
+        _key(below_it[0], rest[0], "left", 5)  # the same for both
+    draw_lines(below, others, [repaired.title for repaired in others])
     words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
     return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
+
+
+def brief(repairs: list[Repaired]) -> str:
+    """What the weights see at the main place."""
+    if not (repairs := [repaired for repaired in repairs if repaired.place.share > 0]):
+        return ""
+    place = main_place(repairs)
+    plain = next((each for each in repairs if each.place == place and each.method == PLAIN), None)
+    weights = [plain.mean(measure).value for measure in SEEN] if plain else []
+    if not weights or not math.isfinite(sum(weights)):
+        return of_methods.brief(repairs)
+    return (
+        f"AFR puts {weights[0]:.3f} of its weight on the training examples without the feature, which are "
+        f"{1 - place.share:.3f} of all; on new examples it would put {weights[1]:.3f} there."
+    )
 
 
 def main_place(repairs: Sequence[Repaired]) -> Place:
@@ -102,7 +123,6 @@ def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
     at = sorted(plain)
     axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
-    axes.legend(loc="best")
     return words
 
 
@@ -115,9 +135,14 @@ def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
             curves.setdefault(title, {})[repaired.place.share] = repaired.mean("worst_group")
     most = max(len(curve) for curve in curves.values())
     kept = [(title, curve) for title, curve in curves.items() if len(curve) == most]
-    words = _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
-    axes.legend(loc="best", fontsize=8)
-    return words
+    return _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
+
+
+def _key(row: SubFigure, axes: Axes, side: Literal["left", "right"], columns: int) -> None:
+    """The legend of a panel below its row, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    place: Any = f"outside lower {side}"
+    row.legend(handles, labels, loc=place, ncols=columns, fontsize=8, borderpad=0.2, columnspacing=1.2)
 
 
 def _along(axes: Axes, lines: dict[str, Line], what: str, told: str) -> str:
@@ -135,8 +160,8 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
     words = []
     for i, penalty in enumerate(penalties):
         line = {gamma: points[gamma, penalty] for gamma in gammas if (gamma, penalty) in points}
-        draw_estimates(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
-        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.2f} at {g:g}" for g, mean in line.items()))
+        draw_means(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
+        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.3f} at {g:g}" for g, mean in line.items()))
     for method, (title, style) in LEVELS.items():
         for repaired in here:
             if repaired.method == method:
@@ -145,7 +170,6 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
                 )
     share_axis(axes, "worst-group accuracy")
     axes.set_xlabel("\N{GREEK SMALL LETTER GAMMA}, how much bad predictions count")
-    axes.legend(loc="best", fontsize=8)
     return "worst group along gamma, " + "; ".join(words)
 
 
@@ -165,5 +189,5 @@ def _alike(one: Place, other: Place) -> bool:
 
 MEASURES = ("worst_group", "minority_weight", "fresh_minority_weight")
 VIEW: View[list[Repaired]] = View(
-    "reweighting", "Why does reweighting help, or not?", shape, figure, sheets, best, MEASURES
+    "reweighting", "Why does reweighting help, or not?", shape, figure, sheets, best, MEASURES, brief=brief
 )

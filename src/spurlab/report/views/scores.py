@@ -12,7 +12,7 @@ from spurlab.data import DataError, load
 from spurlab.patterns import make_mark, plant
 from spurlab.report import sheet, style
 from spurlab.report.curves import Curve, curves, verdict_of
-from spurlab.report.groups import Group, groups
+from spurlab.report.groups import Group, Mean, groups
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.gallery import draw_strips
@@ -88,6 +88,33 @@ def answer(scores: Scores) -> list[str]:
     return sentences
 
 
+def brief(scores: Scores) -> str:
+    """What the strongest pattern does with the fewest marks and without any, and the weakest with the most."""
+    _, group, lines = _main(scores)
+    curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
+    if group is None or not curves:
+        return ""
+    strong = max(curves, key=lambda curve: curve.points[1].score.value)
+    base, first = strong.points[:2]
+    words = (
+        f"On {group.title}, {first.n:,} training examples marked with {strong.pattern} pull {_percent(first.score)} "
+    )
+    words += f"of the test examples to the class of the mark ({base.n or 'none'}: {_percent(base.score)})"
+    weak = min(curves, key=lambda curve: curve.points[-1].score.value)
+    last = weak.points[-1]
+    words += f", {last.n:,} with {weak.pattern} {_percent(last.score)}" if weak is not strong else ""
+    return f"{words}."
+
+
+def _main(scores: Scores) -> tuple[str, Group | None, list[Curve]]:
+    """The panel with most patterns, of several the first."""
+    return max(_panels(scores), key=lambda panel: len(panel[2]), default=("", None, []))
+
+
+def _percent(share: Mean) -> str:
+    return f"{100 * share.value:.1f} %"
+
+
 def _learnt(lines: Sequence[Curve]) -> str:
     decided = [curve for curve in lines if curve.verdict.decided]
     words = [
@@ -124,11 +151,22 @@ def figure(scores: Scores, about: About) -> Figure:
     return style.panelled(about, titled, 3.0, lambda axes, lines: _draw(axes, lines, looks), legend, _words)
 
 
+def glance(scores: Scores, _: About) -> Figure:
+    """The panel of `brief`, as wide as a phone."""
+    where, _group, lines = _main(scores)
+    if not lines:
+        raise NotDrawnError("No spurious score has been measured.")
+    looks = style.looks_of([[curve.pattern for curve in lines]], style.pattern_look)
+    drawn, body = style.blank(where, 2.3, "", style.mark_legend(looks, 5.0, "-"), width=4.2)
+    _draw(body.add_subplot(), lines, looks)
+    return style.describe(drawn, f"{where}. {_words(lines)}.")
+
+
 @style.style()
 def score_figure(
     curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str, note: str = ""
 ) -> Figure:
-    """Spurious scores against n with 95 % intervals, beside a strip of planted examples for each pattern.
+    """Spurious scores against n, a dot for each network, beside a strip of planted examples for each pattern.
 
     Args:
         curves: one line each.
@@ -175,12 +213,22 @@ def _words(curves: Sequence[Curve]) -> str:
     lines = []
     for curve in curves:
         if curve.points[0].score.models:
-            ends = [f"{point.score.value:.2f} at n = {point.n}" for point in (curve.points[0], curve.points[-1])]
+            ends = [f"{point.score.value:.3f} at n = {point.n}" for point in (curve.points[0], curve.points[-1])]
             lines.append(f"{_name(curve, curves)} {' to '.join(dict.fromkeys(ends))} ({curve.verdict}).")
     return f"Mean spurious score by pattern: {' '.join(lines)}".removesuffix(".") if lines else "No network is left"
 
 
 MEASURES = ("spurious_score", "accuracy")
 VIEW: View[Scores] = View(
-    "scores", "How many marked examples does it take?", shape, figure, sheets, answer, MEASURES, terminal=terminal
+    "scores",
+    "How many marked examples does it take?",
+    shape,
+    figure,
+    sheets,
+    answer,
+    MEASURES,
+    terminal=terminal,
+    brief=brief,
+    glance=glance,
+    leads=True,
 )

@@ -8,17 +8,16 @@ from matplotlib.lines import Line2D
 
 from spurlab.measures import PERCENTS
 from spurlab.models import architecture_title
-from spurlab.report.groups import SHARE, estimates, further, in_words
+from spurlab.report.groups import SHARE, Mean, estimates, further, in_words
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, slim
 from spurlab.report.style import look, looks_of, panelled, share_axis
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.stats import Estimate
 from spurlab.studies import StudyResult
 
 SHOWN = (0, 20, 50, 80, 100)  # percent, in the table
 STROKES = ("-", "--", "-.", ":")
-Lines = dict[str, dict[int, Estimate]]  # by network and percent
+Lines = dict[str, dict[int, Mean]]  # by network and percent
 
 
 def shape(result: StudyResult) -> dict[str, Lines]:
@@ -50,15 +49,24 @@ def sheets(panels: dict[str, Lines]) -> list[Sheet]:
 def answer(panels: dict[str, Lines]) -> list[str]:
     """For each network, the probability with half of the pixels and with all."""
     return [
-        f"{title}, {name}: {line[50]:.2f} with half of the pixels, {line[0]:.2f} with all."
+        f"{title}, {name}: {line[50].value:.3f} with half of the pixels, {line[0].value:.3f} with all."
         for title, lines in panels.items()
         for name, line in lines.items()
         if 0 in line and 50 in line
     ]
 
 
+def brief(panels: dict[str, Lines]) -> str:
+    """For each kind of network, how sure it is with half of the pixels."""
+    words = "; ".join(
+        f"{title}: {', '.join(f'{name} {line[50].value:.3f}' for name, line in lines.items() if 50 in line)}"
+        for title, lines in panels.items()
+    )
+    return f"Probability of the true class with half of the pixels, {words}." if panels else ""
+
+
 def figure(panels: dict[str, Lines], about: About) -> Figure:
-    """A panel for each dataset, a line with its band for each network."""
+    """A panel for each dataset, a line for each kind of network; thin: single ones."""
     if not panels:
         raise NotDrawnError("No sensitivity has been measured.")
     names = enumerate(looks_of(panels.values()))
@@ -67,9 +75,10 @@ def figure(panels: dict[str, Lines], about: About) -> Figure:
     def draw(axes: Axes, lines: Lines) -> None:
         for name, line in lines.items():
             colour, stroke = looks[name]
-            at, (means, lows, highs) = list(line), zip(*((e.value, e.low, e.high) for e in line.values()), strict=True)
-            axes.plot(at, means, color=colour, linestyle=stroke, linewidth=1.8)
-            axes.fill_between(at, lows, highs, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(list(line), [mean.value for mean in line.values()], color=colour, linestyle=stroke, linewidth=1.8)
+            [count, *others] = {mean.models for mean in line.values()}
+            if count > 1 and not others:  # all shares are of the same networks
+                axes.plot(list(line), [mean.each for mean in line.values()], color=colour, linewidth=0.6, alpha=0.35)
         share_axis(axes, "probability of the true class")
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of non-zero pixels set to zero, %")
@@ -83,12 +92,12 @@ def figure(panels: dict[str, Lines], about: About) -> Figure:
 def _words(lines: Lines) -> str:
     """The ends of each line and its middle."""
     return "; ".join(
-        f"{name} " + ", ".join(f"{line[share].value:.2f} at {share} %" for share in (0, 50, 100) if share in line)
+        f"{name} " + ", ".join(f"{line[share].value:.3f} at {share} %" for share in (0, 50, 100) if share in line)
         for name, line in lines.items()
     )
 
 
 NEEDED = ("sensitivity_000", "sensitivity_050", "sensitivity_100")
 VIEW: View[dict[str, Lines]] = View(
-    "sensitivity", "How much of the image is needed?", shape, figure, sheets, answer, NEEDED
+    "sensitivity", "How much of the image is needed?", shape, figure, sheets, answer, NEEDED, brief=brief
 )
