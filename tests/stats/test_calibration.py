@@ -1,0 +1,57 @@
+"""Stated levels hold on networks that were really trained: a small, fixed part of `benchmarks/calibration.py`."""
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+TRIALS = 80
+SLOW = ("error: best of 16 methods above zero",)
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    path = Path(__file__).parents[2] / "benchmarks" / "calibration.py"
+    spec = importlib.util.spec_from_file_location("calibration", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["calibration"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["calibration"]
+
+
+def test_intervals_cover_and_tests_err_as_stated(calibration):
+    """Each within four standard errors of 80 trials, at five networks and on every pool.
+
+    Of procedures exactly at their level one in 31,000 would fail by chance; most are far from it, and the seed is fixed.
+    """
+    wrong = []
+    for procedure in calibration.PROCEDURES:
+        if procedure.nominal is None or procedure.name in SLOW:
+            continue
+        error = math.sqrt(procedure.nominal * (1 - procedure.nominal) / TRIALS)
+        for pool in calibration.pools().values():
+            measured = calibration.measure(procedure, pool, 5, TRIALS).measured
+            low, high = (procedure.nominal - 4 * error, 1) if procedure.covers else (0, procedure.nominal + 4 * error)
+            if not low <= measured <= high:
+                wrong.append((procedure.name, pool.name, measured))
+    assert not wrong
+
+
+def test_what_is_there_is_found(calibration):
+    """At five networks: a method that does nothing always, forgetting in more than half of studies, as is a curve.
+
+    The shares are .7 to 1, so of 80 below .4 one in a million would fall.
+    """
+    for name, least in (("power: does not forget", 0.95), ("power: forgets or no leftover seen", 0.4)):
+        (procedure,) = (procedure for procedure in calibration.PROCEDURES if procedure.name == name)
+        for pool in calibration.pools().values():
+            assert calibration.measure(procedure, pool, 5, TRIALS).measured > least, (name, pool.name)
+
+
+def test_a_table_of_the_results_has_a_line_for_each_procedure(calibration):
+    results = [calibration.Measured("error: x", pool, m, 0.05, 0.04, 100) for pool in ("a", "b") for m in (5, 20)]
+    assert calibration.as_markdown(results)[2:] == ["| error: x | 0.05 | 0.040 0.040 | 0.040 0.040 |"]
+    assert results[0].error == pytest.approx(math.sqrt(0.04 * 0.96 / 100))
