@@ -71,14 +71,16 @@ def test_nothing_overflows_and_figures_are_seen(opened, width, scheme):
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.evaluate("[...document.querySelectorAll('figure svg')].map((e) => e.getBoundingClientRect().toJSON())")
-    assert len(sizes) == 4
+    assert len(sizes) == 5  # and the small one on the first screen
     assert all(size["width"] > 300 and size["height"] > 50 for size in sizes)
     back, ink, card = page.evaluate(
         "[['body', 'backgroundColor'], ['body', 'color'], ['.card', 'backgroundColor']]"
         ".map(([what, part]) => getComputedStyle(document.querySelector(what))[part].match(/\\d+/g).map(Number))"
     )
     assert (sum(back) < sum(ink)) == (scheme == "dark")
-    assert card == [255, 255, 255]  # figures stay legible
+    assert (sum(card) < sum(ink)) == (scheme == "dark")  # no white card glares in the dark
+    text = page.evaluate("getComputedStyle(document.querySelector('.glance svg')).fill.match(/\\d+/g).map(Number)")
+    assert abs(sum(text) - sum(card)) > 300  # and its letters are legible
 
 
 def test_tables_sort_numbers_as_numbers_both_ways(opened):
@@ -101,8 +103,54 @@ def test_tables_sort_numbers_as_numbers_both_ways(opened):
     assert table.locator("th[aria-sort=descending]").count() == 1
 
 
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_the_first_screen_has_question_answer_figure_and_verdicts(opened, width, height):
+    page = opened(width)
+    page.set_viewport_size({"width": width, "height": height})
+    for what in ("h1", ".first .lead", ".first .glance", ".first .tally"):
+        box = page.locator(what).bounding_box()
+        assert box["x"] >= 0, what
+        assert box["x"] + box["width"] <= width, what
+        assert box["y"] + box["height"] <= height, what
+
+
+def test_the_glossary_fits_on_one_screen(opened):
+    page = opened()
+    page.locator(".glossary summary").click()
+    assert page.locator(".glossary").bounding_box()["height"] < 800
+
+
+def test_a_link_into_what_is_folded_opens_it(opened):
+    page = opened()
+    claim = page.locator("#claim-1")
+    assert not claim.is_visible()
+    page.locator(".studies a[href='#claim-1']").first.click()
+    claim.wait_for(state="visible")
+    page.wait_for_function("Math.abs(document.querySelector('#claim-1').getBoundingClientRect().top) < innerHeight")
+
+
+def test_what_is_wider_than_its_box_says_so(opened):
+    page = opened(390)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    page.wait_for_function("document.querySelector('.scroll.wide')")
+    silent = (
+        "[...document.querySelectorAll('body *')].filter((e) => e.scrollWidth > e.clientWidth + 1 && "
+        "['auto', 'scroll'].includes(getComputedStyle(e).overflowX) && !e.classList.contains('wide')).length"
+    )
+    assert page.evaluate(silent) == 0
+
+
+def test_what_is_printed_is_what_stands_open(opened):
+    page = opened()
+    page.emulate_media(media="print")
+    assert page.locator("h1").is_visible()
+    assert not page.locator("button.copy").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def test_the_keyboard_reaches_and_works_the_page(opened):
     page = opened()
+    page.evaluate("document.querySelectorAll('details.more').forEach((each) => { each.open = true })")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -140,6 +188,7 @@ def test_the_command_is_copied_or_selected(opened):
     from playwright.sync_api import expect
 
     page = opened()
+    page.locator("details.more summary").first.click()
     button = page.locator("button.copy").first
     button.click()
     expect(button).not_to_have_text("Copy")

@@ -1,16 +1,20 @@
 """What is said of deletion: the numbers of the rows, by hand, and the verdict that they give."""
 
 import math
+from types import SimpleNamespace
+from typing import get_args
 
 import pytest
+from matplotlib.colors import to_hex
 
-from spurlab.deletion.verdict import verdict
+from spurlab.deletion.verdict import VerdictName, verdict
 from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import study_figure
 from spurlab.report.sheet import Number
 from spurlab.report.style import spoken
-from spurlab.report.treated import deletions_of
-from spurlab.report.views import answer, study_sheets
+from spurlab.report.treated import Deleted, deletions_of
+from spurlab.report.verdicts import VERDICTS
+from spurlab.report.views import answer, brief, glance, study_sheets, tally
 from spurlab.stats import gap_closed
 
 
@@ -94,13 +98,86 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
     for each, line in zip(found, lines, strict=True):
         assert isinstance(line[column], Number)
         assert line[column].value == pytest.approx(each.score.value)
-        assert f"{each.score.value:.2f}" in words
+        assert f"{each.score.value:.3f}" in words
     assert lines[-1][sheet.headings.index("relearn steps")].text == f"> {RELEARN_MOST}"
     for line, score in ((sheet.lines[0], found[0].score_before), (sheet.lines[4], found[0].score_of_oracles)):
         assert line[column].value == pytest.approx(score.value)
-    sentences = answer(result)
-    assert len(sentences) == 2
-    assert "SCRUB (" in sentences[0]
+    assert len(answer(result)) == 2
+
+
+def with_verdicts(monkeypatch, names):
+    """Deletions get these verdicts, by method and n, whatever the rows say."""
+    of = {"influence": "group influence", "scrub": "SCRUB", "retrain": "retrained"}
+    named = property(lambda self: SimpleNamespace(name=names.get((self.method, self.case.n), "undecided"), finding=""))
+    monkeypatch.setattr(Deleted, "verdict", named)
+    return of
+
+
+def test_the_matrix_has_a_letter_a_colour_and_the_score_in_each_cell(results, monkeypatch):
+    """Retraining forgets twice, SCRUB once and once partly, influence never: so they stand below each other."""
+    of = with_verdicts(monkeypatch, {
+        ("retrain", 3): "forgets", ("retrain", 20): "forgets", ("scrub", 20): "forgets", ("scrub", 3): "partly",
+        ("influence", 3): "does not forget", ("influence", 100): "breaks the model",
+    })  # fmt: skip
+    rows = results.deletion_rows(datasets=("mnist",))
+    worse = (rows["deletion"] == "influence") & (rows["measure"] == "accuracy") & (rows["n"] == 100)
+    rows.loc[worse, "value"] -= 0.25
+    result = results.of(rows, "deletion")
+    [axes] = study_figure(result).axes
+    lines = [label.get_text() for label in axes.get_yticklabels()]
+    assert lines == ["before deletion", "never saw them", "retrained", "SCRUB", "group influence"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "20", "100"]
+    written, colours = {}, {}
+    for text in axes.texts:
+        x, y = text.get_position()
+        written.setdefault((round(x), round(y)), []).append(text.get_text())
+    for patch in axes.patches:
+        colours[round(patch.get_x() + 0.5), round(patch.get_y() + 0.5)] = to_hex(patch.get_facecolor()).upper()
+    for each in deletions_of(rows):
+        cell = (3, 20, 100).index(each.case.n), lines.index(of[each.method])
+        look = VERDICTS[each.verdict.name]
+        assert colours[cell] == look.colour
+        letter, score, *cost = written[cell]
+        assert (letter, f"0{score}") == (look.letter, f"{each.score.value:.3f}")
+        lost = each.accuracy_lost.value
+        assert cost == ([f"accuracy \N{MINUS SIGN}{lost:.3f}".replace("0.", ".")] if lost > 0.01 else [])
+    assert sum(len(each) == 3 for each in written.values()) == 1 + 3  # influence once, SCRUB always: it costs .02
+    first = "\N{LEFT DOUBLE QUOTATION MARK}retrained\N{RIGHT DOUBLE QUOTATION MARK}"
+    assert brief(result) == f"Of 3 methods {first} forgets most often, in 2 of 3 cases; 1 now and then; 1 never."
+    assert tally(result) == {
+        "forgets": 3, "partly": 1, "undecided": 3, "does not forget": 1, "breaks the model": 1,
+    }  # fmt: skip
+
+
+def test_the_second_best_verdict_is_said_where_nothing_forgets(results, monkeypatch):
+    rows = results.deletion_rows(datasets=("mnist",))
+    with_verdicts(monkeypatch, {})
+    assert brief(results.of(rows, "deletion")) == "None of 3 methods is shown to forget in any of 3 cases."
+    with_verdicts(monkeypatch, {("retrain", 3): "no leftover seen"})
+    assert "retrained\N{RIGHT DOUBLE QUOTATION MARK} leaves nothing that was seen" in brief(
+        results.of(rows, "deletion")
+    )
+
+
+def test_the_small_figure_shows_every_network_of_one_case(results):
+    """Of n = 3, 20 and 100 with five networks each the last; a seed less there, and it is n = 20."""
+    rows = results.deletion_rows(datasets=("mnist",))
+    for shown, n in ((rows, 100), (rows[(rows["n"] != 100) | (rows["seed"] != 4)], 20)):
+        figure = glance(results.of(shown, "deletion"))
+        [axes] = figure.axes
+        lines = [label.get_text() for label in axes.get_yticklabels()]
+        dots = [line for line in axes.get_lines() if line.get_label() == "_networks"]
+        methods = {"before deletion": "none", "never saw them": "oracle", "retrained": "retrain", "SCRUB": "scrub"}
+        for title, method in methods.items():
+            [line] = [dot for dot in dots if dot.get_ydata()[0] == lines.index(title)]
+            assert sorted(line.get_xdata()) == pytest.approx(sorted(series(rows, method, "spurious_score", n=n)))
+        assert spoken(figure).startswith(f"MNIST, n = {n}: ")
+
+
+def test_every_verdict_has_a_letter_and_a_colour_of_its_own():
+    assert set(get_args(VerdictName)) <= set(VERDICTS)
+    for name in ("letter", "colour"):
+        assert len({getattr(each, name) for each in VERDICTS.values()}) == len(VERDICTS)
 
 
 def test_failures_have_a_table_of_their_own(results):

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from scipy.stats import pearsonr, ttest_rel
+from scipy.stats import pearsonr
 
 from spurlab.claims import decide
 from spurlab.report import (
@@ -20,27 +20,32 @@ from spurlab.report import (
     score_figure,
     study_figure,
 )
+from spurlab.report.groups import over_networks
 from spurlab.report.style import spoken
 from spurlab.report.views.importance import lines_of as maps_of
 from spurlab.report.views.norm import norms_and_scores
 from spurlab.report.views.regularization import sweeps
-from spurlab.stats import Estimate
 from spurlab.studies.weights import weights_file, write_weights
 
 
 def all_axes(figure):
     """Panels, without colour bars and images."""
-    return [axes for axes in figure.axes if axes.containers]
+    return [axes for axes in figure.axes if lines_of(axes)]
 
 
 def lines_of(axes):
-    """By label, what is drawn: the means and the ends of the bars."""
-    drawn = {}
-    for container in axes.containers:
-        line, _, (bars,) = container
-        ends = [tuple(segment[:, 1]) for segment in bars.get_segments()]
-        drawn[container.get_label()] = (np.asarray(line.get_ydata(), float), ends)
-    return drawn
+    """By label, what is drawn: the means."""
+    return {
+        line.get_label(): np.asarray(line.get_ydata(), float)
+        for line in axes.get_lines()
+        if not line.get_label().startswith("_")
+    }
+
+
+def dots_of(axes):
+    """Single networks, from the left to the right and from below."""
+    dots = [line.get_xydata() for line in axes.get_lines() if line.get_label() == "_networks"]
+    return sorted(tuple(point) for points in dots for point in points)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +84,17 @@ def test_networks_that_all_diverged_are_said(kind, results):
 
 
 def test_the_score_figure_shows_the_numbers_of_the_curves(results):
-    """The drawn line passes through the means, and its bars end where the intervals end."""
-    (curve,) = curves(results.rows(patterns=("R3",)))
+    """The drawn line passes through the means, and each network is a dot."""
+    rows = results.rows(patterns=("R3",))
+
+    def scores_at(n):
+        return rows[(rows["measure"] == "spurious_score") & (rows["n"] == n)]["value"]
+
+    (curve,) = curves(rows)
     axes = score_figure([curve], {"R3": torch.rand(1, 1, 4, 4)}, "t").axes[0]
-    means, ends = lines_of(axes)["R3"]
-    assert means == pytest.approx([point.score.value for point in curve.points])
-    for end, point in zip(ends, curve.points, strict=True):
-        assert end == pytest.approx((point.score.low, point.score.high))
+    assert lines_of(axes)["R3"] == pytest.approx([point.score.value for point in curve.points])
+    networks = [(place, score) for place, n in enumerate((0, 3, 10, 100)) for score in sorted(scores_at(n))]
+    assert dots_of(axes) == [pytest.approx(each) for each in networks]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "3", "10", "100"]
 
 
@@ -97,7 +106,7 @@ def test_scores_have_a_panel_for_each_dataset_and_target(results):
     assert titles[2:] == ["Fashion-MNIST, target 0 (T-shirt/top)", "Fashion-MNIST, target 1 (Trouser)"]
     mine = rows[(rows["dataset"] == "mnist") & (rows["target"] == 1)]
     for curve in curves(mine):
-        means, _ = lines_of(figure.axes[1])[curve.pattern]
+        means = lines_of(figure.axes[1])[curve.pattern]
         assert means == pytest.approx([point.score.value for point in curve.points])
 
 
@@ -111,11 +120,11 @@ def test_the_quickstart_stands_beside_marked_images(results, mini):
 def test_accuracy_is_a_difference_within_each_seed_over_the_targets(results):
     rows = results.rows(("accuracy",), datasets=("mnist",), patterns=("R3",), targets=(0, 1))
     axes = all_axes(study_figure(results.of(rows, "accuracy")))[0]
-    means, ends = lines_of(axes)["R3"]
     table = rows.groupby(["seed", "n"])["value"].mean().unstack()
-    for mean, end, n in zip(means, ends, (3, 10, 100), strict=True):
+    for place, (mean, n) in enumerate(zip(lines_of(axes)["R3"], (3, 10, 100), strict=True)):
         assert mean == pytest.approx(table[n].mean() - table[0].mean())
-        assert end == pytest.approx(tuple(ttest_rel(table[n], table[0]).confidence_interval(0.95)))
+        singles = [y for x, y in dots_of(axes) if x == place]
+        assert singles == pytest.approx(sorted(table[n] - table[0]))
     (margin,) = (patch for patch in axes.patches if patch.get_height() != 1)
     assert (margin.get_y(), margin.get_height()) == pytest.approx((-0.01, 0.02))
     assert f"{table[0].mean():.3f} [" in axes.get_title(loc="left")
@@ -131,7 +140,7 @@ def test_norm_titles_say_the_correlation_over_patterns(results):
     low, high = found.confidence_interval(0.95)
     said = f"r = {found.statistic:.2f} [{low:.2f}, {high:.2f}], p = {found.pvalue:.3f}"
     assert said in axes.get_title(loc="left").replace("\n", " ")
-    points = {each.get_label(): each[0].get_xydata()[0] for each in axes.containers}
+    points = {line.get_label(): line.get_xydata()[0] for line in axes.get_lines()}
     for pattern in norms.index:
         assert points[pattern] == pytest.approx([norms[pattern], scores[pattern]])
 
@@ -183,12 +192,11 @@ def test_bars_put_the_optimizers_side_by_side(results):
     )
     axes = all_axes(study_figure(results.of(rows, "bars")))[0]
     for label, name in (("Adam", "adam"), ("SGD", "sgd")):
-        means, _ = lines_of(axes)[label]
+        means = lines_of(axes)[label]
         wanted = rows[rows["optimizer"] == name].groupby("n")["value"].mean()
         assert means == pytest.approx(wanted.to_list())
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "3", "10"]
-    dots = sorted(y for line in axes.get_lines() if line.get_marker() == "." for y in line.get_ydata())
-    assert dots == pytest.approx(sorted(rows["value"]))  # each network once
+    assert sorted(y for _, y in dots_of(axes)) == pytest.approx(sorted(rows["value"]))  # each network once
 
 
 def test_long_panel_titles_stay_beside_each_other(results):
@@ -212,8 +220,9 @@ def test_sensitivity_draws_a_line_for_each_network(results):
     whole = results.make("sensitivity")
     for axes, dataset in zip(study_figure(whole).axes, ("mnist", "fashion-mnist"), strict=True):
         mine = whole.rows[whole.rows["dataset"] == dataset]
-        assert len(axes.get_lines()) == 4
-        for line, name in zip(axes.get_lines(), ("small-mlp", "mlp", "large-mlp", "cnn"), strict=True):
+        means = [line for line in axes.get_lines() if line.get_linewidth() > 1]
+        assert len(axes.get_lines()) == 4 * (1 + 5)  # and a thin one for each network
+        for line, name in zip(means, ("small-mlp", "mlp", "large-mlp", "cnn"), strict=True):
             wanted = mine[mine["architecture"] == name].groupby("measure")["value"].mean()
             assert line.get_xdata().tolist() == list(range(0, 101, 2))
             assert line.get_ydata().tolist() == pytest.approx(wanted.sort_index().to_list())
@@ -230,7 +239,7 @@ def test_sweeps_part_settings_and_order_levels_by_strength(results):
     }
     mean = found["weight_decay"].lines["spurious_score", "R3", 3][0.1]
     values = rows[(rows["weight_decay"] == 0.1) & (rows["n"] == 3)]["value"]
-    assert mean == Estimate.across_models(torch.tensor(values.to_numpy()), (0.0, 1.0))
+    assert mean == over_networks(torch.tensor(values.to_numpy()), (0.0, 1.0))
 
 
 def test_diverged_networks_and_the_profile_stand_in_the_small_print(results, figures):

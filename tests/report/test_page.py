@@ -1,18 +1,25 @@
 """The page as text: complete, escaped, self-contained."""
 
+import base64
 import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from spurlab.claims import decide
 from spurlab.report import VIEWS, file_names, file_stem, study_figure, write_report
-from spurlab.report.page import facts_of
+from spurlab.report.glossary import glossary
+from spurlab.report.groups import networks
+from spurlab.report.page import command_of, facts_of, progress_of
 from spurlab.report.style import spoken
 from spurlab.report.svg import inline_svg
-from spurlab.studies import FolderError, StoreError
+from spurlab.report.views import brief
+from spurlab.studies import FolderError, Grid, StoreError
 
 EVIL = '<script>alert(1)</script> & "quotes" and $x_1$ \'};--></style>'
 STEERING = "\x1b[2J\x9b\u202eexe"
@@ -66,7 +73,7 @@ def test_tags_close_and_ids_are_unique_between_figures(written):
     assert len(set(outline.ids)) == len(outline.ids)
     inside = [link[1:] for link in outline.links if link.startswith("#")]
     assert set(inside) <= set(outline.ids)
-    assert outline.tags.count("svg") == len(VIEWS) + 1
+    assert outline.tags.count("svg") == len(VIEWS) + 1 + 1  # and the one on the first screen
 
 
 def test_studies_of_one_name_are_told_apart(results, tmp_path):
@@ -107,7 +114,7 @@ def test_every_figure_of_a_study_is_on_the_page_with_its_files_and_words(results
     text = page.read_text("utf-8")
     outline = Outline()
     outline.feed(text)
-    assert outline.tags.count("svg") == 4
+    assert outline.tags.count("svg") == 4 + 1
     assert len(set(outline.ids)) == len(outline.ids)
     links = [f"{stem}.{ending}" for stem in stems for ending in ("png", "pdf", "svg")]
     assert [link for link in outline.links if link.endswith((".png", ".pdf", ".svg"))] == links
@@ -195,3 +202,65 @@ def test_facts_count_each_network_once(results):
     assert facts["seeds"] == "7"
     assert facts["first run"] == "2026-11-22 05:00 UTC"
     assert "clip norm" not in facts
+
+
+def test_the_study_that_asks_most_leads_the_page(results, tmp_path):
+    """`bars` has more networks, but `scores` asks what the folder is about; its title is the page's question."""
+    bars = results.make("bars", title="Which way?")
+    scores = results.make("scores", large=False, title="How many?")
+    assert networks(bars.rows) > networks(scores.rows)
+    text = write_report([bars, scores], [], tmp_path)[0].read_text("utf-8")
+    assert "<h1>How many?</h1>" in text
+    assert text.index('id="study-2-title"') < text.index('id="study-1-title"')
+    [first] = re.findall(r'<p class="lead">(.*?)</p>\n<figure class="card glance">', text)
+    assert html.unescape(first).replace("\xa0", " ") == brief(scores)
+
+
+def test_half_a_study_says_so_at_the_top(results, tmp_path):
+    """The grid has n = 0 and 3 for two patterns and three seeds: 3 + 2 x 3 networks, of which 5 are there."""
+    axes = {"dataset": "fashion-mnist", "architecture": "mlp", "pattern": ("S3", "R3"), "n": (0, 3), "seed": (0, 1, 2)}
+    rows = results.rows(patterns=("R3", "S3"), counts=(0, 3), seeds=(0, 1, 2))
+    whole = results.of(rows, "scores", grids=(Grid(**axes),))
+    assert progress_of(whole) is None
+    kept = rows["training"].isin(rows["training"].unique()[:5])
+    half = results.of(rows[kept], "scores", grids=(Grid(**axes),))
+    assert progress_of(half) == (5, 9)
+    said = "<strong>Not finished</strong>: 5 of 9 networks"
+    text = write_report([half], [], tmp_path / "half")[0].read_text("utf-8")
+    assert text.index(said) < text.index("<main")
+    assert "Not finished" not in write_report([whole], [], tmp_path / "whole")[0].read_text("utf-8")
+
+
+def test_commands_name_the_folder_that_the_reader_has(results, tmp_path):
+    folder = tmp_path / "my results"
+    result = results.make("scores", large=False, folder=folder)
+    result = replace(result, command="spurlab run scores --set 'n=[0, 3]' --out elsewhere --device cuda")
+    assert command_of(result) == f"spurlab run scores --set 'n=[0, 3]' --out '{folder}' --device cuda"
+    assert command_of(replace(result, command="")) == ""
+    text = write_report([result], [], folder)[0].read_text("utf-8")
+    assert html.escape(command_of(result), quote=True).replace("&#x27;", "&#39;") in text
+    assert "elsewhere" not in text
+
+
+def test_the_glossary_has_what_the_rows_speak_of(results):
+    """A picture for each pattern of images: of S3 the corner of 5 x 5 pixels is white, all others black."""
+    terms = {term.name: term for term in glossary(results.rows(), ["forgets"])}
+    assert {"spurious score", "baseline", "interval", "R3", "S3", "forgets"} <= terms.keys()
+    assert not {"oracle", "worst group", "S1", "partly"} & terms.keys()
+    with Image.open(BytesIO(base64.b64decode(terms["S3"].picture.partition(",")[2]))) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert pixels.sum() == 25 * 255
+    assert pixels[:5, :5].min() == 255
+    assert {"oracle", "known"} <= {term.name for term in glossary(results.deletion_rows())}
+    assert {"worst group", "clean", "blocks"} <= {term.name for term in glossary(results.make("repairs").rows)}
+
+
+def test_few_words_stand_unfolded(results, tmp_path):
+    """What is folded does not count; a page of two large studies is read in a minute."""
+    made = [results.make("deletion"), results.make("scores", title="How many?")]
+    text = write_report(made, decide(made[1].rows, [1, 2, 3]), tmp_path)[0].read_text("utf-8")
+    bare = re.sub(r"<(style|script|svg).*?</\1>", "", text, flags=re.DOTALL)
+    while (inner := re.sub(r"<details(?:(?!<details).)*?</details>", "", bare, flags=re.DOTALL)) != bare:
+        bare = inner
+    assert len(re.sub(r"<[^>]*>", " ", bare).split()) < 250
+    assert len(re.sub(r"<[^>]*>", " ", text).split()) > 2000  # it is all there

@@ -49,9 +49,9 @@ def test_each_panel_has_its_numbers(result):
     ]  # fmt: skip
     words = spoken(figure)
     assert words.startswith("At 90%")
-    assert "of new examples: 0.80 at 50%, 0.70 at 90%" in words
-    assert "penalty 0: 0.23 at 0; penalty 0.1: 0.24 at 4" in words
-    assert "GroupDRO 0.65 and 0.35" in words
+    assert "of new examples: 0.800 at 50%, 0.700 at 90%" in words
+    assert "penalty 0: 0.230 at 0; penalty 0.1: 0.240 at 4" in words
+    assert "GroupDRO 0.650 and 0.350" in words
 
 
 def test_the_table_says_what_the_weights_see(result):

@@ -147,8 +147,8 @@ def blank(
 
     The height is of this part, the width of the whole, both in inches. As many labels stand in a line as fit.
     """
-    titles = textwrap.wrap(printable(title), int(width * 10.8)) or [""]
-    notes = textwrap.wrap(printable(note), int(width * 16.5))
+    titles = textwrap.wrap(printable(title), int(width * 10.8), break_on_hyphens=False) or [""]
+    notes = textwrap.wrap(printable(note), int(width * 16.5), break_on_hyphens=False)
     lines, columns = _legend_shape([len(label) for _, label in legend], width)
     top, bottom = 0.1 + 0.21 * len(titles) + 0.25 * lines + (0.06 if lines else 0.0), 0.06 + 0.155 * len(notes)
     size = (width, top + height + bottom)
@@ -351,6 +351,6 @@ def axes_grid(body: SubFigure, titles: Sequence[str], columns: int) -> list[Axes
     panels = []
     for i, title in enumerate(titles):
         axes = body.add_subplot(grid[i // columns, i % columns])
-        axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns)))
+        axes.set_title("\n".join(textwrap.wrap(printable(title), 98 // columns, break_on_hyphens=False)))
         panels.append(axes)
     return panels

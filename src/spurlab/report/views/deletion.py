@@ -247,7 +247,7 @@ def case_figure(methods: list[Deleted], about: About, width: float = 4.2) -> Fig
         if y % 2:
             axes.axhspan(y - 0.5, y + 0.5, color="#F4F4F4", linewidth=0, zorder=0)
         ink = COLOURS[0] if name else GREY
-        draw_networks(axes, mean.each, [y] * mean.models, ink, size=6.5)
+        draw_networks(axes, mean.each, [float(y)] * mean.models, ink, size=6.5)
         axes.plot([mean.value], [y], "|", color=ink, markersize=8, markeredgewidth=1.8)
     axes.set_yticks(range(len(lines)), [printable(names[label]) for _, label, _ in lines], fontsize=8.5)
     axes.tick_params(axis="y", length=0, pad=17)

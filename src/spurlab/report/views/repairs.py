@@ -245,7 +245,7 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     drawn, body = style.blank(about.title, 0.32 * len(titles) + 1.1, note + about.note, style.mark_legend(LOOKS))
     every = body.subplots(1, len(panels), sharey=True, squeeze=False)[0]  # the methods' names stand once
     for axes, (name, lines) in zip(every, panels.items(), strict=True):
-        axes.set_title("\n".join(textwrap.wrap(style.printable(name), 72 // len(panels))))
+        axes.set_title("\n".join(textwrap.wrap(style.printable(name), 72 // len(panels), break_on_hyphens=False)))
         draw_lines(axes, lines, titles)
     words = [
         f"{name}: " + "; ".join(f"{repaired.title} {repaired.accuracies}" for repaired in lines)
