@@ -25,7 +25,7 @@ def calibration():
 def test_intervals_cover_and_tests_err_as_stated(calibration):
     """Each within four standard errors of 80 trials, at five networks and on every pool.
 
-    Of procedures exactly at their level one in 31,000 would fail by chance; most are far from it, and the seed is fixed.
+    Of procedures exactly at their level one in 31,000 would fail by chance; most are far from it. The seed is fixed.
     """
     wrong = []
     for procedure in calibration.PROCEDURES:

@@ -23,7 +23,7 @@ from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
-from spurlab.report.verdicts import shown
+from spurlab.report.verdicts import OUTCOMES, shown
 from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
 from spurlab.studies import Study, StudyError, StudyResult, together
@@ -31,8 +31,6 @@ from spurlab.studies.cells import cells_of
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 log = logging.getLogger(__name__)
-
-OUTCOMES = ("reproduced", "not reproduced", "undecided")
 
 Section = Mapping[str, Any]  # what the template shows of one study
 
@@ -221,6 +219,7 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
             [part.outcome for verdict in verdicts for part in verdict.parts if part.of_paper and part.models]
         ),
         terms=_terms(sections),
+        outcomes={name: OUTCOMES[name] for name in _counted([verdict.outcome for verdict in verdicts])},
         style=Markup(style),  # noqa: S704 - a file of the package
         script=Markup(script),  # noqa: S704 - a file of the package
         script_hash=f"sha256-{digest}",
@@ -228,8 +227,8 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
 
 
 def _counted(outcomes: Sequence[str]) -> dict[str, int]:
-    """How many there are of each; empty where there are none at all."""
-    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES} if outcomes else {}
+    """How many there are of each that there is."""
+    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes}
 
 
 def bound(sentence: str) -> str:

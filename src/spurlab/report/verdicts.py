@@ -1,4 +1,4 @@
-"""How verdicts of deletion are shown: a letter, a colour, and what they mean in a line."""
+"""How verdicts are shown, and what they mean in a line: of deletion, and of claims."""
 
 from dataclasses import dataclass
 
@@ -25,17 +25,27 @@ class Shown:
 
 VERDICTS: dict[str, Shown] = {  # the best first
     "forgets": Shown(
-        "F", "#009E73", "As networks that never saw the images: same score, and not to be told from them."
+        "F", "#009E73", "Fewer than 15 % of all networks keep the pattern, most not told from the oracles."
     ),
     "no leftover seen": Shown(
-        "L", "#56B4E9", "Nothing left was found, but not everything that could show it was shown."
+        "L", "#56B4E9", "No network keeps the pattern, but there are too few of them to say that it is forgotten."
     ),
-    "partly": Shown("P", "#F0E442", "The score fell, but the network can be told from one that never saw the images."),
+    "partly": Shown("P", "#F0E442", "The score fell, but networks keep the pattern, or can be told from the oracles."),
     "undecided": Shown("?", "#DDDDDD", "These networks do not tell: more are needed."),
-    "does not forget": Shown("N", "#E69F00", "The score stayed where it was."),
-    "breaks the model": Shown("B", "#CC79A7", "Test accuracy falls by more than .05, or a number is not finite."),
-    "nothing to forget": Shown("0", "#FFFFFF", "The networks had not learnt the pattern in the first place."),
+    "does not forget": Shown("N", "#E69F00", "Most networks keep the pattern, and in most the score hardly fell."),
+    "breaks the model": Shown("B", "#CC79A7", "Most lose more than .05 of test accuracy, or a number is not finite."),
+    "nothing to forget": Shown("0", "#FFFFFF", "Most networks had not learnt the pattern in the first place."),
     "failed": Shown("X", "#000000", "The method raised an error on every network.", LIGHT),
+}
+
+
+OUTCOMES = {  # of claims, the best first
+    "reproduced": "Every part is shown to hold in more than half of all networks (exact counts, 5 %).",
+    "reproduced where tested": "So is every part that was tested; other parts have no networks.",
+    "not reproduced": "Of a part it is shown that it holds in fewer than half of all networks.",
+    "undecided": "Neither is shown: more networks are needed, or these could not tell.",
+    "not tested as published": "There are networks, but of another recipe or other data than the claim is about.",
+    "not tested": "There are no networks.",
 }
 
 

@@ -145,7 +145,8 @@ def winners(methods: list[Repaired]) -> list[Repaired]:
         return []
     _, first = max(gaining, key=lambda pair: pair[0].value)
     scores = first.rows["worst_group"]
-    others = [each for _, each in gaining if not paired(scores, each.rows["worst_group"], DIFFERENCE).low > 0]
+    differences = {each: paired(scores, each.rows["worst_group"], DIFFERENCE, "worst_group") for _, each in gaining}
+    others = [each for each, difference in differences.items() if not difference.low > 0]
     return sorted(others, key=lambda each: each is not first)
 
 
