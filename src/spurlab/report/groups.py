@@ -151,7 +151,7 @@ def estimates(
         return {}
     per_seed = averaged(rows, [*by, "seed"]).dropna()
     cells = per_seed.groupby(list(by), sort=False)
-    measures = (key[by.index("measure")] if "measure" in by else "" for key, _ in cells)
+    measures = (str(key[by.index("measure")]) if "measure" in by else "" for key, _ in cells)
     return {key: estimate(values, bounds, measure) for (key, values), measure in zip(cells, measures, strict=True)}
 
 

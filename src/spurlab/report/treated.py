@@ -122,7 +122,8 @@ class Deleted(Treated):
         tables = (self.before, self.rows, self.oracle)
         seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
         shared = (table.loc[seeds] for table in tables)
-        return Judged(*({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared), self.most)
+        before, after, oracle = ({str(name): torch.tensor(t[name].to_numpy(float)) for name in t} for t in shared)
+        return Judged(before, after, oracle, self.most)
 
     @property
     def verdict(self) -> Verdict:
