@@ -121,12 +121,12 @@ def test_the_glossary_fits_on_one_screen(opened):
 
 
 def test_a_link_into_what_is_folded_opens_it(opened):
-    page = opened()
+    page = opened(reduced_motion="reduce")
     claim = page.locator("#claim-1")
     assert not claim.is_visible()
     page.locator(".studies a[href='#claim-1']").first.click()
     claim.wait_for(state="visible")
-    page.wait_for_function("Math.abs(document.querySelector('#claim-1').getBoundingClientRect().top) < innerHeight")
+    assert claim.evaluate("(each) => Math.abs(each.getBoundingClientRect().top) < innerHeight")
 
 
 def test_what_is_wider_than_its_box_says_so(opened):

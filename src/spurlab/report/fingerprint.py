@@ -9,6 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 FINGERPRINT = "Fingerprint"  # what a PNG calls it
 
@@ -35,7 +36,9 @@ def _artists(figure: Figure) -> Iterator[str]:
                 corners = artist.get_patch_transform().transform(artist.get_path().vertices)
                 yield f"{_digits(artist.get_facecolor())} {_digits(corners)}"
             case AxesImage():
-                pixels = np.nan_to_num(np.ma.filled(np.ma.asarray(artist.get_array(), dtype=float), 0.0))
+                pixels: NDArray[np.float64] = np.nan_to_num(
+                    np.ma.filled(np.ma.asarray(artist.get_array(), dtype=float), 0.0)
+                )
                 yield f"{pixels.shape} {_digits(artist.get_clim())} {_digits([pixels.mean(), pixels.std()])}"
 
 

@@ -9,7 +9,7 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 # what is neutral on paper follows the page, so that figures are at home in the dark too
 _NEUTRAL = {
     "#000000": "ink", "#ffffff": "card", "#444444": "quiet", "#555555": "quiet", "#777777": "quiet", "#7f7f7f": "quiet",
-    "#b0b0b0": "line", "#bbbbbb": "line", "#f4f4f4": "wash", "#dce6ef": "margin", "#0072b2": "blue",
+    "#b0b0b0": "line", "#bbbbbb": "line", "#f4f4f4": "wash", "#dce6ef": "margin", "#0072b2": "blue", "#f6c9a3": "block",
 }  # fmt: skip
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 

@@ -248,6 +248,8 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     for axes, (name, lines) in zip(every, panels.items(), strict=True):
         axes.set_title("\n".join(textwrap.wrap(style.printable(name), 72 // len(panels), break_on_hyphens=False)))
         draw_lines(axes, lines, titles)
+        if axes is not every[len(every) // 2]:
+            axes.set_xlabel("")
     words = [
         f"{name}: " + "; ".join(f"{repaired.title} {repaired.accuracies}" for repaired in lines)
         for name, lines in panels.items()
