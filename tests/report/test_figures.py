@@ -189,6 +189,14 @@ def test_importance_maps_share_one_scale_and_outline_the_pattern(results, tmp_pa
     assert f"{mean:.3f} [" in maps[1].get_xlabel()
 
 
+def test_maps_of_weights_that_are_not_kept_are_left_to_a_run(results, tmp_path):
+    """A study that keeps none is drawn without maps; one whose weights have gone is not drawn anew."""
+    rows = results.rows(("pattern_importance",), datasets=("mnist",), patterns=("S3",), counts=(0, 10))
+    assert "0.0" in spoken(study_figure(results.of(rows, "importance", folder=tmp_path)))
+    lost = study_figure(results.of(rows, "importance", weights=True, folder=tmp_path))
+    assert spoken(lost) == "The maps are of weights, which are not kept in this folder."
+
+
 def test_bars_put_the_optimizers_side_by_side(results):
     rows = results.rows(
         ("spurious_score",), patterns=("S3",), counts=(0, 3, 10), variants=[{"optimizer": "adam"}, {"optimizer": "sgd"}]

@@ -1,5 +1,6 @@
 """A view is one file and one line of a table; a study asks for it by its name."""
 
+import base64
 import logging
 from pathlib import Path
 
@@ -112,3 +113,5 @@ def test_a_figure_that_only_a_run_can_draw_is_not_replaced(axis, results, tmp_pa
     for text in (page.read_text("utf-8"), caplog.text):
         assert "What `spurlab run` drew stays: saliency.png." in text
     assert 'href="saliency.png"' in page.read_text("utf-8")
+    kept = base64.b64encode(b"drawn by a run").decode()
+    assert f'<img src="data:image/png;base64,{kept}"' in page.read_text("utf-8")

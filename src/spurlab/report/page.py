@@ -26,7 +26,7 @@ from spurlab.report.titles import dataset_title
 from spurlab.report.verdicts import OUTCOMES, shown
 from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
-from spurlab.studies import Study, StudyError, StudyResult, together
+from spurlab.studies import Study, StudyError, StudyResult, only_read, together
 from spurlab.studies.cells import cells_of
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
@@ -117,7 +117,6 @@ def _draw(result: StudyResult, kind: str, stem: Path, place: int) -> tuple[Marku
     Returns:
         It as an element of the page and in words, the files that were written, and those that stay since only a
         run can draw them again.
-        draw them again.
     """
     try:
         figure = drawn(result, kind)
@@ -148,7 +147,8 @@ def leading(results: Sequence[StudyResult]) -> int:
 
 def progress_of(result: StudyResult) -> tuple[int, int] | None:
     """How many networks of how many were measured, where the study is not finished; deletions count as networks."""
-    of = len({cell.node for cell in cells_of(result.study)})
+    with only_read(result.study):
+        of = len({cell.node for cell in cells_of(result.study)})
     done = networks(result.rows)
     return (done, of) if done < of and len(trained(result.rows)) else None
 
