@@ -293,8 +293,8 @@ class Judged:
 def reached(oracles: Float[Tensor, " m"]) -> float:
     """What the oracles reach: the number that at most 5 % of them exceed, so the largest of up to 19.
 
-    >>> reached(torch.tensor([0.0, 0.1, 0.3]))
-    0.3...
+    >>> round(reached(torch.tensor([0.0, 0.1, 0.3])), 3)
+    0.3
     """
     ordered = oracles.double().sort(descending=True).values
     return float(ordered[math.floor((1 - REACHED) * len(ordered) + 1e-9)])
