@@ -118,6 +118,9 @@ def test_the_verdict_is_the_difference_of_what_was_said_before(told):
         told_change = [numbers(part)[0] for part in rest.split(", worst class ")]
         assert told_change == pytest.approx([a - b for a, b in zip(after, before, strict=True)], abs=0.0016)
         if name != "The bump":
-            p = float(re.search(r"p = ([\d.e-]+):", rest)[1])
-            assert ("not shown to help" in rest) == (p >= 0.05)
+            better, of = map(int, re.search(r"better in (\d) of (\d) networks", rest).groups())
+            assert of == len(SEEDS)
+            assert better < of or told_change[1] > -0.0016  # where all are better, so is their mean; to three digits
+            assert better > 0 or told_change[1] < 0.0016
+            assert "not shown to help" in rest  # two of two come once in four by chance
     assert not wanted
