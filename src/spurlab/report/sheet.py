@@ -64,7 +64,7 @@ def curve_sheet(curve: Curve, title: str) -> Sheet:
 def points_of(curve: Curve) -> list[tuple[Cell, ...]]:
     return [
         (
-            *(count_cell(point.n), mean_cell(point.score), mean_cell(point.difference)),
+            *(count_cell(point.n), mean_cell(point.score), _rise_cell(point.difference)),
             *(share_of_networks(point.rose), mean_cell(point.accuracy)),
         )
         for point in curve.points
@@ -125,6 +125,11 @@ def number_cell(value: float | int | None, spec: str) -> Cell:
 
 def p_cell(p: float) -> Cell:
     return Number("< 0.0001", p) if p < 0.0001 else number_cell(p, ".4f")
+
+
+def _rise_cell(rise: Estimate | None) -> Cell:
+    """The mean alone: whether it is a rise in most networks is said by their number."""
+    return number_cell(rise.value, "+.3f") if rise is not None and rise.models else ""
 
 
 def share_of_networks(share: Share | None) -> Cell:
