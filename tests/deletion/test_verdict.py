@@ -81,7 +81,7 @@ SENTENCES = {
         "than half: a network that has collapsed has no score either"
     ),
     "told apart": (
-        "partly: 0 of 5 networks keep it, but they can be told from the oracles: 5 of 5 by membership AUC (0.898, "
+        "partly: 0 of 5 networks keep it; networks can be told from the oracles: 5 of 5 by membership AUC (0.898, "
         "theirs 0.552); 0.006 after deletion, 0.818 before; the oracles have 0.006 and reach 0.020"
     ),
     "none of few": (
@@ -280,6 +280,14 @@ def test_who_is_far_from_the_oracles_is_no_oracle(kind):
     assert (far.name, far.reason) == ("partly", "told apart")
     assert far.counts[1].measure == kind
     assert (far.counts[1].after, far.counts[1].oracle) == pytest.approx((4.998, -0.002))
+
+
+def test_what_can_be_told_is_no_oracle_whoever_keeps_it():
+    """Two of five keep a third of it, which alone would be undecided; all have outputs of their own."""
+    after = ORACLE + torch.tensor([0.0, 0.3, 0.0, 0.3, 0.0])
+    assert judge(after).name == "undecided"
+    assert judge(after, oracle_distance_marked=(5 + NOISE, NOISE)).reason == "told apart"
+    assert judge(BEFORE - 0.01, oracle_distance_marked=(5 + NOISE, NOISE)).name == "does not forget"
 
 
 def test_a_fall_below_the_margin_is_no_partial_success():

@@ -122,7 +122,7 @@ SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0}, {1} and so on are the
         "shown to be fewer than half: a network that has collapsed has no score either",
     ),
     "told apart": (
-        "partly", "{0.share.of} keep it, but they can be told from the oracles: {told}; " + _SCORES,
+        "partly", "{0.share.of} keep it; networks can be told from the oracles: {told}; " + _SCORES,
     ),
     "like the oracles": (
         "forgets", "{0.share.of} keep it (up to {0.could} of all could): " + _SCORES + "{told_beside}",
@@ -320,17 +320,15 @@ def verdict(
       by more than .05; the sentence says where it rose. A fall that is certain but tiny is no partial success.
     - *undecided*: not shown that fewer than half lose more than .05 of test accuracy. A network that has collapsed has
       no score either; it did not forget.
-    - *partly*: none keeps it, or few, but more than half are shown to be told from the oracles: by the membership AUC
-      of the forgotten examples (above: they are still known; below: they are shunned, which an attacker sees as well),
-      by outputs on clean or marked test examples that are more than 1 log-odds farther from the oracles than these
-      reach, or by a score below theirs. So a network that has lost its confidence, and with it every score, does not
-      pass.
+    - *partly*: more than 15 % are shown to keep it, and in more than half the score is shown to have fallen by more
+      than .05. Or it has fallen, but more than half are shown to be told from the oracles: by the membership AUC of the
+      forgotten examples (above: they are still known; below: they are shunned, which an attacker sees as well), by
+      outputs on clean or marked test examples that are more than 1 log-odds farther from the oracles than these reach,
+      or by a score below theirs. So a network that has lost its confidence, and with it every score, does not pass.
     - *forgets*: shown that fewer than 15 % of all networks keep it, which takes 19 networks without a leftover; and
       that fewer than half can be told from the oracles. With the lines above this, a method that does nothing cannot
       get here. *Undecided* where the latter is not shown.
     - *no leftover seen*: no network keeps it, of too few to say more. The sentence says how many of all could.
-    - *partly*: more than 15 % are shown to keep it, and in more than half the score is shown to have fallen by more
-      than .05.
     - *undecided*: none of these.
 
     Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass.
@@ -393,18 +391,17 @@ def _lines(
     yield kept, "hardly fell", (keep, fell)
     lost = networks.rise("accuracy", "before", "after", ACCURACY_MARGIN)
     yield not test.fewer(lost.share), "accuracy unsure", (lost,)
-    few = test.fewer(keep.share, FEW)
+    many, few = test.more(keep.share, FEW), test.fewer(keep.share, FEW)
+    yield many and test.more(fell.share), "fell", (keep, fell)
+    told = [networks.told(name, oracle[name]) for name in TELLING if _measured(name, networks.after, oracle)]
+    apart = [count for count in told if test.more(count.share)]
+    yield bool(apart) and test.more(fell.share), "told apart", (keep, *apart)
     if few or not keep.share.count:
-        told = [networks.told(name, oracle[name]) for name in TELLING if _measured(name, networks.after, oracle)]
-        apart = [count for count in told if test.more(count.share)]
-        yield bool(apart), "told apart", (keep, *apart)
         unsure = [count for count in told if not test.fewer(count.share)]
         yield few and bool(unsure), "perhaps told apart", (keep, *unsure)
         yield few, "like the oracles", (keep, *told)
         yield True, "none of few", (keep, *told)
-    if test.more(keep.share, FEW):
-        yield test.more(fell.share), "fell", (keep, fell)
-        yield True, "perhaps fell", (keep, fell)
+    yield many, "perhaps fell", (keep, fell)
     yield True, "unsure", (keep,)
 
 
