@@ -1,4 +1,7 @@
-"""Every sentence about a part of a claim, made from its numbers."""
+"""Every sentence about a part of a claim, made from its numbers: shares with what they are of, means without intervals.
+
+An interval of a mean over five seeds that assumes nothing is nearly as wide as scores can differ; it is in the JSON.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,7 +115,7 @@ def nearest(distances: Mapping[str, float]) -> str:
 def _difference(question: Question) -> str:
     sides = " against ".join(f"{question.values[side]:.3f}" for side in ("higher", "lower"))
     by = question.by or f"{question.margin:g}"
-    return f"{question.about} above {by} in {_seeds(question.share)}, mean {question.estimate:+.3f} ({sides})"
+    return f"{question.about} above {by} in {_seeds(question.share)}, mean {question.estimate.value:+.3f} ({sides})"
 
 
 def _change(question: Question) -> str:
@@ -120,12 +123,12 @@ def _change(question: Question) -> str:
     within = f"{'not below -' if question.one_sided else 'within +-'}{question.margin:g} in {_seeds(question.share)}"
     beyond, told = "", {question.about, "mean"}
     if question.beyond:
-        single = "" if question.beyond in told else f": {question.estimates[question.beyond]:+.3f}"
+        single = "" if question.beyond in told else f": {question.estimates[question.beyond].value:+.3f}"
         beyond = f"{question.beyond}{single} is beyond it"
     elif question.alone:
-        cell = f"{question.alone}: {question.estimates[question.alone]:+.3f}"
+        cell = f"{question.alone}: {question.estimates[question.alone].value:+.3f}"
         beyond = f"{cell} is beyond it by itself, and not as one of {len(question.estimates)} (Holm)"
-    return _sentence(f"{label}{within}, mean change {question.estimate:+.3f}", beyond)
+    return _sentence(f"{label}{within}, mean change {question.estimate.value:+.3f}", beyond)
 
 
 def _seeds(share: Share) -> str:
@@ -150,8 +153,8 @@ def _r(correlation: Estimate) -> str:
 def _sizes(question: Question) -> str:
     lower, higher, room = (question.values[name] for name in ("lower", "higher", "with room"))
     return (
-        f"{question.about}: below -{question.margin:g} in {_seeds(question.share)}, mean {question.estimate:+.3f}; "
-        f"{len(question.estimates)} comparisons, each by itself lower in {lower}, higher in {higher} of the {room} "
+        f"{question.about}: below -{question.margin:g} in {_seeds(question.share)}, "
+        f"mean {question.estimate.value:+.3f}; {len(question.estimates)} comparisons, each by itself lower in {lower}, higher in {higher} of the {room} "
         "with room"
     )
 
@@ -164,7 +167,7 @@ def _levels(question: Question) -> str:
     ]
     return _sentence(
         f"{'mildest that lowers' if alone else 'strongest'}: {question.about}, by more than {question.margin:g} in "
-        f"{_seeds(question.share)}, mean {question.estimate:.3f} from {question.values['without']:.3f}, "
+        f"{_seeds(question.share)}, mean {question.estimate.value:.3f} from {question.values['without']:.3f}, "
         f"{len(question.estimates)} levels",
         f"alone at {_listed(alone)}" if alone else "",
         f"left out, fewer than {FEWEST} seeds: {_listed(question.idle)}" if question.idle else "",
@@ -180,13 +183,13 @@ FINDINGS: Mapping[str, Callable[[Question], str]] = {
     "difference": _difference,
     "change": _change,
     "learnt": lambda q: (
-        f"{q.learnt}; difference at n = {q.n[-1]} above {q.margin:g} in {_seeds(q.share)}, mean {q.estimate:+.3f}"
+        f"{q.learnt}; difference at n = {q.n[-1]} above {q.margin:g} in {_seeds(q.share)}, mean {q.estimate.value:+.3f}"
     ),
     "correlation": _correlation,
     "no correlation": lambda q: "no correlation: all scores are alike",
     "rises": lambda q: _sentence(
         f"so in {_seeds(q.share)}",
-        f"mean rise over n = 0: {_listed(f'{name} {rise:+.3f}' for name, rise in q.estimates.items())}",
+        f"mean rise over n = 0: {_listed(f'{name} {rise.value:+.3f}' for name, rise in q.estimates.items())}",
         _named(q.values, "+.3f"),
     ),
     "sizes": _sizes,
