@@ -154,7 +154,8 @@ def _sizes(question: Question) -> str:
     lower, higher, room = (question.values[name] for name in ("lower", "higher", "with room"))
     return (
         f"{question.about}: below -{question.margin:g} in {_seeds(question.share)}, "
-        f"mean {question.estimate.value:+.3f}; {len(question.estimates)} comparisons, each by itself lower in {lower}, higher in {higher} of the {room} "
+        f"mean {question.estimate.value:+.3f}; {len(question.estimates)} comparisons, "
+        f"each by itself lower in {lower}, higher in {higher} of the {room} "
         "with room"
     )
 
