@@ -12,16 +12,18 @@ from spurlab.studies import Cell, Setting, StudyError, Task, Train, Treat, cells
 from spurlab.studies.graph import KEY_DEFAULTS, digests_of, from_json, rank
 from spurlab.training import RECIPES, Recipe
 
+FIVE = "seed=[0,1,2,3,4]"
 
-def test_the_quickstart_trains_55_networks_for_60_cells():
-    """2 patterns x 5 counts x 5 seeds, and 5 networks without a pattern that both patterns share."""
+
+def test_the_quickstart_trains_88_networks_for_96_cells():
+    """2 patterns x 5 counts x 8 seeds, and 8 networks without a pattern that both patterns share."""
     cells = cells_of(load_study("quickstart"))
-    assert (len(cells), len(trainings_of(cells))) == (60, 55)
+    assert (len(cells), len(trainings_of(cells))) == (96, 88)
 
 
 def test_figure_2_of_the_paper_needs_495_trainings_not_560():
     """7 patterns x 2 targets x 7 counts x 5 seeds = 490, and 5 clean networks for all patterns and both targets."""
-    grid = ["pattern=['S1','S2','S3','R1','R2','R3','Co']", "target=[0,1]", "n=[0,3,5,10,20,100,2000,5000]"]
+    grid = ["pattern=['S1','S2','S3','R1','R2','R3','Co']", "target=[0,1]", "n=[0,3,5,10,20,100,2000,5000]", FIVE]
     for study in load_study("quickstart", changes=grid), load_study("fig2-mnist", "paper"):
         cells = cells_of(study)
         assert (len(cells), len(trainings_of(cells))) == (560, 495)
