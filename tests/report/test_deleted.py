@@ -154,9 +154,12 @@ def test_the_second_best_verdict_is_said_where_nothing_forgets(results, monkeypa
     with_verdicts(monkeypatch, {})
     assert brief(results.of(rows, "deletion")) == "None of 3 methods is shown to forget in any of 3 cases."
     with_verdicts(monkeypatch, {("retrain", 3): "no leftover seen"})
-    assert "retrained\N{RIGHT DOUBLE QUOTATION MARK} leaves nothing that was seen" in brief(
-        results.of(rows, "deletion")
-    )
+    first = "\N{LEFT DOUBLE QUOTATION MARK}retrained\N{RIGHT DOUBLE QUOTATION MARK}"
+    said = brief(results.of(rows, "deletion"))
+    assert said == f"Of 3 methods {first} most often leaves nothing that was seen, in 1 of 3 cases; 2 never."
+    with_verdicts(monkeypatch, {("retrain", 3): "no leftover seen", ("retrain", 20): "forgets"})
+    said = brief(results.of(rows, "deletion"))
+    assert f"{first} forgets most often, in 2 of 3 cases (in 1 of them no leftover was seen, by too few" in said
 
 
 def test_the_small_figure_shows_every_network_of_one_case(results):

@@ -23,10 +23,7 @@ from spurlab.studies import StudyResult
 BEFORE, ORACLE = "before deletion", "never saw them"
 GREY = "#7F7F7F"
 COST = 0.01  # a smaller loss of accuracy is not shown
-PASSED = {  # verdicts of one method and of several, the better first
-    "forgets": ("forgets", "forget"),
-    "no leftover seen": ("leaves nothing that was seen", "leave nothing that was seen"),
-}
+PASSED = ("forgets", "no leftover seen")
 _MOST = 15  # cases beside each other
 
 
@@ -102,9 +99,9 @@ def brief(methods: list[Deleted]) -> str:
 def _best(methods: list[Deleted]) -> str:
     """Which methods have the best verdict most often, and how many never have it."""
     cases = Counter(deleted.title for deleted in methods)
-    names = {str(deleted.verdict.name) for deleted in methods}
-    name = next((name for name in PASSED if name in names), "forgets")
-    passed = Counter(deleted.title for deleted in methods if deleted.verdict.name == name)
+    passed, shown = (
+        Counter(deleted.title for deleted in methods if deleted.verdict.name in names) for names in (PASSED, PASSED[:1])
+    )
     many = len({deleted.case for deleted in methods})
     if not passed:
         what = f"none of {len(cases)} methods is" if len(cases) > 1 else f"{next(iter(cases))} is not"
@@ -113,8 +110,12 @@ def _best(methods: list[Deleted]) -> str:
     first = [f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in passed
              if passed[title] == most]  # fmt: skip
     tried = max(cases[title] for title in passed if passed[title] == most)
-    words = f"of {len(cases)} methods {' and '.join(first)} {PASSED[name][len(first) > 1]} most often"
+    forgot = max(shown[title] for title in passed if passed[title] == most)
+    does, leaves = ("forgets", "leaves") if len(first) == 1 else ("forget", "leave")
+    what = f"{does} most often" if forgot else f"most often {leaves} nothing that was seen"
+    words = f"of {len(cases)} methods {' and '.join(first)} {what}"
     words += f", in {most} of {tried} cases" if tried > 1 else ""
+    words += f" (in {most - forgot} of them no leftover was seen, by too few networks)" if 0 < forgot < most else ""
     others, never = len(passed) - len(first), len(cases) - len(passed)
     rest = [f"{count} {what}" for count, what in ((others, "now and then"), (never, "never")) if count]
     return words + "".join(f"; {each}" for each in rest)
