@@ -330,7 +330,7 @@ def plan_study(
         for line in () if as_json else counts.lines(asked, folder):
             put(line)
         if few and not as_json:
-            put(f"  that is with {asked.most} seeds; if five decide everything: {few.trainings:,} networks")
+            put(f"  that is with {asked.most} seeds; if the first look decides everything: {few.trainings:,} networks")
         if time_ and counts.groups and not as_json:
             say("  timing a few steps of each kind ...")
 
