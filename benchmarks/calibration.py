@@ -151,6 +151,12 @@ def curve(pool: Pool, rng: np.random.Generator, m: int, shares: Sequence[float])
     return by_n, tensor(pool.of_clean(rng, m))
 
 
+def curve_of_half(pool: Pool, rng: np.random.Generator, m: int) -> tuple[dict[int, Tensor], Tensor]:
+    """A curve that half of the networks learn at every n."""
+    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()  # clean ones rise by luck, too
+    return curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * len(COUNTS))
+
+
 def learnt_without_effect(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """A curve without effect is called learnt at some n."""
     return learnt_at(*curve(pool, rng, m, (0, 0, 0, 0))).n is not None
@@ -158,14 +164,12 @@ def learnt_without_effect(pool: Pool, rng: np.random.Generator, m: int) -> bool:
 
 def learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """A curve that half of the networks learn, no more, at every n: called learnt at some n."""
-    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()  # clean ones rise by luck, too
-    return learnt_at(*curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * 4)).n is not None
+    return learnt_at(*curve_of_half(pool, rng, m)).n is not None
 
 
 def not_learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """The same curve: said to be learnt only above some n."""
-    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()
-    return learnt_at(*curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * 4)).above is not None
+    return learnt_at(*curve_of_half(pool, rng, m)).above is not None
 
 
 def any_curve_learnt(pool: Pool, rng: np.random.Generator, m: int) -> bool:
@@ -187,22 +191,25 @@ def learnt_where_it_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return n is not None and n <= 3
 
 
+def shown_at_a_look(rng: np.random.Generator, m: int, share: float, limit: float) -> bool:
+    """A share of networks do it; with seeds added up to 20 a look, from m on, shows that more than a limit do."""
+    plan, does = Looks(MOST), rng.random(MOST) < share
+    return any(plan.more(Share(int(does[:look].sum()), look), limit) for look in plan.numbers if look >= m)
+
+
 def looks(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """Half of all networks do it; with seeds added up to 20 it is shown at some look that more than half do."""
-    plan, does = Looks(MOST), rng.random(MOST) < 0.5
-    return any(plan.more(Share(int(does[:look].sum()), look)) for look in plan.numbers if look >= m)
+    return shown_at_a_look(rng, m, 0.5, 0.5)
 
 
 def looks_at_leftovers(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """15 % of all networks do it; with seeds added up to 20 it is shown at some look that more do."""
-    plan, does = Looks(MOST), rng.random(MOST) < FEW
-    return any(plan.more(Share(int(does[:look].sum()), look), FEW) for look in plan.numbers if look >= m)
+    return shown_at_a_look(rng, m, FEW, FEW)
 
 
 def looks_find(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """Nine in ten do it; with seeds added up to 20 that is shown."""
-    plan, does = Looks(MOST), rng.random(MOST) < 0.9
-    return any(plan.more(Share(int(does[:look].sum()), look)) for look in plan.numbers if look >= m)
+    return shown_at_a_look(rng, m, 0.9, 0.5)
 
 
 def best_of_many(pool: Pool, rng: np.random.Generator, m: int) -> bool:

@@ -1,8 +1,6 @@
 """Seeds until decided: which verdicts of a study further networks could decide, and the study with these."""
 
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -13,6 +11,7 @@ from spurlab.report.treated import deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.studies.axes import OF_TRAINING, REFERENCES
+from spurlab.studies.recipes import columns_of
 from spurlab.studies.study import Grid, checked_most
 
 SINGLE = ("dataset", "architecture", "how", "recipe", "pattern", "target", *OF_TRAINING)  # one value for each verdict
@@ -138,9 +137,8 @@ def _narrowed(grid: Grid, case: tuple[Any, ...]) -> Grid:
 
 def _at(rows: pd.DataFrame, place: dict[str, Any]) -> pd.DataFrame:
     """The rows with these values."""
-    recipe = asdict(place["recipe"]) | {"milestones": " ".join(map(str, place["recipe"].milestones))}
     keep = pd.Series(data=True, index=rows.index)
-    for name, value in ({name: value for name, value in place.items() if name != "recipe"} | recipe).items():
-        none = value is None or (isinstance(value, float) and math.isnan(value))
-        keep &= rows[name].isna() if none else rows[name] == value
+    for name, value in (place | columns_of(place["recipe"])).items():
+        if name != "recipe":
+            keep &= rows[name].isna() if value is None else rows[name] == value
     return rows[keep]

@@ -16,9 +16,9 @@ PICTURED = {"mnist", "fashion-mnist", "cifar10"}  # sets that figures show image
 ROUGH = {"embeddings"}  # t-SNE ends elsewhere on another machine
 
 
-def stale(folder):
+def stale(folder, results):
     """Why each figure of a folder is not what would be drawn; those that only a run can draw are left out."""
-    results, found = results_in(folder), {}
+    found = {}
     for result, name in zip(results, file_names([result.study for result in results]), strict=True):
         for ending, kind in zip(figure_endings(result.study), result.study.figure, strict=True):
             path = folder / f"{name}{ending}.png"
@@ -39,10 +39,11 @@ def stale(folder):
 @pytest.mark.data
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_committed_figures_are_drawn_by_the_committed_code(folder, full_dataset):
-    shown = {name.partition("@")[0] for result in results_in(folder) for name in result.study.axis("dataset")}
+    results = results_in(folder)
+    shown = {name.partition("@")[0] for result in results for name in result.study.axis("dataset")}
     for name in sorted(shown & PICTURED):
         full_dataset(name)  # without which a figure has no pictures: skipped then
-    found = stale(folder)
+    found = stale(folder, results)
     assert not found, "`make results` draws again: " + "; ".join(f"{name} {why}" for name, why in found.items())
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
+from spurlab.studies.recipes import columns_of
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 PAPER_DATASETS = ("mnist", "fashion-mnist", "cifar10")
@@ -39,12 +40,10 @@ def base_name(dataset: str) -> str:
 
 def paper_settings(dataset: str, recipe: str = "paper") -> Settings:
     """How the paper trains on a dataset; with ``quick`` the package's shorter recipe, whose networks count too."""
-    named = RECIPES[recipe]
     return {
-        **vars(named),
+        **columns_of(RECIPES[recipe]),
         "how": "replace",
         "momentum": 0.0,  # Adam does not use it
-        "milestones": " ".join(map(str, named.milestones)),
         **usual(dataset),
         **axes_off(),
     }

@@ -70,12 +70,13 @@ def measure_named(name: str) -> Measure:
     >>> measure_named("group_accuracy_07").title
     'accuracy on each group'
     """
-    if name in MEASURES:
-        return MEASURES[name]
-    for measure in MEASURES.values():
-        if measure.has(name):
-            return measure
+    if measure := _known(name):
+        return measure
     raise InputError(f"there is no measure {name!r}. {did_you_mean(name, list(MEASURES))}")
+
+
+def _known(name: str) -> Measure | None:
+    return MEASURES.get(name) or next((measure for measure in MEASURES.values() if measure.has(name)), None)
 
 
 def is_lumpy(name: str) -> bool:
@@ -84,8 +85,8 @@ def is_lumpy(name: str) -> bool:
     >>> is_lumpy("spurious_score"), is_lumpy("accuracy"), is_lumpy("something of a user")
     (True, False, True)
     """
-    known = [MEASURES[name]] if name in MEASURES else [measure for measure in MEASURES.values() if measure.has(name)]
-    return known[0].lumpy if known else True
+    measure = _known(name)
+    return measure is None or measure.lumpy
 
 
 def written_out(names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.stats.paired import differences
+from spurlab.stats.paired import differences, rounding
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,7 @@ def gap_closed(
     if not bool(torch.cat([closed, gap]).isfinite().all()):
         return Ratio(math.nan, math.nan, math.nan, models, confidence, "some numbers are not finite")
     a, b = closed.mean().item(), gap.mean().item()
-    rounding = (
-        4 * max(torch.finfo(side.dtype).eps * side.abs().max().item() for side in (before, oracle)) if models else 0
-    )
-    value = a / b if abs(b) > rounding else math.nan
+    value = a / b if abs(b) > rounding(before, oracle) else math.nan
     if models < 2:
         return Ratio(
             value, math.nan, math.nan, models, confidence, "fewer than two models say nothing about the spread"

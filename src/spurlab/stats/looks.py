@@ -11,7 +11,7 @@ from spurlab.errors import InputError
 from spurlab.stats.shares import Share
 
 PLANNED = (5, 8, 12, 16, 20, 30, 40, 60, 80, 100)  # networks after which one looks
-FIRST = 0.65  # of the level, for the first look: five of five networks have .031 of .05
+FIRST = 0.65  # of the level, for the first look or alternative: five of five networks have .031 of .05
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Models against their baselines of the same seeds."""
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, finfo
 
 from spurlab.errors import InputError
 from spurlab.stats.estimate import Estimate
@@ -15,6 +15,11 @@ def differences(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"]) 
             f"{len(baseline)}. Give both in the order of the same seeds, and leave a diverged model out of both."
         )
     return per_model.detach().double().cpu() - baseline.detach().double().cpu()
+
+
+def rounding(*sides: Float[Tensor, " m"]) -> float:
+    """How far two of these numbers may differ by the last bits of binary numbers alone; 0 of none."""
+    return max((4 * finfo(side.dtype).eps * side.abs().max().item() for side in sides if len(side)), default=0.0)
 
 
 def paired_difference(

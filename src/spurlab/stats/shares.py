@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
 from scipy.stats import beta, binom
-from torch import Tensor, finfo
+from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.stats.paired import differences
+from spurlab.stats.paired import differences, rounding
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,7 @@ def above(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: fl
     rises = differences(per_model, baseline)
     if not bool(rises.isfinite().all()):
         raise InputError("networks are counted by finite numbers, but some are NaN or infinite: leave these out.")
-    if not len(rises):
-        return rises > by
-    eps = max(finfo(side.dtype).eps * side.abs().max().item() for side in (per_model, baseline))
-    return rises > by + 4 * eps
+    return rises > by + rounding(per_model, baseline)
 
 
 def risen(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: float = 0.0) -> Share:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
 from typing import Any, get_type_hints
 
@@ -97,3 +98,8 @@ def _of_right_type(settings: Mapping[str, Any]) -> dict[str, Any]:
         except ValidationError as error:
             raise StudyError(sentence_of(error, f"recipe.{key}.")) from error
     return checked
+
+
+def columns_of(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as rows have it: its fields, with the milestones as text."""
+    return asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}

@@ -4,7 +4,7 @@ import gc
 import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +16,7 @@ from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.database import FolderError, StoreError
 from spurlab.studies.graph import Node, Setting, Treat, entry_of
+from spurlab.studies.recipes import columns_of
 from spurlab.studies.records import Record, study_of
 from spurlab.studies.store import Store
 from spurlab.studies.study import Study, only_read
@@ -241,7 +242,7 @@ def _settings_table(settings: Sequence[Setting]) -> pd.DataFrame:
     """One line for each setting, by which it is found: data set, architecture, how marks come in, the recipe."""
     lines = []
     for setting in settings:
-        recipe = asdict(setting.recipe) | {"milestones": " ".join(map(str, setting.recipe.milestones))}
+        recipe = columns_of(setting.recipe)
         about = {"dataset": setting.dataset, "architecture": setting.architecture, "how": setting.how}
         lines.append(about | {key: float("nan") if value is None else value for key, value in recipe.items()})
     return pd.DataFrame(lines, index=list(settings))

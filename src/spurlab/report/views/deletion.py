@@ -174,6 +174,7 @@ def by_success(methods: Sequence[Deleted]) -> list[str]:
 def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: Sequence[Deleted]) -> None:
     columns = {case: x for x, case in enumerate(cases)}
     lines = {title: y for y, title in enumerate((BEFORE, ORACLE, *titles))}
+    first = {deleted.case: deleted for deleted in reversed(methods)}  # of each case
     for deleted in methods:
         if (x := columns.get(deleted.case)) is None:
             continue
@@ -187,8 +188,8 @@ def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: S
         if costs:
             words = f"accuracy \N{MINUS SIGN}{_bare(lost)}" if len(cases) < 8 else f"\N{MINUS SIGN}{_bare(lost)}"
             axes.text(x + 0.42, y + 0.26, words, fontsize=5, ha="right", va="center", color=ink)
-        for title, mean in ((BEFORE, deleted.score_before), (ORACLE, deleted.score_of_oracles)):
-            if not any(text.get_position() == (x + 0.42, lines[title]) for text in axes.texts):
+        if deleted is first[deleted.case]:
+            for title, mean in ((BEFORE, deleted.score_before), (ORACLE, deleted.score_of_oracles)):
                 axes.text(x + 0.42, lines[title], _score(mean), fontsize=7, ha="right", va="center")
     axes.axhline(1.5, color=GREY, linewidth=0.8)
     axes.set_xlim(-0.5, len(cases) - 0.5)

@@ -1,5 +1,7 @@
 """How much of a mark is left after deletion, whatever n was (Figure 6 of arXiv:2202.05189)?"""
 
+from dataclasses import replace
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -7,7 +9,8 @@ from spurlab.report.groups import Mean
 from spurlab.report.style import at_counts, draw_counts, look, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.treated import Deleted
 from spurlab.report.view import About, NotDrawnError, View
-from spurlab.report.views.deletion import BEFORE, GREY, MEASURES, ORACLE, answer, brief, panel_of, shape, sheets, tally
+from spurlab.report.views import deletion
+from spurlab.report.views.deletion import BEFORE, GREY, ORACLE, panel_of
 
 Lines = dict[str, dict[int, Mean]]  # by method and n, the score that is left
 
@@ -39,15 +42,11 @@ def _look(way: str, place: int) -> tuple[str, str]:
     return {BEFORE: ("#000000", "o"), ORACLE: (GREY, "o")}.get(way, look(place - 2))
 
 
-VIEW: View[list[Deleted]] = View(
-    "deletion-curves",
-    "How much of the mark is left, whatever n was?",
-    shape,
-    figure,
-    sheets,
-    answer,
-    MEASURES,
-    brief=brief,
-    tally=tally,
-    leads=True,
+# the same numbers in another figure, of which a part for one case would say nothing
+VIEW: View[list[Deleted]] = replace(
+    deletion.VIEW,
+    name="deletion-curves",
+    title="How much of the mark is left, whatever n was?",
+    figure=figure,
+    glance=None,
 )
