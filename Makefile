@@ -33,6 +33,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/studies.py
 	$(BIN)/python benchmarks/deletion.py
 	$(BIN)/python benchmarks/signals.py
+	$(BIN)/python benchmarks/search.py
 
 results: .venv/.made # draw the figures of docs/results again, from the rows that stand beside them
 	for folder in docs/results/*/; do \

@@ -27,7 +27,7 @@ from spurlab.claims.evidence import LeftOut, Seeds
 from spurlab.claims.judge import above, settle, unchanged
 from spurlab.claims.question import Outcome
 from spurlab.deletion.verdict import FEW, verdict
-from spurlab.stats import Estimate, Looks, Share, gap_closed, learnt_at, paired_difference, pearson
+from spurlab.stats import Estimate, Learnt, Looks, Share, asked_next, gap_closed, learnt_at, paired_difference, pearson
 from spurlab.studies import results_in
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -170,6 +170,27 @@ def learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
 def not_learnt_by_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """The same curve: said to be learnt only above some n."""
     return learnt_at(*curve_of_half(pool, rng, m)).above is not None
+
+
+def searched(by_n: dict[int, Tensor], baseline: Tensor) -> Learnt:
+    """What a search says that trains only the networks that it asks for."""
+    scores = {n: torch.full_like(values, math.nan) for n, values in by_n.items()}
+    while asked := asked_next(scores, baseline):
+        for n, networks in asked.items():
+            scores[n][networks] = by_n[n][networks]
+    return learnt_at(scores, baseline, rising=True)
+
+
+def searched_of_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """A curve that half of the networks learn from every n and half from none: a search says n* is at most some n."""
+    baseline, half = pool.of_clean(rng, m), rng.random(m) < 0.5
+    by_n = {n: tensor(np.where(half, rng.choice(pool.learnt, m), baseline)) for n in COUNTS}
+    return searched(by_n, tensor(baseline)).n is not None
+
+
+def searched_anew_at_each(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same where it is another half at each n, so that no curve rises."""
+    return searched(*curve_of_half(pool, rng, m)).n is not None
 
 
 def any_curve_learnt(pool: Pool, rng: np.random.Generator, m: int) -> bool:
@@ -345,6 +366,8 @@ PROCEDURES = (
     Procedure("error: n* at most, learnt by half", 0.05, learnt_by_half),
     Procedure("error: n* above, learnt by half", 0.05, not_learnt_by_half),
     Procedure("error: n* at most, any of 14 learnt by half", 0.05, any_of_half, pooled=False),
+    Procedure("error: n* at most, searched, learnt by half", 0.05, searched_of_half),
+    Procedure("assumes rising curves: n* at most, searched, another half at each n", None, searched_anew_at_each),
     Procedure("error: seeds added up to 20, half do it", 0.05, looks, pooled=False),
     Procedure("error: seeds added up to 20, 15 % keep it", 0.05, looks_at_leftovers, pooled=False),
     Procedure("error: best of 16 methods above zero", 0.025, best_of_many),

@@ -10,7 +10,8 @@ import pytest
 import spurlab
 from spurlab.cli import main
 from spurlab.deciding import bounds, decided, until_decided
-from spurlab.studies import StudyError, StudyResult, cells_of, load_study
+from spurlab.report.curves import curves
+from spurlab.studies import Search, StudyError, StudyResult, cells_of, load_study
 from spurlab.studies.study import Grid, Study
 
 ACCURACY = 0.9
@@ -18,7 +19,7 @@ ACCURACY = 0.9
 
 def study_of(*grids, **settings):
     grids = tuple(Grid(dataset="fashion-mini", architecture="mlp", **grid) for grid in grids)
-    return Study(name="made-up", title="?", grids=grids, most=20, **settings)
+    return Study(**{"name": "made-up", "title": "?", "grids": grids, "most": 20} | settings)
 
 
 def made_up(score, asked):
@@ -41,6 +42,11 @@ def made_up(score, asked):
         return StudyResult(study, rows, Path("nowhere"))
 
     return run
+
+
+def from_n_on(smallest):
+    """A score that jumps at an n: by pattern and seed."""
+    return lambda cell: 0.8 if cell.n >= smallest(cell.pattern, cell.seed) else 0.1
 
 
 def seeds_of(result, **where):
@@ -126,3 +132,98 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
         main(["run", "quickstart", "--most", "8"])
     assert stop.value.code == 2
     assert "--most belongs to --decide" in capsys.readouterr().err
+
+
+GRID = [0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100]
+
+
+def test_a_search_says_what_the_whole_grid_says_with_a_third_of_its_networks():
+    """R3 is learnt from 3 on by all, S3 from 10 on by all but one, R1 never."""
+    score = from_n_on(lambda pattern, seed: {"R3": 3, "S3": 15 if seed == 3 else 10, "R1": 1000}[pattern])
+    asked = []
+    study = study_of({"pattern": ["R3", "S3", "R1"], "n": GRID, "seed": [0, 1, 2, 3, 4]}, search="n", most=None)
+    result = Search(made_up(score, asked))(study)
+    whole = made_up(score, [])(study)
+    found = {curve.pattern: curve for curve in curves(result.rows, search="n")}
+    for curve in curves(whole.rows):
+        assert (found[curve.pattern].verdict.n, found[curve.pattern].verdict.above) == (
+            curve.verdict.n, curve.verdict.above,
+        )  # fmt: skip
+    networks = {
+        name: sum(len(part) for n, part in table.groupby("n"))
+        for name, table in result.rows[result.rows["measure"] == "spurious_score"].groupby("pattern")
+    }
+    assert networks["R3"] <= 65 / 3
+    assert networks["R1"] <= 65 / 3
+    assert networks["S3"] <= 65 * 0.4, "one network that differs costs a few more"
+    assert str(found["S3"].verdict) == "7 < n* <= 15 (95 %, if every curve rises)"
+    assert all(seeds_of(result, pattern=name, n=0) == [0, 1, 2, 3, 4] for name in found)
+    again = Study.model_validate_json(result.study.model_dump_json())
+    assert again == result.study, "a folder could not hold it"
+    assert again.search == "n"
+
+
+def test_seeds_are_added_to_a_search():
+    """Nine of ten networks learn it from 3 on: five do not decide that; those asked first are not asked again."""
+    score = from_n_on(lambda pattern, seed: 1000 if seed % 10 == 4 else 3)
+    asked = []
+    study = study_of({"pattern": "R3", "n": GRID, "seed": [0, 1, 2, 3, 4]}, search="n")
+    result = decided(study, Search(made_up(score, asked)))
+    (curve,) = curves(result.rows, study.most, "n")
+    (whole,) = curves(
+        made_up(score, [])(study_of({"pattern": "R3", "n": GRID, "seed": list(range(12))})).rows, study.most
+    )
+    assert seeds_of(result) == list(range(12))
+    assert (curve.verdict.n, curve.verdict.above) == (whole.verdict.n, whole.verdict.above) == (3, 2)
+    sizes = [len(cells_of(each)) for each in asked]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] < len(GRID) * 12 / 3
+
+
+def test_a_diverged_network_is_left_out_of_a_search():
+    def score(cell):
+        return float("nan") if cell.seed == 2 and cell.n >= 7 else 0.8 * (cell.n >= 3)
+
+    study = study_of({"pattern": "R3", "n": GRID, "seed": list(range(6))}, search="n", most=None)
+    result = Search(made_up(score, []))(study)
+    (curve,) = curves(result.rows, search="n")
+    assert curve.verdict.n == 3
+    assert curve.diverged in ((), (2,))
+    none_left = Search(made_up(lambda cell: float("nan"), []))(study)
+    (curve,) = curves(none_left.rows, search="n")
+    assert not curve.verdict.decided
+
+
+def test_what_cannot_be_searched_is_refused():
+    def refused(why, *grids, **settings):
+        with pytest.raises(StudyError, match=why):
+            Search(made_up(lambda cell: 0.0, []))(study_of(*grids, search="n", **settings))
+
+    curve = {"pattern": "R3", "n": [0, 10], "seed": list(range(5))}
+    refused("takes 5 seeds, but a grid has 4", curve | {"seed": list(range(4))})
+    refused("nothing else is done to networks", curve | {"deletion": ["retrain"]}, figure="deletion")
+    refused("nothing else is done to networks", {"seed": list(range(5))}, measure="accuracy")
+    refused("the measure 'spurious_score'", curve, measure="accuracy")
+    refused("no sample of all", curve, figure="bars")
+    refused("no sample of all", curve, claims=[1])
+    with pytest.raises(StudyError, match="key 'search': must be 'n', but it is 'm'"):
+        load_study("quickstart", changes=["search=m"])
+
+
+def test_a_search_in_earnest(small, tmp_path, capsys):
+    """Table, figure, page and claims of what was searched; run again, nothing is trained."""
+    changes = ["n=[0, 1, 3, 10, 30, 100]", "seed=[0, 1, 2, 3, 4]", "recipe.epochs=1", "pattern='R3'", "search=n"]
+    told = []
+    load = {"workers": 0, "load": lambda name: small}
+    first = spurlab.run("quickstart", tmp_path, changes=changes, **load)
+    assert first.study.search == "n"
+    assert first.rows["training"].nunique() < 30
+    again = spurlab.run("quickstart", tmp_path, changes=changes, progress=told.append, **load)
+    assert again.rows.equals(first.rows)
+    assert max(step.total for step in told) == 0
+    assert first.verdicts == ()
+    main(["report", str(tmp_path)])
+    capsys.readouterr()
+    page = (tmp_path / "report.html").read_text()
+    assert "n* was searched" in page
+    assert "networks trained" in page

@@ -318,6 +318,7 @@ def plan_study(
     from spurlab.commands import folder_of, study_named
     from spurlab.deciding import bounds, until_decided
     from spurlab.studies import plan
+    from spurlab.studies.search import grids_by_curve
 
     _speak(verbose)
     asked, folder = study_named(study, profile, set_ or [], only or []), folder_of(study, out)
@@ -325,12 +326,16 @@ def plan_study(
     least = None
     if asked.most:
         least, asked = bounds(asked)
+    if asked.search:
+        grids_by_curve(asked)  # refuses what cannot be searched
 
     def tell(counts: "Plan") -> None:
         for line in () if as_json else counts.lines(asked, folder):
             put(line)
         if few and not as_json:
             put(f"  that is with {asked.most} seeds; if the first look decides everything: {few.trainings:,} networks")
+        if asked.search and not as_json:
+            put("  that is every n; the search of n* trains about three networks of each seed and curve, or a few more")
         if time_ and counts.groups and not as_json:
             say("  timing a few steps of each kind ...")
 

@@ -19,7 +19,17 @@ from spurlab.errors import InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
-from spurlab.studies import Study, StudyProgress, StudyResult, load_study, narrowed, results_in, studies_in, together
+from spurlab.studies import (
+    Search,
+    Study,
+    StudyProgress,
+    StudyResult,
+    load_study,
+    narrowed,
+    results_in,
+    studies_in,
+    together,
+)
 from spurlab.studies import run as run_study
 from spurlab.terminal import on_a_line, status_line
 
@@ -111,7 +121,8 @@ def run(
         return run_study(part, folder, **how, progress=progress, command=command)
 
     asked = until_decided(asked, most)
-    result = decided(asked, trained) if asked.most else trained(asked)
+    once = Search(trained) if asked.search else trained
+    result = decided(asked, once) if asked.most else once(asked)
     return Finished(**vars(result), written=tuple(_files(result)))
 
 
@@ -130,9 +141,13 @@ def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Pa
 
 
 def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
-    """On the claims that studies ask for, and on those that their rows bear on all the same."""
+    """On the claims that studies ask for, and on those that their rows bear on all the same.
+
+    Not by the rows of studies that search n*: the networks at an n are no sample of all.
+    """
     asked = {number for result in results for number in result.study.claims}
-    verdicts = decide(together(results))
+    whole = [result for result in results if not result.study.search]
+    verdicts = decide(together(whole)) if whole else []
     return [verdict for verdict in verdicts if verdict.claim.number in asked or verdict.models]
 
 

@@ -10,11 +10,9 @@ from spurlab.report.curves import curves
 from spurlab.report.treated import deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
-from spurlab.studies.axes import OF_TRAINING, REFERENCES
-from spurlab.studies.recipes import columns_of
+from spurlab.studies.axes import REFERENCES
+from spurlab.studies.curves import places, rows_at
 from spurlab.studies.study import Grid, checked_most
-
-SINGLE = ("dataset", "architecture", "how", "recipe", "pattern", "target", *OF_TRAINING)  # one value for each verdict
 
 
 def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
@@ -103,23 +101,18 @@ def _of_curves(grid: Grid, study: Study) -> bool:
 def _open(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid]]:
     """Each verdict on a grid that is open and can have more networks, and the grid that has them."""
     looks = Looks(study.most).numbers
-    for values in product(*(grid[name] for name in SINGLE)):
-        place = dict(zip(SINGLE, values, strict=True))
-        there, part = _at(rows, place), grid
-        for name, value in place.items():
-            if name not in OF_TRAINING or name in grid.axes:
-                part = part.only(name, (value,))
-        for case, asked, is_open in _cases(part, study, there):
+    for place, part in places(grid):
+        for case, asked, is_open in _cases(part, study, rows_at(rows, place)):
             networks = len(asked)
             if is_open and networks < looks[-1]:
-                yield (*values, *case), with_seeds(_narrowed(part, case), next(m for m in looks if m > networks))
+                yield (*place, *case), with_seeds(_narrowed(part, case), next(m for m in looks if m > networks))
 
 
 def _cases(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], set[int], bool]]:
     """The verdicts at one place: which method, n and share if it is about deletion; the seeds; whether it is open."""
     if not _of_deletion(grid):
         seeds = {int(seed) for seed in rows["seed"]}
-        yield (), seeds, any(not curve.verdict.settled for curve in curves(rows, study.most))
+        yield (), seeds, any(not curve.verdict.settled for curve in curves(rows, study.most, study.search))
         return
     for method, n, known in product(grid["deletion"], grid["n"], grid["known"]):
         if n:
@@ -133,12 +126,3 @@ def _narrowed(grid: Grid, case: tuple[Any, ...]) -> Grid:
     for name, value in zip(("deletion", "n", "known"), case, strict=False):
         grid = grid.only(name, (value,))
     return grid
-
-
-def _at(rows: pd.DataFrame, place: dict[str, Any]) -> pd.DataFrame:
-    """The rows with these values."""
-    keep = pd.Series(data=True, index=rows.index)
-    for name, value in (place | columns_of(place["recipe"])).items():
-        if name != "recipe":
-            keep &= rows[name].isna() if value is None else rows[name] == value
-    return rows[keep]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
-from spurlab.report.groups import DIFFERENCE, SHARE, Mean, estimate, over_networks
-from spurlab.stats import Estimate, Learnt, Share, learnt_at, paired_difference
+from spurlab.report.groups import DIFFERENCE, SHARE, Mean, estimate, paired
+from spurlab.stats import Estimate, Learnt, Share, learnt_at
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Point:
 
     Args:
         n: how many training examples were marked.
-        score: the spurious score.
+        score: the spurious score; where n* was searched, of those that were trained, which are no sample of all.
         difference: the paired difference of the score to n = 0; None for n = 0.
         rose: how many networks have learnt the pattern, see `spurlab.stats.learnt_at`; None for n = 0.
         accuracy: on clean test examples; NaN where it was not measured.
@@ -47,7 +47,7 @@ class Curve:
     unfinished: tuple[int, ...] = ()
 
 
-def curves(rows: pd.DataFrame, most: int | None = None) -> list[Curve]:
+def curves(rows: pd.DataFrame, most: int | None = None, search: str | None = None) -> list[Curve]:
     """One curve for each pattern and target, in the order of the rows, which must be of one group (see `groups`).
 
     A seed of which any network diverged is left out of the complete curve, so that all points compare the same seeds.
@@ -55,35 +55,36 @@ def curves(rows: pd.DataFrame, most: int | None = None) -> list[Curve]:
     Args:
         rows: of a study.
         most: where its seeds were added until it was decided, up to how many networks.
+        search: ``n``: not every network was trained with every n, see `Study.search`.
     """
     rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
     scored = rows[rows["measure"] == "spurious_score"]
     pairs = dict.fromkeys(zip(scored["pattern"], scored["target"], strict=True))
     return [
-        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)], most)
+        _curve(str(pattern), int(target), rows[(rows["pattern"] == pattern) & (rows["target"] == target)], most, search)
         for pattern, target in pairs
     ]
 
 
-def _curve(pattern: str, target: int, rows: pd.DataFrame, most: int | None) -> Curve:
+def _curve(pattern: str, target: int, rows: pd.DataFrame, most: int | None, search: str | None) -> Curve:
     table = rows.drop_duplicates(["seed", "measure", "n"])
+    nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
     wide = table.set_index(["seed", "measure", "n"])["value"].astype(float).unstack(["measure", "n"])
-    complete = wide.dropna()
+    complete = wide.drop(index=list(nan)).dropna(subset=[("spurious_score", 0)]) if search else wide.dropna()
     scores = complete["spurious_score"]
     per_n = {int(n): torch.tensor(scores[n].to_numpy(copy=True)) for n in sorted(scores.columns)}
     marked = {n: values for n, values in per_n.items() if n > 0}
-    learnt = learnt_at(marked, per_n[0], most=most) if 0 in per_n else Learnt()
+    learnt = learnt_at(marked, per_n[0], most=most, rising=search is not None) if 0 in per_n else Learnt()
     points = tuple(
         Point(
             n,
-            over_networks(values, SHARE),
-            paired_difference(values, per_n[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
+            estimate(scores[n], SHARE),
+            paired(scores[n], scores[0], DIFFERENCE) if n > 0 and 0 in per_n else None,
             learnt.shares.get(n),
             estimate(complete.get(("accuracy", n), pd.Series(dtype=float)), SHARE, "accuracy"),
         )
-        for n, values in per_n.items()
+        for n in per_n
     )
-    nan = {int(seed) for seed in table.loc[table["value"].isna(), "seed"]}
     lost = [int(seed) for seed in wide.index.difference(complete.index)]
     diverged, unfinished = (tuple(seed for seed in lost if (seed in nan) == was) for was in (True, False))
     return Curve(pattern, target, points, learnt, diverged, unfinished)

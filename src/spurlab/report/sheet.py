@@ -15,7 +15,12 @@ from spurlab.stats import Estimate, Share
 
 OVER_NETWORKS = "mean [95 % interval] over networks"
 RISES = "learnt: networks whose score rises by more than 0.05 over their own at n = 0"
+SEARCHED = (
+    "n* was searched: networks were trained only where it was open, so these are no sample of all; where to look went "
+    "by the assumption that a network which learns from n examples learns from more"
+)
 OF_POINTS = ("n", "spurious score", "difference to n = 0", "learnt", "test accuracy")  # headings for `points_of`
+OF_SEARCHED = ("n", "networks trained", "their spurious scores", "learnt")  # where n* was searched
 _ZERO = re.compile(r"-(0\.0+)(?!\d)")
 
 
@@ -58,10 +63,24 @@ def curve_sheet(curve: Curve, title: str) -> Sheet:
     """Score at each n with its interval, paired difference to n = 0 and test accuracy."""
     seeds = curve.points[0].score.models
     many = f"mean [95 % interval] over {seeds} networks" if seeds != 1 else "one network: no interval"
-    return Sheet(title, OF_POINTS, tuple(points_of(curve)), f"{many}; {RISES}")
+    note = SEARCHED if curve.verdict.rising else f"{many}; {RISES}"
+    return Sheet(title, headings_of([curve]), tuple(points_of(curve)), note)
+
+
+def headings_of(curves: Sequence[Curve]) -> tuple[str, ...]:
+    """Of `points_of`."""
+    return OF_SEARCHED if any(curve.verdict.rising for curve in curves) else OF_POINTS
 
 
 def points_of(curve: Curve) -> list[tuple[Cell, ...]]:
+    if curve.verdict.rising:
+        return [
+            (
+                *(count_cell(point.n), count_cell(point.score.models), _ends_cell(point.score.each)),
+                share_of_networks(point.rose),
+            )
+            for point in curve.points
+        ]
     return [
         (
             *(count_cell(point.n), mean_cell(point.score), _rise_cell(point.difference)),
@@ -69,6 +88,12 @@ def points_of(curve: Curve) -> list[tuple[Cell, ...]]:
         )
         for point in curve.points
     ]
+
+
+def _ends_cell(scores: Sequence[float]) -> Cell:
+    """The lowest and the highest."""
+    ends = dict.fromkeys(f"{score:.3f}" for score in (min(scores), max(scores))) if scores else {}
+    return Number(" to ".join(ends), max(scores)) if ends else ""
 
 
 def slim(title: str, headings: Sequence[str], lines: Sequence[Sequence[Cell]], note: str, place: int = 0) -> Sheet:

@@ -13,6 +13,7 @@ from spurlab.stats.learnt import learnt_at as learnt_at
 from spurlab.stats.looks import Looks as Looks
 from spurlab.stats.null import null_rank as null_rank
 from spurlab.stats.paired import paired_difference as paired_difference
+from spurlab.stats.search import asked_next as asked_next
 from spurlab.stats.shares import Share as Share
 from spurlab.stats.shares import above as above
 from spurlab.stats.shares import networks_needed as networks_needed

@@ -1,15 +1,16 @@
 """From how many planted examples on a pattern is learnt: n*."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.stats.looks import Looks
 from spurlab.stats.paired import differences
-from spurlab.stats.shares import Share, networks_needed, risen
+from spurlab.stats.shares import Share, above, networks_needed
 
 RISE = 0.05  # by which the score of a network that has learnt lies above its own without planted examples, at least
 
@@ -22,9 +23,11 @@ class Learnt:
         n: the smallest n of the grid of which that is shown, so n* is at most that; None: of none.
         above: the largest n of which it is shown that fewer than half learn it, so n* is above that; None: of none.
         level: of either statement.
-        shares: for each n of the grid, how many networks rose by more than `RISE`.
+        shares: for each n of the grid, how many networks rose by more than `RISE`, of those that were trained with it.
         models: how many networks there are.
         why: why nothing could be tested, or "".
+        rising: whether it rests on the assumption that a network which learns the pattern from n examples learns it
+            from more.
     """
 
     n: int | None = None
@@ -33,6 +36,7 @@ class Learnt:
     shares: Mapping[int, Share] = field(default_factory=dict)
     models: int = 0
     why: str = "no n above 0 in the grid"
+    rising: bool = False
 
     @property
     def decided(self) -> bool:
@@ -51,7 +55,7 @@ class Learnt:
     def __str__(self) -> str:
         if self.why:
             return f"undecided: {self.why}"
-        sure = f"({100 * (1 - self.level):.3g} %)"
+        sure = f"({100 * (1 - self.level):.3g} %{', if every curve rises' * self.rising})"
         if self.n is None:
             most = max(self.shares)
             if self.above == most:
@@ -61,11 +65,62 @@ class Learnt:
         return f"n* <= {self.n} {sure}" if self.above is None else f"{self.above} < n* <= {self.n} {sure}"
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Which networks learn the pattern from each n of the grid, as far as it is known.
+
+    Args:
+        learn: by n, in rising order, true for those that do.
+        do_not: by n, true for those that do not; both false: it is not known.
+    """
+
+    learn: Mapping[int, Bool[Tensor, " m"]]
+    do_not: Mapping[int, Bool[Tensor, " m"]]
+
+    @classmethod
+    def of(cls, scores: Mapping[int, Float[Tensor, " m"]], baseline: Float[Tensor, " m0"]) -> "Known":
+        """What scores say; NaN says nothing."""
+        learn, do_not = dict[int, Tensor](), dict[int, Tensor]()
+        for n in sorted(scores):
+            trained = differences(scores[n], baseline).isfinite()
+            learn[n], do_not[n] = torch.zeros_like(trained), torch.zeros_like(trained)
+            learn[n][trained] = above(scores[n][trained], baseline[trained], RISE)
+            do_not[n] = trained & ~learn[n]
+        return cls(learn, do_not)
+
+    def rising(self) -> "Known":
+        """What follows if no network that learns it from n examples fails to from more.
+
+        Of a network that contradicts that, only what was measured is known.
+        """
+        learn, do_not = dict(self.learn), dict(self.do_not)
+        for n, measured in ((n, self.learn[n] | self.do_not[n]) for n in self.learn):
+            fewer = torch.stack([self.learn[k] for k in self.learn if k <= n]).any(0)
+            more = torch.stack([self.do_not[k] for k in self.learn if k >= n]).any(0)
+            learn[n] = torch.where(measured, self.learn[n], fewer & ~more)
+            do_not[n] = torch.where(measured, self.do_not[n], more & ~fewer)
+        return Known(learn, do_not)
+
+    def share(self, n: int) -> Share:
+        """How many learn it, of those of which it is known."""
+        learn = int(self.learn[n].sum())
+        return Share(learn, learn + int(self.do_not[n].sum()))
+
+    def fewest(self, n: int) -> Share:
+        """How many of all networks learn it at least."""
+        return Share(int(self.learn[n].sum()), len(self.learn[n]))
+
+    def most(self, n: int) -> Share:
+        """How many of all networks learn it at most."""
+        return Share(int((~self.do_not[n]).sum()), len(self.do_not[n]))
+
+
 def learnt_at(
     scores: Mapping[int, Float[Tensor, " m"]],
     baseline: Float[Tensor, " m0"],
     level: float = 0.05,
     most: int | None = None,
+    rising: bool = False,
 ) -> Learnt:
     """From which n of the grid on more than half of all networks learn a pattern.
 
@@ -80,6 +135,9 @@ def learnt_at(
         baseline: the scores of the same seeds at n = 0, in the same order.
         level: how often it may be wrongly said that n* is at most, and how often that it is above, some n.
         most: where seeds are added until it is decided, up to how many; see :class:`spurlab.stats.Looks`.
+        rising: whether a network that learns the pattern from n examples is taken to learn it from more. Then not
+            every network needs a score at every n (NaN: none), and an n is passed over at which nothing is shown or
+            could be; see `spurlab.stats.asked_next`.
 
     Raises:
         ValueError: an n below 1, a level outside (0, 1), or another number of networks than in `baseline`.
@@ -97,26 +155,29 @@ def learnt_at(
     grid, models = sorted(scores), len(baseline)
     if grid and grid[0] < 1:
         raise InputError(f"`scores` has n = {grid[0]}, but only n > 0 is tested: n = 0 belongs in `baseline`.")
-    finite = all(bool(differences(scores[n], baseline).isfinite().all()) for n in grid)
-    shares = {n: risen(scores[n], baseline, RISE) for n in grid} if finite else {n: Share(0, 0) for n in grid}
-    if why := _untestable(grid, models, level, finite):
-        return Learnt(level=level, shares=shares, models=models, why=why)
+    known = Known.of(scores, baseline)
+    complete = bool(baseline.isfinite().all()) and (rising or all(known.share(n).models == models for n in grid))
+    shares = {n: known.share(n) if complete else Share(0, 0) for n in grid}
+    if why := _untestable(grid, models, level, complete):
+        return Learnt(level=level, shares=shares, models=models, why=why, rising=rising)
     test = Looks(most, level)
-    at_most = above = None
+    at_most = above_n = None
     for n in reversed(grid):
-        if not test.more(shares[n]):
+        if test.more(known.fewest(n)):
+            at_most = n
+        elif not test.more(known.most(n)):
             break
-        at_most = n
     for n in grid:
-        if not test.fewer(shares[n]):
+        if test.fewer(known.most(n)):
+            above_n = n
+        elif not test.fewer(known.fewest(n)):
             break
-        above = n
-    return Learnt(at_most, above, level, shares, models, why="")
+    return Learnt(at_most, above_n, level, shares, models, why="", rising=rising)
 
 
-def _untestable(grid: list[int], models: int, level: float, finite: bool) -> str:
+def _untestable(grid: Sequence[int], models: int, level: float, complete: bool) -> str:
     if not grid:
         return "no n above 0 in the grid"
     if models < (needed := networks_needed(level)):
         return f"{models} network{'s' * (models != 1)}; at {100 * level:.2g} % it takes {needed}"
-    return "" if finite else "some scores are NaN"
+    return "" if complete else "some scores are NaN"

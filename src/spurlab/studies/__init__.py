@@ -26,6 +26,7 @@ from spurlab.studies.results import studies_in as studies_in
 from spurlab.studies.results import together as together
 from spurlab.studies.run import StudyProgress as StudyProgress
 from spurlab.studies.run import run as run
+from spurlab.studies.search import Search as Search
 from spurlab.studies.store import Store as Store
 from spurlab.studies.study import Grid as Grid
 from spurlab.studies.study import Study as Study

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -169,6 +169,7 @@ class Study(BaseModel):
         weights: whether the trained weights are kept as files.
         most: seeds are added until each verdict is decided, up to so many networks; None: the seeds are those of the
             grids. What is said of its rows counts how often one looked, see `spurlab.stats.Looks`.
+        search: ``n``: of each curve only the networks are trained that decide n*, see `spurlab.studies.Search`.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
     """
@@ -184,6 +185,7 @@ class Study(BaseModel):
     measure: Annotated[Several[str], BeforeValidator(_written_out)] = ("spurious_score", "accuracy")
     weights: bool = False
     most: int | None = None
+    search: Literal["n"] | None = None
     grids: Annotated[tuple[Grid, ...], Field(min_length=1)]
     origin: str = Field(default="", exclude=True)
 
@@ -226,9 +228,9 @@ class Study(BaseModel):
 
     @model_serializer(mode="wrap")
     def _serialize_what_is_set(self, fields_of: Any) -> dict[str, Any]:
-        """Without `most` where there is none, as folders had it before there could be one."""
+        """Without `most` and `search` where there are none, as folders had it before there could be."""
         written: dict[str, Any] = fields_of(self)
-        return {key: value for key, value in written.items() if key != "most" or value is not None}
+        return {key: value for key, value in written.items() if key not in ("most", "search") or value is not None}
 
     @field_validator("most")
     @classmethod

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from jaxtyping import Float32
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from torch import Tensor
 from spurlab.data import DataError, load
 from spurlab.patterns import make_mark, plant
 from spurlab.report import sheet, style
-from spurlab.report.curves import Curve, curves, verdict_of
+from spurlab.report.curves import Curve, Point, curves, verdict_of
 from spurlab.report.groups import Group, Mean, groups
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
@@ -25,7 +26,11 @@ Scores = list[tuple[Group, list[Curve]]]
 
 def shape(result: StudyResult) -> Scores:
     """For each group a curve of each pattern and target."""
-    return [(group, curves(group.rows, result.study.most)) for group in groups(result.rows)]
+    return [(group, curves(group.rows, result.study.most, result.study.search)) for group in groups(result.rows)]
+
+
+def _searched(scores: Scores) -> bool:
+    return any(curve.verdict.rising for _, lines in scores for curve in lines)
 
 
 def _panels(scores: Scores) -> list[tuple[str, Group, list[Curve]]]:
@@ -49,17 +54,20 @@ def sheets(scores: Scores) -> list[sheet.Sheet]:
         where = (*sheet.place_cells(group), curve.pattern, sheet.target_cell(group.dataset, curve.target))
         first, last = curve.points[0], curve.points[-1]
         at = sheet.Number(verdict_of(curve), curve.verdict.n if curve.verdict.n is not None else math.inf)
-        learnt.append((*where, at, sheet.mean_cell(first.score), sheet.mean_cell(last.score), sheet.count_cell(last.n)))
+        ends = (sheet.mean_cell(first.score), sheet.mean_cell(last.score), sheet.count_cell(last.n))
+        learnt.append((*where, at, *(ends if not curve.verdict.rising else (ends[0], "", ""))))
         points += [(*where, *point) for point in sheet.points_of(curve)]
     place = ("dataset", "networks", "pattern", "target")
+    searched = _searched(scores)
     verdicts = (*place, "verdict", "score at n = 0", "score at the largest n", "largest n")
     rule = (
         "n*: from how many marked examples on more than half of all networks learn the pattern (exact sign test, 95 %)"
     )
-    note = f"{sheet.OVER_NETWORKS}; {sheet.RISES}"
+    note = sheet.SEARCHED if searched else f"{sheet.OVER_NETWORKS}; {sheet.RISES}"
+    headings = sheet.headings_of([curve for _, lines in scores for curve in lines])
     return [
         sheet.slim("When is the pattern learnt?", verdicts, learnt, rule),
-        sheet.slim("All scores", (*place, *sheet.OF_POINTS), points, note),
+        sheet.slim("All scores", (*place, *headings), points, note),
     ]
 
 
@@ -80,7 +88,7 @@ def terminal(scores: Scores) -> list[sheet.Sheet]:
 def answer(scores: Scores) -> list[str]:
     """For each group and target, which patterns are learnt from which n on."""
     sentences = [f"{where}: {_learnt(lines)}." for where, _, lines in _panels(scores)]
-    if sentences:
+    if sentences and not _searched(scores):
         sentences[-1] += " In brackets: the mean score at the largest n."
     if (several := sum(len(lines) for _, lines in scores)) > 1:
         needed = networks_needed(0.05 / several)
@@ -94,6 +102,8 @@ def brief(scores: Scores) -> str:
     curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
     if group is None or not curves:
         return ""
+    if _searched(scores):
+        return f"On {group.title}: {', '.join(f'{_name(curve, lines)} {verdict_of(curve)}' for curve in curves)}."
     strong = max(curves, key=lambda curve: curve.points[1].score.value)
     base, first = strong.points[:2]
     words = (
@@ -130,7 +140,7 @@ def _learnt(lines: Sequence[Curve]) -> str:
 
 
 def _with_score(curve: Curve) -> str:
-    return f"{curve.pattern} ({curve.points[-1].score.value:.3f})"
+    return curve.pattern if curve.verdict.rising else f"{curve.pattern} ({curve.points[-1].score.value:.3f})"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -189,9 +199,15 @@ def _name(curve: Curve, among: Sequence[Curve]) -> str:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], looks: style.Looks) -> None:
-    lines = {_name(curve, curves): {point.n: point.score for point in curve.points} for curve in curves}
-    style.draw_counts(axes, lines, looks)
+    lines = {_name(curve, curves): {point.n: _drawn(curve, point) for point in curve.points} for curve in curves}
+    style.draw_counts(axes, lines, looks, line="" if any(curve.verdict.rising for curve in curves) else "-")
     style.share_axis(axes, "spurious score")
+
+
+def _drawn(curve: Curve, point: Point) -> Mean:
+    """The networks; where n* was searched, without their mean."""
+    several = curve.verdict.rising and point.score.models > 1
+    return replace(point.score, value=math.nan) if several else point.score
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
@@ -213,9 +229,13 @@ def _words(curves: Sequence[Curve]) -> str:
     lines = []
     for curve in curves:
         if curve.points[0].score.models:
+            if curve.verdict.rising:
+                lines.append(f"{_name(curve, curves)} {curve.verdict}.")
+                continue
             ends = [f"{point.score.value:.3f} at n = {point.n}" for point in (curve.points[0], curve.points[-1])]
             lines.append(f"{_name(curve, curves)} {' to '.join(dict.fromkeys(ends))} ({curve.verdict}).")
-    return f"Mean spurious score by pattern: {' '.join(lines)}".removesuffix(".") if lines else "No network is left"
+    what = "n* by pattern" if any(curve.verdict.rising for curve in curves) else "Mean spurious score by pattern"
+    return f"{what}: {' '.join(lines)}".removesuffix(".") if lines else "No network is left"
 
 
 MEASURES = ("spurious_score", "accuracy")
