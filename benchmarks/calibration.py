@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from spurlab.claims.evidence import LeftOut, Seeds
+from spurlab.claims.evidence import ONCE, LeftOut, Seeds
 from spurlab.claims.judge import above, settle, unchanged
 from spurlab.claims.question import Outcome
 from spurlab.deletion.verdict import FEW, verdict
@@ -298,9 +298,11 @@ def does_not_forget(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return deletion(pool, rng, before, before) == "does not forget"
 
 
-def outcome(parts: int, m: int, higher: Callable[[], Numbers], lower: Callable[[], Numbers]) -> list[Outcome]:
+def outcome(
+    parts: int, m: int, higher: Callable[[], Numbers], lower: Callable[[], Numbers], plan: Looks = ONCE
+) -> list[Outcome]:
     """Of the parts of a claim that one is above the other."""
-    table = Seeds({}, tuple(range(m)), LeftOut(), frozenset({"network"}))
+    table = Seeds({}, tuple(range(m)), LeftOut(), frozenset({"network"}), plan)
     questions = [above("", table, tensor(higher()), tensor(lower())) for _ in range(parts)]
     return [part.outcome for part in settle(questions)]
 
@@ -313,6 +315,25 @@ def reproduced_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
 def not_reproduced_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """A claim is called not reproduced although half of all networks do what it says."""
     return "not reproduced" in outcome(1, m, lambda: (rng.random(m) < 0.5).astype(float), lambda: np.full(m, 0.5))
+
+
+def outcomes_at_looks(rng: np.random.Generator, m: int) -> set[Outcome]:
+    """Half of all networks do what a claim says; what is said of it at the looks from m on, with up to 20 networks."""
+    plan, does = Looks(MOST), (rng.random(MOST) < 0.5).astype(float)
+    told: set[Outcome] = set()
+    for look in (look for look in plan.numbers if look >= m):
+        told.update(outcome(1, look, partial(does.__getitem__, slice(look)), partial(np.full, look, 0.5), plan))
+    return told
+
+
+def reproduced_at_a_look(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same, with seeds added up to 20: at some look it is called reproduced."""
+    return "reproduced" in outcomes_at_looks(rng, m)
+
+
+def not_reproduced_at_a_look(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Likewise not reproduced."""
+    return "not reproduced" in outcomes_at_looks(rng, m)
 
 
 def reproduced_where_it_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
@@ -378,6 +399,10 @@ PROCEDURES = (
     Procedure("error: does not forget, half do", 0.05, does_not_forget_at_the_edge),
     Procedure("error: claim reproduced, half do it", 0.05, reproduced_at_half, pooled=False),
     Procedure("error: claim not reproduced, half do it", 0.05, not_reproduced_at_half, pooled=False),
+    Procedure("error: claim reproduced, seeds added up to 20, half do it", 0.05, reproduced_at_a_look, pooled=False),
+    Procedure(
+        "error: claim not reproduced, seeds added up to 20, half do it", 0.05, not_reproduced_at_a_look, pooled=False
+    ),
     Procedure("error: called alike, half differ", 0.05, alike_at_half, pooled=False),
     Procedure("power: learnt at n <= 3, by .95", None, learnt_where_it_is),
     Procedure("power: seeds added up to 20, nine in ten do it", None, looks_find, pooled=False),

@@ -9,8 +9,9 @@ import pytest
 
 import spurlab
 from spurlab.cli import main
-from spurlab.deciding import bounds, decided, until_decided
+from spurlab.deciding import bounds, decided, still_open, until_decided
 from spurlab.report.curves import curves
+from spurlab.stats import Looks
 from spurlab.studies import Search, StudyError, StudyResult, cells_of, load_study
 from spurlab.studies.study import Grid, Study
 
@@ -72,9 +73,18 @@ def test_each_curve_has_the_seeds_that_it_needs():
     rounds = [max(len(grid["seed"]) for grid in each.grids) for each in asked]
     assert rounds == [5, 8, 12, 16, 20]
     assert result.study.most == 20
+    assert still_open(study, result.rows) == (0, 3)
     again = []
     assert decided(study, made_up(score, again)).rows.equals(result.rows)
     assert Study.model_validate_json(result.study.model_dump_json()) == result.study, "a folder could not hold it"
+
+
+def test_what_is_open_with_the_most_networks_is_counted():
+    """Half of the networks learn R1, whatever their number; all learn R3."""
+    study = study_of({"pattern": ["R3", "R1"], "n": [0, 10], "seed": [0, 1, 2, 3, 4]})
+    half = decided(study, made_up(lambda cell: 0.8 * (cell.n > 0 and (cell.pattern == "R3" or cell.seed % 2)), []))
+    assert seeds_of(half, pattern="R1") == list(range(20))
+    assert still_open(study, half.rows) == (1, 2)
 
 
 def test_each_deletion_has_the_seeds_that_it_needs():
@@ -119,15 +129,26 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
     first = spurlab.run("quickstart", tmp_path, changes=changes, most=8, **load)
     seeds = seeds_of(first)
     assert seeds in ([3, 5, 6, 7, 8], [3, *range(5, 12)])
+    assert set(first.rows["most"]) == {8}
     assert first.command.endswith(f"--decide --most 8 --out {tmp_path}")
     again = spurlab.run("quickstart", tmp_path, changes=changes, most=8, progress=told.append, **load)
     assert again.rows.equals(first.rows)
     assert max(step.total for step in told) == 0
     monkeypatch.setattr("spurlab.cli._loader", lambda offline: load["load"])
+    kept = [spurlab.commands.verdicts_in(tmp_path), first.verdicts]
+    assert all(
+        part.question.looks == Looks(8) for verdicts in kept for one in verdicts for part in one.parts if part.models
+    )
     options = [word for change in changes for word in ("--set", change)]
     main(["plan", "quickstart", *options, "--decide", "--out", str(tmp_path), "--json", "--no-time"])
     planned = json.loads(capsys.readouterr().out)
     assert (planned["trainings_if_decided_at_once"], planned["trainings"], planned["done"]) == (10, 40, 2 * len(seeds))
+    main(["run", "quickstart", *options, "--decide", "--most", "8", "--out", str(tmp_path), "--json"])
+    printed = capsys.readouterr()
+    assert len(json.loads(printed.out)) == len(first.rows)
+    count, verdicts = first.still_open
+    assert verdicts == 1
+    assert f"{count} of 1 verdicts {'is' if count == 1 else 'are'} still open with 8 networks\n" in printed.err
     with pytest.raises(SystemExit) as stop:
         main(["run", "quickstart", "--most", "8"])
     assert stop.value.code == 2

@@ -286,6 +286,10 @@ def run_study(
         if finished.study.claims:
             asked = [verdict for verdict in finished.verdicts if verdict.claim.number in finished.study.claims]
             print_table(claims_table(asked))
+    if finished.still_open:
+        count, verdicts = finished.still_open
+        are = "is" if count == 1 else "are"
+        say(f"{count} of {verdicts} verdicts {are} still open with {finished.study.most} networks")
     if finished.part_of:
         say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")
     say_written(finished.written, as_json)

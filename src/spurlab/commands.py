@@ -14,7 +14,7 @@ from spurlab import claims, report
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
-from spurlab.deciding import decided, until_decided
+from spurlab.deciding import decided, still_open, until_decided
 from spurlab.errors import InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
@@ -42,9 +42,12 @@ class Finished(StudyResult):
 
     Args:
         written: the files of rows and figures; none of a part of a study, whose files stay as they are.
+        still_open: where seeds are added until it is decided, how many verdicts are open at the most networks, and of
+            how many; None elsewhere.
     """
 
     written: tuple[Path, ...] = ()
+    still_open: tuple[int, int] | None = None
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -123,7 +126,8 @@ def run(
     asked = until_decided(asked, most)
     once = Search(trained) if asked.search else trained
     result = decided(asked, once) if asked.most else once(asked)
-    return Finished(**vars(result), written=tuple(_files(result)))
+    left = still_open(asked, result.rows) if asked.most else None
+    return Finished(**vars(result), written=tuple(_files(result)), still_open=left)
 
 
 def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:

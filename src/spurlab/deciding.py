@@ -11,7 +11,7 @@ from spurlab.report.treated import deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.studies.axes import REFERENCES
-from spurlab.studies.curves import places, rows_at
+from spurlab.studies.curves import SINGLE, places, rows_at
 from spurlab.studies.study import Grid, checked_most
 
 
@@ -35,6 +35,13 @@ def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
         if not verdicts:
             return result
         further |= verdicts
+
+
+def still_open(study: Study, rows: pd.DataFrame) -> tuple[int, int]:
+    """How many verdicts of a study with `most` its rows leave open, and how many there are."""
+    grids = [at_first(grid, study) for grid in study.grids]
+    verdicts = {case: is_open for grid in grids for case, _, _, is_open in _verdicts(grid, study, rows)}
+    return sum(verdicts.values()), len(verdicts)
 
 
 def until_decided(study: Study, most: int | None) -> Study:
@@ -101,11 +108,18 @@ def _of_curves(grid: Grid, study: Study) -> bool:
 def _open(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid]]:
     """Each verdict on a grid that is open and can have more networks, and the grid that has them."""
     looks = Looks(study.most).numbers
+    for case, part, asked, is_open in _verdicts(grid, study, rows):
+        networks = len(asked)
+        if is_open and networks < looks[-1]:
+            narrowed = _narrowed(part, case[len(SINGLE) :])
+            yield case, with_seeds(narrowed, next(m for m in looks if m > networks))
+
+
+def _verdicts(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid, set[int], bool]]:
+    """Each verdict on a grid: which one, the grid at its place, the seeds that it has, whether it is open."""
     for place, part in places(grid):
         for case, asked, is_open in _cases(part, study, rows_at(rows, place)):
-            networks = len(asked)
-            if is_open and networks < looks[-1]:
-                yield (*place, *case), with_seeds(_narrowed(part, case), next(m for m in looks if m > networks))
+            yield (*place, *case), part, asked, is_open
 
 
 def _cases(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], set[int], bool]]:

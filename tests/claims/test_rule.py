@@ -15,7 +15,7 @@ from spurlab.claims import by_chance, decide
 from spurlab.claims.evidence import LeftOut, Seeds
 from spurlab.claims.judge import above, any_of, beyond, directional, settle, unchanged
 from spurlab.claims.question import FEWEST, Question
-from spurlab.stats import Estimate, Share
+from spurlab.stats import Estimate, Looks, Share
 
 NO_ROWS = frozenset({"a"})
 
@@ -191,6 +191,77 @@ def test_one_of_several_alternatives_is_shown_as_rarely_as_it_says(seeds):
         if any_of(dict(zip("abc", (p[count] for count in counts), strict=True)))[0] <= 0.05
     )
     assert 0.01 < wrong <= 0.05
+
+
+# -- Where seeds were added --
+
+
+def at_every_look(numbers, looks, parts):
+    """The chance of each outcome at some look, where just half of all networks do what each part says.
+
+    Along the way, by the chance of every combination of counts: of the first part, and that the claim is refuted.
+    """
+    chances, before = {((0,) * parts, frozenset()): 1.0}, 0
+    for models in numbers:
+        added = scipy.stats.binom.pmf(range(models - before + 1), models - before, 0.5)
+        grown = {}
+        for (counts, told), chance in chances.items():
+            for more in itertools.product(range(models - before + 1), repeat=parts):
+                now = tuple(count + new for count, new in zip(counts, more, strict=True))
+                answers = settle([part_of(count, models, looks=looks) for count in now])
+                refuted = {"refuted" for one in answers if one.outcome == "not reproduced" and one.together <= 0.05}
+                key = now, told | {answers[0].outcome} | refuted
+                grown[key] = grown.get(key, 0.0) + chance * math.prod(added[new] for new in more)
+        chances, before = grown, models
+    outcomes = ("reproduced", "not reproduced", "refuted")
+    return [sum(chance for (_, told), chance in chances.items() if what in told) for what in outcomes]
+
+
+@pytest.mark.parametrize(("most", "parts"), [(12, 1), (20, 1), (8, 2)])
+def test_a_claim_keeps_its_level_at_whatever_look_one_stops(most, parts):
+    """Tested each time as if one looked once, one part of up to 20 seeds would be wrong in .079 of studies."""
+    plan = Looks(most)
+    reproduced, not_reproduced, refuted = at_every_look(plan.numbers, plan, parts)
+    assert reproduced == pytest.approx(not_reproduced)
+    assert 0.01 < not_reproduced <= 0.05
+    assert refuted <= 0.05
+    if most == 20:
+        assert at_every_look(plan.numbers, Looks(), 1)[0] == pytest.approx(0.0787, abs=1e-4)
+
+
+def risen_in(count, seeds, most=None):
+    rows = frame({("R3", 0, 0): np.zeros(seeds), ("R3", 0, 3): 0.5 * (np.arange(seeds) < count)})
+    return rows if most is None else rows.assign(most=most)
+
+
+@pytest.mark.parametrize(
+    ("count", "seeds", "once", "several"),
+    [
+        (5, 5, "reproduced", "reproduced"),
+        (7, 8, "reproduced", "undecided"),
+        (8, 8, "reproduced", "reproduced"),
+        (1, 8, "not reproduced", "undecided"),
+        (10, 12, "reproduced", "undecided"),
+        (15, 20, "reproduced", "reproduced"),
+    ],
+)
+def test_rows_say_how_often_one_looks(count, seeds, once, several):
+    """What 5, 8, 12, 16 and 20 networks need: all, all, 11, 13 and 15."""
+    for most, outcome in ((None, once), (20, several)):
+        one = part(verdict(1, risen_in(count, seeds, most)), "mnist, target 0")
+        assert (one.outcome, one.record()["seeds_at_most"]) == (outcome, most)
+        assert ("seeds are added up to 20, and the level is spent over the looks" in one.finding) == bool(most)
+
+
+def test_of_several_studies_the_one_with_most_networks_counts():
+    """15 of 20 are enough of 20, and not of 100; the rest of the folder has its seeds fixed."""
+    rows = [risen_in(15, 20), risen_in(15, 20, 100), risen_in(15, 20, 20), *six()[1:]]
+    answer = verdict(1, *rows)
+    one = part(answer, "mnist, target 0")
+    assert (one.outcome, one.question.looks) == ("undecided", Looks(100))
+    assert part(answer, "mnist, target 1").question.looks == Looks()
+    assert "Seeds are added up to 100: the level is spent over the looks after 5, 8, 12, 16, 20, 30" in answer.finding
+    assert "Seeds are added" not in verdict(1, *six()).finding
 
 
 def test_alternatives_by_hand():

@@ -10,7 +10,7 @@ from claim_rows import FLAT, LEARNT, LOW, QUICK, accuracies, figure2, frame, qui
 from spurlab.claims import decide, words
 from spurlab.claims.evidence import LeftOut
 from spurlab.claims.question import Question
-from spurlab.stats import Estimate, Share
+from spurlab.stats import Estimate, Looks, Share
 
 RISE, WIDE = Estimate(0.3, 0.02, 0.24, 0.36, 5), Estimate(0.1, 0.15, -0.3164, 0.5164, 5)
 SIDES, BAR = {"higher": 0.6, "lower": 0.3}, "S3, n = 3"
@@ -82,6 +82,13 @@ def test_how_many_seeds_would_decide_it(count, models, alike, needed):
     """4 of 5 go on to 9 of 11 (p = .033), where 8 of 10 (.055) are not enough; 3 of 5 would take more than 40."""
     told = words.more_seeds(Share(count, models), only_more=alike)
     assert told == (f"about {needed} seeds would decide it if they went on like this" if needed else "run more seeds")
+
+
+def test_how_many_seeds_would_decide_it_at_one_of_the_looks():
+    """4 of 5 go on to 6 of 8 and 10 of 12, where 8 and 11 are needed, and to 13 of 16; 3 of 5 never get there."""
+    plan = Looks(20)
+    assert words.more_seeds(Share(4, 5), plan) == "about 16 seeds would decide it if they went on like this"
+    assert words.more_seeds(Share(3, 5), plan) == words.more_seeds(Share(14, 20), plan) == "run more seeds"
 
 
 @pytest.mark.parametrize(

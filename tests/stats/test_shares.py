@@ -118,8 +118,9 @@ def spent_by_brute_force(plan, limit):
     return shown
 
 
-def spent(plan, limit):
+def spent(plan, limit, shown_by=None):
     """The same, counted along the way: how many of those that are not yet decided have each count."""
+    shown_by = shown_by or (lambda share: plan.more(share, limit))
     chances, before, shown = {0: 1.0}, 0, 0.0
     for models in plan.numbers:
         added = scipy.stats.binom.pmf(range(models - before + 1), models - before, limit)
@@ -127,7 +128,7 @@ def spent(plan, limit):
         for count, chance in chances.items():
             for more, likely in enumerate(added):
                 grown[count + more] += chance * likely
-        decided = {count for count in grown if plan.more(Share(count, models), limit)}
+        decided = {count for count in grown if shown_by(Share(count, models))}
         shown += sum(grown.pop(count) for count in decided)
         chances, before = grown, models
     return shown
@@ -146,6 +147,42 @@ def test_looking_again_errs_as_rarely_as_the_level_says(most, limit):
 @pytest.mark.parametrize(("limit", "level"), [(0.5, 0.05), (0.15, 0.05), (0.5, 0.05 / 14), (0.85, 0.05)])
 def test_longer_plans_keep_their_level_too(most, limit, level):
     assert spent(Looks(most, level), limit) <= level
+
+
+@pytest.mark.parametrize("most", [5, 8, 12, 20])
+@pytest.mark.parametrize("limit", [0.5, 0.15])
+def test_a_p_value_holds_at_whatever_look_one_stops(most, limit):
+    """Where just a share `limit` do so, it comes to a level or below at some look as rarely as the level says.
+
+    At 5 % and at what a claim's parts and alternatives get of it.
+    """
+    plan = Looks(most)
+    for level in (0.05, 0.05 * 0.65, 0.05 / 2, 0.05 / 6, 0.05 * 0.35 / 3, 0.05 / 40):
+        assert spent(plan, limit, lambda share, level=level: plan.more_than(share, limit) <= level) <= level
+    for models in (*plan.numbers, 7):
+        for count in range(models + 1):
+            share, others = Share(count, models), Share(models - count, models)
+            assert (plan.more_than(share, limit) <= 0.05) == plan.more(share, limit)
+            assert plan.fewer_than(others, 1 - limit) == pytest.approx(plan.more_than(share, limit))
+            assert plan.more_than(share, limit) >= share.more_than(limit) - 1e-12
+            assert Looks().more_than(share, limit) == share.more_than(limit)
+
+
+def test_p_values_over_looks_by_hand():
+    """Five of five have .65 of a level. Below it, eight of eight have what is spent up to them: .65 + .35 / 16."""
+    plan = Looks(20)
+    assert plan.more_than(Share(5, 5)) == pytest.approx(1 / 32 / 0.65)
+    assert plan.more_than(Share(8, 8)) == pytest.approx(1 / 256 / (0.65 + 0.35 / 16))
+    assert (plan.more_than(Share(7, 8)), plan.more_than(Share(4, 5)), plan.more_than(Share(4, 4))) == (1, 1, 1)
+    assert plan.more_than(Share(1000, 1000)) == 1e-6
+
+
+def test_a_longer_plan_needs_as_many_or_more_at_each_look():
+    plans = [Looks(most) for most in (5, 8, 10, 12, 16, 20, 25, 30, 40, 60, 100)]
+    assert (Looks(20).needed(20), Looks(100).needed(20)) == (15, 17)
+    for shorter, longer in itertools.combinations(plans, 2):
+        for models, limit in itertools.product(shorter.numbers, (0.5, 0.15)):
+            assert longer.needed(models, limit) >= shorter.needed(models, limit)
 
 
 @pytest.mark.parametrize("models", [5, 8, 20])

@@ -49,7 +49,7 @@ def _core_is_learnt(where: str, same: Evidence) -> Question | None:
     table = Seeds.of(same, ["n"])
     if len(table.seeds) < FEWEST:
         return too_few(where, table)
-    learnt = learnt_at({n: table.values[n,] for n in counts}, table.values[0,])
+    learnt = learnt_at({n: table.values[n,] for n in counts}, table.values[0,], most=table.looks.most)
     higher, lower = table.values[counts[-1],], table.values[0,]
     question = Question.of(
         where,
@@ -60,7 +60,7 @@ def _core_is_learnt(where: str, same: Evidence) -> Question | None:
         margin=SCORE_MARGIN,
         threshold=float(COUNTS["mnist"][-1]),
         learnt=learnt,
-        values={f"p at n = {n}": share.more_than() for n, share in learnt.shares.items()},
+        values={f"p at n = {n}": table.looks.more_than(share) for n, share in learnt.shares.items()},
         n=tuple(counts),
         one_way=counts[-1] < COUNTS["mnist"][-1],
     )

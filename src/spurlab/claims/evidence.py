@@ -11,12 +11,14 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.stats import Looks
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.recipes import columns_of
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 PAPER_DATASETS = ("mnist", "fashion-mnist", "cifar10")
 TARGETS = (0, 1)
+ONCE = Looks()  # all seeds were there before one looked
 PATTERNS = ("S1", "S2", "S3", "R1", "R2", "R3", "Co")
 # the text of the paper names ResNet20, the caption of its Figure 2 ResNet50
 ARCHITECTURES: Mapping[str, tuple[str, ...]] = {"cifar10": ("resnet20", "resnet50")}
@@ -76,6 +78,7 @@ class Evidence:
             the shares). The same number from two studies is one line; different numbers for one seed (from another
             machine, say) are averaged, since the seed is the unit; with a NaN among them the line is NaN. `network`
             names the network that was measured, `images` numbers what the networks of a data set are trained on.
+            `most`: up to how many networks seeds were added, the largest of its studies; NaN: the seeds were fixed.
     """
 
     rows: pd.DataFrame
@@ -83,7 +86,7 @@ class Evidence:
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Evidence":
         """Whatever rows there are, made ready; columns that are missing match nothing, or count as off."""
-        columns = dict.fromkeys((*WORDS, *PLACE, *SHARES, *_settings(), "value"))
+        columns = dict.fromkeys((*WORDS, *PLACE, *SHARES, *_settings(), "value", "most"))
         table = rows.loc[:, ~rows.columns.duplicated()].reset_index(drop=True).reindex(columns=list(columns))
         for name, column in table.items():
             if name in OF_TRAINING:
@@ -106,7 +109,8 @@ class Evidence:
         table["images"] = table.groupby(["dataset", "data", *OF_TRAINING], sort=False, dropna=False).ngroup()
         table["network"] = _network(table)
         key = ["group", "measure", *PLACE, *METHODS, *SHARES]
-        values = table.groupby(key, sort=False, dropna=False)["value"]
+        alike = table.groupby(key, sort=False, dropna=False)
+        values, table["most"] = alike["value"], alike["most"].transform("max")
         diverged = values.transform("count") < values.transform("size")
         table["value"] = values.transform("mean").mask(diverged)
         return cls(table.drop_duplicates(key).reset_index(drop=True))
@@ -204,10 +208,14 @@ class Seeds:
     seeds: tuple[int, ...]  # those that have every cell
     left_out: LeftOut  # those that have not
     networks: frozenset[str]  # the networks behind the numbers
+    looks: Looks = ONCE  # how often one looks at them as seeds are added, by which counts of seeds are tested
 
     @classmethod
     def of(cls, evidence: Evidence, by: Sequence[str]) -> "Seeds":
-        """One cell for each combination of the columns `by`; a seed that lacks one, or diverged in one, is left out."""
+        """One cell for each combination of the columns `by`; a seed that lacks one, or diverged in one, is left out.
+
+        Of several plans of looks the longest counts, which needs the most at each look.
+        """
         rows = evidence.rows
         cells = {tuple(key): part.set_index("seed")["value"] for key, part in rows.groupby(list(by), dropna=False)}
         everyone = {int(seed) for seed in rows["seed"]}
@@ -216,7 +224,8 @@ class Seeds:
         seeds = sorted(everyone - diverged - lacking)
         values = {key: torch.tensor(cell.loc[seeds].to_numpy(), dtype=torch.float64) for key, cell in cells.items()}
         networks = frozenset(rows.loc[rows["seed"].isin(seeds), "network"])
-        return cls(values, tuple(seeds), LeftOut(tuple(sorted(diverged)), tuple(sorted(lacking))), networks)
+        left_out, most = LeftOut(tuple(sorted(diverged)), tuple(sorted(lacking))), rows["most"].max()
+        return cls(values, tuple(seeds), left_out, networks, Looks(None if math.isnan(most) else int(most)))
 
     def mean(self, cells: Sequence[tuple[Any, ...]]) -> Float64[Tensor, " m"]:
         """The mean over cells, one number for each seed."""

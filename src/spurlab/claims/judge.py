@@ -16,6 +16,9 @@ exact test of a share does, whatever the scores are like.
   (nothing is learnt, or the score is full), and below five seeds: four of four come once in sixteen by chance.
 - *Not tested*: there are no such networks.
 
+Where seeds were added until something was decided (`Study.most`), one has looked several times. Each test of a share is
+then that of a plan (`spurlab.stats.Looks`), which holds at whatever look one stops, and for whatever reason.
+
 What is an alternative is corrected for, and nothing else. A claim is reproduced only if every part of it is, so nothing
 is corrected there: were one of them not so, it would pass in 5 % of studies. The claim is not reproduced as soon as one
 part is not, so there the parts' p-values are (Holm); where that leaves none, single parts are "not reproduced" and the
@@ -94,6 +97,7 @@ class Part:
             | {**_interval(asked.estimate), "p": p, "p_against": against}
             | {"p_against_holm": self.together, "family": self.family}
             | {name: getattr(asked, name) for name in ("margin", "threshold", "seeds")}
+            | {"seeds_at_most": asked.looks.most}
             | {"networks": self.models, "published": dict(asked.published), "values": dict(asked.values)}
             | {"cells": {name: _interval(estimate) for name, estimate in asked.estimates.items()}}
         )
@@ -148,9 +152,10 @@ def above(
 
 def directional(question: Question, share: Share, any_at_all: Share) -> Question:
     """The question, decided by how many seeds do what it asks, and how many do so if only a little."""
-    holds = share.more_than()
-    small = holds > LEVEL >= any_at_all.more_than()
-    return replace(question, share=share, holds=holds, fails=share.fewer_than(), small=small)
+    looks = question.looks
+    holds = looks.more_than(share)
+    small = holds > LEVEL >= looks.more_than(any_at_all)
+    return replace(question, share=share, holds=holds, fails=looks.fewer_than(share), small=small)
 
 
 def unchanged(
@@ -180,12 +185,12 @@ def unchanged(
         return too_few(where, table)
     changes = whole if len(cells) == 1 == len(whole) else {**whole, **cells}  # a single cell is the mean itself
     estimates = {name: Estimate.across_models(change, SHARES, normal=normal) for name, change in changes.items()}
-    nobody = Share(0, len(table.seeds))
+    nobody, more_than = Share(0, len(table.seeds)), table.looks.more_than
     falls = {name: beyond(-change, margin) for name, change in changes.items()}
     rises = {name: nobody if one_sided else beyond(change, margin) for name, change in changes.items()}
     within = {name: replace(nobody, count=nobody.models - falls[name].count - rises[name].count) for name in whole}
     # two sides are one test: where half of all networks are within, at most half are beyond on both sides together
-    against = {name: min(falls[name].more_than(), rises[name].more_than()) for name in changes}
+    against = {name: min(more_than(falls[name]), more_than(rises[name])) for name in changes}
     fails, worst = any_of(against)
     clearest = min(against, key=lambda name: against[name])
 
@@ -206,7 +211,7 @@ def unchanged(
         estimates=estimates,
         beyond=worst if fails <= LEVEL else "",
         alone=clearest if against[clearest] <= LEVEL < fails else "",
-        holds=within[widest].more_than(),
+        holds=more_than(within[widest]),
         fails=fails,
         alike=True,
         **beside,

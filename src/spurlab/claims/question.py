@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from spurlab.claims.evidence import LeftOut, Seeds
-from spurlab.stats import Estimate, Learnt, Share, networks_needed
+from spurlab.claims.evidence import ONCE, LeftOut, Seeds
+from spurlab.stats import Estimate, Learnt, Looks, Share, networks_needed
 
 LEVEL = 0.05
 SAME = 1e-6  # a difference below this is rounding: one test image of 10,000 is 1e-4
@@ -57,6 +57,7 @@ class Question:
     fails: float = math.nan  # p-value that speaks against it, corrected where several things would
     small: bool = False  # a difference is surely there, and not surely one that matters
     alike: bool = False  # the statement is that things are alike (see `spurlab.claims.judge`)
+    looks: Looks = ONCE  # by which counts of seeds are tested
     seeds: int = 0  # how many the numbers are over
     left_out: frozenset[LeftOut] = frozenset()  # the seeds that are not among them
     networks: frozenset[str] = frozenset()  # those behind the numbers
@@ -71,7 +72,7 @@ class Question:
     @classmethod
     def of(cls, where: str, table: Seeds, kind: Kind, **numbers: Any) -> "Question":
         """The question that these seeds answer."""
-        seen: dict[str, Any] = {"seeds": len(table.seeds), "networks": table.networks}
+        seen: dict[str, Any] = {"seeds": len(table.seeds), "networks": table.networks, "looks": table.looks}
         return cls(where, kind, **seen, left_out=frozenset([table.left_out]) - {LeftOut()}, **numbers)
 
     @property

@@ -74,11 +74,11 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
     if len(table.seeds) < FEWEST:
         return too_few(where, table), None
     counts, score = tuple(same.counts()), {level: _mean(table, level) for level in levels}
-    plain = score[0.0]
+    plain, more_than = score[0.0], table.looks.more_than
     falls = {level: beyond(plain - score[level], SCORE_MARGIN) for level in levels[1:]}
     mildest = None
     for level in reversed(falls):
-        if falls[level].more_than() > LEVEL:
+        if more_than(falls[level]) > LEVEL:
             break
         mildest = level
     strongest = levels[-1]
@@ -98,9 +98,9 @@ def _score(where: str, every: Evidence, column: str, reach: float) -> tuple[Ques
         n=counts,
         idle=tuple(f"{level:g}" for level in dead),
         untestable="nothing to lower" if plain.mean() <= SCORE_MARGIN else "",
-        holds=falls[strongest].more_than(),
-        fails=max(fall.fewer_than() for fall in falls.values()),  # none of them does
-        small=mildest is None and any(beyond(plain - score[level], 0.0).more_than() <= LEVEL for level in falls),
+        holds=more_than(falls[strongest]),
+        fails=max(table.looks.fewer_than(fall) for fall in falls.values()),  # none of them does
+        small=mildest is None and any(more_than(beyond(plain - score[level], 0.0)) <= LEVEL for level in falls),
         one_way=strongest < reach,
     )
     return question, mildest

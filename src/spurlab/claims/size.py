@@ -49,6 +49,10 @@ class Comparison(NamedTuple):
     lower: Share  # seeds in which the larger scores lower by more than the margin
     higher: Share | None  # seeds in which it scores higher; None where the smaller leaves no room for that
 
+    def shown(self, share: Share) -> float:
+        """The p-value that more than half of all seeds do so."""
+        return self.table.looks.more_than(share)
+
 
 def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | None:
     names = sorted(set(same.rows["architecture"]), key=lambda name: sizes[name])
@@ -78,9 +82,10 @@ def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | 
     table = _table(same, small, large, learnt)
     if len(learnt) > 1 and table and len(table.seeds) >= FEWEST and (first := _compared(table, small, large)):
         comparisons = {_name(sizes, small, large, " and ".join(learnt)): first} | comparisons
-    holds, best = any_of({name: each.lower.more_than() for name, each in comparisons.items()})
-    rises = [each.higher.more_than() for each in comparisons.values() if each.higher]
-    lower = sum(each.lower.more_than() <= LEVEL for each in comparisons.values())
+    falls = {name: each.shown(each.lower) for name, each in comparisons.items()}
+    holds, best = any_of(falls)
+    rises = [each.shown(each.higher) for each in comparisons.values() if each.higher]
+    lower = sum(p <= LEVEL for p in falls.values())
     return Question(
         dataset,
         "sizes",
@@ -92,6 +97,7 @@ def _part(sizes: Mapping[str, int], dataset: str, same: Evidence) -> Question | 
         values={"lower": lower, "higher": sum(p <= LEVEL for p in rises), "with room": len(rises)},
         holds=holds,
         fails=max(rises, default=1.0),
+        looks=max((each.table.looks for each in comparisons.values()), key=lambda looks: looks.most or 0),
         seeds=max(len(each.table.seeds) for each in comparisons.values()),
         left_out=frozenset(left_out) - {LeftOut()},
         networks=frozenset[str]().union(*(each.table.networks for each in comparisons.values())),

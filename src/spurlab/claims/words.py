@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from spurlab.claims.evidence import LeftOut
+from spurlab.claims.evidence import ONCE, LeftOut
 from spurlab.claims.question import FEWEST, LEVEL, Number, OfClaim, Outcome, Question
-from spurlab.stats import Estimate, Share
+from spurlab.stats import Estimate, Looks, Share
 
 SHOWN = 6  # parts beside the paper's that are named in a finding
 MOST = 40  # seeds, beyond which no number is advised
@@ -22,6 +22,8 @@ def finding(question: Question, outcome: Outcome) -> str:
     if question.tested and outcome == "undecided":
         small = question.small and question.fails <= LEVEL
         pieces.append("surely there, but too small to matter" if small else _advice(question))
+    if question.tested and (most := _most([question])):
+        pieces.append(f"seeds are added up to {most}, and the level is spent over the looks")
     return _sentence(*pieces)
 
 
@@ -79,6 +81,9 @@ def summary(answers: Sequence[tuple[Question, Outcome]], whole: OfClaim) -> str:
         runs = dict.fromkeys(question.wanted for question in absent if question.wanted)
         advice = f": run {', '.join(runs)}" if runs else ""
         sentences.append(f"Not tested on {places}{advice}.")
+    if most := _most([question for question, _ in answers if question.tested]):
+        looks = ", ".join(map(str, Looks(most).numbers))
+        sentences.append(f"Seeds are added up to {most}: the level is spent over the looks after {looks}.")
     beside = [(question, answer) for question, answer in answers if not question.of_paper and question.networks]
     if beside:
         recipes = {departures(question) for question, _ in beside}
@@ -91,6 +96,11 @@ def summary(answers: Sequence[tuple[Question, Outcome]], whole: OfClaim) -> str:
         more = f"; and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
         sentences.append(f"{which}: {'; '.join(named)}{more}.")
     return " ".join(sentences)
+
+
+def _most(questions: Iterable[Question]) -> int:
+    """Up to how many networks seeds were added to the shares that decide; 0 where all seeds were fixed."""
+    return max((question.looks.most or 0 for question in questions if question.share.models), default=0)
 
 
 def by_chance(parts: int) -> str:
@@ -236,18 +246,17 @@ ADVICE = {
 def _advice(question: Question) -> str:
     if question.one_way:
         return f"run {'n' if question.kind == 'learnt' else 'levels'} up to {question.threshold:g}"
-    return ADVICE.get(question.kind) or more_seeds(question.share, only_more=question.alike)
+    return ADVICE.get(question.kind) or more_seeds(question.share, question.looks, only_more=question.alike)
 
 
-def more_seeds(share: Share, *, only_more: bool = False) -> str:
+def more_seeds(share: Share, looks: Looks = ONCE, *, only_more: bool = False) -> str:
     """How many seeds would decide it if as many of them went on to do so."""
-    if not share.models or share.more_than() <= LEVEL:
-        return "run more seeds"
-    part = share.count / share.models
-    for models in range(share.models + 1, MOST + 1):
-        likely = Share(round(part * models), models)
-        if likely.more_than() <= LEVEL or (not only_more and likely.fewer_than() <= LEVEL):
-            return f"about {models} seeds would decide it if they went on like this"
+    if share.models and not looks.more(share):
+        part = share.count / share.models
+        for models in looks.numbers or range(share.models + 1, MOST + 1):
+            likely = Share(round(part * models), models)
+            if models > share.models and (looks.more(likely) or (not only_more and looks.fewer(likely))):
+                return f"about {models} seeds would decide it if they went on like this"
     return "run more seeds"
 
 

@@ -12,6 +12,8 @@ from spurlab.stats.shares import Share
 
 PLANNED = (5, 8, 12, 16, 20, 30, 40, 60, 80, 100)  # networks after which one looks
 FIRST = 0.65  # of the level, for the first look or alternative: five of five networks have .031 of .05
+SMALLEST = 1e-6  # p-value that is given
+ROUNDING = 1e-9  # of a level
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,7 @@ class Looks:
 
         Between two looks, as where networks have diverged, no more of the level is spent than at the look before.
         """
-        if self.most is None:
-            return _least((models,), (1.0,), limit, self.level)
-        spending = _spending(self.numbers)
-        past = tuple(m for m in self.numbers if m < models)
-        spent = [spending[m] for m in past]
-        now = spending.get(models, spent[-1] if spent else 0.0)
-        return _least((*past, models), (*spent, now), limit, self.level)
+        return self._needed(models, limit, self.level)[0]
 
     def more(self, share: Share, limit: float = 0.5) -> bool:
         """Whether more than a share `limit` of all networks are shown to do so."""
@@ -69,7 +65,46 @@ class Looks:
 
     def fewer(self, share: Share, limit: float = 0.5) -> bool:
         """Whether fewer than a share `limit` of all networks are shown to do so."""
-        return self.more(Share(share.models - share.count, share.models), 1 - limit)
+        return self.more(_others(share), 1 - limit)
+
+    def more_than(self, share: Share, limit: float = 0.5) -> float:
+        """One-sided p-value that more than a share `limit` of all networks do so, at whatever look one stops.
+
+        The smallest level, this plan's or below, down to which every plan shows it; 1 where this one does not. So it
+        is at most `level` just where `more` is true, and corrections for several tests hold as for any p-value.
+
+        >>> round(Looks(20).more_than(Share(5, 5)), 4), round(Looks(20).more_than(Share(8, 8)), 4)
+        (0.0481, 0.0058)
+        """
+        if self.most is None:
+            return share.more_than(limit)
+        p, level = 1.0, self.level
+        while level > SMALLEST:
+            needed, least_level = self._needed(share.models, limit, level)
+            if share.count < needed:
+                break
+            p = max(min(level, least_level), SMALLEST)
+            level = p * (1 - 10 * ROUNDING)
+        return p
+
+    def fewer_than(self, share: Share, limit: float = 0.5) -> float:
+        """One-sided p-value that fewer than a share `limit` of all networks do so, at whatever look one stops."""
+        return share.fewer_than(limit) if self.most is None else self.more_than(_others(share), 1 - limit)
+
+    def _needed(self, models: int, limit: float, level: float) -> tuple[int, float]:
+        """At another level, with the smallest at which it is as much; see `_least`."""
+        if self.most is None:
+            return _least((models,), (1.0,), limit, level)
+        spending = _spending(self.numbers)
+        past = tuple(m for m in self.numbers if m < models)
+        spent = [spending[m] for m in past]
+        now = spending.get(models, spent[-1] if spent else 0.0)
+        return _least((*past, models), (*spent, now), limit, level)
+
+
+def _others(share: Share) -> Share:
+    """The networks that do not."""
+    return Share(share.models - share.count, share.models)
 
 
 def _spending(numbers: Sequence[int]) -> dict[int, float]:
@@ -80,15 +115,20 @@ def _spending(numbers: Sequence[int]) -> dict[int, float]:
 
 
 @cache
-def _least(numbers: tuple[int, ...], spending: tuple[float, ...], limit: float, level: float) -> int:
-    """The count that is needed at the last of these looks, given that none before it was reached."""
+def _least(numbers: tuple[int, ...], spending: tuple[float, ...], limit: float, level: float) -> tuple[int, float]:
+    """The count that is needed at the last of these looks, given that none before it was reached.
+
+    Beside it the smallest level at which all of these looks need what they need at this one.
+    """
     counts = np.ones(1)  # the chance of each count, of studies that have not been decided
-    spent, before, least = 0.0, 0, 0
+    spent, before, least, least_level = 0.0, 0, 0, 0.0
     for models, part in zip(numbers, spending, strict=True):
         counts = np.convolve(counts, binom.pmf(np.arange(models - before + 1), models - before, limit))
         above = counts[::-1].cumsum()[::-1]  # the chance of at least each count
-        allowed = np.flatnonzero(above <= part * level - spent + 1e-12)
+        allowed = np.flatnonzero(above <= part * level * (1 + ROUNDING) - spent)
         least = int(allowed[0]) if len(allowed) else models + 1
-        spent += float(above[least]) if least <= models else 0.0
+        if least <= models:
+            spent += float(above[least])
+            least_level = max(least_level, spent / part)
         counts, before = np.where(np.arange(models + 1) < least, counts, 0.0), models
-    return least
+    return least, least_level

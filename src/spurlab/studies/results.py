@@ -144,8 +144,11 @@ def _recorded(store: Store) -> list[tuple[Study, Record]]:
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:
-    """The rows of several studies; what two of them share stands there once."""
-    return pd.concat([result.rows for result in results], ignore_index=True).drop_duplicates(ignore_index=True)
+    """The rows of several studies; what two of them share stands there once, with the larger `most`."""
+    rows = pd.concat([result.rows for result in results], ignore_index=True)
+    if "most" in rows:
+        rows = rows.sort_values("most", ascending=False, kind="stable")  # those without stand last
+    return rows.drop_duplicates([name for name in rows if name != "most"]).sort_index().reset_index(drop=True)
 
 
 @contextmanager
@@ -177,7 +180,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         examples, ``share`` of the training examples that have a common feature, ``clean`` of those that a prevention
         has clean; None and NaN where there is none), the recipe's fields, ``training`` (the key of what was measured),
         and how it was made: the data's checksum, device, versions, machine, seconds of training or of the method, when
-        it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed.
+        it was finished, and why a method failed. A value of NaN: the network diverged, or the method failed. Where
+        seeds are added until it is decided, also ``most``: up to how many networks.
 
     Raises:
         StoreError: the store cannot be read, some of these numbers are damaged, or the checksum of a data set is not
@@ -221,7 +225,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     recipes = _settings_table(list(dict.fromkeys(table["setting"])))
     rows = rows.join(table, on="place").join(recipes, on="setting").join(made, on="training")
     first = ["measure", "value", "dataset", "architecture", "how", *PLACE, *METHODS, *SHARES, *OF_TRAINING, "training"]
-    return rows[[*first, *(name for name in recipes if name not in first), *MADE]]
+    rows = rows[[*first, *(name for name in recipes if name not in first), *MADE]]
+    return rows if study.most is None else rows.assign(most=study.most)
 
 
 def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, known: Container[str]) -> str:
