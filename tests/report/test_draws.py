@@ -54,10 +54,10 @@ def test_it_is_told_in_a_figure_a_sheet_and_a_sentence(results, frame):
     of = variance_components(torch.tensor(SCORES, dtype=torch.float64))
     [sheet] = study_sheets(result)
     cells = [getattr(cell, "text", cell) for cell in sheet.lines[1]]
-    told = [f"{of.draw:.4f}", f"{of.network:.4f}", f"{of.seed:.4f}", "0.92 [0.60, 1.00]"]
+    told = [f"{of.draw:.5f}", f"{of.network:.5f}", f"{of.seed:.5f}", "0.92 [0.60, 1.00]"]
     assert cells[-6:] == ["3 x 3", "0.500", *told]
     assert answer(result)[1] == (
-        f"Fashion-MNIST, R3, target 0, n = 3: of the variance between networks, {of.draw + of.network:.4f}, the draw "
+        f"Fashion-MNIST, R3, target 0, n = 3: of the variance between networks, {of.draw + of.network:.5f}, the draw "
         "of the pattern has the share 0.92 [0.60, 1.00]; 3 draws of 3 seeds each."
     )
     assert brief(result) == "The share of the draw in the variance between networks is 0.92 [0.60, 1.00] at n = 3."

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from spurlab.measures.observed import predictions
 from spurlab.metrics import spurious_score
@@ -129,23 +128,21 @@ def test_oracles_are_shared_by_all_draws_and_measured_with_each(ran, small, tmp_
     """An oracle has seen no mark, so it is one network; its score is that of the draw that was deleted."""
     study = load_study(
         "fig6-deletion",
-        changes=["dataset=fashion-mini", "architecture=small-mlp", "pattern=R3", "n=[20]", "seed=[3, 5]",
+        changes=["dataset=fashion-mini", "architecture=small-mlp", "pattern=R3", "n=[20]", "seed=5",
                  "recipe.epochs=1", "draw=[3, 7]", "deletion=retrain", "target=0",
-                 "measure=[spurious_score, accuracy]"],
+                 "measure=['spurious_score', 'accuracy']"],
     )  # fmt: skip
     trainings = trainings_of(cells_of(study))
-    oracles = [each for each in trainings if each.without]
-    assert len(oracles) == 2
-    assert all(not each.extras for each in oracles)
+    [oracle] = [each for each in trainings if each.without]
+    assert (oracle.extras, len(trainings)) == ((), 3)
     treatments = work_of(study, {"fashion-mini": small}).treatments
-    assert len(treatments) == 3 * 4  # none, oracle and retrain of four networks
+    assert len(treatments) == 3 * 2  # none, oracle and retrain of two networks
     result = ran(study, tmp_path)
     scores = result.rows[(result.rows["measure"] == "spurious_score") & (result.rows["deletion"] == "oracle")]
-    [oracle] = [each for each in oracles if each.seed == 5]
     network = build("small-mlp", small.shape, small.classes, 0).eval()
     network.load_state_dict(result.weights(oracle.key(small.checksum)))
-    for draw, score in zip(scores["draw"], scores["value"], strict=True):
-        pattern, inputs = make_pattern("R3", small.shape, int(draw)), small.test.inputs
-        want = spurious_score(predictions(network, inputs), predictions(network, pattern(inputs)), target=0).item()
-        assert want in scores[scores["draw"] == draw]["value"].tolist(), score
-    assert torch.isfinite(torch.tensor(scores["value"].tolist())).all()
+    for row in scores.itertuples():
+        inputs, pattern = small.test.inputs, make_pattern("R3", small.shape, int(row.draw))
+        sides = (predictions(network, each) for each in (inputs, pattern(inputs)))
+        assert spurious_score(*sides, target=0).item() == row.value, row.draw
+    assert len(scores) == 2

@@ -66,8 +66,8 @@ def sheets(parts: list[Crossed]) -> list[Sheet]:
         (
             *(*place_cells(part.group), part.pattern, target_cell(part.group.dataset, part.target)),
             *(count_cell(part.n), f"{of.draws} x {of.seeds}"),
-            *(number_cell(part.scores.mean().item(), ".3f"), number_cell(of.draw, ".4f")),
-            *(number_cell(of.network, ".4f"), number_cell(of.seed, ".4f"), Number(str(of), of.share)),
+            *(number_cell(part.scores.mean().item(), ".3f"), number_cell(of.draw, ".5f")),
+            *(number_cell(of.network, ".5f"), number_cell(of.seed, ".5f"), Number(str(of), of.share)),
         )
         for part in parts
         for of in [part.components]
@@ -85,7 +85,7 @@ def sheets(parts: list[Crossed]) -> list[Sheet]:
 
 def answer(parts: list[Crossed]) -> list[str]:
     return [
-        f"{_place(part)}: of the variance between networks, {of.draw + of.network:.4f}, the draw of the pattern has "
+        f"{_place(part)}: of the variance between networks, {of.draw + of.network:.5f}, the draw of the pattern has "
         f"the share {of}; {of.draws} draws of {of.seeds} seeds each."
         for part in parts
         for of in [part.components]
