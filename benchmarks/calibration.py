@@ -27,7 +27,18 @@ from spurlab.claims.evidence import ONCE, LeftOut, Seeds
 from spurlab.claims.judge import above, settle, unchanged
 from spurlab.claims.question import Outcome
 from spurlab.deletion.verdict import FEW, verdict
-from spurlab.stats import Estimate, Learnt, Looks, Share, asked_next, gap_closed, learnt_at, paired_difference, pearson
+from spurlab.stats import (
+    Estimate,
+    Learnt,
+    Looks,
+    Share,
+    asked_next,
+    gap_closed,
+    learnt_at,
+    paired_difference,
+    pearson,
+    variance_components,
+)
 from spurlab.studies import results_in
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -37,6 +48,7 @@ CURVES = 14  # of a study: seven patterns, two targets
 COUNTS = (1, 3, 10, 100)  # of a curve
 METHODS = 16  # of which the best is taken
 PARTS = 6  # of a claim
+DRAWS = 10  # of a pattern, where its share of the variance is asked
 
 Numbers = NDArray[np.float64]
 
@@ -143,6 +155,23 @@ def gap_closed_by_luck(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     before, oracle = rng.choice(pool.learnt, m), pool.of_clean(rng, m)
     ratio = gap_closed(tensor(before), tensor(np.where(rng.random(m) < 0.5, oracle, before)), tensor(oracle))
     return covers(ratio.low, ratio.high, 0.5)
+
+
+def draw_covered(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The interval of the share of the draw covers it, three tenths; two tenths are the seed's. All effects normal."""
+    parts = (
+        rng.normal(0, math.sqrt(var), shape) for var, shape in ((0.3, (DRAWS, 1)), (0.2, (1, m)), (0.5, (DRAWS, m)))
+    )
+    got = variance_components(tensor(sum(parts, np.zeros((DRAWS, m)))))
+    return covers(got.low, got.high, 0.3)
+
+
+def draw_of_scores_covered(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same where networks have scores that were trained, and a draw adds or takes as much from all of its own."""
+    scores = rng.choice(pool.learnt, (DRAWS, m))
+    effect = math.sqrt(0.3 / 0.7) * pool.learnt.std()
+    got = variance_components(tensor(scores + rng.choice([-effect, effect], (DRAWS, 1))))
+    return covers(got.low, got.high, 0.3)
 
 
 def curve(pool: Pool, rng: np.random.Generator, m: int, shares: Sequence[float]) -> tuple[dict[int, Tensor], Tensor]:
@@ -382,6 +411,8 @@ PROCEDURES = (
     Procedure("coverage: share of networks, three in ten", 0.95, interval_of_share, pooled=False),
     Procedure("coverage: share of the gap closed, alike in all", 0.95, gap_covered),
     Procedure("assumes normal pairs: share of the gap closed, by luck", None, gap_closed_by_luck),
+    Procedure("coverage: share of the draw, normal effects", 0.95, draw_covered, pooled=False),
+    Procedure("assumes normal effects: share of the draw, of scores", None, draw_of_scores_covered),
     Procedure("error: learnt without effect, one curve", 0.05, learnt_without_effect),
     Procedure("error: learnt without effect, any of 14 curves", 0.05, any_curve_learnt),
     Procedure("error: n* at most, learnt by half", 0.05, learnt_by_half),

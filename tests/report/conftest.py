@@ -197,6 +197,12 @@ def make_result(figure, large=True, **changes):
         grid = {"datasets": both if large else both[:1], "counts": (0, 3, 10)}
         ways = [{"optimizer": "adam"}, {"optimizer": "sgd"}] if large else [{}]
         rows = frame_of(("spurious_score", "accuracy"), variants=ways, **grid | small)
+    elif figure == "draws":
+        grid = {"datasets": both if large else both[:1], "patterns": ("R3",), "counts": (0, 3, 10)}
+        grid |= {} if large else {"counts": (3,), "seeds": (0, 1)}
+        several = range(10 if large else 2)
+        rows = pd.concat([frame_of(("spurious_score",), chance=i, **grid).assign(draw=i) for i in several])
+        rows = rows.reset_index(drop=True)
     elif figure in ("deletion", "deletion-curves"):
         rows = deletion_rows() if large else deletion_rows(("mnist",), (20,), ("influence",), (0,))
     elif figure in ("repairs", *OF_FEATURE):

@@ -29,6 +29,8 @@ FROZEN = {
     ("bridge", "paper"): ((70, "75dc2cfd2d3cee0a"), NONE, NONE),
     ("deletion", "quick"): ((110, "7f028fd3d01aaddf"), (1460, "7db5c8078dc13540"), NONE),
     ("deletion", "paper"): ((120, "3e59edbeb0717501"), (5200, "eb3d80c693ab6929"), NONE),
+    ("draws", "quick"): ((105, "313eea31ba4be7f1"), NONE, NONE),
+    ("draws", "paper"): ((105, "e89528c333e038d8"), NONE, NONE),
     ("fig2-cifar10", "quick"): ((35, "2d287dd647dfa71b"), NONE, NONE),
     ("fig2-cifar10", "paper"): ((425, "965900fb1ff487ca"), NONE, NONE),
     ("fig2-fashion", "quick"): ((215, "d4167936c77c6344"), NONE, NONE),

@@ -120,12 +120,20 @@ def in_words(settings: Mapping[str, Any]) -> list[str]:
                 words.append(architecture_title(str(value)))
             case "how" | "precision" | "augmentation", value:
                 words.append(str(value))
+            case name, None if name in OF_TRAINING:
+                words.append(f"{name.replace('_', ' ')} {OF_TRAINING[name].said(None)}")
             case name, float() as number:
                 words.append(f"{name.replace('_', ' ')} {number:g}")
             case name, value:
                 words.append(f"{name.replace('_', ' ')} {value}")
     unclipped = any(name.startswith("clip_") for name in settings) and not any("clipped" in word for word in words)
     return [*words, "no clipping"] if unclipped else words
+
+
+def data_seeds(rows: pd.DataFrame) -> "pd.Series[float]":
+    """The seed of each row with which its pattern was drawn: that of the draw or, where none is said, its own."""
+    seeds = rows["seed"].astype(float)
+    return rows["draw"].astype(float).fillna(seeds) if "draw" in rows else seeds
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":

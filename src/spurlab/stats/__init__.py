@@ -1,6 +1,8 @@
 """Shares of networks and means over them. The unit that was repeated is the trained network."""
 
 from spurlab.stats.betting import mean_between as mean_between
+from spurlab.stats.components import Components as Components
+from spurlab.stats.components import variance_components as variance_components
 from spurlab.stats.corrections import holm as holm
 from spurlab.stats.correlation import Correlation as Correlation
 from spurlab.stats.correlation import pearson as pearson

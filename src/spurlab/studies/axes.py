@@ -14,7 +14,7 @@ from spurlab.data import dataset_named
 from spurlab.deletion import DELETIONS
 from spurlab.errors import InputError
 from spurlab.models import architecture_named, check_user_name, is_user_name
-from spurlab.patterns import How, parse_reference_dataset, pattern_name
+from spurlab.patterns import MARKS, How, parse_reference_dataset, pattern_name
 from spurlab.prevention import canonical_name
 from spurlab.studies.axis import Axis
 from spurlab.studies.recipes import recipes_of
@@ -133,10 +133,55 @@ AXES: Mapping[str, Axis] = {
     )
 }
 
+
+def _draws_anew(pattern: str | None, draw: int, seed: int) -> bool:
+    return pattern is not None and MARKS[pattern_name(pattern)].random and draw != seed
+
+
 # A new axis is one file and one line here.
-OF_TRAINING: Mapping[str, Axis] = {}
+OF_TRAINING: Mapping[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        Axis(
+            "draw",
+            "which draw of a random pattern networks are trained and measured with: 2 is that which seed 2 would have, "
+            "`own` each network's own; which examples are marked goes by the seed all the same",
+            Count | None,
+            (None,),
+            absent="own",
+            matters=_draws_anew,
+        ),
+    )
+}
 
 Extras = tuple[tuple[str, Any], ...]  # by axis of `OF_TRAINING`, the value where it is not off
+
+_OF_DRAW = " of draw "
+
+
+def changing(extras: Extras, pattern: str | None, seed: int) -> Extras:
+    """Those values that make another network of one with this pattern (None: none in its training set) and seed."""
+    return tuple((name, value) for name, value in extras if OF_TRAINING[name].matters(pattern, value, seed))
+
+
+def mark_name(pattern: str, extras: Extras, seed: int) -> str:
+    """The name under which a pattern is drawn and what is measured with it is kept: the draw is part of it.
+
+    >>> mark_name("R3", (("draw", 2),), 0), mark_name("R3", (("draw", 2),), 2), mark_name("S3", (("draw", 2),), 0)
+    ('R3 of draw 2', 'R3', 'S3')
+    """
+    draw = dict(changing(extras, pattern, seed)).get("draw")
+    return pattern if draw is None else f"{pattern}{_OF_DRAW}{draw}"
+
+
+def drawn_with(name: str, seed: int) -> tuple[str, int]:
+    """What `mark_name` says: the pattern, and the data seed that it is drawn with, for a network of this seed.
+
+    >>> drawn_with("R3 of draw 2", 0), drawn_with("R3", 0)
+    (('R3', 2), ('R3', 0))
+    """
+    pattern, _, draw = name.partition(_OF_DRAW)
+    return pattern, int(draw) if draw else seed
 
 
 def axis_names() -> list[str]:
@@ -153,6 +198,6 @@ def docs_table() -> str:
     """The axes as a table for documentation, in Markdown."""
     lines = ["| axis | what differs | default |", "|---|---|---|"]
     for axis in (*AXES.values(), *OF_TRAINING.values()):
-        values = "needed" if axis.default is None else ", ".join(map(str, axis.default)) or "none"
+        values = "needed" if axis.default is None else ", ".join(map(axis.said, axis.default)) or "none"
         lines.append(f"| `{axis.name}` | {axis.about} | {'`quick`' if axis.name == 'recipe' else values} |")
     return "\n".join(lines)

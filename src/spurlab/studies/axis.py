@@ -24,8 +24,11 @@ class Axis:
         control: a value that is always there, beside others.
         code: what a name on it may be of the user's, ``package.module:callable``; "": nothing.
         read: the values from what a study file (False) or JSON (True) says; None: a value, or a list of them.
+        absent: what files and people call the value None; "": there is none.
         change: of an axis of `OF_TRAINING`, the changed training set, from the plain one, a value and the network's
             seed. Its default is one value that changes nothing: networks with it have the keys of before.
+        matters: of an axis of `OF_TRAINING`, whether a value makes another network of one with this pattern (None:
+            none is in its training set) and seed. Where it does not, the network is that of before, and shared.
     """
 
     name: str
@@ -36,7 +39,9 @@ class Axis:
     control: Any = None
     code: str = ""
     read: Callable[[Any, bool], tuple[Any, ...]] | None = None
+    absent: str = ""
     change: Callable[[Planted, Any, int], Planted] = lambda training_set, value, seed: training_set
+    matters: Callable[[str | None, Any, int], bool] = lambda pattern, value, seed: True
 
     @property
     def off(self) -> Any:
@@ -57,8 +62,8 @@ class Axis:
         fewest = Field(min_length=0 if self.default == () else 1)
         values = TypeAdapter(Annotated[tuple[value, ...], fewest, AfterValidator(self._each_once)])
         try:
-            several = self.read(settings, recorded) if self.read else listed(settings)
-            return tuple(values.validate_python(several, strict=True))
+            several = self.read(settings, recorded) if self.read else map(self._none_if_absent, listed(settings))
+            return tuple(values.validate_python(tuple(several), strict=True))
         except ValidationError as error:
             raise StudyError(sentence_of(error, f"{self.name}.")) from error
         except StudyError:
@@ -68,11 +73,19 @@ class Axis:
 
     def named(self, value: Any) -> Any:
         """A value as studies have it."""
+        value = self._none_if_absent(value)
         return self.canonical(value) if self.canonical and isinstance(value, str) else value
+
+    def said(self, value: Any) -> str:
+        """A value as people say it."""
+        return self.absent if self.absent and value is None else str(value)
 
     def with_control(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """Values and, where there are any, the control; in rising order then."""
         return values if self.control is None or not values else tuple(sorted({self.control, *values}))
+
+    def _none_if_absent(self, value: Any) -> Any:
+        return None if self.absent and value == self.absent else value
 
     def _each_once(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.control is None and len(set(values)) < len(values):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras
+from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras, changing, mark_name
 from spurlab.studies.graph import Setting, Train, Treat
 from spurlab.studies.study import Grid, Study
 
@@ -34,13 +34,20 @@ class Cell(NamedTuple):
 
     @property
     def training(self) -> Train:
-        """The network to measure; n = 0 (or a share of 0) is one network for all patterns and targets."""
+        """The network to measure; n = 0 (or a share of 0) is one network for all patterns, their draws and targets."""
+        pattern = self.pattern if self.share or self.n else None
+        extras = changing(self.extras, pattern, self.seed)
         if self.share:
-            return Train(self.setting, self.pattern, None, 0, self.seed, share=self.share, extras=self.extras)
+            return Train(self.setting, pattern, None, 0, self.seed, share=self.share, extras=extras)
         if self.n == 0:
             held_out = self.clean if self.clean is not None and self.share is None else 0.0
-            return Train(self.control, None, None, 0, self.seed, held_out=held_out, extras=self.extras)
-        return Train(self.setting, self.pattern, self.target, self.n, self.seed, extras=self.extras)
+            return Train(self.control, None, None, 0, self.seed, held_out=held_out, extras=extras)
+        return Train(self.setting, pattern, self.target, self.n, self.seed, extras=extras)
+
+    @property
+    def mark(self) -> str:
+        """The pattern that is measured with its draw, see `mark_name`; "" without one."""
+        return mark_name(self.pattern, self.extras, self.seed) if self.pattern else ""
 
     @property
     def treatment(self) -> Treat | None:

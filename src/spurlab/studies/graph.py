@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
 from spurlab.prevention import trains
-from spurlab.studies.axes import OF_TRAINING, ORACLE, Extras
+from spurlab.studies.axes import OF_TRAINING, ORACLE, Extras, changing, mark_name
 from spurlab.training import Recipe
 
 # Part of every key. Raise it when a change in planting, training or measuring gives other numbers (rounding apart).
@@ -110,6 +110,16 @@ class Train(NamedTuple):
     def needs(self) -> "tuple[Train, ...]":
         """Nothing."""
         return ()
+
+    @property
+    def mark(self) -> str | None:
+        """The pattern with its draw, see `mark_name`."""
+        return mark_name(self.pattern, self.extras, self.seed) if self.pattern else None
+
+    @property
+    def oracle(self) -> "Train":
+        """The network that is trained without any of the planted examples, which is one for all draws of a pattern."""
+        return self._replace(without=self.n, extras=changing(self.extras, None, self.seed))
 
     @property
     def code(self) -> dict[str, str]:
@@ -211,12 +221,12 @@ class Treat(NamedTuple):
     @property
     def start(self) -> Train:
         """The network that is measured, or from which the method starts."""
-        return self.training._replace(without=self.training.n if self.method == ORACLE else 0)
+        return self.training.oracle if self.method == ORACLE else self.training
 
     @property
     def compared(self) -> tuple[Train, ...]:
         """The networks that outputs are compared with."""
-        return tuple(self.training._replace(seed=seed, without=self.training.n) for seed in self.oracles)
+        return tuple(self.training._replace(seed=seed).oracle for seed in self.oracles)
 
     @property
     def needs(self) -> tuple[Train, ...]:

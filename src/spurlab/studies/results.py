@@ -209,9 +209,10 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         if (key := keys.get(node)) is None:
             own = users and bool(node.code)
             key = keys[node] = _key_of_own(node, checksums, store, known) if own else node.key(checksum)
+        mark = cell.mark
         for name, of_network, by_pattern in kinds:
             subject = key if of_network or type(node) is Treat else key_of(cell, name, checksum)
-            request = (subject, name, cell.pattern or "", cell.target) if by_pattern else (subject, name, "", -1)
+            request = (subject, name, mark, cell.target) if by_pattern else (subject, name, "", -1)
             if request in values:
                 numbers.append((place, name, values[request], subject))
             elif stored.damaged:

@@ -315,7 +315,7 @@ class Study(BaseModel):
         names = [name for name in axis_names() if name != "recipe"]
         if key not in (*names, *settings):
             raise StudyError(f"--only {key}: there is no such axis. {did_you_mean(key, [*names, *settings])}")
-        setting = key.removeprefix("recipe.")
+        setting, said = key.removeprefix("recipe."), str if key in settings else axis_named(key).said
         if key in settings:
             values = [None if value == "none" and setting.startswith("clip_") else value for value in values]
         else:
@@ -329,7 +329,9 @@ class Study(BaseModel):
         name = "recipe" if key in settings else key
         has = dict.fromkeys(value_of(point) for grid in self.grids for point in grid[name])
         if absent := [value for value in values if value not in has]:
-            raise StudyError(f"--only {key}={absent[0]}: this study has {', '.join(map(str, has)) or 'nothing'} there.")
+            raise StudyError(
+                f"--only {key}={absent[0]}: this study has {', '.join(map(said, has)) or 'nothing'} there."
+            )
         kept = [(grid, tuple(point for point in grid[name] if value_of(point) in values)) for grid in self.grids]
         return self.model_copy(update={"grids": tuple(grid.only(name, points) for grid, points in kept if points)})
 

@@ -11,7 +11,7 @@ from spurlab.deletion import forget_mask
 from spurlab.measures.observed import required
 from spurlab.patterns import Common, Mark, Planted, make_mark, plant
 from spurlab.seeds import rng_for
-from spurlab.studies.axes import OF_TRAINING
+from spurlab.studies.axes import OF_TRAINING, drawn_with
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train
 
@@ -56,7 +56,7 @@ def _marked(data: Dataset, training: Train) -> Planted:
         return clean.without(held_out(data, training)) if training.held_out else clean
     n = "" if training.target is None else f", n = {training.n}"
     try:
-        mark = pattern_of(data, training.pattern, training.seed)
+        mark = pattern_of(data, required(training.mark), training.seed)
         if training.share is not None:
             return plant(data.train, mark, Common(training.share), seed=training.seed)
         examples = plant(
@@ -71,9 +71,9 @@ def _marked(data: Dataset, training: Train) -> Planted:
 
 def feature_of(data: Dataset, training: Train) -> Mark | None:
     """The common feature of a share of the training examples, if they have one."""
-    if training.share is None or training.pattern is None:
+    if training.share is None or training.mark is None:
         return None
-    return pattern_of(data, training.pattern, training.seed)
+    return pattern_of(data, training.mark, training.seed)
 
 
 def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
@@ -83,17 +83,18 @@ def held_out(data: Dataset, training: Train) -> Bool[Tensor, " n"]:
 
 
 def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
-    """The mark of one seed: random ones are drawn once for each seed, as in the paper's code.
+    """The mark of one seed: random ones are drawn once for each seed, as in the paper's code, or as a draw says.
 
     Args:
         data: the data set, whose shape and range the mark has.
-        name: as `spurlab.patterns.make_mark` takes it.
+        name: as `spurlab.patterns.make_mark` takes it, or with a draw, as `mark_name` gives it.
         seed: the data seed.
 
     Raises:
         ValueError: as `spurlab.patterns.make_mark`.
     """
-    return make_mark(name, data.shape, seed, clip=data.input_range)
+    pattern, seed = drawn_with(name, seed)
+    return make_mark(pattern, data.shape, seed, clip=data.input_range)
 
 
 def grouped(examples: Planted, training: Train) -> Examples:

@@ -54,7 +54,7 @@ class Deleting:
         self._materials, self._training = materials, first.training
         self._retraining = retraining or cache(lambda: seconds_to_retrain(first.training, materials))
         self._measuring = Measuring(materials)
-        self._pattern = materials.pattern(required(self._training.pattern), self._training.seed)
+        self._pattern = materials.pattern(required(self._training.mark), self._training.seed)
         network, self._diverged = materials.trained(self._training)
         compared = (materials.trained(oracle) for oracle in first.compared if oracle.seed != self._training.seed)
         self._before = self._observed(network)

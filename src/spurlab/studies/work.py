@@ -295,7 +295,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
 def request_of(place: Cell | Train, measure: str) -> Request:
     """What is asked of a network, or of a cell's network (or pattern, or architecture) for one of its rows."""
     if measure_named(measure).by_pattern and place.target is not None:
-        return Request(measure, place.pattern or "", place.target)
+        return Request(measure, place.mark or "", place.target)
     return Request(measure, "", -1)
 
 
@@ -318,7 +318,7 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
         case "network" | "deletion":
             return cell.training.key(checksum)
         case "pattern":
-            about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.pattern}|{cell.seed}"
+            about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.mark}|{cell.seed}"
         case "architecture":
             about = f"{TRAINING_VERSION}|{checksum}|architecture|{cell.setting.architecture}"
     return hashlib.sha256(about.encode()).hexdigest()[:20]
@@ -349,7 +349,7 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             )
         if pattern is not None and cell.share is None:
             try:
-                pattern_of(data[name], pattern, cell.seed)
+                pattern_of(data[name], cell.mark, cell.seed)
             except ValueError as error:
                 raise StudyError(f"{name}: {error}") from error
         if not len(data[name].train):  # architectures alone are measured, see `data_of`
@@ -361,7 +361,7 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             )
         planted(data[name], cell.training)
         if pattern is not None and cell.share != 0:
-            _check_kind(study, pattern, pattern_of(data[name], pattern, cell.seed), common=cell.share is not None)
+            _check_kind(study, pattern, pattern_of(data[name], cell.mark, cell.seed), common=cell.share is not None)
 
 
 def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:

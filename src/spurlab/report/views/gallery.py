@@ -12,7 +12,7 @@ from torch import Tensor
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
 from spurlab.patterns import make_mark, marked_all
-from spurlab.report.groups import Mean, estimates
+from spurlab.report.groups import Mean, data_seeds, estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
 from spurlab.report.titles import dataset_title
@@ -37,6 +37,7 @@ class Norms:
 
 def shape(result: StudyResult) -> Norms:
     rows = result.rows[result.rows["measure"] == "empirical_norm"]
+    rows = rows.assign(seed=data_seeds(rows))
     means: dict[str, dict[str, Mean]] = {}
     for (dataset, pattern), mean in estimates(rows, ["dataset", "pattern"]).items():
         means.setdefault(str(dataset), {})[str(pattern)] = mean
