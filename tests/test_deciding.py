@@ -13,6 +13,7 @@ from spurlab.deciding import bounds, decided, still_open, until_decided
 from spurlab.report.curves import curves
 from spurlab.stats import Looks
 from spurlab.studies import Search, StudyError, StudyResult, cells_of, load_study
+from spurlab.studies.axes import OF_TRAINING
 from spurlab.studies.study import Grid, Study
 
 ACCURACY = 0.9
@@ -37,6 +38,7 @@ def made_up(score, asked):
                 "how": cell.setting.how,
             }
             about |= {name: getattr(cell, name) for name in ("pattern", "target", "n", "seed", "deletion", "known")}
+            about |= {name: dict(cell.extras).get(name, axis.off) for name, axis in OF_TRAINING.items()}
             for measure, value in (("spurious_score", score(cell)), ("accuracy", ACCURACY)):
                 lines.append({"measure": measure, "value": value, "training": str(cell)} | about | recipe)
         rows = pd.DataFrame(lines).assign(failed=None)
