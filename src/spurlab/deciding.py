@@ -139,6 +139,6 @@ def _at(rows: pd.DataFrame, place: dict[str, Any]) -> pd.DataFrame:
     """The rows with these values."""
     keep = pd.Series(data=True, index=rows.index)
     for name, value in (place | columns_of(place["recipe"])).items():
-        if name != "recipe":
+        if name != "recipe" and (name in rows or name not in OF_TRAINING):  # rows of before there was such an axis
             keep &= rows[name].isna() if value is None else rows[name] == value
     return rows[keep]
