@@ -12,7 +12,7 @@ from torch import Tensor
 from spurlab.measures import MEASURES, is_lumpy
 from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
-from spurlab.stats import Estimate
+from spurlab.stats import Estimate, Share, risen
 from spurlab.studies.axes import OF_TRAINING
 from spurlab.training import Recipe
 
@@ -223,3 +223,9 @@ def paired(
 ) -> Mean:
     """The mean difference of a measure over the seeds that both have."""
     return estimate((one - other).dropna(), bounds, measure)
+
+
+def higher(one: "pd.Series[float]", other: "pd.Series[float]") -> Share:
+    """In how many networks a measure is higher, of the seeds that both have."""
+    both = pd.concat([one, other], axis=1, join="inner").dropna().to_numpy(float)
+    return risen(torch.from_numpy(both[:, 0].copy()), torch.from_numpy(both[:, 1].copy()))

@@ -12,7 +12,8 @@ from spurlab.deletion import DELETIONS
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.methods import stored_as_not_finite
 from spurlab.prevention import title_of
-from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, mean_of, paired
+from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, higher, mean_of, paired
+from spurlab.stats import Share
 from spurlab.studies.axes import PLAIN, REFERENCES
 
 AS_TRAINED = "as trained (ERM)"
@@ -71,6 +72,12 @@ class Treated:
         if measure not in self.rows or measure not in self.before:
             return mean_of(self.rows, "")
         return paired(self.rows[measure], self.before[measure], DIFFERENCE, measure)
+
+    def gained(self, measure: str) -> Share:
+        """How many networks have more than as they were trained."""
+        if measure not in self.rows or measure not in self.before:
+            return Share(0, 0)
+        return higher(self.rows[measure], self.before[measure])
 
 
 @dataclass(frozen=True, eq=False)

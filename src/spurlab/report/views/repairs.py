@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spurlab.data import known
 from spurlab.measures import is_number_of
 from spurlab.report import style
-from spurlab.report.groups import DIFFERENCE, Mean, paired
+from spurlab.report.groups import Mean, higher
 from spurlab.report.sheet import (
     OVER_NETWORKS,
     Cell,
@@ -20,12 +20,14 @@ from spurlab.report.sheet import (
     number_cell,
     place_cells,
     share_cell,
+    share_of_networks,
     short,
     slim,
 )
 from spurlab.report.titles import panel_title
 from spurlab.report.treated import AS_TRAINED, Place, Repaired, repairs_of
 from spurlab.report.view import About, NotDrawnError, View
+from spurlab.stats import Looks
 from spurlab.studies import StudyResult
 from spurlab.studies.axes import PLAIN
 
@@ -54,16 +56,18 @@ def sheets(repairs: list[Repaired]) -> list[Sheet]:
         where = _place_cells(repaired)
         gains = [repaired.gain(name) if repaired.method != PLAIN else None for name in both]
         means = [repaired.mean(name) for name in ("train_weighted_accuracy", "train_accuracy", "block_saliency")]
-        cells = map(mean_cell, (*(repaired.mean(name) for name in both), *gains, *means))
-        lines.append((*where, *cells, number_cell(repaired.seconds, ".2f")))
+        gained = repaired.gained("worst_group") if repaired.method != PLAIN else None
+        cells = (*map(mean_cell, (*(repaired.mean(name) for name in both), *gains)), share_of_networks(gained))
+        lines.append((*where, *cells, *map(mean_cell, means), number_cell(repaired.seconds, ".2f")))
         failed += [(*where, reason) for reason in repaired.failures]
-    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "weighted by training groups", "in training")
+    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "gaining, worst group")
+    others = ("weighted by training groups", "in training", "saliency on the block", "seconds")
     note = (
-        f"{OVER_NETWORKS}; gain: over the networks as they were trained, paired by seed; accuracy "
-        "over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
+        f"{OVER_NETWORKS}; gain: over the networks as they were trained, paired by seed; gaining: how many do; "
+        "accuracy over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
     )
     return [
-        short("Accuracy by method", (*HEADINGS, *numbers, "saliency on the block", "seconds"), lines, note),
+        short("Accuracy by method", (*HEADINGS, *numbers, *others), lines, note),
         *_by_group(repairs),
         slim("What failed", (*HEADINGS, "reason"), failed, ""),
     ]
@@ -137,16 +141,15 @@ def best(repairs: list[Repaired]) -> list[str]:
 def winners(methods: list[Repaired]) -> list[Repaired]:
     """Those that gain most for the worst group, and those that cannot be told from the one that does; maybe none.
 
-    The gain of the first, over the networks as they were trained, is shown at 5 % (its interval is above 0); another is
-    told from it where the interval of their paired difference is.
+    Shown at 5 %: that more than half of all networks gain over themselves as they were trained; and, of another that is
+    told from the first, that more than half have more with the first.
     """
-    gaining = [(gain, repaired) for repaired in methods if (gain := repaired.gain("worst_group")).low > 0]
+    gaining = [each for each in methods if Looks().more(each.gained("worst_group"))]
     if not gaining:
         return []
-    _, first = max(gaining, key=lambda pair: pair[0].value)
+    first = max(gaining, key=lambda each: each.gain("worst_group").value)
     scores = first.rows["worst_group"]
-    differences = {each: paired(scores, each.rows["worst_group"], DIFFERENCE, "worst_group") for _, each in gaining}
-    others = [each for each, difference in differences.items() if not difference.low > 0]
+    others = [each for each in gaining if not Looks().more(higher(scores, each.rows["worst_group"]))]
     return sorted(others, key=lambda each: each is not first)
 
 
