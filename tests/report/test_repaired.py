@@ -47,7 +47,7 @@ def result(lines):
 def test_means_and_paired_gains(result):
     base, plain, better, broken = repairs_of(result.rows)
     assert [each.title for each in (base, plain, better, broken)] == [
-        "without the feature", "as trained (ERM)", "DFR", "AFR, gamma=4",
+        "without the feature", "as trained (ERM)", "DFR", "AFR, gamma 4",
     ]  # fmt: skip
     assert base.mean("accuracy").value == pytest.approx(0.91)
     assert plain.mean("worst_group").value == pytest.approx(0.35)

@@ -19,7 +19,9 @@ from spurlab.training import Recipe
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
-_OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+_OF_RECIPE = {field.name for field in fields(Recipe)}
+_NAMES = {"adam": "Adam", "sgd": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+_NAMES |= {"ce": "cross-entropy", "mse": "squared error", "kld": "KL divergence"}
 
 
 @dataclass(frozen=True)
@@ -106,26 +108,44 @@ def further(rows: pd.DataFrame) -> list[str]:
 
 
 def in_words(settings: Mapping[str, Any]) -> list[str]:
-    """Each setting as people say it; of clipping, only what there is."""
+    """Each setting as people say it; of clipping, only what there is.
+
+    >>> in_words({"input_noise": 0.0, "epochs": 10, "milestones": "6 8", "clip_norm": None})
+    ['no input noise', '10 epochs', 'milestones 6, 8', 'no clipping']
+    """
     words = []
     for name, value in settings.items():
+        spaced = name.replace("_", " ")
         match name, _plain(value):
             case "clip_norm" | "clip_value", None:
                 continue
             case "clip_norm" | "clip_value", number:
                 words.append(f"clipped by {name.removeprefix('clip_')} at {number:g}")
-            case "optimizer", value:
-                words.append(_OPTIMIZERS.get(value, str(value)))
+            case ("weight_decay" | "input_noise", None | 0) | ("milestones" | "augmentation", None | "" | "none"):
+                words.append(f"no {spaced}")
+            case name, None:
+                words.append(f"{spaced} unknown" if name in _OF_RECIPE else f"no {spaced}")
+            case "optimizer" | "loss", value:
+                words.append(_NAMES.get(value, str(value)))
             case "architecture", value:
                 words.append(architecture_title(str(value)))
             case "how" | "precision" | "augmentation", value:
                 words.append(str(value))
+            case "epochs", number:
+                words.append(f"{number:g} epoch{'s' * (number != 1)}")
+            case "milestones", text:
+                words.append(f"milestones {listed(text)}")
             case name, float() as number:
-                words.append(f"{name.replace('_', ' ')} {number:g}")
+                words.append(f"{spaced} {number:g}")
             case name, value:
-                words.append(f"{name.replace('_', ' ')} {value}")
+                words.append(f"{spaced} {value}")
     unclipped = any(name.startswith("clip_") for name in settings) and not any("clipped" in word for word in words)
     return [*words, "no clipping"] if unclipped else words
+
+
+def listed(milestones: str) -> str:
+    """Milestones as rows have them, for readers."""
+    return ", ".join(milestones.split())
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":

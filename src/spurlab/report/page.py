@@ -18,7 +18,7 @@ from markupsafe import Markup
 from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.glossary import Term, glossary
-from spurlab.report.groups import diverged, networks, settings_in, trained, varying
+from spurlab.report.groups import diverged, listed, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
@@ -174,6 +174,7 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     if not rows.empty:
         several = names if len(names := varying(rows)) > 1 else []
         facts |= {n.replace("_", " "): _values(rows[n]) for n in settings_in(rows) if n not in several}
+        facts |= {"milestones": listed(facts["milestones"])} if "milestones" in facts else {}
         made = trained(rows)
         per_network = made.drop_duplicates("training")
         facts["seeds"] = _values(made["seed"]) if len(made) else ""
