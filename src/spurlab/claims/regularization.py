@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds, Settings
-from spurlab.claims.judge import ACCURACY_MARGIN, SCORE_MARGIN, SHARES, Values, above, best_of, beyond
+from spurlab.claims.judge import ACCURACY_MARGIN, SHARES, Values, above, best_of, beyond
 from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
 from spurlab.measures import is_lumpy
-from spurlab.stats import paired_difference
+from spurlab.stats import SCORE_MARGIN, paired_difference
 
 # a grid must reach this level before it can show that none of its levels helps; the notebook's go to 0.1 and 5
 METHODS = {"weight_decay": ("weight decay", 1e-2), "input_noise": ("input noise", 1.0)}

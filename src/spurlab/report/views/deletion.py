@@ -16,7 +16,7 @@ from spurlab.report.groups import Mean, mean_of
 from spurlab.report.style import COLOURS, blank, describe, draw_networks, printable
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.treated import Case, Deleted, deletions_of
-from spurlab.report.verdicts import VERDICTS, shown
+from spurlab.report.verdicts import VERDICTS, counted, shown
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
 
@@ -123,8 +123,7 @@ def _best(methods: list[Deleted]) -> str:
 
 def tally(methods: list[Deleted]) -> dict[str, int]:
     """How often each verdict came out, the best first."""
-    counts = Counter(str(deleted.verdict.name) for deleted in methods)
-    return {name: counts[name] for name in (*VERDICTS, *counts) if counts[name]}
+    return counted((deleted.verdict.name for deleted in methods), VERDICTS)
 
 
 def figure(methods: list[Deleted], about: About) -> Figure:
