@@ -190,15 +190,17 @@ def along_n(rows: pd.DataFrame, base: int, measure: str, share: bool = True) -> 
 
 def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     """Means that are NaN where any of the numbers is."""
-    cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
+    numbers = rows[[*by, "value"]].astype({"value": float})
+    cells = numbers.groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
     return cells["mean"].where(cells["count"] == cells["size"])
 
 
 def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
     """By each value of the column, measures as columns and a line for each seed."""
+    every = averaged(rows, [column, "seed", "measure"])
     return {
-        str(method): averaged(part, ["seed", "measure"]).unstack("measure")
-        for method, part in rows.groupby(column, sort=False)
+        str(method): part.droplevel(column).unstack("measure")
+        for method, part in every.groupby(level=column, sort=False)
     }
 
 
@@ -218,6 +220,13 @@ def over_networks(values: Tensor, bounds: tuple[float, float] | None = None, mea
 def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Mean:
     """The mean of a measure that is a column; over no network where it was not taken."""
     return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds, measure)
+
+
+def told(mean: Estimate, *, interval: bool = False) -> str:
+    """A mean in a sentence; of none where no network is left."""
+    if not mean.models:
+        return "(no network left)"
+    return f"{mean:.3f}" if interval else f"{mean.value:.3f}"
 
 
 def diverged(rows: pd.DataFrame) -> int:

@@ -46,6 +46,7 @@ class Share:
     def of_mask(cls, networks: Bool[Tensor, " m"]) -> "Share":
         """Of one yes or no per network.
 
+        >>> import torch
         >>> Share.of_mask(torch.tensor([True, False, True])).of
         '2 of 3 networks'
         """

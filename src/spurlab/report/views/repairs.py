@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spurlab.data import known
 from spurlab.measures import is_number_of
 from spurlab.report import style
-from spurlab.report.groups import Mean, higher
+from spurlab.report.groups import Mean, higher, told
 from spurlab.report.sheet import (
     OVER_NETWORKS,
     Cell,
@@ -115,7 +115,7 @@ def varied(repairs: list[Repaired]) -> str:
 
 
 def at_shares(line: Line) -> str:
-    return ", ".join(f"{line[at].value:.3f} at {at:.0%}" for at in sorted(line))
+    return ", ".join(f"{told(line[at])} at {at:.0%}" for at in sorted(line))
 
 
 def draw_along(axes: Axes, line: Line, look: tuple[str, str], label: str) -> None:
@@ -131,8 +131,8 @@ def best(repairs: list[Repaired]) -> list[str]:
         methods = {repaired.method: repaired for repaired in repairs if repaired.place == place}
         if (plain := methods.pop(PLAIN, None)) is None:
             continue
-        words = f"{_in_words(place)}: {plain.title} {plain.mean('accuracy').value:.3f}, "
-        words += f"worst group {plain.mean('worst_group').value:.3f}"
+        words = f"{_in_words(place)}: {plain.title} {told(plain.mean('accuracy'))}, "
+        words += f"worst group {told(plain.mean('worst_group'))}"
         words += f"; most for the worst group: {_most(list(methods.values()))}" if methods else ""
         sentences.append(f"{words}.")
     return list(dict.fromkeys(sentences))
@@ -227,7 +227,7 @@ def _along(repairs: list[Repaired], along: str) -> list[str]:
         words = []
         for measure, name in (("accuracy", "accuracy"), ("worst_group", "worst group")):
             means = {getattr(repaired.place, along): repaired.mean(measure) for repaired in line}
-            words.append(f"{name} {at_shares(means) if len(line) > 1 else f'{line[0].mean(measure).value:.3f}'}")
+            words.append(f"{name} {at_shares(means) if len(line) > 1 else told(line[0].mean(measure))}")
         what = {"share": "have it", "clean": "clean"}[along]
         sentences.append(f"{where}, {title}{f' (% {what})' if len(line) > 1 else ''}: {'; '.join(words)}.")
     return sentences
@@ -265,10 +265,10 @@ def draw_lines(axes: Axes, lines: list[Repaired], titles: Sequence[str], size: f
     for place, title in enumerate(titles):
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color=style.BAND, linewidth=0, zorder=0)
-        for repaired in lines:
+        for repaired in (each for each in lines if each.title == title):
             for kind, (_, marker) in KINDS.items():
                 mean, at = repaired.mean(kind), place + (-0.14 if kind == "accuracy" else 0.14)
-                if repaired.title == title and mean.models:
+                if mean.models:
                     style.draw_networks(axes, mean.each, [at] * mean.models, COLOURS[kind])
                     axes.plot([mean.value], [at], marker, color=COLOURS[kind], markersize=size)
     axes.set_yticks(range(len(titles)), [style.printable(title) for title in titles])
