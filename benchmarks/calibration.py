@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ DRAWS = 10  # of a pattern, where its share of the variance is asked
 Numbers = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pool:
     """Scores of networks that never saw a pattern, and of networks that learnt it.
 
@@ -69,6 +69,11 @@ class Pool:
     def of_clean(self, rng: np.random.Generator, networks: int) -> Numbers:
         """Networks that never saw the pattern."""
         return rng.choice(self.clean, networks)
+
+    @cached_property
+    def lucky(self) -> float:
+        """How often one of them scores above another by more than the margin."""
+        return float((np.subtract.outer(self.clean, self.clean) > EDGE).mean())
 
     def lottery(self, rng: np.random.Generator, networks: int, share: float) -> Numbers:
         """Clean networks of which a share has a learnt score."""
@@ -182,7 +187,7 @@ def curve(pool: Pool, rng: np.random.Generator, m: int, shares: Sequence[float])
 
 def curve_of_half(pool: Pool, rng: np.random.Generator, m: int) -> tuple[dict[int, Tensor], Tensor]:
     """A curve that half of the networks learn at every n."""
-    rate = (np.subtract.outer(pool.clean, pool.clean) > EDGE).mean()  # clean ones rise by luck, too
+    rate = pool.lucky  # clean ones rise by luck, too
     return curve(pool, rng, m, [max(0.0, (0.5 - rate) / (1 - rate))] * len(COUNTS))
 
 

@@ -121,6 +121,19 @@ def test_what_cannot_be_decided_is_refused():
             until_decided(many, most)
     with pytest.raises(StudyError, match="'most'"):
         load_study("quickstart", changes=["most=3"])
+    no_accuracy = study_of({"pattern": "R3", "n": [3], "deletion": ["prune"]}, measure="spurious_score")
+    with pytest.raises(StudyError, match="it does not measure accuracy"):
+        decided(no_accuracy, made_up(lambda cell: 0.0, []))
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"), [({"most": 8}, 8), ({"decide": True}, 12), ({"decide": True, "most": 8}, 8), ({}, 12)]
+)
+def test_a_most_that_is_given_comes_first_and_then_the_studys(asked, most):
+    study = study_of({"pattern": "R3"})
+    assert until_decided(study.model_copy(update={"most": 12}), **asked).most == most
+    unsaid = until_decided(study.model_copy(update={"most": None}), **asked).most
+    assert unsaid == (asked.get("most") or (20 if asked else None))
 
 
 def test_in_earnest(small, tmp_path, capsys, monkeypatch):
@@ -151,10 +164,12 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
     count, verdicts = first.still_open
     assert verdicts == 1
     assert f"{count} of 1 verdicts {'is' if count == 1 else 'are'} still open with 8 networks\n" in printed.err
-    with pytest.raises(SystemExit) as stop:
-        main(["run", "quickstart", "--most", "8"])
-    assert stop.value.code == 2
-    assert "--most belongs to --decide" in capsys.readouterr().err
+    impossible = (["--most", "8"], "--most belongs to --decide"), (["--decide", "--most", "0"], "one looks at 5 first")
+    for words, sentence in impossible:
+        with pytest.raises(SystemExit) as stop:
+            main(["run", "quickstart", *words, "--out", str(tmp_path)])
+        assert stop.value.code == 2
+        assert sentence in capsys.readouterr().err
 
 
 GRID = [0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100]

@@ -213,7 +213,6 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. re
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="axis=value, or a list of values, e.g. pattern=R3; repeatable.")
 ]
-USUAL_MOST = 20  # networks: 19 without a leftover are said to forget
 Decide = Annotated[
     bool, typer.Option("--decide", help="Add seeds until each verdict is decided, up to --most networks.")
 ]
@@ -276,7 +275,7 @@ def run_study(
     _speak(verbose)
     with going_on(), study_bar(Path(study).stem) as advance:
         which: dict[str, Any] = {"profile": profile, "changes": set_ or [], "only": only or []}
-        which["most"] = _most(decide, most)
+        which |= _until(decide, most)
         finished = run(study, out, **which, **_how(executor, workers, device, offline), progress=advance)
     if as_json:
         print_json(finished.rows.to_dict("records"))
@@ -326,7 +325,7 @@ def plan_study(
 
     _speak(verbose)
     asked, folder = study_named(study, profile, set_ or [], only or []), folder_of(study, out)
-    asked = until_decided(asked, _most(decide, most))
+    asked = until_decided(asked, **_until(decide, most))
     least = None
     if asked.most:
         least, asked = bounds(asked)
@@ -399,11 +398,11 @@ def _speak(verbose: bool) -> None:
         logging.getLogger("spurlab").setLevel(logging.INFO)
 
 
-def _most(decide: bool, most: int | None) -> int | None:
-    """Up to how many networks seeds are added; None: as the study says."""
+def _until(decide: bool, most: int | None) -> dict[str, Any]:
+    """The options that say whether seeds are added, and up to how many networks."""
     if most is not None and not decide:
         raise InputError("--most belongs to --decide, which adds seeds until each verdict is decided.")
-    return (most or USUAL_MOST) if decide else None
+    return {"decide": decide, "most": most}
 
 
 def _how(executor: str, workers: int | None, device: str, offline: bool) -> dict[str, Any]:

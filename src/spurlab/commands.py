@@ -80,6 +80,7 @@ def run(
     changes: Sequence[str] = (),
     only: Sequence[str] = (),
     most: int | None = None,
+    decide: bool = False,
     executor: str = "local",
     workers: int | None = None,
     device: str = "cpu",
@@ -95,6 +96,7 @@ def run(
         changes: of a study by name, as of `load_study`; the command line's ``--set``.
         only: of a study by name, as of `narrowed`; the command line's ``--only``.
         most: seeds are added until each verdict is decided, up to so many networks; None: as the study says.
+        decide: whether they are where neither says how many: up to 20 then.
         executor: as of `spurlab.studies.run`, which trains and keeps the rows and does no more.
         workers: likewise.
         device: likewise.
@@ -116,14 +118,14 @@ def run(
         folder = folder_of(asked, folder)
     else:
         folder = folder_of(study, folder)
-        command = _command(str(study), profile, changes, only, folder, device, most)
+        command = _command(str(study), profile, changes, only, folder, device, most, decide)
         asked = study_named(asked, profile, changes, only)
     how: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": load}
 
     def trained(part: Study) -> StudyResult:
         return run_study(part, folder, **how, progress=progress, command=command)
 
-    asked = until_decided(asked, most)
+    asked = until_decided(asked, most, decide=decide)
     once = Search(trained) if asked.search else trained
     result = decided(asked, once) if asked.most else once(asked)
     left = still_open(asked, result.rows) if asked.most else None
@@ -333,12 +335,14 @@ def _command(
     folder: Path,
     device: str,
     most: int | None,
+    decide: bool,
 ) -> str:
     """The command line that gives the same rows."""
     words = ["spurlab", "run", study, *(["--profile", profile] if profile else [])]
     words += [word for change in changes for word in ("--set", change)]
     words += [word for part in only for word in ("--only", part)]
-    words += ["--decide", "--most", str(most)] if most else []
+    words += ["--decide"] if decide or most is not None else []
+    words += ["--most", str(most)] if most is not None else []
     words += ["--out", str(folder), *(["--device", device] if device != "cpu" else [])]
     return shlex.join(words)
 

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from spurlab.report.curves import curves
-from spurlab.report.treated import deletions_of
+from spurlab.report.treated import JUDGED_BY, deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.studies.axes import REFERENCES
 from spurlab.studies.curves import SINGLE, places, rows_at
 from spurlab.studies.study import Grid, checked_most
+
+USUAL_MOST = 20  # networks: 19 without a leftover are said to forget
 
 
 def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
@@ -44,12 +46,19 @@ def still_open(study: Study, rows: pd.DataFrame) -> tuple[int, int]:
     return sum(verdicts.values()), len(verdicts)
 
 
-def until_decided(study: Study, most: int | None) -> Study:
-    """The study with another most of networks, if one is given.
+def until_decided(study: Study, most: int | None = None, *, decide: bool = False) -> Study:
+    """The study, to be decided with another most of networks.
+
+    Args:
+        study: which one.
+        most: networks at most; None: as the study says.
+        decide: whether it is to be decided where neither says how many: with `USUAL_MOST` then.
 
     Raises:
-        StudyError: it is none that can be.
+        StudyError: it is no most that can be.
     """
+    if most is None and decide and study.most is None:
+        most = USUAL_MOST
     return study if most is None else study.model_copy(update={"most": checked_most(most)})
 
 
@@ -79,6 +88,11 @@ def at_first(grid: Grid, study: Study) -> Grid:
         raise StudyError(
             f"{study.where}: seeds can be added until it is decided whether a rare pattern is learnt or forgotten, "
             "but a grid of it asks for neither. Leave out --decide (key 'most')."
+        )
+    if _of_deletion(grid) and (lacking := sorted(JUDGED_BY - set(study.measure))):
+        raise StudyError(
+            f"{study.where}: whether a pattern is forgotten is decided by {' and '.join(sorted(JUDGED_BY))}, but it "
+            f"does not measure {' and '.join(lacking)}. Add it to the key 'measure', or leave out --decide."
         )
     return with_seeds(grid, max(seeds, Looks(most).numbers[0]))
 

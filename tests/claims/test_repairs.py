@@ -5,6 +5,7 @@ from claim_answers import beside, kinds, numbers, outcomes, verdict
 from claim_rows import PAPERS, QUINN, again, deletions, quinn, six
 
 from spurlab.claims import decide
+from spurlab.report.treated import repairs_of
 
 # -- Claim 10: deletion leaves the score where it was --
 
@@ -69,6 +70,15 @@ def test_the_reports_numbers_are_reproduced_where_they_are_near():
 )
 def test_each_claim_of_the_report_can_fail(number, changes):
     assert verdict(number, again(quinn(changes))).outcome == "not reproduced"
+
+
+@pytest.mark.parametrize(("kind", "name"), [("accuracy", "accuracy"), ("worst_group", "worst group")])
+def test_a_gain_has_one_interval_in_the_claim_and_in_the_report(kind, name):
+    """Student's of the accuracy; of the worst group what can be said of any numbers in the bounds."""
+    [refitted] = [each for each in repairs_of(quinn().assign(failed=None, seconds=1.0)) if each.method == "dfr-plain"]
+    there, here = refitted.gain(kind), numbers(verdict(15, quinn()), f"value for each class, {name}").estimate
+    assert (here.value, here.low, here.high) == pytest.approx((there.value, there.low, there.high))
+    assert here.assumes_normal == there.assumes_normal == (kind == "accuracy")
 
 
 def test_other_readings_and_the_worst_class_after_refitting_stand_beside():

@@ -133,6 +133,16 @@ def test_what_is_not_the_papers_is_said_once():
     assert "unlike" not in verdict(1, *six()).finding
 
 
+def test_a_setting_that_is_off_is_called_so():
+    """Rows have infinity where nothing is clipped, and None for what they do not say."""
+    off = {"clip_norm": 0.1, "milestones": "6 8", "augmentation": "crop"}, {"milestones": "", "weight_decay": 0.0}
+    told = [words.departures(Question("", "absent", departures=each)) for each in off]
+    assert told == ["clip norm 0.1, milestones 6, 8, augmentation crop", "no milestones, no weight decay"]
+    assert words.departures(Question("", "absent", departures={"clip_norm": math.inf, "epochs": None})) == (
+        "no clip norm, epochs unknown"
+    )
+
+
 def test_which_reading_is_nearest_to_the_published_numbers():
     """.66 and .45 against .65 and .44: .01; .60 and .45: .05 and .01, in the mean .03."""
     near, far = quinn(), quinn({"spurious": 0.60}, reading="blocks-signal")

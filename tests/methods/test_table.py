@@ -84,10 +84,12 @@ def test_every_setting_can_be_written_and_read_again(table, name, recipe):
 
 def test_titles():
     assert title_of("rwg") == "RWG"
-    assert title_of("afr penalty=0 gamma=8") == "AFR, gamma=8, penalty=0"
+    assert title_of("afr penalty=0 gamma=8") == "AFR, gamma 8, penalty 0"
+    assert title_of("afr gamma=none stop_early=true") == "AFR, gamma chosen, stopped early"
+    assert title_of("group-dro best_epoch=false") == "GroupDRO, last epoch"
     assert title_of("own.module:method") == "own.module:method"
     assert DELETIONS.title_of("sisa") == DELETIONS["sisa"].title == "SISA, 5 shards"
-    assert DELETIONS.title_of("sisa,shards=3") == "SISA, shards=3"
+    assert DELETIONS.title_of("sisa,shards=3") == "SISA, shards 3"
     assert settings_of("mixup") == {"alpha": 1.0}
     assert "mixup" in PREVENTIONS
 

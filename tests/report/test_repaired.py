@@ -47,7 +47,7 @@ def result(lines):
 def test_means_and_paired_gains(result):
     base, plain, better, broken = repairs_of(result.rows)
     assert [each.title for each in (base, plain, better, broken)] == [
-        "without the feature", "as trained (ERM)", "DFR", "AFR, gamma=4",
+        "without the feature", "as trained (ERM)", "DFR", "AFR, gamma 4",
     ]  # fmt: skip
     assert base.mean("accuracy").value == pytest.approx(0.91)
     assert plain.mean("worst_group").value == pytest.approx(0.35)
@@ -72,6 +72,7 @@ def test_the_table_has_a_line_for_each_and_what_failed(result):
     assert isinstance(accuracy, Number)
     assert accuracy.value == pytest.approx(0.75)
     assert shown["as trained (ERM)"][table.headings.index("gain")] == ""
+    assert shown["DFR"][table.headings.index("gaining, worst group")] == Number("2 of 2", 2)
     assert failed.lines[0][-1] == "ValueError: no"
 
 
@@ -112,6 +113,14 @@ def test_the_best_is_named_with_those_that_cannot_be_told_from_it(told_apart, sa
     result = result_of(*parts)
     assert brief(result) == f"What gains most for the worst group: {said}."
     assert [sentence.partition("worst group: ")[2] for sentence in answer(result)] == [f"{said}."]
+
+
+def test_networks_that_gain_are_counted(lines):
+    """Five of five gain .01, one in 32 by chance; four of five .1, in a mean that Student would call sure."""
+    often = {seed: (0.5, worst + 0.01) for seed, (_, worst) in SURE.items()}
+    most = {seed: (0.5, worst + (0.1 if seed else -0.001)) for seed, (_, worst) in SURE.items()}
+    parts = [lines(SURE, 0.9, "erm"), lines(often, 0.9, "rwg"), lines(most, 0.9, "dfr")]
+    assert brief(result_of(*parts)) == "What gains most for the worst group: RWG (+0.010)."
 
 
 @pytest.mark.parametrize("along", ["share", "clean"])

@@ -45,7 +45,7 @@ def test_each_panel_has_its_numbers(result):
     assert _curves(train) == [[0.21, 0.22]]
     assert _curves(held_out) == [[0.23], [0.24]]  # a line for each penalty
     assert [label.get_text() for label in others.get_yticklabels()] == [
-        "as trained (ERM)", "DFR, one plain refit", "GroupDRO", "AFR, gamma=none, penalty=none",
+        "as trained (ERM)", "DFR, one plain refit", "GroupDRO", "AFR, gamma chosen, penalty chosen",
     ]  # fmt: skip
     words = spoken(figure)
     assert words.startswith("At 90%")

@@ -12,6 +12,7 @@ from spurlab.claims.figure2 import TO_RUN, lacking, the_rest
 from spurlab.claims.judge import ACCURACY_MARGIN, answers, unchanged
 from spurlab.claims.published import published, short
 from spurlab.claims.question import Question, missing
+from spurlab.measures import is_lumpy
 
 PUBLISHED, RANGE = published("accuracy"), published("accuracy_range")
 LEAST = 0.5  # a network that is right less often has hardly any accuracy to lose; the paper's are far above
@@ -42,8 +43,8 @@ def _part(dataset: str, same: Evidence) -> Question | None:
     values = {"networks": len(networks), "at n = 0": control.mean().item()}
     values |= {"min": networks.min(), "max": networks.max(), "mean": networks.mean(), "sd": networks.std()}
     theirs, nothing = PUBLISHED.get(dataset, {}), "nothing to lose" if values["at n = 0"] < LEAST else ""
-    beside = {"values": values, "published": theirs, "untestable": nothing}
-    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, normal=True, note="range", **beside)
+    beside = {"values": values, "published": theirs, "untestable": nothing, "normal": not is_lumpy("accuracy")}
+    question = unchanged(dataset, table, whole, cells, ACCURACY_MARGIN, note="range", **beside)
     return replace(question, lacks=lacking(dataset, same))
 
 

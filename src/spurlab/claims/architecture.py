@@ -12,9 +12,9 @@ from torch import Tensor
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, above, answers, directional, room, unchanged
+from spurlab.claims.judge import FULL, SHARES, above, answers, directional, room, unchanged
 from spurlab.claims.question import FEWEST, SAME, Question, missing, too_few
-from spurlab.stats import Estimate, Share
+from spurlab.stats import SCORE_MARGIN, Estimate, Share
 
 SMALL = 100  # "the number of spurious examples is small (< 100)"
 
@@ -147,7 +147,7 @@ def _few_of_s3(family: Family, where: str, same: Evidence) -> Question | None:
         idle=full,
         untestable="no room to rise" if full else "",
     )
-    share, any_at_all = (Share(int(seeds.sum()), len(seeds)) for seeds in (as_claimed, a_little))
+    share, any_at_all = map(Share.of_mask, (as_claimed, a_little))
     return directional(question, share, any_at_all)
 
 

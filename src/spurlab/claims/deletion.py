@@ -6,8 +6,9 @@ from functools import partial
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, Evidence, Seeds, base_name
 from spurlab.claims.figure2 import WHOLE
-from spurlab.claims.judge import SCORE_MARGIN, answers, unchanged_mean
+from spurlab.claims.judge import answers, unchanged_mean
 from spurlab.claims.question import Question, missing
+from spurlab.stats import SCORE_MARGIN
 
 # as the public code computes them, which is what the paper's figure shows; and done right, which it does not claim
 METHODS = {

@@ -6,9 +6,9 @@ from dataclasses import replace
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, TARGETS, Evidence, Seeds
 from spurlab.claims.figure2 import COUNTS, TO_RUN, the_rest
-from spurlab.claims.judge import SCORE_MARGIN, SHARES, above, answers, beyond, directional
+from spurlab.claims.judge import SHARES, above, answers, beyond, directional
 from spurlab.claims.question import FEWEST, Question, missing, too_few
-from spurlab.stats import learnt_at, paired_difference
+from spurlab.stats import SCORE_MARGIN, learnt_at, paired_difference
 
 SMALL, RANDOM = ("S1", "S2", "S3"), ("R1", "R2", "R3")
 

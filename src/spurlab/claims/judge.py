@@ -41,11 +41,9 @@ from torch import Tensor
 from spurlab.claims import words
 from spurlab.claims.evidence import Evidence, Seeds, Settings, paper_settings
 from spurlab.claims.question import FEWEST, LEVEL, SAME, Number, Outcome, Question, too_few
-from spurlab.stats import Estimate, Share, holm, mean_of, paired_difference, risen
+from spurlab.stats import SCORE_MARGIN, Estimate, Share, holm, mean_of, paired_difference, risen
 from spurlab.stats.looks import FIRST
 
-# one test image in twenty; networks that differ in the seed alone differ by more than this at n = 3 to 10
-SCORE_MARGIN = 0.05
 FULL = 1 - SCORE_MARGIN  # above it there is no room for a rise that would matter
 ACCURACY_MARGIN = 0.01  # twice the largest standard deviation over the networks of the paper's Figure 2: `paper.toml`
 SHARES = (-1.0, 1.0)  # where differences of scores and accuracies lie

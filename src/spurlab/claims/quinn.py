@@ -13,6 +13,7 @@ from spurlab.claims.evidence import OFF, Evidence, Seeds, Settings, axes_off
 from spurlab.claims.judge import above, best_of, unchanged
 from spurlab.claims.published import published
 from spurlab.claims.question import Question, missing
+from spurlab.measures import is_lumpy
 from spurlab.stats import mean_of
 from spurlab.studies.axes import PLAIN
 
@@ -90,7 +91,7 @@ def as_published(evidence: Evidence) -> Iterator[Question]:
 def _near(role: str, theirs: float, kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
     away = {"mean": numbers[role] - theirs}
     here, claimed = {"here": mean_of(numbers[role].tolist())}, {"published": theirs}
-    normal = kind == "accuracy"
+    normal = not is_lumpy(kind)
     return unchanged(where, table, away, away, NEAR, normal=normal, note="published", values=here, published=claimed)
 
 
@@ -129,16 +130,16 @@ def compared(evidence: Evidence, ask: Callable[..., Question], method: str = PLA
 
 
 def _harm(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
-    return above(where, table, numbers["base"], numbers["spurious"], MARGIN, normal=kind == "accuracy")
+    return above(where, table, numbers["base"], numbers["spurious"], MARGIN, normal=not is_lumpy(kind))
 
 
 def _gain(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
-    return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN, normal=kind == "accuracy")
+    return above(where, table, numbers["repaired"], numbers["spurious"], MARGIN, normal=not is_lumpy(kind))
 
 
 def _loss(kind: str, where: str, table: Seeds, numbers: Numbers) -> Question:
     lost = {"mean": numbers["spurious"] - numbers["repaired"]}
-    return unchanged(where, table, lost, lost, MARGIN, one_sided=True, normal=kind == "accuracy", note="lost")
+    return unchanged(where, table, lost, lost, MARGIN, one_sided=True, normal=not is_lumpy(kind), note="lost")
 
 
 CLAIMS = (

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, Seeds, Settings
-from spurlab.claims.judge import ACCURACY_MARGIN, SCORE_MARGIN, SHARES, Values, above, best_of, beyond
+from spurlab.claims.judge import ACCURACY_MARGIN, SHARES, Values, above, best_of, beyond
 from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
-from spurlab.stats import paired_difference
+from spurlab.measures import is_lumpy
+from spurlab.stats import SCORE_MARGIN, paired_difference
 
 # a grid must reach this level before it can show that none of its levels helps; the notebook's go to 0.1 and 5
 METHODS = {"weight_decay": ("weight decay", 1e-2), "input_noise": ("input noise", 1.0)}
@@ -128,7 +129,9 @@ def _cost(where: str, accuracy: Evidence, column: str, level: float | None, netw
         return Question(where, "text", "no accuracies: measure the accuracy too", wanted="the accuracy too")
     table = Seeds.of(same, [column, "target", "n"])
     about = f"accuracy lost at {level:g}"
-    return above(where, table, _mean(table, 0.0), _mean(table, level), ACCURACY_MARGIN, about, normal=True)
+    return above(
+        where, table, _mean(table, 0.0), _mean(table, level), ACCURACY_MARGIN, about, normal=not is_lumpy("accuracy")
+    )
 
 
 CLAIM = Claim(

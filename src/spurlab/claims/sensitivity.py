@@ -14,7 +14,7 @@ PERCEPTRONS = ("small-mlp", "mlp", "large-mlp")
 HALF, WHOLE = "sensitivity_050", "sensitivity_000"
 NEAR = published("sensitivity")["half"]
 THEIRS = {"probability of the true class": NEAR}
-MARGIN = 0.05
+MARGIN = 0.05  # of the probability of the true class; no score
 
 
 def questions(evidence: Evidence) -> Iterator[Question]:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import PAPER_DATASETS, PATTERNS, TARGETS, Evidence, LeftOut, Seeds, usual
 from spurlab.claims.figure3 import FIGURE3, VARIED, of_colour, trained_with_sgd
-from spurlab.claims.judge import FULL, SCORE_MARGIN, SHARES, answers, any_of, beyond
+from spurlab.claims.judge import FULL, SHARES, answers, any_of, beyond
 from spurlab.claims.question import FEWEST, LEVEL, Question, missing, too_few
 from spurlab.data import known
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
-from spurlab.stats import Estimate, Share, paired_difference
+from spurlab.stats import SCORE_MARGIN, Estimate, Share, paired_difference
 
 HELD_BELOW = ("cnn", "vgg16")  # networks that the paper holds below smaller ones: claim 5
 

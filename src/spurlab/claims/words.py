@@ -41,15 +41,23 @@ def place(question: Question) -> str:
     return _sentence(question.where, departures(question), joint=" (", end=")")
 
 
+_NOTHING = {("weight_decay", "0"), ("input_noise", "0"), ("augmentation", "none"), ("milestones", "")}
+
+
 def departures(question: Question) -> str:
     """What is not the paper's in the settings, and what tells them from their rivals."""
     words = []
     for name, value in question.departures.items():
         shown = f"{value:g}" if isinstance(value, float) else str(value)[: 8 if name == "data" else None]
-        shown = {"None": "unknown", "inf": "none"}.get(shown, shown)
-        words.append(
-            f"{shown} epoch{'' if shown == '1' else 's'}" if name == "epochs" else f"{name.replace('_', ' ')} {shown}"
-        )
+        spaced = name.replace("_", " ")
+        if name == "milestones":
+            shown = ", ".join(shown.split())
+        if (name, shown) in _NOTHING or shown == "inf":  # at infinity nothing is clipped
+            words.append(f"no {spaced}")
+        elif name == "epochs" and value is not None:
+            words.append(f"{shown} epoch{'' if shown == '1' else 's'}")
+        else:
+            words.append(f"{spaced} {'unknown' if value is None else shown}")
     return ", ".join(words)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.stats import Looks, Ratio, Share, above, gap_closed, mean_of, risen
+from spurlab.stats import SCORE_MARGIN, Looks, Ratio, Share, above, gap_closed, mean_of, risen
 
 VerdictName = Literal[
     "forgets",
@@ -32,7 +32,6 @@ Reason = Literal[
 ]
 # fmt: on
 When = Literal["before", "after", "oracle"]  # networks before the deletion, after it, and their oracles
-SCORE_MARGIN = 0.05  # the smallest difference between two spurious scores that matters
 ACCURACY_MARGIN = 0.05  # the largest loss of accuracy that a method may cost
 REACHED = 0.95  # the quantile of the oracles that counts as what they reach: one odd oracle of 20 hides nothing
 FEW = 0.15  # of all networks may keep the pattern where a method is said to forget it
@@ -272,7 +271,7 @@ class Judged:
     def having_it(self, when: When, oracles: Float[Tensor, " m0"]) -> Count:
         """How many do."""
         have = self.have_it(when, oracles)
-        return self._count("spurious_score", Share(int(have.sum()), len(have)), reached(oracles))
+        return self._count("spurious_score", Share.of_mask(have), reached(oracles))
 
     def told(self, measure: str, oracles: Float[Tensor, " m0"]) -> Count:
         """How many networks can be told from the oracles by a measure."""

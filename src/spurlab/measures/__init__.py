@@ -82,7 +82,7 @@ def _known(name: str) -> Measure | None:
 def is_lumpy(name: str) -> bool:
     """Whether networks that differ by the seed alone may have very different numbers; of what is not known it is so.
 
-    >>> is_lumpy("spurious_score"), is_lumpy("accuracy"), is_lumpy("something of a user")
+    >>> is_lumpy("worst_group"), is_lumpy("accuracy"), is_lumpy("something of a user")
     (True, False, True)
     """
     measure = _known(name)

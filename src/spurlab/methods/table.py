@@ -16,6 +16,16 @@ from spurlab.training import Recipe
 Method = TypeVar("Method")
 Need = Literal["groups", "clean", "clean groups", "training"]
 GIVEN = ("recipe", "seed", "make")  # not by name
+SAID = {  # what `_said` would say less well
+    "balanced=false": "not balanced",
+    "best_epoch=false": "last epoch",
+    "first_epochs=none": "errors of the given network",
+    "resample=false": "not resampled",
+    "sample=none": "all examples",
+    "stop_early=true": "stopped early",
+    "weight_decay=none": "weight decay of the training",
+    "weights=train": "weights from training data",
+}
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
 
 
@@ -71,7 +81,7 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
     >>> [table.canonical(name) for name in ("shrink,by=.10", "shrink by=0.5", "shrink,by=9e-1")]
     ['shrink by=0.1', 'shrink', 'shrink-9']
     >>> table.named("shrink,by=0.1", Recipe(), seed=0).by, table.title_of("shrink,by=0.1"), table.trains("shrink")
-    (0.1, 'shrunk, by=0.1', False)
+    (0.1, 'shrunk, by 0.1', False)
     """
 
     def __init__(self, kind: str, entries: Mapping[str, Entry[Method]], *, shortest: bool = True) -> None:
@@ -120,7 +130,7 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         if base not in self:
             return base
         entry = self[base]
-        return ", ".join([entry.family or entry.title, *settings]) if settings else entry.title
+        return ", ".join([entry.family or entry.title, *map(_said, settings)]) if settings else entry.title
 
     def settings_of(self, base: str) -> Mapping[str, Any]:
         """The settings that can stand after the name of an entry, and their values there."""
@@ -206,6 +216,19 @@ def _value(what: str, text: str, kinds: tuple[Any, ...]) -> Any:
 
 def _in_words(kind: Any) -> str:
     return ", ".join(get_args(kind)) if get_origin(kind) is Literal else WORDS[kind]
+
+
+def _said(setting: str) -> str:
+    """A setting as people say it; where it is none, the method chooses.
+
+    >>> [_said(setting) for setting in ("gamma=4", "gamma=none", "best_epoch=true", "same_steps=false")]
+    ['gamma 4', 'gamma chosen', 'best epoch', 'without same steps']
+    """
+    key, _, value = setting.partition("=")
+    key = key.replace("_", " ")
+    return SAID.get(setting) or {"none": f"{key} chosen", "true": key, "false": f"without {key}"}.get(
+        value, f"{key} {value}"
+    )
 
 
 def _written(value: Any) -> str:

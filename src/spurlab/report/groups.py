@@ -12,14 +12,16 @@ from torch import Tensor
 from spurlab.measures import MEASURES, is_lumpy
 from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
-from spurlab.stats import Estimate
+from spurlab.stats import Estimate, Share, risen
 from spurlab.studies.axes import OF_TRAINING
 from spurlab.training import Recipe
 
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
-_OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+_OF_RECIPE = {field.name for field in fields(Recipe)}
+_NAMES = {"adam": "Adam", "sgd": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+_NAMES |= {"ce": "cross-entropy", "mse": "squared error", "kld": "KL divergence"}
 
 
 @dataclass(frozen=True)
@@ -106,34 +108,58 @@ def further(rows: pd.DataFrame) -> list[str]:
 
 
 def in_words(settings: Mapping[str, Any]) -> list[str]:
-    """Each setting as people say it; of clipping, only what there is."""
+    """Each setting as people say it; of clipping, only what there is.
+
+    >>> in_words({"input_noise": 0.0, "epochs": 10, "milestones": "6 8", "clip_norm": None})
+    ['no input noise', '10 epochs', 'milestones 6, 8', 'no clipping']
+    """
     words = []
     for name, value in settings.items():
+        spaced = name.replace("_", " ")
         match name, _plain(value):
             case "clip_norm" | "clip_value", None:
                 continue
             case "clip_norm" | "clip_value", number:
                 words.append(f"clipped by {name.removeprefix('clip_')} at {number:g}")
-            case "optimizer", value:
-                words.append(_OPTIMIZERS.get(value, str(value)))
+            case ("weight_decay" | "input_noise", None | 0) | ("milestones" | "augmentation", None | "" | "none"):
+                words.append(f"no {spaced}")
+            case name, None:
+                words.append(_not_said(name))
+            case "optimizer" | "loss", value:
+                words.append(_NAMES.get(value, str(value)))
             case "architecture", value:
                 words.append(architecture_title(str(value)))
             case "how" | "precision" | "augmentation", value:
                 words.append(str(value))
-            case name, None if name in OF_TRAINING:
-                words.append(f"{name.replace('_', ' ')} {OF_TRAINING[name].said(None)}")
+            case "epochs", number:
+                words.append(f"{number:g} epoch{'s' * (number != 1)}")
+            case "milestones", text:
+                words.append(f"milestones {listed(text)}")
             case name, float() as number:
-                words.append(f"{name.replace('_', ' ')} {number:g}")
+                words.append(f"{spaced} {number:g}")
             case name, value:
-                words.append(f"{name.replace('_', ' ')} {value}")
+                words.append(f"{spaced} {value}")
     unclipped = any(name.startswith("clip_") for name in settings) and not any("clipped" in word for word in words)
     return [*words, "no clipping"] if unclipped else words
+
+
+def _not_said(name: str) -> str:
+    """What no value of a setting means."""
+    spaced = name.replace("_", " ")
+    if name in OF_TRAINING:
+        return f"{spaced} {OF_TRAINING[name].said(None)}"
+    return f"{spaced} unknown" if name in _OF_RECIPE else f"no {spaced}"
 
 
 def data_seeds(rows: pd.DataFrame) -> "pd.Series[float]":
     """The seed of each row with which its pattern was drawn: that of the draw or, where none is said, its own."""
     seeds = rows["seed"].astype(float)
     return rows["draw"].astype(float).fillna(seeds) if "draw" in rows else seeds
+
+
+def listed(milestones: str) -> str:
+    """Milestones as rows have them, for readers."""
+    return ", ".join(milestones.split())
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":
@@ -178,15 +204,17 @@ def along_n(rows: pd.DataFrame, base: int, measure: str, share: bool = True) -> 
 
 def averaged(rows: pd.DataFrame, by: list[str]) -> "pd.Series[float]":
     """Means that are NaN where any of the numbers is."""
-    cells = rows.astype({"value": float}).groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
+    numbers = rows[[*by, "value"]].astype({"value": float})
+    cells = numbers.groupby(by, sort=False)["value"].agg(["mean", "count", "size"])
     return cells["mean"].where(cells["count"] == cells["size"])
 
 
 def by_method(rows: pd.DataFrame, column: str) -> dict[str, pd.DataFrame]:
     """By each value of the column, measures as columns and a line for each seed."""
+    every = averaged(rows, [column, "seed", "measure"])
     return {
-        str(method): averaged(part, ["seed", "measure"]).unstack("measure")
-        for method, part in rows.groupby(column, sort=False)
+        str(method): part.droplevel(column).unstack("measure")
+        for method, part in every.groupby(level=column, sort=False)
     }
 
 
@@ -206,6 +234,13 @@ def over_networks(values: Tensor, bounds: tuple[float, float] | None = None, mea
 def mean_of(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] | None = SHARE) -> Mean:
     """The mean of a measure that is a column; over no network where it was not taken."""
     return estimate(rows[measure] if measure in rows else pd.Series(dtype=float), bounds, measure)
+
+
+def told(mean: Estimate, *, interval: bool = False) -> str:
+    """A mean in a sentence; of none where no network is left."""
+    if not mean.models:
+        return "(no network left)"
+    return f"{mean:.3f}" if interval else f"{mean.value:.3f}"
 
 
 def diverged(rows: pd.DataFrame) -> int:
@@ -231,3 +266,9 @@ def paired(
 ) -> Mean:
     """The mean difference of a measure over the seeds that both have."""
     return estimate((one - other).dropna(), bounds, measure)
+
+
+def higher(one: "pd.Series[float]", other: "pd.Series[float]") -> Share:
+    """In how many networks a measure is higher, of the seeds that both have."""
+    both = pd.concat([one, other], axis=1, join="inner").dropna().to_numpy(float)
+    return risen(torch.from_numpy(both[:, 0].copy()), torch.from_numpy(both[:, 1].copy()))

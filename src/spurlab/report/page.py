@@ -18,12 +18,12 @@ from markupsafe import Markup
 from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.glossary import Term, glossary
-from spurlab.report.groups import diverged, networks, settings_in, trained, varying
+from spurlab.report.groups import diverged, listed, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title
-from spurlab.report.verdicts import OUTCOMES, shown
+from spurlab.report.verdicts import OUTCOMES, counted, shown
 from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
 from spurlab.studies import Study, StudyError, StudyResult, only_read, together
@@ -174,6 +174,7 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     if not rows.empty:
         several = names if len(names := varying(rows)) > 1 else []
         facts |= {n.replace("_", " "): _values(rows[n]) for n in settings_in(rows) if n not in several}
+        facts |= {"milestones": listed(facts["milestones"])} if "milestones" in facts else {}
         made = trained(rows)
         per_network = made.drop_duplicates("training")
         facts["seeds"] = _values(made["seed"]) if len(made) else ""
@@ -211,24 +212,19 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
     templates = files("spurlab.report").joinpath("templates")
     style, script = (templates.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    tested = [part for verdict in verdicts for part in verdict.parts]
+    counts = counted((verdict.outcome for verdict in verdicts), OUTCOMES)
     return environment.get_template("report.html.j2").render(
         sections=sections,
         verdicts=verdicts,
-        counts=_counted([verdict.outcome for verdict in verdicts]),
-        tested=_counted(
-            [part.outcome for verdict in verdicts for part in verdict.parts if part.of_paper and part.models]
-        ),
+        counts=counts,
+        tested=counted((part.outcome for part in tested if part.of_paper and part.models), OUTCOMES),
         terms=_terms(sections),
-        outcomes={name: OUTCOMES[name] for name in _counted([verdict.outcome for verdict in verdicts])},
+        outcomes={name: OUTCOMES[name] for name in counts},
         style=Markup(style),  # noqa: S704 - a file of the package
         script=Markup(script),  # noqa: S704 - a file of the package
         script_hash=f"sha256-{digest}",
     )
-
-
-def _counted(outcomes: Sequence[str]) -> dict[str, int]:
-    """How many there are of each that there is."""
-    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes}
 
 
 def bound(sentence: str) -> str:

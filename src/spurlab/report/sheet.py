@@ -11,10 +11,10 @@ import pandas as pd
 from spurlab.report.curves import Curve
 from spurlab.report.groups import Group, groups, networks, varying
 from spurlab.report.titles import class_name, dataset_title
-from spurlab.stats import Estimate, Share
+from spurlab.stats import SCORE_MARGIN, Estimate, Share
 
 OVER_NETWORKS = "mean [95 % interval] over networks"
-RISES = "learnt: networks whose score rises by more than 0.05 over their own at n = 0"
+RISES = f"learnt: networks whose score rises by more than {SCORE_MARGIN} over their own at n = 0"
 SEARCHED = (
     "n* was searched: networks were trained only where it was open, so these are no sample of all; where to look went "
     "by the assumption that a network which learns from n examples learns from more"

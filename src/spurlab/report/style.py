@@ -21,7 +21,7 @@ from torch import Tensor
 
 from spurlab.files import replacing
 from spurlab.report.fingerprint import FINGERPRINT, fingerprint
-from spurlab.report.groups import Mean
+from spurlab.report.groups import Mean, told
 from spurlab.report.view import About
 from spurlab.studies import FolderError, StoreError
 
@@ -242,7 +242,7 @@ def dodged(place: int, of: int, room: float = 0.4, step: float = 0.1) -> float:
 
 
 def at_counts(line: Mapping[int, Mean]) -> str:
-    return ", ".join(f"{mean.value:.3f} at n = {n}" for n, mean in line.items())
+    return ", ".join(f"{told(mean)} at n = {n}" for n, mean in line.items())
 
 
 def bare(axes: Axes) -> Axes:

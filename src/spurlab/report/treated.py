@@ -12,10 +12,12 @@ from spurlab.deletion import DELETIONS
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.methods import stored_as_not_finite
 from spurlab.prevention import title_of
-from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, mean_of, paired
+from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, higher, mean_of, paired, told
+from spurlab.stats import Share
 from spurlab.studies.axes import PLAIN, REFERENCES
 
 AS_TRAINED = "as trained (ERM)"
+JUDGED_BY = {"spurious_score", "accuracy"}  # measures without which nothing is said of a deletion
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,12 @@ class Treated:
             return mean_of(self.rows, "")
         return paired(self.rows[measure], self.before[measure], DIFFERENCE, measure)
 
+    def gained(self, measure: str) -> Share:
+        """How many networks have more than as they were trained."""
+        if measure not in self.rows or measure not in self.before:
+            return Share(0, 0)
+        return higher(self.rows[measure], self.before[measure])
+
 
 @dataclass(frozen=True, eq=False)
 class Deleted(Treated):
@@ -96,7 +104,7 @@ class Deleted(Treated):
         """What people call the method; a user's is called by its name."""
         return DELETIONS[self.method].title if self.method in DELETIONS else self.method
 
-    @property
+    @cached_property
     def score(self) -> Mean:
         """The spurious score after the deletion."""
         return self.mean("spurious_score")
@@ -154,7 +162,7 @@ class Repaired(Treated):
 
     @property
     def accuracies(self) -> str:
-        return f"{self.mean('accuracy').value:.3f} and {self.mean('worst_group').value:.3f}"
+        return f"{told(self.mean('accuracy'))} and {told(self.mean('worst_group'))}"
 
 
 def deletions_of(rows: pd.DataFrame, most: int | None = None) -> list[Deleted]:
@@ -172,8 +180,9 @@ def deletions_of(rows: pd.DataFrame, most: int | None = None) -> list[Deleted]:
             wide = by_method(part, "deletion")
             if not all(name in wide and "spurious_score" in wide[name] for name in REFERENCES):
                 continue
-            for method, table in wide.items():
-                if method not in REFERENCES:
+            judged = (method for method in wide if method not in REFERENCES)
+            for method in judged if "accuracy" in wide["none"] else ():
+                if set(table := wide[method]) >= JUDGED_BY:
                     failures = part[part["deletion"] == method].dropna(subset="failed").drop_duplicates("seed")
                     reasons = failures.set_index("seed")["failed"].astype(str)
                     raised = [seed for seed, reason in reasons.items() if not stored_as_not_finite(reason)]

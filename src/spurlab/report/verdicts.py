@@ -1,5 +1,7 @@
 """How verdicts are shown, and what they mean in a line: of deletion, and of claims."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # colours of Okabe and Ito (2008); the letter says the same to those who do not see them
@@ -47,6 +49,16 @@ OUTCOMES = {  # of claims, the best first
     "not tested as published": "There are networks, but of another recipe or other data than the claim is about.",
     "not tested": "There are no networks.",
 }
+
+
+def counted(names: Iterable[str], table: Iterable[str]) -> dict[str, int]:
+    """How often each verdict came out, in the order of a table; those that it does not have come last.
+
+    >>> counted(["undecided", "forgets", "undecided", "of a user"], VERDICTS)
+    {'forgets': 1, 'undecided': 2, 'of a user': 1}
+    """
+    counts = Counter(names)
+    return {name: counts[name] for name in (*table, *counts) if counts[name]}
 
 
 def shown(name: str) -> Shown:

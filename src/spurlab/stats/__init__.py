@@ -13,6 +13,7 @@ from spurlab.stats.gap import gap_closed as gap_closed
 from spurlab.stats.learnt import Learnt as Learnt
 from spurlab.stats.learnt import learnt_at as learnt_at
 from spurlab.stats.looks import Looks as Looks
+from spurlab.stats.margin import SCORE_MARGIN as SCORE_MARGIN
 from spurlab.stats.null import null_rank as null_rank
 from spurlab.stats.paired import paired_difference as paired_difference
 from spurlab.stats.search import asked_next as asked_next

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import logsumexp
 
 Numbers = NDArray[np.float64]
 CLOSEST = 1e-6  # to 0 and 1, up to which ends are looked for
@@ -58,7 +57,9 @@ def _money(numbers: Numbers) -> Callable[[float], float]:
 
     def of(mean: float) -> float:
         returns = 1 + stakes[:, None] * ((numbers - mean) / mean)
-        return float(logsumexp(np.log(returns).sum(axis=1) + shares))
+        logs = np.log(returns).sum(axis=1) + shares
+        largest = logs.max()  # SciPy's logsumexp says the same, and takes ten times as long for so few
+        return float(largest + np.log(np.exp(logs - largest).sum()))
 
     return of
 

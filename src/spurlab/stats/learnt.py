@@ -9,10 +9,11 @@ from torch import Tensor
 
 from spurlab.errors import InputError
 from spurlab.stats.looks import Looks
+from spurlab.stats.margin import SCORE_MARGIN
 from spurlab.stats.paired import differences
 from spurlab.stats.shares import Share, above, networks_needed
 
-RISE = 0.05  # by which the score of a network that has learnt lies above its own without planted examples, at least
+RISE = SCORE_MARGIN  # by which a network that has learnt scores above itself without planted examples, at least
 
 
 @dataclass(frozen=True)

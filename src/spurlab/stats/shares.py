@@ -42,6 +42,16 @@ class Share:
         if not 0 < self.confidence < 1:
             raise InputError(f"`confidence` must lie between 0 and 1, but it is {self.confidence}. Usual is 0.95.")
 
+    @classmethod
+    def of_mask(cls, networks: Bool[Tensor, " m"]) -> "Share":
+        """Of one yes or no per network.
+
+        >>> import torch
+        >>> Share.of_mask(torch.tensor([True, False, True])).of
+        '2 of 3 networks'
+        """
+        return cls(int(networks.sum()), len(networks))
+
     @property
     def low(self) -> float:
         """Lower end of the interval, in [0, 1]."""
@@ -119,8 +129,7 @@ def risen(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: fl
     >>> print(risen(torch.tensor([0.3, 0.5, 0.1]), torch.tensor([0.1, 0.2, 0.15]), by=0.05).of)
     2 of 3 networks
     """
-    higher = above(per_model, baseline, by)
-    return Share(int(higher.sum()), len(higher))
+    return Share.of_mask(above(per_model, baseline, by))
 
 
 def networks_needed(level: float, share: float = 0.5) -> int:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spurlab.claims.judge import ACCURACY_MARGIN
 from spurlab.claims.published import published
-from spurlab.report.groups import SHARE, Group, Mean, along_n, averaged, estimate, groups
+from spurlab.report.groups import SHARE, Group, Mean, along_n, averaged, estimate, groups, told
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim
 from spurlab.report.style import Looks, describe, draw_counts, looks_of, mark_legend, panelled, pattern_look
 from spurlab.report.view import About, NotDrawnError, View
@@ -72,7 +72,7 @@ def answer(accuracies: list[Accuracies]) -> list[str]:
     sentences = []
     for part in accuracies:
         changes = {f"{name}, n = {n:,}": mean for name, line in part.changes.items() for n, mean in line.items()}
-        words = f"{part.group.title}: {part.base:.3f} at n = {part.least:,}"
+        words = f"{part.group.title}: {told(part.base, interval=True)} at n = {part.least:,}"
         if changes:
             largest = max(changes, key=lambda key: abs(changes[key].value))
             words += f"; the largest mean change among {len(changes)}: {changes[largest]:+.3f} ({largest})"
@@ -111,7 +111,7 @@ def figure(accuracies: list[Accuracies], about: About) -> Figure:
 
 
 def _title(part: Accuracies) -> str:
-    title = f"{part.group.title}: {part.base:.3f} at n = {part.least}"
+    title = f"{part.group.title}: {told(part.base, interval=True)} at n = {part.least}"
     if part.group.dataset in PAPER:
         title += " (paper: {min:.3f} to {max:.3f})".format(**PAPER[part.group.dataset])
     return title

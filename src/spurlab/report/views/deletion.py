@@ -12,11 +12,11 @@ from matplotlib.patches import Patch, Rectangle
 
 from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import sheet
-from spurlab.report.groups import Mean, mean_of
+from spurlab.report.groups import Mean, mean_of, told
 from spurlab.report.style import COLOURS, blank, describe, draw_networks, printable
 from spurlab.report.titles import panel_title, target_title
 from spurlab.report.treated import Case, Deleted, deletions_of
-from spurlab.report.verdicts import VERDICTS, shown
+from spurlab.report.verdicts import VERDICTS, counted, shown
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
 
@@ -123,8 +123,7 @@ def _best(methods: list[Deleted]) -> str:
 
 def tally(methods: list[Deleted]) -> dict[str, int]:
     """How often each verdict came out, the best first."""
-    counts = Counter(str(deleted.verdict.name) for deleted in methods)
-    return {name: counts[name] for name in (*VERDICTS, *counts) if counts[name]}
+    return counted((deleted.verdict.name for deleted in methods), VERDICTS)
 
 
 def figure(methods: list[Deleted], about: About) -> Figure:
@@ -151,9 +150,9 @@ def figure(methods: list[Deleted], about: About) -> Figure:
     words: dict[str, list[str]] = {}
     for deleted in methods:
         place = panel_of(deleted.case, methods, with_n=True)
-        words.setdefault(place, []).append(f"{deleted.title} {deleted.score.value:.3f}, {deleted.verdict.name}")
-    told = ". ".join(f"{place}: {'; '.join(each)}" for place, each in words.items())
-    return describe(drawn, f"Score left by each method. {told}.")
+        words.setdefault(place, []).append(f"{deleted.title} {told(deleted.score)}, {deleted.verdict.name}")
+    sentences = ". ".join(f"{place}: {'; '.join(each)}" for place, each in words.items())
+    return describe(drawn, f"Score left by each method. {sentences}.")
 
 
 def by_success(methods: Sequence[Deleted]) -> list[str]:
@@ -259,7 +258,7 @@ def case_figure(methods: list[Deleted], about: About, width: float = 4.2) -> Fig
     axes.set_xlabel("spurious score left, a dot for each network", fontsize=8.5, loc="right")
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", alpha=0.3, linewidth=0.7)
-    words = "; ".join(f"{title} {mean.value:.3f}" for _, title, mean in lines if mean.models)
+    words = "; ".join(f"{title} {told(mean)}" for _, title, mean in lines)
     return describe(drawn, f"{title}: mean score left. {words}.")
 
 

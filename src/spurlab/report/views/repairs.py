@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from spurlab.data import known
 from spurlab.measures import is_number_of
 from spurlab.report import style
-from spurlab.report.groups import DIFFERENCE, Mean, paired
+from spurlab.report.groups import Mean, higher, told
 from spurlab.report.sheet import (
     OVER_NETWORKS,
     Cell,
@@ -20,12 +20,14 @@ from spurlab.report.sheet import (
     number_cell,
     place_cells,
     share_cell,
+    share_of_networks,
     short,
     slim,
 )
 from spurlab.report.titles import panel_title
 from spurlab.report.treated import AS_TRAINED, Place, Repaired, repairs_of
 from spurlab.report.view import About, NotDrawnError, View
+from spurlab.stats import Looks
 from spurlab.studies import StudyResult
 from spurlab.studies.axes import PLAIN
 
@@ -54,16 +56,18 @@ def sheets(repairs: list[Repaired]) -> list[Sheet]:
         where = _place_cells(repaired)
         gains = [repaired.gain(name) if repaired.method != PLAIN else None for name in both]
         means = [repaired.mean(name) for name in ("train_weighted_accuracy", "train_accuracy", "block_saliency")]
-        cells = map(mean_cell, (*(repaired.mean(name) for name in both), *gains, *means))
-        lines.append((*where, *cells, number_cell(repaired.seconds, ".2f")))
+        gained = repaired.gained("worst_group") if repaired.method != PLAIN else None
+        cells = (*map(mean_cell, (*(repaired.mean(name) for name in both), *gains)), share_of_networks(gained))
+        lines.append((*where, *cells, *map(mean_cell, means), number_cell(repaired.seconds, ".2f")))
         failed += [(*where, reason) for reason in repaired.failures]
-    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "weighted by training groups", "in training")
+    numbers = ("accuracy", "worst group", "gain", "gain, worst group", "gaining, worst group")
+    others = ("weighted by training groups", "in training", "saliency on the block", "seconds")
     note = (
-        f"{OVER_NETWORKS}; gain: over the networks as they were trained, paired by seed; accuracy "
-        "over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
+        f"{OVER_NETWORKS}; gain: over the networks as they were trained, paired by seed; gaining: how many do; "
+        "accuracy over test examples, and (weighted) the mean of group accuracies by the groups' shares in training"
     )
     return [
-        short("Accuracy by method", (*HEADINGS, *numbers, "saliency on the block", "seconds"), lines, note),
+        short("Accuracy by method", (*HEADINGS, *numbers, *others), lines, note),
         *_by_group(repairs),
         slim("What failed", (*HEADINGS, "reason"), failed, ""),
     ]
@@ -111,7 +115,7 @@ def varied(repairs: list[Repaired]) -> str:
 
 
 def at_shares(line: Line) -> str:
-    return ", ".join(f"{line[at].value:.3f} at {at:.0%}" for at in sorted(line))
+    return ", ".join(f"{told(line[at])} at {at:.0%}" for at in sorted(line))
 
 
 def draw_along(axes: Axes, line: Line, look: tuple[str, str], label: str) -> None:
@@ -127,8 +131,8 @@ def best(repairs: list[Repaired]) -> list[str]:
         methods = {repaired.method: repaired for repaired in repairs if repaired.place == place}
         if (plain := methods.pop(PLAIN, None)) is None:
             continue
-        words = f"{_in_words(place)}: {plain.title} {plain.mean('accuracy').value:.3f}, "
-        words += f"worst group {plain.mean('worst_group').value:.3f}"
+        words = f"{_in_words(place)}: {plain.title} {told(plain.mean('accuracy'))}, "
+        words += f"worst group {told(plain.mean('worst_group'))}"
         words += f"; most for the worst group: {_most(list(methods.values()))}" if methods else ""
         sentences.append(f"{words}.")
     return list(dict.fromkeys(sentences))
@@ -137,16 +141,15 @@ def best(repairs: list[Repaired]) -> list[str]:
 def winners(methods: list[Repaired]) -> list[Repaired]:
     """Those that gain most for the worst group, and those that cannot be told from the one that does; maybe none.
 
-    The gain of the first, over the networks as they were trained, is shown at 5 % (its interval is above 0); another is
-    told from it where the interval of their paired difference is.
+    Shown at 5 %: that more than half of all networks gain over themselves as they were trained; and, of another that is
+    told from the first, that more than half have more with the first.
     """
-    gaining = [(gain, repaired) for repaired in methods if (gain := repaired.gain("worst_group")).low > 0]
+    gaining = [each for each in methods if Looks().more(each.gained("worst_group"))]
     if not gaining:
         return []
-    _, first = max(gaining, key=lambda pair: pair[0].value)
+    first = max(gaining, key=lambda each: each.gain("worst_group").value)
     scores = first.rows["worst_group"]
-    differences = {each: paired(scores, each.rows["worst_group"], DIFFERENCE, "worst_group") for _, each in gaining}
-    others = [each for each, difference in differences.items() if not difference.low > 0]
+    others = [each for each in gaining if not Looks().more(higher(scores, each.rows["worst_group"]))]
     return sorted(others, key=lambda each: each is not first)
 
 
@@ -224,7 +227,7 @@ def _along(repairs: list[Repaired], along: str) -> list[str]:
         words = []
         for measure, name in (("accuracy", "accuracy"), ("worst_group", "worst group")):
             means = {getattr(repaired.place, along): repaired.mean(measure) for repaired in line}
-            words.append(f"{name} {at_shares(means) if len(line) > 1 else f'{line[0].mean(measure).value:.3f}'}")
+            words.append(f"{name} {at_shares(means) if len(line) > 1 else told(line[0].mean(measure))}")
         what = {"share": "have it", "clean": "clean"}[along]
         sentences.append(f"{where}, {title}{f' (% {what})' if len(line) > 1 else ''}: {'; '.join(words)}.")
     return sentences
@@ -262,10 +265,10 @@ def draw_lines(axes: Axes, lines: list[Repaired], titles: Sequence[str], size: f
     for place, title in enumerate(titles):
         if place % 2:
             axes.axhspan(place - 0.5, place + 0.5, color=style.BAND, linewidth=0, zorder=0)
-        for repaired in lines:
+        for repaired in (each for each in lines if each.title == title):
             for kind, (_, marker) in KINDS.items():
                 mean, at = repaired.mean(kind), place + (-0.14 if kind == "accuracy" else 0.14)
-                if repaired.title == title and mean.models:
+                if mean.models:
                     style.draw_networks(axes, mean.each, [at] * mean.models, COLOURS[kind])
                     axes.plot([mean.value], [at], marker, color=COLOURS[kind], markersize=size)
     axes.set_yticks(range(len(titles)), [style.printable(title) for title in titles])

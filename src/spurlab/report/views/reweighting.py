@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from spurlab.prevention import title_of
+from spurlab.report.groups import told
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, mean_cell, share_cell, short
 from spurlab.report.style import axes_grid, blank, describe, draw_means, look, mark_legend, share_axis
 from spurlab.report.titles import panel_title
@@ -161,7 +162,7 @@ def _gammas(axes: Axes, alike: Sequence[Repaired], base: str, here: Sequence[Rep
     for i, penalty in enumerate(penalties):
         line = {gamma: points[gamma, penalty] for gamma in gammas if (gamma, penalty) in points}
         draw_means(axes, list(line), list(line.values()), look(i), f"\N{GREEK SMALL LETTER LAMDA} = {penalty:g}")
-        words.append(f"penalty {penalty:g}: " + ", ".join(f"{mean.value:.3f} at {g:g}" for g, mean in line.items()))
+        words.append(f"penalty {penalty:g}: " + ", ".join(f"{told(mean)} at {g:g}" for g, mean in line.items()))
     for method, (title, style) in LEVELS.items():
         for repaired in here:
             if repaired.method == method:
