@@ -25,7 +25,7 @@ def asked_next(
     at its n and at the n below, and where they differ, near it. What is shown at an n is counted by networks that were
     trained with that n, each test at the whole level; the assumption decides only where to look. If curves rise, those
     tests are of one and the same networks, and the search errs no more often than a single test. If it is another half
-    of the networks that learns at each n, it errs in .09 of searches with five networks (`benchmarks/calibration.py`).
+    of the networks that learns at each n, it errs in a tenth of searches with five networks (`benchmarks/calibration.py`).
 
     Args:
         scores: for each n > 0 of the grid, the score in [0, 1] of each network; NaN: not trained.
