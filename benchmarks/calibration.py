@@ -223,7 +223,7 @@ def searched_of_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
 
 
 def searched_anew_at_each(pool: Pool, rng: np.random.Generator, m: int) -> bool:
-    """The same where it is another half at each n, so that no curve rises."""
+    """The same where it is another half at each n."""
     return searched(*curve_of_half(pool, rng, m)).n is not None
 
 
@@ -424,7 +424,7 @@ PROCEDURES = (
     Procedure("error: n* above, learnt by half", 0.05, not_learnt_by_half),
     Procedure("error: n* at most, any of 14 learnt by half", 0.05, any_of_half, pooled=False),
     Procedure("error: n* at most, searched, learnt by half", 0.05, searched_of_half),
-    Procedure("assumes rising curves: n* at most, searched, another half at each n", None, searched_anew_at_each),
+    Procedure("error: n* at most, searched, another half at each n", 0.05, searched_anew_at_each),
     Procedure("error: seeds added up to 20, half do it", 0.05, looks, pooled=False),
     Procedure("error: seeds added up to 20, 15 % keep it", 0.05, looks_at_leftovers, pooled=False),
     Procedure("error: best of 16 methods above zero", 0.025, best_of_many),

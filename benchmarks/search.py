@@ -1,6 +1,6 @@
 """How many networks a search of n* trains, beside the whole grid, at the same answer.
 
-    python benchmarks/search.py [--dataset fashion-mini] [--patterns R3,S3] [--seeds 5] [--out out/search] [--json]
+    python benchmarks/search.py [--dataset fashion-mini] [--patterns R3,S3] [--seeds 7] [--out out/search] [--json]
 
 Both are trained in one folder, so the grid trains what the search has left.
 """
@@ -68,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--dataset", default="fashion-mini")
     parser.add_argument("--patterns", default="R3,S3")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=7)
     parser.add_argument("--out", type=Path, default=Path("out/search"))
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()

@@ -11,7 +11,7 @@ from spurlab.report.treated import JUDGED_BY, deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.studies.axes import REFERENCES
-from spurlab.studies.curves import SINGLE, places, rows_at
+from spurlab.studies.curves import SINGLE, places, rows_at, whole_curves
 from spurlab.studies.study import Grid, checked_most
 
 USUAL_MOST = 20  # networks: 19 without a leftover are said to forget
@@ -29,7 +29,7 @@ def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
     Raises:
         StudyError: nothing in it can be decided by more seeds, or it has more of them than the most.
     """
-    grids = [at_first(grid, study) for grid in study.grids]
+    grids = _grids(study)
     further: dict[Any, Grid] = {}
     while True:
         result = run(study.model_copy(update={"grids": (*grids, *further.values())}))
@@ -41,7 +41,7 @@ def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
 
 def still_open(study: Study, rows: pd.DataFrame) -> tuple[int, int]:
     """How many verdicts of a study with `most` its rows leave open, and how many there are."""
-    grids = [at_first(grid, study) for grid in study.grids]
+    grids = _grids(study)
     verdicts = {case: is_open for grid in grids for case, _, _, is_open in _verdicts(grid, study, rows)}
     return sum(verdicts.values()), len(verdicts)
 
@@ -68,9 +68,16 @@ def bounds(study: Study) -> tuple[Study, Study]:
     Raises:
         StudyError: see `decided`.
     """
-    least = [at_first(grid, study) for grid in study.grids]
-    most = [with_seeds(grid, required(study)) for grid in study.grids]
+    least = _grids(study)
+    most = [with_seeds(grid, required(study)) for grid in least]
     return study.model_copy(update={"grids": tuple(least)}), study.model_copy(update={"grids": tuple(most)})
+
+
+def _grids(study: Study) -> list[Grid]:
+    """What is looked at first: the grids of deletion, and each curve, which may be written as several, as one."""
+    grids = [at_first(grid, study) for grid in study.grids]
+    curves = whole_curves(grid for grid in grids if not _of_deletion(grid))
+    return [*(grid for grid in grids if _of_deletion(grid)), *(at_first(grid, study) for grid in curves.values())]
 
 
 def at_first(grid: Grid, study: Study) -> Grid:

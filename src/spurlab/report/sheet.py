@@ -16,8 +16,8 @@ from spurlab.stats import SCORE_MARGIN, Estimate, Share
 OVER_NETWORKS = "mean [95 % interval] over networks"
 RISES = f"learnt: networks whose score rises by more than {SCORE_MARGIN} over their own at n = 0"
 SEARCHED = (
-    "n* was searched: networks were trained only where it was open, so these are no sample of all; where to look went "
-    "by the assumption that a network which learns from n examples learns from more"
+    "n* was searched: networks were trained only where it was open, so these are no sample of all; it is taken for "
+    "granted that of more examples no fewer networks learn the pattern"
 )
 OF_POINTS = ("n", "spurious score", "difference to n = 0", "learnt", "test accuracy")  # headings for `points_of`
 OF_SEARCHED = ("n", "networks trained", "their spurious scores", "learnt")  # where n* was searched

@@ -1,5 +1,7 @@
 """Names as people say them: of datasets, classes, targets and panels."""
 
+from collections.abc import Sequence
+
 from spurlab.data import known
 
 
@@ -23,3 +25,12 @@ def target_title(dataset: str, target: int) -> str:
 def panel_title(dataset: str, *parts: str) -> str:
     """Dataset and what else tells this panel from others."""
     return ", ".join(part for part in (dataset_title(dataset), *parts) if part)
+
+
+def in_a_row(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> in_a_row(["S1"]), in_a_row(["S1", "S2", "Co"])
+    ('S1', 'S1, S2 and Co')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -13,6 +13,7 @@ from spurlab.stats.margin import SCORE_MARGIN
 from spurlab.stats.paired import differences
 from spurlab.stats.shares import Share, above, networks_needed
 
+HALVINGS = 4  # of a search, which has 2 ** HALVINGS - 1 n at most: it spends its level over so many
 RISE = SCORE_MARGIN  # by which a network that has learnt scores above itself without planted examples, at least
 
 
@@ -27,8 +28,7 @@ class Learnt:
         shares: for each n of the grid, how many networks rose by more than `RISE`, of those that were trained with it.
         models: how many networks there are.
         why: why nothing could be tested, or "".
-        rising: whether it rests on the assumption that a network which learns the pattern from n examples learns it
-            from more.
+        rising: whether it rests on the assumption that of more examples no fewer networks learn the pattern.
     """
 
     n: int | None = None
@@ -56,7 +56,7 @@ class Learnt:
     def __str__(self) -> str:
         if self.why:
             return f"undecided: {self.why}"
-        sure = f"({100 * (1 - self.level):.3g} %{', if every curve rises' * self.rising})"
+        sure = f"({100 * (1 - self.level):.3g} %{', if the curve rises' * self.rising})"
         if self.n is None:
             most = max(self.shares)
             if self.above == most:
@@ -136,9 +136,10 @@ def learnt_at(
         baseline: the scores of the same seeds at n = 0, in the same order.
         level: how often it may be wrongly said that n* is at most, and how often that it is above, some n.
         most: where seeds are added until it is decided, up to how many; see :class:`spurlab.stats.Looks`.
-        rising: whether a network that learns the pattern from n examples is taken to learn it from more. Then not
+        rising: whether the curve is taken to rise: of more examples, no fewer networks learn the pattern. Then not
             every network needs a score at every n (NaN: none), and an n is passed over at which nothing is shown or
-            could be; see `spurlab.stats.asked_next`.
+            refuted; each test has a quarter of the level, since which n are looked at depends on others. See
+            `spurlab.stats.asked_next`.
 
     Raises:
         ValueError: an n below 1, a level outside (0, 1), or another number of networks than in `baseline`.
@@ -159,9 +160,10 @@ def learnt_at(
     known = Known.of(scores, baseline)
     complete = bool(baseline.isfinite().all()) and (rising or all(known.share(n).models == models for n in grid))
     shares = {n: known.share(n) if complete else Share(0, 0) for n in grid}
-    if why := _untestable(grid, models, level, complete):
+    of_test = level / HALVINGS if rising else level
+    if why := _untestable(grid, models, of_test, complete):
         return Learnt(level=level, shares=shares, models=models, why=why, rising=rising)
-    test = Looks(most, level)
+    test = Looks(most, of_test)
     at_most = above_n = None
     for n in reversed(grid):
         if test.more(known.fewest(n)):

@@ -55,7 +55,11 @@ class Looks:
     def needed(self, models: int, limit: float = 0.5) -> int:
         """How many of m networks show that more than a share `limit` of all do so; m + 1: all of them do not.
 
-        Between two looks, as where networks have diverged, no more of the level is spent than at the look before.
+        Between two looks, as where networks have diverged, no more of the level is spent than at the look before; after
+        the last but one, where only one look is left, all of it.
+
+        >>> Looks(most=20).needed(19, 0.85)
+        19
         """
         return self._needed(models, limit, self.level)[0]
 
@@ -98,7 +102,8 @@ class Looks:
         spending = _spending(self.numbers)
         past = tuple(m for m in self.numbers if m < models)
         spent = [spending[m] for m in past]
-        now = spending.get(models, spent[-1] if spent else 0.0)
+        last = len(past) == len(self.numbers) - 1  # no other look follows
+        now = 1.0 if last else spending.get(models, spent[-1] if spent else 0.0)
         return _least((*past, models), (*spent, now), limit, level)
 
 

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spurlab.stats.learnt import Known
+from spurlab.errors import InputError
+from spurlab.stats.learnt import HALVINGS, Known
 from spurlab.stats.looks import Looks
 
 Part = Mapping[int, Bool[Tensor, " m"]]  # by n, some of the networks
@@ -20,12 +21,11 @@ def asked_next(
 ) -> dict[int, list[int]]:
     """The networks to train next, until :func:`spurlab.stats.learnt_at` says what it would say of all of them.
 
-    A network that learns the pattern from n examples is taken to learn it from more. Then the smallest n from which it
-    learns says all of a network, and few n must be looked at: one network is bracketed by halves, the others are asked
-    at its n and at the n below, and where they differ, near it. What is shown at an n is counted by networks that were
-    trained with that n, each test at the whole level; the assumption decides only where to look. If curves rise, those
-    tests are of one and the same networks, and the search errs no more often than a single test. If it is another half
-    of the networks that learns at each n, it errs in a tenth of searches with five networks (`benchmarks/calibration.py`).
+    The curve is taken to rise: of more examples, no fewer networks learn the pattern. One network is bracketed by
+    halves, the others are asked at its n and at the n below, and where they differ, near it; what is shown at an n is
+    counted by networks that were trained with it. Which n are looked at depends on the scores, so each test has a
+    quarter of the level (`HALVINGS`; fifteen n can be halved four times). Then the search keeps its level whether the
+    same networks learn at every n or others at each (`benchmarks/calibration.py`).
 
     Args:
         scores: for each n > 0 of the grid, the score in [0, 1] of each network; NaN: not trained.
@@ -34,17 +34,23 @@ def asked_next(
         most: likewise.
 
     Returns:
-        By n, the places of the networks to train. Nothing: the answer is known.
+        By n, the places of the networks to train. Nothing: the answer is known, or there are too few networks.
+
+    Raises:
+        ValueError: more than fifteen n.
 
     >>> import torch
-    >>> baseline, unknown = torch.zeros(5), torch.full((5,), torch.nan)
+    >>> baseline, unknown = torch.zeros(7), torch.full((7,), torch.nan)
     >>> asked_next({1: unknown, 3: unknown, 10: unknown}, baseline)
     {3: [0]}
     >>> first = lambda score: torch.cat([torch.tensor([score]), unknown[1:]])
     >>> asked_next({1: first(0.0), 3: first(0.8), 10: unknown}, baseline)
-    {3: [1, 2, 3, 4]}
+    {3: [1, 2, 3, 4, 5, 6]}
     """
-    measured, needed, grid = Known.of(scores, baseline), Looks(most, level).needed(len(baseline)), sorted(scores)
+    grid, needed = sorted(scores), Looks(most, level / HALVINGS).needed(len(baseline))
+    if len(grid) >= 2**HALVINGS:
+        raise InputError(f"n* is searched among {2**HALVINGS - 1} n at most, but here are {len(grid)}. Give fewer.")
+    measured = Known.of(scores, baseline)
     known = measured.rising()
     guess = _bracketed(known)
     asked = _to_show(known.learn, known.do_not, measured.learn, grid, needed, guess)

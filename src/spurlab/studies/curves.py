@@ -1,6 +1,6 @@
 """The parts of a grid on which there is one verdict each: all settings but n and the seed have one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -22,6 +22,18 @@ def places(grid: Grid) -> Iterator[tuple[Place, Grid]]:
             if name not in OF_TRAINING or name in grid.axes:
                 part = part.only(name, (value,))
         yield place, part
+
+
+def whole_curves(grids: Iterable[Grid]) -> dict[Place, Grid]:
+    """Of each place the grid with all n and seeds that any of these has there: a curve may be written as several."""
+    curves: dict[Place, Grid] = {}
+    for place, part in (found for grid in grids for found in places(grid)):
+        if other := curves.get(place):
+            seeds, n = (tuple(dict.fromkeys((*other[name], *part[name]))) for name in ("seed", "n"))
+            curves[place] = part.only("seed", seeds).only("n", n)
+        else:
+            curves[place] = part
+    return curves
 
 
 def rows_at(rows: pd.DataFrame, place: Place) -> pd.DataFrame:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from spurlab.stats import asked_next, networks_needed
-from spurlab.studies.curves import Place, places, rows_at
+from spurlab.stats.learnt import HALVINGS
+from spurlab.studies.curves import Place, rows_at, whole_curves
 from spurlab.studies.errors import StudyError
 from spurlab.studies.results import StudyResult
 from spurlab.studies.study import Grid, Study
@@ -60,14 +61,14 @@ def grids_by_curve(study: Study) -> dict[Place, Grid]:
     Raises:
         StudyError: see `Search`.
     """
-    grids: dict[Place, Grid] = {}
-    for place, grid in (part for every in study.grids for part in places(_checked(every, study))):
-        if other := grids.get(place):
-            seeds, n = (tuple(dict.fromkeys((*other[name], *grid[name]))) for name in ("seed", "n"))
-            grids[place] = grid.only("seed", seeds).only("n", n)
-        else:
-            grids[place] = grid
-    return grids
+    curves = whole_curves(_checked(grid, study) for grid in study.grids)
+    for grid in curves.values():
+        if (several := sum(n > 0 for n in grid["n"])) >= 2**HALVINGS:
+            raise StudyError(
+                f"{study.where}: n* is searched (key 'search') among {2**HALVINGS - 1} n at most, but a curve has "
+                f"{several}. Give fewer."
+            )
+    return curves
 
 
 def _checked(grid: Grid, study: Study) -> Grid:
@@ -82,7 +83,7 @@ def _checked(grid: Grid, study: Study) -> Grid:
             f'{where}so the networks at an n are no sample of all: only figure = "scores" shows them, and no claim is '
             "judged by them. Add --set figure=scores --set claims=[], or leave out 'search'."
         )
-    if len(grid["seed"]) < (needed := networks_needed(0.05)):
+    if max(len(grid["seed"]), study.most or 0) < (needed := networks_needed(0.05 / HALVINGS)):
         raise StudyError(
             f"{where}which takes {needed} seeds, but a grid has {len(grid['seed'])}. Give more, or --decide."
         )
@@ -94,7 +95,7 @@ def _next(grid: Grid, rows: pd.DataFrame, most: int | None) -> dict[int, tuple[i
     table = rows[rows["measure"] == "spurious_score"].drop_duplicates(["seed", "n"])
     diverged = set(table.loc[table["value"].isna(), "seed"])
     seeds = [seed for seed in grid["seed"] if seed not in diverged]
-    if len(seeds) < networks_needed(0.05):
+    if not seeds:
         return {}
     wide = table.pivot(index="seed", columns="n", values="value").reindex(index=seeds, columns=sorted(grid["n"]))
 
@@ -102,4 +103,4 @@ def _next(grid: Grid, rows: pd.DataFrame, most: int | None) -> dict[int, tuple[i
         return torch.tensor(wide[n].to_numpy(dtype=float, copy=True))
 
     asked = asked_next({n: scores(n) for n in grid["n"] if n > 0}, scores(0), most=most)
-    return {n: tuple(seeds[place] for place in places_) for n, places_ in asked.items()}
+    return {n: tuple(seeds[position] for position in positions) for n, positions in asked.items()}

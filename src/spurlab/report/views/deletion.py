@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import pandas as pd
@@ -14,7 +14,7 @@ from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import sheet
 from spurlab.report.groups import Mean, mean_of, told
 from spurlab.report.style import COLOURS, blank, describe, draw_networks, printable
-from spurlab.report.titles import panel_title, target_title
+from spurlab.report.titles import in_a_row, panel_title, target_title
 from spurlab.report.treated import Case, Deleted, deletions_of
 from spurlab.report.verdicts import VERDICTS, counted, shown
 from spurlab.report.view import About, NotDrawnError, View
@@ -97,28 +97,41 @@ def brief(methods: list[Deleted]) -> str:
 
 
 def _best(methods: list[Deleted]) -> str:
-    """Which methods have the best verdict most often, and how many never have it."""
+    """Which methods forget most often and which, beside them, leave nothing that was seen; how many do neither."""
     cases = Counter(deleted.title for deleted in methods)
-    passed, shown = (
-        Counter(deleted.title for deleted in methods if deleted.verdict.name in names) for names in (PASSED, PASSED[:1])
-    )
+    forget, unseen = (Counter(deleted.title for deleted in methods if deleted.verdict.name == name) for name in PASSED)
     many = len({deleted.case for deleted in methods})
-    if not passed:
+    if not forget and not unseen:
         what = f"none of {len(cases)} methods is" if len(cases) > 1 else f"{next(iter(cases))} is not"
         return f"{what} shown to forget in any of {many} cases" if many > 1 else f"{what} shown to forget"
-    most = max(passed.values())
-    first = [f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in passed
-             if passed[title] == most]  # fmt: skip
-    tried = max(cases[title] for title in passed if passed[title] == most)
-    forgot = max(shown[title] for title in passed if passed[title] == most)
-    does, leaves = ("forgets", "leaves") if len(first) == 1 else ("forget", "leave")
-    what = f"{does} most often" if forgot else f"most often {leaves} nothing that was seen"
-    words = f"of {len(cases)} methods {' and '.join(first)} {what}"
-    words += f", in {most} of {tried} cases" if tried > 1 else ""
-    words += f" (in {most - forgot} of them no leftover was seen, by too few networks)" if 0 < forgot < most else ""
-    others, never = len(passed) - len(first), len(cases) - len(passed)
-    rest = [f"{count} {what}" for count, what in ((others, "now and then"), (never, "never")) if count]
-    return words + "".join(f"; {each}" for each in rest)
+    words = []
+    if forget:
+        words.append(_most_often(forget, cases, ("forgets", "forget")))
+        unseen = Counter({title: count for title, count in unseen.items() if title not in forget})
+    if unseen:
+        named = not forget or len(unseen) == 1
+        few = _most_often(unseen, cases, ("leaves nothing that was seen", "leave nothing that was seen"))
+        words.append(few if named else f"{len(unseen)} others at times leave nothing that was seen")
+        words[-1] += ", by too few networks to say more"
+    words += (
+        [f"{never} never do{'es' * (never == 1)}"]
+        if (never := len(cases) - len(forget.keys() | unseen.keys())) and many > 1
+        else []
+    )
+    return f"of {len(cases)} methods {'; '.join(words)}" if len(cases) > 1 else "; ".join(words)
+
+
+def _most_often(counts: Counter[str], cases: Mapping[str, int], verbs: tuple[str, str]) -> str:
+    """The methods with the largest count, and in how many of their cases that is."""
+    most = max(counts.values())
+    first = [title for title in counts if counts[title] == most]
+    quoted = in_a_row([f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in first])
+    tried = max(cases[title] for title in first)
+    return (
+        f"{quoted} {verbs[len(first) > 1]} most often, in {most} of {tried} cases"
+        if tried > 1
+        else (f"{quoted} {verbs[len(first) > 1]}")
+    )
 
 
 def tally(methods: list[Deleted]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from spurlab.patterns import make_mark, plant
 from spurlab.report import sheet, style
 from spurlab.report.curves import Curve, Point, curves, verdict_of
 from spurlab.report.groups import Group, Mean, data_seeds, groups
-from spurlab.report.titles import panel_title, target_title
+from spurlab.report.titles import in_a_row, panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.gallery import draw_strips
 from spurlab.stats import networks_needed
@@ -106,14 +106,19 @@ def brief(scores: Scores) -> str:
         return f"On {group.title}: {', '.join(f'{_name(curve, lines)} {verdict_of(curve)}' for curve in curves)}."
     strong = max(curves, key=lambda curve: curve.points[1].score.value)
     base, first = strong.points[:2]
-    words = (
-        f"On {group.title}, {first.n:,} training examples marked with {strong.pattern} pull {_percent(first.score)} "
-    )
-    words += f"of the test examples to the class of the mark ({base.n or 'none'}: {_percent(base.score)})"
+    one = first.n == 1
+    words = f"On {group.title}, {first.n:,} training example{'s' * (not one)} marked with {strong.pattern} "
+    words += f"pull{'s' * one} {_percent(first.score)} of the test examples to the class of the mark "
+    words += f"({base.n or 'none'}: {_percent(base.score)}){_learning(first)}"
     weak = min(curves, key=lambda curve: curve.points[-1].score.value)
     last = weak.points[-1]
-    words += f", {last.n:,} with {weak.pattern} {_percent(last.score)}" if weak is not strong else ""
+    words += f"; {last.n:,} with {weak.pattern} {_percent(last.score)}{_learning(last)}" if weak is not strong else ""
     return f"{words}."
+
+
+def _learning(point: Point) -> str:
+    """How many networks do."""
+    return f", and {point.rose.of} learn{'s' * (point.rose.models == 1)} it" if point.rose and point.rose.models else ""
 
 
 def _main(scores: Scores) -> tuple[str, Group | None, list[Curve]]:
@@ -126,25 +131,21 @@ def _percent(share: Mean) -> str:
 
 
 def _learnt(lines: Sequence[Curve]) -> str:
-    decided = [curve for curve in lines if curve.verdict.decided]
-    words = [
-        f"n* <= {n:,}: {_listed([_with_score(curve) for curve in decided if curve.verdict.n == n])}"
-        for n in sorted({curve.verdict.n for curve in decided if curve.verdict.n is not None})
-    ]
-    words = ["; ".join(words)] if words else []
-    if never := [_with_score(curve) for curve in decided if curve.verdict.n is None]:
-        words.append(f"not shown to be learnt: {_listed(never)}")
+    """The patterns by what is said of them, the soonest learnt first; what nothing could be said of last."""
+    decided = sorted(
+        (c for c in lines if c.verdict.decided), key=lambda c: math.inf if c.verdict.n is None else c.verdict.n
+    )
+    said: dict[str, list[str]] = {}
+    for curve in decided:
+        said.setdefault(str(curve.verdict).replace(" (95 %)", ""), []).append(_with_score(curve))
+    words = [f"{verdict}: {in_a_row(patterns)}" for verdict, patterns in said.items()]
     if unclear := [curve.pattern for curve in lines if not curve.verdict.decided]:
-        words.append(f"undecided: {_listed(unclear)}")
+        words.append(f"undecided: {in_a_row(unclear)}")
     return "; ".join(words)
 
 
 def _with_score(curve: Curve) -> str:
     return curve.pattern if curve.verdict.rising else f"{curve.pattern} ({curve.points[-1].score.value:.3f})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def figure(scores: Scores, about: About) -> Figure:
