@@ -21,6 +21,7 @@ from spurlab.studies import Store
 
 SPURLAB = [str(Path(sys.executable).with_name("spurlab"))]
 TINY = ["--set", "n=[0,3]", "--set", "seed=[0,1]", "--set", "recipe.epochs=1", "--set", "recipe.milestones=[]"]
+HERE = [*TINY, "--workers", "0"]  # in this process, where no other has to be told from it
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
 
 def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     """What the plan counts is what is there after the run; a part of the study finds its networks done."""
-    where = [*TINY, "--out", "out"]
+    where = [*HERE, "--out", "out"]
     plan = json.loads(spurlab("plan", "quickstart", *where, "--no-time", "--json").stdout)
     assert {key: plan[key] for key in ("cells", "rows", "trainings", "shared", "done", "to_do")} == {
         "cells": 8,
@@ -234,8 +235,8 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
 def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab, tmp_path):
     """Each further figure has files of its own; what was trained before is there."""
     several = ["--set", 'figure=["scores", "accuracy"]']
-    spurlab("run", "quickstart", *TINY, "--out", "out")
-    again = spurlab("run", "quickstart", *TINY, *several, "--out", "out")
+    spurlab("run", "quickstart", *HERE, "--out", "out")
+    again = spurlab("run", "quickstart", *HERE, *several, "--out", "out")
     assert "training" not in again.stderr
     spurlab("report", "out")
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-accuracy.png"}
@@ -245,7 +246,7 @@ def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab,
 def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):
     """Other settings under the same name: the first come keeps the plain name, in `run` as in `report`."""
     for epochs in ("0", "1", "0"):
-        spurlab("run", "quickstart", *TINY, "--set", f"recipe.epochs={epochs}", "--out", "out")
+        spurlab("run", "quickstart", *HERE, "--set", f"recipe.epochs={epochs}", "--out", "out")
     spurlab("report", "out")
     found = {path.stem: set(pd.read_csv(path).epochs) for path in (tmp_path / "out").glob("*.csv")}
     assert found == {"quickstart": {0}, "quickstart-2": {1}}
@@ -340,9 +341,9 @@ def test_the_version(spurlab):
 
 
 def test_a_part_leaves_the_files_of_the_whole(spurlab, tmp_path):
-    assert spurlab("run", "quickstart", *TINY, "--out", "out").returncode == 0
+    assert spurlab("run", "quickstart", *HERE, "--out", "out").returncode == 0
     before = (tmp_path / "out" / "quickstart.csv").read_bytes()
-    part = spurlab("run", "quickstart", *TINY, "--out", "out", "--only", "pattern=R3")
+    part = spurlab("run", "quickstart", *HERE, "--out", "out", "--only", "pattern=R3")
     assert "all 4 networks are here already" in part.stderr
     assert "files stay as they are" in part.stderr
     assert (tmp_path / "out" / "quickstart.csv").read_bytes() == before

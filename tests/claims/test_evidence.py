@@ -214,11 +214,11 @@ def test_networks_with_an_axis_of_training_on_never_count_for_the_documents(axis
 def test_the_recipe_nearest_to_the_papers_counts_whatever_it_says():
     quick, paper = frame(LEARNT, **QUICK), frame({("R3", 0, 0): LOW, ("R3", 0, 3): FLAT})
     answer = verdict(1, quick, paper)
-    assert outcomes(answer)["mnist, target 0 (70 epochs, milestones 40 50 60)"] == "not reproduced"
-    assert beside(answer) == {"mnist, target 0 (10 epochs, milestones 6 8)": "reproduced"}
+    assert outcomes(answer)["mnist, target 0 (70 epochs, milestones 40, 50 and 60)"] == "not reproduced"
+    assert beside(answer) == {"mnist, target 0 (10 epochs, milestones 6 and 8)": "reproduced"}
     assert answer.outcome == "not reproduced"
     answer = verdict(1, quick, paper[paper["seed"] < 2])  # two seeds of the paper's recipe do not shadow a full study
-    assert part(answer, "mnist, target 0 (10 epochs, milestones 6 8)").of_paper
+    assert part(answer, "mnist, target 0 (10 epochs, milestones 6 and 8)").of_paper
     assert outcomes(verdict(1, quick))["mnist, target 0 (10 epochs)"] == "reproduced"
 
 

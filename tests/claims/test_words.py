@@ -137,7 +137,7 @@ def test_a_setting_that_is_off_is_called_so():
     """Rows have infinity where nothing is clipped, and None for what they do not say."""
     off = {"clip_norm": 0.1, "milestones": "6 8", "augmentation": "crop"}, {"milestones": "", "weight_decay": 0.0}
     told = [words.departures(Question("", "absent", departures=each)) for each in off]
-    assert told == ["clip norm 0.1, milestones 6, 8, augmentation crop", "no milestones, no weight decay"]
+    assert told == ["clip norm 0.1, milestones 6 and 8, augmentation crop", "no milestones, no weight decay"]
     assert words.departures(Question("", "absent", departures={"clip_norm": math.inf, "epochs": None})) == (
         "no clip norm, epochs unknown"
     )

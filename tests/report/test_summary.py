@@ -113,7 +113,7 @@ def test_scores_without_accuracies_make_a_curve():
         ([{"weight_decay": 0.0}, {"weight_decay": 1e-5}], ["no weight decay", "weight decay 1e-05"]),
         ([{"input_noise": 0.0}, {"input_noise": 0.5}], ["no input noise", "input noise 0.5"]),
         ([{"epochs": 1}, {"epochs": 70}, {"epochs": math.nan}], ["1 epoch", "70 epochs", "epochs unknown"]),
-        ([{"milestones": "6 8"}, {"milestones": ""}], ["milestones 6, 8", "no milestones"]),
+        ([{"milestones": "6 8"}, {"milestones": ""}], ["milestones 6 and 8", "no milestones"]),
         ([{"augmentation": "none"}, {"augmentation": "crop-flip"}], ["no augmentation", "crop-flip"]),
         ([{"loss": "ce"}, {"loss": "mse"}], ["cross-entropy", "squared error"]),
         ([{"dataset": "mnist"}, {"dataset": "cifar10"}], ["", ""]),

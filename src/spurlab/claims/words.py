@@ -10,6 +10,7 @@ from typing import Any
 from spurlab.claims.evidence import ONCE, LeftOut
 from spurlab.claims.question import FEWEST, LEVEL, Number, OfClaim, Outcome, Question
 from spurlab.stats import Estimate, Looks, Share
+from spurlab.studies.recipes import milestones_in_words
 
 SHOWN = 6  # parts beside the paper's that are named in a finding
 MOST = 40  # seeds, beyond which no number is advised
@@ -41,7 +42,7 @@ def place(question: Question) -> str:
     return _sentence(question.where, departures(question), joint=" (", end=")")
 
 
-_NOTHING = {("weight_decay", "0"), ("input_noise", "0"), ("augmentation", "none"), ("milestones", "")}
+_NOTHING = {("weight_decay", "0"), ("input_noise", "0"), ("augmentation", "none")}
 
 
 def departures(question: Question) -> str:
@@ -50,9 +51,9 @@ def departures(question: Question) -> str:
     for name, value in question.departures.items():
         shown = f"{value:g}" if isinstance(value, float) else str(value)[: 8 if name == "data" else None]
         spaced = name.replace("_", " ")
-        if name == "milestones":
-            shown = ", ".join(shown.split())
-        if (name, shown) in _NOTHING or shown == "inf":  # at infinity nothing is clipped
+        if name == "milestones" and value is not None:
+            words.append(milestones_in_words(shown))
+        elif (name, shown) in _NOTHING or shown == "inf":  # at infinity nothing is clipped
             words.append(f"no {spaced}")
         elif name == "epochs" and value is not None:
             words.append(f"{shown} epoch{'' if shown == '1' else 's'}")

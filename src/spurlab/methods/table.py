@@ -221,14 +221,13 @@ def _in_words(kind: Any) -> str:
 def _said(setting: str) -> str:
     """A setting as people say it; where it is none, the method chooses.
 
-    >>> [_said(setting) for setting in ("gamma=4", "gamma=none", "best_epoch=true", "same_steps=false")]
-    ['gamma 4', 'gamma chosen', 'best epoch', 'without same steps']
+    >>> [_said(setting) for setting in ("gamma=4", "c=1", "gamma=none", "best_epoch=true", "same_steps=false")]
+    ['gamma 4', 'c = 1', 'gamma chosen', 'best epoch', 'without same steps']
     """
     key, _, value = setting.partition("=")
     key = key.replace("_", " ")
-    return SAID.get(setting) or {"none": f"{key} chosen", "true": key, "false": f"without {key}"}.get(
-        value, f"{key} {value}"
-    )
+    usual = f"{key} = {value}" if len(key) == 1 else f"{key} {value}"
+    return SAID.get(setting) or {"none": f"{key} chosen", "true": key, "false": f"without {key}"}.get(value, usual)
 
 
 def _written(value: Any) -> str:

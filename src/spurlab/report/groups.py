@@ -14,6 +14,7 @@ from spurlab.models import architecture_title
 from spurlab.report.titles import panel_title
 from spurlab.stats import Estimate, Share, risen
 from spurlab.studies.axes import OF_TRAINING
+from spurlab.studies.recipes import milestones_in_words
 from spurlab.training import Recipe
 
 SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
@@ -111,7 +112,7 @@ def in_words(settings: Mapping[str, Any]) -> list[str]:
     """Each setting as people say it; of clipping, only what there is.
 
     >>> in_words({"input_noise": 0.0, "epochs": 10, "milestones": "6 8", "clip_norm": None})
-    ['no input noise', '10 epochs', 'milestones 6, 8', 'no clipping']
+    ['no input noise', '10 epochs', 'milestones 6 and 8', 'no clipping']
     """
     words = []
     for name, value in settings.items():
@@ -121,7 +122,7 @@ def in_words(settings: Mapping[str, Any]) -> list[str]:
                 continue
             case "clip_norm" | "clip_value", number:
                 words.append(f"clipped by {name.removeprefix('clip_')} at {number:g}")
-            case ("weight_decay" | "input_noise", None | 0) | ("milestones" | "augmentation", None | "" | "none"):
+            case ("weight_decay" | "input_noise", None | 0) | ("augmentation", None | "none"):
                 words.append(f"no {spaced}")
             case name, None:
                 words.append(_not_said(name))
@@ -134,7 +135,7 @@ def in_words(settings: Mapping[str, Any]) -> list[str]:
             case "epochs", number:
                 words.append(f"{number:g} epoch{'s' * (number != 1)}")
             case "milestones", text:
-                words.append(f"milestones {listed(text)}")
+                words.append(milestones_in_words(text))
             case name, float() as number:
                 words.append(f"{spaced} {number:g}")
             case name, value:
@@ -155,11 +156,6 @@ def data_seeds(rows: pd.DataFrame) -> "pd.Series[float]":
     """The seed of each row with which its pattern was drawn: that of the draw or, where none is said, its own."""
     seeds = rows["seed"].astype(float)
     return rows["draw"].astype(float).fillna(seeds) if "draw" in rows else seeds
-
-
-def listed(milestones: str) -> str:
-    """Milestones as rows have them, for readers."""
-    return ", ".join(milestones.split())
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.glossary import Term, glossary
-from spurlab.report.groups import diverged, listed, networks, settings_in, trained, varying
+from spurlab.report.groups import diverged, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
@@ -28,6 +28,7 @@ from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
 from spurlab.studies import Study, StudyError, StudyResult, only_read, together
 from spurlab.studies.cells import cells_of
+from spurlab.studies.recipes import milestones_in_words
 from spurlab.terminal import duration, on_a_line, printable, told_on_a_line
 
 log = logging.getLogger(__name__)
@@ -174,7 +175,9 @@ def facts_of(result: StudyResult) -> dict[str, str]:
     if not rows.empty:
         several = names if len(names := varying(rows)) > 1 else []
         facts |= {n.replace("_", " "): _values(rows[n]) for n in settings_in(rows) if n not in several}
-        facts |= {"milestones": listed(facts["milestones"])} if "milestones" in facts else {}
+        if facts.get("milestones"):
+            of_each = (milestones_in_words(str(text)) for text in rows["milestones"].dropna().unique())
+            facts["milestones"] = "; ".join(words.removeprefix("milestones ") for words in of_each)
         made = trained(rows)
         per_network = made.drop_duplicates("training")
         facts["seeds"] = _values(made["seed"]) if len(made) else ""

@@ -103,3 +103,15 @@ def _of_right_type(settings: Mapping[str, Any]) -> dict[str, Any]:
 def columns_of(recipe: Recipe) -> dict[str, Any]:
     """A recipe as rows have it: its fields, with the milestones as text."""
     return asdict(recipe) | {"milestones": " ".join(map(str, recipe.milestones))}
+
+
+def milestones_in_words(text: str) -> str:
+    """Milestones of a row, for readers.
+
+    >>> milestones_in_words("40 50 60"), milestones_in_words("6"), milestones_in_words("")
+    ('milestones 40, 50 and 60', 'milestone 6', 'no milestones')
+    """
+    *before, last = text.split() or [""]
+    if not last:
+        return "no milestones"
+    return f"milestones {', '.join(before)} and {last}" if before else f"milestone {last}"
