@@ -98,7 +98,7 @@ def test_a_curve_may_be_written_as_several_grids():
         assert seeds_of(result, n=n) == list(range(12))
     (curve,) = curves(result.rows, 20)
     assert curve.verdict.n == 3
-    assert still_open(study_of(*parts), result.rows) == (1, 1), "below 3 there is no n, so it may be less"
+    assert still_open(study_of(*parts), result.rows) == (0, 1)
 
 
 def test_each_deletion_has_the_seeds_that_it_needs():
@@ -262,12 +262,12 @@ def test_what_cannot_be_searched_is_refused():
 
 def test_a_search_in_earnest(small, tmp_path, capsys):
     """Table, figure, page and claims of what was searched; run again, nothing is trained."""
-    changes = ["n=[0, 1, 3, 10, 30, 100]", "seed=[0, 1, 2, 3, 4, 5, 6]", "recipe.epochs=1", "pattern='R3'", "search=n"]
+    changes = ["n=[0, 3, 30]", "seed=[0, 1, 2, 3, 4, 5, 6]", "recipe.epochs=1", "pattern='R3'", "search=n"]
     told = []
     load = {"workers": 0, "load": lambda name: small}
     first = spurlab.run("quickstart", tmp_path, changes=changes, **load)
     assert first.study.search == "n"
-    assert first.rows["training"].nunique() < 42
+    assert {len(grid["n"]) for grid in first.study.grids} <= {1, 2}, "each n has seeds of its own"
     again = spurlab.run("quickstart", tmp_path, changes=changes, progress=told.append, **load)
     assert again.rows.equals(first.rows)
     assert max(step.total for step in told) == 0
