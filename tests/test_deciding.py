@@ -184,6 +184,26 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
         assert sentence in capsys.readouterr().err
 
 
+def test_an_interrupted_run_goes_on_where_it_was(small, tmp_path):
+    """Stopped when the first networks are there, the same call trains only the others, and gives the same rows."""
+    changes = ["n=[0, 3]", "seed=[0]", "recipe.epochs=1", "pattern='R3'"]
+    load = {"most": 5, "workers": 0, "load": lambda name: small}
+
+    def stop(step):
+        if step.networks:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spurlab.run("quickstart", tmp_path / "stopped", changes=changes, progress=stop, **load)
+    told = []
+    resumed = spurlab.run("quickstart", tmp_path / "stopped", changes=changes, progress=told.append, **load)
+    assert told[0].networks > 0
+    assert max(step.total for step in told) < 10, "everything was trained anew"
+    whole = spurlab.run("quickstart", tmp_path / "whole", changes=changes, **load)
+    numbers = ["measure", "pattern", "n", "seed", "value", "training"]
+    assert resumed.rows[numbers].equals(whole.rows[numbers])
+
+
 GRID = [0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100]
 
 

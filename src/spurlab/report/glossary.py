@@ -11,6 +11,7 @@ from matplotlib.image import imsave
 
 from spurlab.patterns import MARKS, Box, ClassBlocks, Noise, make_pattern
 from spurlab.report.verdicts import VERDICTS
+from spurlab.stats import SCORE_MARGIN
 
 _SHAPE = (1, 28, 28)  # of the pictures of patterns
 _SCORE = (
@@ -42,6 +43,8 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
     if "spurious_score" in measures:
         terms.append(Term("spurious score", _SCORE))
         terms.append(Term("n", "How many training examples were marked; the target is the class that they are of."))
+        terms.append(Term("learnt", f"A network whose score is more than {SCORE_MARGIN} above its own with n = 0."))
+        terms.append(Term("n*", "From how many marked training examples on more than half of all networks learn it."))
         terms.append(Term("baseline", "Networks of the same seeds with n = 0: they never met the mark."))
     if has["deletion"]:
         terms.append(Term("oracle", "A network of the same seed, trained without the images that are to be forgotten."))
@@ -52,7 +55,9 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
         terms.append(Term("clean", "The share of the training examples that the method was given without the feature."))
     terms.append(
         Term(
-            "interval", "The 95 % interval of a mean over networks: the trained network is the unit that was repeated."
+            "interval",
+            "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean of "
+            "all networks.",
         )
     )
     patterns = rows["pattern"].dropna().unique() if "pattern" in rows else ()

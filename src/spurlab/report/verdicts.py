@@ -43,9 +43,9 @@ VERDICTS: dict[str, Shown] = {  # the best first
 
 OUTCOMES = {  # of claims, the best first
     "reproduced": "Every part is shown to hold in more than half of all networks (exact counts, 5 %).",
-    "reproduced where tested": "So is every part that was tested; other parts have no networks.",
+    "reproduced where tested": "Every part that was tested is shown to hold in more than half; others have no networks.",
     "not reproduced": "Of a part it is shown that it holds in fewer than half of all networks.",
-    "undecided": "Neither is shown: more networks are needed, or these could not tell.",
+    "undecided": "It is shown neither to hold in more than half of all networks nor in fewer: more are needed.",
     "not tested as published": "There are networks, but of another recipe or other data than the claim is about.",
     "not tested": "There are no networks.",
 }
