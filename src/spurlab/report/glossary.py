@@ -56,8 +56,8 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
     terms.append(
         Term(
             "interval",
-            "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean of "
-            "all networks.",
+            "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean "
+            "of all networks.",
         )
     )
     patterns = rows["pattern"].dropna().unique() if "pattern" in rows else ()

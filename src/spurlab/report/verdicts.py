@@ -43,7 +43,7 @@ VERDICTS: dict[str, Shown] = {  # the best first
 
 OUTCOMES = {  # of claims, the best first
     "reproduced": "Every part is shown to hold in more than half of all networks (exact counts, 5 %).",
-    "reproduced where tested": "Every part that was tested is shown to hold in more than half; others have no networks.",
+    "reproduced where tested": "Every part that was tested is shown to hold in more than half; others were not.",
     "not reproduced": "Of a part it is shown that it holds in fewer than half of all networks.",
     "undecided": "It is shown neither to hold in more than half of all networks nor in fewer: more are needed.",
     "not tested as published": "There are networks, but of another recipe or other data than the claim is about.",
