@@ -175,7 +175,8 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
     assert len(json.loads(printed.out)) == len(first.rows)
     count, verdicts = first.still_open
     assert verdicts == 1
-    assert f"{count} of 1 verdicts {'is' if count == 1 else 'are'} still open with 8 networks\n" in printed.err
+    said = f"{count or 'none'} of 1 verdicts {'is' if count == 1 else 'are'} still open, with 8 networks at most\n"
+    assert said in printed.err
     impossible = (["--most", "8"], "--most belongs to --decide"), (["--decide", "--most", "0"], "one looks at 5 first")
     for words, sentence in impossible:
         with pytest.raises(SystemExit) as stop:

@@ -287,8 +287,8 @@ def run_study(
             print_table(claims_table(asked))
     if finished.still_open:
         count, verdicts = finished.still_open
-        are = "is" if count == 1 else "are"
-        say(f"{count} of {verdicts} verdicts {are} still open with {finished.study.most} networks")
+        are, at_most = "is" if count == 1 else "are", f"{finished.study.most} networks at most"
+        say(f"{count or 'none'} of {verdicts} verdicts {are} still open, with {at_most}")
     if finished.part_of:
         say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")
     say_written(finished.written, as_json)

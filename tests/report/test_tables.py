@@ -10,7 +10,7 @@ from rich.console import Console
 from spurlab.claims import decide
 from spurlab.report import VIEWS, claims_table, curve_table, curves, study_tables, verdict_of
 from spurlab.report.sheet import Number, settings_sheet
-from spurlab.report.views import answer, study_sheets
+from spurlab.report.views import answer, brief, study_sheets
 
 
 def printed(table, width=160):
@@ -186,3 +186,16 @@ def test_a_narrow_terminal_gets_every_number(results, width):
     for cell in sheet.lines[1][sheet.place + 1 :]:
         if isinstance(cell, Number) and width > 60:  # at 60 its digits stand on several lines
             assert cell.text.split(" [")[0] in letters
+
+
+def test_the_sentence_tells_of_the_n_from_which_a_pattern_is_learnt(results):
+    """R3 is learnt from 100 on and S3 never: so it is R3 at 100, not at the smallest n, where few networks learn it."""
+    rows = results.rows(patterns=("R3", "S3"))
+    learnt = (rows["pattern"] == "R3") & (rows["n"] == rows["n"].max())
+    scores = rows["measure"] == "spurious_score"
+    rows["value"] = rows["value"].where(~scores, 0.1).where(~(scores & learnt), 0.9)
+    said = brief(results.of(rows, "scores"))
+    most = rows["n"].max()
+    assert f"{most:,} training examples marked with R3 pull 90.0 %" in said
+    assert "(none: 10.0 %), and 5 of 5 networks learn it" in said
+    assert said.endswith(f"{most:,} with S3 10.0 %, and 0 of 5 networks learn it.")

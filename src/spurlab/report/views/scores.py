@@ -97,15 +97,15 @@ def answer(scores: Scores) -> list[str]:
 
 
 def brief(scores: Scores) -> str:
-    """What the strongest pattern does with the fewest marks and without any, and the weakest with the most."""
+    """What the pattern that is learnt soonest does from there on and without marks, and the weakest with the most."""
     _, group, lines = _main(scores)
     curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
     if group is None or not curves:
         return ""
     if _searched(scores):
         return f"On {group.title}: {', '.join(f'{_name(curve, lines)} {verdict_of(curve)}' for curve in curves)}."
-    strong = max(curves, key=lambda curve: curve.points[1].score.value)
-    base, first = strong.points[:2]
+    strong = min(curves, key=lambda curve: (curve.verdict.n or math.inf, -_from(curve).score.value))
+    base, first = strong.points[0], _from(strong)
     one = first.n == 1
     words = f"On {group.title}, {first.n:,} training example{'s' * (not one)} marked with {strong.pattern} "
     words += f"pull{'s' * one} {_percent(first.score)} of the test examples to the class of the mark "
@@ -114,6 +114,11 @@ def brief(scores: Scores) -> str:
     last = weak.points[-1]
     words += f"; {last.n:,} with {weak.pattern} {_percent(last.score)}{_learning(last)}" if weak is not strong else ""
     return f"{words}."
+
+
+def _from(curve: Curve) -> Point:
+    """Where it is shown to be learnt first; else the largest n."""
+    return next((point for point in curve.points if point.n == curve.verdict.n), curve.points[-1])
 
 
 def _learning(point: Point) -> str:
