@@ -109,11 +109,11 @@ class Known:
 
     def fewest(self, n: int) -> Share:
         """How many of all networks learn it at least."""
-        return Share(int(self.learn[n].sum()), len(self.learn[n]))
+        return Share.of_mask(self.learn[n])
 
     def most(self, n: int) -> Share:
         """How many of all networks learn it at most."""
-        return Share(int((~self.do_not[n]).sum()), len(self.do_not[n]))
+        return Share.of_mask(~self.do_not[n])
 
 
 def learnt_at(

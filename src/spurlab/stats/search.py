@@ -1,4 +1,4 @@
-"""Which networks to train next to find n*, where every network's curve is taken to rise."""
+"""Which networks to train next to find n*, where the curve is taken to rise."""
 
 from collections.abc import Mapping, Sequence
 

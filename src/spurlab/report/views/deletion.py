@@ -113,11 +113,8 @@ def _best(methods: list[Deleted]) -> str:
         few = _most_often(unseen, cases, ("leaves nothing that was seen", "leave nothing that was seen"))
         words.append(few if named else f"{len(unseen)} others at times leave nothing that was seen")
         words[-1] += ", by too few networks to say more"
-    words += (
-        [f"{never} never do{'es' * (never == 1)}"]
-        if (never := len(cases) - len(forget.keys() | unseen.keys())) and many > 1
-        else []
-    )
+    if (never := len(cases) - len(forget.keys() | unseen.keys())) and many > 1:
+        words.append(f"{never} never do{'es' * (never == 1)}")
     return f"of {len(cases)} methods {'; '.join(words)}" if len(cases) > 1 else "; ".join(words)
 
 
@@ -127,11 +124,8 @@ def _most_often(counts: Counter[str], cases: Mapping[str, int], verbs: tuple[str
     first = [title for title in counts if counts[title] == most]
     quoted = in_a_row([f"\N{LEFT DOUBLE QUOTATION MARK}{title}\N{RIGHT DOUBLE QUOTATION MARK}" for title in first])
     tried = max(cases[title] for title in first)
-    return (
-        f"{quoted} {verbs[len(first) > 1]} most often, in {most} of {tried} cases"
-        if tried > 1
-        else (f"{quoted} {verbs[len(first) > 1]}")
-    )
+    words = f"{quoted} {verbs[len(first) > 1]}"
+    return f"{words} most often, in {most} of {tried} cases" if tried > 1 else words
 
 
 def tally(methods: list[Deleted]) -> dict[str, int]:
