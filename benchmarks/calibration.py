@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -281,55 +282,110 @@ def correlated(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return pearson(torch.from_numpy(rng.normal(size=7)), torch.from_numpy(rng.normal(size=7))).p < 0.05
 
 
-def deletion(pool: Pool, rng: np.random.Generator, after: Numbers, before: Numbers | None = None) -> str:
-    """The verdict on a deletion that costs no accuracy."""
-    m = len(after)
-    accuracy = tensor(rng.normal(0.87, 0.005, m))
-    scores = (rng.choice(pool.learnt, m) if before is None else before, after, pool.of_clean(rng, m))
-    networks = [{"spurious_score": tensor(column), "accuracy": accuracy} for column in scores]
-    return verdict(networks[0], networks[1], networks[2]).name
+State = dict[str, Numbers]  # numbers of networks before a deletion, after it, or of their oracles
+
+
+def deletion(pool: Pool, rng: np.random.Generator, after: Numbers, before: Numbers | None = None) -> list[State]:
+    """A deletion that costs no accuracy: before, after, and the oracles."""
+    accuracy = rng.normal(0.87, 0.005, len(after))
+    scores = (rng.choice(pool.learnt, len(after)) if before is None else before, after, pool.of_clean(rng, len(after)))
+    return [{"spurious_score": column, "accuracy": accuracy} for column in scores]
+
+
+def judged(states: Sequence[State], m: int, most: int | None = None) -> str:
+    """The verdict on the first m networks."""
+    before, after, oracle = ({name: tensor(column[:m]) for name, column in state.items()} for state in states)
+    return verdict(before, after, oracle, most).name
+
+
+def judged_at_looks(states: Sequence[State], m: int) -> set[str]:
+    """The verdicts at the looks from m networks on, with up to 20."""
+    return {judged(states, look, MOST) for look in Looks(MOST).numbers if look >= m}
 
 
 def forgets_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`forgets`, although 15 % of all networks keep it."""
-    return deletion(pool, rng, pool.lottery(rng, m, FEW)) == "forgets"
+    return judged(deletion(pool, rng, pool.lottery(rng, m, FEW)), m) == "forgets"
 
 
 def no_leftover_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`forgets` or `no leftover seen`, although half of all networks keep it."""
-    return deletion(pool, rng, pool.lottery(rng, m, 0.5)) in ("forgets", "no leftover seen")
+    return judged(deletion(pool, rng, pool.lottery(rng, m, 0.5)), m) in ("forgets", "no leftover seen")
 
 
 def forgets_what_it_forgets(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`forgets`, where networks after deletion are like those that never saw the pattern."""
-    return deletion(pool, rng, pool.of_clean(rng, m)) == "forgets"
+    return judged(deletion(pool, rng, pool.of_clean(rng, m)), m) == "forgets"
 
 
 def no_leftover_where_none_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`forgets` or `no leftover seen`, where they are."""
-    return deletion(pool, rng, pool.of_clean(rng, m)) in ("forgets", "no leftover seen")
+    return judged(deletion(pool, rng, pool.of_clean(rng, m)), m) in ("forgets", "no leftover seen")
 
 
-def half_forget(pool: Pool, rng: np.random.Generator, m: int) -> str:
-    """The verdict where half of all networks are like those that never saw the pattern and half like before."""
+def half_forget(pool: Pool, rng: np.random.Generator, m: int) -> list[State]:
+    """Half of all networks are like those that never saw the pattern, and half like before."""
     before = rng.choice(pool.learnt, m)
     return deletion(pool, rng, np.where(rng.random(m) < 0.5, pool.of_clean(rng, m), before), before)
 
 
 def does_not_forget_at_the_edge(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`does not forget`, although half of all networks do."""
-    return half_forget(pool, rng, m) == "does not forget"
+    return judged(half_forget(pool, rng, m), m) == "does not forget"
+
+
+def forgets_at_a_look(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """With seeds added up to 20: `forgets` at some look, although 15 % of all networks keep it."""
+    return "forgets" in judged_at_looks(deletion(pool, rng, pool.lottery(rng, MOST, FEW)), m)
+
+
+def does_not_forget_at_a_look(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """With seeds added up to 20: `does not forget` at some look, although half of all networks do."""
+    return "does not forget" in judged_at_looks(half_forget(pool, rng, MOST), m)
+
+
+def half_can_be_told(pool: Pool, rng: np.random.Generator, m: int) -> list[State]:
+    """No network keeps it; each second can be told from the oracles, by a random choice of three measures."""
+    states = deletion(pool, rng, pool.clean.min() + np.zeros(m))
+    told, by = rng.random(m) < 0.5, rng.integers(1, 8, m)  # a bit for each measure; never none
+    for bit, measure in enumerate(("membership_auc", "oracle_distance", "oracle_distance_marked")):
+        states[2][measure] = np.zeros(m)
+        states[1][measure] = np.where(told & (by >> bit & 1 == 1), 9.0, 0.0)
+    states[2]["spurious_score"] = states[1]["spurious_score"]  # which tells none of them
+    return states
+
+
+def partly_though_half_cannot(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`partly`, although half of all networks cannot be told from the oracles by any measure."""
+    return judged(half_can_be_told(pool, rng, m), m) == "partly"
+
+
+def forgets_though_half_can(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`forgets`, although half of all networks can be told from the oracles by one measure or more."""
+    return judged(half_can_be_told(pool, rng, m), m) == "forgets"
+
+
+def breaks_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`breaks the model`, although half of all networks lose no accuracy."""
+    states = deletion(pool, rng, pool.of_clean(rng, m))
+    states[1]["accuracy"] = np.where(rng.random(m) < 0.5, 0.5, states[0]["accuracy"])
+    return judged(states, m) == "breaks the model"
+
+
+def nothing_to_forget_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """`nothing to forget`, although half of all networks had learnt it."""
+    return judged(deletion(pool, rng, pool.of_clean(rng, m), pool.lottery(rng, m, 0.5)), m) == "nothing to forget"
 
 
 def partly_where_none_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`partly`, where networks after deletion are like those that never saw the pattern."""
-    return deletion(pool, rng, pool.of_clean(rng, m)) == "partly"
+    return judged(deletion(pool, rng, pool.of_clean(rng, m)), m) == "partly"
 
 
 def does_not_forget(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`does not forget`, of a method that does nothing."""
     before = rng.choice(pool.learnt, m)
-    return deletion(pool, rng, before, before) == "does not forget"
+    return judged(deletion(pool, rng, before, before), m) == "does not forget"
 
 
 def outcome(
@@ -385,6 +441,15 @@ def alike_at_half(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return part.outcome == "reproduced"
 
 
+def a_cell_contradicts(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """Things are called not alike for their mean or one of 14 cells, of each of which half of all networks differ."""
+    table = Seeds({}, tuple(range(m)), LeftOut(), frozenset({"network"}))
+    cells = {f"S{cell}": tensor(np.where(rng.random(m) < 0.5, 0.3, 0.0)) for cell in range(CURVES)}
+    mean = tensor(np.where(rng.random(m) < 0.5, 0.3, 0.0))
+    (part,) = settle([unchanged("", table, {"mean": mean}, cells, EDGE)])
+    return part.outcome == "not reproduced"
+
+
 @dataclass(frozen=True)
 class Procedure:
     """One procedure, asked about one kind of truth.
@@ -432,7 +497,13 @@ PROCEDURES = (
     Procedure("error: forgets, kept by 15 %", 0.05, forgets_at_the_edge),
     Procedure("error: no leftover seen, kept by half", 0.05, no_leftover_at_half),
     Procedure("error: partly, as trained again", 0.05, partly_where_none_is),
+    Procedure("error: partly, half cannot be told", 0.05, partly_though_half_cannot),
+    Procedure("error: forgets, half can be told", 0.05, forgets_though_half_can),
     Procedure("error: does not forget, half do", 0.05, does_not_forget_at_the_edge),
+    Procedure("error: breaks the model, half do not", 0.05, breaks_at_half),
+    Procedure("error: nothing to forget, half had learnt it", 0.05, nothing_to_forget_at_half),
+    Procedure("error: forgets, seeds added up to 20, kept by 15 %", 0.05, forgets_at_a_look),
+    Procedure("error: does not forget, seeds added up to 20, half do", 0.05, does_not_forget_at_a_look),
     Procedure("error: claim reproduced, half do it", 0.05, reproduced_at_half, pooled=False),
     Procedure("error: claim not reproduced, half do it", 0.05, not_reproduced_at_half, pooled=False),
     Procedure("error: claim reproduced, seeds added up to 20, half do it", 0.05, reproduced_at_a_look, pooled=False),
@@ -440,6 +511,7 @@ PROCEDURES = (
         "error: claim not reproduced, seeds added up to 20, half do it", 0.05, not_reproduced_at_a_look, pooled=False
     ),
     Procedure("error: called alike, half differ", 0.05, alike_at_half, pooled=False),
+    Procedure("error: not alike for the mean or a cell, half are", 0.05, a_cell_contradicts, pooled=False),
     Procedure("power: learnt at n <= 3, by .95", None, learnt_where_it_is),
     Procedure("power: seeds added up to 20, nine in ten do it", None, looks_find, pooled=False),
     Procedure("power: forgets", None, forgets_what_it_forgets),
@@ -468,7 +540,7 @@ class Measured:
 
 def measure(procedure: Procedure, pool: Pool, networks: int, trials: int, seed: int = 0) -> Measured:
     """The share of trials in which it happens."""
-    rng = np.random.default_rng([seed, networks])
+    rng = np.random.default_rng([seed, networks, crc32(f"{procedure.name} {pool.name}".encode())])
     share = sum(procedure.trial(pool, rng, networks) for _ in range(trials)) / trials
     name = pool.name if procedure.pooled else "any"
     return Measured(procedure.name, name, networks, procedure.nominal, share, trials)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -121,14 +121,14 @@ SAID: Mapping[Reason, tuple[VerdictName, str]] = {  # {0}, {1} and so on are the
         "shown to be fewer than half: a network that has collapsed has no score either",
     ),
     "told apart": (
-        "partly", "{0.share.of} keep it; networks can be told from the oracles: {told}; " + _SCORES,
+        "partly", "{0.share.of} keep it; {verdict.told.of} can be told from the oracles: {told}; " + _SCORES,
     ),
     "like the oracles": (
         "forgets", "{0.share.of} keep it (up to {0.could} of all could): " + _SCORES + "{told_beside}",
     ),
     "perhaps told apart": (
-        "undecided", "{0.share.of} keep it, but some can be told from the oracles: {told}, not shown to be fewer than "
-        "half; " + _SCORES,
+        "undecided", "{0.share.of} keep it, but {verdict.told.of} can be told from the oracles, not shown to be fewer "
+        "than half: {told}; " + _SCORES,
     ),
     "none of few": (
         "no leftover seen", "in {0.share.models} networks (up to {0.could} of all could keep it): "
@@ -157,6 +157,7 @@ class Verdict:
         reason: which line of `verdict` holds.
         networks: how many it is over.
         counts: behind it; of a failed method, of too few networks and of some that are not finite none.
+        told: how many can be told from the oracles by one measure or more; None where that is not looked at.
         not_finite: how many of the networks have a number after the deletion that is not finite.
         not_learnt: how many are not among `networks` since they had not learnt the pattern.
         left_out: how many are not among them since they or their oracles had diverged before the deletion.
@@ -167,6 +168,7 @@ class Verdict:
     reason: Reason
     networks: int = 0
     counts: tuple[Count, ...] = ()
+    told: Share | None = None
     not_finite: int = 0
     not_learnt: int = 0
     left_out: int = 0
@@ -193,8 +195,7 @@ class Verdict:
     @property
     def finding(self) -> str:
         """The numbers in a sentence."""
-        told = ", ".join(count.told for count in self.counts[1:]) if self.reason in _TOLD else ""
-        beside = [count.told for count in self.counts[1:] if count.share.count] if self.reason in _TOLD else []
+        told = ", ".join(count.told for count in self.counts[1:] if count.share.count) if self.told else ""
         words = {
             "verdict": self,
             "s": "s" * (self.networks != 1),
@@ -203,7 +204,7 @@ class Verdict:
             "cost": ACCURACY_MARGIN,
             "few": f"{FEW:.0%}",
             "told": told,
-            "told_beside": f"; told from them: {', '.join(beside)}" if beside else "",
+            "told_beside": f"; {self.told.of} can be told from them: {told}" if self.told and told else "",
         }
         sentence = SAID[self.reason][1].format(*self.counts, **words)
         if missing := self.not_measured:
@@ -221,9 +222,6 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.finding}"
-
-
-_TOLD: tuple[Reason, ...] = ("told apart", "like the oracles", "perhaps told apart", "none of few")
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,13 +271,22 @@ class Judged:
         have = self.have_it(when, oracles)
         return self._count("spurious_score", Share.of_mask(have), reached(oracles))
 
-    def told(self, measure: str, oracles: Float[Tensor, " m0"]) -> Count:
-        """How many networks can be told from the oracles by a measure."""
+    def can_be_told(self, measure: str, oracles: Float[Tensor, " m0"]) -> Bool[Tensor, " m"]:
+        """Which networks can be told from the oracles by a measure."""
         after, telling = self.after[measure], TELLING[measure]
         high, low = (torch.full_like(after, end) for end in (reached(oracles), -reached(-oracles)))
-        beyond = risen(after, high, telling.margin).count if telling.above else 0
-        beyond += risen(low, after, telling.margin).count if telling.below else 0
-        return self._count(measure, Share(beyond, len(after)))
+        beyond = torch.zeros(len(after), dtype=torch.bool)
+        if telling.above:
+            beyond |= above(after, high, telling.margin)
+        if telling.below:
+            beyond |= above(low, after, telling.margin)
+        return beyond
+
+    def told(self, oracle: Mapping[str, Float[Tensor, " m0"]]) -> tuple[Share, list[Count]]:
+        """How many networks can be told by one measure or more, and by each that was taken of all networks."""
+        masks = {name: self.can_be_told(name, oracle[name]) for name in TELLING if _measured(name, self.after, oracle)}
+        counts = [self._count(name, Share.of_mask(mask)) for name, mask in masks.items()]
+        return Share.of_mask(torch.stack(list(masks.values())).any(0)), counts
 
     def _count(self, measure: str, share: Share, reach: float = math.nan) -> Count:
         before, after, oracle = (
@@ -320,14 +327,16 @@ def verdict(
     - *undecided*: not shown that fewer than half lose more than .05 of test accuracy. A network that has collapsed has
       no score either; it did not forget.
     - *partly*: more than 15 % are shown to keep it, and in more than half the score is shown to have fallen by more
-      than .05. Or it has fallen, but more than half are shown to be told from the oracles: by the membership AUC of the
-      forgotten examples (above: they are still known; below: they are shunned, which an attacker sees as well), by
-      outputs on clean or marked test examples that are more than 1 log-odds farther from the oracles than these reach,
-      or by a score below theirs. So a network that has lost its confidence, and with it every score, does not pass.
+      than .05. Or it has fallen, but more than half are shown to be told from the oracles. A network is told by at
+      least one of these: the membership AUC of the forgotten examples (above: they are still known; below: they are
+      shunned, which an attacker sees as well), outputs on clean or marked test examples that are more than 1 log-odds
+      farther from the oracles than these reach, a score below theirs. So a network that has lost its confidence, and
+      with it every score, does not pass. Each network is one yes or no, so nothing is corrected for four measures.
     - *forgets*: shown that fewer than 15 % of all networks keep it, which takes 19 networks without a leftover; and
       that fewer than half can be told from the oracles. With the lines above this, a method that does nothing cannot
       get here. *Undecided* where the latter is not shown.
-    - *no leftover seen*: no network keeps it, of too few to say more. The sentence says how many of all could.
+    - *no leftover seen*: no network keeps it, of too few to say more, and at most half of these can be told from the
+      oracles; else *undecided*. The sentence says how many of all could keep it.
     - *undecided*: none of these.
 
     Each verdict is at 5 % by itself: of twenty that are false in truth, one may pass.
@@ -374,34 +383,32 @@ def verdict(
         reason: Reason = "not learnt" if test.fewer(learnt.share) else "few have learnt"
         return Verdict(reason, networks, (learnt,), not_learnt=networks - learnt.share.count)
     lines = _lines(judged.where(judged.have_it("before", oracles)), oracle, test)
-    reason, counts = next((reason, counts) for holds, reason, counts in lines if holds)
-    return Verdict(reason, learnt.share.count, counts, not_learnt=networks - learnt.share.count)
+    return replace(next(said for holds, said in lines if holds), not_learnt=networks - learnt.share.count)
 
 
-def _lines(
-    networks: Judged, oracle: Mapping[str, Tensor], test: Looks
-) -> Iterator[tuple[bool, Reason, tuple[Count, ...]]]:
-    """The lines of `verdict` about networks that had learnt it, in their order: whether it holds, and its counts."""
+def _lines(networks: Judged, oracle: Mapping[str, Tensor], test: Looks) -> Iterator[tuple[bool, Verdict]]:
+    """The lines of `verdict` about networks that had learnt it, in their order: whether it holds, and what it says."""
+    line = partial(Verdict, networks=len(networks.before["spurious_score"]))
     keep = networks.having_it("after", oracle["spurious_score"])
     fell = networks.rise("spurious_score", "before", "after", SCORE_MARGIN)
     rose = networks.rise("spurious_score", "after", "before", SCORE_MARGIN)
     kept = test.more(keep.share) and test.fewer(fell.share)
-    yield kept and test.more(rose.share), "rose", (keep, rose)
-    yield kept, "hardly fell", (keep, fell)
+    yield kept and test.more(rose.share), line("rose", counts=(keep, rose))
+    yield kept, line("hardly fell", counts=(keep, fell))
     lost = networks.rise("accuracy", "before", "after", ACCURACY_MARGIN)
-    yield not test.fewer(lost.share), "accuracy unsure", (lost,)
+    yield not test.fewer(lost.share), line("accuracy unsure", counts=(lost,))
     many, few = test.more(keep.share, FEW), test.fewer(keep.share, FEW)
-    yield many and test.more(fell.share), "fell", (keep, fell)
-    told = [networks.told(name, oracle[name]) for name in TELLING if _measured(name, networks.after, oracle)]
-    apart = [count for count in told if test.more(count.share)]
-    yield bool(apart) and test.more(fell.share), "told apart", (keep, *apart)
+    yield many and test.more(fell.share), line("fell", counts=(keep, fell))
+    told, by_measure = networks.told(oracle)
+    looked = partial(line, counts=(keep, *by_measure), told=told)
+    yield test.more(told) and test.more(fell.share), looked("told apart")
     if few or not keep.share.count:
-        unsure = [count for count in told if not test.fewer(count.share)]
-        yield few and bool(unsure), "perhaps told apart", (keep, *unsure)
-        yield few, "like the oracles", (keep, *told)
-        yield True, "none of few", (keep, *told)
-    yield many, "perhaps fell", (keep, fell)
-    yield True, "unsure", (keep,)
+        unlike = not test.fewer(told) if few else 2 * told.count > told.models
+        yield unlike, looked("perhaps told apart")
+        yield few, looked("like the oracles")
+        yield True, looked("none of few")
+    yield many, line("perhaps fell", counts=(keep, fell))
+    yield True, line("unsure", counts=(keep,))
 
 
 def _measured(name: str, *columns: Mapping[str, Tensor]) -> bool:
