@@ -175,8 +175,9 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
     assert len(json.loads(printed.out)) == len(first.rows)
     count, verdicts = first.still_open
     assert verdicts == 1
-    said = f"{count or 'none'} of 1 verdicts {'is' if count == 1 else 'are'} still open, with 8 networks at most\n"
-    assert said in printed.err
+    verdict = f"{count or 'none'} of 1 verdicts {'is' if count == 1 else 'are'} still open"
+    until = " (a curve's is, until n* lies between neighbouring n)" if count else ""
+    assert f"{verdict}{until}, with 8 networks at most\n" in printed.err
     impossible = (["--most", "8"], "--most belongs to --decide"), (["--decide", "--most", "0"], "one looks at 5 first")
     for words, sentence in impossible:
         with pytest.raises(SystemExit) as stop:
@@ -297,4 +298,8 @@ def test_a_search_in_earnest(small, tmp_path, capsys):
     capsys.readouterr()
     page = (tmp_path / "report.html").read_text()
     assert "n* was searched" in page
+    options = [word for change in changes for word in ("--set", change)]
+    main(["plan", "quickstart", *options, "--out", str(tmp_path), "--json", "--no-time"])
+    planned = json.loads(capsys.readouterr().out)
+    assert (planned["search"], planned["trainings"]) == ("n", 21), "every n of seven seeds, which it does not train"
     assert "networks trained" in page

@@ -18,6 +18,18 @@ def test_lines_say_the_start_and_then_only_now_and_then(capsys):
     ]
 
 
+def test_each_batch_that_is_added_is_said(capsys):
+    """As seeds are added: those that are here, then eight more of which three are left, then a batch that is here."""
+    lines = Lines("quickstart")
+    for networks, of in ((15, 15), (20, 23), (23, 23), (30, 30), (31, 38)):
+        lines(StudyProgress(done=0, total=of, seconds=0.0, networks=networks, of=of))
+    assert capsys.readouterr().err.splitlines() == [
+        "quickstart: all 15 networks are here already",
+        "quickstart: then training 3 of 23 networks ...",
+        "quickstart: then training 7 of 38 networks ...",
+    ]
+
+
 def test_a_study_that_waits_for_another_process_says_so(capsys):
     moment = 0.0
     lines = Lines("accuracy", lambda: moment)

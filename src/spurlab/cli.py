@@ -288,7 +288,8 @@ def run_study(
     if finished.still_open:
         count, verdicts = finished.still_open
         are, at_most = "is" if count == 1 else "are", f"{finished.study.most} networks at most"
-        say(f"{count or 'none'} of {verdicts} verdicts {are} still open, with {at_most}")
+        what = "" if finished.study.treatments else " (a curve's is, until n* lies between neighbouring n)"
+        say(f"{count or 'none'} of {verdicts} verdicts {are} still open{what if count else ''}, with {at_most}")
     if finished.part_of:
         say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")
     say_written(finished.written, as_json)
@@ -346,8 +347,9 @@ def plan_study(
     few = plan(least, folder, calibrate=False, **how) if least else None
     counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
     if as_json:
-        at_once = {"trainings_if_decided_at_once": few.trainings} if few else {}
-        print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts) | at_once)
+        beside = {"trainings_if_decided_at_once": few.trainings} if few else {}
+        beside |= {"search": asked.search} if asked.search else {}  # of every n then, most of which it will not train
+        print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts) | beside)
     elif counts.seconds is not None and counts.memory is not None and counts.groups:
         put(f"  about {duration(counts.seconds)}, {counts.memory / 1e9:.1f} GB of memory")
 

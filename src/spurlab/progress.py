@@ -42,23 +42,22 @@ def study_bar(name: str) -> Iterator[Callable[[StudyProgress], None]]:
 
 
 class Lines:
-    """A line at the start, and one after every two minutes in which something happened."""
+    """A line at the start of each batch of networks, and one after every two minutes in which something happened."""
 
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.name, self.clock = name, clock
         self.last: float | None = None
+        self.of = 0  # grows where seeds are added, or n* is searched
 
     def __call__(self, now: StudyProgress) -> None:
-        if self.last is None:
-            self.last = self.clock()
-            left = now.of - now.networks
-            begin = "making" if now.treatments else "training"
-            if now.of:
-                self._say(
-                    f"{begin} {left} of {now.of} {now.what} ..."
-                    if left
-                    else f"all {now.of} {now.what} are here already"
-                )
+        first, left = self.last is None, now.of - now.networks
+        if self.last is None or now.of != self.of:
+            self.last, self.of = self.clock(), now.of
+            if left:
+                begin = "making" if now.treatments else "training"
+                self._say(f"{'' if first else 'then '}{begin} {left} of {now.of} {now.what} ...")
+            elif first and now.of:
+                self._say(f"all {now.of} {now.what} are here already")
         elif self.clock() - self.last >= BETWEEN_LINES:
             self.last = self.clock()
             self._say(str(now))

@@ -8,7 +8,7 @@ from spurlab.measures.observed import predictions
 from spurlab.metrics import spurious_score
 from spurlab.models import build
 from spurlab.patterns import make_pattern
-from spurlab.studies import cells_of, load_study, narrowed, plan, results_in, trainings_of, work_of
+from spurlab.studies import Study, StudyError, cells_of, load_study, narrowed, plan, results_in, trainings_of, work_of
 from spurlab.studies.graph import from_json
 from spurlab.studies.training_sets import planted
 
@@ -27,7 +27,7 @@ def result(study, ran, tmp_path_factory):
 
 
 def test_networks_that_a_draw_does_not_change_are_those_of_before(study, study_of):
-    """By key: the controls, the draw that a seed has anyway, and all of a pattern that is not random."""
+    """By key: the controls, and the draw that a seed has anyway."""
     before, now = (trainings_of(cells_of(each)) for each in (study_of(*NOISE), study))
     assert len(before) == 2 + 2
     assert len(now) == 2 + 4  # two controls for both draws
@@ -40,8 +40,17 @@ def test_networks_that_a_draw_does_not_change_are_those_of_before(study, study_o
     assert len({each.key("data") for each in {*before, *now}}) == 7
     for each in new:
         assert from_json(json.loads(json.dumps(each.as_json()))) == each
-    boxes = [trainings_of(cells_of(study_of("pattern=S3", *more))) for more in ((), ("draw=[3, 7]",))]
-    assert boxes[0] == boxes[1]
+
+
+def test_a_pattern_that_is_not_random_has_no_draws(study_of):
+    """Each draw of a box would be the same network, and the draw's share of the variance 0 for no reason."""
+    for patterns in ("S3", '["R3", "S3"]'):
+        with pytest.raises(StudyError, match=r"key 'draw': S3 is the same whatever it says.*a grid of their own"):
+            study_of(f"pattern={patterns}", "draw=[3, 7]")
+    own = study_of("pattern=S3", "draw=own")
+    assert own.grids[0]["draw"] == (None,)
+    folder = own.model_copy(update={"grids": (own.grids[0].only("draw", (3, 7)),)}).model_dump_json()
+    assert Study.model_validate_json(folder).grids[0]["draw"] == (3, 7), "a folder from before cannot be read"
 
 
 def test_a_draw_changes_the_mark_and_not_who_has_it(study, small):
@@ -100,7 +109,7 @@ def test_own_and_other_draws_stand_in_one_study(study_of, ran, small, tmp_path):
     [
         ("draw=-1", "key 'draw': must be greater than or equal to 0, but it is -1"),
         ("draw=1.5", "key 'draw': must be a whole number, but it is 1.5"),
-        ("draw=mine", "key 'draw': must be a whole number, but it is 'mine'"),
+        ("draw=mine", "key 'draw': must be a whole number, but it is 'mine'. It may also be 'own'"),
         ("draw=[2, 2]", r"key 'draw': a value stands twice on this axis: \[2, 2\]"),
         ("draw=[]", "key 'draw': must not be empty"),
     ],

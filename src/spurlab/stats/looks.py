@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from numbers import Integral
 
 import numpy as np
 from scipy.stats import binom
@@ -29,7 +30,7 @@ class Looks:
         level: how often something is shown that is not so, at most, over all looks.
 
     Raises:
-        ValueError: fewer than five networks as the most.
+        ValueError: fewer than five networks as the most, or no whole number.
 
     Source: Lan and DeMets (1983), Discrete sequential boundaries for clinical trials, Biometrika 70, 659-663.
 
@@ -44,8 +45,11 @@ class Looks:
     level: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.most is not None and self.most < PLANNED[0]:
-            raise InputError(f"`most` is {self.most} networks, but one looks at {PLANNED[0]} first. Give that or more.")
+        if self.most is not None and not (isinstance(self.most, Integral) and self.most >= PLANNED[0]):
+            raise InputError(
+                f"`most` is a number of networks, but it is {self.most!r}. One looks at {PLANNED[0]} first: give that "
+                "or more."
+            )
 
     @property
     def numbers(self) -> tuple[int, ...]:

@@ -134,8 +134,12 @@ AXES: Mapping[str, Axis] = {
 }
 
 
+def _random(pattern: str) -> bool:
+    return MARKS[pattern_name(pattern)].random
+
+
 def _draws_anew(pattern: str | None, draw: int, seed: int) -> bool:
-    return pattern is not None and MARKS[pattern_name(pattern)].random and draw != seed
+    return pattern is not None and _random(pattern) and draw != seed
 
 
 # A new axis is one file and one line here.
@@ -149,6 +153,7 @@ OF_TRAINING: Mapping[str, Axis] = {
             Count | None,
             (None,),
             absent="own",
+            suits=_random,
             matters=_draws_anew,
         ),
     )

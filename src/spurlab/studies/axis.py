@@ -27,6 +27,7 @@ class Axis:
         absent: what files and people call the value None; "": there is none.
         change: of an axis of `OF_TRAINING`, the changed training set, from the plain one, a value and the network's
             seed. Its default is one value that changes nothing: networks with it have the keys of before.
+        suits: of an axis of `OF_TRAINING`, the patterns that a value of it can change.
         matters: of an axis of `OF_TRAINING`, whether a value makes another network of one with this pattern (None:
             none is in its training set) and seed. Where it does not, the network is that of before, and shared.
     """
@@ -41,6 +42,7 @@ class Axis:
     read: Callable[[Any, bool], tuple[Any, ...]] | None = None
     absent: str = ""
     change: Callable[[Planted, Any, int], Planted] = lambda training_set, value, seed: training_set
+    suits: Callable[[str], bool] = lambda pattern: True
     matters: Callable[[str | None, Any, int], bool] = lambda pattern, value, seed: True
 
     @property
@@ -65,7 +67,8 @@ class Axis:
             several = self.read(settings, recorded) if self.read else map(self._none_if_absent, listed(settings))
             return tuple(values.validate_python(tuple(several), strict=True))
         except ValidationError as error:
-            raise StudyError(sentence_of(error, f"{self.name}.")) from error
+            also = f" It may also be {self.absent!r}." if self.absent else ""
+            raise StudyError(sentence_of(error, f"{self.name}.") + also) from error
         except StudyError:
             raise
         except InputError as error:

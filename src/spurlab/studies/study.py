@@ -60,7 +60,8 @@ def checked_most(most: int) -> int:
     """
     if not PLANNED[0] <= most <= MOST_NETWORKS:
         raise StudyError(
-            f"key 'most': {most} networks, but one looks at {PLANNED[0]} first, and {MOST_NETWORKS} are the most."
+            f"key 'most': {most} networks, but one looks at {PLANNED[0]} first, and {MOST_NETWORKS} are the most. Give "
+            "a number between these, e.g. 20."
         )
     return most
 
@@ -136,6 +137,18 @@ class Grid(BaseModel):
             raise InputError(
                 "key 'deletion': there is nothing to delete, since no example is marked. Give an n above 0."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_axes_of_training(self, info: Any) -> "Grid":
+        """Where somebody asks for it; folders from before stay readable."""
+        for name, axis in OF_TRAINING.items():
+            unsuited = [pattern for pattern in self["pattern"] if not axis.suits(pattern)]
+            if info.mode == "python" and unsuited and self[name] != axis.default:
+                raise InputError(
+                    f"key {name!r}: {unsuited[0]} is the same whatever it says, so networks would only be repeated. Put "
+                    "patterns that it changes in a grid of their own."
+                )
         return self
 
     @property
