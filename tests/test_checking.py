@@ -253,7 +253,7 @@ def test_seeds_are_added_until_each_method_is_decided(dataset, corner, prepared,
             assert numbers[0] == pytest.approx(numbers[1], abs=0.01), "the first five are other networks"
     with pytest.raises(TypeError, match="give the settings of `prepare`"):
         check(identity, prepared, most=20)
-    with pytest.raises(ValueError, match="`most` is a number of networks, but it is 4. One looks at 5 first"):
+    with pytest.raises(ValueError, match=r"`most` is a number of networks, but it is 4\. One looks at 5 first"):
         check(identity, dataset, most=4, **settings)
     with pytest.raises(ValueError, match="one to `most` = 5 are to be given"):
         check(identity, dataset, most=5, **(settings | {"seeds": range(6)}))

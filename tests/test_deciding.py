@@ -9,7 +9,7 @@ import pytest
 
 import spurlab
 from spurlab.cli import main
-from spurlab.deciding import bounds, decided, still_open, until_decided
+from spurlab.deciding import bounds, decided, until_decided
 from spurlab.report.curves import curves
 from spurlab.stats import Looks
 from spurlab.studies import Search, StudyError, StudyResult, cells_of, load_study
@@ -68,37 +68,39 @@ def test_each_curve_has_the_seeds_that_it_needs():
 
     asked = []
     study = study_of({"pattern": ["R3", "S3", "R1"], "n": [0, 10], "seed": [0, 1, 2, 3, 4]})
-    result = decided(study, made_up(score, asked))
+    result, still_open = decided(study, made_up(score, asked))
     assert [seeds_of(result, pattern=name) for name in ("R3", "S3", "R1")] == [
         list(range(5)), list(range(5)), list(range(20)),
     ]  # fmt: skip
     rounds = [max(len(grid["seed"]) for grid in each.grids) for each in asked]
     assert rounds == [5, 8, 12, 16, 20]
     assert result.study.most == 20
-    assert still_open(study, result.rows) == (0, 3)
+    assert still_open == (0, 3)
     again = []
-    assert decided(study, made_up(score, again)).rows.equals(result.rows)
+    assert decided(study, made_up(score, again))[0].rows.equals(result.rows)
     assert Study.model_validate_json(result.study.model_dump_json()) == result.study, "a folder could not hold it"
 
 
 def test_what_is_open_with_the_most_networks_is_counted():
     """Half of the networks learn R1, whatever their number; all learn R3."""
     study = study_of({"pattern": ["R3", "R1"], "n": [0, 10], "seed": [0, 1, 2, 3, 4]})
-    half = decided(study, made_up(lambda cell: 0.8 * (cell.n > 0 and (cell.pattern == "R3" or cell.seed % 2)), []))
+    half, still_open = decided(
+        study, made_up(lambda cell: 0.8 * (cell.n > 0 and (cell.pattern == "R3" or cell.seed % 2)), [])
+    )
     assert seeds_of(half, pattern="R1") == list(range(20))
-    assert still_open(study, half.rows) == (1, 2)
+    assert still_open == (1, 2)
 
 
 def test_a_curve_may_be_written_as_several_grids():
     """Nine of ten learn it from 3 on: twelve seeds for each n, however the n are spread over grids."""
     score = from_n_on(lambda pattern, seed: 1000 if seed % 10 == 4 else 3)
     parts = [{"pattern": "R3", "n": [0, n], "seed": [0, 1, 2, 3, 4]} for n in (3, 10)]
-    result = decided(study_of(*parts), made_up(score, []))
+    result, still_open = decided(study_of(*parts), made_up(score, []))
     for n in (0, 3, 10):
         assert seeds_of(result, n=n) == list(range(12))
     (curve,) = curves(result.rows, 20)
     assert curve.verdict.n == 3
-    assert still_open(study_of(*parts), result.rows) == (0, 1)
+    assert still_open == (0, 1)
 
 
 def test_each_deletion_has_the_seeds_that_it_needs():
@@ -108,7 +110,7 @@ def test_each_deletion_has_the_seeds_that_it_needs():
         return 0.8 if cell.deletion in ("none", "prune") else 0.0
 
     grid = {"pattern": "R3", "n": [10, 100], "seed": [7, 1, 2, 3, 4], "deletion": ["retrain", "prune"]}
-    result = decided(study_of(grid, figure="deletion"), made_up(score, []))
+    result, _ = decided(study_of(grid, figure="deletion"), made_up(score, []))
     for n in (10, 100):
         assert seeds_of(result, deletion="prune", n=n) == [1, 2, 3, 4, 7]
         assert seeds_of(result, deletion="retrain", n=n) == [1, 2, 3, 4, *range(7, 23)]
@@ -240,7 +242,7 @@ def test_seeds_are_added_to_a_search():
     score = from_n_on(lambda pattern, seed: 1000 if seed % 10 == 4 else 3)
     asked = []
     study = study_of({"pattern": "R3", "n": GRID, "seed": [0, 1, 2, 3, 4]}, search="n")
-    result = decided(study, Search(made_up(score, asked)))
+    result, _ = decided(study, Search(made_up(score, asked)))
     (curve,) = curves(result.rows, study.most, "n")
     assert seeds_of(result) == list(range(12))
     assert (curve.verdict.n, curve.verdict.above) == (3, 2)

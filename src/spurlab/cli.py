@@ -347,7 +347,7 @@ def plan_study(
     few = plan(least, folder, calibrate=False, **how) if least else None
     counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
     if as_json:
-        beside = {"trainings_if_decided_at_once": few.trainings} if few else {}
+        beside: dict[str, Any] = {"trainings_if_decided_at_once": few.trainings} if few else {}
         beside |= {"search": asked.search} if asked.search else {}  # of every n then, most of which it will not train
         print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts) | beside)
     elif counts.seconds is not None and counts.memory is not None and counts.groups:

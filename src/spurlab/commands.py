@@ -14,7 +14,7 @@ from spurlab import claims, report
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
-from spurlab.deciding import decided, still_open, until_decided
+from spurlab.deciding import decided, until_decided
 from spurlab.errors import InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
@@ -127,8 +127,7 @@ def run(
 
     asked = until_decided(asked, most, decide=decide)
     once = Search(trained) if asked.search else trained
-    result = decided(asked, once) if asked.most else once(asked)
-    left = still_open(asked, result.rows) if asked.most else None
+    result, left = decided(asked, once) if asked.most else (once(asked), None)
     return Finished(**vars(result), written=tuple(_files(result)), still_open=left)
 
 

@@ -11,13 +11,13 @@ from spurlab.report.treated import JUDGED_BY, deletions_of
 from spurlab.stats import Looks
 from spurlab.studies import Study, StudyError, StudyResult
 from spurlab.studies.axes import REFERENCES
-from spurlab.studies.curves import SINGLE, places, rows_at, whole_curves
+from spurlab.studies.curves import places, rows_at, whole_curves
 from spurlab.studies.study import Grid, checked_most
 
 USUAL_MOST = 20  # networks: 19 without a leftover are said to forget
 
 
-def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
+def decided(study: Study, run: Callable[[Study], StudyResult]) -> tuple[StudyResult, tuple[int, int]]:
     """A study run with more and more seeds, each verdict with its own, until all are decided or have `study.most`.
 
     Every verdict is looked at after the numbers of networks of `spurlab.stats.Looks`, which keeps its level.
@@ -26,24 +26,25 @@ def decided(study: Study, run: Callable[[Study], StudyResult]) -> StudyResult:
         study: what is asked, with `Study.most`. Its own seeds come first, then the next numbers.
         run: trains what is missing of a study.
 
+    Returns:
+        What was measured; and how many verdicts it leaves open, of how many.
+
     Raises:
         StudyError: nothing in it can be decided by more seeds, or it has more of them than the most.
     """
-    grids = _grids(study)
+    grids, looks = _grids(study), Looks(study.most).numbers
     further: dict[Any, Grid] = {}
     while True:
         result = run(study.model_copy(update={"grids": (*grids, *further.values())}))
-        verdicts = {case: grid for grid in grids for case, grid in _open(grid, study, result.rows)}
-        if not verdicts:
-            return result
-        further |= verdicts
-
-
-def still_open(study: Study, rows: pd.DataFrame) -> tuple[int, int]:
-    """How many verdicts of a study with `most` its rows leave open, and how many there are."""
-    grids = _grids(study)
-    verdicts = {case: is_open for grid in grids for case, _, _, is_open in _verdicts(grid, study, rows)}
-    return sum(verdicts.values()), len(verdicts)
+        verdicts = dict(verdict for grid in grids for verdict in _verdicts(grid, study, result.rows))
+        wanted = {
+            case: with_seeds(part, next(m for m in looks if m > networks))
+            for case, (part, networks, is_open) in verdicts.items()
+            if is_open and networks < looks[-1]
+        }
+        if not wanted:
+            return result, (sum(is_open for _, _, is_open in verdicts.values()), len(verdicts))
+        further |= wanted
 
 
 def until_decided(study: Study, most: int | None = None, *, decide: bool = False) -> Study:
@@ -75,22 +76,25 @@ def bounds(study: Study) -> tuple[Study, Study]:
 
 def _grids(study: Study) -> list[Grid]:
     """What is looked at first: the grids of deletion, and each curve, which may be written as several, as one."""
-    grids = [at_first(grid, study) for grid in study.grids]
-    curves = whole_curves(grid for grid in grids if not _of_deletion(grid))
-    return [*(grid for grid in grids if _of_deletion(grid)), *(at_first(grid, study) for grid in curves.values())]
+    for grid in study.grids:
+        _check(grid, study)
+    deletions = [grid for grid in study.grids if _of_deletion(grid)]
+    curves = whole_curves(grid for grid in study.grids if not _of_deletion(grid))
+    return [_at_first(grid, study) for grid in (*deletions, *curves.values())]
 
 
-def at_first(grid: Grid, study: Study) -> Grid:
-    """A grid with as many seeds as one looks at first.
-
-    Raises:
-        StudyError: see `decided`.
-    """
+def _at_first(grid: Grid, study: Study) -> Grid:
+    """A grid with as many seeds as one looks at first."""
     most, seeds = required(study), len(grid["seed"])
     if seeds > most:
         raise StudyError(
             f"{study.where}: it has {seeds} seeds, but is to be decided with {most} at most. Give a larger most."
         )
+    return with_seeds(grid, max(seeds, Looks(most).numbers[0]))
+
+
+def _check(grid: Grid, study: Study) -> None:
+    """Whether more seeds can decide anything of a grid."""
     if not _of_deletion(grid) and not _of_curves(grid, study):
         raise StudyError(
             f"{study.where}: seeds can be added until it is decided whether a rare pattern is learnt or forgotten, "
@@ -101,7 +105,6 @@ def at_first(grid: Grid, study: Study) -> Grid:
             f"{study.where}: whether a pattern is forgotten is decided by {' and '.join(sorted(JUDGED_BY))}, but it "
             f"does not measure {' and '.join(lacking)}. Add it to the key 'measure', or leave out --decide."
         )
-    return with_seeds(grid, max(seeds, Looks(most).numbers[0]))
 
 
 def with_seeds(grid: Grid, networks: int) -> Grid:
@@ -126,35 +129,25 @@ def _of_curves(grid: Grid, study: Study) -> bool:
     return "spurious_score" in study.measure and bool(grid["pattern"]) and max(grid["n"]) > 0
 
 
-def _open(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid]]:
-    """Each verdict on a grid that is open and can have more networks, and the grid that has them."""
-    looks = Looks(study.most).numbers
-    for case, part, asked, is_open in _verdicts(grid, study, rows):
-        networks = len(asked)
-        if is_open and networks < looks[-1]:
-            narrowed = _narrowed(part, case[len(SINGLE) :])
-            yield case, with_seeds(narrowed, next(m for m in looks if m > networks))
-
-
-def _verdicts(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, Grid, set[int], bool]]:
-    """Each verdict on a grid: which one, the grid at its place, the seeds that it has, whether it is open."""
+def _verdicts(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[Any, tuple[Grid, int, bool]]]:
+    """Each verdict on a grid: which one; the grid of it alone, how many seeds it has, whether it is open."""
     for place, part in places(grid):
-        for case, asked, is_open in _cases(part, study, rows_at(rows, place)):
-            yield (*place, *case), part, asked, is_open
+        for case, networks, is_open in _cases(part, study, rows_at(rows, place)):
+            yield (*place, *case), (_narrowed(part, case), networks, is_open)
 
 
-def _cases(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], set[int], bool]]:
+def _cases(grid: Grid, study: Study, rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], int, bool]]:
     """The verdicts at one place: which method, n and share if it is about deletion; the seeds; whether it is open."""
     if not _of_deletion(grid):
-        seeds = {int(seed) for seed in rows["seed"]}
-        yield (), seeds, any(not curve.verdict.settled for curve in curves(rows, study.most, study.search))
+        is_open = any(not curve.verdict.settled for curve in curves(rows, study.most, study.search))
+        yield (), rows["seed"].nunique(), is_open
         return
     for method, n, known in product(grid["deletion"], grid["n"], grid["known"]):
         if n:
             about = (rows["n"] == n) & (rows["known"] == known) & rows["deletion"].isin([*REFERENCES, method])
             part = rows[about]
-            seeds = {int(seed) for seed in part.loc[part["deletion"] == method, "seed"]}
-            yield (method, n, known), seeds, any(deleted.verdict.open for deleted in deletions_of(part, study.most))
+            networks = part.loc[part["deletion"] == method, "seed"].nunique()
+            yield (method, n, known), networks, any(deleted.verdict.open for deleted in deletions_of(part, study.most))
 
 
 def _narrowed(grid: Grid, case: tuple[Any, ...]) -> Grid:

@@ -212,7 +212,7 @@ def test_a_plan_is_fixed_before():
     for sequence in itertools.product((0, 1), repeat=7):
         grown += (plan.more(Share(sum(sequence[:5]), 5)) or plan.more(Share(sum(sequence), 7))) / 2**7
     assert grown <= 0.65 * 0.05 + 1e-12
-    with pytest.raises(ValueError, match="`most` is a number of networks, but it is 4. One looks at 5 first"):
+    with pytest.raises(ValueError, match=r"`most` is a number of networks, but it is 4\. One looks at 5 first"):
         Looks(4)
 
 

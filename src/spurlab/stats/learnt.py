@@ -14,7 +14,6 @@ from spurlab.stats.paired import differences
 from spurlab.stats.shares import Share, above, networks_needed
 
 HALVINGS = 4  # of a search, which has 2 ** HALVINGS - 1 n at most: it spends its level over so many
-RISE = SCORE_MARGIN  # by which a network that has learnt scores above itself without planted examples, at least
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Learnt:
         n: the smallest n of the grid of which that is shown, so n* is at most that; None: of none.
         above: the largest n of which it is shown that fewer than half learn it, so n* is above that; None: of none.
         level: of either statement.
-        shares: for each n of the grid, how many networks rose by more than `RISE`, of those that were trained with it.
+        shares: for each n of the grid, how many networks learnt it, of those that were trained with it.
         models: how many networks there are.
         why: why nothing could be tested, or "".
         rising: whether it rests on the assumption that of more examples no fewer networks learn the pattern.
@@ -85,7 +84,7 @@ class Known:
         for n in sorted(scores):
             trained = differences(scores[n], baseline).isfinite()
             learn[n], do_not[n] = torch.zeros_like(trained), torch.zeros_like(trained)
-            learn[n][trained] = above(scores[n][trained], baseline[trained], RISE)
+            learn[n][trained] = above(scores[n][trained], baseline[trained], SCORE_MARGIN)
             do_not[n] = trained & ~learn[n]
         return cls(learn, do_not)
 
@@ -125,7 +124,7 @@ def learnt_at(
 ) -> Learnt:
     """From which n of the grid on more than half of all networks learn a pattern.
 
-    A network has learnt it where its score lies more than `RISE` above its own at n = 0. Whether more than half of all
+    A network has learnt it where its score lies more than .05 above its own at n = 0. Whether more than half of all
     networks do is tested by the exact sign test, :meth:`spurlab.stats.Share.more_than`, from the largest n of the grid
     downwards, each at the whole level, until one is not shown: a fixed sequence, in which an error is as rare as in a
     single test (Westfall and Krishen). Likewise upwards from the smallest n for "fewer than half". So neither a lucky n

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from numbers import Integral
 
 import numpy as np
 from scipy.stats import binom
@@ -45,7 +44,7 @@ class Looks:
     level: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.most is not None and not (isinstance(self.most, Integral) and self.most >= PLANNED[0]):
+        if self.most is not None and not _at_least_first(self.most):
             raise InputError(
                 f"`most` is a number of networks, but it is {self.most!r}. One looks at {PLANNED[0]} first: give that "
                 "or more."
@@ -109,6 +108,10 @@ class Looks:
         last = len(past) == len(self.numbers) - 1  # no other look follows
         now = 1.0 if last else spending.get(models, spent[-1] if spent else 0.0)
         return _least((*past, models), (*spent, now), limit, level)
+
+
+def _at_least_first(most: object) -> bool:
+    return isinstance(most, int | np.integer) and bool(most >= PLANNED[0])
 
 
 def _others(share: Share) -> Share:

@@ -146,8 +146,8 @@ class Grid(BaseModel):
             unsuited = [pattern for pattern in self["pattern"] if not axis.suits(pattern)]
             if info.mode == "python" and unsuited and self[name] != axis.default:
                 raise InputError(
-                    f"key {name!r}: {unsuited[0]} is the same whatever it says, so networks would only be repeated. Put "
-                    "patterns that it changes in a grid of their own."
+                    f"key {name!r}: {unsuited[0]} is the same whatever it says, so networks would only be repeated. "
+                    "Put patterns that it changes in a grid of their own."
                 )
         return self
 
