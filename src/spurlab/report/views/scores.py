@@ -234,9 +234,9 @@ def _draw(axes: Axes, curves: Sequence[Curve], looks: style.Looks) -> None:
 
 
 def _drawn(curve: Curve, point: Point) -> Mean:
-    """The networks; where n* was searched, without their mean."""
-    several = curve.verdict.rising and point.score.models > 1
-    return replace(point.score, value=math.nan) if several else point.score
+    """The networks; where n* was searched, without their mean unless all were trained with this n."""
+    few = curve.verdict.rising and point.score.models < max(2, curve.points[0].score.models)
+    return replace(point.score, value=math.nan) if few else point.score
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
