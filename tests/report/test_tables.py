@@ -217,6 +217,8 @@ def test_the_sentence_compares_settings(results, later, same, excluded):
             chosen &= (rows["epochs"] == epochs) & (rows["measure"] == "spurious_score")
             rows.loc[chosen, "value"] = score[seed] if isinstance(score, tuple) else score
     said = brief(results.of(rows, "scores"))
-    words = f"n* has the same bounds with 10 epochs and 70 epochs for {same} of 2 curves"
-    assert said.startswith(f"{words}, and bounds that exclude each other for {excluded}. On Fashion-MNIST, ")
-    assert "n* has" not in brief(results.of(rows[rows["epochs"] == 70], "scores"))
+    words = (
+        f"The bounds of n*, from which a pattern is learnt, are the same with 10 epochs and 70 epochs for {same} of 2"
+    )
+    assert said.startswith(f"{words} curves, and exclude each other for {excluded}. On Fashion-MNIST, ")
+    assert "The bounds" not in brief(results.of(rows[rows["epochs"] == 70], "scores"))

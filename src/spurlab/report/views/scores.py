@@ -135,8 +135,10 @@ def _compared(scores: Scores) -> str:
     excluded = sum(max(above for above, _ in each) >= min(n for _, n in each) for each in bounds)
     labels = list(dict.fromkeys(label for verdicts in several for label in verdicts))
     settings = in_a_row(labels) if len(labels) <= _MOST else f"all {len(labels)} settings"
-    words = f"n* has the same bounds with {settings} for {same} of {len(several)} curve{'s' * (len(several) != 1)}"
-    return f"{words}, and bounds that exclude each other for {excluded or 'none'}. "
+    words = (
+        f"The bounds of n*, from which a pattern is learnt, are the same with {settings} for {same} of {len(several)}"
+    )
+    return f"{words} curve{'s' * (len(several) != 1)}, and exclude each other for {excluded or 'none'}. "
 
 
 def _from(curve: Curve) -> Point:
