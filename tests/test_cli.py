@@ -202,6 +202,15 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
     assert (tmp_path / "out" / "quickstart.csv").read_bytes() == before
 
 
+def test_a_run_whose_rows_make_no_table_says_what_they_lack(spurlab):
+    """Of one draw for each network nothing is known of the draw by itself."""
+    small = ("--set", "dataset=fashion-mini", "--set", "architecture=small-mlp", "--set", "draw=own")
+    result = spurlab("run", "draws", *HERE, *small, "--out", "out")
+    said, written = result.stdout.splitlines()
+    assert "needs two draws of a pattern or more" in said
+    assert written.startswith("written: ")
+
+
 def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     """What the plan counts is what is there after the run; a part of the study finds its networks done."""
     where = [*HERE, "--out", "out"]

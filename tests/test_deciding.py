@@ -1,6 +1,7 @@
 """Seeds are added where a verdict is open and nowhere else, with scores that are made up; and once in earnest."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import spurlab
 from spurlab.cli import main
 from spurlab.deciding import bounds, decided, until_decided
+from spurlab.report import study_figure
 from spurlab.report.curves import curves
 from spurlab.stats import Looks
 from spurlab.studies import Search, StudyError, StudyResult, cells_of, load_study
@@ -235,6 +237,23 @@ def test_a_search_says_what_the_whole_grid_says_with_a_third_of_its_networks():
     again = Study.model_validate_json(result.study.model_dump_json())
     assert again == result.study, "a folder could not hold it"
     assert again.search == "n"
+
+
+def test_the_figure_of_a_search_has_a_dot_for_each_network_and_means_of_all_seeds_alone():
+    """A single network is a dot, not a mean; every n that was asked has its place."""
+    score = from_n_on(lambda pattern, seed: 3)
+    study = study_of({"pattern": "R3", "n": GRID, "seed": list(range(7))}, search="n", most=None)
+    result = Search(made_up(score, []))(study)
+    (curve,) = curves(result.rows, search="n")
+    axes = study_figure(result).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [str(point.n) for point in curve.points]
+    lines = axes.get_lines()
+    dots = {round(line.get_xdata()[0]): len(line.get_xdata()) for line in lines if line.get_label() == "_networks"}
+    assert dots == {place: point.score.models for place, point in enumerate(curve.points)}
+    assert {1, 7} <= set(dots.values())
+    (means,) = (line for line in lines if line.get_label() == "R3")
+    drawn = {place for place, value in enumerate(means.get_ydata()) if math.isfinite(value)}
+    assert drawn == {place for place, networks in dots.items() if networks == 7}
 
 
 def test_seeds_are_added_to_a_search():

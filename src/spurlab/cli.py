@@ -270,7 +270,7 @@ def run_study(
     """
     from spurlab.commands import run
     from spurlab.progress import study_bar
-    from spurlab.report import claims_table, study_tables
+    from spurlab.report import brief, claims_table, study_tables
 
     _speak(verbose)
     with going_on(), study_bar(Path(study).stem) as advance:
@@ -280,8 +280,11 @@ def run_study(
     if as_json:
         print_json(finished.rows.to_dict("records"))
     else:
-        for table in study_tables(finished, console().width):
+        tables = study_tables(finished, console().width)
+        for table in tables:
             print_table(table)
+        if not tables:
+            put(brief(finished))
         if finished.study.claims:
             asked = [verdict for verdict in finished.verdicts if verdict.claim.number in finished.study.claims]
             print_table(claims_table(asked))

@@ -107,11 +107,21 @@ def test_tables_sort_numbers_as_numbers_both_ways(opened):
 def test_the_first_screen_has_question_answer_figure_and_verdicts(opened, width, height):
     page = opened(width)
     page.set_viewport_size({"width": width, "height": height})
-    for what in ("h1", ".first .lead", ".first .glance", ".first .tally"):
+    for what in ("h1", ".first .lead", ".first .glance", ".first .tally thead", ".first .tally"):
         box = page.locator(what).bounding_box()
         assert box["x"] >= 0, what
         assert box["x"] + box["width"] <= width, what
         assert box["y"] + box["height"] <= height, what
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_table_shows_its_headings(opened, width):
+    page = opened(width)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    tables = page.locator("table").all()
+    assert len(tables) > 5
+    for table in tables:
+        assert table.locator("thead").bounding_box()["height"] > 10
 
 
 def test_the_glossary_fits_on_one_screen(opened):

@@ -17,6 +17,8 @@ from spurlab.report.verdicts import VERDICTS
 from spurlab.report.views import answer, brief, glance, study_sheets, tally
 from spurlab.stats import gap_closed
 
+FEWER = " To say that a method forgets takes 19 networks or more; there are fewer."
+
 
 def series(rows, method, measure, n=20, dataset="mnist"):
     chosen = (rows["deletion"] == method) & (rows["measure"] == measure) & (rows["n"] == n)
@@ -126,7 +128,7 @@ def test_the_matrix_has_a_letter_a_colour_and_the_score_in_each_cell(results, mo
     [axes] = study_figure(result).axes
     lines = [label.get_text() for label in axes.get_yticklabels()]
     assert lines == ["before deletion", "never saw them", "retrained", "SCRUB", "group influence"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "20", "100"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3\n5", "20\n5", "100\n5"]  # n and networks
     written, colours = {}, {}
     for text in axes.texts:
         x, y = text.get_position()
@@ -143,7 +145,7 @@ def test_the_matrix_has_a_letter_a_colour_and_the_score_in_each_cell(results, mo
         assert cost == ([f"accuracy \N{MINUS SIGN}{lost:.3f}".replace("0.", ".")] if lost > 0.01 else [])
     assert sum(len(each) == 3 for each in written.values()) == 1 + 3  # influence once, SCRUB always: it costs .02
     first = "\N{LEFT DOUBLE QUOTATION MARK}retrained\N{RIGHT DOUBLE QUOTATION MARK}"
-    assert brief(result) == f"Of 3 methods {first} forgets most often, in 2 of 3 cases; 1 never does."
+    assert brief(result) == f"Of 3 methods {first} forgets most often, in 2 of 3 cases; 1 never does.{FEWER}"
     assert tally(result) == {
         "forgets": 3, "partly": 1, "undecided": 3, "does not forget": 1, "breaks the model": 1,
     }  # fmt: skip
@@ -152,7 +154,7 @@ def test_the_matrix_has_a_letter_a_colour_and_the_score_in_each_cell(results, mo
 def test_the_second_best_verdict_is_said_where_nothing_forgets(results, monkeypatch):
     rows = results.deletion_rows(datasets=("mnist",))
     with_verdicts(monkeypatch, {})
-    assert brief(results.of(rows, "deletion")) == "None of 3 methods is shown to forget in any of 3 cases."
+    assert brief(results.of(rows, "deletion")) == f"None of 3 methods is shown to forget in any of 3 cases.{FEWER}"
     first = "\N{LEFT DOUBLE QUOTATION MARK}retrained\N{RIGHT DOUBLE QUOTATION MARK}"
     scrub = "\N{LEFT DOUBLE QUOTATION MARK}SCRUB\N{RIGHT DOUBLE QUOTATION MARK}"
     few, seen = "by too few networks to say more", "no leftover seen"
@@ -177,7 +179,23 @@ def test_the_second_best_verdict_is_said_where_nothing_forgets(results, monkeypa
         ),
     ):
         with_verdicts(monkeypatch, verdicts)
-        assert brief(results.of(rows, "deletion")) == f"Of 3 methods {said}."
+        assert brief(results.of(rows, "deletion")) == f"Of 3 methods {said}.{FEWER}"
+
+
+def test_where_there_are_networks_enough_to_say_that_it_forgets_is_said(results):
+    """Twenty networks for two methods of three at n = 20, five elsewhere: in sentence, figure and table."""
+    rows = results.deletion_rows(datasets=("mnist",), seeds=range(20))
+    few = rows[(rows["seed"] < 5) | ((rows["n"] == 20) & (rows["deletion"] != "scrub"))]
+    result = results.of(few, "deletion")
+    takes = "To say that a method forgets takes 19 networks or more"
+    assert brief(result).endswith(f"{takes}; there are as many in 1 of 3 cases, for 2 of 3 methods.")
+    assert "takes" not in brief(results.of(rows, "deletion"))
+    [axes] = study_figure(result).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3\n5", "20\n5 to 20", "100\n5"]
+    sheet = study_sheets(result)[0]
+    columns = [sheet.headings.index(name) for name in ("n", "method", "how many networks")]
+    shown = {tuple(line[i].text if isinstance(line[i], Number) else line[i] for i in columns) for line in sheet.lines}
+    assert {("20", "SCRUB", "5"), ("20", "retrained", "20"), ("3", "retrained", "5")} <= shown
 
 
 def test_the_small_figure_shows_every_network_of_one_case(results):

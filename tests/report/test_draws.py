@@ -68,7 +68,8 @@ def test_it_is_told_in_a_figure_a_sheet_and_a_sentence(results, frame):
 def test_where_nothing_can_be_told_apart_the_figure_says_so(scores, results, frame):
     result = results.of(frame(scores), "draws")
     assert study_sheets(result) == []
-    assert "two draws of a pattern or more, each of the same two seeds" in spoken(study_figure(result))
+    assert "two draws of a pattern or more, each with the same two seeds" in spoken(study_figure(result))
+    assert brief(result) == spoken(study_figure(result))
     plain = results.of(results.rows(("spurious_score",)), "draws")  # rows of before there was this axis
     assert shape(plain) == []
 

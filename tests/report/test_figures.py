@@ -1,7 +1,7 @@
 """Every figure shows the numbers of its rows, and can be made whatever is missing."""
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib as mpl
 import numpy as np
@@ -144,6 +144,34 @@ def test_norm_titles_say_the_correlation_over_patterns(results):
     points = {line.get_label(): line.get_xydata()[0] for line in axes.get_lines()}
     for pattern in norms.index:
         assert points[pattern] == pytest.approx([norms[pattern], scores[pattern]])
+
+
+NORMS_AND_SCORES = {  # on MNIST, in docs/results/rare-spurious
+    "S1": (1.0, (0.003, 0.003, 0.001, 0.003, 0.002)),
+    "S2": (3.0, (0.020, 0.026, 0.011, 0.015, 0.008)),
+    "S3": (5.0, (0.167, 0.071, 0.047, 0.040, 0.061)),
+    "R1": (3.84, (0.478, 0.320, 0.086, 0.384, 0.260)),
+    "R2": (7.61, (0.725, 0.667, 0.708, 0.831, 0.740)),
+    "R3": (14.99, (0.903, 0.782, 0.902, 0.903, 0.903)),
+    "Co": (5.98, (0.080, 0.044, 0.026, 0.042, 0.013)),
+}
+
+
+def test_names_of_patterns_stand_beside_each_other(results):
+    """No name covers another, and none lies on the axis."""
+    rows = results.rows(("spurious_score", "empirical_norm"), ("mnist", "fashion-mnist"), tuple(NORMS_AND_SCORES))
+    for pattern, (norm, scores) in NORMS_AND_SCORES.items():
+        rows.loc[(rows["pattern"] == pattern) & (rows["measure"] == "empirical_norm"), "value"] = norm
+        for seed, score in enumerate(scores):
+            chosen = (rows["pattern"] == pattern) & (rows["seed"] == seed) & (rows["measure"] == "spurious_score")
+            rows.loc[chosen, "value"] = score
+    figure = study_figure(results.of(rows, "norm"))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == len(NORMS_AND_SCORES)
+    assert not [1 for one, other in combinations(boxes, 2) if one.overlaps(other)]
+    assert all(box.y0 > axes.get_window_extent().y0 for box in boxes)
 
 
 def test_norm_and_claim_leave_out_the_same_seeds(results):

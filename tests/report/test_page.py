@@ -99,6 +99,19 @@ def test_studies_of_one_name_are_told_apart(results, tmp_path):
     assert len(set(regions)) == 4
 
 
+def test_studies_of_one_title_are_told_apart_by_what_differs(results, tmp_path):
+    """By the data set, then the profile, then n; of two that have all of these alike, by their files."""
+    grids = [{}, {"dataset": "mnist"}, {"dataset": "mnist@600"}, {"n": (0, 1000)}, {}]
+    made = [
+        results.of(results.rows(), "scores", name=f"s{i}", profile="paper" if i == 4 else "quick",
+                   grids=(Grid(**{"dataset": "fashion-mini", "architecture": "mlp", "pattern": "R3"} | grid),))
+        for i, grid in enumerate(grids)
+    ]  # fmt: skip
+    page, *_ = write_report([*made, made[0]], [], tmp_path)
+    headings = re.findall(r"<h2 id=\"study-[^(]* \((.*)\)</h2>", page.read_text("utf-8"))
+    assert headings == ["s0", "MNIST", "MNIST (600 images)", "n = 0 and 1,000", "profile paper", "s0-2"]
+
+
 def test_every_figure_of_a_study_is_on_the_page_with_its_files_and_words(results, tmp_path):
     """A study whose plain name is that of a further figure's file gets another name."""
     one = results.make("scores", large=False, name="mine")

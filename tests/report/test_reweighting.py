@@ -54,6 +54,18 @@ def test_each_panel_has_its_numbers(result):
     assert "GroupDRO 0.650 and 0.350" in words
 
 
+def test_legends_cover_nothing(result):
+    """Each stands below its own panel and above the next, and the title of none is under it."""
+    figure = study_figure(result)
+    figure.draw_without_rendering()
+    panels = figure.get_axes()
+    for axes in panels:
+        legend = axes.get_legend().get_window_extent()
+        assert legend.y1 <= axes.xaxis.label.get_window_extent().y0
+        others = [part.get_window_extent() for each in panels for part in (each, each._left_title)]
+        assert not [box for box in others if box.overlaps(legend)]
+
+
 def test_the_table_says_what_the_weights_see(result):
     seen, accuracy = study_sheets(result)
     assert seen.title.startswith("What reweighting sees")

@@ -1,6 +1,7 @@
 """Tables say the numbers of the rows, in the terminal and on the page alike."""
 
 import io
+import itertools
 import math
 
 import pandas as pd
@@ -199,3 +200,25 @@ def test_the_sentence_tells_of_the_n_from_which_a_pattern_is_learnt(results):
     assert f"{most:,} training examples marked with R3 pull 90.0 %" in said
     assert "(none: 10.0 %), and 5 of 5 networks learn it" in said
     assert said.endswith(f"{most:,} with S3 10.0 %, and 0 of 5 networks learn it.")
+
+
+@pytest.mark.parametrize(
+    ("later", "same", "excluded"),
+    [({3: 0.1, 10: 0.9}, 2, "none"), ({3: 0.9, 10: 0.9}, 1, "1"), ({3: (0.9, 0.9, 0.9, 0.9, 0.1), 10: 0.9}, 1, "none")],
+)
+def test_the_sentence_compares_settings(results, later, same, excluded):
+    """R3 is learnt in (3, 10] with 10 epochs; S3 is so with both. Of R3 with 70 epochs: the same, (0, 3], (0, 10]."""
+    rows = results.rows(patterns=("R3", "S3"), counts=(0, 3, 10), variants=({"epochs": 10}, {"epochs": 70}))
+    base = {0: 0.1, 3: 0.1, 10: 0.9}
+    for n, seed in itertools.product(base, range(5)):
+        for epochs, pattern in itertools.product((10, 70), ("R3", "S3")):
+            score = (base | later)[n] if (epochs, pattern) == (70, "R3") else base[n]
+            chosen = (rows["n"] == n) & (rows["seed"] == seed) & (rows["pattern"] == pattern)
+            chosen &= (rows["epochs"] == epochs) & (rows["measure"] == "spurious_score")
+            rows.loc[chosen, "value"] = score[seed] if isinstance(score, tuple) else score
+    said = brief(results.of(rows, "scores"))
+    words = (
+        f"The bounds of n*, from which a pattern is learnt, are the same with 10 epochs and 70 epochs for {same} of 2"
+    )
+    assert said.startswith(f"{words} curves, and exclude each other for {excluded}. On Fashion-MNIST, ")
+    assert "The bounds" not in brief(results.of(rows[rows["epochs"] == 70], "scores"))

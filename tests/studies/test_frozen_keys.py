@@ -25,8 +25,8 @@ MORE_SEEDS = ("deletion", "quickstart")  # than the five of then: further ones l
 FROZEN = {
     ("accuracy", "quick"): ((220, "db5620c6e7421504"), NONE, NONE),
     ("accuracy", "paper"): ((990, "f3759bdd1e92483c"), NONE, NONE),
-    ("bridge", "quick"): ((70, "af836ac4e5152f47"), NONE, NONE),
-    ("bridge", "paper"): ((70, "75dc2cfd2d3cee0a"), NONE, NONE),
+    ("bridge", "quick"): ((140, "daffdf2f48c7c8dd"), NONE, NONE),
+    ("bridge", "paper"): ((140, "833ec805739c4863"), NONE, NONE),
     ("deletion", "quick"): ((110, "7f028fd3d01aaddf"), (1460, "7db5c8078dc13540"), NONE),
     ("deletion", "paper"): ((120, "3e59edbeb0717501"), (5200, "eb3d80c693ab6929"), NONE),
     ("draws", "quick"): ((105, "313eea31ba4be7f1"), NONE, NONE),

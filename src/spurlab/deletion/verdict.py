@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import count
 from typing import Literal
 
 import torch
@@ -304,6 +305,16 @@ def reached(oracles: Float[Tensor, " m"]) -> float:
     """
     ordered = oracles.double().sort(descending=True).values
     return float(ordered[math.floor((1 - REACHED) * len(ordered) + 1e-9)])
+
+
+def needed_to_forget(most: int | None = None) -> int:
+    """How many networks without a leftover show that a method forgets, see `verdict`; fewer never do.
+
+    >>> needed_to_forget(), needed_to_forget(most=100)
+    (19, 21)
+    """
+    test = Looks(most)
+    return next(networks for networks in count(LEAST) if test.fewer(Share(0, networks), FEW))
 
 
 def verdict(

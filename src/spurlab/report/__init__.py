@@ -15,6 +15,7 @@ from spurlab.report.tables import claims_table as claims_table
 from spurlab.report.tables import curve_table as curve_table
 from spurlab.report.tables import study_tables as study_tables
 from spurlab.report.views import VIEWS as VIEWS
+from spurlab.report.views import brief as brief
 from spurlab.report.views import check as check
 from spurlab.report.views import study_figure as study_figure
 from spurlab.report.views import study_figures as study_figures

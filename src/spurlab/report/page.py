@@ -22,7 +22,7 @@ from spurlab.report.groups import diverged, networks, settings_in, trained, vary
 from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
-from spurlab.report.titles import dataset_title
+from spurlab.report.titles import dataset_title, in_a_row
 from spurlab.report.verdicts import OUTCOMES, counted, shown
 from spurlab.report.view import OnlyReadError
 from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
@@ -269,14 +269,22 @@ def file_names(studies: Sequence[Study]) -> list[str]:
 
 
 def _headings(results: Sequence[StudyResult], names: Sequence[str]) -> list[str]:
-    """The title of each study; of those that share one, with the profile, or else the file name, that tells them."""
+    """The title of each study; of those that share one, with what it alone has of them, else with the file name."""
+    tellings = [_telling(result.study) for result in results]
     headings = []
-    for result, name in zip(results, names, strict=True):
-        title, profile = result.study.title, result.study.profile
-        alike = [other.study.profile for other in results if other.study.title == title]
-        which = f"profile {profile}" if profile and alike.count(profile) == 1 else name
-        headings.append(f"{title} ({which})" if len(alike) > 1 else title)
+    for result, name, telling in zip(results, names, tellings, strict=True):
+        title = result.study.title
+        alike = [other for one, other in zip(results, tellings, strict=True) if one.study.title == title]
+        own = (words for words, *others in zip(telling, *alike, strict=True) if words and others.count(words) == 1)
+        headings.append(f"{title} ({next(own, name)})" if len(alike) > 1 else title)
     return headings
+
+
+def _telling(study: Study) -> tuple[str, ...]:
+    """What may tell a study from others of its title."""
+    datasets = in_a_row([dataset_title(str(name)) for name in study.axis("dataset")])
+    counts = in_a_row([f"{n:,}" for n in study.axis("n")])
+    return datasets, f"profile {study.profile}" if study.profile else "", f"n = {counts}"
 
 
 def _values(column: "pd.Series[Any]") -> str:

@@ -212,10 +212,11 @@ def draw_means(
     """Means, and each network as a dot; what is NaN leaves a gap. Intervals, which are wide, stand in tables.
 
     The style is a colour and a marker; a hollow one is white with a coloured rim. With `line` "" none joins the means.
+    A single network is its own mean, unless that is NaN: then it is a dot.
     """
     colour, marker = style
     for x, mean in zip(at, means, strict=True):
-        draw_networks(axes, [x] * mean.models, mean.each, colour)
+        draw_networks(axes, [x] * mean.models, mean.each, colour, alone=math.isnan(mean.value))
     [drawn] = axes.plot(
         list(at),
         [mean.value for mean in means],
@@ -230,9 +231,11 @@ def draw_means(
     return drawn
 
 
-def draw_networks(axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, size: float = 6.0) -> None:
-    """A dot for each network, where there are several: one is its own mean."""
-    if len(x) > 1:
+def draw_networks(
+    axes: Axes, x: Sequence[float], y: Sequence[float], colour: str, size: float = 6.0, *, alone: bool = False
+) -> None:
+    """A dot for each network, where there are several or it stands alone: else one is its own mean."""
+    if len(x) > (not alone):
         axes.plot(x, y, ".", color=colour, markersize=size, alpha=0.5, markeredgewidth=0, label="_networks")
 
 

@@ -104,6 +104,11 @@ class Deleted(Treated):
         """What people call the method; a user's is called by its name."""
         return DELETIONS[self.method].title if self.method in DELETIONS else self.method
 
+    @property
+    def networks(self) -> int:
+        """On how many networks it was tried."""
+        return len(self.rows) + self.failed
+
     @cached_property
     def score(self) -> Mean:
         """The spurious score after the deletion."""

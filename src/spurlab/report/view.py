@@ -91,7 +91,8 @@ def about(result: StudyResult) -> About:
         means = f"Large marks: means over {seeds} seeds; small ones: single networks. " if seeds > 1 else ""
         means = means or "One network for each point. "
         if result.study.search:
-            means = f"Dots: networks of {seeds} seeds, with the n that the search of n* asked for. "
+            means = f"Dots: networks of {seeds} seeds, with the n that the search of n* asked for; large marks: their "
+            means += "means, where each seed was asked. "
         words.append(f"{count:,} network{'' if count == 1 else 's'} in all{_training(result)}.")
         names = [str(name) for name in dict.fromkeys(rows["dataset"])]
         sizes = [size for name in names if (size := _size(name))]

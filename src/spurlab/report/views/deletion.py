@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from spurlab.deletion.verdict import needed_to_forget
 from spurlab.measures.relearning import RELEARN_MOST
 from spurlab.report import sheet
 from spurlab.report.groups import Mean, mean_of, told
@@ -40,18 +41,20 @@ def sheets(methods: list[Deleted]) -> list[sheet.Sheet]:
         first, *others = same
         case = first.case
         where = (*sheet.place_cells(case.group), sheet.count_cell(case.n), sheet.share_cell(case.known))
-        lines.append((*where, BEFORE, "", *_left(first.before, "")))
+        lines.append((*where, BEFORE, "", sheet.count_cell(len(first.before)), *_left(first.before, "")))
         for deleted in (first, *others):
             closed, title, verdict = deleted.judged.closed, deleted.title, deleted.verdict
             gap = sheet.Number(str(closed), closed.value) if math.isfinite(closed.value) else ""
-            lines.append((*where, title, verdict.name, *_left(deleted.rows, gap)))
+            networks = sheet.count_cell(deleted.networks)
+            lines.append((*where, title, verdict.name, networks, *_left(deleted.rows, gap)))
             behind.append((*where, title, verdict.name, verdict.finding))
             failed += [(*where, title, reason) for reason in deleted.failures]
-        lines.append((*where, ORACLE, "", *_left(first.oracle, "")))
+        lines.append((*where, ORACLE, "", sheet.count_cell(len(first.oracle)), *_left(first.oracle, "")))
     place = ("dataset", "networks", "n", "known", "method")
     headings = (
-        *(*place, "verdict", "spurious score", "share of the gap closed", "accuracy", "accuracy on the forgotten"),
-        *("membership AUC", "distance to oracles", "marked", "relearn steps", "time / retraining"),
+        *(*place, "verdict", "how many networks", "spurious score", "share of the gap closed", "accuracy"),
+        *("accuracy on the forgotten", "membership AUC", "distance to oracles", "marked", "relearn steps"),
+        "time / retraining",
     )
     note = (
         f"{sheet.OVER_NETWORKS}; share closed: Fieller's interval; distance: on clean test images, and on "
@@ -93,7 +96,23 @@ def answer(methods: list[Deleted]) -> list[str]:
 
 def brief(methods: list[Deleted]) -> str:
     words = _best(methods) if methods else ""
-    return f"{words[:1].upper()}{words[1:]}." if words else ""
+    return f"{words[:1].upper()}{words[1:]}.{_enough(methods)}" if words else ""
+
+
+def _enough(methods: list[Deleted]) -> str:
+    """How many networks it takes to say that a method forgets, where there are fewer, and where there are as many."""
+    least = needed_to_forget(methods[0].most)
+    enough = [deleted for deleted in methods if deleted.networks >= least]
+    if len(enough) == len(methods):
+        return ""
+    have, of = ((len({each.case for each in some}), len({each.title for each in some})) for some in (enough, methods))
+    shares = [
+        f"{words} {part} of {every} {what}"
+        for words, what, part, every in zip(("in", "for"), ("cases", "methods"), have, of, strict=True)
+        if every > 1 and enough
+    ]
+    where = f"as many {', '.join(shares)}" if enough else "fewer"
+    return f" To say that a method forgets takes {least} networks or more; there are {where}."
 
 
 def _best(methods: list[Deleted]) -> str:
@@ -148,7 +167,7 @@ def figure(methods: list[Deleted], about: About) -> Figure:
         f"{_bare(COST)} of test accuracy is lost, how much. Above: the same before the deletion, and of networks that "
         "never saw the marks. "
     )
-    tall = 0.215 * (len(titles) + 2) + 0.75
+    tall = 0.215 * (len(titles) + 2) + 0.87
     legend = [(Patch(facecolor=shown(name).colour, edgecolor=GREY), name) for name in tally(methods)]
     legend = [(handle, f"{shown(name).letter}  {name}") for handle, name in legend]
     drawn, body = blank(about.title, tall * len(blocks), note + about.networks, legend)
@@ -156,7 +175,7 @@ def figure(methods: list[Deleted], about: About) -> Figure:
         _matrix(axes, titles, cases, methods)
     words: dict[str, list[str]] = {}
     for deleted in methods:
-        place = panel_of(deleted.case, methods, with_n=True)
+        place = f"{panel_of(deleted.case, methods, with_n=True)}, {_networks(deleted.case, methods)} networks"
         words.setdefault(place, []).append(f"{deleted.title} {told(deleted.score)}, {deleted.verdict.name}")
     sentences = ". ".join(f"{place}: {'; '.join(each)}" for place, each in words.items())
     return describe(drawn, f"Score left by each method. {sentences}.")
@@ -203,15 +222,16 @@ def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: S
     axes.set_yticks(range(len(lines)), [printable(title) for title in lines], fontsize=8.5)
     axes.xaxis.tick_top()
     shares = len({case.known for case in cases}) > 1
-    axes.set_xticks(
-        range(len(cases)),
-        [f"{case.n:,}" + (f"\n{case.known:.0%}" if shares and case.known < 1 else "\n" * shares) for case in cases],
-        fontsize=8,
-    )
+    labels = [
+        f"{case.n:,}\n{f'{case.known:.0%}' * (case.known < 1)}{chr(10) * shares}{_networks(case, methods)}"
+        for case in cases
+    ]
+    axes.set_xticks(range(len(cases)), labels, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.annotate("n" + "\nknown" * shares, (0, 1), (-6, 3), "axes fraction", "offset points", ha="right", fontsize=8)
-    above = 26 if shares else 15
+    headings = "n" + "\nknown" * shares + "\nnetworks"
+    axes.annotate(headings, (0, 1), (-6, 3.5), "axes fraction", "offset points", ha="right", va="bottom", fontsize=8)
+    above = 37 if shares else 26
     for title, same in groupby(cases, key=lambda case: panel_of(case, methods, with_n=False, with_known=False)):
         places = [columns[case] for case in same]
         left = min(places) - 0.5
@@ -236,7 +256,10 @@ def case_figure(methods: list[Deleted], about: About, width: float = 4.2) -> Fig
     cases: dict[Case, list[Deleted]] = {}
     for deleted in methods:
         cases.setdefault(deleted.case, []).append(deleted)
-    case, here = max(cases.items(), key=lambda item: (_networks(item[1]), item[0].known, item[0].n, len(item[1])))
+    case, here = max(
+        cases.items(),
+        key=lambda item: (max(each.networks for each in item[1]), item[0].known, item[0].n, len(item[1])),
+    )
     by_title = {deleted.title: deleted for deleted in here}
     first = here[0]
     lines = [("", BEFORE, first.score_before), ("", ORACLE, first.score_of_oracles)]
@@ -269,8 +292,10 @@ def case_figure(methods: list[Deleted], about: About, width: float = 4.2) -> Fig
     return describe(drawn, f"{title}: mean score left. {words}.")
 
 
-def _networks(methods: Sequence[Deleted]) -> int:
-    return max(deleted.score.models for deleted in methods)
+def _networks(case: Case, methods: Sequence[Deleted]) -> str:
+    """On how many networks the methods were tried in a case: "5", or "5 to 20" where they differ."""
+    tried = {deleted.networks for deleted in methods if deleted.case == case}
+    return " to ".join(dict.fromkeys(str(end) for end in (min(tried), max(tried))))
 
 
 def panel_of(case: Case, among: Sequence[Deleted], *, with_n: bool, with_known: bool = True) -> str:

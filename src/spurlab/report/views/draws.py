@@ -18,6 +18,11 @@ from spurlab.report.view import About, NotDrawnError, View
 from spurlab.stats import Components, variance_components
 from spurlab.studies import StudyResult
 
+NEEDED = (
+    "The share of the draw in the variance between networks needs two draws of a pattern or more, each with the same "
+    "two seeds or more; networks with the draw of their own seed say nothing of it."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Crossed:
@@ -40,7 +45,7 @@ class Crossed:
 
 
 def shape(result: StudyResult) -> list[Crossed]:
-    """Where two draws or more have two seeds or more in common; networks with the draw of their own seed say nothing.
+    """Where two draws or more have two seeds or more in common, see `NEEDED`.
 
     A seed of which a network diverged, or is not trained yet, is left out of every draw.
     """
@@ -89,7 +94,7 @@ def answer(parts: list[Crossed]) -> list[str]:
         f"the share {of}; {of.draws} draws of {of.seeds} seeds each."
         for part in parts
         for of in [part.components]
-    ]
+    ] or [NEEDED]
 
 
 def brief(parts: list[Crossed]) -> str:
@@ -100,7 +105,7 @@ def brief(parts: list[Crossed]) -> str:
 def figure(parts: list[Crossed], about: About) -> Figure:
     """A panel for each n, a column for each draw."""
     if not parts:
-        raise NotDrawnError("The figure needs scores of two draws of a pattern or more, each of the same two seeds.")
+        raise NotDrawnError(NEEDED)
     note = (
         "A column is one draw of the pattern, with the same seeds as every other. Above: the share of the draw in the "
         "variance between networks [95 % interval]. "

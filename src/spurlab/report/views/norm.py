@@ -143,12 +143,12 @@ def _label(axes: Axes, part: NormsAndScores) -> None:
     ]
     for name, (norm, score) in part.patterns.items():
         here = (norm.value * wide, score.value * tall)
-        sides = [(0.2, 0.0), (-0.2, 0.0), (0.17, 0.14), (-0.17, 0.14), (0.17, -0.14), (-0.17, -0.14)]
+        sides = [(0.2, 0.0), (-0.2, 0.0), (0.17, 0.14), (-0.17, 0.14), (0.17, -0.14), (-0.17, -0.14), (0.0, 0.2)]
         free = [
             min(((here[0] + dx - x) / 1.3) ** 2 + (here[1] + dy - y) ** 2 for x, y in taken) - 0.0001 * i
             for i, (dx, dy) in enumerate(sides)
         ]
-        inside = [here[0] + dx > low * wide + 0.15 and here[1] + dy > 0.08 for dx, dy in sides]
+        inside = [here[0] + dx > low * wide + 0.15 and here[1] + dy > 0 for dx, dy in sides]
         dx, dy = sides[max(range(len(sides)), key=lambda i: (inside[i], free[i]))]
         taken.append((here[0] + dx, here[1] + dy))
         at, aside = (norm.value, score.value), (dx * 72, dy * 72)

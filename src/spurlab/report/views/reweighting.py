@@ -1,11 +1,11 @@
 """Why does reweighting the last layer help or not? What its weights see, and what comes of them at each setting."""
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
 from spurlab.prevention import title_of
 from spurlab.report.groups import told
@@ -67,13 +67,12 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     where = f"{place.share:.0%} have it"
     titles = ["AFR's weight on examples without the feature", "The worst group"]
     titles += [f"AFR, {SOURCES[base]}, {where}" for base in swept]
-    heights = [3.1] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 0.9]
-    legend = mark_legend({f"below: {title}": mark for title, mark in LOOKS.items()})
+    heights = [3.6] * math.ceil(len(titles) / 2) + [0.32 * len(others) + 1.2]
     note = (
-        f"{panel_title(place.group.dataset, place.group.label, place.feature)}. Above on the left: the dotted line is "
-        "what unweighted examples would have. New examples: the test examples, with the feature on as many. "
+        f"{panel_title(place.group.dataset, place.group.label, place.feature)}. New examples: the test examples, with "
+        "the feature on as many. "
     )
-    drawn, body = blank(about.title, sum(heights), note + about.note, legend)
+    drawn, body = blank(about.title, sum(heights), note + about.note)
     parts: Any = body.subfigures(2, 1, height_ratios=(sum(heights[:-1]), heights[-1]))
     curves, bars = parts
     first, *below_it = curves.subfigures(math.ceil(len(titles) / 2), 1, squeeze=False)[:, 0]
@@ -83,11 +82,12 @@ def figure(repairs: list[Repaired], about: About) -> Figure:
     words = [_weights(seen, repairs, place), _shares(along, repairs, place)]
     for axes, (base, alike) in zip(rest, swept.items(), strict=True):
         words.append(f"{SOURCES[base]}: " + _gammas(axes, alike, base, here))
-    _key(first, seen, "left", 1)
-    _key(first, along, "right", 2)
-    if rest:
-        _key(below_it[0], rest[0], "left", 5)  # the same for both
     draw_lines(below, others, [repaired.title for repaired in others])
+    for axes in (seen, along):
+        _key(axes, axes.get_legend_handles_labels())
+    for axes in rest:
+        _key(axes, axes.get_legend_handles_labels(), 2)
+    _key(below, zip(*mark_legend(LOOKS), strict=True), 2)
     words += [f"{repaired.title} {repaired.accuracies}" for repaired in others]
     return describe(drawn, f"At {place.share:.0%}: {'. '.join(words)}.")
 
@@ -123,7 +123,8 @@ def _weights(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     lines = {name: {at: plain[at].mean(measure) for at in plain} for measure, name in SEEN.items()}
     words = _along(axes, lines, "share of the weight", "weight on examples without the feature, ")
     at = sorted(plain)
-    axes.plot([100 * share for share in at], [1 - share for share in at], ":", color=GREY, linewidth=1.2)
+    unweighted = [1 - share for share in at]
+    axes.plot([100 * share for share in at], unweighted, ":", color=GREY, linewidth=1.2, label="of unweighted examples")
     return words
 
 
@@ -139,11 +140,11 @@ def _shares(axes: Axes, repairs: Sequence[Repaired], place: Place) -> str:
     return _along(axes, dict(kept[:_MOST]), "worst-group accuracy", "worst group, ")
 
 
-def _key(row: SubFigure, axes: Axes, side: Literal["left", "right"], columns: int) -> None:
-    """The legend of a panel below its row, where it hides nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    place: Any = f"outside lower {side}"
-    row.legend(handles, labels, loc=place, ncols=columns, fontsize=8, borderpad=0.2, columnspacing=1.2)
+def _key(axes: Axes, handles_and_labels: Iterable[Any], columns: int = 1) -> None:
+    """The legend of a panel below its horizontal axis, where it hides nothing."""
+    handles, labels = handles_and_labels
+    place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 5}  # in letters, below the axis
+    axes.legend(handles, labels, ncols=columns, fontsize=8, columnspacing=1.2, **place)
 
 
 def _along(axes: Axes, lines: dict[str, Line], what: str, told: str) -> str:

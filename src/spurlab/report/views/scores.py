@@ -17,10 +17,10 @@ from spurlab.report.groups import Group, Mean, data_seeds, groups
 from spurlab.report.titles import in_a_row, panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.report.views.gallery import draw_strips
-from spurlab.stats import networks_needed
+from spurlab.stats import Learnt, networks_needed
 from spurlab.studies import StudyResult
 
-_MOST = 4  # curves with a table of their own in a terminal
+_MOST = 4  # curves with a table of their own in a terminal, and settings that a sentence names
 Scores = list[tuple[Group, list[Curve]]]
 
 
@@ -97,13 +97,18 @@ def answer(scores: Scores) -> list[str]:
 
 
 def brief(scores: Scores) -> str:
-    """What the pattern that is learnt soonest does from there on and without marks, and the weakest with the most."""
+    """What the pattern that is learnt soonest does from there on and without marks, and the weakest with the most.
+
+    Where settings differ, first whether they say the same of n*.
+    """
     _, group, lines = _main(scores)
     curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
     if group is None or not curves:
         return ""
+    compared = _compared(scores)
     if _searched(scores):
-        return f"On {group.title}: {', '.join(f'{_name(curve, lines)} {verdict_of(curve)}' for curve in curves)}."
+        verdicts = ", ".join(f"{_name(curve, lines)} {verdict_of(curve)}" for curve in curves)
+        return f"{compared}On {group.title}: {verdicts}."
     strong = min(curves, key=lambda curve: (curve.verdict.n or math.inf, -_from(curve).score.value))
     base, first = strong.points[0], _from(strong)
     one = first.n == 1
@@ -113,7 +118,27 @@ def brief(scores: Scores) -> str:
     weak = min(curves, key=lambda curve: curve.points[-1].score.value)
     last = weak.points[-1]
     words += f"; {last.n:,} with {weak.pattern} {_percent(last.score)}{_learning(last)}" if weak is not strong else ""
-    return f"{words}."
+    return f"{compared}{words}."
+
+
+def _compared(scores: Scores) -> str:
+    """For how many curves all settings give the same bounds of n*, and for how many some exclude each other."""
+    found: dict[tuple[str, str, int], dict[str, Learnt]] = {}
+    for group, lines in scores:
+        for curve in lines:
+            found.setdefault((group.dataset, curve.pattern, curve.target), {})[group.label] = curve.verdict
+    several = [verdicts for verdicts in found.values() if len(verdicts) > 1]
+    if not several:
+        return ""
+    bounds = [{(verdict.above or 0, verdict.n or math.inf) for verdict in verdicts.values()} for verdicts in several]
+    same = sum(len(each) == 1 and each != {(0, math.inf)} for each in bounds)
+    excluded = sum(max(above for above, _ in each) >= min(n for _, n in each) for each in bounds)
+    labels = list(dict.fromkeys(label for verdicts in several for label in verdicts))
+    settings = in_a_row(labels) if len(labels) <= _MOST else f"all {len(labels)} settings"
+    words = (
+        f"The bounds of n*, from which a pattern is learnt, are the same with {settings} for {same} of {len(several)}"
+    )
+    return f"{words} curve{'s' * (len(several) != 1)}, and exclude each other for {excluded or 'none'}. "
 
 
 def _from(curve: Curve) -> Point:
@@ -211,9 +236,9 @@ def _draw(axes: Axes, curves: Sequence[Curve], looks: style.Looks) -> None:
 
 
 def _drawn(curve: Curve, point: Point) -> Mean:
-    """The networks; where n* was searched, without their mean."""
-    several = curve.verdict.rising and point.score.models > 1
-    return replace(point.score, value=math.nan) if several else point.score
+    """The networks; where n* was searched, without their mean unless all were trained with this n."""
+    few = curve.verdict.rising and point.score.models < max(2, curve.points[0].score.models)
+    return replace(point.score, value=math.nan) if few else point.score
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
