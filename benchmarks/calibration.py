@@ -382,6 +382,15 @@ def partly_where_none_is(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     return judged(deletion(pool, rng, pool.of_clean(rng, m)), m) == "partly"
 
 
+def partly_by_any_measure(pool: Pool, rng: np.random.Generator, m: int) -> bool:
+    """The same where three more measures of the networks, which differ much, are as those of the oracles."""
+    states = deletion(pool, rng, pool.of_clean(rng, m))
+    for measure, spread in (("membership_auc", 0.3), ("oracle_distance", 5.0), ("oracle_distance_marked", 5.0)):
+        for state in states[1:]:
+            state[measure] = rng.normal(0.5, spread, m)
+    return judged(states, m) == "partly"
+
+
 def does_not_forget(pool: Pool, rng: np.random.Generator, m: int) -> bool:
     """`does not forget`, of a method that does nothing."""
     before = rng.choice(pool.learnt, m)
@@ -497,6 +506,7 @@ PROCEDURES = (
     Procedure("error: forgets, kept by 15 %", 0.05, forgets_at_the_edge),
     Procedure("error: no leftover seen, kept by half", 0.05, no_leftover_at_half),
     Procedure("error: partly, as trained again", 0.05, partly_where_none_is),
+    Procedure("error: partly, as trained again, by four measures", 0.05, partly_by_any_measure),
     Procedure("error: partly, half cannot be told", 0.05, partly_though_half_cannot),
     Procedure("error: forgets, half can be told", 0.05, forgets_though_half_can),
     Procedure("error: does not forget, half do", 0.05, does_not_forget_at_the_edge),

@@ -273,6 +273,29 @@ def test_who_forgets_the_pattern_may_still_know_the_examples(auc, auc_oracle, na
     assert few == ("no leftover seen" if name == "forgets" else name)
 
 
+def test_what_differs_among_the_oracles_tells_nothing():
+    """.1 beyond the highest of oracles that are .3 apart; of such that are all at the highest it is far."""
+    apart = torch.tensor([0.3, 0.4, 0.5, 0.55, 0.6])
+    assert judge(ORACLE, membership_auc=(torch.full((5,), 0.7), apart)).told == Share(0, 5)
+    assert judge(ORACLE, membership_auc=(torch.full((5,), 0.91), apart)).told == Share(5, 5)
+    assert judge(ORACLE, membership_auc=(torch.full((5,), 0.7), torch.full((5,), 0.6))).told == Share(5, 5)
+    assert judge(ORACLE, membership_auc=(torch.full((5,), 0.1), apart)).told == Share(0, 5)
+
+
+@pytest.mark.parametrize(("told", "name"), [(4, "no leftover seen"), (5, "undecided"), (7, "partly")])
+def test_half_of_the_networks_may_be_told(told, name):
+    eight = {"oracle": torch.zeros(8), "before": torch.full((8,), 0.8), "accuracy": torch.full((8,), 0.9)}
+    far = 9.0 * (torch.arange(8) < told)
+    assert judge(torch.zeros(8), **eight, oracle_distance=(far, torch.zeros(8))).name == name
+
+
+def test_a_score_that_was_low_need_not_fall_far():
+    """From .08 to .045, which none of the networks keeps then; that they are told is shown, and so it is partly."""
+    five = {"oracle": torch.zeros(5), "before": torch.full((5,), 0.08), "accuracy": torch.full((5,), 0.9)}
+    got = judge(torch.full((5,), 0.045), **five, oracle_distance=(torch.full((5,), 9.0), torch.zeros(5)))
+    assert (got.name, got.reason) == ("partly", "told apart")
+
+
 def test_a_network_is_told_by_one_measure_or_another():
     """Two of five by one measure and three by another are five of five; the same two by both are two, shown or not."""
     first, others = torch.tensor([1.0, 1, 0, 0, 0]), torch.tensor([0.0, 0, 1, 1, 1])

@@ -41,7 +41,11 @@ LEAST = 5  # networks: four that agree could do so by chance, 1 in 16
 
 @dataclass(frozen=True)
 class Telling:
-    """What tells a network from the oracles: a measure that lies beyond what these reach by more than the margin."""
+    """What tells a network from the oracles: a measure far beyond what these reach.
+
+    Farther than the margin, and than the oracles lie apart: of five that differ much each reaches beyond the other four
+    by something once in five times, on each side and by each measure.
+    """
 
     title: str
     margin: float  # the smallest difference that matters
@@ -275,12 +279,13 @@ class Judged:
     def can_be_told(self, measure: str, oracles: Float[Tensor, " m0"]) -> Bool[Tensor, " m"]:
         """Which networks can be told from the oracles by a measure."""
         after, telling = self.after[measure], TELLING[measure]
-        high, low = (torch.full_like(after, end) for end in (reached(oracles), -reached(-oracles)))
+        most, least = reached(oracles), -reached(-oracles)
+        by = max(telling.margin, most - least)
         beyond = torch.zeros(len(after), dtype=torch.bool)
         if telling.above:
-            beyond |= above(after, high, telling.margin)
+            beyond |= above(after, torch.full_like(after, most), by)
         if telling.below:
-            beyond |= above(low, after, telling.margin)
+            beyond |= above(torch.full_like(after, least), after, by)
         return beyond
 
     def told(self, oracle: Mapping[str, Float[Tensor, " m0"]]) -> tuple[Share, list[Count]]:
@@ -338,11 +343,12 @@ def verdict(
     - *undecided*: not shown that fewer than half lose more than .05 of test accuracy. A network that has collapsed has
       no score either; it did not forget.
     - *partly*: more than 15 % are shown to keep it, and in more than half the score is shown to have fallen by more
-      than .05. Or it has fallen, but more than half are shown to be told from the oracles. A network is told by at
-      least one of these: the membership AUC of the forgotten examples (above: they are still known; below: they are
-      shunned, which an attacker sees as well), outputs on clean or marked test examples that are more than 1 log-odds
-      farther from the oracles than these reach, a score below theirs. So a network that has lost its confidence, and
-      with it every score, does not pass. Each network is one yes or no, so nothing is corrected for four measures.
+      than .05. Or it has fallen, or hardly any keeps it, but more than half are shown to be told from the oracles. A
+      network is told by at least one of these, which lies beyond what the oracles reach by more than a margin and than
+      these lie apart: the membership AUC of the forgotten examples (.05; above: they are still known; below: they are
+      shunned, which an attacker sees as well), the distance of outputs on clean or marked test examples from the
+      oracles' (1, in log-odds), a score below theirs (.05). So a network that has lost its confidence, and with it
+      every score, does not pass. Each network is one yes or no, so nothing is corrected for four measures.
     - *forgets*: shown that fewer than 15 % of all networks keep it, which takes 19 networks without a leftover; and
       that fewer than half can be told from the oracles. With the lines above this, a method that does nothing cannot
       get here. *Undecided* where the latter is not shown.
@@ -412,8 +418,9 @@ def _lines(networks: Judged, oracle: Mapping[str, Tensor], test: Looks) -> Itera
     yield many and test.more(fell.share), line("fell", counts=(keep, fell))
     told, by_measure = networks.told(oracle)
     looked = partial(line, counts=(keep, *by_measure), told=told)
-    yield test.more(told) and test.more(fell.share), looked("told apart")
-    if few or not keep.share.count:
+    forgot = few or not keep.share.count
+    yield test.more(told) and (forgot or test.more(fell.share)), looked("told apart")
+    if forgot:
         unlike = not test.fewer(told) if few else 2 * told.count > told.models
         yield unlike, looked("perhaps told apart")
         yield few, looked("like the oracles")
