@@ -15,7 +15,7 @@ from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import spurious_score
 from spurlab.models import ask, evaluating
 from spurlab.seeds import rng_for
-from spurlab.training import flush_denormals, predictions
+from spurlab.training import flush_denormals, optimizers, predictions
 
 RELEARNT = 0.9  # of the score before the deletion
 RELEARN_RATE = 1e-3
@@ -62,7 +62,7 @@ def relearn_steps(observed: Observed, score_before: float) -> float:
     model = copied_network(required(observed.network)).train().requires_grad_()
     if any(weight.dtype in HALF for weight in model.parameters()):
         model.float()  # in half precision small steps are lost
-    optimizer = torch.optim.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
+    optimizer = optimizers.Adam(model.parameters(), lr=RELEARN_RATE, fused=True)
     retained = deleted.planted.without(deleted.forget)
     taken = min(RELEARN_FORGOTTEN, len(forgotten))
     steps = 0

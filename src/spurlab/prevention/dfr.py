@@ -6,8 +6,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 from torch import Generator, Tensor, nn
 
 from spurlab.data import Examples
@@ -148,6 +146,8 @@ class Solver:
     """
 
     def __init__(self, norm: Literal["l1", "l2"], classes: int, tolerance: float, seed: int) -> None:
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  # slow to import
+
         self._against_the_rest = norm == "l1" and classes > 2
         self._one = (
             LogisticRegression(l1_ratio=1.0, solver="liblinear", tol=tolerance, random_state=seed)
@@ -157,6 +157,8 @@ class Solver:
 
     def fit(self, phi: Float64[Tensor, "n d"], labels: Int64[Tensor, " n"], c: float) -> Linear:
         """One logistic regression. Of two classes, their logits are minus and plus half the log-odds."""
+        from sklearn.multiclass import OneVsRestClassifier  # noqa: PLC0415  # slow to import
+
         x, y = phi.float().numpy(), labels.numpy()
         self._one.set_params(C=c)
         fits = OneVsRestClassifier(self._one).fit(x, y).estimators_ if self._against_the_rest else [self._one.fit(x, y)]

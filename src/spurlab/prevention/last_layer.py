@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
+import scipy  # its rooms are imported when they are first used: `optimize` is slow
 import torch
 from jaxtyping import Float, Float64, Int64
-from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -88,7 +88,7 @@ class WeightedLoss:
             value, gradient = self(torch.from_numpy(theta).view_as(self._none))
             return value.item(), gradient.reshape(-1).numpy()
 
-        optimum = minimize(
+        optimum = scipy.optimize.minimize(
             objective,
             np.zeros(self._none.numel()),
             jac=True,

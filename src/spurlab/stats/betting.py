@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+import scipy  # its rooms are imported when they are first used: `optimize` is slow
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 Numbers = NDArray[np.float64]
 CLOSEST = 1e-6  # to 0 and 1, up to which ends are looked for
@@ -48,7 +48,7 @@ def _lower(numbers: Numbers, rich: float) -> float:
     excess = _money(numbers)
     if excess(CLOSEST) <= rich:
         return 0.0
-    return float(brentq(lambda mean: excess(mean) - rich, CLOSEST, 1 - CLOSEST, xtol=1e-7))
+    return float(scipy.optimize.brentq(lambda mean: excess(mean) - rich, CLOSEST, 1 - CLOSEST, xtol=1e-7))
 
 
 def _money(numbers: Numbers) -> Callable[[float], float]:

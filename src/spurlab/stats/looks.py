@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.stats import binom
+import scipy  # its rooms are imported when they are first used: `stats` is slow
 
 from spurlab.errors import InputError
 from spurlab.stats.shares import Share
@@ -135,7 +135,7 @@ def _least(numbers: tuple[int, ...], spending: tuple[float, ...], limit: float, 
     counts = np.ones(1)  # the chance of each count, of studies that have not been decided
     spent, before, least, least_level = 0.0, 0, 0, 0.0
     for models, part in zip(numbers, spending, strict=True):
-        counts = np.convolve(counts, binom.pmf(np.arange(models - before + 1), models - before, limit))
+        counts = np.convolve(counts, scipy.stats.binom.pmf(np.arange(models - before + 1), models - before, limit))
         above = counts[::-1].cumsum()[::-1]  # the chance of at least each count
         allowed = np.flatnonzero(above <= part * level * (1 + ROUNDING) - spent)
         least = int(allowed[0]) if len(allowed) else models + 1

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import scipy  # its rooms are imported when they are first used: `stats` is slow
 from jaxtyping import Bool, Float
-from scipy.stats import beta, binom
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -84,11 +84,11 @@ class Share:
         >>> Share(5, 5).more_than(), Share(4, 5).more_than()
         (0.03125, 0.1875)
         """
-        return float(binom.sf(self.count - 1, self.models, share))
+        return float(scipy.stats.binom.sf(self.count - 1, self.models, share))
 
     def fewer_than(self, share: float = 0.5) -> float:
         """One-sided exact p-value that fewer than a share of all networks do so; 1 of no networks."""
-        return float(binom.cdf(self.count, self.models, share))
+        return float(scipy.stats.binom.cdf(self.count, self.models, share))
 
     @property
     def of(self) -> str:
@@ -142,8 +142,8 @@ def networks_needed(level: float, share: float = 0.5) -> int:
 
 
 def _at_most(count: int, models: int, confidence: float) -> float:
-    return 1.0 if count == models else float(beta.ppf(confidence, count + 1, models - count))
+    return 1.0 if count == models else float(scipy.stats.beta.ppf(confidence, count + 1, models - count))
 
 
 def _at_least(count: int, models: int, confidence: float) -> float:
-    return 0.0 if count == 0 else float(beta.ppf(1 - confidence, count, models - count + 1))
+    return 0.0 if count == 0 else float(scipy.stats.beta.ppf(1 - confidence, count, models - count + 1))

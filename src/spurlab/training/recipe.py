@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR
 
 from spurlab.errors import InputError
+from spurlab.training import optimizers
 from spurlab.training.augmentation import AugmentationName
 from spurlab.training.losses import LossName
 
@@ -149,13 +150,13 @@ class Recipe:
         rate, decay = self.learning_rate, self.weight_decay
         match self.optimizer:
             case "adam":
-                optimizer = torch.optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
+                optimizer = optimizers.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
             case "sgd":
-                optimizer = torch.optim.SGD(parameters, lr=rate, momentum=self.momentum, weight_decay=decay, fused=True)
+                optimizer = optimizers.SGD(parameters, lr=rate, momentum=self.momentum, weight_decay=decay, fused=True)
             case "adagrad":
-                optimizer = torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay)
+                optimizer = optimizers.Adagrad(parameters, lr=rate, weight_decay=decay)
             case "rmsprop":
-                optimizer = torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay)
+                optimizer = optimizers.RMSprop(parameters, lr=rate, weight_decay=decay)
         return optimizer, MultiStepLR(optimizer, list(self.milestones), gamma=self.decay)
 
 

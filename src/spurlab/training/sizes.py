@@ -1,5 +1,6 @@
 """How large a network is at work: its products and its memory, counted and not measured, so also on the meta device."""
 
+import copy
 from collections.abc import Callable, Sequence
 from math import prod
 
@@ -10,6 +11,7 @@ from spurlab.models import asked, fitting, parameter_count, unwrapped
 from spurlab.training.stacked_cnn import can_stack_cnn
 
 PROBE = 2  # examples: with one, a network might take the batch for something else
+SMALL = 2**22  # parameters: a network on the meta device that has no more is looked at on the CPU
 
 
 def multiply_adds(network: nn.Module, shape: Sequence[int], kinds: tuple[type[nn.Module], ...]) -> int:
@@ -58,13 +60,21 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
 
 
 def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module, Tensor], None]) -> None:
-    """Tell of each tensor that a module puts out for a few examples of zeros; leaves no trace in the network."""
+    """Tell of each tensor that a module puts out for a few examples of zeros; leaves no trace in the network.
+
+    On the meta device PyTorch carries out much in Python, and imports its compiler to do so: for more than a second,
+    which a small network is spared.
+    """
 
     def hook(module: nn.Module, _: object, output: object) -> None:
         for each in output if isinstance(output, tuple | list) else (output,):
             if isinstance(each, Tensor):
                 seen(module, each)
 
+    if any(weight.is_meta for weight in network.parameters()) and parameter_count(network) <= SMALL:
+        zeros = {name: torch.zeros(each.shape, dtype=each.dtype) for name, each in network.state_dict().items()}
+        network = copy.deepcopy(network)
+        network.load_state_dict(zeros, assign=True)
     with asked(network), torch.no_grad():  # at the end of which the hooks are gone
         network.eval()
         for module in network.modules():
