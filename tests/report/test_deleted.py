@@ -110,7 +110,7 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
 def with_verdicts(monkeypatch, names):
     """Deletions get these verdicts, by method and n, whatever the rows say."""
     of = {"influence": "group influence", "scrub": "SCRUB", "retrain": "retrained"}
-    named = property(lambda self: SimpleNamespace(name=names.get((self.method, self.case.n), "undecided"), finding=""))
+    named = property(lambda self: SimpleNamespace(networks=5, name=names.get((self.method, self.case.n), "undecided"), finding=""))
     monkeypatch.setattr(Deleted, "verdict", named)
     return of
 
@@ -193,7 +193,7 @@ def test_where_there_are_networks_enough_to_say_that_it_forgets_is_said(results)
     [axes] = study_figure(result).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == ["3\n5", "20\n5 to 20", "100\n5"]
     sheet = study_sheets(result)[0]
-    columns = [sheet.headings.index(name) for name in ("n", "method", "how many networks")]
+    columns = [sheet.headings.index(name) for name in ("n", "method", "tried on")]
     shown = {tuple(line[i].text if isinstance(line[i], Number) else line[i] for i in columns) for line in sheet.lines}
     assert {("20", "SCRUB", "5"), ("20", "retrained", "20"), ("3", "retrained", "5")} <= shown
 

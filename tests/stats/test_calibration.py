@@ -24,7 +24,7 @@ def calibration():
 
 
 def test_intervals_cover_and_tests_err_as_stated(calibration):
-    """At five networks and on every pool, as far from the stated share as 80 trials of it are once in 10,000.
+    """At five networks (where that takes more, at 20), as far from what is stated as 80 trials are once in 10,000.
 
     That is exact (binomial) for a procedure at its very level; most are far from it. The seed is fixed.
     """
@@ -34,7 +34,8 @@ def test_intervals_cover_and_tests_err_as_stated(calibration):
             continue
         fewest, most = (float(end) / TRIALS for end in binom.ppf([1e-4, 1 - 1e-4], TRIALS, procedure.nominal))
         for pool in list(calibration.pools().values())[: None if procedure.pooled else 1]:
-            measured = calibration.measure(procedure, pool, 5, TRIALS).measured
+            networks = 20 if procedure.name.startswith("error: forgets, ") else 5
+            measured = calibration.measure(procedure, pool, networks, TRIALS).measured
             low, high = (fewest, 1) if procedure.covers else (0, most)
             if not low <= measured <= high:
                 wrong.append((procedure.name, pool.name, measured))

@@ -27,10 +27,12 @@ class Shown:
 
 VERDICTS: dict[str, Shown] = {  # the best first
     "forgets": Shown(
-        "F", "#009E73", "Fewer than 15 % of all networks keep the pattern, most not told from the oracles."
+        "F", "#009E73", "Fewer than 15 % of all networks keep the pattern, and most are like the oracles."
     ),
     "no leftover seen": Shown(
-        "L", "#56B4E9", "No network keeps the pattern, but there are too few of them to say that it is forgotten."
+        "L",
+        "#56B4E9",
+        "No network keeps the pattern, of too few to say it is forgotten; half or more are like the oracles.",
     ),
     "partly": Shown("P", "#F0E442", "The score fell, but networks keep the pattern, or can be told from the oracles."),
     "undecided": Shown("?", "#DDDDDD", "These networks do not tell: more are needed."),

@@ -52,7 +52,7 @@ def sheets(methods: list[Deleted]) -> list[sheet.Sheet]:
         lines.append((*where, ORACLE, "", sheet.count_cell(len(first.oracle)), *_left(first.oracle, "")))
     place = ("dataset", "networks", "n", "known", "method")
     headings = (
-        *(*place, "verdict", "how many networks", "spurious score", "share of the gap closed", "accuracy"),
+        *(*place, "verdict", "tried on", "spurious score", "share of the gap closed", "accuracy"),
         *("accuracy on the forgotten", "membership AUC", "distance to oracles", "marked", "relearn steps"),
         "time / retraining",
     )
@@ -102,7 +102,7 @@ def brief(methods: list[Deleted]) -> str:
 def _enough(methods: list[Deleted]) -> str:
     """How many networks it takes to say that a method forgets, where there are fewer, and where there are as many."""
     least = needed_to_forget(methods[0].most)
-    enough = [deleted for deleted in methods if deleted.networks >= least]
+    enough = [deleted for deleted in methods if deleted.verdict.networks >= least]
     if len(enough) == len(methods):
         return ""
     have, of = ((len({each.case for each in some}), len({each.title for each in some})) for some in (enough, methods))

@@ -135,10 +135,12 @@ def _compared(scores: Scores) -> str:
     excluded = sum(max(above for above, _ in each) >= min(n for _, n in each) for each in bounds)
     labels = list(dict.fromkeys(label for verdicts in several for label in verdicts))
     settings = in_a_row(labels) if len(labels) <= _MOST else f"all {len(labels)} settings"
-    words = (
-        f"The bounds of n*, from which a pattern is learnt, are the same with {settings} for {same} of {len(several)}"
-    )
-    return f"{words} curve{'s' * (len(several) != 1)}, and exclude each other for {excluded or 'none'}. "
+    unclear = sum(each == {(0, math.inf)} for each in bounds)
+    of = f"{same} of {len(several)} curve{'s' * (len(several) != 1)}"
+    words = f"With {settings} the n from which a pattern is learnt (n*) comes out alike for {of}"
+    words += f", for {unclear} nothing is shown" if unclear else ""
+    contradict = "one contradicts another" if excluded == 1 else f"{excluded or 'none'} contradict another"
+    return f"{words}; {'none contradicts another' if not excluded else contradict}. "
 
 
 def _from(curve: Curve) -> Point:
