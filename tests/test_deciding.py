@@ -152,7 +152,7 @@ def test_a_most_that_is_given_comes_first_and_then_the_studys(asked, most):
     assert unsaid == (asked.get("most") or (20 if asked else None))
 
 
-def test_in_earnest(small, tmp_path, capsys, monkeypatch):
+def test_in_earnest(small, tmp_path, capsys, caplog, monkeypatch):
     """Of the two seeds that the study asks for, five or eight are made. Run again, nothing is trained."""
     changes = ["n=[0, 3]", "seed=[3, 5]", "recipe.epochs=1", "pattern='R3'"]
     told = []
@@ -179,9 +179,11 @@ def test_in_earnest(small, tmp_path, capsys, monkeypatch):
     assert len(json.loads(printed.out)) == len(first.rows)
     count, verdicts = first.still_open
     assert verdicts == 1
-    verdict = f"{count or 'none'} of 1 verdicts {'is' if count == 1 else 'are'} still open"
-    until = " (a curve's is, until n* lies between neighbouring n)" if count else ""
-    assert f"{verdict}{until}, with 8 networks at most\n" in printed.err
+    still_open = "1 of 1 verdicts is still open (that of a curve until n* lies between neighbouring n)"
+    assert f"{still_open if count else 'the verdict is decided'}, with 8 networks at most\n" in printed.err
+    assert not caplog.messages
+    spurlab.run("quickstart", tmp_path, changes=changes, most=9, **load)
+    assert "it was decided with 8 networks at most, and now 9: who raises the most" in caplog.text
     impossible = (["--most", "8"], "--most belongs to --decide"), (["--decide", "--most", "0"], "one looks at 5 first")
     for words, sentence in impossible:
         with pytest.raises(SystemExit) as stop:

@@ -310,11 +310,13 @@ class Check:
                 lines.append(f"{share:.0%} of the planted examples known")
             all_networks = max((checked.rows for checked in group), key=len)
             cells = [
-                ["", score, "gap closed", *others, "time", ""],
+                ["", "networks", score, "gap closed", *others, "time", ""],
                 _cells("before", numbers, all_networks, "before"),
                 *(checked.cells for checked in group),
                 _cells("oracles", numbers, all_networks, "oracle"),
             ]
+            if len({len(checked.rows) for checked in group}) == 1:  # the heading of all says how many
+                cells = [[name, *others] for name, _, *others in cells]
             lines += [*_aligned(cells), ""]
         labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
         width = max(map(len, labels))
@@ -329,13 +331,13 @@ def _cells(
     score, *others = (
         measure_named(number).summary([row[f"{number}_{when}"] for row in rows]) if rows else "-" for number in numbers
     )
-    return [name, score, closed, *others, time, verdict]
+    return [name, str(len(rows)), score, closed, *others, time, verdict]
 
 
 def _closed(ratio: Ratio) -> str:
     if ratio.low == -math.inf:
         return "any"
-    return f"{ratio.value:z.2f}" if ratio.why else str(ratio)
+    return f"{ratio.value:z.2f}" if ratio.why or ratio.low == ratio.high else str(ratio)
 
 
 def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:

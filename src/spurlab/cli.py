@@ -290,9 +290,11 @@ def run_study(
             print_table(claims_table(asked))
     if finished.still_open:
         count, verdicts = finished.still_open
-        are, at_most = "is" if count == 1 else "are", f"{finished.study.most} networks at most"
-        what = "" if finished.study.treatments else " (a curve's is, until n* lies between neighbouring n)"
-        say(f"{count or 'none'} of {verdicts} verdicts {are} still open{what if count else ''}, with {at_most}")
+        at_most = f"with {finished.study.most} networks at most"
+        what = "" if finished.study.treatments else " (that of a curve until n* lies between neighbouring n)"
+        opened = f"{count} of {verdicts} verdicts {'is' if count == 1 else 'are'} still open{what}"
+        decided = "the verdict is decided" if verdicts == 1 else f"all {verdicts} verdicts are decided"
+        say(f"{opened if count else decided}, {at_most}")
     if finished.part_of:
         say(f"a part of the {finished.study.name} in {finished.folder}, whose files stay as they are")
     say_written(finished.written, as_json)

@@ -1,5 +1,6 @@
 """What the commands do, in Python: `spurlab.cli` parses, calls these and prints what they give."""
 
+import logging
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
 from spurlab.deciding import decided, until_decided
-from spurlab.errors import InputError
+from spurlab.errors import FailureError, InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
@@ -32,6 +33,8 @@ from spurlab.studies import (
 )
 from spurlab.studies import run as run_study
 from spurlab.terminal import on_a_line, status_line
+
+log = logging.getLogger(__name__)
 
 Loader = Callable[[str], Dataset]
 
@@ -126,9 +129,26 @@ def run(
         return run_study(part, folder, **how, progress=progress, command=command)
 
     asked = until_decided(asked, most, decide=decide)
+    _say_if_raised(asked, folder)
     once = Search(trained) if asked.search else trained
     result, left = decided(asked, once) if asked.most else (once(asked), None)
     return Finished(**vars(result), written=tuple(_files(result)), still_open=left)
+
+
+def _say_if_raised(study: Study, folder: Path) -> None:
+    """Where a folder was decided with fewer networks at most: a most that is raised after looking is another plan."""
+    if study.most is None or not folder.is_dir() or not any(folder.iterdir()):
+        return
+    try:
+        earlier = [other.most or 0 for other in studies_in(folder) if other.name == study.name]
+    except (FailureError, InputError):  # whoever runs it is told
+        return
+    if 0 < max(earlier, default=0) < study.most:
+        log.warning(
+            "%s: it was decided with %d networks at most, and now %d: who raises the most after having looked errs "
+            "somewhat more often than is stated (docs/statistics.md).",
+            folder, max(earlier), study.most,
+        )  # fmt: skip
 
 
 def folder_of(study: Study | str | Path, folder: str | Path | None = None) -> Path:

@@ -110,7 +110,9 @@ def test_figure_table_and_answer_show_the_numbers(results, figure):
 def with_verdicts(monkeypatch, names):
     """Deletions get these verdicts, by method and n, whatever the rows say."""
     of = {"influence": "group influence", "scrub": "SCRUB", "retrain": "retrained"}
-    named = property(lambda self: SimpleNamespace(networks=5, name=names.get((self.method, self.case.n), "undecided"), finding=""))
+    named = property(
+        lambda self: SimpleNamespace(networks=5, name=names.get((self.method, self.case.n), "undecided"), finding="")
+    )
     monkeypatch.setattr(Deleted, "verdict", named)
     return of
 

@@ -131,6 +131,28 @@ def test_optimizers_are_compared_seed_by_seed(results):
     assert sgd["difference to Adam"] == pytest.approx((at["sgd"] - at["adam"]).mean())
 
 
+@pytest.mark.parametrize(
+    ("first", "note", "said"),
+    [
+        (0, "; differences are paired by seed", "lower in 0 of 5 seeds"),
+        (3, "; differences are paired by seed, over those that both have: 2", "lower in 0 of 2 seeds"),
+        (5, "; no seed is in both, so that there is no difference", "no seed in common"),
+    ],
+)
+def test_arms_with_other_seeds_are_compared_by_those_that_both_have(results, first, note, said):
+    rows = results.rows(("spurious_score",), patterns=("R3",), variants=[{"optimizer": "adam"}, {"optimizer": "sgd"}])
+    sgd = rows["optimizer"] == "sgd"
+    rows.loc[sgd, "value"] = 0.9
+    rows.loc[~sgd, "value"] = 0.2
+    rows.loc[sgd, "seed"] += first
+    result = results.of(rows, "bars")
+    (sheet,) = study_sheets(result)
+    assert sheet.note.endswith(note)
+    assert brief(result).endswith(f"Adam 0.200, SGD 0.900 ({said}).")
+    (line,) = (line for line in lines_of(sheet) if line["networks"] == "SGD" and line["n"] == 10)
+    assert line.get("difference to Adam", "") == ("" if first == 5 else pytest.approx(0.7))
+
+
 def test_accuracies_differ_from_their_own_control(results):
     rows = results.rows(("accuracy",), patterns=("R3",), targets=(0, 1))
     (sheet,) = study_sheets(results.of(rows, "accuracy"))
@@ -198,8 +220,18 @@ def test_the_sentence_tells_of_the_n_from_which_a_pattern_is_learnt(results):
     said = brief(results.of(rows, "scores"))
     most = rows["n"].max()
     assert f"{most:,} training examples marked with R3 pull 90.0 %" in said
-    assert "(none: 10.0 %), and 5 of 5 networks learn it" in said
-    assert said.endswith(f"{most:,} with S3 10.0 %, and 0 of 5 networks learn it.")
+    between = sorted(rows["n"].unique())[-2]
+    assert f"(none: 10.0 %), and 5 of 5 networks learn it: {between} < n* <= {most} (95 %)" in said
+    assert said.endswith(f"{most:,} with S3 10.0 %, and 0 of 5 networks learn it: n* > {most} (95 %).")
+
+
+def test_the_sentence_says_what_is_undecided(results):
+    """One network shows nothing, however high its score; where all have diverged, that is said."""
+    rows = results.rows(patterns=("R3",), counts=(0, 3), seeds=range(1))
+    assert "undecided: 1 network; at 5 % it takes 5." in brief(results.of(rows, "scores"))
+    rows.loc[rows["n"] == 3, "value"] = math.nan
+    words = "R3 undecided: no network is left, since one of every seed diverged."
+    assert brief(results.of(rows, "scores")).endswith(words)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spurlab.report.groups import DIFFERENCE, SHARE, Group, Mean, averaged, estimate, groups, paired
+from spurlab.report.groups import DIFFERENCE, SHARE, Group, Mean, averaged, estimate, groups, higher, paired
 from spurlab.report.sheet import OVER_NETWORKS, Cell, Sheet, count_cell, mean_cell, slim, target_cell
 from spurlab.report.style import at_counts, draw_counts, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.titles import dataset_title, panel_title, target_title
 from spurlab.report.view import About, NotDrawnError, View
+from spurlab.stats import Share
 from spurlab.studies import StudyResult
 
 Place = tuple[str, int, int]  # pattern, target and n
@@ -27,16 +28,18 @@ class Way:
         means: of the score over networks; those that diverged are left out.
         changes: how much more that is than with the first way on this dataset, paired by seed; empty for the first.
         mean: over patterns, targets and n > 0.
+        lower: in how many seeds that mean is lower than with the first way, of those that both have; None: the first.
     """
 
     group: Group
     means: dict[Place, Mean]
     changes: dict[Place, Mean]
     mean: Mean
+    lower: Share | None
 
 
 def shape(result: StudyResult) -> list[Way]:
-    ways, first = [], dict[str, pd.DataFrame]()
+    ways, first, means_of = [], dict[str, pd.DataFrame](), dict[str, "pd.Series[float]"]()
     for group in groups(result.rows[result.rows["measure"] == "spurious_score"]):
         columns = [group.rows[name] for name in ("pattern", "target", "n")]
         table = averaged(group.rows, ["pattern", "target", "n", "seed"]).unstack(["pattern", "target", "n"])
@@ -45,8 +48,10 @@ def shape(result: StudyResult) -> list[Way]:
         means = {place: mean for place in dict.fromkeys(places) if (mean := estimate(table[place], SHARE)).models}
         others = [place for place in means if table is not base and place in base]
         changes = {place: paired(table[place], base[place], DIFFERENCE) for place in others}
-        over_all = estimate(averaged(group.rows[group.rows["n"] > 0], ["seed"]), SHARE)
-        ways.append(Way(group, means, changes, over_all))
+        by_seed = averaged(group.rows[group.rows["n"] > 0], ["seed"])
+        of_first = means_of.setdefault(group.dataset, by_seed)
+        lower = None if by_seed is of_first else higher(of_first, by_seed)
+        ways.append(Way(group, means, changes, estimate(by_seed, SHARE), lower))
     return ways
 
 
@@ -62,7 +67,14 @@ def sheets(ways: list[Way]) -> list[Sheet]:
     ]
     first = (ways[0].group.label if ways else "") or "the first"
     headings = ("dataset", "pattern", "target", "n", "networks", "spurious score", f"difference to {first}")
-    return [slim("Scores compared", headings, lines, f"{OVER_NETWORKS}; differences are paired by seed")]
+    others = [way for way in ways if way.lower is not None]
+    pairs = sorted({way.changes[place].models if place in way.changes else 0 for way in others for place in way.means})
+    note = "; differences are paired by seed"
+    if pairs == [0]:
+        note = "; no seed is in both, so that there is no difference"
+    elif pairs != sorted({mean.models for way in others for mean in way.means.values()}):
+        note += f", over those that both have: {' or '.join(map(str, pairs))}"
+    return [slim("Scores compared", headings, lines, f"{OVER_NETWORKS}{note}")]
 
 
 def answer(ways: list[Way]) -> list[str]:
@@ -75,11 +87,14 @@ def answer(ways: list[Way]) -> list[str]:
 
 
 def brief(ways: list[Way]) -> str:
-    """For each data set the mean score of each way."""
+    """For each data set the mean score of each way, and in how many seeds it is lower than that of the first."""
     places: dict[str, list[str]] = {}
     for way in ways:
         if way.mean.models:
             label = f"{way.group.label} {way.mean.value:.3f}".strip()
+            if way.lower is not None:
+                seeds = f"lower in {way.lower.count} of {way.lower.models} seeds"
+                label += f" ({seeds if way.lower.models else 'no seed in common'})"
             places.setdefault(dataset_title(way.group.dataset), []).append(label)
     words = "; ".join(f"{place}: {', '.join(labels)}" for place, labels in places.items())
     return f"Mean score over patterns and n > 0, {words}." if places else ""

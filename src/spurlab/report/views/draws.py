@@ -98,8 +98,17 @@ def answer(parts: list[Crossed]) -> list[str]:
 
 
 def brief(parts: list[Crossed]) -> str:
-    words = ", ".join(f"{part.components} at n = {part.n}" for part in parts if part.n)
-    return f"The share of the draw in the variance between networks is {words}." if words else ""
+    """Which of both it is for the most part, and the share of the draw for each n."""
+    marked = [part for part in parts if part.n]
+    if not marked:
+        return ""
+    of_network = sum(part.components.share < 0.5 for part in marked)
+    mostly = "the network" if of_network == len(marked) else "the draw" if not of_network else "now one, now the other"
+    several = len({part.group.title for part in marked}) > 1
+    words = ", ".join(
+        f"{part.components} at n = {part.n}{f' on {part.group.title}' if several else ''}" for part in marked
+    )
+    return f"Mostly {mostly}: of the variance between networks the draw of the pattern has the share {words}."
 
 
 def figure(parts: list[Crossed], about: About) -> Figure:

@@ -97,14 +97,16 @@ def answer(scores: Scores) -> list[str]:
 
 
 def brief(scores: Scores) -> str:
-    """What the pattern that is learnt soonest does from there on and without marks, and the weakest with the most.
+    """What the pattern that is learnt soonest does from there on and without marks, and the weakest; and their n*.
 
     Where settings differ, first whether they say the same of n*.
     """
     _, group, lines = _main(scores)
     curves = [curve for curve in lines if len(curve.points) > 1 and curve.points[0].score.models]
-    if group is None or not curves:
+    if group is None:
         return ""
+    if not curves:
+        return f"On {group.title}: {', '.join(f'{_name(curve, lines)} {verdict_of(curve)}' for curve in lines)}."
     compared = _compared(scores)
     if _searched(scores):
         verdicts = ", ".join(f"{_name(curve, lines)} {verdict_of(curve)}" for curve in curves)
@@ -114,10 +116,11 @@ def brief(scores: Scores) -> str:
     one = first.n == 1
     words = f"On {group.title}, {first.n:,} training example{'s' * (not one)} marked with {strong.pattern} "
     words += f"pull{'s' * one} {_percent(first.score)} of the test examples to the class of the mark "
-    words += f"({base.n or 'none'}: {_percent(base.score)}){_learning(first)}"
+    words += f"({base.n or 'none'}: {_percent(base.score)}){_learning(first)}: {verdict_of(strong)}"
     weak = min(curves, key=lambda curve: curve.points[-1].score.value)
-    last = weak.points[-1]
-    words += f"; {last.n:,} with {weak.pattern} {_percent(last.score)}{_learning(last)}" if weak is not strong else ""
+    other = _from(weak)
+    if weak is not strong:
+        words += f"; {other.n:,} with {weak.pattern} {_percent(other.score)}{_learning(other)}: {verdict_of(weak)}"
     return f"{compared}{words}."
 
 
