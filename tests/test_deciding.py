@@ -325,4 +325,6 @@ def test_a_search_in_earnest(small, tmp_path, capsys):
     main(["plan", "quickstart", *options, "--out", str(tmp_path), "--json", "--no-time"])
     planned = json.loads(capsys.readouterr().out)
     assert (planned["search"], planned["trainings"]) == ("n", 21), "every n of seven seeds, which it does not train"
+    main(["claims", str(tmp_path)])
+    assert capsys.readouterr().out.startswith("n* was searched here")
     assert "networks trained" in page

@@ -1,3 +1,4 @@
+from . import audit as audit
 from . import checking as checking
 from . import claims as claims
 from . import commands as commands

@@ -372,6 +372,7 @@ def claims(
     from spurlab.claims import by_chance
     from spurlab.commands import verdicts_in
     from spurlab.report import claims_table
+    from spurlab.studies import studies_in
 
     verdicts = verdicts_in(folder)
     if as_json:
@@ -380,7 +381,9 @@ def claims(
         print_table(claims_table(verdicts))
         put(by_chance(verdicts))
     else:
-        put("no claim of the paper is about what was measured here")
+        searched = any(study.search for study in studies_in(folder))
+        why = "n* was searched here: networks at an n are no sample of all, and judge no claim" if searched else ""
+        put(why or "no claim of the paper is about what was measured here")
 
 
 @app.command("report")
@@ -397,6 +400,50 @@ def report(
 
     written = write_page(folder)
     print_json({"written": [str(path) for path in written]}) if as_json else say_written(written, as_json)
+
+
+@app.command("audit")
+def audit_model(
+    model: Annotated[str, typer.Option(help="package.module:callable that makes it, or a file with its program.")],
+    data: Annotated[str, typer.Option(help="As of `spurlab data info`: a name, folder,64:PATH or npz:FILE.")],
+    weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state_dict of PyTorch's.")] = None,
+    mark: Annotated[
+        list[str] | None, typer.Option(help="logo.png,at=top-right | box,row=0,col=0,size=5,value=.5 | noise,r=.5")
+    ] = None,
+    outputs: Annotated[str | None, typer.Option(help="logits, probabilities or log-probabilities; else told.")] = None,
+    normalise: Annotated[str | None, typer.Option(help="mean/std of the inputs, e.g. .5,.5,.5/.2,.2,.2")] = None,
+    suspects: Annotated[Path | None, typer.Option(help="A file or row of a training example on each line.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Try to make it forget the suspects.")] = False,
+    recipe: Annotated[str | None, typer.Option(help="How it was trained, e.g. quick,epochs=20.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer marks to compare with.")] = False,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the page and the repaired weights.")] = Path("out/audit"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Your own network and data: does it go by these marks, which examples teach it, can it be repaired.
+
+    Example: [bold]spurlab audit --model mynet:make --weights weights.safetensors --data folder,64:photos
+    --mark logo.png,at=top-right --repair[/bold]
+    """
+    from spurlab.commands import audit_of
+    from spurlab.report import audit_words
+
+    found, written = audit_of(
+        model, data, mark or [], out, weights=weights, outputs=outputs, normalise=normalise, suspects=suspects,
+        repair=repair, recipe=recipe, quick=quick, seed=seed,
+    )  # fmt: skip
+    if as_json:
+        print_json(found.record())
+    else:
+        put(f"accuracy {found.fit.accuracy:.3f} on {found.fit.share.models:,} test examples; it gives {found.outputs}")
+        for warning in found.fit.warnings:
+            put(f"LOOK AT THIS FIRST: {warning}")
+        for words in [*(audit_words.of_mark(one, found.data.class_names) for one in found.marks),
+                      audit_words.of_examples(found), audit_words.of_served(found),
+                      *map(audit_words.of_repair, found.repairs)]:  # fmt: skip
+            put(words)
+    say_written(written, as_json)
 
 
 def _speak(verbose: bool) -> None:

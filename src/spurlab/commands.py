@@ -1,8 +1,10 @@
 """What the commands do, in Python: `spurlab.cli` parses, calls these and prints what they give."""
 
 import logging
+import math
 import re
 import shlex
+from ast import literal_eval
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,6 +14,7 @@ from typing import Any
 import torch
 
 from spurlab import claims, report
+from spurlab.audit import Audit, audit
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
@@ -19,7 +22,9 @@ from spurlab.deciding import decided, until_decided
 from spurlab.errors import FailureError, InputError
 from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
-from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.models.answering import Answering
+from spurlab.models.files import save_weights
+from spurlab.patterns import MARKS, marked_rows, own_mark, parse_reference_dataset
 from spurlab.studies import (
     Search,
     Study,
@@ -32,7 +37,9 @@ from spurlab.studies import (
     together,
 )
 from spurlab.studies import run as run_study
+from spurlab.studies.recipes import recipes_of
 from spurlab.terminal import on_a_line, status_line
+from spurlab.training import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -199,6 +206,101 @@ def write_page(folder: Path) -> list[Path]:
     """
     results, verdicts = _judged(folder)
     return report.write_report(results, verdicts, folder)
+
+
+def audit_of(
+    model: str,
+    data: str,
+    marks: Sequence[str],
+    folder: Path,
+    *,
+    weights: Path | None = None,
+    outputs: str | None = None,
+    normalise: str | None = None,
+    suspects: Path | None = None,
+    repair: bool = False,
+    recipe: str | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    load: Loader = load_dataset,
+) -> tuple[Audit, list[Path]]:
+    """An audit, its page ``audit.html`` and the weights that were repaired: all that ``spurlab audit`` does.
+
+    Args:
+        model, weights, outputs, repair, quick, seed: as of `spurlab.audit.audit`.
+        data: the name of the data.
+        marks: as texts, see `spurlab.patterns.own_mark`.
+        folder: for the page and the repaired weights.
+        normalise: means and standard deviations, ``.5,.5/.2,.2``.
+        suspects: a file with a training example on each line, a file's name or a row.
+        recipe: ``quick`` or ``paper`` with settings after it.
+        load: gives the data by name.
+
+    Raises:
+        InputError: whatever does not fit, and why.
+    """
+    loaded = load(data)
+    made = [own_mark(mark, loaded.shape, seed, loaded.input_range) for mark in marks]
+    mean, std = _mean_and_std(normalise)
+    with status_line("reading the network") as tell:
+        found = audit(
+            model, loaded, made, weights=weights, outputs=outputs, mean=mean, std=std,
+            suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
+            progress=lambda what, done, of: tell(f"{what}: {done} of {of}" if of > 1 else what),
+        )  # fmt: skip
+    options: dict[str, object] = {
+        "--weights": weights,
+        "--outputs": outputs,
+        "--normalise": normalise,
+        "--suspects": suspects,
+    }
+    options |= {"--recipe": recipe, "--seed": seed or None, "--out": folder}
+    words = ["spurlab", "audit", "--model", model, "--data", data]
+    words += [word for mark in marks for word in ("--mark", mark)]
+    words += [str(word) for option, value in options.items() if value is not None for word in (option, value)]
+    words += ["--repair"] * repair + ["--quick"] * quick
+    written = [report.write_audit(found, made, folder, shlex.join(words))]
+    for one in found.repairs[:1]:
+        if one.network is not None and isinstance(one.network, Answering):
+            written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
+    return found, written
+
+
+def _lines_of(file: Path | None) -> list[str]:
+    """What stands on the lines of a file."""
+    if file is None:
+        return []
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise InputError(f"{file} with the suspects cannot be read: {reason}. Name one on each line.") from error
+
+
+def _mean_and_std(text: str | None) -> tuple[list[float] | None, list[float] | None]:
+    """Of ``mean/std``, each with one number for each channel."""
+    if text is None:
+        return None, None
+    try:
+        mean, std = ([float(number) for number in part.split(",")] for part in text.split("/"))
+    except ValueError:
+        raise InputError(f"--normalise {text!r} is no mean/std, e.g. .5,.5,.5/.2,.2,.2 for three channels.") from None
+    if not all(math.isfinite(number) for number in [*mean, *std]) or min(std) <= 0:
+        raise InputError(f"--normalise {text!r} needs finite means, and standard deviations above 0.")
+    return mean, std
+
+
+def _recipe(text: str | None) -> Recipe | None:
+    """A recipe by name, with settings after it."""
+    if text is None:
+        return None
+    name, *settings = text.split(",")
+    changes = dict(setting.partition("=")[::2] for setting in settings)
+    try:
+        (recipe,) = recipes_of({"name": name} | {key: literal_eval(value) for key, value in changes.items()}, False)
+    except (ValueError, SyntaxError) as error:
+        raise InputError(f"--recipe {text!r}: {error}") from error
+    return recipe
 
 
 def _judged(folder: Path) -> tuple[list[StudyResult], list[Verdict]]:

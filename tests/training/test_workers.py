@@ -341,7 +341,7 @@ def test_a_job_comes_back_from_its_folder_as_it_went_in(tmp_path):
     job.write(tmp_path)
     read = Job.read(tmp_path)
     assert (read.architecture, read.classes, read.engine) == ("mlp", 10, "plain")
-    assert all(getattr(read.base, name).equal(column) for name, column in vars(base).items())
+    assert all(getattr(read.base, name).equal(column) for name, column in base.columns.items())
 
 
 def test_a_group_comes_back_from_its_file_as_it_went_in(members, tmp_path):

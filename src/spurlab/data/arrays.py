@@ -61,7 +61,7 @@ def from_npz(path: str | Path) -> Dataset:
             for column, below in (("labels", MOST_CLASSES), ("groups", 2**63))
             if (key := f"{part}_{column}") in arrays
         }
-        parts.append(Examples(inputs, **columns))
+        parts.append(Examples.of({"inputs": inputs, **columns}))
     class_names = None
     if "class_names" in arrays:
         names = arrays["class_names"]

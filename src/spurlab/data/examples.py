@@ -5,7 +5,9 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
@@ -26,6 +28,7 @@ class Examples:
         labels: the class of each example, 0, 1, ...
         groups: optional, the group of each example (for worst-group measures): whole numbers from 0 on, with gaps or
             without, so that they can be those of hospitals or users.
+        sources: optional, where each example came from, for people: a file's name, the number of a row.
 
     Raises:
         TypeError: a column that is not a tensor of its type.
@@ -40,17 +43,20 @@ class Examples:
     inputs: Float32[Tensor, "n *shape"]
     labels: Int64[Tensor, " n"]
     groups: Int64[Tensor, " n"] | None = None
+    sources: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        for name, column in self._columns().items():
+        if self.sources is not None and len(self.sources) != len(self.labels):
+            raise InputError(f"`sources` names {len(self.sources)} examples, but there are {len(self.labels)}.")
+        for name, column in self.columns.items():
             wanted = torch.float32 if name == "inputs" else torch.int64
             if not isinstance(column, Tensor) or column.dtype != wanted:
                 found = column.dtype if isinstance(column, Tensor) else type(column).__name__
                 raise TypeError(f"`{name}` must be a tensor of {wanted}, but it is {found}.")
-        rows = {name: len(column) for name, column in self._columns().items() if column.ndim > 0}
-        if len(rows) < len(self._columns()) or len(set(rows.values())) > 1:
+        rows = {name: len(column) for name, column in self.columns.items() if column.ndim > 0}
+        if len(rows) < len(self.columns) or len(set(rows.values())) > 1:
             raise InputError(f"every column needs one row per example, but the row counts are {rows}.")
-        for name, column in self._columns().items():
+        for name, column in self.columns.items():
             if len(self) == 0 or column.numel() == 0:
                 continue
             if name != "inputs" and column.min() < 0:
@@ -63,20 +69,37 @@ class Examples:
                     f"gaps: labels.unique(return_inverse=True)[1]."
                 )
 
-    def _columns(self) -> dict[str, Tensor]:
-        return {name: column for name, column in vars(self).items() if column is not None}
+    @classmethod
+    def of(cls, columns: Mapping[str, Tensor]) -> "Examples":
+        """The examples of such columns as `columns` gives."""
+        return cls(columns["inputs"], columns["labels"], columns.get("groups"))
+
+    @property
+    def columns(self) -> dict[str, Tensor]:
+        """The tensors that are there, by name."""
+        columns = {"inputs": self.inputs, "labels": self.labels, "groups": self.groups}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, rows: Int64[Tensor, " picked"] | Bool[Tensor, " n"] | slice) -> "Examples":
         """The chosen rows, as examples again. ``data[~forget]`` is the retained set."""
-        return Examples(**{name: column[rows] for name, column in self._columns().items()})
+        sources = None if self.sources is None else tuple(np.array(self.sources, dtype=object)[_on_cpu(rows)])
+        return Examples(**{name: column[rows] for name, column in self.columns.items()}, sources=sources)
+
+    def source(self, row: int) -> str:
+        """Where an example came from: as `sources` says, else its row."""
+        return f"row {row}" if self.sources is None else self.sources[row]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Of one input; of an image ``c h w``."""
         return tuple(self.inputs.shape[1:])
+
+
+def _on_cpu(rows: Tensor | slice) -> Any:
+    return rows if isinstance(rows, slice) else rows.cpu().numpy()
 
 
 def unseen_marks(inputs: Float32[Tensor, "n *shape"]) -> str:

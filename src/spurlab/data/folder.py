@@ -95,7 +95,10 @@ def image_folder(
     labels = [[label for label, name in enumerate(classes) for _ in listing[name]] for listing in listings]
     inputs, sums = read_images([*files[0], *files[1]], wanted, grey)
     cut = len(files[0])
-    parts = Examples(inputs[:cut], torch.tensor(labels[0])), Examples(inputs[cut:], torch.tensor(labels[1]))
+    parts = (
+        Examples(inputs[:cut], torch.tensor(labels[0]), sources=_names(files[0], root)),
+        Examples(inputs[cut:], torch.tensor(labels[1]), sources=_names(files[1], root)),
+    )
     sha256 = {"train": _checksum(files[0], sums[:cut], roots[0]), "test": _checksum(files[1], sums[cut:], roots[1])}
     if twins := set(sums[:cut]) & set(sums[cut:]):
         first = next(row for row, digest in enumerate(sums) if digest in twins)
@@ -225,6 +228,11 @@ def _each_once(listings: Sequence[dict[str, list[ImageFile]]]) -> None:
                         f"{other} and {path} are one file, {real}, which so is in two places: {two}. Remove the link "
                         f"that is not meant."
                     )
+
+
+def _names(files: Sequence[Path], root: Path) -> tuple[str, ...]:
+    """Each file from inside the folder on, or its whole path."""
+    return tuple(str(file.relative_to(root)) if file.is_relative_to(root) else str(file) for file in files)
 
 
 def _set_aside(root: Path, listing: dict[str, list[ImageFile]], share: float) -> list[dict[str, list[ImageFile]]]:

@@ -113,7 +113,7 @@ class Generated(Entry):
                 raise DamagedDataError(f"{file} is damaged, or was made of something else.")
             columns = {key: torch.from_numpy(array) for key, array in arrays.items()}
             train, test = (
-                Examples(**{key.removeprefix(part): array for key, array in columns.items() if key.startswith(part)})
+                Examples.of({key.removeprefix(part): array for key, array in columns.items() if key.startswith(part)})
                 for part in ("train_", "test_")
             )
         except DataError:
@@ -127,8 +127,7 @@ def _arrays(parts: Parts) -> dict[str, np.ndarray]:
     return {
         f"{part}_{column}": tensor.numpy()
         for part, examples in zip(("train", "test"), parts, strict=True)
-        for column, tensor in vars(examples).items()
-        if tensor is not None
+        for column, tensor in examples.columns.items()
     }
 
 

@@ -39,14 +39,14 @@ def read_images(
     files: Sequence[Path], size: tuple[int, int] | None, grey: bool
 ) -> tuple[Float32[Tensor, "n c h w"], list[str]]:
     """The inputs, and the sha256 of each file."""
-    channels, sums = 1 if grey else 3, []
+    (channels, mode), sums = (1, "L") if grey else (3, "RGB"), []
     with _limits_of_our_own():
-        first = _pixels(files[0], size, grey) if size is None else None
+        first = _pixels(files[0], size, mode) if size is None else None
         height, width = first[0].shape[:2] if first else size or (0, 0)
         check_bytes(4 * len(files) * channels * height * width, f"{len(files):,} images of {height} x {width} pixels")
         inputs = torch.empty(len(files), channels, height, width)
         with ThreadPoolExecutor(THREADS) as pool:  # unpacking lets go of the interpreter
-            others = pool.map(lambda file: _pixels(file, size, grey), files[1:] if first else files)
+            others = pool.map(lambda file: _pixels(file, size, mode), files[1:] if first else files)
             for row, (pixels, digest) in enumerate(chain([first] if first else [], others)):
                 if pixels.shape[:2] != (height, width):
                     raise DataRequestError(
@@ -73,9 +73,9 @@ def _limits_of_our_own() -> Iterator[None]:
 
 
 def pixels_of(
-    image: Image.Image, grey: bool, what: str, size: tuple[int, int] | None = None
+    image: Image.Image, mode: str, what: str, size: tuple[int, int] | None = None
 ) -> UInt8[np.ndarray, "..."]:
-    """The bytes of an image, upright and perhaps resized: ``h w`` where it is to be grey, else ``h w 3``.
+    """The bytes of an image in a mode of Pillow's, upright and perhaps resized: ``h w`` for ``L``, else ``h w c``.
 
     Raises DataRequestError: it has more than 8 bits for a channel, which Pillow would cut off, or more pixels than may
     be; DamagedDataError: it is no whole image.
@@ -92,7 +92,6 @@ def pixels_of(
                 image = ImageOps.exif_transpose(image)
             if image.mode == "P" and "transparency" in image.info:
                 image = image.convert("RGBA")  # straight to RGB Pillow warns
-            mode = "L" if grey else "RGB"
             if image.mode != mode:
                 image = image.convert(mode)
             if size is not None and (image.height, image.width) != size:
@@ -130,7 +129,36 @@ def _broken(what: str, error: Exception) -> DamagedDataError:
     return DamagedDataError(f"{what} is no whole image: {reason}.", "Mend it or take it away.")
 
 
-def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> tuple[UInt8[np.ndarray, "..."], str]:
+def read_picture(
+    file: Path, size: int | tuple[int, int] | None, grey: bool
+) -> tuple[Float32[Tensor, "c h w"], Float32[Tensor, "h w"]]:
+    """The colours of an image file and how opaque it is, both in [0, 1].
+
+    Args:
+        file: which one.
+        size: height and width in pixels, or one number for the longer side; None: as it is.
+        grey: convert to one channel.
+
+    Raises:
+        DataRequestError: there is no such file, or as `pixels_of`.
+        DamagedDataError: it is no whole image.
+    """
+    mode = "LA" if grey else "RGBA"
+    with _limits_of_our_own():
+        if not file.exists():
+            raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.")
+        pixels, _ = _pixels(file, None, mode)
+        height, width = pixels.shape[:2]
+        if isinstance(size, int):
+            size = max(1, round(size * height / max(height, width))), max(1, round(size * width / max(height, width)))
+        if size is not None and size != (height, width):
+            image = Image.fromarray(pixels, mode)
+            pixels = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+    values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+    return values[:-1].contiguous(), values[-1].contiguous()
+
+
+def _pixels(file: Path, size: tuple[int, int] | None, mode: str) -> tuple[UInt8[np.ndarray, "..."], str]:
     """The image's bytes, and the sha256 of the file."""
     with readable(file):
         large = os.stat(file).st_size > LARGE
@@ -142,5 +170,5 @@ def _pixels(file: Path, size: tuple[int, int] | None, grey: bool) -> tuple[UInt8
         except Exception as error:  # Pillow raises whatever a broken file leads it to
             raise _broken(str(file), error) from error
         with image:
-            pixels = pixels_of(image, grey, str(file), size)
+            pixels = pixels_of(image, mode, str(file), size)
         return pixels, hashlib.sha256(content).hexdigest()

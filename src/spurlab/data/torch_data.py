@@ -98,8 +98,8 @@ def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:
 def _input(value: Any, what: str) -> tuple[Tensor, bool]:
     """As float32, and whether it was bytes."""
     if isinstance(value, Image.Image):
-        grey = value.mode in ("1", "L", "LA")
-        value = torch.from_numpy(np.atleast_3d(pixels_of(value, grey, what)).transpose(2, 0, 1).copy())
+        mode = "L" if value.mode in ("1", "L", "LA") else "RGB"
+        value = torch.from_numpy(np.atleast_3d(pixels_of(value, mode, what)).transpose(2, 0, 1).copy())
     if isinstance(value, np.ndarray):
         return inputs_of(value[None], what)[0], value.dtype == np.uint8
     if not isinstance(value, Tensor):

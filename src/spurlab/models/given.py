@@ -15,8 +15,20 @@ from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import untouched
 from spurlab.seeds import seed_for, seed_global
 
-_SAME_NUMBERS = ("View", "UnsafeView", "Reshape", "Squeeze", "Unsqueeze", "ToCopy", "Clone", "Alias", "Clamp", "Slice")
-_PROBABILITIES = {"SoftmaxBackward0": "a softmax", "SigmoidBackward0": "a sigmoid"}
+_SAME_NUMBERS = (
+    "View",
+    "Select",
+    "UnsafeView",
+    "Reshape",
+    "Squeeze",
+    "Unsqueeze",
+    "ToCopy",
+    "Clone",
+    "Alias",
+    "Clamp",
+    "Slice",
+)
+PROBABILITIES = {"SoftmaxBackward0": "a softmax", "SigmoidBackward0": "a sigmoid"}
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
@@ -171,8 +183,8 @@ def _refuse_probabilities(network: nn.Module, logits: Tensor, inputs: Tensor) ->
     numbers = logits.detach().float()
     if not bool(((numbers >= 0) & (numbers <= 1)).all()):
         return
-    operation = _last_operation(logits) if logits.grad_fn is not None else _operation_with_gradients(network, inputs)
-    end = _PROBABILITIES.get(operation, "")
+    operation = last_operation(logits) if logits.grad_fn is not None else _operation_with_gradients(network, inputs)
+    end = PROBABILITIES.get(operation, "")
     if not end and len(logits) >= 8 and bool((numbers != numbers[0]).any()):
         # logits of a few examples, or of equal ones, may sum to 1 by chance; those of eight that differ do not
         near = 1e-5 if logits.dtype in (torch.float32, torch.float64) else 4 * torch.finfo(logits.dtype).eps
@@ -191,12 +203,12 @@ def _operation_with_gradients(network: nn.Module, inputs: Tensor) -> str:
         if few.is_floating_point():
             few = few.requires_grad_() * 1  # no leaf, which a network could not change in place
         try:
-            return _last_operation(logits_in(unwrapped(network)(few), few))
+            return last_operation(logits_in(unwrapped(network)(few), few))
         except RuntimeError:  # e.g. weights that were made in inference mode: of these autograd knows nothing
             return ""
 
 
-def _last_operation(tensor: Tensor) -> str:
+def last_operation(tensor: Tensor) -> str:
     """By what the numbers were made, as autograd calls it; "" where gradients are off."""
     step = tensor.grad_fn
     while step is not None and step.name().startswith(_SAME_NUMBERS) and step.next_functions:

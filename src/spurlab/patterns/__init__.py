@@ -10,6 +10,10 @@ from spurlab.patterns.mark import marked as marked
 from spurlab.patterns.mark import marked_all as marked_all
 from spurlab.patterns.mark import marked_rows as marked_rows
 from spurlab.patterns.mark import pattern_title as pattern_title
+from spurlab.patterns.overlay import Overlay as Overlay
+from spurlab.patterns.overlay import box as box
+from spurlab.patterns.overlay import picture as picture
+from spurlab.patterns.own import own_mark as own_mark
 from spurlab.patterns.planting import Common as Common
 from spurlab.patterns.planting import How as How
 from spurlab.patterns.planting import Planted as Planted

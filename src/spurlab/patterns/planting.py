@@ -130,14 +130,13 @@ class Planted:
 
     def __getitem__(self, places: Int64[Tensor, " picked"]) -> Examples:
         """The examples at some places of this training set: ``materialize()[places]`` without making all of it."""
-        base, rows = self.base, self.base_rows(places)
-        inputs = base.inputs[rows]
+        picked = self.base[self.base_rows(places)]
         which = torch.full((len(self),), -1, device=self.rows.device)
         which[self.positions] = torch.arange(len(self.rows), device=self.rows.device)
         overlay = which[places]
         marked = overlay >= 0
-        inputs[marked] = self.inputs[overlay[marked]]
-        return Examples(inputs, base.labels[rows], None if base.groups is None else base.groups[rows])
+        picked.inputs[marked] = self.inputs[overlay[marked]]
+        return picked
 
     @property
     def labels(self) -> Int64[Tensor, " count"]:
@@ -169,7 +168,7 @@ class Planted:
             inputs = self.base.inputs.clone()
             inputs[self.rows] = self.inputs
             groups = None if self.base.groups is None else self.base.groups.clone()
-            return Examples(inputs, self.base.labels.clone(), groups)
+            return Examples(inputs, self.base.labels.clone(), groups, self.base.sources)
         return self[torch.arange(len(self), device=self.rows.device)]
 
 

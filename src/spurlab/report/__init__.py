@@ -1,5 +1,6 @@
 """Reports: rows in, tables, figures and one page out."""
 
+from spurlab.report.audit_page import write_audit as write_audit
 from spurlab.report.curves import Curve as Curve
 from spurlab.report.curves import Point as Point
 from spurlab.report.curves import curves as curves

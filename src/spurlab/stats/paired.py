@@ -9,6 +9,8 @@ from spurlab.stats.estimate import Estimate
 
 def differences(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"]) -> Float[Tensor, " m"]:
     """By how much each model is above its baseline, paired by position; ValueError where their numbers differ."""
+    if not all(isinstance(side, Tensor) for side in (per_model, baseline)):
+        raise InputError("what is compared are tensors with one number for each model, e.g. torch.tensor([0.1, 0.2]).")
     if len(per_model) != len(baseline):
         raise InputError(
             f"a paired comparison needs the same models on both sides, but there are {len(per_model)} and "

@@ -44,15 +44,13 @@ class Job:
     def read(cls, folder: Path) -> "Job":
         """What `write` wrote; the base data are mapped, not copied."""
         about = json.loads((folder / "job.json").read_text())
-        return cls(base=Examples(**load_file(folder / "base.safetensors")), **about)
+        return cls(base=Examples.of(load_file(folder / "base.safetensors")), **about)
 
 
 def _columns(examples: Examples) -> dict[str, torch.Tensor]:
     # clones of the small columns: groups may be the labels themselves, and safetensors refuses shared memory
     return {
-        name: column.contiguous() if name == "inputs" else column.clone()
-        for name, column in vars(examples).items()
-        if column is not None
+        name: column.contiguous() if name == "inputs" else column.clone() for name, column in examples.columns.items()
     }
 
 

@@ -1,0 +1,127 @@
+"""What an audit is worth: how often it cries wolf on clean networks, what it finds, and how fast the null marks go.
+
+    python benchmarks/audit.py [alarms | detect | speed] [--networks 40] [--seeds 5] [--counts 3,10]
+
+alarms: clean networks on Fashion-MNIST mini, each asked about marks that it has never seen. detect: average precision
+of each detector for R3, S3, S2 and a pasted picture. speed: null marks a second on networks of the zoo.
+"""
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import product
+from statistics import mean
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from spurlab import RECIPES, Member, fit, load, plant
+from spurlab.audit import pull
+from spurlab.audit.detect import DETECTORS
+from spurlab.models import build, parameter_count
+from spurlab.patterns import MarkLike, Overlay, own_mark
+from spurlab.seeds import rng_for
+from spurlab.stats import Share
+
+console = Console()
+ASKED = ("noise,r=.5", "box,row=0,col=0,size=5,value=1", "box,row=20,col=3,size=5,value=.5", "picture")
+TAUGHT = ("R3", "S3", "S2", "picture")
+
+
+def mark_of(name: str, shape: tuple[int, ...], seed: int) -> MarkLike:
+    """A mark by its text; ``picture``: a ring at the top right."""
+    if name != "picture":
+        return own_mark(name, shape, seed)
+    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    away = ((rows - 3.5) ** 2 + (columns - 3.5) ** 2).sqrt()
+    ring = ((away > 2) & (away < 4)).float()
+    return Overlay("picture", 0.8 * torch.ones(1, 8, 8), ring, (shape[1], shape[2]), 0, shape[2] - 8)
+
+
+def alarms(networks: int) -> None:
+    """How many of the clean networks are said to go by a mark that they have never seen."""
+    data = load("fashion-mini")
+    members = [Member(plant(data.train, own_mark("S1", data.shape), target=0, count=0, seed=seed), seed)
+               for seed in range(100, 100 + networks)]  # fmt: skip
+    trained = fit("mlp", members, RECIPES["quick"], classes=data.classes)
+    table = Table("mark", "p <= .05", "said to go by it", title=f"{networks} clean networks, the MLP on {data.name}")
+    any_of = torch.zeros(networks, dtype=torch.bool)
+    for name in ASKED:
+        found = [
+            pull(trained.member(i), data.test, mark_of(name, data.shape, i), draws=199, seed=i) for i in range(networks)
+        ]
+        low = sum(one.p <= 0.05 for one in found)
+        said = torch.tensor([one.verdict == "goes by it" for one in found])
+        any_of |= said
+        table.add_row(name, str(low), str(int(said.sum())))
+    console.print(table)
+    console.print(f"said of any of {len(ASKED)} marks: {Share(int(any_of.sum()), networks)}")
+
+
+def detect(seeds: int, counts: Sequence[int]) -> None:
+    """Average precision of each detector, and recall at twice the number, in the mean over seeds and targets."""
+    data = load("fashion-mini")
+    cells = list(product(TAUGHT, counts, (0, 3, 7), range(seeds)))
+    planted = [plant(data.train, mark_of(name, data.shape, seed), target=target, count=n, seed=seed)
+               for name, n, target, seed in cells]  # fmt: skip
+    members = [Member(some, seed) for some, (*_, seed) in zip(planted, cells, strict=True)]
+    trained = fit("mlp", members, RECIPES["quick"], classes=data.classes)
+    precision: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    recall: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    for i, (some, (name, n, _, seed)) in enumerate(zip(planted, cells, strict=True)):
+        train = some.materialize()
+        for detector, way in DETECTORS.items():
+            scores = way.score(trained.member(i), train, data.test, seed)
+            precision[detector, name, n].append(float(average_precision_score(some.mask.numpy(), scores.numpy())))
+            recall[detector, name, n].append(recall_at(scores, some.mask, 2 * n))
+    console.print(f"mean average precision (recall at 2 n) over {3 * seeds} networks; MLP, {data.name}")
+    for name in TAUGHT:
+        table = Table("detector", *(f"n = {n}" for n in counts), title=name)
+        for detector in DETECTORS:
+            both = [[mean(numbers[detector, name, n]) for numbers in (precision, recall)] for n in counts]
+            table.add_row(detector, *(f"{first:.2f} ({second:.2f})" for first, second in both))
+        console.print(table)
+
+
+def recall_at(scores: Tensor, mask: Tensor, first: int) -> float:
+    """The share of the marked examples that is among the first."""
+    return float(mask[scores.topk(first).indices].sum() / mask.sum())
+
+
+def speed() -> None:
+    """Null marks a second, 500 images each."""
+    table = Table("network", "parameters", "null marks a second", "999 of them, s")
+    for name, dataset in (("mlp", "fashion-mini"), ("cnn", "fashion-mini")):
+        data = load(dataset)
+        network = build(name, data.shape, data.classes, 0).eval()
+        mark = mark_of("noise,r=.5", data.shape, int(torch.randint(9, (), generator=rng_for(0, "bench"))))
+        begin = time.perf_counter()
+        found = pull(network, data.test, mark, draws=199)
+        rate = (99 + found.draws) / (time.perf_counter() - begin)
+        table.add_row(name, f"{parameter_count(network):,}", f"{rate:.0f}", f"{(99 + 999) / rate:.0f}")
+    console.print(table)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", default=["alarms", "detect", "speed"])
+    parser.add_argument("--networks", type=int, default=40)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--counts", default="1,3,5,10,20")
+    arguments = parser.parse_args()
+    for what in arguments.what:
+        if what == "alarms":
+            alarms(arguments.networks)
+        elif what == "detect":
+            detect(arguments.seeds, [int(count) for count in arguments.counts.split(",")])
+        else:
+            speed()
+
+
+if __name__ == "__main__":
+    main()

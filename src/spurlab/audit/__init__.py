@@ -1,0 +1,10 @@
+"""An audit of a trained network and its data: does it go by this mark, which examples teach it, who is served worst."""
+
+from spurlab.audit.findings import Audit as Audit
+from spurlab.audit.findings import Suspect as Suspect
+from spurlab.audit.findings import audit as audit
+from spurlab.audit.pull import Pull as Pull
+from spurlab.audit.pull import pull as pull
+from spurlab.audit.repair import Repaired as Repaired
+from spurlab.audit.served import Fit as Fit
+from spurlab.audit.served import Served as Served

@@ -1,0 +1,57 @@
+"""What examples have in common and what each has of its own: principal components, and residuals of them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from spurlab.seeds import seed_for, seed_global
+
+WIDE = 4000  # numbers of an example from which the covariance would take too much memory
+SPARE, TURNS = 10, 6  # components more, and power iterations, of the randomised decomposition
+
+
+def residuals(of: Float[Tensor, "n d"], known: Float[Tensor, "m d"], components: int) -> Float[Tensor, "n d"]:
+    """What the first principal components of the known examples do not explain of others.
+
+    Args:
+        of: examples, as vectors.
+        known: those whose mean and components are taken.
+        components: how many, at most as many as there can be.
+    """
+    mean = known.mean(0)
+    basis = principal(known, components)
+    rest = of - mean
+    return rest - rest @ basis @ basis.T
+
+
+def principal(examples: Float[Tensor, "m d"], components: int) -> Float[Tensor, "d k"]:
+    """The directions in which examples differ most, orthonormal.
+
+    By the eigenvectors of their covariance or, of examples of more than 4,000 numbers, by a randomised decomposition
+    under a seed of its own.
+    """
+    centred = examples - examples.mean(0)
+    most = min(components, len(examples) - 1, examples.shape[1])
+    if examples.shape[1] > WIDE:
+        with torch.random.fork_rng(devices=[]):
+            seed_global(seed_for(0, "components"))
+            decomposed: Tensor = torch.svd_lowrank(centred, min(most + SPARE, *examples.shape), niter=TURNS)[2]
+        return decomposed[:, :most]
+    exact = centred.double()
+    _, vectors = torch.linalg.eigh(exact.T @ exact)
+    first: Tensor = vectors[:, vectors.shape[1] - most :].flip(1)
+    return first.float()
+
+
+def standardised(scores: Float[Tensor, " n"], labels: Tensor) -> Float[Tensor, " n"]:
+    """Scores by how far they lie above the median of their class, in median deviations (times 1.4826, as of a normal).
+
+    A class in which most scores are equal has no such scale; there it is the smallest number that is not zero.
+    """
+    standard = torch.empty_like(scores)
+    for label in labels.unique():
+        rows = labels == label
+        above = scores[rows] - scores[rows].median()
+        spread = 1.4826 * above.abs().median()
+        standard[rows] = above / spread.clamp(min=max(1e-6, float(above.abs().mean()) / 10))
+    return standard

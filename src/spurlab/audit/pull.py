@@ -1,0 +1,201 @@
+"""Does a given network go by a mark? Its score to each class, among those of marks like it."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.errors import InputError
+from spurlab.patterns import Mark, MarkLike, marked_rows, pattern_title
+from spurlab.seeds import rng_for, seed_for
+from spurlab.stats import SCORE_MARGIN, Share, null_rank
+from spurlab.training import predictions
+
+DRAWS = 999  # marks like it, at most
+FIRST = 99  # after which no more are drawn if p is above `DOUBT`: nothing would be shown
+DOUBT = 0.2
+CANDIDATES = 3  # drawn for each that is wanted
+ALIKE = (0.005, 0.01, 0.02, 0.05)  # differences in what they change, as shares: the first that enough are within
+ENOUGH = 39  # marks like it
+AT_ONCE = 2**24  # numbers of marked examples that go through the network together, but for one mark
+FEWEST = 19  # marks like it, with which p can be .05
+IMAGES = 500  # test examples
+LOOKED_AT = 50  # of them, by which marks like it are told
+LEAST_SPREAD = 0.01  # of the scores of a class: one example of a hundred more is no wonder
+LEVEL = 0.05  # of the test
+NEARLY_ALL = 0.99  # of the marks like it
+MARGIN = 0.1  # of a probability, by which an example is pulled
+
+
+@dataclass(frozen=True, eq=False)
+class Pull:
+    """How a mark pulls a network's predictions, and how marks like it do.
+
+    Args:
+        mark: its name.
+        target: the class that it pulls to most, compared with marks like it.
+        scores: to each class, the share of examples whose probability of it rises by more than .1.
+        share: k of n examples that are pulled to the target. The interval is over examples: the network is given.
+        draws: how many marks like it were asked about.
+        nulls: the scores of these to the target; empty where there are none.
+        p: of the largest standardised score over all classes; NaN where there are fewer than 19 marks like it.
+        stopped: whether the draws ended early, since p was above .2.
+    """
+
+    mark: str
+    target: int
+    scores: Float64[Tensor, " k"]
+    share: Share
+    draws: int
+    nulls: Float64[Tensor, " draws"]
+    p: float
+    stopped: bool
+
+    @property
+    def score(self) -> float:
+        """To the target."""
+        return float(self.scores[self.target])
+
+    @property
+    def strongest_null(self) -> float:
+        """The largest score of a mark like it; 0 of none."""
+        return float(self.nulls.max()) if len(self.nulls) else 0.0
+
+    @property
+    def verdict(self) -> str:
+        """What follows at 5 %. To go by it, the score must also lie beyond nearly all others by what matters.
+
+        For marks like it are never quite exchangeable with it: a corner is a corner.
+        """
+        if math.isnan(self.p):
+            return "not tested"
+        if self.p > LEVEL:
+            return "no more than marks like it"
+        beyond = self.score - float(self.nulls.quantile(NEARLY_ALL))
+        return "goes by it" if beyond > SCORE_MARGIN else "hardly more than marks like it"
+
+
+def pull(
+    network: nn.Module,
+    test: Examples,
+    mark: MarkLike,
+    *,
+    draws: int = DRAWS,
+    images: int = IMAGES,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pull:
+    r"""Whether a network goes by a mark more than by marks like it.
+
+    Marks like it are of the same family, drawn elsewhere or otherwise (:meth:`spurlab.patterns.Mark.redraw`), all
+    different, and change the examples alike: by as much in the mean and in the spread over examples, to within the
+    least of .5, 1, 2 and 5 % that as many as wanted are within, or else 39. For a bright box over a corner where images
+    are always dark is no box over the edge of a shirt: weights that training never touched answer otherwise. Where
+    fewer than 19 are alike nothing is tested. Scores to class c are standardised over the mark and all of these,
+    :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all
+    classes is ranked: one p-value for any number of classes, exact where they are exchangeable with the mark.
+
+    Args:
+        network: gives logits, see `spurlab.models.answering`.
+        test: examples that it was not trained on.
+        mark: any; one without `redraw` has no null marks.
+        draws: of null marks at most. After 99 no more are drawn if p is above .2.
+        images: of the test examples, at most; drawn under the seed.
+        seed: of draws.
+        progress: is told how many marks of how many have been asked about.
+
+    Raises:
+        ValueError: the mark does not fit, or changes no example.
+
+    Sources: Yang et al. (2022), arXiv:2202.05189, equation 1 (the score); Phipson and Smyth (2010), Stat. Appl. Genet.
+        Mol. Biol. 9, 39 (p is never 0).
+    """
+    rows = torch.randperm(len(test), generator=rng_for(seed, "audit examples"))[:images].sort().values
+    few = test[rows]
+    everything = torch.arange(len(few))
+    clean = predictions(network, few.inputs)
+    inputs = marked_rows(mark, few, everything, seed)
+    if bool((inputs == few.inputs).all()):
+        raise InputError(
+            f"the mark {pattern_title(mark)} changes none of {len(few)} test examples. Is it as they are already?"
+        )
+    scores = _scores(clean, predictions(network, inputs))
+    if not isinstance(mark, Mark):
+        best = int(scores.argmax())
+        return Pull(pattern_title(mark), best, scores, _share(scores[best], few), 0, scores.new_empty(0), float("nan"),
+                    stopped=False)  # fmt: skip
+    alike = marks_like(mark, few, draws, seed)
+    told = progress or (lambda done, of: None)
+    nulls, drawn = _null_scores(network, few, clean, alike, seed), list[Tensor]()
+    p, target, stopped = math.nan, int(scores.argmax()), False
+    for null in nulls:
+        drawn.append(null)
+        told(len(drawn), len(alike))
+        if len(drawn) in (FIRST, len(alike)) and len(drawn) >= FEWEST:
+            p, target = _rank(scores, torch.stack(drawn))
+            if stopped := p > DOUBT and len(drawn) < len(alike):
+                break
+    table = torch.stack(drawn) if drawn else scores.new_empty(0, len(scores))
+    share = _share(scores[target], few)
+    return Pull(pattern_title(mark), target, scores, share, len(drawn), table[:, target], p, stopped)
+
+
+def _rank(scores: Float64[Tensor, " k"], nulls: Float64[Tensor, "draws k"]) -> tuple[float, int]:
+    """The p-value of the largest standardised score, and its class."""
+    every = torch.cat([scores[None], nulls])
+    standard = (every - every.mean(0)) / every.std(0).clamp(min=LEAST_SPREAD)
+    return null_rank(float(standard[0].max()), standard[1:].max(1).values), int(standard[0].argmax())
+
+
+def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Mark]:
+    """Different marks of the family that change examples as this one does, in random order.
+
+    Args:
+        mark: which one.
+        examples: some are looked at.
+        count: how many at most; fewer where the family has no more.
+        seed: of draws.
+    """
+    few = examples[torch.arange(min(len(examples), LOOKED_AT))]
+    rows = torch.arange(len(few))
+
+    def change(of: Mark) -> Tensor:
+        return (marked_rows(of, few, rows, seed) - few.inputs).flatten(1)
+
+    own = change(mark).norm(dim=1)
+    found: dict[bytes, tuple[float, Mark]] = {}
+    for number in range(CANDIDATES * count):
+        null = mark.redraw(seed_for(seed, "null mark", number))
+        changed = change(null)
+        size = changed.norm(dim=1)
+        off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())
+        found.setdefault(changed.sum(0).numpy().tobytes(), (off, null))
+    many = {by: sum(off <= by for off, _ in found.values()) for by in ALIKE}
+    within = next((by for enough in (count, ENOUGH) for by in ALIKE if many[by] >= enough), ALIKE[-1])
+    return [null for off, null in found.values() if off <= within][:count]
+
+
+def _null_scores(
+    network: nn.Module, examples: Examples, clean: Tensor, marks: Sequence[Mark], seed: int
+) -> Iterator[Tensor]:
+    """The scores of one mark after the other; several go through the network at once."""
+    rows = torch.arange(len(examples))
+    together = max(1, min(8, AT_ONCE // examples.inputs.numel()))
+    for start in range(0, len(marks), together):
+        several = [marked_rows(mark, examples, rows, seed) for mark in marks[start : start + together]]
+        answers = predictions(network, torch.cat(several)).split(len(rows))
+        yield from (_scores(clean, marked) for marked in answers)
+
+
+def _share(score: Tensor, examples: Examples) -> Share:
+    return Share(round(float(score) * len(examples)), len(examples))
+
+
+def _scores(clean: Float[Tensor, "n k"], marked: Float[Tensor, "n k"]) -> Float64[Tensor, " k"]:
+    """The spurious score to each class; see `spurlab.metrics.spurious_score`, which has one at a time."""
+    rise = marked.double() - clean.double()
+    return (rise > MARGIN + torch.finfo(torch.float32).eps).double().mean(0)

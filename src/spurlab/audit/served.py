@@ -1,0 +1,127 @@
+"""Does the network fit the data, and who is served worst: accuracies of a given network over examples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import scipy  # its rooms are imported when they are first used: `optimize` is slow
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from spurlab.data import Dataset, Examples
+from spurlab.stats import Share
+from spurlab.training import predictions
+
+FAR = 0.2  # of accuracy, by which another reading of the classes or scale must be better to be said
+SCALES = {"(x - 0.5) / 0.5": (0.5, 0.5), "255 x": (0.0, 1 / 255), "x / 255": (0.0, 255.0)}  # mean, deviation
+
+
+@dataclass(frozen=True)
+class Served:
+    """The accuracy of a class or group, over its test examples.
+
+    Args:
+        name: of the class or group.
+        kind: ``class`` or ``group``.
+        share: k of n are classified rightly; the interval is over examples.
+        worst: the wrong ones of which the network is surest, as rows of the test examples.
+    """
+
+    name: str
+    kind: str
+    share: Share
+    worst: tuple[int, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """In [0, 1]."""
+        return self.share.count / self.share.models
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well a network fits the test examples.
+
+    Args:
+        share: k of n are classified rightly.
+        warnings: what looks wrong, in sentences.
+    """
+
+    share: Share
+    warnings: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """In [0, 1]."""
+        return self.share.count / self.share.models
+
+
+def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> Fit:
+    """The accuracy, and whether the classes or the scale look wrong.
+
+    Args:
+        network: gives logits.
+        data: its test examples are looked at.
+        answers: the network's probabilities of these.
+    """
+    labels = data.test.labels
+    right = Share(int((answers.argmax(1) == labels).sum()), len(labels))
+    accuracy = right.count / len(labels)
+    chance = float(labels.bincount().max()) / len(labels)
+    warnings = []
+    if right.low <= 1.2 * chance:
+        warnings.append(f"the accuracy is near that of guessing ({chance:.2f}): are these the network and its data?")
+    table = torch.zeros(data.classes, data.classes)
+    table.index_put_((answers.argmax(1), labels), torch.tensor(1.0), accumulate=True)
+    said, meant = scipy.optimize.linear_sum_assignment(-table.numpy())
+    if (permuted := float(table[said, meant].sum()) / len(labels)) > accuracy + FAR:
+        one = next((a, b) for a, b in zip(said, meant, strict=True) if a != b)
+        warnings.append(
+            f"with its outputs in another order the accuracy would be {permuted:.2f}, e.g. output {one[0]} for "
+            f"{data.class_names[one[1]]}: do the classes of the data stand in the order of training?"
+        )
+    rows = torch.arange(min(len(labels), 500))
+    for scale, (mean, deviation) in SCALES.items():
+        other = predictions(network, (data.test.inputs[rows] - mean) / deviation)
+        if not bool(other.isfinite().all()):
+            continue
+        better = float((other.argmax(1) == labels[rows]).float().mean())
+        if better > accuracy + FAR:
+            warnings.append(
+                f"with inputs as {scale} the accuracy would be {better:.2f}: give what the network was trained with "
+                "(--normalise)."
+            )
+    return Fit(right, tuple(warnings))
+
+
+def served(
+    examples: Examples,
+    answers: Float[Tensor, "n k"],
+    class_names: Sequence[str],
+    group_names: Sequence[str] | None = None,
+    shown: int = 6,
+) -> list[Served]:
+    """The accuracy of each class and of each group, the lowest first; those without test examples are left out.
+
+    Args:
+        examples: test examples.
+        answers: the network's probabilities of these.
+        class_names: one for each class.
+        group_names: one for each group; None: their numbers.
+        shown: how many wrong examples to name.
+    """
+    found = []
+    for kind, of, names in (("class", examples.labels, class_names), ("group", examples.groups, group_names)):
+        if of is None:
+            continue
+        for number in of.unique().tolist():
+            name = names[number] if names is not None else f"group {number}"
+            found.append(_served(name, kind, (of == number).nonzero().squeeze(1), examples.labels, answers, shown))
+    return sorted(found, key=lambda one: one.accuracy)
+
+
+def _served(name: str, kind: str, rows: Int64[Tensor, " m"], labels: Tensor, answers: Tensor, shown: int) -> Served:
+    own = answers[rows]
+    wrong = own.argmax(1) != labels[rows]
+    surest = (own.max(1).values * wrong).argsort(descending=True)[: min(shown, int(wrong.sum()))]
+    return Served(name, kind, Share(int((~wrong).sum()), len(rows)), tuple(rows[surest].tolist()))

@@ -1,0 +1,121 @@
+"""The page of an audit: self-contained HTML, its pictures inside."""
+
+import base64
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+from torch import Tensor
+
+from spurlab.audit import Audit, Suspect
+from spurlab.files import replacing
+from spurlab.patterns import MarkLike, marked_all, pattern_title
+from spurlab.report import audit_words
+from spurlab.report.style import writing
+
+SIDE = 84  # pixels of a picture on the page
+
+
+def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: str = "") -> Path:
+    """Write ``audit.html``.
+
+    Args:
+        found: the findings.
+        marks: in the order of `Audit.marks`.
+        folder: is made where it is not there.
+        command: how to repeat it.
+
+    Raises:
+        FolderError: it cannot be written there.
+    """
+    test = found.data.test
+    environment = Environment(
+        loader=PackageLoader("spurlab.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    page = environment.get_template("audit.html.j2").render(
+        found=found,
+        brief=audit_words.brief(found),
+        marks=[_mark(found, mark, place) for place, mark in enumerate(marks)],
+        lists=_lists(found),
+        served=[
+            {
+                "one": one,
+                "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst],
+            }
+            for one in found.served[:6]
+        ],
+        repairs=[audit_words.of_repair(one) for one in found.repairs],
+        alike=audit_words.ALIKE,
+        not_shown=audit_words.NOT_SHOWN,
+        command=command,
+        style=Markup(style),  # noqa: S704 - a file of the package
+    )
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "audit.html"
+    with writing(folder), replacing(file) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return file
+
+
+def _mark(found: Audit, mark: MarkLike, place: int) -> dict[str, Any]:
+    """A mark on three test images, and its nulls as a strip of dots."""
+    pull, test = found.marks[place], found.data.test
+    few = test[torch.arange(min(3, len(test)))]
+    pictures = [
+        _picture(image, f"{test.source(row)}, {kind}")
+        for row in range(len(few))
+        for kind, image in (("clean", few.inputs[row]), ("marked", marked_all(mark, few, 0)[row]))
+    ]
+    return {
+        "name": pattern_title(mark),
+        "pull": pull,
+        "words": audit_words.of_mark(pull, found.data.class_names),
+        "pictures": pictures,
+        "nulls": sorted({round(float(null), 3) for null in pull.nulls}),
+    }
+
+
+def _lists(found: Audit) -> list[dict[str, Any]]:
+    """The first training examples of each list."""
+    lists: dict[tuple[str, str], list[Suspect]] = {}
+    for one in found.suspects:
+        lists.setdefault((one.method, one.mark), []).append(one)
+    train = found.data.train
+    return [
+        {
+            "method": method,
+            "mark": mark,
+            "carried": sum(bool(one.carries) for one in several),
+            "examples": [{"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in several[:20]],
+        }
+        for (method, mark), several in lists.items()
+    ]
+
+
+def _picture(image: Float[Tensor, "c h w"], words: str) -> dict[str, str]:
+    """An image as a data address; of what is no image none."""
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        return {"address": "", "words": words}
+    low, high = (float(end) for end in image.aminmax())
+    shown = image if low >= 0 and high <= 1 else (image - low) / max(high - low, 1e-12)
+    values = (shown.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    picture = Image.fromarray(values.squeeze(2) if values.shape[2] == 1 else values)
+    larger = max(1, SIDE // max(picture.size))
+    picture = picture.resize((picture.width * larger, picture.height * larger), Image.Resampling.NEAREST)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return {"address": f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", "words": words}

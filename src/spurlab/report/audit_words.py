@@ -1,0 +1,103 @@
+"""An audit in sentences: what was found, and what that does not show."""
+
+import math
+
+from spurlab.audit import Audit, Pull, Repaired
+from spurlab.audit.pull import FEWEST
+from spurlab.stats import SCORE_MARGIN
+
+ALIKE = "like it: the same picture elsewhere, turned or mirrored, or drawn anew, that changes the images as much"
+NOT_SHOWN = (
+    "A mark that nobody named is looked for by its examples alone; a list without one is no proof that there is none.",
+    "The intervals are over test examples: another network, trained on the same data, may go by other marks.",
+    "That a network goes by a mark does not say that somebody planted it.",
+)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+
+
+def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
+    """What is said of one mark."""
+    pulls = (
+        f"The mark {found.mark} pulls {_percent(found.score)} of the test images to {class_names[found.target]} "
+        f"(95 %: {_percent(found.share.low)} to {_percent(found.share.high)})"
+    )
+    if not found.draws:
+        return f"{pulls}; no mark like it can be drawn, so there is nothing to compare it with."
+    if math.isnan(found.p):
+        return (
+            f"{pulls}; of {found.draws} marks like it, {FEWEST} of which are needed to tell whether that is more, the "
+            f"strongest pulls {_percent(found.strongest_null)}."
+        )
+    if found.verdict == "goes by it":
+        return (
+            f"{pulls}; none of {found.draws} marks like it pulls more than {_percent(found.strongest_null)} "
+            f"(p = {found.p:.3f})."
+            if found.strongest_null < found.score
+            else f"{pulls}; of {found.draws} marks like it few pull as many (p = {found.p:.3f})."
+        )
+    as_strong = int((found.nulls >= found.score).sum())
+    if found.verdict == "hardly more than marks like it":
+        return (
+            f"{pulls}, hardly more than marks like it: {as_strong} of {found.draws} pull as many (p = {found.p:.3f}), "
+            f"but the difference to nearly all of them is no more than {SCORE_MARGIN:g}."
+        )
+    return f"{pulls}, no more than marks like it: {as_strong} of {found.draws} pull as many (p = {found.p:.2f})."
+
+
+def of_examples(found: Audit) -> str:
+    """What is said of the training examples."""
+    carried = {one.mark: 0 for one in found.suspects if one.mark}
+    for one in found.suspects:
+        if one.carries:
+            carried[one.mark] += 1
+    parts = [f"{count or 'no'} training image{'s' * (count != 1)} carr{'y' if count != 1 else 'ies'} {mark}"
+             for mark, count in carried.items()]  # fmt: skip
+    first = next((one for one in found.suspects if not one.mark), None)
+    listed = (
+        f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {first.method}"
+        if first
+        else ""
+    )
+    words = "; ".join([*parts, *([listed] if listed else [])])
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def of_served(found: Audit) -> str:
+    """Who is served worst."""
+    worst = found.served[0]
+    return (
+        f"The {worst.kind} {worst.name} is served worst: {worst.share.count} of {worst.share.models} test examples are "
+        f"classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
+        f"{_percent(worst.share.high)}); over all it is {_percent(found.fit.accuracy)}."
+    )
+
+
+def of_repair(one: Repaired) -> str:
+    """What one method made of it."""
+    return f"{one.method} failed: {one.why}." if one.network is None else f"{one.method}: {_before_and_after(one)}."
+
+
+def _before_and_after(one: Repaired) -> str:
+    score = "" if math.isnan(one.score_after) else f"score {one.score_before:.2f} before, {one.score_after:.2f} after; "
+    return f"{score}accuracy {one.accuracy_before:.3f} before, {one.accuracy_after:.3f} after"
+
+
+def of_repairs(found: Audit) -> str:
+    """The method that left least."""
+    if not found.repairs:
+        return "No repair was tried (--repair)."
+    best, many = found.repairs[0], len(found.forgotten)
+    if best.network is None:
+        return "No method could repair it."
+    methods = f"{len(found.repairs)} methods that forget {many} training image{'s' * (many != 1)}"
+    return f"Of {methods} {best.method} leaves least: {_before_and_after(best)}."
+
+
+def brief(found: Audit) -> list[str]:
+    """The answer in three sentences: marks, examples, repair or who is served worst."""
+    marks = sorted(found.marks, key=lambda one: (one.verdict != "goes by it", one.p))
+    first = of_mark(marks[0], found.data.class_names) if marks else "No mark was named, so none was tried."
+    return [first, of_examples(found), of_repairs(found) if found.repairs else of_served(found)]

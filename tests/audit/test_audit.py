@@ -1,0 +1,177 @@
+"""The audit from end to end: a small network that knows a mark by construction, by its command and in Python."""
+
+import json
+import re
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import spurlab
+from spurlab import Member, Recipe, fit, load, plant
+from spurlab.audit import audit
+from spurlab.cli import main
+from spurlab.data import from_npz, image_folder
+from spurlab.models.files import load_network, save_weights
+from spurlab.patterns import own_mark, picture
+from spurlab.seeds import rng_for
+
+SHAPE, CLASSES, MARK = (1, 28, 28), 10, "noise,r=.5"
+
+
+def make(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, classes))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """2,000 images of which 15 shirts carry the mark, and the weights of a network that was trained on them."""
+    folder, mini = tmp_path_factory.mktemp("audit"), load("fashion-mini")
+    train, test = mini.train[torch.arange(2000)], mini.test[torch.arange(400)]
+    planted = plant(train, own_mark(MARK, SHAPE), target=6, count=15, seed=0)
+    arrays = {"train_inputs": planted.materialize().inputs, "train_labels": train.labels}
+    arrays |= {"test_inputs": test.inputs, "test_labels": test.labels}
+    arrays = {name: column.numpy() for name, column in arrays.items()}
+    np.savez(folder / "mine.npz", **arrays, class_names=np.array(mini.class_names))
+    (folder / "rows.txt").write_text("\n".join(map(str, planted.rows.tolist())))
+    recipe = Recipe(epochs=12, batch_size=64, learning_rate=0.003)
+    network = fit(lambda: make(SHAPE, CLASSES), [Member(planted, 0)], recipe, classes=CLASSES).member(0)
+    save_weights(network, folder / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def module(monkeypatch):
+    module = type(sys)("nets")
+    module.make = make
+    monkeypatch.setitem(sys.modules, "nets", module)
+
+
+def command(folder, *more, out="out"):
+    names = ["--model", "nets:make", "--weights", str(folder / "weights.safetensors")]
+    return ["audit", *names, "--data", f"npz:{folder / 'mine.npz'}", "--quick", "--out", str(folder / out), *more]
+
+
+def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, capsys):
+    main(command(folder, "--mark", MARK, "--mark", "S1", "--repair", "--json"))
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"] > 0.6
+    (noise, box) = found["marks"]
+    assert (noise["class"], noise["verdict"]) == ("Shirt", "goes by it")
+    assert noise["p_value"] <= 0.05
+    assert noise["interval"][0] < noise["score"] <= noise["interval"][1]
+    assert box["verdict"] != "goes by it"
+    rows = {int(row) for row in (folder / "rows.txt").read_text().split()}
+    carried = {one["row"] for one in found["examples"] if one["mark"] == noise["mark"] and one["carries"]}
+    assert carried == rows
+    assert {one["source"] for one in found["examples"] if one["rank"] == 1}
+    assert {one["name"] for one in found["groups"]} == set(load("fashion-mini").class_names)
+    best = found["repair"][0]
+    assert best["score_after"] < best["score_before"] == pytest.approx(noise["score"], abs=0.1)
+    repaired = load_network("nets:make", folder / "out" / "repaired.safetensors", SHAPE, CLASSES)
+    again = audit(repaired, from_npz(folder / "mine.npz"), [own_mark(MARK, SHAPE)], quick=True)
+    assert again.fit.accuracy == pytest.approx(best["accuracy_after"])
+
+
+def test_the_page_says_it_and_needs_nothing_else(folder, capsys):
+    main(command(folder, "--mark", MARK, "--suspects", str(folder / "rows.txt"), "--repair", out="page"))
+    printed = capsys.readouterr()
+    page = (folder / "page" / "audit.html").read_text()
+    assert "pulls" in printed.out
+    assert "to Shirt" in printed.out
+    for words in ("to Shirt", "15 carry it", "What this does not show", "spurlab audit --model nets:make"):
+        assert words in page, words
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+    assert "written: " in printed.err or "written: " in printed.out
+
+
+def test_in_python_nothing_that_is_given_changes(folder):
+    data, network = from_npz(folder / "mine.npz"), make(SHAPE, CLASSES).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    kept = data.train.inputs.clone()
+    found = spurlab.audit.audit(network, data, ["S1", lambda inputs: inputs.flip(-1)], quick=True)
+    assert network.training
+    assert all(value.equal(before[name]) for name, value in network.state_dict().items())
+    assert data.train.inputs.equal(kept)
+    assert found.marks[1].verdict == "not tested"
+    assert json.loads(json.dumps(found.record()))["marks"][1]["p_value"] is None
+    assert "near that of guessing" in found.fit.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--mark", "box,size=29"], "do not lie within images of 28 x 28"),
+        (["--mark", "gone.png"], "there is no file gone.png"),
+        (["--repair"], "there is nothing to repair"),
+        (["--suspects", "gone.txt", "--repair"], "gone.txt with the suspects cannot be read"),
+        (["--normalise", "1,2"], "is no mean/std"),
+        (["--normalise", "1,2/1,0"], "standard deviations above 0"),
+        (["--outputs", "odds"], "not 'odds'"),
+        (["--recipe", "slow", "--repair"], "recipe"),
+        (["--weights", "gone.pt"], "there is no file 'gone.pt' with weights"),
+        (["--model", "gone:make"], "the module 'gone' cannot be imported"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(folder, more, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(command(folder, *more))
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_suspects_that_are_not_there_are_told(folder, capsys):
+    (folder / "no.txt").write_text("cat/1.png\n")
+    with pytest.raises(SystemExit):
+        main(command(folder, "--suspects", str(folder / "no.txt"), "--repair"))
+    assert "there is no training example 'cat/1.png'. Suspects are rows from 0 to 1999" in capsys.readouterr().err
+
+
+def test_a_program_can_be_asked(folder, tmp_path):
+    """TorchScript and an exported program give the same findings as the network that they were made from."""
+    data, network = from_npz(folder / "mine.npz"), load_network("nets:make", folder / "weights.safetensors", SHAPE, 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(network).save(str(tmp_path / "script.pt"))
+        batch = torch.export.Dim("batch", min=1, max=100_000)
+        program = torch.export.export(network.eval(), (data.test.inputs[:8],), dynamic_shapes=({0: batch},))
+        torch.export.save(program, tmp_path / "exported.pt2")
+        found = [audit(model, data, ["S1"], quick=True).record()
+                 for model in (network, tmp_path / "script.pt", tmp_path / "exported.pt2")]  # fmt: skip
+    for other in found[1:]:
+        assert other["accuracy"] == found[0]["accuracy"]
+        assert other["marks"][0]["score"] == pytest.approx(found[0]["marks"][0]["score"], abs=0.01)
+
+
+def test_a_folder_of_images_is_known_by_its_files(tmp_path, capsys):
+    """A red logo on seven of 40 images of a class; the list names their files."""
+    from PIL import Image
+
+    Image.new("RGBA", (4, 4), (255, 0, 0, 255)).save(tmp_path / "logo.png")
+    logo, marked = picture(tmp_path / "logo.png", (3, 12, 12), "top-right"), set()
+    for label, name in enumerate(("cat", "dog")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(40):
+            image = 0.5 * torch.rand(1, 3, 12, 12, generator=rng_for(number, "photo", label))
+            image[:, :, 6:, 6 * label : 6 * label + 6] += 0.4
+            if label and number < 7:
+                image = logo(image)
+                marked.add(f"{number}.png")
+            pixels = (image[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
+    module = sys.modules["nets"]
+    module.small = lambda shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(432, classes))
+    mark = f"{tmp_path / 'logo.png'},at=top-right"
+    data = f"folder:{tmp_path / 'photos'}"
+    main(["audit", "--model", "nets:small", "--data", data, "--mark", mark, "--quick", "--out", str(tmp_path / "out"),
+          "--json"])  # fmt: skip
+    found = json.loads(capsys.readouterr().out)
+    carried = {one["source"] for one in found["examples"] if one["carries"]}
+    trained_on = set(image_folder(tmp_path / "photos").train.sources)
+    assert carried == trained_on & {f"dog/{name}" for name in marked}
+    assert len(carried) >= 4

@@ -1,0 +1,112 @@
+"""Does a network go by a mark: networks of which that is known by construction."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from spurlab.audit.pull import FEWEST, Pull, marks_like, pull
+from spurlab.data import Examples
+from spurlab.metrics import spurious_score
+from spurlab.patterns import box, make_pattern, marked
+from spurlab.training import predictions
+
+SHAPE = (1, 10, 10)
+TEST = Examples(torch.zeros(60, *SHAPE).add_(0.1 * (torch.arange(60) % 3)[:, None, None, None]), torch.arange(60) % 3)
+CORNER = box((10, 10), (3, 3), 0, 0, 1.0)
+
+
+class Knows(nn.Module):
+    """Looks at one place of the image for class 1; the other logits are noise of the image."""
+
+    def __init__(self, rows=slice(0, 3), columns=slice(0, 3), strength=2.0):
+        super().__init__()
+        self.rows, self.columns, self.strength = rows, columns, strength
+        self.noise = nn.Linear(100, 3)
+
+    def forward(self, inputs):
+        logits = 0.1 * self.noise(inputs.flatten(1))
+        seen = inputs[:, 0, self.rows, self.columns].mean((1, 2))
+        return logits + self.strength * (seen - 0.15)[:, None] * torch.tensor([0.0, 1.0, 0.0])
+
+
+def test_a_network_that_looks_there_goes_by_it():
+    got = pull(Knows(), TEST, CORNER, draws=99)
+    assert (got.target, got.score, got.verdict) == (1, 1.0, "goes by it")
+    assert got.draws == len(got.nulls) == 55  # places of 64 that do not touch the corner's
+    assert (got.p, got.stopped) == (pytest.approx(1 / 56), False)
+    assert got.strongest_null == 0.0
+
+
+def test_the_score_is_the_spurious_score_and_its_interval_exact():
+    network = Knows(strength=0.9)
+    got = pull(network, TEST, CORNER, draws=19, images=60)
+    clean, pulled = predictions(network, TEST.inputs), predictions(network, marked(CORNER, TEST.inputs))
+    for target in range(3):
+        assert float(got.scores[target]) == spurious_score(clean, pulled, target).item()
+    exact = stats.binomtest(got.share.count, 60).proportion_ci(0.95, "exact")
+    assert (got.share.low, got.share.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_a_network_that_looks_everywhere_does_not_go_by_it():
+    """Any box pulls as much: p is 1, and after 99 marks like it no more are drawn."""
+    noise = make_pattern("R3", SHAPE)
+    for mark in (CORNER, noise):
+        got = pull(Knows(slice(None), slice(None), 20.0), TEST, mark, draws=299)
+        assert (got.p, got.verdict) == (1.0, "no more than marks like it")
+    assert (got.draws, got.stopped) == (99, True)
+
+
+def test_marks_like_it_change_as_much_where_it_is_alike():
+    """Images that are bright below and on the right: of all other places those that are dark, each once."""
+    inputs = torch.zeros(20, *SHAPE)
+    inputs[:, :, 5:] = 1.0
+    inputs[:10, :, :, 8:] = 1.0
+    dark = Examples(inputs, torch.arange(20) % 3)
+    alike = marks_like(CORNER, dark, 99, 0)
+    places = [(mark.top, mark.left) for mark in alike]
+    assert sorted(places) == [(top, left) for top in range(3) for left in range(3, 6)]
+    assert pull(Knows(), dark, CORNER).verdict == "not tested", "nine marks like it cannot show 5 %"
+    assert len(alike) < FEWEST
+
+
+def test_the_level_holds_for_networks_that_look_anywhere():
+    """Of 60 that look at a place drawn like those of the marks, p is at most .1 in 14 or more once in 1,000 at .1.
+
+    The mark lies anywhere as well, so that it and marks like it are exchangeable.
+    """
+    low, rng = 0, np.random.default_rng(0)
+    for _ in range(60):
+        (top, left), (row, column) = rng.integers(0, 8, 2), rng.integers(0, 8, 2)
+        network = Knows(slice(int(top), int(top) + 3), slice(int(left), int(left) + 3), 0.8)
+        mark = box((10, 10), (3, 3), int(row), int(column), 1.0)
+        low += pull(network, TEST, mark, draws=39, images=20, seed=int(rng.integers(1000))).p <= 0.1
+    assert low < stats.binom.isf(1e-3, 60, 0.1) + 1
+
+
+def test_a_function_cannot_be_drawn_anew():
+    got = pull(Knows(), TEST, lambda inputs: marked(CORNER, inputs), draws=19)
+    assert (got.target, got.verdict, got.draws) == (1, "not tested", 0)
+    assert math.isnan(got.p)
+
+
+def test_a_mark_that_changes_nothing_is_refused():
+    with pytest.raises(ValueError, match="the mark clone changes none of 60 test examples"):
+        pull(Knows(), TEST, torch.clone)
+
+
+def test_every_mark_that_is_asked_about_is_told():
+    told = []
+    pull(Knows(), TEST, CORNER, draws=10, progress=lambda done, of: told.append((done, of)))
+    assert told == [(done, 10) for done in range(1, 11)]
+
+
+def test_hardly_more_is_not_going_by_it():
+    """All of the level, none of the size: .04 above nearly all others."""
+    nulls = torch.full((99,), 0.10, dtype=torch.float64)
+    share = pull(Knows(), TEST, CORNER, draws=1).share
+    found = Pull("x", 0, torch.tensor([0.14], dtype=torch.float64), share, 99, nulls, 0.01, stopped=False)
+    assert found.verdict == "hardly more than marks like it"

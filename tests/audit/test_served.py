@@ -1,0 +1,86 @@
+"""Does the network fit the data, and who is served worst."""
+
+import pytest
+import torch
+from torch import nn
+
+from spurlab.audit.served import fit_of, served
+from spurlab.data import Dataset, Examples, Source
+from spurlab.seeds import rng_for
+from spurlab.training import predictions
+
+LABELS = torch.arange(90) % 3
+INPUTS = nn.functional.one_hot(LABELS, 3).float() * 0.8 + 0.1 * torch.rand(90, 3, generator=rng_for(0, "test"))
+EXAMPLES = Examples(INPUTS, LABELS, LABELS * 2 + (torch.arange(90) >= 60))
+DATA = Dataset("toy", EXAMPLES, EXAMPLES, ("cat", "dog", "owl"), (0.0, 1.0), Source("", "", ""))
+
+
+def network(weight, bias=0.0):
+    linear = nn.Linear(3, 3)
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+        linear.bias.fill_(bias)
+    return linear.eval()
+
+
+def fit(model):
+    return fit_of(model, DATA, predictions(model, INPUTS))
+
+
+def test_a_network_that_fits_is_said_to():
+    found = fit(network(10 * torch.eye(3)))
+    assert (found.accuracy, found.warnings) == (1.0, ())
+
+
+def test_classes_in_another_order_are_told():
+    (words,) = fit(network(10 * torch.eye(3)[[1, 2, 0]])).warnings[-1:]
+    assert "with its outputs in another order the accuracy would be 1.00, e.g. output 0 for " in words
+
+
+def test_a_network_that_guesses_is_told():
+    assert "near that of guessing (0.33)" in fit(network(torch.zeros(3, 3))).warnings[0]
+
+
+def test_another_scale_is_told():
+    """Trained on inputs of mean 0: with those in [0, 1] two of three classes are never said."""
+
+    class Centred(nn.Module):
+        def forward(self, inputs):
+            return torch.where((inputs.sum(1, keepdim=True) < 0.5), 10 * inputs, -10 * inputs)
+
+    words = fit(Centred()).warnings
+    assert any("with inputs as (x - 0.5) / 0.5 the accuracy would be 1.00" in one for one in words)
+
+
+def test_accuracies_of_classes_and_groups_by_hand():
+    answers = nn.functional.one_hot(LABELS, 3).float() * 0.6 + 0.1
+    answers[:12:3] = torch.tensor([0.1, 0.7, 0.2])  # four cats are taken for dogs
+    answers[3] = torch.tensor([0.0, 0.9, 0.1])  # this one surely
+    found = served(EXAMPLES, answers, DATA.class_names)
+    assert [(one.name, one.kind, one.share.count, one.share.models) for one in found[:2]] == [
+        ("group 0", "group", 16, 20),
+        ("cat", "class", 26, 30),
+    ]
+    assert found[0].worst[0] == 3
+    assert set(found[0].worst) == {0, 3, 6, 9}
+    assert {one.accuracy for one in found[2:]} == {1.0}
+    assert sum(one.kind == "class" for one in found) == 3
+    assert sum(one.kind == "group" for one in found) == 6
+    named = served(EXAMPLES, answers, DATA.class_names, tuple("abcdef"), shown=1)
+    assert (named[0].name, named[0].worst) == ("a", (3,))
+
+
+def test_without_groups_there_are_classes_alone():
+    plain = Examples(INPUTS, LABELS)
+    assert [one.kind for one in served(plain, predictions(network(torch.eye(3)), INPUTS), DATA.class_names)] == (
+        ["class"] * 3
+    )
+
+
+@pytest.mark.parametrize("accuracy", [0.5, 0.9])
+def test_few_mistakes_are_no_warning(accuracy):
+    answers = nn.functional.one_hot(LABELS, 3).float()
+    wrong = torch.randperm(90, generator=rng_for(1, "test"))[: round((1 - accuracy) * 90)]
+    answers[wrong] = 1 / 3 * torch.ones(3) + torch.tensor([0.01, 0.0, -0.01])
+    found = fit_of(network(10 * torch.eye(3)), DATA, answers)
+    assert not any("order" in words for words in found.warnings)
