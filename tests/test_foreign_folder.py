@@ -126,7 +126,7 @@ CHANGES = [word for change in [*TINY, "architecture=logistic", "n=[0]", "pattern
 
 def test_every_command_is_tried():
     """All but those that read no folder."""
-    assert {*COMMANDS, "patterns", "models"} == {command.name for command in app.registered_commands}
+    assert {*COMMANDS, "patterns", "models", "audit"} == {command.name for command in app.registered_commands}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -172,14 +172,14 @@ def test_what_has_not_changed_is_not_written() -> None:
 
 def test_a_lent_network_and_its_data_are_copies() -> None:
     network, data = a_network(), Examples(torch.rand(5, 4), torch.arange(5) % 2, torch.arange(5))
-    before = told(network), [column.clone() for column in vars(data).values()]
+    before = told(network), [column.clone() for column in data.columns.values()]
     with lent(network, data, None) as (theirs, copied, nothing):
         assert nothing is None
-        for tensor in (*theirs.parameters(), *vars(copied).values()):
+        for tensor in (*theirs.parameters(), *copied.columns.values()):
             tensor.data.zero_()
         network.train()  # a method may have kept a reference of its own
     assert told(network) == before[0]
-    assert all(column.equal(kept) for column, kept in zip(vars(data).values(), before[1], strict=True))
+    assert all(column.equal(kept) for column, kept in zip(data.columns.values(), before[1], strict=True))
 
 
 def test_what_a_network_remembers_of_a_computation_does_not_keep_it_from_being_copied() -> None:
@@ -262,7 +262,7 @@ def spoil(*given: Any) -> None:
             each.train().requires_grad_(False).register_forward_hook(lambda *_: None)
             spoil(*each.parameters(), *each.buffers())
         elif isinstance(each, Examples):
-            spoil(*vars(each).values())
+            spoil(*each.columns.values())
         elif isinstance(each, Tensor):
             each.data.fill_(1)
 
@@ -344,7 +344,7 @@ PLACES: dict[str, Callable[[Place], object]] = {
 
 
 def lent_out(place: Place) -> list[Any]:
-    parts = [column for part in (place.data.train, place.data.test) for column in vars(part).values()]
+    parts = [column for part in (place.data.train, place.data.test) for column in part.columns.values()]
     *all_but_pythons_generator, _ = settings()  # from which the checks of types in these tests draw
     return [*all_but_pythons_generator, *told(place.network), [column.tolist() for column in parts]]
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,7 +15,9 @@ from spurlab.report import audit_words, write_audit
 from spurlab.stats import Share
 
 NAMES = ("cat", "dog & <b>owl</b>")
-EXAMPLES = Examples(torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 0, 1]), sources=("a.png", "<i>b.png", "c.png", "d.png"))
+EXAMPLES = Examples(
+    torch.rand(4, 1, 6, 6), torch.tensor([0, 1, 0, 1]), sources=np.array(["a.png", "<i>b.png", "c.png", "d.png"])
+)
 DATA = Dataset("toy", EXAMPLES, EXAMPLES, NAMES, (0.0, 1.0), Source("", "", ""))
 MARK = box((6, 6), (2, 2), 0, 0, 1.0)
 NULLS = torch.linspace(0, 0.06, 99, dtype=torch.float64)

@@ -252,14 +252,14 @@ def rows_of(suspects: Sequence[int | str], train: Examples) -> Bool[Tensor, " n"
     Raises ValueError: there is no such example.
     """
     mask = torch.zeros(len(train), dtype=torch.bool)
-    places = {} if train.sources is None else {source: row for row, source in enumerate(train.sources)}
+    places = {} if train.sources is None else {str(source): row for row, source in enumerate(train.sources)}
     for name in suspects:
         text = str(name).strip()
         row = places.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdigit() else -1)
         if not 0 <= row < len(train):
             raise InputError(
                 f"there is no training example {text!r}. Suspects are rows from 0 to {len(train) - 1}"
-                f"{', or files, e.g. ' + repr(train.sources[0]) if train.sources else ''}."
+                f"{'' if train.sources is None else f', or files, e.g. {train.source(0)!r}'}."
             )
         mask[row] = True
     return mask

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
@@ -28,7 +28,7 @@ class Examples:
         labels: the class of each example, 0, 1, ...
         groups: optional, the group of each example (for worst-group measures): whole numbers from 0 on, with gaps or
             without, so that they can be those of hospitals or users.
-        sources: optional, where each example came from, for people: a file's name, the number of a row.
+        sources: optional, an array of texts: where each example came from, for people, e.g. the name of a file.
 
     Raises:
         TypeError: a column that is not a tensor of its type.
@@ -43,7 +43,7 @@ class Examples:
     inputs: Float32[Tensor, "n *shape"]
     labels: Int64[Tensor, " n"]
     groups: Int64[Tensor, " n"] | None = None
-    sources: Sequence[str] | None = None
+    sources: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         if self.sources is not None and len(self.sources) != len(self.labels):
@@ -85,12 +85,12 @@ class Examples:
 
     def __getitem__(self, rows: Int64[Tensor, " picked"] | Bool[Tensor, " n"] | slice) -> "Examples":
         """The chosen rows, as examples again. ``data[~forget]`` is the retained set."""
-        sources = None if self.sources is None else tuple(np.array(self.sources, dtype=object)[_on_cpu(rows)])
+        sources = None if self.sources is None else self.sources[_on_cpu(rows)]
         return Examples(**{name: column[rows] for name, column in self.columns.items()}, sources=sources)
 
     def source(self, row: int) -> str:
         """Where an example came from: as `sources` says, else its row."""
-        return f"row {row}" if self.sources is None else self.sources[row]
+        return f"row {row}" if self.sources is None else str(self.sources[row])
 
     @property
     def shape(self) -> tuple[int, ...]:

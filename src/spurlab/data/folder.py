@@ -7,9 +7,11 @@ import os
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spurlab.data.arrays import LICENCE, assembled
 from spurlab.data.errors import DataRequestError
@@ -230,9 +232,9 @@ def _each_once(listings: Sequence[dict[str, list[ImageFile]]]) -> None:
                     )
 
 
-def _names(files: Sequence[Path], root: Path) -> tuple[str, ...]:
+def _names(files: Sequence[Path], root: Path) -> NDArray[Any]:
     """Each file from inside the folder on, or its whole path."""
-    return tuple(str(file.relative_to(root)) if file.is_relative_to(root) else str(file) for file in files)
+    return np.array([str(file.relative_to(root) if file.is_relative_to(root) else file) for file in files])
 
 
 def _set_aside(root: Path, listing: dict[str, list[ImageFile]], share: float) -> list[dict[str, list[ImageFile]]]:
