@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from spurlab.audit.detect.components import principal
+from spurlab.audit.detect.components import principal, without
 from spurlab.data import Examples
 from spurlab.patterns import MarkLike, marked_rows
 
@@ -47,8 +47,8 @@ def presence(mark: MarkLike, train: Examples, seed: int = 0) -> Float[Tensor, " 
     for _ in range(ROUNDS):
         plain = log_odds < DOUBT
         mean, basis = inputs[plain].mean(0), principal(inputs[plain], min(COMPONENTS, int(plain.sum()) // 10))
-        wanted = _own((marked - inputs).mean(0, keepdim=True), basis)
-        alike = [functional.cosine_similarity(_own(each - mean, basis), wanted) for each in (inputs, marked)]
+        wanted = without((marked - inputs).mean(0, keepdim=True), basis)
+        alike = [functional.cosine_similarity(without(each - mean, basis), wanted) for each in (inputs, marked)]
         looks = StandardScaler().fit_transform(torch.stack([torch.cat(sizes), torch.cat(alike)], 1).numpy())
         kept = torch.cat([plain, torch.ones_like(plain)]).numpy()
         told = LogisticRegression(C=1e4, max_iter=1000).fit(looks[kept], carries[kept])
@@ -56,10 +56,6 @@ def presence(mark: MarkLike, train: Examples, seed: int = 0) -> Float[Tensor, " 
         if int((log_odds < DOUBT).sum()) < len(train) / 2:  # it cannot be told from what examples have anyway
             return torch.zeros(len(train))
     return (log_odds + torch.tensor(RARE).logit()).sigmoid().float()
-
-
-def _own(inputs: Float[Tensor, "n d"], basis: Float[Tensor, "d k"]) -> Float[Tensor, "n d"]:
-    return inputs - inputs @ basis @ basis.T
 
 
 def carriers(likeness: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:

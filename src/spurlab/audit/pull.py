@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
+from spurlab.metrics import pulled
 from spurlab.patterns import Mark, MarkLike, marked_rows, pattern_title
 from spurlab.seeds import rng_for, seed_for
 from spurlab.stats import SCORE_MARGIN, Share, null_rank
@@ -28,7 +29,6 @@ LOOKED_AT = 50  # of them, by which marks like it are told
 LEAST_SPREAD = 0.01  # of the scores of a class: one example of a hundred more is no wonder
 LEVEL = 0.05  # of the test
 NEARLY_ALL = 0.99  # of the marks like it
-MARGIN = 0.1  # of a probability, by which an example is pulled
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +124,7 @@ def pull(
             f"the mark {pattern_title(mark)} changes none of {len(few)} test examples. Is it as they are already?"
         )
     scores = _scores(clean, predictions(network, inputs))
-    if not isinstance(mark, Mark):
-        best = int(scores.argmax())
-        return Pull(pattern_title(mark), best, scores, _share(scores[best], few), 0, scores.new_empty(0), float("nan"),
-                    stopped=False)  # fmt: skip
-    alike = marks_like(mark, few, draws, seed)
+    alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
     told = progress or (lambda done, of: None)
     nulls, drawn = _null_scores(network, few, clean, alike, seed), list[Tensor]()
     p, target, stopped = math.nan, int(scores.argmax()), False
@@ -197,5 +193,4 @@ def _share(score: Tensor, examples: Examples) -> Share:
 
 def _scores(clean: Float[Tensor, "n k"], marked: Float[Tensor, "n k"]) -> Float64[Tensor, " k"]:
     """The spurious score to each class; see `spurlab.metrics.spurious_score`, which has one at a time."""
-    rise = marked.double() - clean.double()
-    return (rise > MARGIN + torch.finfo(torch.float32).eps).double().mean(0)
+    return pulled(clean, marked).double().mean(0)

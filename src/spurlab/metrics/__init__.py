@@ -8,4 +8,5 @@ from spurlab.metrics.groups import train_weighted_accuracy as train_weighted_acc
 from spurlab.metrics.groups import worst_group_accuracy as worst_group_accuracy
 from spurlab.metrics.membership import membership_auc as membership_auc
 from spurlab.metrics.spurious import empirical_norm as empirical_norm
+from spurlab.metrics.spurious import pulled as pulled
 from spurlab.metrics.spurious import spurious_score as spurious_score

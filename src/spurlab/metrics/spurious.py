@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -42,17 +42,31 @@ def spurious_score(
         raise InputError(
             f"`target` is class {target}, but the probabilities are of the classes 0 to {clean.shape[-1] - 1}."
         )
-    resolution = max(torch.finfo(column.dtype).eps for column in (clean, marked))
+    resolution = _resolution(clean, marked)
     for column in (clean, marked):
         if bool(((column < 0) | (column > 1 + resolution)).any()):
             raise InputError(
                 f"the score needs probabilities, but these numbers span [{column.min():g}, {column.max():g}]. "
                 "Logits must go through a softmax first."
             )
-    rise = marked[..., target].double() - clean[..., target].double()
-    score = (rise > margin + resolution).double().mean(dim=-1)
+    score = pulled(clean[..., target], marked[..., target], margin).double().mean(dim=-1)
     diverged = clean.isnan().any(dim=(-2, -1)) | marked.isnan().any(dim=(-2, -1))
     return score.masked_fill(diverged, math.nan)
+
+
+def pulled(
+    clean: Float[Tensor, "*shape"], marked: Float[Tensor, "*shape"], margin: float = 0.1
+) -> Bool[Tensor, "*shape"]:
+    """Which probabilities rise by more than the margin, and than they resolve; see `spurious_score`.
+
+    >>> pulled(torch.tensor([0.2, 0.2]), torch.tensor([0.3, 0.4])).tolist()
+    [False, True]
+    """
+    return marked.double() - clean.double() > margin + _resolution(clean, marked)
+
+
+def _resolution(clean: Tensor, marked: Tensor) -> float:
+    return max(torch.finfo(column.dtype).eps for column in (clean, marked))
 
 
 def empirical_norm(clean: Float[Tensor, "n *shape"], marked: Float[Tensor, "n *shape"]) -> Float64[Tensor, " n"]:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
@@ -19,6 +18,7 @@ from spurlab.audit import Audit, Suspect
 from spurlab.files import replacing
 from spurlab.patterns import MarkLike, marked_all, pattern_title
 from spurlab.report import audit_words
+from spurlab.report.page import page_templates
 from spurlab.report.style import writing
 
 SIDE = 84  # pixels of a picture on the page
@@ -37,31 +37,28 @@ def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: 
         FolderError: it cannot be written there.
     """
     test = found.data.test
-    environment = Environment(
-        loader=PackageLoader("spurlab.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
-    page = environment.get_template("audit.html.j2").render(
-        found=found,
-        brief=audit_words.brief(found),
-        marks=[_mark(found, mark, place) for place, mark in enumerate(marks)],
-        lists=_lists(found),
-        served=[
-            {
-                "one": one,
-                "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst],
-            }
-            for one in found.served[:6]
-        ],
-        repairs=[audit_words.of_repair(one) for one in found.repairs],
-        alike=audit_words.ALIKE,
-        not_shown=audit_words.NOT_SHOWN,
-        command=command,
-        style=Markup(style),  # noqa: S704 - a file of the package
+    page = (
+        page_templates()
+        .get_template("audit.html.j2")
+        .render(
+            found=found,
+            brief=audit_words.brief(found),
+            marks=[_mark(found, mark, place) for place, mark in enumerate(marks)],
+            lists=_lists(found),
+            served=[
+                {
+                    "one": one,
+                    "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst],
+                }
+                for one in found.served[:6]
+            ],
+            repairs=[audit_words.of_repair(one) for one in found.repairs],
+            alike=audit_words.ALIKE,
+            not_shown=audit_words.NOT_SHOWN,
+            command=command,
+            style=Markup(style),  # noqa: S704 - a file of the package
+        )
     )
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,20 +69,20 @@ def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: 
 
 
 def _mark(found: Audit, mark: MarkLike, place: int) -> dict[str, Any]:
-    """A mark on three test images, and its nulls as a strip of dots."""
+    """What was found of a mark, and three test images without and with it."""
     pull, test = found.marks[place], found.data.test
     few = test[torch.arange(min(3, len(test)))]
+    marked = marked_all(mark, few, 0)
     pictures = [
-        _picture(image, f"{test.source(row)}, {kind}")
+        _picture(images[row], f"{test.source(row)}, {kind}")
         for row in range(len(few))
-        for kind, image in (("clean", few.inputs[row]), ("marked", marked_all(mark, few, 0)[row]))
+        for kind, images in (("clean", few.inputs), ("marked", marked))
     ]
     return {
         "name": pattern_title(mark),
         "pull": pull,
         "words": audit_words.of_mark(pull, found.data.class_names),
         "pictures": pictures,
-        "nulls": sorted({round(float(null), 3) for null in pull.nulls}),
     }
 
 

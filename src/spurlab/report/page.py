@@ -200,8 +200,9 @@ def _shown(value: Any) -> Any:
     return "\n".join(map(printable, value.split("\n"))) if text else value
 
 
-def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
-    environment = Environment(
+def page_templates() -> Environment:
+    """The templates of pages: all text from others is escaped, and without what steers."""
+    return Environment(
         loader=PackageLoader("spurlab.report"),
         autoescape=True,
         finalize=_shown,
@@ -209,6 +210,10 @@ def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _rendered(sections: Sequence[Section], verdicts: Sequence[Verdict]) -> str:
+    environment = page_templates()
     environment.filters["bound"] = bound
     environment.filters["shown"] = shown
     environment.tests["number"] = lambda cell: isinstance(cell, Number)

@@ -18,10 +18,12 @@ def residuals(of: Float[Tensor, "n d"], known: Float[Tensor, "m d"], components:
         known: those whose mean and components are taken.
         components: how many, at most as many as there can be.
     """
-    mean = known.mean(0)
-    basis = principal(known, components)
-    rest = of - mean
-    return rest - rest @ basis @ basis.T
+    return without(of - known.mean(0), principal(known, components))
+
+
+def without(vectors: Float[Tensor, "n d"], basis: Float[Tensor, "d k"]) -> Float[Tensor, "n d"]:
+    """Vectors without their parts along orthonormal directions."""
+    return vectors - vectors @ basis @ basis.T
 
 
 def principal(examples: Float[Tensor, "m d"], components: int) -> Float[Tensor, "d k"]:
