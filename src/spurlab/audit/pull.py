@@ -141,10 +141,11 @@ def pull(
 
 
 def _rank(scores: Float64[Tensor, " k"], nulls: Float64[Tensor, "draws k"]) -> tuple[float, int]:
-    """The p-value of the largest standardised score, and its class."""
+    """The p-value of the largest standardised score, and its class; of equal ones that with the largest score."""
     every = torch.cat([scores[None], nulls])
     standard = (every - every.mean(0)) / every.std(0).clamp(min=LEAST_SPREAD)
-    return null_rank(float(standard[0].max()), standard[1:].max(1).values), int(standard[0].argmax())
+    target = max(range(len(scores)), key=lambda label: (float(standard[0, label]), float(scores[label])))
+    return null_rank(float(standard[0, target]), standard[1:].max(1).values), target
 
 
 def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Mark]:
