@@ -1,0 +1,175 @@
+"""Shared components: what a few examples of a class have in common and all others lack. No network is asked."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spurlab.audit.detect.components import residuals
+from spurlab.data import Examples
+
+COMPONENTS = 150  # of the other classes; of short vectors a quarter of their length, of few examples a tenth
+FEWEST, MOST = 3, 50  # examples that share a component
+GAP = 10.0  # standard deviations from which a component is said to be shared; clean data: see docs/audit.md
+CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
+AT_ONCE = 2**24  # projections that are sorted together
+IDENTICAL = 0.95  # cosine, without the component, from which two examples are near-identical
+
+
+@dataclass(frozen=True, eq=False)
+class SharedComponent:
+    """What few examples of a class share.
+
+    Args:
+        label: the class.
+        rows: those that share it, as rows of the training examples, the strongest first.
+        gap: how far the weakest of them lies from the strongest of the others of the class along the component, in
+            standard deviations of these others. Each lies along the component of the others that share it.
+        component: the mean of their residuals.
+        twins: those of them that are near-identical to one before also without the component.
+    """
+
+    label: int
+    rows: tuple[int, ...]
+    gap: float
+    component: Float[Tensor, " *shape"]
+    twins: tuple[int, ...]
+
+    @property
+    def verdict(self) -> str:
+        """A list to look at, not a finding of a mark."""
+        if self.gap < GAP:
+            return "nothing unusual"
+        return "near-identical examples" if len(self.rows) - len(self.twins) < FEWEST else "shared by few"
+
+
+def shared_components(train: Examples) -> list[SharedComponent]:
+    r"""For each class the component that 3 to 50 of its examples share and that the others lack most clearly.
+
+    Residuals :math:`r_i` to the first 150 principal components of the other classes, without their mean, are projected
+    onto the mean of each example's residual and the two that are nearest to it in angle; among the largest
+    projections the widest gap tells those that share it. The 40 starts with the widest gaps are refined: mean of those
+    that share it, projections, gap, three times. The gap that is told is
+
+    .. math:: \Bigl(\min_{i \in M} \langle r_i, v_{M \setminus i} \rangle - \max_{j \notin M} \langle r_j, v_M \rangle
+        \Bigr) / s
+
+    with v the unit vector of the mean over members M, and s the root mean square of :math:`\langle r_j, v_M \rangle`:
+    what an example has of its own adds nothing to its projection. What varies from example to example forms no gap.
+    Ours.
+
+    Args:
+        train: n examples; vectors or images.
+
+    Returns:
+        One for each class of at least 12 examples, the widest gap first.
+    """
+    found = []
+    for label, own, residual in _by_class(train):
+        gap, members, _ = _candidates(residual)[0]
+        mean = residual[members].mean(0)
+        rows = own[members]
+        found.append(
+            SharedComponent(label, tuple(rows.tolist()), gap, mean.view(train.shape), _twins(train, own, rows, mean))
+        )
+    return sorted(found, key=lambda one: -one.gap)
+
+
+def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -> Float[Tensor, " n"]:
+    """The widest gap of a component that an example shares, see `shared_components`.
+
+    Those that share none come after them, by how far they are from sharing the clearest of their class.
+
+    Args:
+        network: not asked.
+        train: n examples.
+        test: not looked at.
+        seed: nothing is drawn.
+    """
+    scores = torch.full((len(train),), -torch.inf)
+    for _, own, residual in _by_class(train):
+        candidates = _candidates(residual)
+        best, members, along = candidates[0]
+        others = torch.ones(len(own), dtype=torch.bool)
+        others[members] = False
+        scores[own] = (along - along[members].min()) / along[others].square().mean().sqrt().clamp(min=1e-12)
+        scores[own] = scores[own].clamp(max=min(0.0, best))
+        for gap, members, _ in reversed(candidates):
+            scores[own[members]] = scores[own[members]].clamp(min=gap)
+    return scores.clamp(min=float(scores[scores.isfinite()].min()) if bool(scores.isfinite().any()) else 0.0)
+
+
+def _by_class(train: Examples) -> list[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
+    """Each class of enough examples: its rows, and their residuals to the other classes without their mean."""
+    flat, found = train.inputs.flatten(1), []
+    for label in train.labels.unique().tolist():
+        own, others = (train.labels == label).nonzero().squeeze(1), train.labels != label
+        if len(own) < 4 * FEWEST:
+            continue
+        most = min(COMPONENTS, flat.shape[1] // 4, int(others.sum()) // 10)
+        rest = residuals(flat[own], flat[others], most) if most else flat[own]
+        found.append((label, own, rest - rest.mean(0)))
+    return found
+
+
+def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]]:
+    """Components of a class: the gap, who shares it and all projections onto it; the widest gap first."""
+    unit = functional.normalize(residual, dim=1)
+    widest, starts = [], []
+    for rows in torch.arange(len(unit)).split(max(1, AT_ONCE // len(unit))):
+        cosine = unit[rows] @ unit.T
+        cosine[torch.arange(len(rows)), rows] = -torch.inf
+        near = cosine.topk(FEWEST - 1, dim=1).indices
+        start = functional.normalize(residual[rows] + residual[near].sum(1), dim=1)
+        widest.append(_gaps(start @ residual.T)[0])
+        starts.append(start)
+    start = torch.cat(starts)[torch.cat(widest).argsort(descending=True, stable=True)[:CANDIDATES]]
+    found: dict[frozenset[int], tuple[float, Tensor, Tensor]] = {}
+    for direction in start:
+        v = direction
+        for _ in range(ROUNDS):
+            along = residual @ v
+            members = along.topk(int(_gaps(along[None])[1])).indices
+            v = functional.normalize(residual[members].mean(0), dim=0)
+        if (key := frozenset(members.tolist())) not in found:
+            found[key] = _clear_gap(residual, members, v)
+    return sorted(found.values(), key=lambda one: -one[0])
+
+
+def _gaps(projections: Float[Tensor, "m n"]) -> tuple[Float[Tensor, " m"], Int64[Tensor, " m"]]:
+    """The widest gap after the 3rd to 50th largest of each row, by the spread of those after, and how many are above.
+
+    Of fewer than 200 numbers those after the largest quarter are taken for the others.
+    """
+    many = projections.shape[1]
+    most = min(MOST, many // 4)
+    largest = projections.topk(most + 1, dim=1).values
+    others = (projections.square().sum(1) - largest.square().sum(1)).clamp(min=0) / (many - most - 1)
+    gap, at = (largest[:, FEWEST - 1 : -1] - largest[:, FEWEST:]).max(1)
+    return gap / others.sqrt().clamp(min=1e-12), at + FEWEST
+
+
+def _clear_gap(
+    residual: Float[Tensor, "m d"], members: Int64[Tensor, " some"], v: Float[Tensor, " d"]
+) -> tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]:
+    """The gap with each member along the mean of the other members; the members, the strongest first."""
+    along, total = residual @ v, residual[members].sum(0)
+    without_it = (residual[members] * functional.normalize(total - residual[members], dim=1)).sum(1)
+    others = torch.ones(len(residual), dtype=torch.bool)
+    others[members] = False
+    gap = float(without_it.min() - along[others].max())
+    spread = float(along[others].square().mean().sqrt())
+    along = along.index_copy(0, members, without_it)
+    return gap / max(spread, 1e-12), members[without_it.argsort(descending=True)], along
+
+
+def _twins(train: Examples, own: Tensor, rows: Int64[Tensor, " some"], component: Tensor) -> tuple[int, ...]:
+    """Which rows are near-identical to one before them, without the component."""
+    inputs = train.inputs.flatten(1)
+    v = functional.normalize(component, dim=0)
+    rest = inputs[rows] - inputs[own].mean(0)
+    unit = functional.normalize(rest - (rest @ v)[:, None] * v, dim=1)
+    again = ((unit @ unit.T).tril(-1) > IDENTICAL).any(1)
+    return tuple(rows[again].tolist())
