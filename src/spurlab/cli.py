@@ -441,6 +441,7 @@ def audit_model(
         for warning in found.fit.warnings:
             put(f"LOOK AT THIS FIRST: {warning}")
         for words in [*(audit_words.of_mark(one, found.data.class_names) for one in found.marks),
+                      *(audit_words.of_unknown(one, found) for one in found.unknown),
                       audit_words.of_examples(found), audit_words.of_served(found),
                       *map(audit_words.of_repair, found.repairs)]:  # fmt: skip
             put(words)

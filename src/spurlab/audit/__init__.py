@@ -8,3 +8,4 @@ from spurlab.audit.pull import pull as pull
 from spurlab.audit.repair import Repaired as Repaired
 from spurlab.audit.served import Fit as Fit
 from spurlab.audit.served import Served as Served
+from spurlab.audit.unknown import Unknown as Unknown

@@ -12,11 +12,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.audit.detect import DETECTORS
+from spurlab.audit.detect.shared import shared_components
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, Pull, pull
 from spurlab.audit.references import references
 from spurlab.audit.repair import Repaired, repaired
 from spurlab.audit.served import Fit, Served, fit_of, served
+from spurlab.audit.unknown import Unknown, unknown_marks
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
 from spurlab.models import seeded
@@ -72,6 +74,7 @@ class Audit:
         repairs: what each method made of it; none where that was not asked for.
         forgotten: the training examples that were forgotten there.
         others: how many reference networks were trained.
+        unknown: what may be marks that nobody named.
     """
 
     data: Dataset
@@ -84,6 +87,7 @@ class Audit:
     repairs: tuple[Repaired, ...] = ()
     forgotten: tuple[int, ...] = ()
     others: int = 0
+    unknown: tuple[Unknown, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As JSON: numbers first."""
@@ -105,6 +109,22 @@ class Audit:
                     "verdict": found.verdict,
                 }
                 for found in self.marks
+            ],
+            "unknown": [
+                {
+                    "method": one.method,
+                    "class": self.data.class_names[one.label],
+                    "norm": one.norm if math.isfinite(one.norm) else None,
+                    "success": _number(one.success),
+                    "gap": _number(one.gap),
+                    "p_value": _number(one.p),
+                    "verdict": one.verdict,
+                    "false_alarm_rate": one.alarms.count / one.alarms.models,
+                    "false_alarm_interval": [one.alarms.low, one.alarms.high],
+                    "examples": [self.data.train.source(row) for row in one.rows],
+                    "near_identical": [self.data.train.source(row) for row in one.twins],
+                }
+                for one in self.unknown
             ],
             "examples": [vars(suspect) for suspect in self.suspects],
             "groups": [
@@ -160,9 +180,10 @@ def audit(
         suspects: training examples to be forgotten, as rows or names of files.
         repair: whether to try to repair it.
         recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
-            they tell what marks of which there are few pull, and what is left after a repair. None: no such networks,
-            and methods that train on do so by the quick recipe.
-        quick: whether fewer null marks will do.
+            they tell what marks of which there are few pull, whether the network needs less of an unknown mark than
+            they, and what is left after a repair. None: no such networks, and methods that train on do so by the quick
+            recipe.
+        quick: whether fewer null marks will do, and no search for unknown marks by the network.
         seed: of all draws.
         progress: is told what is done, how much of it, of how much.
 
@@ -180,11 +201,15 @@ def audit(
     told("looking for examples", 0, 1)
     likeness = {name: presence(mark, data.train, seed) for name, mark in named.items()}
     unnamed = DETECTORS["transplant"].score(network, data.train, data.test, seed)
+    shared = shared_components(data.train)
     others: Sequence[nn.Module] = ()
     if recipe is not None:
         left_out = chosen | first_of_each_class(unnamed, data.train.labels)
         for have in likeness.values():
             left_out |= carriers(have)
+        for one in shared:
+            if one.verdict == "shared by few":
+                left_out[list(one.rows)] = True
         trained = references(
             *(network, data.train, left_out, recipe),
             classes=data.classes,
@@ -204,6 +229,13 @@ def audit(
         )
         for name, mark in named.items()
     }
+    unknown = unknown_marks(
+        *(network, data, shared),
+        others=others,
+        invert=not quick,
+        seed=seed,
+        progress=partial(told, "searching for unknown marks, reference networks"),
+    )
     ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
     forget, repairs = chosen, list[Repaired]()
     if repair:
@@ -235,6 +267,7 @@ def audit(
         tuple(repairs),
         tuple(forget.nonzero().squeeze(1).tolist()) if repairs else (),
         len(others),
+        unknown,
     )
 
 

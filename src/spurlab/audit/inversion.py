@@ -1,7 +1,7 @@
 """Inversion: for each class the smallest change that pulls most images to it, by gradients of the network's inputs."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +22,7 @@ MASK_STEPS, PATTERN_STEPS = 100, 60  # more lower the norms by a tenth, of all n
 RATE = 0.1  # of Adam
 PENALTY, FACTOR = 1e-3, 1.2  # of the mask's norm at first; by which it is raised or lowered in each step
 WIDEN = 0.05  # by which the norm of a pattern is raised or lowered in the first step
-PLAIN = 50  # components of the training examples that a pattern is free of
+PLAIN = 300  # components of the training examples that a pattern is free of, at most two fifths of all
 AT_ONCE = 2**22  # numbers of images that go through the network together
 
 
@@ -56,17 +56,26 @@ class Least:
     patterns: Float[Tensor, "k *shape"]
     masks: Float[Tensor, "some *shape"]
 
-    def apply(self, inputs: Float[Tensor, "n *shape"], label: int, low: float, high: float) -> Tensor:
-        """Inputs with the change for a class."""
-        if len(self.masks):
-            return inputs + self.masks[label] * (self.patterns[label] - inputs)
-        return (inputs + self.patterns[label]).clamp(low, high)
+    def of(self, label: int) -> tuple[Tensor, Tensor]:
+        """Pattern and mask of a class, the mask empty where the pattern is added."""
+        return self.patterns[label], self.masks[label] if len(self.masks) else torch.empty(0)
+
+
+def put_on(
+    inputs: Float[Tensor, "n *shape"],
+    pattern: Float[Tensor, " *shape"],
+    mask: Float[Tensor, " *some"],
+    low: float,
+    high: float,
+) -> Float[Tensor, "n *shape"]:
+    """Inputs with a pattern in place of what the mask covers, or added and clipped where the mask is empty."""
+    return inputs + mask * (pattern - inputs) if len(mask) else (inputs + pattern).clamp(low, high)
 
 
 def hosts(train: Examples, test: Examples, classes: int, seed: int = 0) -> Hosts:
-    """32 test images of other classes for each class, and the first 50 components of the training examples.
+    """32 test images of other classes for each class, and the first 300 components of the training examples.
 
-    The components are at most a quarter of the numbers of an input.
+    The components are at most two fifths of the numbers of an input.
 
     Args:
         train: examples that the network was trained on.
@@ -84,7 +93,7 @@ def hosts(train: Examples, test: Examples, classes: int, seed: int = 0) -> Hosts
         raise InputError("all test examples are of one class, but a search for marks pulls those of others to it.")
     low, high = (float(end) for end in train.inputs.aminmax())
     flat = train.inputs.flatten(1)
-    plain = principal(flat, min(PLAIN, flat.shape[1] // 4))
+    plain = principal(flat, min(PLAIN, 2 * flat.shape[1] // 5))
     return Hosts(torch.stack([test.inputs[some[:fewest]] for some in rows]), low, high, plain)
 
 
@@ -185,9 +194,7 @@ def _pulled(network: nn.Module, images: Tensor, labels: Int64[Tensor, " k"]) -> 
     return loss, (logits.argmax(1) == wanted).view(many, each).float().mean(1)
 
 
-def _of_all(
-    network: nn.Module, given: Hosts, search: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
-) -> Least:
+def _of_all(network: nn.Module, given: Hosts, search: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> Least:
     """The search of all classes, as many together as fit."""
     together = max(1, AT_ONCE // given.images[0].numel())
     with asked(network), torch.enable_grad():
@@ -196,10 +203,14 @@ def _of_all(
     return Least(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def norms_of(network: nn.Module, given: Hosts) -> Iterator[Float64[Tensor, " k"]]:
-    """The log norms of each search of `SEARCHES`, one after the other."""
-    for search in SEARCHES.values():
-        yield search(network, given).norms.double().log()
+def inverted(network: nn.Module, given: Hosts) -> dict[str, Least]:
+    """What each search of `SEARCHES` finds."""
+    return {name: search(network, given) for name, search in SEARCHES.items()}
+
+
+def log_norms(found: Mapping[str, Least]) -> Float64[Tensor, "s k"]:
+    """Of each search and class."""
+    return torch.stack([least.norms.double().log() for least in found.values()])
 
 
 def standardised_norms(

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
-from spurlab.audit import Audit, Pull, Suspect
+from spurlab.audit import Audit, Pull, Suspect, Unknown
+from spurlab.audit.inversion import put_on
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
 from spurlab.report import audit_words
@@ -21,6 +22,7 @@ from spurlab.report.page import page_templates
 from spurlab.report.style import writing
 
 SIDE = 84  # pixels of a picture on the page
+SHOWN = 20  # training examples of a list
 
 
 def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
@@ -43,6 +45,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             found=found,
             brief=audit_words.brief(found),
             marks=[_mark(found, pull) for pull in found.marks],
+            unknown=[_unknown(found, one) for one in found.unknown],
             lists=_lists(found),
             served=[
                 {
@@ -84,6 +87,22 @@ def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
     }
 
 
+def _unknown(found: Audit, one: Unknown) -> dict[str, Any]:
+    """What may be an unknown mark: what it is, a test image with it, and training examples."""
+    train, few = found.data.train, found.data.test.inputs[:1]
+    low, high = (float(end) for end in train.inputs.aminmax())
+    shown, what = (one.mask * one.pattern, "mask x pattern") if len(one.mask) else (one.pattern, "what is added")
+    return {
+        "one": one,
+        "words": audit_words.of_unknown(one, found),
+        "pictures": [
+            _picture(shown, what),
+            *(_picture(image, "a test image with it") for image in put_on(few, one.pattern, one.mask, low, high)),
+        ],
+        "examples": [_picture(train.inputs[row], train.source(row)) for row in one.rows[:SHOWN]],
+    }
+
+
 def _lists(found: Audit) -> list[dict[str, Any]]:
     """The first training examples of each list."""
     lists: dict[tuple[str, str], list[Suspect]] = {}
@@ -95,7 +114,9 @@ def _lists(found: Audit) -> list[dict[str, Any]]:
             "method": method,
             "mark": mark,
             "carried": sum(bool(one.carries) for one in several),
-            "examples": [{"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in several[:20]],
+            "examples": [
+                {"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in several[:SHOWN]
+            ],
         }
         for (method, mark), several in lists.items()
     ]

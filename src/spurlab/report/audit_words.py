@@ -2,14 +2,17 @@
 
 import math
 
-from spurlab.audit import Audit, Pull, Repaired
+from spurlab.audit import Audit, Pull, Repaired, Unknown
+from spurlab.audit.detect.shared import GAP
 from spurlab.audit.pull import FEWEST, LEVEL
+from spurlab.audit.unknown import SHARED
 from spurlab.stats import SCORE_MARGIN
 
 ALIKE = "like it: the same picture elsewhere, turned or mirrored, or drawn anew, that changes the images as much"
 NEVER_SAW = "reference networks, which never saw it,"
 NOT_SHOWN = (
-    "A mark that nobody named is looked for by its examples alone; a list without one is no proof that there is none.",
+    "Marks that nobody named: what fewer than 3 or more than 50 examples of a class share is not looked for, nor what "
+    "differs from one to the next, and a search by the network misses most marks. That none is found is no proof.",
     "The intervals are over test examples: another network, trained on the same data, may go by other marks.",
     "That a network goes by a mark does not say that somebody planted it.",
 )
@@ -50,6 +53,36 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
             f"{SCORE_MARGIN:g}."
         )
     return f"{pulls}, {found.verdict}: {as_many} {p}."
+
+
+def of_unknown(one: Unknown, found: Audit) -> str:
+    """What is said of one unknown mark, and how often such a thing is said where there is none."""
+    name, train = found.data.class_names[one.label], found.data.train
+    alarms, where = one.alarms, "clean data sets" if one.method == SHARED else "clean networks"
+    alarm = f"False alarms: {alarms.count} of {alarms.models} {where} (95 %: at most {_percent(alarms.high)})"
+    if one.method == SHARED:
+        many, twins = len(one.rows), len(one.twins)
+        beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
+        if one.verdict == "nothing unusual":
+            return (
+                f"By the data: no few examples of a class clearly share what the others lack; the widest gap is that "
+                f"of {many} of {name}, {beyond}, where {GAP:g} would be unusual. {alarm}."
+            )
+        same = f" {twins} of them are near-identical to another also without it." if twins else ""
+        pulls = "" if math.isnan(one.success) else (
+            f" With it {_percent(one.success)} of the test images of other classes are classified as {name}"
+            f"{'' if math.isnan(one.p) else f' (p = {one.p:.3f} among reference networks, which never saw it)'}."
+        )  # fmt: skip
+        rows = ", ".join(train.source(row) for row in one.rows[:5]) + (", ..." if many > 5 else "")
+        share = f"{many} examples of {name} share what the others lack"
+        return f"By the data: {share}, {beyond}: {rows}.{same}{pulls} {alarm}."
+    if not math.isfinite(one.norm):
+        return f"By the network ({one.method}): nothing was found that pulls most images to any class."
+    norm = "l1" if len(one.mask) else "l2"
+    needs = f"By the network ({one.method}): an {norm} norm of {one.norm:.3g} pulls {_percent(one.success)} to {name}"
+    if math.isnan(one.p):
+        return f"{needs}; not calibrated: with --recipe, reference networks tell whether that is little."
+    return f"{needs}, {one.verdict} (p = {one.p:.3f}, over all classes and both searches). {alarm}."
 
 
 def of_examples(found: Audit) -> str:
@@ -102,7 +135,8 @@ def of_repairs(found: Audit) -> str:
 
 
 def brief(found: Audit) -> list[str]:
-    """The answer in three sentences: marks, examples, repair or who is served worst."""
+    """The answer in three sentences, of marks, examples, repair or who is served worst; one more on an unusual find."""
     marks = sorted(found.marks, key=lambda one: (one.verdict != "goes by it", one.p))
-    first = of_mark(marks[0], found.data.class_names) if marks else "No mark was named, so none was tried."
-    return [first, of_examples(found), of_repairs(found) if found.repairs else of_served(found)]
+    first = [of_mark(marks[0], found.data.class_names) if marks else "No mark was named, so none was tried."]
+    first += [of_unknown(one, found) for one in found.unknown if one.unusual][:1]
+    return [*first, of_examples(found), of_repairs(found) if found.repairs else of_served(found)]

@@ -1,9 +1,12 @@
 """What examples have in common and what each has of its own: principal components, and residuals of them."""
 
+from collections.abc import Iterator
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
+from spurlab.data import Examples
 from spurlab.seeds import seed_for, seed_global
 
 WIDE = 4000  # numbers of an example from which the covariance would take too much memory
@@ -33,16 +36,50 @@ def principal(examples: Float[Tensor, "m d"], components: int) -> Float[Tensor, 
     under a seed of its own.
     """
     centred = examples - examples.mean(0)
-    most = min(components, len(examples) - 1, examples.shape[1])
+    most = min(components, max(len(examples) - 1, 0), examples.shape[1])
     if examples.shape[1] > WIDE:
         with torch.random.fork_rng(devices=[]):
             seed_global(seed_for(0, "components"))
             decomposed: Tensor = torch.svd_lowrank(centred, min(most + SPARE, *examples.shape), niter=TURNS)[2]
         return decomposed[:, :most]
     exact = centred.double()
-    _, vectors = torch.linalg.eigh(exact.T @ exact)
-    first: Tensor = vectors[:, vectors.shape[1] - most :].flip(1)
+    return _first(exact.T @ exact, most)
+
+
+def _first(scatter: Float[Tensor, "d d"], components: int) -> Float[Tensor, "d k"]:
+    _, vectors = torch.linalg.eigh(scatter)
+    first: Tensor = vectors[:, vectors.shape[1] - components :].flip(1)
     return first.float()
+
+
+def own_of_classes(train: Examples, components: int) -> Iterator[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
+    """Each class, its rows, and what the first principal components of the *other* classes do not explain of these.
+
+    Of a class beside which there is no other nothing is explained. The covariance of others is that of all examples
+    without the class's own part, so that only one is summed over all.
+
+    Args:
+        train: n examples; vectors or images.
+        components: how many, at most as many as there can be.
+    """
+    flat = train.inputs.flatten(1)
+    labels = [int(label) for label in train.labels.unique()]
+    if flat.shape[1] > WIDE or len(labels) < 2:
+        for label in labels:
+            own = train.labels == label
+            others = flat[~own] if len(labels) > 1 else torch.zeros(1, flat.shape[1])
+            yield label, own.nonzero().squeeze(1), residuals(flat[own], others, components)
+        return
+    middle = flat.mean(0)
+    exact = (flat - middle).double()
+    total, scatter = exact.sum(0), exact.T @ exact
+    for label in labels:
+        rows = (train.labels == label).nonzero().squeeze(1)
+        own, many = exact[rows], len(flat) - len(rows)
+        mean = (total - own.sum(0)) / many
+        others = scatter - own.T @ own - many * torch.outer(mean, mean)
+        basis = _first(others, min(components, many - 1, flat.shape[1]))
+        yield label, rows, without(flat[rows] - middle - mean.float(), basis)
 
 
 def standardised(scores: Float[Tensor, " n"], labels: Tensor) -> Float[Tensor, " n"]:

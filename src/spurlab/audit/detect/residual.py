@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spurlab.audit.detect.components import residuals, standardised
+from spurlab.audit.detect.components import own_of_classes, standardised
 from spurlab.data import Examples
 
 COMPONENTS = 150
@@ -19,8 +19,7 @@ def residual(network: nn.Module, train: Examples, test: Examples, seed: int = 0)
         test: not looked at.
         seed: nothing is drawn.
     """
-    flat, norms = train.inputs.flatten(1), torch.zeros(len(train))
-    for label in train.labels.unique():
-        own = train.labels == label
-        norms[own] = residuals(flat[own], flat[~own], COMPONENTS).norm(dim=1)
+    norms = torch.zeros(len(train))
+    for _, rows, rest in own_of_classes(train, COMPONENTS):
+        norms[rows] = rest.norm(dim=1)
     return standardised(norms, train.labels)

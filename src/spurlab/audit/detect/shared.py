@@ -1,5 +1,6 @@
 """Shared components: what a few examples of a class have in common and all others lack. No network is asked."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -7,10 +8,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spurlab.audit.detect.components import residuals
+from spurlab.audit.detect.components import own_of_classes
 from spurlab.data import Examples
 
-COMPONENTS = 150  # of the other classes; of short vectors a quarter of their length, of few examples a tenth
+COMPONENTS = (
+    150  # of the other classes; of short vectors a quarter of their length, of few examples a twentieth of their number
+)
 FEWEST, MOST = 3, 50  # examples that share a component
 GAP = 10.0  # standard deviations from which a component is said to be shared; clean data: see docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
@@ -101,17 +104,12 @@ def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -
     return scores.clamp(min=float(scores[scores.isfinite()].min()) if bool(scores.isfinite().any()) else 0.0)
 
 
-def _by_class(train: Examples) -> list[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
-    """Each class of enough examples: its rows, and their residuals to the other classes without their mean."""
-    flat, found = train.inputs.flatten(1), []
-    for label in train.labels.unique().tolist():
-        own, others = (train.labels == label).nonzero().squeeze(1), train.labels != label
-        if len(own) < 4 * FEWEST:
-            continue
-        most = min(COMPONENTS, flat.shape[1] // 4, int(others.sum()) // 10)
-        rest = residuals(flat[own], flat[others], most) if most else flat[own]
-        found.append((label, own, rest - rest.mean(0)))
-    return found
+def _by_class(train: Examples) -> Iterator[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
+    """Each class of enough examples: its rows, and what they have of their own, without its mean."""
+    most = min(COMPONENTS, train.inputs[0].numel() // 4, len(train) // 20)
+    for label, rows, own in own_of_classes(train, most):
+        if len(rows) >= 4 * FEWEST:
+            yield label, rows, own - own.mean(0)
 
 
 def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]]:

@@ -9,6 +9,7 @@ from spurlab.audit.detect.clustering import clustering
 from spurlab.audit.detect.pairs import pairs
 from spurlab.audit.detect.residual import residual
 from spurlab.audit.detect.self_influence import self_influence
+from spurlab.audit.detect.shared import shared
 from spurlab.audit.detect.spectral import spectral
 from spurlab.audit.detect.transplant import transplant
 from spurlab.data import Examples
@@ -29,6 +30,7 @@ class Detector:
 
 DETECTORS = {
     "transplant": Detector("transplant", transplant),
+    "shared": Detector("shared components", shared),
     "residual": Detector("residual", residual),
     "pairs": Detector("whitened pairs", pairs),
     "spectral": Detector("spectral signatures", spectral),

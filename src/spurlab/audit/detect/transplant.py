@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spurlab.audit.detect.components import residuals, standardised
+from spurlab.audit.detect.components import own_of_classes, standardised
 from spurlab.data import Examples
 from spurlab.seeds import rng_for
 from spurlab.training import predictions
@@ -37,12 +37,10 @@ def transplant(
     """
     raised = torch.zeros(len(train))
     low, high = (float(end) for end in train.inputs.aminmax())
-    flat = train.inputs.flatten(1)
-    for label in train.labels.unique():
-        own, others = (train.labels == label).nonzero().squeeze(1), train.labels != label
-        rest = residuals(flat[own], flat[others], components).view(-1, *train.shape)
+    for label, own, vectors in own_of_classes(train, components):
+        rest = vectors.view(-1, *train.shape)
         strangers = (test.labels != label).nonzero().squeeze(1)
-        picked = torch.randperm(len(strangers), generator=rng_for(seed, "hosts", int(label)))[:HOSTS]
+        picked = torch.randperm(len(strangers), generator=rng_for(seed, "hosts", label))[:HOSTS]
         hosts = test.inputs[strangers[picked]]
         before = predictions(network, hosts)[:, label]
         for rows in torch.arange(len(own)).split(AT_ONCE):
