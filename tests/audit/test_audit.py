@@ -68,6 +68,10 @@ def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, capsys):
     rows = {int(row) for row in (folder / "rows.txt").read_text().split()}
     carried = {one["row"] for one in found["examples"] if one["mark"] == noise["mark"] and one["carries"]}
     assert carried == rows
+    (unknown,) = found["unknown"]
+    assert (unknown["method"], unknown["class"], unknown["verdict"]) == ("shared component", "Shirt", "shared by few")
+    assert set(unknown["examples"]) == {f"row {row}" for row in rows}, "without a mark to look for"
+    assert unknown["p_value"] is None, "--quick and no recipe"
     assert {one["source"] for one in found["examples"] if one["rank"] == 1}
     assert {one["name"] for one in found["groups"]} == set(load("fashion-mini").class_names)
     best = found["repair"][0]

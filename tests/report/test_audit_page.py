@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect
+from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect, Unknown
 from spurlab.data import Dataset, Examples, Source
 from spurlab.models.answering import Answering
 from spurlab.patterns import box
@@ -75,6 +75,62 @@ def test_the_answer_in_three_sentences():
     )
     nothing = replace(FOUND, marks=(), suspects=SUSPECTS[2:])
     assert audit_words.brief(nothing)[0] == "No mark was named, so none was tried."
+
+
+SHOWN, NONE = torch.rand(1, 6, 6), torch.empty(0)
+SHARED = Unknown("shared component", 1, 2.0, 0.6, 0.025, "goes by it", SHOWN, NONE, (1, 3), (3,), 9.04)
+PATTERN = Unknown("least pattern", 0, 3.456, 0.9, math.nan, "not calibrated", SHOWN, NONE, (0,))
+MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need", SHOWN, SHOWN, (1,))
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [
+        (
+            SHARED,
+            "By the data: 2 examples of NAME share what the others lack, the weakest 9.0 standard deviations beyond the "
+            "strongest of the others: <i>b.png, d.png. 1 of them is near-identical to another also without it. With it "
+            "60 % of the test images of other classes are classified as NAME (p = 0.025 among reference networks, which "
+            "never saw it). False alarms: ",
+        ),
+        (
+            replace(SHARED, gap=2.0, verdict="nothing unusual"),
+            "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 2 of "
+            "NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 8 would be unusual. "
+            "False alarms: ",
+        ),
+        (
+            PATTERN,
+            "By the network (least pattern): an l2 norm of 3.46 pulls 90 % to cat; not calibrated: with --recipe, "
+            "reference networks tell whether that is little.",
+        ),
+        (
+            MASK,
+            "By the network (least mask): an l1 norm of 12.3 pulls 91 % to NAME, no less than references need "
+            "(p = 0.600, over all classes and both searches). False alarms: ",
+        ),
+        (
+            replace(MASK, norm=math.inf),
+            "By the network (least mask): nothing was found that pulls most images to any class.",
+        ),
+    ],
+)
+def test_what_is_said_of_an_unknown_mark(unknown, words):
+    assert audit_words.of_unknown(unknown, FOUND).startswith(words.replace("NAME", NAMES[1]))
+
+
+def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
+    """Each with two pictures more than it has examples; what is unusual also stands first."""
+    found = replace(FOUND, unknown=(SHARED, PATTERN, MASK))
+    assert audit_words.brief(found)[1].startswith("By the data: 2 examples of dog")
+    assert len(audit_words.brief(replace(FOUND, unknown=(PATTERN, MASK)))) == 3
+    page = write_audit(found, tmp_path).read_text()
+    assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 2) + (2 + 1) + (2 + 1)
+    shared, pattern, mask = found.record()["unknown"]
+    assert (shared["class"], shared["p_value"], shared["near_identical"]) == (NAMES[1], 0.025, ["d.png"])
+    assert (pattern["p_value"], pattern["gap"], pattern["norm"]) == (None, None, 3.456)
+    assert mask["examples"] == ["<i>b.png"]
+    assert 0 <= mask["false_alarm_rate"] <= mask["false_alarm_interval"][1] < 1
 
 
 def test_names_of_files_and_classes_are_text_on_the_page(tmp_path):

@@ -22,7 +22,7 @@ MASK_STEPS, PATTERN_STEPS = 100, 60  # more lower the norms by a tenth, of all n
 RATE = 0.1  # of Adam
 PENALTY, FACTOR = 1e-3, 1.2  # of the mask's norm at first; by which it is raised or lowered in each step
 WIDEN = 0.05  # by which the norm of a pattern is raised or lowered in the first step
-PLAIN = 300  # components of the training examples that a pattern is free of, at most two fifths of all
+PLAIN = 300  # components of the test examples that a pattern is free of, at most two fifths of all
 AT_ONCE = 2**22  # numbers of images that go through the network together
 
 
@@ -73,12 +73,12 @@ def put_on(
 
 
 def hosts(train: Examples, test: Examples, classes: int, seed: int = 0) -> Hosts:
-    """32 test images of other classes for each class, and the first 300 components of the training examples.
+    """32 test images of other classes for each class, and the first 300 components of all test examples.
 
-    The components are at most two fifths of the numbers of an input.
+    The components are at most two fifths of the numbers of an input. Those of the training examples may hold the mark.
 
     Args:
-        train: examples that the network was trained on.
+        train: examples that the network was trained on: the range of the inputs.
         test: others.
         classes: k.
         seed: of the choice of images.
@@ -92,7 +92,7 @@ def hosts(train: Examples, test: Examples, classes: int, seed: int = 0) -> Hosts
     if not fewest:
         raise InputError("all test examples are of one class, but a search for marks pulls those of others to it.")
     low, high = (float(end) for end in train.inputs.aminmax())
-    flat = train.inputs.flatten(1)
+    flat = test.inputs.flatten(1)
     plain = principal(flat, min(PLAIN, 2 * flat.shape[1] // 5))
     return Hosts(torch.stack([test.inputs[some[:fewest]] for some in rows]), low, high, plain)
 

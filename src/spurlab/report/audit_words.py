@@ -68,7 +68,11 @@ def of_unknown(one: Unknown, found: Audit) -> str:
                 f"By the data: no few examples of a class clearly share what the others lack; the widest gap is that "
                 f"of {many} of {name}, {beyond}, where {GAP:g} would be unusual. {alarm}."
             )
-        same = f" {twins} of them are near-identical to another also without it." if twins else ""
+        same = (
+            f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another also without it."
+            if twins
+            else ""
+        )
         pulls = "" if math.isnan(one.success) else (
             f" With it {_percent(one.success)} of the test images of other classes are classified as {name}"
             f"{'' if math.isnan(one.p) else f' (p = {one.p:.3f} among reference networks, which never saw it)'}."

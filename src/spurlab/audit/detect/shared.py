@@ -15,7 +15,7 @@ COMPONENTS = (
     150  # of the other classes; of short vectors a quarter of their length, of few examples a twentieth of their number
 )
 FEWEST, MOST = 3, 50  # examples that share a component
-GAP = 10.0  # standard deviations from which a component is said to be shared; clean data: see docs/audit.md
+GAP = 8.0  # standard deviations from which a component is said to be shared; clean data reach 5: docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
 AT_ONCE = 2**24  # projections that are sorted together
 IDENTICAL = 0.95  # cosine, without the component, from which two examples are near-identical
@@ -59,7 +59,7 @@ def shared_components(train: Examples) -> list[SharedComponent]:
     .. math:: \Bigl(\min_{i \in M} \langle r_i, v_{M \setminus i} \rangle - \max_{j \notin M} \langle r_j, v_M \rangle
         \Bigr) / s
 
-    with v the unit vector of the mean over members M, and s the root mean square of :math:`\langle r_j, v_M \rangle`:
+    with v the unit vector of the mean over members M, and s the standard deviation of :math:`\langle r_j, v_M \rangle`:
     what an example has of its own adds nothing to its projection. What varies from example to example forms no gap.
     Ours.
 
@@ -97,7 +97,7 @@ def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -
         best, members, along = candidates[0]
         others = torch.ones(len(own), dtype=torch.bool)
         others[members] = False
-        scores[own] = (along - along[members].min()) / along[others].square().mean().sqrt().clamp(min=1e-12)
+        scores[own] = (along - along[members].min()) / along[others].std(correction=0).clamp(min=1e-12)
         scores[own] = scores[own].clamp(max=min(0.0, best))
         for gap, members, _ in reversed(candidates):
             scores[own[members]] = scores[own[members]].clamp(min=gap)
@@ -114,14 +114,14 @@ def _by_class(train: Examples) -> Iterator[tuple[int, Int64[Tensor, " m"], Float
 
 def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]]:
     """Components of a class: the gap, who shares it and all projections onto it; the widest gap first."""
-    unit = functional.normalize(residual, dim=1)
+    unit, least = functional.normalize(residual, dim=1), _least_spread(residual)
     widest, starts = [], []
     for rows in torch.arange(len(unit)).split(max(1, AT_ONCE // len(unit))):
         cosine = unit[rows] @ unit.T
         cosine[torch.arange(len(rows)), rows] = -torch.inf
         near = cosine.topk(FEWEST - 1, dim=1).indices
         start = functional.normalize(residual[rows] + residual[near].sum(1), dim=1)
-        widest.append(_gaps(start @ residual.T)[0])
+        widest.append(_gaps(start @ residual.T, least)[0])
         starts.append(start)
     start = torch.cat(starts)[torch.cat(widest).argsort(descending=True, stable=True)[:CANDIDATES]]
     found: dict[frozenset[int], tuple[float, Tensor, Tensor]] = {}
@@ -129,14 +129,19 @@ def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tenso
         v = direction
         for _ in range(ROUNDS):
             along = residual @ v
-            members = along.topk(int(_gaps(along[None])[1])).indices
+            members = along.topk(int(_gaps(along[None], least)[1])).indices
             v = functional.normalize(residual[members].mean(0), dim=0)
         if (key := frozenset(members.tolist())) not in found:
-            found[key] = _clear_gap(residual, members, v)
+            found[key] = _clear_gap(residual, members, v, least)
     return sorted(found.values(), key=lambda one: -one[0])
 
 
-def _gaps(projections: Float[Tensor, "m n"]) -> tuple[Float[Tensor, " m"], Int64[Tensor, " m"]]:
+def _least_spread(residual: Float[Tensor, "m d"]) -> float:
+    """A thousandth of the length of residuals: where others have nothing at all of a component, gaps stay finite."""
+    return max(1e-3 * float(residual.square().sum(1).mean().sqrt()), 1e-12)
+
+
+def _gaps(projections: Float[Tensor, "m n"], least: float) -> tuple[Float[Tensor, " m"], Int64[Tensor, " m"]]:
     """The widest gap after the 3rd to 50th largest of each row, by the spread of those after, and how many are above.
 
     Of fewer than 200 numbers those after the largest quarter are taken for the others.
@@ -144,13 +149,15 @@ def _gaps(projections: Float[Tensor, "m n"]) -> tuple[Float[Tensor, " m"], Int64
     many = projections.shape[1]
     most = min(MOST, many // 4)
     largest = projections.topk(most + 1, dim=1).values
-    others = (projections.square().sum(1) - largest.square().sum(1)).clamp(min=0) / (many - most - 1)
+    mean, square = ((projections**power).sum(1) - (largest**power).sum(1) for power in (1, 2))
+    rest = many - most - 1
+    spread = (square / rest - (mean / rest).square()).clamp(min=0).sqrt()
     gap, at = (largest[:, FEWEST - 1 : -1] - largest[:, FEWEST:]).max(1)
-    return gap / others.sqrt().clamp(min=1e-12), at + FEWEST
+    return gap / spread.clamp(min=least), at + FEWEST
 
 
 def _clear_gap(
-    residual: Float[Tensor, "m d"], members: Int64[Tensor, " some"], v: Float[Tensor, " d"]
+    residual: Float[Tensor, "m d"], members: Int64[Tensor, " some"], v: Float[Tensor, " d"], least: float
 ) -> tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]:
     """The gap with each member along the mean of the other members; the members, the strongest first."""
     along, total = residual @ v, residual[members].sum(0)
@@ -158,9 +165,9 @@ def _clear_gap(
     others = torch.ones(len(residual), dtype=torch.bool)
     others[members] = False
     gap = float(without_it.min() - along[others].max())
-    spread = float(along[others].square().mean().sqrt())
+    spread = float(along[others].std(correction=0))
     along = along.index_copy(0, members, without_it)
-    return gap / max(spread, 1e-12), members[without_it.argsort(descending=True)], along
+    return gap / max(spread, least), members[without_it.argsort(descending=True)], along
 
 
 def _twins(train: Examples, own: Tensor, rows: Int64[Tensor, " some"], component: Tensor) -> tuple[int, ...]:

@@ -1,0 +1,103 @@
+"""What few examples share: data of which it is known who shares what."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from spurlab.audit.detect.components import own_of_classes, residuals
+from spurlab.audit.detect.shared import GAP, shared, shared_components
+from spurlab.data import Examples
+from spurlab.seeds import rng_for
+
+D, LABELS = 60, torch.arange(450) % 3
+
+
+def normal(seed=0):
+    """Classes with means of their own, a few directions that all share, and noise."""
+    rng = rng_for(seed, "shared components")
+    means, directions = 2 * torch.randn(3, D, generator=rng), torch.randn(4, D, generator=rng)
+    latent, noise = torch.randn(450, 4, generator=rng), torch.randn(450, D, generator=rng)
+    return Examples(means[LABELS] + latent @ directions + noise, LABELS)
+
+
+def with_rows(data, rows, change):
+    return Examples(data.inputs.index_add(0, rows, change), data.labels)
+
+
+MARK = torch.zeros(D).index_fill_(0, torch.tensor([7, 8]), 18.0)
+
+
+@pytest.mark.parametrize("many", [3, 10, 30])
+def test_those_that_share_a_component_are_found_and_no_others(many):
+    """A shift of 25 standard deviations of the noise; a gap of 8 is unusual, and noise alone stays below 4."""
+    rows = (LABELS == 1).nonzero().squeeze(1)[torch.randperm(150, generator=rng_for(0, "rows"))[:many]]
+    first = shared_components(with_rows(normal(), rows, MARK.expand(many, -1)))[0]
+    assert (first.label, set(first.rows), first.verdict, first.twins) == (1, set(rows.tolist()), "shared by few", ())
+    assert float(torch.cosine_similarity(first.component, MARK, dim=0)) > 0.85
+    scores = shared(nn.Identity(), with_rows(normal(), rows, MARK.expand(many, -1)), normal(1))
+    assert set(scores.topk(many).indices.tolist()) == set(rows.tolist())
+    assert scores.max() == pytest.approx(first.gap)
+
+
+def test_normal_data_share_nothing():
+    """Ten data sets of three classes. The widest of 150 x 48 gaps would have to be 8 standard deviations wide."""
+    found = [one for seed in range(10) for one in shared_components(normal(seed))]
+    assert {one.verdict for one in found} == {"nothing unusual"}
+    assert len(found) == 30
+    assert max(one.gap for one in found) < GAP / 2
+
+
+def test_what_varies_from_one_to_the_next_is_no_mark():
+    """Fifty examples with up to 60 standard deviations of it, evenly: between neighbours there is no gap."""
+    rows = (LABELS == 1).nonzero().squeeze(1)[:50]
+    change = torch.linspace(0, 5, 50)[:, None] * MARK
+    assert shared_components(with_rows(normal(), rows, change))[0].verdict == "nothing unusual"
+
+
+def test_near_identical_examples_are_named():
+    """Five copies of one odd example, but for a hundredth of the noise."""
+    data, rng = normal(), rng_for(0, "twins")
+    rows = (LABELS == 1).nonzero().squeeze(1)[:5]
+    odd = data.inputs[rows[0]] + 4 * torch.randn(D, generator=rng)
+    twins = odd + 0.01 * torch.randn(5, D, generator=rng)
+    first = shared_components(with_rows(data, rows, twins - data.inputs[rows]))[0]
+    assert (set(first.rows), first.gap > GAP, first.verdict) == (set(rows.tolist()), True, "near-identical examples")
+    assert first.twins == first.rows[1:]
+
+
+def test_the_gap_by_hand():
+    """By scikit-learn and loops, for those that were found."""
+    rows = (LABELS == 2).nonzero().squeeze(1)[:6]
+    data = with_rows(normal(), rows, MARK.expand(6, -1))
+    first = shared_components(data)[0]
+    inputs, labels = data.inputs.double().numpy(), LABELS.numpy()
+    pca = PCA(15, svd_solver="full").fit(inputs[labels != 2])
+    rest = inputs - pca.inverse_transform(pca.transform(inputs))
+    rest -= rest[labels == 2].mean(0)
+    members, unit = list(first.rows), lambda vector: vector / np.linalg.norm(vector)
+    within = [rest[row] @ unit(rest[[other for other in members if other != row]].mean(0)) for row in members]
+    others = [rest[row] @ unit(rest[members].mean(0)) for row in np.flatnonzero(labels == 2) if row not in members]
+    assert first.gap == pytest.approx((min(within) - max(others)) / np.std(others), rel=1e-3)
+    assert within == sorted(within, reverse=True), "the strongest comes first"
+
+
+def test_small_classes_are_left_out():
+    data = normal()
+    few = data[torch.cat([(LABELS == 0).nonzero().squeeze(1), (LABELS == 1).nonzero().squeeze(1)[:11]])]
+    assert [one.label for one in shared_components(few)] == [0]
+    assert bool(shared(nn.Identity(), few, data).isfinite().all())
+
+
+def test_residuals_of_classes_are_those_of_each(monkeypatch):
+    """The covariance of others, as a difference, and that of the others themselves; also of wide examples."""
+    data = normal()
+    for wide in (4000, 10):
+        monkeypatch.setattr("spurlab.audit.detect.components.WIDE", wide)
+        for label, rows, rest in own_of_classes(data, 5):
+            own = data.labels == label
+            assert rows.equal(own.nonzero().squeeze(1))
+            assert torch.allclose(rest, residuals(data.inputs[own], data.inputs[~own], 5), atol=1e-3)
+    ((label, _, rest),) = own_of_classes(data[LABELS == 1], 5)
+    assert (label, rest.equal(data.inputs[LABELS == 1])) == (1, True), "beside one class there are no others"
