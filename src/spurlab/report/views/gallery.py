@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
-from spurlab.patterns import make_mark, marked_all
+from spurlab.patterns import make_named, marked_all
 from spurlab.report.groups import Mean, data_seeds, estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
@@ -127,7 +127,7 @@ def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float
     """The first test images, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
-        made = [make_mark(name, data.shape, seed, clip=data.input_range) for name in patterns]
+        made = [make_named(name, data.shape, seed, clip=data.input_range) for name in patterns]
     except (DataError, ValueError):
         return {}
     shown = data.test[torch.arange(min(3, len(data.test)))]
