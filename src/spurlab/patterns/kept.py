@@ -34,19 +34,18 @@ def mark_named(asked: Asked) -> str:
         ValueError: as `own_mark`, or a picture that is too large to be kept.
 
     >>> mark_named("v8"), mark_named({"box": 5, "value": 0.5})
-    ('S3', 'box,row=0,col=0,size=5x5,value=0.5,how=replace')
+    ('S3', 'box, size=5x5, row=0, col=0, value=0.5')
     """
     if isinstance(asked, str) and asked in _PICTURES:
         return asked
     kind, head, settings = settings_of(asked)
     if kind == "box":
         height, width = settings.get("size", (5, 5))
-        said = (
-            {"row": 0, "col": 0, "size": "", "value": 1.0, "how": "replace"} | settings | {"size": f"{height}x{width}"}
-        )
-        return ",".join([kind, *(f"{key}={value}" for key, value in said.items())])
+        said = {"row": 0, "col": 0, "value": 1.0, "how": "replace"} | settings | {"size": f"{height}x{width}"}
+        keys = ["size", "row", "col", "value", *(["how"] if said["how"] != "replace" else [])]
+        return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
     if kind == "noise":
-        return f"{kind},r={settings.get('r', 1.0)}"
+        return f"{kind}, r={settings.get('r', 1.0)}"
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)
@@ -67,7 +66,7 @@ def mark_named(asked: Asked) -> str:
 def mark_content(name: str) -> str:
     """What keys of stored results say of a mark: its name; of a picture the digest alone, whatever its file is called.
 
-    >>> mark_content("logo.png 8 x 8, top right #0123456789"), mark_content("S3")
+    >>> mark_content("logo.png 8x8, top right #0123456789"), mark_content("S3")
     ('picture #0123456789', 'S3')
     """
     _, of_picture, digest = name.rpartition(" #")
@@ -96,7 +95,7 @@ def mark_recorded(record: Any) -> str:
             at = row, col
         about = {"picture": str(record["picture"]), "at": at, "how": str(record["how"])}
         content = b64decode(record["png"], validate=True)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError("a mark was recorded that is no mark.") from error
     return _kept(about, content, None)
 
@@ -114,9 +113,9 @@ def make_named(name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[flo
     if (record := _PICTURES.get(name)) is None:
         return own_mark(mark_recorded(name), shape, seed, clip)
     if len(shape) != 3:
-        raise InputError(f"the mark {name} is for images, but the inputs have the shape {shape}.")
+        raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
     read = read_picture(b64decode(record["png"]), None, grey=shape[0] == 1)
-    return laid_on(name, read, (shape[0], shape[1], shape[2]), record["at"], record["how"])
+    return laid_on(record["picture"], read, (shape[0], shape[1], shape[2]), record["at"], record["how"])
 
 
 def drawn_anew(name: str) -> bool:
@@ -145,6 +144,6 @@ def _kept(about: Mapping[str, Any], file: Path | bytes, size: int | tuple[int, i
     stem = "".join(letter if letter.isprintable() else "?" for letter in what[:40])
     place = at.replace("-", " ") if at in PLACES else "row {}, column {}".format(*at)
     added = "" if how == "blend" else f", {how}"
-    name = f"{stem} {height} x {width}, {place}{added} #{digest}"
+    name = f"{stem} {height}x{width}, {place}{added} #{digest}"
     _PICTURES[name] = _PICTURES[mark_content(name)] = {**about, "png": b64encode(png_of(colours, opacity)).decode()}
     return name

@@ -78,8 +78,9 @@ def _marks(settings: Any, recorded: bool) -> tuple[Any, ...]:
         (mark_recorded if recorded else mark_named)(asked) if isinstance(asked, str | Mapping) else asked
         for asked in listed(settings)
     )
-    if len({mark_content(name) for name in named if isinstance(name, str)}) < len(named) == len(set(named)):
-        raise InputError(f"two of these pictures are one: {list(named)}")
+    names = {name for name in named if isinstance(name, str)}
+    if len({mark_content(name) for name in names}) < len(names):
+        raise InputError(f"two of these pictures are one and the same: {', '.join(sorted(names))}")
     return named
 
 

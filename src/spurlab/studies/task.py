@@ -123,6 +123,7 @@ class Task:
         nodes = tuple(from_json(node) for node in about["nodes"])
         requests = tuple(tuple(Request(*request) for request in several) for several in about["requests"])
         made = {"nodes": nodes, "requests": requests, "keys": tuple(about["keys"]), "given": _bytes(about["given"])}
+        made["marks"] = tuple(about["marks"])
         task = cls(**dict(about) | made)
         for node, key in zip(nodes, task.keys, strict=True):
             if node.key(task.data) != key:

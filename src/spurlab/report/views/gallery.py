@@ -1,5 +1,6 @@
 """How large are the patterns? Test images under each, with their norms (Figure 1, Table 1 of arXiv:2202.05189)."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,8 @@ def figure(norms: Norms, about: About) -> Figure:
             for i in range(max(1, len(strip[:most]))):
                 axes = bare(block.add_subplot(grid[i, j]))
                 if i == 0:
-                    axes.set_title(name, loc="center", fontsize=10)
+                    label = "\n".join(textwrap.wrap(name, max(10, 80 // len(columns))))
+                    axes.set_title(label, loc="center", fontsize=10)
                 if len(strip):
                     show_image(axes, strip[i])
                 else:
@@ -120,7 +122,8 @@ def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float3
             show_image(axes, image)
         for axes in row[len(images) :]:
             axes.set_visible(False)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
+        label, size = (name, 11) if len(name) <= 16 else ("\n".join(textwrap.wrap(name, 16)), 8)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=size)
 
 
 def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float32[Tensor, "n c h w"]]:
