@@ -101,13 +101,13 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need",
         ),
         (
             PATTERN,
-            "By the network (least pattern): an l2 norm of 3.46 pulls 90 % to cat; not calibrated: with --recipe, "
-            "reference networks tell whether that is little.",
+            "By the network (least pattern): an l2 norm of 3.46 pulls 90 % of others to cat; not calibrated: with "
+            "--recipe, reference networks tell whether that is little.",
         ),
         (
             MASK,
-            "By the network (least mask): an l1 norm of 12.3 pulls 91 % to NAME, no less than references need "
-            "(p = 0.600, over all classes and both searches). False alarms: ",
+            "By the network (least mask): an l1 norm of 12.3 pulls 91 % of others to NAME, no less than references "
+            "need (p = 0.600, over all classes and both searches). False alarms: ",
         ),
         (
             replace(MASK, norm=math.inf),

@@ -12,10 +12,10 @@ from torch.nn import functional
 from spurlab.audit.detect.components import residuals
 from spurlab.audit.detect.shared import COMPONENTS, SharedComponent
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
-from spurlab.audit.pull import LEVEL
+from spurlab.audit.pull import LEVEL, NEARLY_ALL
 from spurlab.data import Dataset, Examples
 from spurlab.seeds import rng_for
-from spurlab.stats import Share, null_rank
+from spurlab.stats import SCORE_MARGIN, Share, null_rank
 from spurlab.training import predictions
 
 SHARED = "shared component"
@@ -78,7 +78,7 @@ def unknown_marks(
     """What may be a mark, of the data first.
 
     By the data: what is shared by few or, if nothing is, the component with the widest gap; the network goes by it if
-    its success with it ranks high among those of reference networks, which never saw the examples. By the network: of
+    its success with it ranks first among those of reference networks, which never saw the examples, by .05 or more. By the network: of
     each search the class that needs a small change by comparison. Its p is the rank of its standardised norm among the
     smallest over classes and searches of each reference network, so that it holds for all that is told together; it is
     exact where these are exchangeable with the network. Without references the class with the smallest norm is told.
@@ -104,8 +104,10 @@ def unknown_marks(
     for one in [one for one in shared if one.verdict != "nothing unusual"] or shared[:1]:
         change = (one.label, one.component, torch.empty(0))
         share = success(network, *change)
-        p = null_rank(share, torch.tensor([success(other, *change) for other in others])) if others else math.nan
-        verdict = "goes by it" if one.verdict == "shared by few" and p <= LEVEL else one.verdict
+        compared = torch.tensor([success(other, *change) for other in others], dtype=torch.float64)
+        p = null_rank(share, compared) if others else math.nan
+        learnt = p <= LEVEL and share - float(compared.quantile(NEARLY_ALL)) > SCORE_MARGIN
+        verdict = "goes by it" if one.verdict == "shared by few" and learnt else one.verdict
         found.append(
             Unknown(
                 SHARED,

@@ -57,36 +57,41 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
 
 def of_unknown(one: Unknown, found: Audit) -> str:
     """What is said of one unknown mark, and how often such a thing is said where there is none."""
-    name, train = found.data.class_names[one.label], found.data.train
-    alarms, where = one.alarms, "clean data sets" if one.method == SHARED else "clean networks"
-    alarm = f"False alarms: {alarms.count} of {alarms.models} {where} (95 %: at most {_percent(alarms.high)})"
     if one.method == SHARED:
-        many, twins = len(one.rows), len(one.twins)
-        beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
-        if one.verdict == "nothing unusual":
-            return (
-                f"By the data: no few examples of a class clearly share what the others lack; the widest gap is that "
-                f"of {many} of {name}, {beyond}, where {GAP:g} would be unusual. {alarm}."
-            )
-        same = (
-            f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another also without it."
-            if twins
-            else ""
-        )
-        pulls = "" if math.isnan(one.success) else (
-            f" With it {_percent(one.success)} of the test images of other classes are classified as {name}"
-            f"{'' if math.isnan(one.p) else f' (p = {one.p:.3f} among reference networks, which never saw it)'}."
-        )  # fmt: skip
-        rows = ", ".join(train.source(row) for row in one.rows[:5]) + (", ..." if many > 5 else "")
-        share = f"{many} examples of {name} share what the others lack"
-        return f"By the data: {share}, {beyond}: {rows}.{same}{pulls} {alarm}."
+        return f"By the data: {_of_shared(one, found)} {_alarms(one, 'clean data sets')}"
     if not math.isfinite(one.norm):
         return f"By the network ({one.method}): nothing was found that pulls most images to any class."
-    norm = "l1" if len(one.mask) else "l2"
-    needs = f"By the network ({one.method}): an {norm} norm of {one.norm:.3g} pulls {_percent(one.success)} to {name}"
+    norm, name = "l1" if len(one.mask) else "l2", found.data.class_names[one.label]
+    pulls = f"an {norm} norm of {one.norm:.3g} pulls {_percent(one.success)} of others to {name}"
     if math.isnan(one.p):
-        return f"{needs}; not calibrated: with --recipe, reference networks tell whether that is little."
-    return f"{needs}, {one.verdict} (p = {one.p:.3f}, over all classes and both searches). {alarm}."
+        told = "not calibrated: with --recipe, reference networks tell whether that is little."
+        return f"By the network ({one.method}): {pulls}; {told}"
+    told = f"{one.verdict} (p = {one.p:.3f}, over all classes and both searches)."
+    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean networks')}"
+
+
+def _of_shared(one: Unknown, found: Audit) -> str:
+    name, many = found.data.class_names[one.label], len(one.rows)
+    beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
+    if one.verdict == "nothing unusual":
+        return (
+            f"no few examples of a class clearly share what the others lack; the widest gap is that of {many} of "
+            f"{name}, {beyond}, where {GAP:g} would be unusual."
+        )
+    rows = ", ".join(found.data.train.source(row) for row in one.rows[:5])
+    rows += f" and {many - 5} more" if many > 5 else ""
+    twins = len(one.twins)
+    same = f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another also without it." * bool(twins)
+    p = "" if math.isnan(one.p) else f" (p = {one.p:.3f} among reference networks, which never saw it)"
+    return (
+        f"{many} examples of {name} share what the others lack, {beyond}: {rows}.{same} With it "
+        f"{_percent(one.success)} of the test images of other classes are classified as {name}{p}."
+    )
+
+
+def _alarms(one: Unknown, where: str) -> str:
+    alarms = one.alarms
+    return f"False alarms: {alarms.count} of {alarms.models} {where} (95 %: at most {_percent(alarms.high)})."
 
 
 def of_examples(found: Audit) -> str:
