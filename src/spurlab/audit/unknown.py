@@ -77,11 +77,12 @@ def unknown_marks(
 ) -> tuple[Unknown, ...]:
     """What may be a mark, of the data first.
 
-    By the data: what is shared by few or, if nothing is, the component with the widest gap; the network goes by it if
-    its success with it ranks first among those of reference networks, which never saw the examples, by .05 or more. By the network: of
-    each search the class that needs a small change by comparison. Its p is the rank of its standardised norm among the
-    smallest over classes and searches of each reference network, so that it holds for all that is told together; it is
-    exact where these are exchangeable with the network. Without references the class with the smallest norm is told.
+    By the data: what is shared by few or, if nothing is, the component with the widest gap. The network goes by it if
+    its success with it lies by more than .05 beyond nearly all of those of reference networks, which never saw the
+    examples. By the network: of each search the class that needs a small change by comparison. Its p is the rank of its
+    standardised norm among the smallest over classes and searches of each reference network, so that it holds for all
+    that is told together; it is exact where these are exchangeable with the network. Without references the class with
+    the smallest norm is told.
 
     Args:
         network: gives logits.
