@@ -24,4 +24,5 @@ from spurlab.data.official import FilesEntry as FilesEntry
 from spurlab.data.own import without_paths as without_paths
 from spurlab.data.subset import first_examples as first_examples
 from spurlab.data.subset import only_classes as only_classes
+from spurlab.data.tables import table as table
 from spurlab.data.torch_data import from_torch as from_torch

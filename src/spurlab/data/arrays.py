@@ -16,6 +16,7 @@ from spurlab.data.examples import MOST_CLASSES, WIDEST, Dataset, Examples, Sourc
 from spurlab.data.files import given_path
 from spurlab.data.npz import read_npz
 from spurlab.errors import brief
+from spurlab.seeds import rng_for
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +159,19 @@ class Scales:
             )
 
 
+def checked_share(share: float, of: str) -> float:
+    """The share to set aside for the test. Raises DataRequestError: it is none."""
+    if not 0 < share < 1:
+        raise DataRequestError(f"the share of {of} to set aside as test {of} must be between 0 and 1, not {share}.")
+    return float(share)
+
+
+def set_aside(n: int, share: float, *purpose: str) -> set[int]:
+    """Which of n examples are for the test: at least one and not all, the same for the same purpose."""
+    count = min(max(1, round(share * n)), n - 1)
+    return set(torch.randperm(n, generator=rng_for(0, *purpose))[:count].tolist())
+
+
 def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:
     """Labels or groups: whole numbers from 0 on. Raises DataRequestError: they are something else, or not `n`."""
     if array.dtype.kind not in "iu":
@@ -217,6 +231,9 @@ def assembled(
                 f"{called % 'labels'} must be 0 to {len(class_names) - 1}, the number of a class, but example "
                 f"{int(part.labels.argmax())} has {top}."
             )
+    if absent := set(range(len(class_names))) - set(test.labels.unique().tolist()):
+        first = class_names[min(absent)]
+        _log.warning("%s: %d of %d classes have no test examples, e.g. %r", name, len(absent), len(class_names), first)
     _tell_of_scales(train.inputs, test.inputs, name)
     inside = all(0 <= float(bound) <= 1 for part in (train, test) for bound in part.inputs.aminmax())
     return Dataset(name, train, test, class_names, (0.0, 1.0) if inside else None, replace(source))

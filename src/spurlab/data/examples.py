@@ -155,6 +155,7 @@ class Dataset:
         group_names: optional, one for each group. The group of an example is then label x A + attribute, where A is how
             many values the spurious attribute has: the number of groups divided by that of classes. Not part of the
             checksum.
+        features: optional, of inputs that are vectors: what each number of an input is. Not part of the checksum.
 
     Raises:
         ValueError: train and test differ in shape or in scale, a label has no class name, a name is no text, an input
@@ -171,8 +172,13 @@ class Dataset:
     input_range: tuple[float, float] | None
     source: Source
     group_names: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.features is not None and self.train.shape != (len(self.features),):
+            raise InputError(
+                f"{self.name}: {len(self.features)} features have names, but inputs have the shape {self.train.shape}."
+            )
         if self.train.shape != self.test.shape:
             raise InputError(
                 f"{self.name}: training inputs have the shape {self.train.shape}, test inputs {self.test.shape}."

@@ -9,7 +9,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import How, box, picture
-from spurlab.patterns.table import make_mark
+from spurlab.patterns.table import MARKS, make_mark, pattern_name
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -36,12 +36,17 @@ def own_mark(text: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float
     """
     head, *rest = (word.strip() for word in text.split(","))
     kind = "picture" if head.casefold().endswith(PICTURES) else head
+    if len(shape) != 3 and (kind in _KINDS or MARKS[pattern_name(head)].template.axes == 3):
+        inputs = f"vectors of {shape[0]} numbers" if len(shape) == 1 else f"of shape {shape}"
+        suited = [name for name, entry in MARKS.items() if entry.template.axes == len(shape)]
+        raise InputError(
+            f"the mark {text!r} is for images, but the inputs are {inputs}. In Python any function of the inputs is a "
+            f"mark{', and ' * bool(suited)}{', '.join(suited)}{' suit them by name' * bool(suited)}."
+        )
     if kind not in _KINDS:
         if rest:
             raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, box and noise.")
         return make_mark(head, shape, seed, clip)
-    if len(shape) != 3:
-        raise InputError(f"the mark {text!r} is for images, but the inputs have the shape {shape}.")
     make, known = _KINDS[kind]
     settings: dict[str, Any] = {}
     for word in rest:
