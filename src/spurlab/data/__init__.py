@@ -19,6 +19,7 @@ from spurlab.data.examples import Dataset as Dataset
 from spurlab.data.examples import Examples as Examples
 from spurlab.data.examples import Source as Source
 from spurlab.data.folder import image_folder as image_folder
+from spurlab.data.hugging_face import from_hugging_face as from_hugging_face
 from spurlab.data.idx import read_idx as read_idx
 from spurlab.data.official import FilesEntry as FilesEntry
 from spurlab.data.own import without_paths as without_paths

@@ -1,8 +1,9 @@
 """A user's own arrays as a dataset, checked; and ``.npz`` files of them."""
 
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,18 @@ def set_aside(n: int, share: float, *purpose: str) -> set[int]:
     """Which of n examples are for the test: at least one and not all, the same for the same purpose."""
     count = min(max(1, round(share * n)), n - 1)
     return set(torch.randperm(n, generator=rng_for(0, *purpose))[:count].tolist())
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Names of classes in alphabetical order, or by size where all are whole numbers.
+
+    >>> class_order({"10", "9"}), class_order({"10", "9", "a"})
+    (['9', '10'], ['10', '9', 'a'])
+    """
+    ordered = sorted(names)
+    if all(re.fullmatch(r"-?\d{1,18}", name, re.ASCII) for name in ordered):
+        ordered.sort(key=int)
+    return ordered
 
 
 def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:

@@ -43,7 +43,8 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
             examples, ``mnist@10000`` (as :func:`first_examples`); two or more classes of it, by number or name, e.g.
             ``mnist:3,7``, which become the labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
             :func:`from_npz`); ``folder:PATH``, ``folder,32:PATH`` or ``folder,32x48,grey:PATH`` (as
-            :func:`image_folder`); ``table,label=income:people.csv`` (as :func:`table`).
+            :func:`image_folder`); ``table,label=income:people.csv`` (as :func:`table`);
+            ``hf,64:PATH`` (as :func:`from_hugging_face`).
         offline: True forbids a download, False allows it; None: the environment variable ``SPURLAB_OFFLINE`` decides.
 
     Returns:
@@ -61,10 +62,10 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     >>> len(data.train), len(data.test), data.shape, data.class_names[data.train.labels[0]]
     (10000, 2000, (1, 28, 28), 'Ankle boot')
     """
-    if own := own_data(name):
+    alone = _offline() if offline is None else offline
+    if own := own_data(name, alone):
         return own.load()
     entry, count, labels = _parsed(name)
-    alone = _offline() if offline is None else offline
     data = entry.load_first(count, offline=alone) if count else entry.load(offline=alone)
     return only_classes(data, labels) if labels else data
 
@@ -108,6 +109,8 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     """
     if own := own_data(name):
         if (path := locate(name)) is None:
+            if own.remote:
+                raise DataRequestError(f"there is no {own.path} here. Load it: it is then downloaded and kept.")
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
         return path
     return _parsed(name)[0].fetch(offline=_offline() if offline is None else offline)

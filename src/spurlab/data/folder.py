@@ -17,7 +17,7 @@ from spurlab.data.arrays import LICENCE, assembled, checked_share, set_aside
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import given_path
-from spurlab.data.pixels import read_images, readable
+from spurlab.data.pixels import height_and_width, read_images, readable
 from spurlab.errors import brief
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def image_folder(
             24), or a `size` or `test` that cannot be.
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no whole image.
     """
-    root, wanted = given_path(path), _height_and_width(size)
+    root, wanted = given_path(path), height_and_width(size)
     share, roots = None, (root, root)
     if "train" in (inside := _folders(root)) and _folders(root / "train"):
         roots = root / "train", root / "test"
@@ -111,13 +111,6 @@ def image_folder(
     options = [*([f"{wanted[0]}x{wanted[1]}"] if wanted else []), *(["grey"] if grey else [])]
     source = Source(LICENCE, "a folder of images", str(root), sha256)
     return assembled(f"{','.join(['folder', *options])}:{path}", *parts, classes, source)
-
-
-def _height_and_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    both = (size, size) if isinstance(size, int) else size
-    if both is not None and min(both) < 1:
-        raise DataRequestError(f"images need a height and a width of at least 1 pixel, but the size is {size}.")
-    return both
 
 
 def _folders(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
+from spurlab.data.hugging_face import load_hugging_face
 from spurlab.data.tables import table
 
 _FOLLOWED: ContextVar[bool] = ContextVar("whether paths in names are followed", default=True)
@@ -35,6 +36,7 @@ class OwnData:
 
     path: Path
     load: Callable[[], Dataset]
+    remote: bool  # whether, where there is no such path, it may be had from elsewhere
 
 
 class Kind(NamedTuple):
@@ -45,10 +47,13 @@ class Kind(NamedTuple):
     has: str  # what its options are, in words
     setting: Callable[[str], tuple[str, Any] | None]  # what an option sets; None: it is no option
     needed: str = ""  # the setting that it cannot do without
+    remote: bool = False  # as of `OwnData`; `load` is told whether that is forbidden
 
 
-def own_data(name: str) -> OwnData | None:
+def own_data(name: str, offline: bool = False) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
+
+    `offline`: whether a download is forbidden.
 
     Raises:
         DataRequestError: no path follows, or what cannot be one, or an option is unknown or lacking.
@@ -72,7 +77,9 @@ def own_data(name: str) -> OwnData | None:
         settings[key] = settings.get(key, ()) + value if key in LISTS else value
     if kind.needed and kind.needed not in settings:
         raise DataRequestError(f"{name!r} does not say its {kind.needed}. It is written {kind.form}.")
-    return OwnData(given_path(path), partial(_named, name, partial(kind.load, path, **settings)))
+    if kind.remote:
+        settings["offline"] = offline
+    return OwnData(given_path(path), partial(_named, name, partial(kind.load, path, **settings)), kind.remote)
 
 
 LISTS = frozenset({"without", "categories"})  # settings that may stand several times
@@ -109,6 +116,14 @@ KINDS: Mapping[str, Kind] = {
         "label, group, test (a share or a file), without and categories, each followed by = and a value",
         _columns("label", "group", "test", "without", "categories"),
         needed="label",
+    ),
+    "hf": Kind(
+        load_hugging_face,
+        "hf:PATH",
+        "a size (32, or 28x32 for height and width), grey, and image, label, group, test (a split or a share) and "
+        "config, each followed by = and a value",
+        lambda option: _pixels(option) or _columns("image", "label", "group", "test", "config")(option),
+        remote=True,
     ),
 }
 

@@ -5,7 +5,6 @@ import hashlib
 import io
 import logging
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from spurlab.data.arrays import LICENCE, assembled, checked_share, set_aside
+from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, set_aside
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import check_bytes, given_path, read_regular, told
@@ -265,7 +264,7 @@ def _check_alike(train: _Sheet, test: _Sheet, wanted: set[str]) -> None:
 def _class_names(sheet: _Sheet, label: str) -> list[str]:
     """All values of the label, in alphabetical order, or by size where they are whole numbers."""
     texts = sheet.texts(label)
-    names = sorted(set(texts))
+    names = class_order(set(texts))
     if "" in names:
         raise DataRequestError(
             f"{sheet.where(texts.index(''))} has no value in the column {label!r}, whose values are the classes. Give "
@@ -276,8 +275,6 @@ def _class_names(sheet: _Sheet, label: str) -> list[str]:
             f"{sheet.path}: the column {label!r} has one value, {brief(names[0])}. A classifier needs two classes or "
             "more."
         )
-    if all(re.fullmatch(r"-?\d{1,18}", name, re.ASCII) for name in names):
-        names.sort(key=int)
     return names
 
 
