@@ -21,6 +21,7 @@ from spurlab.data.examples import Source as Source
 from spurlab.data.folder import image_folder as image_folder
 from spurlab.data.hugging_face import from_hugging_face as from_hugging_face
 from spurlab.data.idx import read_idx as read_idx
+from spurlab.data.memory import room as room
 from spurlab.data.official import FilesEntry as FilesEntry
 from spurlab.data.own import without_paths as without_paths
 from spurlab.data.subset import first_examples as first_examples

@@ -15,6 +15,7 @@ from torch import Tensor
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, WIDEST, Dataset, Examples, Source, checked_names, unseen_marks
 from spurlab.data.files import given_path
+from spurlab.data.memory import mean_of
 from spurlab.data.npz import read_npz
 from spurlab.errors import brief
 from spurlab.seeds import rng_for
@@ -262,11 +263,11 @@ def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n
         )
     for one, other, which in ((train, test, "test"), (test, train, "training")):
         low, high = one.aminmax()
-        negative = float((other < 0).float().mean())
+        negative = mean_of(other, lambda values: values < 0)
         if 0 <= low <= high <= 1 and negative > MUCH:
             share = f"{100 * negative:.0f} % of the {which} inputs are negative"
             found.append(f"{share}, but the others lie in [0, 1]; bring both to one scale")
-    means = sorted(float(inputs.abs().mean()) for inputs in (train, test))
+    means = sorted(mean_of(inputs, torch.abs) for inputs in (train, test))
     if means[1] > WIDEST * means[0] > 0:
         times = f"{means[1] / means[0]:.0f} times as large as those of the other"
         found.append(f"the inputs of one part are {times}; bring both to one scale")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
+from spurlab.data.memory import mean_of
 from spurlab.errors import InputError, brief
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
@@ -211,7 +212,7 @@ class Dataset:
         for one, other in (("training", "test"), ("test", "training")):
             (low, high), (least, most) = spans[one], spans[other]
             # outliers beyond the range of training are common; a mean beyond it is not
-            if 0 <= low < high <= 1 and most > WIDEST and float(parts[other].abs().mean()) > 1:
+            if 0 <= low < high <= 1 and most > WIDEST and mean_of(parts[other], torch.abs) > 1:
                 raise DataRequestError(
                     f"{self.name}: the {one} inputs span [{low:g}, {high:g}], but the {other} inputs "
                     f"[{least:g}, {most:g}]: these are two scales. Prepare both alike."

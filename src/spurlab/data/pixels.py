@@ -20,6 +20,7 @@ from torch import Tensor
 
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.files import check_bytes, read_regular, told
+from spurlab.data.memory import room
 from spurlab.errors import one_line
 
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS, for which Pillow would start another program
@@ -62,7 +63,7 @@ def read_images(
     with _limits_of_our_own():
         height, width = _pixels(files[0], size, mode)[0].shape[:2] if size is None else size
         check_bytes(4 * len(files) * channels * height * width, f"{len(files):,} images of {height} x {width} pixels")
-        inputs = torch.empty(len(files), channels, height, width)
+        inputs = room(len(files), channels, height, width)
         for row, (pixels, digest) in enumerate(_decoded(files, size, mode)):
             if pixels.shape[:2] != (height, width):
                 raise DataRequestError(

@@ -405,7 +405,8 @@ def _standardised(
             f"{path}: the column {name!r} is empty in the training rows. Leave it out (without={name})."
         )
     mean, sd = float(known.mean()), float(known.std())
-    feature = f"({name} - {mean:.6g}) / {sd:.6g}" if sd > 0 else f"{name} - {mean:.6g}"
+    less = f"{name} {'-' if mean >= 0 else '+'} {abs(mean):.6g}"
+    feature = f"({less}) / {sd:.6g}" if sd > 0 else less
     return [feature], [np.nan_to_num((part - mean) / (sd if sd > 0 else 1)) for part in (train, test)]
 
 

@@ -14,6 +14,7 @@ from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
 from spurlab.data.files import check_bytes
+from spurlab.data.memory import room
 from spurlab.data.pixels import pixels_of
 from spurlab.errors import brief
 
@@ -81,7 +82,7 @@ def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:
         scales.add(what, value, of_bytes)
         if row == 0:
             check_bytes(4 * n * value.numel(), f"the {part} set")
-            inputs, columns = torch.empty(n, *value.shape), len(item)
+            inputs, columns = room(n, *value.shape), len(item)
         if value.shape != inputs.shape[1:]:
             raise DataRequestError(
                 f"{what} has the shape {tuple(value.shape)}, but the first one {tuple(inputs.shape[1:])}."
