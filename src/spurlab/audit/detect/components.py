@@ -10,6 +10,7 @@ from spurlab.data import Examples
 from spurlab.seeds import seed_for, seed_global
 
 WIDE = 4000  # numbers of an example from which the covariance would take too much memory
+AT_ONCE = 10_000  # examples whose products are summed together
 SPARE, TURNS = 10, 6  # components more, and power iterations, of the randomised decomposition
 
 
@@ -71,11 +72,14 @@ def own_of_classes(train: Examples, components: int) -> Iterator[tuple[int, Int6
             yield label, own.nonzero().squeeze(1), residuals(flat[own], others, components)
         return
     middle = flat.mean(0)
-    exact = (flat - middle).double()
-    total, scatter = exact.sum(0), exact.T @ exact
+    total, scatter = torch.zeros_like(middle).double(), torch.zeros(len(middle), len(middle)).double()
+    for several in flat.split(AT_ONCE):
+        exact = (several - middle).double()
+        total += exact.sum(0)
+        scatter += exact.T @ exact
     for label in labels:
         rows = (train.labels == label).nonzero().squeeze(1)
-        own, many = exact[rows], len(flat) - len(rows)
+        own, many = (flat[rows] - middle).double(), len(flat) - len(rows)
         mean = (total - own.sum(0)) / many
         others = scatter - own.T @ own - many * torch.outer(mean, mean)
         basis = _first(others, min(components, many - 1, flat.shape[1]))
