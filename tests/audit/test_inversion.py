@@ -86,6 +86,16 @@ def test_the_network_stays_and_classes_are_searched_apart_alike(monkeypatch):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+def test_a_network_without_gradients_is_refused():
+    class Detached(nn.Module):
+        def forward(self, inputs):
+            return inputs.detach().flatten(1)[:, :2]
+
+    given = Hosts(torch.rand(2, 4, *SHAPE), 0.0, 1.0, torch.empty(72, 0))
+    with pytest.raises(ValueError, match="gives no gradients of its inputs"):
+        least_mask(Detached(), given)
+
+
 def test_hosts_are_of_other_classes():
     labels = torch.arange(90) % 3
     data = Examples(labels[:, None] + torch.rand(90, 5, generator=rng_for(0, "hosts")) / 2, labels)

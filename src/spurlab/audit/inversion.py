@@ -190,6 +190,11 @@ def _pulled(network: nn.Module, images: Tensor, labels: Int64[Tensor, " k"]) -> 
     many, each = images.shape[:2]
     wanted = labels.repeat_interleave(each)
     logits = ask(network, images.flatten(0, 1)).cpu().float()
+    if not logits.requires_grad:
+        raise InputError(
+            "the network gives no gradients of its inputs, which a search for unknown marks needs. Does it detach "
+            "them? A quick audit (--quick) does without that search."
+        )
     loss = functional.cross_entropy(logits, wanted, reduction="none").view(many, each).mean(1)
     return loss, (logits.argmax(1) == wanted).view(many, each).float().mean(1)
 
