@@ -145,12 +145,12 @@ def unknown(networks: int, seeds: int, counts: Sequence[int]) -> None:
     console.print(table)
     alarms, widest = 0, []
     for name in ("mnist", "fashion-mnist"):
-        whole = load(name).train
-        for rows in torch.arange(len(whole)).split(10_000):
-            first = shared_components(whole[rows])[0]
-            alarms += first.verdict == "shared by few"
-            widest.append(first.gap)
-    console.print(f"clean parts of 10,000 of MNIST and Fashion-MNIST: alarms in {Share(alarms, len(widest))};")
+        for whole in (load(name).train, load(name).test):
+            for rows in torch.arange(len(whole)).split(10_000):
+                first = shared_components(whole[rows])[0]
+                alarms += first.verdict == "shared by few"
+                widest.append(first.gap)
+    console.print(f"clean parts of 10,000 of MNIST and Fashion-MNIST: alarms in {alarms} of {len(widest)};")
     console.print("widest gaps " + " ".join(f"{gap:.1f}" for gap in widest))
 
 

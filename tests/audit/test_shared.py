@@ -31,7 +31,7 @@ MARK = torch.zeros(D).index_fill_(0, torch.tensor([7, 8]), 18.0)
 
 @pytest.mark.parametrize("many", [3, 10, 30])
 def test_those_that_share_a_component_are_found_and_no_others(many):
-    """A shift of 25 standard deviations of the noise; a gap of 8 is unusual, and noise alone stays below 4."""
+    """A shift of 25 standard deviations of the noise; a gap of 10 is unusual, and noise alone stays below 4."""
     rows = (LABELS == 1).nonzero().squeeze(1)[torch.randperm(150, generator=rng_for(0, "rows"))[:many]]
     first = shared_components(with_rows(normal(), rows, MARK.expand(many, -1)))[0]
     assert (first.label, set(first.rows), first.verdict, first.twins) == (1, set(rows.tolist()), "shared by few", ())
@@ -42,7 +42,7 @@ def test_those_that_share_a_component_are_found_and_no_others(many):
 
 
 def test_normal_data_share_nothing():
-    """Ten data sets of three classes. The widest of 150 x 48 gaps would have to be 8 standard deviations wide."""
+    """Ten data sets of three classes. The widest of 150 x 48 gaps would have to be 10 standard deviations wide."""
     found = [one for seed in range(10) for one in shared_components(normal(seed))]
     assert {one.verdict for one in found} == {"nothing unusual"}
     assert len(found) == 30

@@ -89,14 +89,14 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need",
         (
             SHARED,
             "By the data: 2 examples of NAME share what the others lack, the weakest 9.0 standard deviations beyond "
-            "the strongest of the others: <i>b.png, d.png. 1 of them is near-identical to another also without it. "
+            "the strongest of the others: <i>b.png, d.png. 1 of them is near-identical to another. "
             "With it 60 % of the test images of other classes are classified as NAME (p = 0.025 among reference "
             "networks, which never saw it). False alarms: ",
         ),
         (
             replace(SHARED, gap=2.0, verdict="nothing unusual"),
             "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 2 "
-            "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 8 would be "
+            "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
             "unusual. False alarms: ",
         ),
         (

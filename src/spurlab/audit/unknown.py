@@ -165,6 +165,6 @@ def _most_alike(train: Examples, given: Hosts, label: int, pattern: Tensor, mask
     return tuple(own[alike.topk(min(ALIKE, len(own))).indices].tolist())
 
 
-# `python benchmarks/audit.py unknown`: clean networks, the MLP on 10,000 images of Fashion-MNIST; clean data, parts of
-# 10,000 images of MNIST, Fashion-MNIST and CIFAR-10
-ALARMS = {"network": Share(0, 20), "data": Share(0, 14)}
+# `python benchmarks/audit.py unknown --networks 20`: clean networks, the MLP on 10,000 images of Fashion-MNIST; clean
+# data, 14 parts of 10,000 images of MNIST and Fashion-MNIST
+ALARMS = {"network": Share(1, 20), "data": Share(0, 14)}

@@ -81,7 +81,7 @@ def _of_shared(one: Unknown, found: Audit) -> str:
     rows = ", ".join(found.data.train.source(row) for row in one.rows[:5])
     rows += f" and {many - 5} more" if many > 5 else ""
     twins = len(one.twins)
-    same = f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another also without it." * bool(twins)
+    same = f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another." * bool(twins)
     p = "" if math.isnan(one.p) else f" (p = {one.p:.3f} among reference networks, which never saw it)"
     return (
         f"{many} examples of {name} share what the others lack, {beyond}: {rows}.{same} With it "

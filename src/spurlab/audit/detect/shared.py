@@ -15,10 +15,11 @@ COMPONENTS = (
     150  # of the other classes; of short vectors a quarter of their length, of few examples a twentieth of their number
 )
 FEWEST, MOST = 3, 50  # examples that share a component
-GAP = 8.0  # standard deviations from which a component is said to be shared; clean data reach 5: docs/audit.md
+GAP = 10.0  # standard deviations from which a component is said to be shared; clean data reach 9: docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
 AT_ONCE = 2**24  # projections that are sorted together
-IDENTICAL = 0.95  # cosine, without the component, from which two examples are near-identical
+LOOKED_AT = 200  # examples of a class, for the distances between them
+IDENTICAL = 0.3  # of the median distance within the class, below which two examples are near-identical
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class SharedComponent:
         gap: how far the weakest of them lies from the strongest of the others of the class along the component, in
             standard deviations of these others. Each lies along the component of the others that share it.
         component: the mean of their residuals.
-        twins: those of them that are near-identical to one before also without the component.
+        twins: those of them that are near-identical to one before.
     """
 
     label: int
@@ -75,7 +76,7 @@ def shared_components(train: Examples) -> list[SharedComponent]:
         mean = residual[members].mean(0)
         rows = own[members]
         found.append(
-            SharedComponent(label, tuple(rows.tolist()), gap, mean.view(train.shape), _twins(train, own, rows, mean))
+            SharedComponent(label, tuple(rows.tolist()), gap, mean.view(train.shape), _twins(train, own, rows))
         )
     return sorted(found, key=lambda one: -one.gap)
 
@@ -170,11 +171,10 @@ def _clear_gap(
     return gap / max(spread, least), members[without_it.argsort(descending=True)], along
 
 
-def _twins(train: Examples, own: Tensor, rows: Int64[Tensor, " some"], component: Tensor) -> tuple[int, ...]:
-    """Which rows are near-identical to one before them, without the component."""
-    inputs = train.inputs.flatten(1)
-    v = functional.normalize(component, dim=0)
-    rest = inputs[rows] - inputs[own].mean(0)
-    unit = functional.normalize(rest - (rest @ v)[:, None] * v, dim=1)
-    again = ((unit @ unit.T).tril(-1) > IDENTICAL).any(1)
-    return tuple(rows[again].tolist())
+def _twins(train: Examples, own: Int64[Tensor, " m"], rows: Int64[Tensor, " some"]) -> tuple[int, ...]:
+    """Which rows are near-identical to one before them, for distances in their class."""
+    flat = train.inputs.flatten(1)
+    few = flat[own[:: max(1, len(own) // LOOKED_AT)]]
+    usual = torch.pdist(few).median()
+    near = (torch.cdist(flat[rows], flat[rows]) < IDENTICAL * usual).tril(-1).any(1)
+    return tuple(rows[near].tolist())
