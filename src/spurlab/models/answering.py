@@ -23,6 +23,7 @@ class Answering(nn.Module):
         network: it; it stays in evaluation mode or not, as it is.
         outputs: what it gives. Of probabilities the logarithm is taken, which has the same softmax.
         mean, std: of each channel of the inputs, which the network wants as (x - mean) / std; None: as they are.
+        single: whether it gives one number for two classes.
     """
 
     def __init__(
@@ -31,10 +32,23 @@ class Answering(nn.Module):
         outputs: Outputs,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        single: bool = False,
     ) -> None:
         super().__init__()
-        self.network, self.outputs = network, outputs
+        self.network, self.outputs, self.single = network, outputs, single
         self.mean, self.std = (None if one is None else torch.tensor(one).view(-1, 1, 1) for one in (mean, std))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the network itself is asked as the house asks its own: inputs as they are, a logit for each class."""
+        return self.outputs == "logits" and self.mean is None and not self.single
+
+    def around(self, network: nn.Module) -> nn.Module:
+        """Another network that answers alike, asked in the same way."""
+        if self.plain:
+            return network
+        mean, std = (None if one is None else one.flatten().tolist() for one in (self.mean, self.std))
+        return Answering(network, self.outputs, mean, std, self.single)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """What the network itself gives for each class, or one for both."""
@@ -45,12 +59,11 @@ class Answering(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """One logit for each class; with one output, two."""
         numbers = self.numbers(inputs)
-        one = numbers.ndim == 1 or numbers.shape[1] == 1
         if self.outputs == "probabilities":
             least = torch.finfo(numbers.dtype).tiny
-            numbers = torch.stack([1 - numbers.flatten(), numbers.flatten()], 1) if one else numbers
+            numbers = torch.stack([1 - numbers.flatten(), numbers.flatten()], 1) if self.single else numbers
             return numbers.clamp(min=least).log()
-        if one:
+        if self.single:
             return torch.stack([torch.zeros_like(numbers.flatten()), numbers.flatten()], 1)
         return numbers
 
@@ -112,7 +125,7 @@ def answering(
             f"the network gives numbers that are NaN or infinite for {broken} of {len(few)} inputs. Are the "
             "weights whole, and the inputs on the scale that it was trained with?"
         )
-    return Answering(network, cast("Outputs", outputs) if outputs else _told(numbers, operation), mean, std)
+    return Answering(network, cast("Outputs", outputs) if outputs else _told(numbers, operation), mean, std, one)
 
 
 def _told(numbers: Tensor, operation: str) -> Outputs:
