@@ -436,7 +436,8 @@ def audit_model(
     if as_json:
         print_json(found.record())
     else:
-        put(f"accuracy {found.fit.accuracy:.3f} on {found.fit.share.models:,} test examples; it gives {found.outputs}")
+        tested, gives = found.fit.share.models, found.network.outputs
+        put(f"accuracy {found.fit.accuracy:.3f} on {tested:,} test examples; it gives {gives}")
         for warning in found.fit.warnings:
             put(f"LOOK AT THIS FIRST: {warning}")
         for words in [*(audit_words.of_mark(one, found.data.class_names) for one in found.marks),

@@ -24,7 +24,7 @@ from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
-from spurlab.patterns import MARKS, marked_rows, own_mark, parse_reference_dataset
+from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
 from spurlab.studies import (
     Search,
     Study,
@@ -240,11 +240,10 @@ def audit_of(
         InputError: whatever does not fit, and why.
     """
     loaded = load(data)
-    made = [own_mark(mark, loaded.shape, seed, loaded.input_range) for mark in marks]
     mean, std = _mean_and_std(normalise)
     with status_line("reading the network") as tell:
         found = audit(
-            model, loaded, made, weights=weights, outputs=outputs, mean=mean, std=std,
+            model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
             suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
             progress=lambda what, done, of: tell(f"{what}: {done} of {of}" if of > 1 else what),
         )  # fmt: skip
@@ -259,9 +258,9 @@ def audit_of(
     words += [word for mark in marks for word in ("--mark", mark)]
     words += [str(word) for option, value in options.items() if value is not None for word in (option, value)]
     words += ["--repair"] * repair + ["--quick"] * quick
-    written = [report.write_audit(found, made, folder, shlex.join(words))]
+    written = [report.write_audit(found, folder, shlex.join(words))]
     for one in found.repairs[:1]:
-        if one.network is not None and isinstance(one.network, Answering):
+        if isinstance(one.network, Answering):
             written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
     return found, written
 

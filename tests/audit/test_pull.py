@@ -115,5 +115,22 @@ def test_hardly_more_is_not_going_by_it():
     """All of the level, none of the size: .04 above nearly all others."""
     nulls = torch.full((99,), 0.10, dtype=torch.float64)
     share = pull(Knows(), TEST, CORNER, draws=1).share
-    found = Pull("x", 0, torch.tensor([0.14], dtype=torch.float64), share, 99, nulls, 0.01, stopped=False)
+    found = Pull("x", 0, torch.tensor([0.14], dtype=torch.float64), share, nulls, 0.01)
     assert found.verdict == "hardly more than marks like it"
+
+
+def test_where_few_marks_are_alike_reference_networks_tell():
+    """Nine places are like the corner. Of 39 networks that look elsewhere none goes by it; as many that look there."""
+    inputs = torch.zeros(20, *SHAPE)
+    inputs[:, :, 5:] = 1.0
+    inputs[:10, :, :, 8:] = 1.0
+    dark = Examples(inputs, torch.arange(20) % 3)
+    elsewhere = [Knows(slice(0, 2), slice(3, 5), 0.1 * number) for number in range(39)]
+    got = pull(Knows(), dark, CORNER, others=elsewhere)
+    assert (got.target, got.against, got.verdict) == (1, "reference networks", "goes by it")
+    assert (got.draws, got.p) == (39, pytest.approx(1 / 40))
+    same = pull(Knows(), dark, CORNER, others=[Knows()] * 39)
+    assert (same.p, same.verdict) == (1.0, "no more than reference networks")
+    assert pull(Knows(), TEST, CORNER, draws=99, others=elsewhere).against == "marks like it", (
+        "there are enough of these"
+    )

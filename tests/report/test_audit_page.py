@@ -10,6 +10,7 @@ from torch import nn
 
 from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect
 from spurlab.data import Dataset, Examples, Source
+from spurlab.models.answering import Answering
 from spurlab.patterns import box
 from spurlab.report import audit_words, write_audit
 from spurlab.stats import Share
@@ -21,25 +22,32 @@ EXAMPLES = Examples(
 DATA = Dataset("toy", EXAMPLES, EXAMPLES, NAMES, (0.0, 1.0), Source("", "", ""))
 MARK = box((6, 6), (2, 2), 0, 0, 1.0)
 NULLS = torch.linspace(0, 0.06, 99, dtype=torch.float64)
-PULL = Pull("box", 1, torch.tensor([0.0, 0.7], dtype=torch.float64), Share(350, 500), 99, NULLS, 0.01, stopped=False)
+PULL = Pull("box", 1, torch.tensor([0.0, 0.7], dtype=torch.float64), Share(350, 500), NULLS, 0.01)
 SUSPECTS = (
     Suspect(1, "<i>b.png", NAMES[1], 1, 0.99, "presence", "box", carries=True),
     Suspect(0, "a.png", NAMES[0], 2, 0.01, "presence", "box", carries=False),
     Suspect(2, "c.png", NAMES[0], 1, 31.0, "transplant"),
 )
 SERVED = (Served(NAMES[1], "class", Share(30, 50), (1, 3)), Served("cat", "class", Share(45, 50), ()))
-FOUND = Audit(DATA, nn.Identity(), "logits", Fit(Share(75, 100), ("classes look odd",)), (PULL,), SUSPECTS, SERVED)
+FOUND = Audit(
+    *(DATA, Answering(nn.Identity(), "logits"), Fit(Share(75, 100), ("classes look odd",))),
+    *({"box": MARK}, (PULL,), SUSPECTS, SERVED),
+)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({}, "66 % to 74 %); none of 99 marks like it pulls more than 6.0 % (p = 0.010)."),
-        ({"p": 0.2}, ", no more than marks like it: 0 of 99 pull as many (p = 0.20)."),
+        ({"p": 0.2}, ", no more than marks like it: 0 of 99 pull as many (p = 0.200)."),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
-        ({"nulls": NULLS[:0], "draws": 0, "p": math.nan}, "no mark like it can be drawn, so there is nothing to "
-                                                          "compare it with."),
+        ({"nulls": NULLS[:0], "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
+                                              "that is more. With --recipe, reference networks tell it."),
+        ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
+                                            "than 6.0 % (p = 0.010)."),
+        ({"against": "reference networks", "p": 0.2}, ", no more than reference networks: it pulls as many in 0 of 99 "
+                                                      "(p = 0.200)."),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_mark(changes, words):
@@ -70,7 +78,7 @@ def test_the_answer_in_three_sentences():
 
 
 def test_names_of_files_and_classes_are_text_on_the_page(tmp_path):
-    page = write_audit(FOUND, [MARK], tmp_path, "spurlab audit --data '<x>'").read_text()
+    page = write_audit(FOUND, tmp_path, "spurlab audit --data '<x>'").read_text()
     assert "<i>b.png" not in page
     assert "<b>owl</b>" not in page
     assert "&lt;i&gt;b.png" in page

@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.audit.detect import DETECTORS
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, Pull, pull
+from spurlab.audit.references import references
 from spurlab.audit.repair import Repaired, repaired
 from spurlab.audit.served import Fit, Served, fit_of, served
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
-from spurlab.models.answering import Outputs, answering
+from spurlab.models import seeded
+from spurlab.models.answering import Answering, answering
 from spurlab.models.files import load_network
 from spurlab.patterns import MarkLike, own_mark, pattern_title
 from spurlab.training import RECIPES, Recipe, predictions
 
 SHOWN = 20  # training examples of a list
 QUICK = 199  # null marks of a quick audit
+LEFT_OUT = 0.02  # of each class, by the transplant score: what reference networks do not see
 
 Progress = Callable[[str, int, int], None]
 
@@ -61,31 +64,33 @@ class Audit:
     Args:
         data: what it was asked about.
         network: as it was asked: it gives logits.
-        outputs: what the network itself gives.
         fit: its accuracy on the test examples, and what looks wrong.
+        named: the marks by name.
         marks: for each mark, whether the network goes by it.
         suspects: training examples, ranked; by mark, and without one.
         served: the accuracy of each class and group, the worst first.
         repairs: what each method made of it; none where that was not asked for.
         forgotten: the training examples that were forgotten there.
+        others: how many reference networks were trained.
     """
 
     data: Dataset
-    network: nn.Module
-    outputs: Outputs
+    network: Answering
     fit: Fit
+    named: Mapping[str, MarkLike]
     marks: tuple[Pull, ...]
     suspects: tuple[Suspect, ...]
     served: tuple[Served, ...]
     repairs: tuple[Repaired, ...] = ()
     forgotten: tuple[int, ...] = ()
+    others: int = 0
 
     def record(self) -> dict[str, Any]:
         """As JSON: numbers first."""
         return {
             "accuracy": self.fit.accuracy,
             "accuracy_interval": [self.fit.share.low, self.fit.share.high],
-            "outputs": self.outputs,
+            "outputs": self.network.outputs,
             "warnings": list(self.fit.warnings),
             "marks": [
                 {
@@ -93,6 +98,7 @@ class Audit:
                     "class": self.data.class_names[found.target],
                     "score": found.score,
                     "interval": [found.share.low, found.share.high],
+                    "null": found.against,
                     "null_draws": found.draws,
                     "null_largest": found.strongest_null,
                     "p_value": None if math.isnan(found.p) else found.p,
@@ -129,7 +135,7 @@ class Audit:
 def audit(
     model: nn.Module | str | Path,
     data: Dataset,
-    marks: Sequence[str | MarkLike] | Mapping[str, MarkLike] = (),
+    marks: Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
     *,
     weights: str | Path | None = None,
     outputs: str | None = None,
@@ -147,13 +153,15 @@ def audit(
     Args:
         model: the network; or what `spurlab.models.files.load_network` takes. It is given copies, and never changed.
         data: it was trained on the training part.
-        marks: marks, or texts as `spurlab.patterns.own_mark` takes them; by name, if they have none of their own.
+        marks: marks, or texts as `spurlab.patterns.own_mark` takes them; by name, if theirs will not do.
         weights: a file with the weights of the network; None: it has them.
         outputs: what the network gives; None: told from its numbers.
         mean, std: of each channel, where the network wants normalised inputs.
         suspects: training examples to be forgotten, as rows or names of files.
         repair: whether to try to repair it.
-        recipe: how methods that train on do so; None: the quick one.
+        recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
+            they tell what marks of which there are few pull, and what is left after a repair. None: no such networks,
+            and methods that train on do so by the quick recipe.
         quick: whether fewer null marks will do.
         seed: of all draws.
         progress: is told what is done, how much of it, of how much.
@@ -164,50 +172,54 @@ def audit(
     told = progress or (lambda what, done, of: None)
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
+    named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train)
     told("asking the network", 0, 1)
-    network = answering(
-        load_network(model, weights, data.shape, data.classes), data.test.inputs, data.classes, outputs, mean, std
-    ).eval()
+    given = load_network(model, weights, data.shape, data.classes)
+    network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
     answers = predictions(network, data.test.inputs)
-    fit = fit_of(network, data, answers)
-    found, ranked, carried = [], [], torch.zeros(len(data.train), dtype=torch.bool)
-    made = [
-        own_mark(mark, data.shape, seed, data.input_range) if isinstance(mark, str) else mark
-        for mark in (marks.values() if isinstance(marks, Mapping) else marks)
-    ]
-    for mark in made:
-        name = pattern_title(mark)
-        pulled = pull(
-            network,
-            data.test,
-            mark,
+    told("looking for examples", 0, 1)
+    likeness = {name: presence(mark, data.train, seed) for name, mark in named.items()}
+    unnamed = DETECTORS["transplant"].score(network, data.train, data.test, seed)
+    others: Sequence[nn.Module] = ()
+    if recipe is not None:
+        left_out = chosen | first_of_each_class(unnamed, data.train.labels)
+        for have in likeness.values():
+            left_out |= carriers(have)
+        trained = references(
+            *(network, data.train, left_out, recipe),
+            classes=data.classes,
+            make=None if isinstance(model, nn.Module) else partial(_new, model, data),
+            seed=seed,
+            progress=lambda now: told("training reference networks, epochs", now.done, now.total),
+        )
+        others = [trained.member(i).eval() for i in range(len(trained))]
+    pulls = {
+        name: pull(
+            *(network, data.test, mark),
             draws=QUICK if quick else DRAWS,
             seed=seed,
-            progress=partial(told, f"marks like {name}"),
+            name=name,
+            others=others,
+            progress=partial(told, f"{name}, compared with others"),
         )
-        found.append(pulled)
-        likeness = presence(mark, data.train, seed)
-        have = carriers(likeness)
-        ranked += listed(likeness, data, "presence", name, have)
-        if pulled.verdict in ("goes by it", "not tested"):
-            carried |= have
-    told("looking for examples", 0, 1)
-    ranked += listed(DETECTORS["transplant"].score(network, data.train, data.test, seed), data, "transplant")
-    forget = rows_of(suspects, data.train) if suspects else carried
-    repairs: list[Repaired] = []
+        for name, mark in named.items()
+    }
+    ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
+    forget, repairs = chosen, list[Repaired]()
     if repair:
+        used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
+        for name in () if suspects else used:
+            forget = forget | carriers(likeness[name])
         if not bool(forget.any()):
             raise InputError(
                 "there is nothing to repair: no mark that the network may go by is carried by training examples. Name "
                 "those to be forgotten (suspects)."
             )
-        strongest = max(range(len(found)), key=lambda place: found[place].score) if found else None
+        strongest = max(used or pulls, key=lambda name: pulls[name].score, default=None)
         repairs = repaired(
-            network,
-            data,
-            forget,
-            None if strongest is None else made[strongest],
-            0 if strongest is None else found[strongest].target,
+            *(network, data, forget),
+            None if strongest is None else named[strongest],
+            0 if strongest is None else pulls[strongest].target,
             recipe or RECIPES["quick"],
             seed=seed,
             told=lambda name: told(f"repairing by {name}", 0, 1),
@@ -215,14 +227,46 @@ def audit(
     return Audit(
         data,
         network,
-        network.outputs,
-        fit,
-        tuple(found),
-        tuple(ranked),
+        fit_of(network, data, answers),
+        named,
+        tuple(pulls.values()),
+        (*ranked, *listed(unnamed, data, "transplant")),
         tuple(served(data.test, answers, data.class_names, data.group_names)),
         tuple(repairs),
         tuple(forget.nonzero().squeeze(1).tolist()) if repairs else (),
+        len(others),
     )
+
+
+def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
+    """A new network, by what makes it."""
+    return seeded(lambda: load_network(model, None, data.shape, data.classes), seed)
+
+
+def named_marks(
+    marks: Sequence[str | MarkLike] | Mapping[str, str | MarkLike], data: Dataset, seed: int
+) -> dict[str, MarkLike]:
+    """Marks by name; of marks without names of the caller's, their own, each once.
+
+    Raises ValueError: a text that is no mark, or two of one name.
+    """
+    pairs = marks.items() if isinstance(marks, Mapping) else (("", mark) for mark in marks)
+    named: dict[str, MarkLike] = {}
+    for given, one in pairs:
+        mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
+        if (name := given or pattern_title(mark)) in named:
+            raise InputError(f"two marks are called {name!r}. Name each once, or give them by name.")
+        named[name] = mark
+    return named
+
+
+def first_of_each_class(scores: Float[Tensor, " n"], labels: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """True for the 2 % of each class, and at least one example, with the highest scores."""
+    first = torch.zeros(len(scores), dtype=torch.bool)
+    for label in labels.unique():
+        own = (labels == label).nonzero().squeeze(1)
+        first[own[scores[own].topk(max(1, round(LEFT_OUT * len(own)))).indices]] = True
+    return first
 
 
 def listed(

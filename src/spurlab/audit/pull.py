@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Float64
@@ -31,6 +32,9 @@ LEVEL = 0.05  # of the test
 NEARLY_ALL = 0.99  # of the marks like it
 
 
+Against = Literal["marks like it", "reference networks"]
+
+
 @dataclass(frozen=True, eq=False)
 class Pull:
     """How a mark pulls a network's predictions, and how marks like it do.
@@ -40,20 +44,20 @@ class Pull:
         target: the class that it pulls to most, compared with marks like it.
         scores: to each class, the share of examples whose probability of it rises by more than .1.
         share: k of n examples that are pulled to the target. The interval is over examples: the network is given.
-        draws: how many marks like it were asked about.
-        nulls: the scores of these to the target; empty where there are none.
-        p: of the largest standardised score over all classes; NaN where there are fewer than 19 marks like it.
+        nulls: the scores to the target that it is compared with; empty where there are none.
+        p: of the largest standardised score over all classes; NaN where there are fewer than 19 to compare with.
         stopped: whether the draws ended early, since p was above .2.
+        against: whose scores these are: of marks like it, or of reference networks for the same mark.
     """
 
     mark: str
     target: int
     scores: Float64[Tensor, " k"]
     share: Share
-    draws: int
     nulls: Float64[Tensor, " draws"]
     p: float
-    stopped: bool
+    stopped: bool = False
+    against: Against = "marks like it"
 
     @property
     def score(self) -> float:
@@ -61,8 +65,13 @@ class Pull:
         return float(self.scores[self.target])
 
     @property
+    def draws(self) -> int:
+        """How many it is compared with."""
+        return len(self.nulls)
+
+    @property
     def strongest_null(self) -> float:
-        """The largest score of a mark like it; 0 of none."""
+        """The largest score that it is compared with; 0 of none."""
         return float(self.nulls.max()) if len(self.nulls) else 0.0
 
     @property
@@ -74,9 +83,9 @@ class Pull:
         if math.isnan(self.p):
             return "not tested"
         if self.p > LEVEL:
-            return "no more than marks like it"
+            return f"no more than {self.against}"
         beyond = self.score - float(self.nulls.quantile(NEARLY_ALL))
-        return "goes by it" if beyond > SCORE_MARGIN else "hardly more than marks like it"
+        return "goes by it" if beyond > SCORE_MARGIN else f"hardly more than {self.against}"
 
 
 def pull(
@@ -87,6 +96,8 @@ def pull(
     draws: int = DRAWS,
     images: int = IMAGES,
     seed: int = 0,
+    name: str = "",
+    others: Sequence[nn.Module] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Pull:
     r"""Whether a network goes by a mark more than by marks like it.
@@ -95,7 +106,8 @@ def pull(
     different, and change the examples alike: by as much in the mean and in the spread over examples, to within the
     least of .5, 1, 2 and 5 % that as many as wanted are within, or else 39. For a bright box over a corner where images
     are always dark is no box over the edge of a shirt: weights that training never touched answer otherwise. Where
-    fewer than 19 are alike nothing is tested. Scores to class c are standardised over the mark and all of these,
+    fewer than 19 are alike, the scores of reference networks for the same mark take their place; without these nothing
+    is tested. Scores to class c are standardised over the mark and all of these,
     :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all
     classes is ranked: one p-value for any number of classes, exact where they are exchangeable with the mark.
 
@@ -106,6 +118,8 @@ def pull(
         draws: of null marks at most. After 99 no more are drawn if p is above .2.
         images: of the test examples, at most; drawn under the seed.
         seed: of draws.
+        name: of the mark; its own title, if it is "".
+        others: reference networks, which never saw the mark, see `spurlab.audit.references`.
         progress: is told how many marks of how many have been asked about.
 
     Raises:
@@ -124,20 +138,24 @@ def pull(
             f"the mark {pattern_title(mark)} changes none of {len(few)} test examples. Is it as they are already?"
         )
     scores = _scores(clean, predictions(network, inputs))
+    against: Against = "marks like it"
     alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
-    told = progress or (lambda done, of: None)
-    nulls, drawn = _null_scores(network, few, clean, alike, seed), list[Tensor]()
-    p, target, stopped = math.nan, int(scores.argmax()), False
-    for null in nulls:
+    compared, of = _null_scores(network, few, clean, alike, seed), len(alike)
+    if of < FEWEST <= len(others):
+        against, of = "reference networks", len(others)
+        compared = (_scores(predictions(one, few.inputs), predictions(one, inputs)) for one in others)
+    drawn, p, target, stopped = list[Tensor](), math.nan, int(scores.argmax()), False
+    for null in compared:
         drawn.append(null)
-        told(len(drawn), len(alike))
-        if len(drawn) in (FIRST, len(alike)) and len(drawn) >= FEWEST:
+        if progress is not None:
+            progress(len(drawn), of)
+        if len(drawn) in (FIRST, of) and len(drawn) >= FEWEST:
             p, target = _rank(scores, torch.stack(drawn))
-            if stopped := p > DOUBT and len(drawn) < len(alike):
+            if stopped := p > DOUBT and len(drawn) < of:
                 break
-    table = torch.stack(drawn) if drawn else scores.new_empty(0, len(scores))
-    share = _share(scores[target], few)
-    return Pull(pattern_title(mark), target, scores, share, len(drawn), table[:, target], p, stopped)
+    nulls = torch.stack(drawn)[:, target] if drawn else scores.new_empty(0)
+    share = Share(round(float(scores[target]) * len(few)), len(few))
+    return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against)
 
 
 def _rank(scores: Float64[Tensor, " k"], nulls: Float64[Tensor, "draws k"]) -> tuple[float, int]:
@@ -189,10 +207,6 @@ def _null_scores(
         several = [marked_rows(mark, examples, rows, seed) for mark in marks[start : start + together]]
         answers = predictions(network, torch.cat(several)).split(len(rows))
         yield from (_scores(clean, marked) for marked in answers)
-
-
-def _share(score: Tensor, examples: Examples) -> Share:
-    return Share(round(float(score) * len(examples)), len(examples))
 
 
 def _scores(clean: Float[Tensor, "n k"], marked: Float[Tensor, "n k"]) -> Float64[Tensor, " k"]:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
-from spurlab.audit import Audit, Suspect
+from spurlab.audit import Audit, Pull, Suspect
 from spurlab.files import replacing
-from spurlab.patterns import MarkLike, marked_all, pattern_title
+from spurlab.patterns import marked_all
 from spurlab.report import audit_words
 from spurlab.report.page import page_templates
 from spurlab.report.style import writing
@@ -24,12 +23,11 @@ from spurlab.report.style import writing
 SIDE = 84  # pixels of a picture on the page
 
 
-def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: str = "") -> Path:
+def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     """Write ``audit.html``.
 
     Args:
         found: the findings.
-        marks: in the order of `Audit.marks`.
         folder: is made where it is not there.
         command: how to repeat it.
 
@@ -44,7 +42,7 @@ def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: 
         .render(
             found=found,
             brief=audit_words.brief(found),
-            marks=[_mark(found, mark, place) for place, mark in enumerate(marks)],
+            marks=[_mark(found, pull) for pull in found.marks],
             lists=_lists(found),
             served=[
                 {
@@ -68,18 +66,18 @@ def write_audit(found: Audit, marks: Sequence[MarkLike], folder: Path, command: 
     return file
 
 
-def _mark(found: Audit, mark: MarkLike, place: int) -> dict[str, Any]:
+def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
     """What was found of a mark, and three test images without and with it."""
-    pull, test = found.marks[place], found.data.test
+    test = found.data.test
     few = test[torch.arange(min(3, len(test)))]
-    marked = marked_all(mark, few, 0)
+    marked = marked_all(found.named[pull.mark], few, 0)
     pictures = [
         _picture(images[row], f"{test.source(row)}, {kind}")
         for row in range(len(few))
         for kind, images in (("clean", few.inputs), ("marked", marked))
     ]
     return {
-        "name": pattern_title(mark),
+        "name": pull.mark,
         "pull": pull,
         "words": audit_words.of_mark(pull, found.data.class_names),
         "pictures": pictures,

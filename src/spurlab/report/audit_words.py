@@ -3,10 +3,11 @@
 import math
 
 from spurlab.audit import Audit, Pull, Repaired
-from spurlab.audit.pull import FEWEST
+from spurlab.audit.pull import FEWEST, LEVEL
 from spurlab.stats import SCORE_MARGIN
 
 ALIKE = "like it: the same picture elsewhere, turned or mirrored, or drawn anew, that changes the images as much"
+NEVER_SAW = "reference networks, which never saw it,"
 NOT_SHOWN = (
     "A mark that nobody named is looked for by its examples alone; a list without one is no proof that there is none.",
     "The intervals are over test examples: another network, trained on the same data, may go by other marks.",
@@ -24,27 +25,31 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
         f"The mark {found.mark} pulls {_percent(found.score)} of the test images to {class_names[found.target]} "
         f"(95 %: {_percent(found.share.low)} to {_percent(found.share.high)})"
     )
-    if not found.draws:
-        return f"{pulls}; no mark like it can be drawn, so there is nothing to compare it with."
     if math.isnan(found.p):
+        few = f"only {found.draws} marks" if found.draws else "no mark"
         return (
-            f"{pulls}; of {found.draws} marks like it, {FEWEST} of which are needed to tell whether that is more, the "
-            f"strongest pulls {_percent(found.strongest_null)}."
+            f"{pulls}; {few} like it can be drawn, of which {FEWEST} are needed to tell whether that is more. With "
+            "--recipe, reference networks tell it."
         )
+    p, strongest = f"(p = {found.p:.3f})", _percent(found.strongest_null)
+    as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
+    if found.verdict == "goes by it" and found.strongest_null < found.score:
+        if retrained:
+            return f"{pulls}; in none of {found.draws} {NEVER_SAW} it pulls more than {strongest} {p}."
+        return f"{pulls}; none of {found.draws} {found.against} pulls more than {strongest} {p}."
+    as_many = (
+        f"it pulls as many in {as_strong} of {found.draws}"
+        if retrained
+        else (f"{as_strong} of {found.draws} pull as many")
+    )
     if found.verdict == "goes by it":
+        return f"{pulls}, more than nearly all {found.against}: {as_many} {p}."
+    if found.p <= LEVEL:
         return (
-            f"{pulls}; none of {found.draws} marks like it pulls more than {_percent(found.strongest_null)} "
-            f"(p = {found.p:.3f})."
-            if found.strongest_null < found.score
-            else f"{pulls}; of {found.draws} marks like it few pull as many (p = {found.p:.3f})."
+            f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
+            f"{SCORE_MARGIN:g}."
         )
-    as_strong = int((found.nulls >= found.score).sum())
-    if found.verdict == "hardly more than marks like it":
-        return (
-            f"{pulls}, hardly more than marks like it: {as_strong} of {found.draws} pull as many (p = {found.p:.3f}), "
-            f"but the difference to nearly all of them is no more than {SCORE_MARGIN:g}."
-        )
-    return f"{pulls}, no more than marks like it: {as_strong} of {found.draws} pull as many (p = {found.p:.2f})."
+    return f"{pulls}, {found.verdict}: {as_many} {p}."
 
 
 def of_examples(found: Audit) -> str:

@@ -1,0 +1,58 @@
+"""Networks as the given one would be, had it never seen some examples."""
+
+import pytest
+import torch
+from torch import nn
+
+from spurlab.audit.references import references
+from spurlab.data import Examples
+from spurlab.models import seeded
+from spurlab.models.answering import answering
+from spurlab.seeds import rng_for
+from spurlab.training import Recipe, predictions
+
+INPUTS = torch.rand(60, 1, 4, 4, generator=rng_for(0, "references"))
+TRAIN = Examples(INPUTS, (INPUTS.flatten(1)[:, 0] > 0.5).long())
+LEFT_OUT = torch.arange(60) < 5
+RECIPE = Recipe(epochs=8, batch_size=10, learning_rate=0.05)
+
+
+def make(last=2, end=nn.Identity):
+    return seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, last), end()), 3)
+
+
+def trained(network, train=TRAIN, **settings):
+    network = answering(network, train.inputs, 2, mean=settings.pop("mean", None), std=settings.pop("std", None))
+    return references(network, train, LEFT_OUT, RECIPE, classes=2, count=3, **settings)
+
+
+def test_what_is_left_out_has_no_part_in_them():
+    other = Examples(INPUTS.clone().masked_fill_(LEFT_OUT.view(-1, 1, 1, 1), 0.9), TRAIN.labels.where(~LEFT_OUT, 1))
+    first, second = trained(make()), trained(make(), other)
+    for i in range(3):
+        assert predictions(first.member(i), INPUTS).equal(predictions(second.member(i), INPUTS))
+    assert not predictions(first.member(0), INPUTS).equal(predictions(first.member(1), INPUTS))
+    right = [float((predictions(first.member(i), INPUTS).argmax(1) == TRAIN.labels).float().mean()) for i in range(3)]
+    assert min(right) > 0.7
+
+
+@pytest.mark.parametrize("network", [make(1), make(1, nn.Sigmoid), make(2, lambda: nn.LogSoftmax(1))])
+def test_they_answer_as_the_given_one_does(network):
+    """One logit, one probability, log-probabilities, on inputs that are normalised: each learns the classes."""
+    several = trained(network, mean=[0.5], std=[0.25])
+    answers = predictions(several.member(0), INPUTS)
+    assert answers.shape == (60, 2)
+    assert float((answers.argmax(1) == TRAIN.labels).float().mean()) > 0.7
+
+
+def test_what_cannot_be_drawn_anew_is_told():
+    given = answering(make(), INPUTS, 2)
+    shifted = make()
+    shifted.shift = nn.Parameter(torch.zeros(2))
+    settings = {"classes": 2, "count": 3}
+    with pytest.raises(ValueError, match=r"no reference networks can be trained: .*reset_parameters"):
+        references(answering(shifted, INPUTS, 2), TRAIN, LEFT_OUT, RECIPE, **settings)
+    with pytest.raises(ValueError, match=r"no reference networks can be trained: .* has learnt already"):
+        references(given, TRAIN, LEFT_OUT, RECIPE, make=lambda _: make(), **settings)
+    with pytest.raises(ValueError, match="nothing is left to train on"):
+        references(given, TRAIN, LEFT_OUT | True, RECIPE, **settings)
