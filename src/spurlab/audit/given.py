@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.audit.references import references
-from spurlab.audit.repair import Repaired, Told, repaired, sentences, table
+from spurlab.audit.repair import Repaired, Told, repaired, table
 from spurlab.data import Dataset
 from spurlab.deletion import Deletion, forget_mask
 from spurlab.errors import InputError
@@ -46,7 +46,7 @@ class CheckOnOne:
         count, name = int(self.forget.sum()), self.data.class_names[self.target]
         mark = pattern_title(self.pattern)
         head = f"{self.data.name}: {count} examples forgotten by one given network; the score is of {mark} to {name}"
-        return "\n".join([head, "", *table(self.repaired, self.data), "", *sentences(self.repaired)])
+        return "\n".join([head, "", *table(self.repaired, self.data)])
 
 
 def check_given(

@@ -115,7 +115,7 @@ def default_methods(data: Dataset) -> tuple[str, ...]:
 
     >>> from spurlab.data import load
     >>> default_methods(load("fashion-mini"))
-    ('random-labels', 'salun', 'neggrad+', 'dampening', 'incremental-1e-2', 'dfr-plain', 'afr-train')
+    ('random-labels', 'salun', 'neggrad+', 'dampening', 'dfr-plain', 'afr-train')
     """
     return (*METHODS, *(BY_GROUP if data.train.groups is not None else ()), *LAST_LAYER)
 
@@ -243,12 +243,14 @@ class Bench:
             if name != "p_value":
                 numbers[name] = MEASURES[name].take(observed)[name]
             elif null and self._mark is not None and of.network is not None:
-                numbers[name] = pull(of.network, self._data.test, self._mark, draws=FIRST, seed=self._seed).p
+                others = [oracle.network for oracle in self._oracles if oracle.network is not None]
+                asked = of.network, self._data.test, self._mark
+                numbers[name] = pull(*asked, draws=FIRST, seed=self._seed, others=others).p
         return numbers
 
 
-def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
-    """The lines of a table: the given network, what each method made of it, and the oracles in the mean.
+def cells(found: Sequence[Repaired], data: Dataset) -> list[list[str]]:
+    """Of a table: its head, the given network, what each method made of it, and the oracles in the mean.
 
     Args:
         found: of one network, at least one.
@@ -264,21 +266,19 @@ def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
     def line(name: str, numbers: Numbers, verdict: str = "") -> list[str]:
         return [name, *(_written(numbers.get(column.measure, math.nan)) for column in columns), verdict]
 
-    count = first.verdict.oracles or len(next(iter(first.oracle.values()), ()))
     means = {name: mean_of(numbers.tolist()) for name, numbers in first.oracle.items()}
-    cells = [
+    return [
         ["", *headings, ""],
         line("given network", first.before),
         *(line(one.method, one.after, one.verdict.name) for one in found),
-        *([line(f"{count} oracles", means)] if count else []),
+        *([line(f"{len(next(iter(first.oracle.values())))} oracles", means)] if means else []),
     ]
-    return aligned(cells)
 
 
-def sentences(found: Sequence[Repaired]) -> list[str]:
-    """The verdict on each, below each other."""
+def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
+    """The lines of the table that is printed, and below it a sentence on each method."""
     width = max(len(one.method) for one in found)
-    return [f"{one.method:<{width}}  {one.verdict}" for one in found]
+    return [*aligned(cells(found, data)), "", *(f"{one.method:<{width}}  {one.verdict}" for one in found)]
 
 
 def _check(forget: Tensor, train: Examples) -> None:

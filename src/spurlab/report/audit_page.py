@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from spurlab.audit import Audit, Pull, Suspect
+from spurlab.audit.repair import cells
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
 from spurlab.report import audit_words
@@ -51,7 +52,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
                 }
                 for one in found.served[:6]
             ],
-            repairs=[audit_words.of_repair(one) for one in found.repairs],
+            repairs=cells(found.repairs, found.data) if found.repairs else [],
             alike=audit_words.ALIKE,
             not_shown=audit_words.NOT_SHOWN,
             command=command,
