@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from torch import nn
 
 import spurlab
 from spurlab import check
-from spurlab.audit import repaired
+from spurlab.audit import audit, repaired
+from spurlab.audit.references import references
 from spurlab.audit.repair import COLUMNS, default_methods
 from spurlab.data import Dataset, Examples, Source
 from spurlab.measures import MEASURES
@@ -18,6 +20,7 @@ from spurlab.metrics import accuracy, spurious_score
 from spurlab.models import mlp, seeded
 from spurlab.models.answering import Answering
 from spurlab.patterns import Pattern, Planted, box, plant
+from spurlab.report import write_audit
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, predictions, train_one
 
@@ -159,10 +162,9 @@ def test_methods_of_both_tables_start_from_the_weights(given, monkeypatch):
         return attempt(method, network, lend, **settings)
 
     monkeypatch.setattr("spurlab.audit.repair.isolated", watched)
-    found = repaired(given, grouped, FORGET, CORNER, 1, RECIPE)
-    assert {one.method for one in found} == set(default_methods(grouped))
+    found = repaired(given, grouped, FORGET, CORNER, 1, RECIPE, ("dfr", "salun", "afr-train"))
     assert not [one.why for one in found if one.why]
-    assert all(one.after != one.before for one in found if one.method != "dampening")
+    assert all(one.after != one.before for one in found)
     assert lent["Dfr"] == lent["Afr"] == [300, 300]
     assert lent["SalUn"] == [340, 340]
 
@@ -280,3 +282,21 @@ def test_a_pattern_may_be_an_additive_one(given):
     offset[:, :2, :2] = 1.0
     found = check(nothing, DATA, given=given, forget=[1], pattern=Pattern("corner", offset, 0.0, 1.0), target=1)
     assert found.rows[0]["score_before"] > 0.3
+
+
+def test_an_audit_with_a_recipe_compares_its_repairs_with_reference_networks(given, monkeypatch, tmp_path):
+    """Five of them here. What is written as JSON are numbers and words alone."""
+    monkeypatch.setattr("spurlab.audit.findings.references", partial(references, count=5))
+    found = audit(given, DATA, {"corner": CORNER}, repair=True, recipe=RECIPE, quick=True)
+    record = json.loads(json.dumps(found.record()["repair"], allow_nan=False))
+    assert {one["method"] for one in record} == set(default_methods(DATA))
+    wanted = {f"{column.name}_{when}" for column in COLUMNS for when in ("before", "after", "oracle")}
+    wanted |= {"method", "verdict", "finding", "p_oracles", "oracles", "seconds", "failed"}
+    assert all(set(one) == wanted - {"null_p_oracle"} for one in record)
+    assert {one["verdict"] for one in record} <= {"no leftover seen", "partly", "does not forget", "breaks the model"}
+    assert all(one["oracles"] == 5 for one in record if one["verdict"] != "breaks the model")
+    broken = [one["verdict"] == "breaks the model" for one in record]
+    assert broken == sorted(broken), "those that break the model are last"
+    page = write_audit(found, tmp_path).read_text()
+    for words in ("The oracles are networks that never saw them", "5 oracles", "worst class", "random-labels"):
+        assert words in page

@@ -25,13 +25,7 @@ from spurlab.printing import aligned
 from spurlab.stats import SCORE_MARGIN, mean_of
 from spurlab.training import Recipe
 
-METHODS = (
-    "random-labels",
-    "salun",
-    "neggrad+",
-    "dampening",
-    "incremental-1e-2",
-)  # what forgets most of those that start from the weights
+METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets most of those that start from the weights
 LAST_LAYER = ("dfr-plain", "afr-train")  # preventions that refit the last layer, without a recipe and without groups
 BY_GROUP = ("dfr",)  # the same, by the groups of the training examples
 Told = Callable[[str, int, int], None]
