@@ -223,7 +223,7 @@ def test_a_check_of_a_given_network_trains_its_own_oracles(given):
     assert by["retrains"]["oracles"] == 6
     assert found.target == 1
     what = [each[0] for each in told]
-    assert what[0] == "training oracles"
+    assert what[0] == "training oracles, epochs"
     assert {"measuring the network and the oracles", "repairing by retrains", "measuring what nothing left"} <= set(
         what
     )

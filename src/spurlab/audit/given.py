@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.audit.references import references
-from spurlab.audit.repair import Repaired, Told, repaired, table
+from spurlab.audit.repair import Repaired, Told, mask_of, repaired, table
 from spurlab.data import Dataset
-from spurlab.deletion import Deletion, forget_mask
+from spurlab.deletion import Deletion
 from spurlab.errors import InputError
 from spurlab.methods import Make
 from spurlab.models.answering import answering
@@ -109,38 +108,9 @@ def check_given(
             make=make,
             count=oracles,
             seed=seed,
-            progress=lambda now: told("training oracles", now.done, now.total),
+            progress=lambda now: told("training oracles, epochs", now.done, now.total),
         )
         compared = [trained.member(i).eval() for i in range(len(trained))]
     by = recipe or RECIPES["quick"]
     found = repaired(network, data, mask, mark, target, by, methods, compared, seed=seed, told=told)
     return CheckOnOne(data, mask, mark, target, tuple(found))
-
-
-def mask_of(forget: Bool[Tensor, " n"] | Sequence[int] | Tensor, examples: int) -> Bool[Tensor, " n"]:
-    """True for the examples to be forgotten.
-
-    Args:
-        forget: true or false for each example, or rows.
-        examples: how many there are.
-
-    Raises:
-        ValueError: none, all, rows that are not there, or a mask of another length.
-    """
-    given = torch.as_tensor(forget)
-    if given.numel() == 0:
-        given = given.to(torch.int64)
-    if given.dtype == torch.bool:
-        if given.shape != (examples,):
-            raise InputError(
-                f"`forget` says true or false of {tuple(given.shape)} examples, but the data has {examples} for "
-                "training."
-            )
-        mask = given.clone()
-    else:
-        mask = forget_mask(given, examples)
-    if not bool(mask.any()):
-        raise InputError("`forget` is empty: name one training example or more, by rows or true and false for each.")
-    if bool(mask.all()):
-        raise InputError(f"`forget` is all of {examples} training examples: nothing is left to retain.")
-    return mask

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from spurlab.audit.pull import FIRST, pull
 from spurlab.data import Dataset, Examples
-from spurlab.deletion import DELETIONS, Deletion, VerdictOnOne, verdict_on_one
+from spurlab.deletion import DELETIONS, Deletion, VerdictOnOne, forget_mask, verdict_on_one
 from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import copied
 from spurlab.measures import MEASURES, Answers, Deleted, MarkedTests, Observed
@@ -154,7 +154,7 @@ def repaired(
     chosen = methods if methods is not None else default_methods(data)
     named = dict(chosen) if isinstance(chosen, Mapping) else {name: name for name in chosen}
     attempts = {name: _attempt(method, recipe, seed) for name, method in named.items()}
-    _check(forget, data.train)
+    forget = mask_of(forget, len(data.train))
     bench = Bench(network, data, forget, mark, target, oracles, seed)
     steps = len(attempts) + 1
     told("measuring the network" + " and the oracles" * bool(oracles), 0, steps)
@@ -203,13 +203,21 @@ class Bench:
         self._measures = [name for name in taken if mark is not None or name not in of_marks]
         self._given = self._observed(network)
         self._oracles = [self._observed(oracle) for oracle in oracles]
-        self.before = self._numbers(self._given, self._oracles)
+
+    @cached_property
+    def before(self) -> Numbers:
+        """Of the given network."""
+        return self._numbers(self._given, self._oracles)
+
+    @cached_property
+    def oracle(self) -> dict[str, Float64[Tensor, " m"]]:
+        """Of each oracle, its distances to the others."""
         each = [
             self._numbers(oracle, [*self._oracles[:i], *self._oracles[i + 1 :]], null=False)
             for i, oracle in enumerate(self._oracles)
         ]
         names = each[0] if each else {}
-        self.oracle = {name: torch.tensor([one[name] for one in each], dtype=torch.float64) for name in names}
+        return {name: torch.tensor([one[name] for one in each], dtype=torch.float64) for name in names}
 
     def numbers_of(self, network: nn.Module) -> Numbers:
         """Of a network after a method."""
@@ -275,16 +283,28 @@ def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
     return [*aligned(cells(found, data)), "", *(f"{one.method:<{width}}  {one.verdict}" for one in found)]
 
 
-def _check(forget: Tensor, train: Examples) -> None:
-    if forget.dtype != torch.bool or len(forget) != len(train):
+def mask_of(forget: Bool[Tensor, " n"] | Sequence[int] | Tensor, examples: int) -> Bool[Tensor, " n"]:
+    """True for the examples to be forgotten.
+
+    Args:
+        forget: true or false for each example, or rows.
+        examples: how many there are.
+
+    Raises:
+        ValueError: none, all, rows that are not there, or a mask of another length.
+    """
+    given = torch.as_tensor(forget)
+    if given.dtype == torch.bool and given.shape != (examples,):
         raise InputError(
-            f"what to forget must be true or false for each of {len(train)} training examples, but it is "
-            f"{forget.dtype} of shape {tuple(forget.shape)}."
+            f"`forget` says true or false of {tuple(given.shape)} examples, but the data has {examples} for training."
         )
-    if not bool(forget.any()):
-        raise InputError("there is nothing to forget: name one training example or more.")
-    if bool(forget.all()):
-        raise InputError(f"all {len(train)} training examples are to be forgotten: nothing is left to retain.")
+    rows = given.to(torch.int64) if given.numel() == 0 else given
+    mask = given.clone() if given.dtype == torch.bool else forget_mask(rows, examples)
+    if not bool(mask.any()):
+        raise InputError("`forget` is empty: name one training example or more, by rows or true and false for each.")
+    if bool(mask.all()):
+        raise InputError(f"`forget` is all of {examples} training examples: nothing is left to retain.")
+    return mask
 
 
 def _attempt(
