@@ -73,7 +73,7 @@ def test_the_answer_in_three_sentences():
     *_, third = audit_words.brief(replace(FOUND, repairs=(repair, failed), forgotten=(1,)))
     assert third == (
         "Of 2 methods that forget 1 training image scrub leaves least: score 0.70 before, 0.10 after; accuracy 0.750 "
-        "before, 0.740 after; no leftover seen beside 39 oracles."
+        "before, 0.740 after; beside 39 oracles: no leftover seen."
     )
     *_, third = audit_words.brief(replace(FOUND, repairs=(failed,), forgotten=(1,)))
     assert third == "No method could repair it."

@@ -93,7 +93,7 @@ def of_repairs(found: Audit) -> str:
         for what, measure, digits in (("score", "spurious_score", 2), ("accuracy", "accuracy", 3))
         if measure in best.before
     )
-    among = f"; {best.verdict.name} beside {best.verdict.oracles} oracles" if best.verdict.oracles else ""
+    among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""
     return f"Of {methods} {best.method} leaves least: {numbers}{among}."
 
 
