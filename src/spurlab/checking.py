@@ -18,10 +18,10 @@ from spurlab.measures import effects, measure_named, numbers_of
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
-from spurlab.patterns import How, MarkLike, Planted, pattern_title, plant
+from spurlab.patterns import How, MarkLike, Planted, own_mark, pattern_title, plant
 from spurlab.printing import aligned
 from spurlab.stats import Looks, Ratio, mean_of
-from spurlab.studies import Cell, Setting, Train, pattern_of
+from spurlab.studies import Cell, Setting, Train
 from spurlab.studies.axes import NONE, REFERENCES
 from spurlab.studies.cells import ORACLES
 from spurlab.studies.materials import Materials, Network
@@ -178,8 +178,8 @@ def prepare(
         data: a data set, or the name of one.
         architecture: as `fit` takes it.
         recipe: how to train.
-        pattern: its name, drawn anew for each seed; or one for all: a `Pattern`, or a function from inputs to marked
-            inputs, see `spurlab.patterns.marked`.
+        pattern: its name or text, see `spurlab.patterns.own_mark`, drawn anew for each seed; or one for all: a
+            `Pattern`, or a function from inputs to marked inputs, see `spurlab.patterns.marked`.
         target: the class to plant it in.
         n: how many examples to plant it on.
         seeds: of the networks, which fix everything else about them; five or more for a verdict.
@@ -199,7 +199,9 @@ def prepare(
         raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
     if not 0 <= target < data.classes:
         raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
-    patterns = tuple(pattern_of(data, pattern, seed) if isinstance(pattern, str) else pattern for seed in seeds)
+    patterns = tuple(
+        own_mark(pattern, data.shape, seed, data.input_range) if isinstance(pattern, str) else pattern for seed in seeds
+    )
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )

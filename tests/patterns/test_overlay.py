@@ -90,7 +90,7 @@ def test_a_mark_of_ones_own_is_put_on_rows():
         ("box,size=0", "size is pixels, e.g. 5, or 5x8"),
         ("box,value=bright", "value is a number, but it is 'bright'"),
         ("box,how=mix", "how is one of blend, add, replace, but it is 'mix'"),
-        ("box,colum=3", r"has the setting 'colum=3'. Did you mean 'col'\?"),
+        ("box,colum=3", r"has the setting 'colum'. Did you mean 'col'\?"),
         ("S3,row=1", "has settings, but 'S3' is none of picture files, box and noise"),
         ("S4", r"there is no pattern 'S4'. Did you mean 'S1'\?|there is no pattern 'S4'"),
         ("nowhere.png", "there is no file nowhere.png"),

@@ -130,12 +130,12 @@ def _broken(what: str, error: Exception) -> DamagedDataError:
 
 
 def read_picture(
-    file: Path, size: int | tuple[int, int] | None, grey: bool
+    file: Path | bytes, size: int | tuple[int, int] | None, grey: bool
 ) -> tuple[Float32[Tensor, "c h w"], Float32[Tensor, "h w"]]:
     """The colours of an image file and how opaque it is, both in [0, 1].
 
     Args:
-        file: which one.
+        file: which one, or what is in it.
         size: height and width in pixels, or one number for the longer side; None: as it is.
         grey: convert to one channel.
 
@@ -145,9 +145,12 @@ def read_picture(
     """
     mode = "LA" if grey else "RGBA"
     with _limits_of_our_own():
-        if not file.exists():
+        if isinstance(file, bytes):
+            pixels = _decoded(file, "the picture", None, mode)
+        elif not file.exists():
             raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.")
-        pixels, _ = _pixels(file, None, mode)
+        else:
+            pixels, _ = _pixels(file, None, mode)
         height, width = pixels.shape[:2]
         if isinstance(size, int):
             size = max(1, round(size * height / max(height, width))), max(1, round(size * width / max(height, width)))
@@ -158,6 +161,14 @@ def read_picture(
     return values[:-1].contiguous(), values[-1].contiguous()
 
 
+def png_of(colours: Float32[Tensor, "3 h w"], opacity: Float32[Tensor, "h w"]) -> bytes:
+    """The content of a PNG that `read_picture` reads as these colours and this opacity, multiples of 1 / 255."""
+    pixels = torch.cat([colours, opacity[None]]).mul(255).round().byte().permute(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(pixels.contiguous().numpy(), "RGBA").save(file, "PNG")
+    return file.getvalue()
+
+
 def _pixels(file: Path, size: tuple[int, int] | None, mode: str) -> tuple[UInt8[np.ndarray, "..."], str]:
     """The image's bytes, and the sha256 of the file."""
     with readable(file):
@@ -165,10 +176,14 @@ def _pixels(file: Path, size: tuple[int, int] | None, mode: str) -> tuple[UInt8[
     with _one_at_a_time if large else nullcontext():
         with readable(file):
             content = read_regular(file)
-        try:
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-        except Exception as error:  # Pillow raises whatever a broken file leads it to
-            raise _broken(str(file), error) from error
-        with image:
-            pixels = pixels_of(image, mode, str(file), size)
-        return pixels, hashlib.sha256(content).hexdigest()
+        return _decoded(content, str(file), size, mode), hashlib.sha256(content).hexdigest()
+
+
+def _decoded(content: bytes, what: str, size: tuple[int, int] | None, mode: str) -> UInt8[np.ndarray, "..."]:
+    """The bytes of an image, from what is in its file."""
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Exception as error:  # Pillow raises whatever a broken file leads it to
+        raise _broken(what, error) from error
+    with image:
+        return pixels_of(image, mode, what, size)

@@ -4,6 +4,12 @@ from spurlab.patterns.image import Box as Box
 from spurlab.patterns.image import Family as Family
 from spurlab.patterns.image import Noise as Noise
 from spurlab.patterns.image import Pattern as Pattern
+from spurlab.patterns.kept import drawn_anew as drawn_anew
+from spurlab.patterns.kept import make_named as make_named
+from spurlab.patterns.kept import mark_content as mark_content
+from spurlab.patterns.kept import mark_named as mark_named
+from spurlab.patterns.kept import mark_record as mark_record
+from spurlab.patterns.kept import mark_recorded as mark_recorded
 from spurlab.patterns.mark import Mark as Mark
 from spurlab.patterns.mark import MarkLike as MarkLike
 from spurlab.patterns.mark import marked as marked
@@ -14,6 +20,7 @@ from spurlab.patterns.overlay import Overlay as Overlay
 from spurlab.patterns.overlay import box as box
 from spurlab.patterns.overlay import picture as picture
 from spurlab.patterns.own import own_mark as own_mark
+from spurlab.patterns.own import settings_of as settings_of
 from spurlab.patterns.planting import Common as Common
 from spurlab.patterns.planting import How as How
 from spurlab.patterns.planting import Planted as Planted

@@ -153,11 +153,22 @@ def picture(
         DataError: the file cannot be read as an image.
         ValueError: it does not fit into the images, or there is no such place.
     """
-    channels, height, width = shape
-    colours, opacity = read_picture(Path(file), size, grey=channels == 1)
+    return laid_on(Path(file).name, read_picture(Path(file), size, grey=shape[0] == 1), shape, at, how)
+
+
+def laid_on(
+    name: str,
+    picture: tuple[Float32[Tensor, "c h w"], Float32[Tensor, "h w"]],
+    shape: tuple[int, int, int],
+    at: str | tuple[int, int],
+    how: How,
+) -> Overlay:
+    """A picture that was read: its colours and its opacity; the rest as of `picture`."""
+    colours, opacity = picture
+    _, height, width = shape
     spare = height - opacity.shape[0], width - opacity.shape[1]
     top, left = at if not isinstance(at, str) else _place(at, spare)
-    return Overlay(Path(file).name, colours, opacity, (height, width), top, left, how)
+    return Overlay(name, colours, opacity, (height, width), top, left, how)
 
 
 def _place(at: str, spare: tuple[int, int]) -> tuple[int, int]:

@@ -3,26 +3,31 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 from spurlab.errors import InputError, did_you_mean
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark
-from spurlab.patterns.overlay import How, box, picture
+from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import make_mark
 
+Asked: TypeAlias = str | Mapping[str, Any]
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
-def own_mark(text: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)) -> Mark:
-    """A mark from what names it and its settings, ``key=value`` after commas.
+def own_mark(
+    asked: Asked, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
+) -> Mark:
+    """A mark from what names it and its settings, ``key=value`` after commas, or from a table of the same.
 
     Args:
-        text: ``logo.png,at=top-right,size=8,how=blend``: a picture with its opacity, see `spurlab.patterns.picture`;
+        asked: ``logo.png,at=top-right,size=8,how=blend``: a picture with its opacity, see `spurlab.patterns.picture`;
             instead of `at`, ``row`` and ``col`` are pixels above it and to the left of it.
             ``box,row=0,col=0,size=5x5,value=.5,how=replace``: a box of one value.
             ``noise,r=.5``: noise in [0, r) on the whole image, drawn under the seed.
             ``S3``: a mark of `MARKS`.
+            As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
+            ``{"noise": 0.5}``.
         shape: of one input.
         seed: of what is drawn.
         clip: the range of the inputs, or None.
@@ -34,25 +39,82 @@ def own_mark(text: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float
     >>> own_mark("box,row=1,col=2,size=3,value=.5", (1, 28, 28)).name
     'box of 3 x 3 at row 1, column 2'
     """
-    head, *rest = (word.strip() for word in text.split(","))
-    kind = "picture" if head.casefold().endswith(PICTURES) else head
+    kind, head, settings = settings_of(asked)
     if kind not in _KINDS:
-        if rest:
-            raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, box and noise.")
         return make_mark(head, shape, seed, clip)
     if len(shape) != 3:
-        raise InputError(f"the mark {text!r} is for images, but the inputs have the shape {shape}.")
-    make, known = _KINDS[kind]
+        raise InputError(f"the mark {asked!r} is for images, but the inputs have the shape {shape}.")
+    return _KINDS[kind].make(head, settings, (shape[0], shape[1], shape[2]), seed, clip)
+
+
+def settings_of(asked: Asked) -> tuple[str, str, dict[str, Any]]:
+    """What a mark is; nothing is read.
+
+    Args:
+        asked: as of `own_mark`.
+
+    Returns:
+        ``picture``, ``box``, ``noise`` or, of a mark of the table, ""; the file or the name; and the settings.
+
+    Raises:
+        ValueError: a kind or a setting that there is not, or a value that a setting cannot have.
+
+    >>> settings_of("logo.png,at=top,size=8"), settings_of({"box": [5, 8]}), settings_of("S3")
+    (('picture', 'logo.png', {'at': 'top', 'size': (8, 8)}), ('box', 'box', {'size': (5, 8)}), ('', 'S3', {}))
+    """
+    kind, head, parts = _of_text(asked) if isinstance(asked, str) else _of_table(asked)
     settings: dict[str, Any] = {}
-    for word in rest:
-        key, equals, value = word.partition("=")
-        if not equals or key not in known:
-            raise InputError(f"the mark {text!r} has the setting {word!r}. {did_you_mean(key, known)}")
+    for key, value in parts:
+        known = _KINDS[kind].settings
+        if key not in known:
+            raise InputError(f"the mark {asked!r} has the setting {key!r}. {did_you_mean(key, known)}")
+        if key in settings:
+            raise InputError(f"the mark {asked!r} has the setting {key!r} twice.")
         try:
             settings[key] = known[key](value)
         except ValueError as error:
-            raise InputError(f"the mark {text!r}: {key} is {error}.") from None
-    return make(head, settings, (shape[0], shape[1], shape[2]), seed, clip)
+            raise InputError(f"the mark {asked!r}: {key} is {error}.") from None
+    return kind, head, settings
+
+
+def place_of(settings: Mapping[str, Any]) -> str | tuple[int, int]:
+    """Where a picture of these settings lies: one of `PLACES`, or pixels above it and to the left of it."""
+    if "row" in settings or "col" in settings:
+        return settings.get("row", 0), settings.get("col", 0)
+    return str(settings.get("at", PLACES[0]))
+
+
+def size_of(settings: Mapping[str, Any]) -> int | tuple[int, int] | None:
+    """The size of a picture of these settings; one number is for the longer side."""
+    size: tuple[int, int] | None = settings.get("size")
+    return size[0] if size and size[0] == size[1] else size
+
+
+def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
+    head, *words = (word.strip() for word in text.split(","))
+    kind = "picture" if head.casefold().endswith(PICTURES) else head if head in ("box", "noise") else ""
+    if words and not kind:
+        raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, box and noise.")
+    parts = [word.partition("=") for word in words]
+    if no_setting := [key for key, equals, _ in parts if not equals]:
+        raise InputError(f"the mark {text!r} has {no_setting[0]!r}, but a setting is key=value, e.g. size=8.")
+    return kind, head, [(key, value) for key, _, value in parts]
+
+
+def _of_table(table: Mapping[str, Any]) -> tuple[str, str, list[tuple[str, str]]]:
+    kinds = [key for key in table if key in _KINDS]
+    if len(kinds) != 1:
+        raise InputError(
+            f"the mark {table!r} must be one of {', '.join(_KINDS)}: {{ picture = 'logo.png', at = 'top-right' }}, "
+            "{ box = 5, value = 0.5 } or { noise = 0.5 }."
+        )
+    [kind] = kinds
+    parts = [(_KINDS[kind].first if key == kind else key, _text(value)) for key, value in table.items()]
+    return kind, _text(table[kind]) if kind == "picture" else kind, [part for part in parts if part[0]]
+
+
+def _text(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _number(text: str) -> float:
@@ -81,17 +143,16 @@ def _how(text: str) -> str:
     return text
 
 
-Make = Callable[[str, dict[str, Any], tuple[int, int, int], int, tuple[float, float] | None], Mark]
-Settings = Mapping[str, Callable[[str], Any]]
+class _Kind(NamedTuple):
+    """How a mark is made, which setting a table says by the kind's own key ("": the file), and all settings."""
+
+    make: Callable[[str, dict[str, Any], tuple[int, int, int], int, tuple[float, float] | None], Mark]
+    first: str
+    settings: Mapping[str, Callable[[str], Any]]
 
 
 def _picture(head: str, settings: dict[str, Any], shape: tuple[int, int, int], *_: object) -> Mark:
-    size = settings.get("size")
-    at: Any = settings.get("at", "top-left")
-    if "row" in settings or "col" in settings:
-        at = settings.get("row", 0), settings.get("col", 0)
-    longer = size[0] if size and size[0] == size[1] else size  # one number is for the longer side
-    return picture(Path(head), shape, at, longer, settings.get("how", "blend"))
+    return picture(Path(head), shape, place_of(settings), size_of(settings), settings.get("how", "blend"))
 
 
 def _box(_: str, settings: dict[str, Any], shape: tuple[int, int, int], *__: object) -> Mark:
@@ -105,9 +166,9 @@ def _noise(_: str, settings: dict[str, Any], shape: tuple[int, int, int], seed: 
     return Noise(scale).make(f"noise of {scale:g}", shape, seed, clip)
 
 
-_AT: Settings = {"row": _pixels, "col": _pixels, "size": _size, "how": _how}
-_KINDS: Mapping[str, tuple[Make, Settings]] = {
-    "picture": (_picture, {"at": str, **_AT}),
-    "box": (_box, {"value": _number, **_AT}),
-    "noise": (_noise, {"r": _number}),
+_AT: Mapping[str, Callable[[str], Any]] = {"row": _pixels, "col": _pixels, "size": _size, "how": _how}
+_KINDS: Mapping[str, _Kind] = {
+    "picture": _Kind(_picture, "", {"at": str, **_AT}),
+    "box": _Kind(_box, "size", {"value": _number, **_AT}),
+    "noise": _Kind(_noise, "r", {"r": _number}),
 }

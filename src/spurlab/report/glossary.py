@@ -1,7 +1,7 @@
 """What the words on a page mean, each in a line: those that a reader of its rows meets."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.image import imsave
 
-from spurlab.patterns import MARKS, Box, ClassBlocks, Noise, make_pattern
+from spurlab.patterns import MARKS, Box, ClassBlocks, Noise, make_pattern, mark_record
 from spurlab.report.verdicts import VERDICTS
 from spurlab.stats import SCORE_MARGIN
 
@@ -62,8 +62,17 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
     )
     patterns = rows["pattern"].dropna().unique() if "pattern" in rows else ()
     terms += [pattern_term(name) for name in MARKS if name in set(patterns)]
+    terms += [own_term(str(name)) for name in patterns if isinstance(mark_record(str(name)), Mapping)]
     terms += [Term(name, VERDICTS[name].meaning) for name in VERDICTS if name in set(verdicts)]
     return terms
+
+
+def own_term(name: str) -> Term:
+    """A picture of the user's."""
+    record = mark_record(name)
+    png = record["png"] if isinstance(record, Mapping) else ""
+    what = "A picture of your own, in this size at this place. What follows # tells it from others: its content."
+    return Term(name, what, f"data:image/png;base64,{png}")
 
 
 def pattern_term(name: str) -> Term:

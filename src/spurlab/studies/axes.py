@@ -14,9 +14,17 @@ from spurlab.data import dataset_named
 from spurlab.deletion import DELETIONS
 from spurlab.errors import InputError
 from spurlab.models import architecture_named, check_user_name, is_user_name
-from spurlab.patterns import MARKS, How, parse_reference_dataset, pattern_name
+from spurlab.patterns import (
+    How,
+    drawn_anew,
+    mark_content,
+    mark_named,
+    mark_record,
+    mark_recorded,
+    parse_reference_dataset,
+)
 from spurlab.prevention import canonical_name
-from spurlab.studies.axis import Axis
+from spurlab.studies.axis import Axis, listed
 from spurlab.studies.recipes import recipes_of
 from spurlab.training import RECIPES
 
@@ -64,6 +72,18 @@ def _method(name: str, kind: str, canonical: Callable[[str], str]) -> str:
     return canonical(name)
 
 
+def _marks(settings: Any, recorded: bool) -> tuple[Any, ...]:
+    """The names of marks, tables of one's own among them; of a results folder no path is followed."""
+    named = tuple(
+        (mark_recorded if recorded else mark_named)(asked) if isinstance(asked, str | Mapping) else asked
+        for asked in listed(settings)
+    )
+    names = {name for name in named if isinstance(name, str)}
+    if len({mark_content(name) for name in names}) < len(names):
+        raise InputError(f"two of these pictures are one and the same: {', '.join(sorted(names))}")
+    return named
+
+
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Share = Annotated[float, Field(gt=0, le=1)]
 PartOf = Annotated[float, Field(gt=0, lt=1)]
@@ -82,7 +102,15 @@ AXES: Mapping[str, Axis] = {
             architecture_named,
             code="architecture",
         ),
-        Axis("pattern", "the mark; there is none in a study of networks alone", str, (), pattern_name),
+        Axis(
+            "pattern",
+            "the mark, a name of `spurlab list` or one of your own; there is none in a study of networks alone",
+            str,
+            (),
+            mark_named,
+            read=_marks,
+            record=mark_record,
+        ),
         Axis("target", "the class that a mark is planted in", Count, (0,)),
         Axis("n", "how many examples carry the mark; the control, 0, is always there", Count, (0,), control=0),
         Axis(
@@ -134,12 +162,8 @@ AXES: Mapping[str, Axis] = {
 }
 
 
-def _random(pattern: str) -> bool:
-    return MARKS[pattern_name(pattern)].random
-
-
 def _draws_anew(pattern: str | None, draw: int, seed: int) -> bool:
-    return pattern is not None and _random(pattern) and draw != seed
+    return pattern is not None and drawn_anew(pattern) and draw != seed
 
 
 # A new axis is one file and one line here.
@@ -153,7 +177,7 @@ OF_TRAINING: Mapping[str, Axis] = {
             Count | None,
             (None,),
             absent="own",
-            suits=_random,
+            suits=drawn_anew,
             matters=_draws_anew,
         ),
     )

@@ -24,6 +24,7 @@ class Axis:
         control: a value that is always there, beside others.
         code: what a name on it may be of the user's, ``package.module:callable``; "": nothing.
         read: the values from what a study file (False) or JSON (True) says; None: a value, or a list of them.
+        record: what results folders have of a value, where that is not the value itself.
         absent: what files and people call the value None; "": there is none.
         change: of an axis of `OF_TRAINING`, the changed training set, from the plain one, a value and the network's
             seed. Its default is one value that changes nothing: networks with it have the keys of before.
@@ -40,6 +41,7 @@ class Axis:
     control: Any = None
     code: str = ""
     read: Callable[[Any, bool], tuple[Any, ...]] | None = None
+    record: Callable[[Any], Any] = lambda value: value
     absent: str = ""
     change: Callable[[Planted, Any, int], Planted] = lambda training_set, value, seed: training_set
     suits: Callable[[str], bool] = lambda pattern: True

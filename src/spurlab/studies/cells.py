@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
+from spurlab.patterns import mark_content
 from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras, changing, mark_name
 from spurlab.studies.graph import Setting, Train, Treat
 from spurlab.studies.study import Grid, Study
@@ -35,7 +36,7 @@ class Cell(NamedTuple):
     @property
     def training(self) -> Train:
         """The network to measure; n = 0 (or a share of 0) is one network for all patterns, their draws and targets."""
-        pattern = self.pattern if self.share or self.n else None
+        pattern = mark_content(self.pattern) if self.pattern and (self.share or self.n) else None
         extras = changing(self.extras, pattern, self.seed)
         if self.share:
             return Train(self.setting, pattern, None, 0, self.seed, share=self.share, extras=extras)
@@ -47,7 +48,7 @@ class Cell(NamedTuple):
     @property
     def mark(self) -> str:
         """The pattern that is measured with its draw, see `mark_name`; "" without one."""
-        return mark_name(self.pattern, self.extras, self.seed) if self.pattern else ""
+        return mark_name(mark_content(self.pattern), self.extras, self.seed) if self.pattern else ""
 
     @property
     def treatment(self) -> Treat | None:

@@ -9,9 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spurlab.data.files import given_path
 from spurlab.errors import InputError, did_you_mean
 from spurlab.models import is_user_name
+from spurlab.patterns import settings_of
 from spurlab.studies.axes import axis_named, axis_names
+from spurlab.studies.axis import listed
 from spurlab.studies.errors import StudyError, sentence_of
 from spurlab.studies.study import Study, checked_name
 
@@ -66,12 +69,14 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
                 f"{where}: key {key!r}: {name_in_file!r} names code of your own, and nothing is executed that a "
                 f"study file names. Leave it out there, and type it: --set {key}={name_in_file}"
             )
+    folder = Path() if str(name) in shipped() else Path(name).parent
     try:
+        content = _found_from(content, folder)
         about = {"name": checked_name(Path(name).stem), "profile": profile, "origin": where}
         return Study.model_validate(_in_grids(content, _together(changes)) | about)
     except ValidationError as error:
         raise StudyError(f"{where}: {sentence_of(error)}") from error
-    except StudyError as error:
+    except InputError as error:
         raise StudyError(f"{where}: {error}") from error
 
 
@@ -111,6 +116,23 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     outside, changed = ({key: value for key, value in table.items() if key in axes} for table in (content, changes))
     grids = tuple(_merged(_merged(outside, table), changed) for table in tables)
     return {key: value for key, value in (content | dict(changes)).items() if key in keys} | {"grids": grids}
+
+
+def _found_from(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What a file says, with the pictures that it names in its folder; no other text says where it stands."""
+
+    def found(mark: Any) -> Any:
+        if not isinstance(mark, str | dict):
+            return mark
+        kind, file, settings = settings_of(mark)
+        return mark if kind != "picture" else settings | {kind: str(folder / given_path(file))}
+
+    changed = {}
+    if "pattern" in table:
+        changed["pattern"] = [found(mark) for mark in listed(table["pattern"])]
+    if isinstance(table.get("grid"), list):
+        changed["grid"] = [_found_from(grid, folder) if isinstance(grid, dict) else grid for grid in table["grid"]]
+    return table | changed
 
 
 def _named(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -179,11 +201,11 @@ def _merged(content: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str
     """`content` with the keys of `override`; tables are merged, all else is replaced.
 
     How long to train belongs together: a recipe of another name comes with its own epochs and milestones, and other
-    epochs with the named recipe's milestones, at the same fractions.
+    epochs with the named recipe's milestones, at the same fractions. The table of a mark is one value.
     """
     merged = dict(content)
     for key, value in override.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        both_tables = key != "pattern" and isinstance(value, dict) and isinstance(merged.get(key), dict)
         if key == "recipe" and both_tables:
             length = {"epochs", "milestones"} if "name" in value else {"milestones"} if "epochs" in value else set()
             merged[key] = {name: setting for name, setting in merged[key].items() if name not in length} | value

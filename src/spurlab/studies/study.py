@@ -98,7 +98,7 @@ class Grid(BaseModel):
 
     @model_serializer
     def _serialize_axes(self) -> dict[str, Any]:
-        return self.axes
+        return {name: tuple(map(axis_named(name).record, values)) for name, values in self.axes.items()}
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
         """The values on an axis."""

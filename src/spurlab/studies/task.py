@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spurlab.patterns import mark_record, mark_recorded
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TREATMENTS, Node, Train, from_json
 from spurlab.studies.locks import LOCKS
@@ -33,6 +34,7 @@ class Task:
         steps: train so many steps only, to see how long they take; nothing is kept then.
         lock: the name of a file that whoever sees the results folder finds there; "": nobody asks.
         given: where a worker may not see that folder, the files of the weights that the nodes need, by key.
+        marks: what is to be known of the pictures that the nodes name, see `spurlab.patterns.mark_record`.
         keys: of the nodes; hashed here where they are not known yet.
     """
 
@@ -45,11 +47,25 @@ class Task:
     steps: int | None = None
     lock: str = ""
     given: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    marks: tuple[Any, ...] = ()
     keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for record in self.marks:
+            mark_recorded(record)
+        if not self.marks:
+            object.__setattr__(self, "marks", self._pictures())
         if not self.keys:
             object.__setattr__(self, "keys", tuple(node.key(self.data) for node in self.nodes))
+
+    def _pictures(self) -> tuple[Any, ...]:
+        """The records of the pictures that it names."""
+        planted = (
+            needed.pattern or "" for node in self.nodes for needed in (node, *node.needs) if isinstance(needed, Train)
+        )
+        measured = (request.pattern for several in self.requests for request in several)
+        records = map(mark_record, dict.fromkeys((*planted, *measured)))
+        return tuple(record for record in records if not isinstance(record, str))
 
     @property
     def name(self) -> str:
@@ -107,6 +123,7 @@ class Task:
         nodes = tuple(from_json(node) for node in about["nodes"])
         requests = tuple(tuple(Request(*request) for request in several) for several in about["requests"])
         made = {"nodes": nodes, "requests": requests, "keys": tuple(about["keys"]), "given": _bytes(about["given"])}
+        made["marks"] = tuple(about["marks"])
         task = cls(**dict(about) | made)
         for node, key in zip(nodes, task.keys, strict=True):
             if node.key(task.data) != key:

@@ -9,7 +9,7 @@ from torch import Tensor
 from spurlab.data import Dataset, Examples
 from spurlab.deletion import forget_mask
 from spurlab.measures.observed import required
-from spurlab.patterns import Common, Mark, Planted, make_mark, plant
+from spurlab.patterns import Common, Mark, Planted, make_named, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.axes import OF_TRAINING, drawn_with
 from spurlab.studies.errors import StudyError
@@ -87,14 +87,14 @@ def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
 
     Args:
         data: the data set, whose shape and range the mark has.
-        name: as `spurlab.patterns.make_mark` takes it, or with a draw, as `mark_name` gives it.
+        name: as `spurlab.patterns.make_named` takes it, or with a draw, as `mark_name` gives it.
         seed: the data seed.
 
     Raises:
-        ValueError: as `spurlab.patterns.make_mark`.
+        ValueError: as `spurlab.patterns.make_named`.
     """
     pattern, seed = drawn_with(name, seed)
-    return make_mark(pattern, data.shape, seed, clip=data.input_range)
+    return make_named(pattern, data.shape, seed, clip=data.input_range)
 
 
 def grouped(examples: Planted, training: Train) -> Examples:

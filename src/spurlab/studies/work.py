@@ -14,7 +14,7 @@ import torch
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
 from spurlab.models import skeleton
-from spurlab.patterns import Mark, Pattern
+from spurlab.patterns import MARKS, Mark, Pattern, marked_all
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
@@ -361,7 +361,9 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             )
         planted(data[name], cell.training)
         if pattern is not None and cell.share != 0:
-            _check_kind(study, pattern, pattern_of(data[name], cell.mark, cell.seed), common=cell.share is not None)
+            mark = pattern_of(data[name], cell.mark, cell.seed)
+            _check_kind(study, pattern, mark, common=cell.share is not None)
+            _check_changes(data[name], pattern, mark)
 
 
 def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
@@ -371,3 +373,13 @@ def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
         if measure.by_pattern != common and not isinstance(mark, measure.mark):
             kind = "an additive pattern" if measure.mark is Pattern else f"a mark of the kind {measure.mark.__name__}"
             raise StudyError(f"key 'measure': {asked!r} needs {kind}, which {name} is not.")
+
+
+def _check_changes(data: Dataset, name: str, mark: Mark) -> None:
+    """A mark of one's own may be clear, or as the images are already."""
+    few = data.train[torch.arange(min(500, len(data.train)))]
+    if name not in MARKS and marked_all(mark, few, 0).equal(few.inputs):
+        raise StudyError(
+            f"key 'pattern': {name} changes none of {len(few)} images of {data.name}. Is it clear, or as they are "
+            "already there?"
+        )

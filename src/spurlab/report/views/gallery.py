@@ -1,5 +1,6 @@
 """How large are the patterns? Test images under each, with their norms (Figure 1, Table 1 of arXiv:2202.05189)."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from spurlab.claims.published import published
 from spurlab.data import DataError, load
-from spurlab.patterns import make_mark, marked_all
+from spurlab.patterns import make_named, marked_all
 from spurlab.report.groups import Mean, data_seeds, estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
 from spurlab.report.style import bare, blank, describe, show_image, style
@@ -88,7 +89,8 @@ def figure(norms: Norms, about: About) -> Figure:
             for i in range(max(1, len(strip[:most]))):
                 axes = bare(block.add_subplot(grid[i, j]))
                 if i == 0:
-                    axes.set_title(name, loc="center", fontsize=10)
+                    label = "\n".join(textwrap.wrap(name, max(10, 80 // len(columns))))
+                    axes.set_title(label, loc="center", fontsize=10)
                 if len(strip):
                     show_image(axes, strip[i])
                 else:
@@ -120,14 +122,15 @@ def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float3
             show_image(axes, image)
         for axes in row[len(images) :]:
             axes.set_visible(False)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
+        label, size = (name, 11) if len(name) <= 16 else ("\n".join(textwrap.wrap(name, 16)), 8)
+        row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=size)
 
 
 def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float32[Tensor, "n c h w"]]:
     """The first test images, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
-        made = [make_mark(name, data.shape, seed, clip=data.input_range) for name in patterns]
+        made = [make_named(name, data.shape, seed, clip=data.input_range) for name in patterns]
     except (DataError, ValueError):
         return {}
     shown = data.test[torch.arange(min(3, len(data.test)))]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from spurlab.data import DataError, load
-from spurlab.patterns import make_mark, plant
+from spurlab.patterns import make_named, plant
 from spurlab.report import sheet, style
 from spurlab.report.curves import Curve, Point, curves, verdict_of
 from spurlab.report.groups import Group, Mean, data_seeds, groups
@@ -253,7 +253,7 @@ def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, 
         strips = {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
-            pattern = make_mark(curve.pattern, data.shape, int(data_seeds(group.rows).min()), clip=data.input_range)
+            pattern = make_named(curve.pattern, data.shape, int(data_seeds(group.rows).min()), clip=data.input_range)
             images = plant(data.train, pattern, curve.target, min(most, 3), seed).inputs
             strips[curve.pattern] = images if len(images) else data.train.inputs[:3].clone()
     except (DataError, ValueError):
