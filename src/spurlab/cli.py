@@ -131,6 +131,8 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab data info folder,32:birds[/bold] (images in a folder for each class; an .npz file: npz:FILE)
 
+    Example: [bold]spurlab data info table,label=income,group=sex:people.csv[/bold] (CSV or Parquet; lists the inputs)
+
     Example: [bold]spurlab data info mnistv8-3-0-0[/bold]
     """
     from spurlab.commands import about_dataset
@@ -405,7 +407,10 @@ def report(
 @app.command("audit")
 def audit_model(
     model: Annotated[str, typer.Option(help="package.module:callable that makes it, or a file with its program.")],
-    data: Annotated[str, typer.Option(help="As of `spurlab data info`: a name, folder,64:PATH or npz:FILE.")],
+    data: Annotated[
+        str,
+        typer.Option(help="As of `spurlab data info`: a name, folder,64:PATH, npz:FILE or table,label=COLUMN:FILE."),
+    ],
     weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state_dict of PyTorch's.")] = None,
     mark: Annotated[
         list[str] | None, typer.Option(help="logo.png,at=top-right | box,row=0,col=0,size=5,value=.5 | noise,r=.5")

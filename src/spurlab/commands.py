@@ -345,8 +345,9 @@ def about_dataset(name: str) -> dict[str, Any]:
         ``shape`` (of one input), ``classes`` (their names), ``licence``, ``origin`` and ``location`` (the folder; None:
         not here). Where it is here, also ``input_range`` (None: no bounds), ``class_sizes`` (how many training examples
         each class has, in their order) and ``sha256`` (by file or array); with groups that have names, ``train_groups``
-        and ``test_groups`` (how many examples, by group). Of a name of the paper's code, also ``reference_name`` and
-        ``planted`` (the fields of `spurlab.patterns.ReferenceDataset`).
+        and ``test_groups`` (how many examples, by group); of a table, ``features`` (what each number of an input is).
+        Of a name of the paper's code, also ``reference_name`` and ``planted`` (the fields of
+        `spurlab.patterns.ReferenceDataset`).
 
     Raises:
         ValueError: there is none of that name, or its options are wrong.
@@ -370,7 +371,7 @@ def about_dataset(name: str) -> dict[str, Any]:
         for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
             sizes = _sizes(groups, len(data.group_names))
             about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
-    return about | asdict(data.source)
+    return about | ({"features": list(data.features)} if data.features else {}) | asdict(data.source)
 
 
 def _sizes(groups: torch.Tensor, count: int) -> list[int]:

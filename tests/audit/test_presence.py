@@ -3,9 +3,14 @@
 import pytest
 import torch
 from sklearn.metrics import average_precision_score
+from torch import Tensor
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from spurlab.audit.presence import carriers, presence
-from spurlab.data import load
+from spurlab.audit.detect.components import principal
+from spurlab.audit.presence import Centred, carriers, presence
+from spurlab.data import Examples, load, places, room
 from spurlab.patterns import own_mark, plant
 
 
@@ -36,3 +41,62 @@ def test_the_data_stay_as_they_are(train):
     kept = train.inputs.clone()
     presence(own_mark("S3", train.shape), train)
     assert train.inputs.equal(kept)
+
+
+@pytest.mark.parametrize("text", ["box,row=20,col=3,size=5,value=.5", "noise,r=.5"])
+def test_in_parts_the_numbers_are_the_same(text, train, monkeypatch):
+    few = train[torch.arange(600)]
+    mark = own_mark(text, few.shape)
+    planted = plant(few, mark, target=6, count=5, seed=0).materialize()
+    whole = presence(mark, planted)
+    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 100 * 784)
+    assert_close(presence(mark, planted), whole, rtol=0, atol=1e-4)
+    assert float(whole.max()) > 0.9
+
+
+@pytest.mark.parametrize(("wide", "count"), [(4000, 300), (500, 900), (500, 300)], ids=["exact", "tall", "wide"])
+def test_components_in_parts_span_those_of_the_whole(wide, count, train, monkeypatch):
+    """Both decompositions, the second with more examples than numbers and with fewer."""
+    few = train[torch.arange(count)]
+    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 100 * 784)
+    for module in ("presence", "detect.components"):
+        monkeypatch.setattr(f"spurlab.audit.{module}.WIDE", wide)
+    rows = torch.arange(0, count, 2)
+    whole = principal(few.inputs[rows].flatten(1), 20)
+    parts = Centred.of(few.inputs, rows).principal(20)
+    assert_close(parts @ parts.T, whole @ whole.T, rtol=0, atol=1e-4)
+
+
+def test_data_in_a_file_are_never_copied_whole(train, monkeypatch, tmp_path):
+    """The largest tensor that is made in memory is a few times what is looked at together, far below the data."""
+    made = Largest()
+    monkeypatch.setattr("spurlab.data.memory.MOST", 0.0)
+    monkeypatch.setattr(places, "user_cache_path", lambda app: tmp_path / app)
+    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 50 * 784)
+    monkeypatch.setattr("spurlab.audit.presence.WIDE", 500)  # else the covariance is the largest
+    inputs = room(*train.inputs.shape)
+    inputs[:] = train.inputs
+    mark = own_mark("box,row=20,col=3,size=5,value=.5", train.shape)
+    with made:
+        likeness = presence(mark, Examples(inputs, train.labels))
+    assert likeness.shape == (2000,)
+    assert 50 * 784 <= made.numbers <= 2000 * 60 < inputs.numel() / 10  # 60 numbers of each example: those decomposed
+    with made:
+        inputs - inputs.mean(0)
+    assert made.numbers == inputs.numel()
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers of a result that has memory of its own: no view, and not written into what was there."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = {each.untyped_storage().data_ptr() for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
+        results = func(*args, **(kwargs or {}))
+        for each in tree_leaves(results):
+            if isinstance(each, Tensor) and each.untyped_storage().data_ptr() not in given:
+                self.numbers = max(self.numbers, each.numel())
+        return results

@@ -237,7 +237,7 @@ REFUSED = {
     "fashion-mini@15": "15 training examples .* its 10 classes.* multiple of 10",
     "fashion-mini@0": "0 training examples",
     "fashion-min@20": "Did you mean 'fashion-mini'",
-    "npz:": "'npz:' has no path. Data of your own are npz:FILE or folder:PATH",
+    "npz:": "'npz:' has no path. Data of your own are npz:FILE, folder:PATH",
     "folder,32": "'folder,32' has no path",
     "npz,32:a.npz": "has the option '32', but the options of npz are none",
     "folder,gray:a": r"has the option 'gray', but the options of folder are a size \(32, or 28x32",

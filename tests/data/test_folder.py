@@ -347,11 +347,12 @@ def test_a_file_with_two_places_is_refused(tmp_path, pets, twice):
 def test_copies_in_both_parts_are_told(tmp_path, pets, caplog):
     pets.rename(tmp_path / "train")
     picture(tmp_path / "test/cat/0.png")
+    picture(tmp_path / "test/dog/0.png")
     assert not image_folder(tmp_path) or not caplog.messages
     (tmp_path / "test/cat/1.png").write_bytes((tmp_path / "train/dog/2.png").read_bytes())
     image_folder(tmp_path)
     assert [message[:62] for message in caplog.messages] == [
-        "1 of 2 test images are training images too, byte for byte, e.g."[:62]
+        "1 of 3 test images are training images too, byte for byte, e.g."[:62]
     ]
     assert "train/dog/2.png" in caplog.text
     assert "test/cat/1.png" in caplog.text

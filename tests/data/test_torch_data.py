@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 from torch.testing import assert_close
-from torch.utils.data import TensorDataset
-from torchvision.datasets import FakeData
+from torch.utils.data import Subset, TensorDataset
+from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms import ToTensor
 
 from spurlab.data import DamagedDataError, DataRequestError, from_torch
@@ -20,6 +20,25 @@ def test_a_tensor_dataset_with_groups():
     assert data.test.groups.tolist() == [0, 0, 1]
     assert (data.name, data.class_names, data.input_range) == ("mine", ("a", "b"), (0.0, 1.0))
     assert data.source.origin == "PyTorch's TensorDataset"
+
+
+def test_sources_are_files_where_the_dataset_knows_them(tmp_path):
+    for name in ("dog/b.png", "cat/deep/a.png", "cat/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / name)
+    pets, names = ImageFolder(str(tmp_path)), ["cat/c.png", "cat/deep/a.png", "dog/b.png"]
+    data = from_torch(pets, Subset(Subset(pets, [2, 0]), [1, 0]), class_names=pets.classes)
+    assert data.train.sources.tolist() == names
+    assert data.test.sources.tolist() == [names[0], names[2]]
+
+
+def test_sources_are_numbers_of_items_elsewhere():
+    """Also where `samples` are something else; chosen rows keep the number that they had."""
+    items = TensorDataset(torch.rand(6, 3), torch.arange(6) % 2)
+    items.samples = items.tensors[0]
+    data = from_torch(items, Subset(items, [4, 1]))
+    assert data.train[torch.tensor([5, 2])].sources.tolist() == ["row 5", "row 2"]
+    assert data.test.sources.tolist() == ["row 4", "row 1"]
 
 
 def test_images_become_what_torchvisions_totensor_makes_of_them():

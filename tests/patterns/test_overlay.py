@@ -107,7 +107,7 @@ def test_what_is_no_picture_or_place_is_refused(logo, tmp_path):
         own_mark(str(tmp_path / "text.png"), (3, 12, 10))
     with pytest.raises(ValueError, match=r"there is no place 'top-rigth'. Did you mean 'top-right'\?"):
         picture(logo, (3, 12, 10), "top-rigth")
-    with pytest.raises(ValueError, match="is for images, but the inputs have the shape"):
+    with pytest.raises(ValueError, match="is for images, but the inputs are vectors of 40 numbers"):
         own_mark("box", (40,))
     with pytest.raises(ValueError, match=r"is for images of shape \(1, 12, 10\)"):
         box((12, 10), (2, 2), 0, 0, 1.0)(torch.zeros(1, 3, 11, 10))

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.audit.detect import DETECTORS
+from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, Pull, pull
 from spurlab.audit.references import references
@@ -69,6 +70,7 @@ class Audit:
         marks: for each mark, whether the network goes by it.
         suspects: training examples, ranked; by mark, and without one.
         served: the accuracy of each class and group, the worst first.
+        looks: where it looks when examples have each mark, and in those that are served worst.
         repairs: what each method made of it, the best first; none where that was not asked for.
         forgotten: the training examples that were forgotten there.
         others: how many reference networks were trained.
@@ -81,6 +83,7 @@ class Audit:
     marks: tuple[Pull, ...]
     suspects: tuple[Suspect, ...]
     served: tuple[Served, ...]
+    looks: tuple[Look, ...] = ()
     repairs: tuple[Repaired, ...] = ()
     forgotten: tuple[int, ...] = ()
     others: int = 0
@@ -117,6 +120,15 @@ class Audit:
                     "worst": [self.data.test.source(row) for row in one.worst],
                 }
                 for one in self.served
+            ],
+            "looks": [
+                {
+                    "about": one.about,
+                    "share_on_mark": _number(one.share),
+                    "without_mark": _number(one.without),
+                    "chance": _number(one.chance),
+                }
+                for one in self.looks
             ],
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
@@ -215,6 +227,11 @@ def audit(
             seed=seed,
             told=told,
         )
+    told("looking where it looks", 0, 1)
+    exposed = served(data.test, answers, data.class_names, data.group_names)
+    looks = [look_at_mark(network, data.test, named[name], name, one.target, seed) for name, one in pulls.items()]
+    if exposed and exposed[0].worst:
+        looks.append(look_at_worst(network, data.test, f"{exposed[0].kind} {exposed[0].name}", exposed[0].worst))
     return Audit(
         data,
         network,
@@ -222,7 +239,8 @@ def audit(
         named,
         tuple(pulls.values()),
         (*ranked, *listed(unnamed, data, "transplant")),
-        tuple(served(data.test, answers, data.class_names, data.group_names)),
+        tuple(exposed),
+        tuple(looks),
         tuple(repairs),
         tuple(forget.nonzero().squeeze(1).tolist()) if repairs else (),
         len(others),

@@ -3,7 +3,6 @@
 The md5 and sha256 of the two official files are those that several public projects pin, which agree.
 """
 
-import csv
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened
 from spurlab.data.official import FilesEntry, Layout
+from spurlab.data.tables import csv_rows
 from spurlab.errors import brief
 
 HOSTS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
@@ -134,16 +134,7 @@ def _text(content: bytes, path: Path) -> str:
 
 
 def _table(lines: Iterable[str], columns: Sequence[str], path: Path) -> Table:
-    rows: list[list[str]] = []
-    try:
-        for i, row in enumerate(csv.reader(lines, skipinitialspace=True)):
-            if len(row) != len(columns):
-                raise DamagedDataError(
-                    f"{path}: row {i:,} has {len(row)} values, but there are {len(columns)} columns."
-                )
-            rows.append(row)
-    except csv.Error as error:  # e.g. a value of more than 131,072 characters
-        raise DamagedDataError(f"{path}: row {len(rows):,} is damaged ({error}).") from error
+    rows = [row for _, row in csv_rows(lines, len(columns), path)]
     return dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
 
 

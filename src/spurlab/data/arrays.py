@@ -1,8 +1,9 @@
 """A user's own arrays as a dataset, checked; and ``.npz`` files of them."""
 
 import logging
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from torch import Tensor
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, WIDEST, Dataset, Examples, Source, checked_names, unseen_marks
 from spurlab.data.files import given_path
+from spurlab.data.memory import mean_of
 from spurlab.data.npz import read_npz
 from spurlab.errors import brief
+from spurlab.seeds import rng_for
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +161,31 @@ class Scales:
             )
 
 
+def checked_share(share: float, of: str) -> float:
+    """The share to set aside for the test. Raises DataRequestError: it is none."""
+    if not 0 < share < 1:
+        raise DataRequestError(f"the share of {of} to set aside as test {of} must be between 0 and 1, not {share}.")
+    return float(share)
+
+
+def set_aside(n: int, share: float, *purpose: str) -> set[int]:
+    """Which of n examples are for the test: at least one and not all, the same for the same purpose."""
+    count = min(max(1, round(share * n)), n - 1)
+    return set(torch.randperm(n, generator=rng_for(0, *purpose))[:count].tolist())
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Names of classes in alphabetical order, or by size where all are whole numbers.
+
+    >>> class_order({"10", "9"}), class_order({"10", "9", "a"})
+    (['9', '10'], ['10', '9', 'a'])
+    """
+    ordered = sorted(names)
+    if all(re.fullmatch(r"-?\d{1,18}", name, re.ASCII) for name in ordered):
+        ordered.sort(key=int)
+    return ordered
+
+
 def whole_numbers(array: np.ndarray, n: int, what: str, below: int) -> Int64[Tensor, " n"]:
     """Labels or groups: whole numbers from 0 on. Raises DataRequestError: they are something else, or not `n`."""
     if array.dtype.kind not in "iu":
@@ -217,6 +245,9 @@ def assembled(
                 f"{called % 'labels'} must be 0 to {len(class_names) - 1}, the number of a class, but example "
                 f"{int(part.labels.argmax())} has {top}."
             )
+    if absent := set(range(len(class_names))) - set(test.labels.unique().tolist()):
+        first = class_names[min(absent)]
+        _log.warning("%s: %d of %d classes have no test examples, e.g. %r", name, len(absent), len(class_names), first)
     _tell_of_scales(train.inputs, test.inputs, name)
     inside = all(0 <= float(bound) <= 1 for part in (train, test) for bound in part.inputs.aminmax())
     return Dataset(name, train, test, class_names, (0.0, 1.0) if inside else None, replace(source))
@@ -232,11 +263,11 @@ def _tell_of_scales(train: Float32[Tensor, "n *shape"], test: Float32[Tensor, "n
         )
     for one, other, which in ((train, test, "test"), (test, train, "training")):
         low, high = one.aminmax()
-        negative = float((other < 0).float().mean())
+        negative = mean_of(other, lambda values: values < 0)
         if 0 <= low <= high <= 1 and negative > MUCH:
             share = f"{100 * negative:.0f} % of the {which} inputs are negative"
             found.append(f"{share}, but the others lie in [0, 1]; bring both to one scale")
-    means = sorted(float(inputs.abs().mean()) for inputs in (train, test))
+    means = sorted(mean_of(inputs, torch.abs) for inputs in (train, test))
     if means[1] > WIDEST * means[0] > 0:
         times = f"{means[1] / means[0]:.0f} times as large as those of the other"
         found.append(f"the inputs of one part are {times}; bring both to one scale")

@@ -1,8 +1,8 @@
 """The table of datasets, and what can be done with a name: locate, fetch, load.
 
 A name is one of the table, e.g. ``mnist``, where options may follow, ``coloured-mnist,p=95``; its first training
-examples, ``mnist@10000``; some classes of such a dataset, ``mnist:3,7``; or a path to a user's own data, ``npz:FILE``
-or ``folder:PATH`` (see `spurlab.data.own`). All of these can stand in a study.
+examples, ``mnist@10000``; some classes of such a dataset, ``mnist:3,7``; or a path to a user's own data, such as
+``folder:PATH`` (see `KINDS` in `spurlab.data.own`). All of these can stand in a study.
 """
 
 import os
@@ -43,12 +43,13 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
             examples, ``mnist@10000`` (as :func:`first_examples`); two or more classes of it, by number or name, e.g.
             ``mnist:3,7``, which become the labels 0, 1, ... (as :func:`only_classes`); ``npz:FILE`` (as
             :func:`from_npz`); ``folder:PATH``, ``folder,32:PATH`` or ``folder,32x48,grey:PATH`` (as
-            :func:`image_folder`).
+            :func:`image_folder`); ``table,label=income:people.csv`` (as :func:`table`);
+            ``hf,64:PATH`` (as :func:`from_hugging_face`).
         offline: True forbids a download, False allows it; None: the environment variable ``SPURLAB_OFFLINE`` decides.
 
     Returns:
         Inputs are float32 in the original order: images ``n c h w`` in [0, 1] (bytes divided by 255), the signals of
-        ``mnist1d`` and the rows of ``adult`` ``n d`` without bounds. Labels are int64. Inputs of an ``.npz`` file can
+        ``mnist1d`` and the rows of tables ``n d`` without bounds. Labels are int64. Inputs of an ``.npz`` file can
         have other shapes and ranges.
 
     Raises:
@@ -61,10 +62,10 @@ def load(name: str, *, offline: bool | None = None) -> Dataset:
     >>> len(data.train), len(data.test), data.shape, data.class_names[data.train.labels[0]]
     (10000, 2000, (1, 28, 28), 'Ankle boot')
     """
-    if own := own_data(name):
+    alone = _offline() if offline is None else offline
+    if own := own_data(name, alone):
         return own.load()
     entry, count, labels = _parsed(name)
-    alone = _offline() if offline is None else offline
     data = entry.load_first(count, offline=alone) if count else entry.load(offline=alone)
     return only_classes(data, labels) if labels else data
 
@@ -108,6 +109,8 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     """
     if own := own_data(name):
         if (path := locate(name)) is None:
+            if own.remote:
+                raise DataRequestError(f"there is no {own.path} here. Load it: it is then downloaded and kept.")
             raise DataRequestError(f"there is no {own.path}, and it is nothing that could be downloaded.")
         return path
     return _parsed(name)[0].fetch(offline=_offline() if offline is None else offline)
@@ -151,7 +154,10 @@ def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:
     if base not in DATASETS:
         hint = _own_path(name) or did_you_mean(base, DATASETS)
         if hint.startswith("There are") and {".", "/", ":"} & set(name):
-            hint += " Data of your own are npz:FILE (an .npz file) or folder:PATH (images in a folder for each class)."
+            hint += (
+                " Data of your own are npz:FILE (an .npz file), folder:PATH (images in a folder for each class) or "
+                "table,label=COLUMN:FILE (CSV or Parquet)."
+            )
         raise DataRequestError(f"there is no dataset {base!r}. {hint}")
     entry = DATASETS[base].with_options(options) if options else DATASETS[base]
     if at and not few.isdecimal():
@@ -167,7 +173,11 @@ def _own_path(name: str) -> str:
     here = name if os.path.dirname(name) else os.path.join(os.curdir, name)
     if os.path.isdir(name):
         return f"For the images in the folder {here}, write {f'folder:{name}'!r}."
-    return f"For the file {here}, write {f'npz:{name}'!r}." if name.endswith(".npz") and os.path.isfile(name) else ""
+    if os.path.isfile(name):
+        kinds = {".npz": "npz", **dict.fromkeys((".csv", ".tsv", ".parquet"), "table,label=COLUMN")}
+        if kind := kinds.get(os.path.splitext(name)[1]):
+            return f"For the file {here}, write {f'{kind}:{name}'!r}."
+    return ""
 
 
 def _offline() -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
+from spurlab.data.memory import mean_of
 from spurlab.errors import InputError, brief
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
@@ -155,6 +156,7 @@ class Dataset:
         group_names: optional, one for each group. The group of an example is then label x A + attribute, where A is how
             many values the spurious attribute has: the number of groups divided by that of classes. Not part of the
             checksum.
+        features: optional, of inputs that are vectors: what each number of an input is. Not part of the checksum.
 
     Raises:
         ValueError: train and test differ in shape or in scale, a label has no class name, a name is no text, an input
@@ -171,8 +173,13 @@ class Dataset:
     input_range: tuple[float, float] | None
     source: Source
     group_names: tuple[str, ...] | None = None
+    features: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if self.features is not None and self.train.shape != (len(self.features),):
+            raise InputError(
+                f"{self.name}: {len(self.features)} features have names, but inputs have the shape {self.train.shape}."
+            )
         if self.train.shape != self.test.shape:
             raise InputError(
                 f"{self.name}: training inputs have the shape {self.train.shape}, test inputs {self.test.shape}."
@@ -205,7 +212,7 @@ class Dataset:
         for one, other in (("training", "test"), ("test", "training")):
             (low, high), (least, most) = spans[one], spans[other]
             # outliers beyond the range of training are common; a mean beyond it is not
-            if 0 <= low < high <= 1 and most > WIDEST and float(parts[other].abs().mean()) > 1:
+            if 0 <= low < high <= 1 and most > WIDEST and mean_of(parts[other], torch.abs) > 1:
                 raise DataRequestError(
                     f"{self.name}: the {one} inputs span [{low:g}, {high:g}], but the {other} inputs "
                     f"[{least:g}, {most:g}]: these are two scales. Prepare both alike."

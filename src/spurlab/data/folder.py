@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spurlab.data.arrays import LICENCE, assembled
+from spurlab.data.arrays import LICENCE, assembled, checked_share, set_aside
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import given_path
-from spurlab.data.pixels import read_images, readable
+from spurlab.data.pixels import height_and_width, read_images, readable
 from spurlab.errors import brief
-from spurlab.seeds import rng_for
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def image_folder(
             24), or a `size` or `test` that cannot be.
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no whole image.
     """
-    root, wanted = given_path(path), _height_and_width(size)
+    root, wanted = given_path(path), height_and_width(size)
     share, roots = None, (root, root)
     if "train" in (inside := _folders(root)) and _folders(root / "train"):
         roots = root / "train", root / "test"
@@ -71,10 +70,8 @@ def image_folder(
             )
     elif isinstance(test, str | Path):
         roots = root, given_path(test)
-    elif 0 < test < 1:
-        share = float(test)
     else:
-        raise DataRequestError(f"the share of images to set aside as test images must be between 0 and 1, not {test}.")
+        share = checked_share(test, "images")
     classes = _folders(roots[0])
     if len(classes) < 2:
         raise DataRequestError(
@@ -114,13 +111,6 @@ def image_folder(
     options = [*([f"{wanted[0]}x{wanted[1]}"] if wanted else []), *(["grey"] if grey else [])]
     source = Source(LICENCE, "a folder of images", str(root), sha256)
     return assembled(f"{','.join(['folder', *options])}:{path}", *parts, classes, source)
-
-
-def _height_and_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
-    both = (size, size) if isinstance(size, int) else size
-    if both is not None and min(both) < 1:
-        raise DataRequestError(f"images need a height and a width of at least 1 pixel, but the size is {size}.")
-    return both
 
 
 def _folders(folder: Path) -> list[str]:
@@ -246,8 +236,7 @@ def _set_aside(root: Path, listing: dict[str, list[ImageFile]], share: float) ->
                 f"{root / name} holds a single image, and one must be set aside for the test set. "
                 f"Add images, or give the folder of the test images."
             )
-        count = min(max(1, round(share * len(files))), len(files) - 1)
-        aside = set(torch.randperm(len(files), generator=rng_for(0, "test images", name))[:count].tolist())
+        aside = set_aside(len(files), share, "test images", name)
         train[name] = [file for row, file in enumerate(files) if row not in aside]
         test[name] = [file for row, file in enumerate(files) if row in aside]
     return [train, test]

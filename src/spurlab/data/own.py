@@ -1,18 +1,21 @@
-"""A user's own data by name: ``npz:FILE``, and ``folder:PATH`` with a size and ``grey`` before the colon if wanted."""
+"""A user's own data by name: ``KIND:PATH``, with options after the kind, as in ``folder,32,grey:birds``."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from spurlab.data.arrays import from_npz
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
+from spurlab.data.hugging_face import load_hugging_face
+from spurlab.data.tables import table
 
 _FOLLOWED: ContextVar[bool] = ContextVar("whether paths in names are followed", default=True)
 
@@ -33,33 +36,96 @@ class OwnData:
 
     path: Path
     load: Callable[[], Dataset]
+    remote: bool  # whether, where there is no such path, it may be had from elsewhere
 
 
-def own_data(name: str) -> OwnData | None:
+class Kind(NamedTuple):
+    """A kind of own data."""
+
+    load: Callable[..., Dataset]  # from the path and the settings
+    form: str  # how its name is written
+    has: str  # what its options are, in words
+    setting: Callable[[str], tuple[str, Any] | None]  # what an option sets; None: it is no option
+    needed: str = ""  # the setting that it cannot do without
+    remote: bool = False  # as of `OwnData`; `load` is told whether that is forbidden
+
+
+def own_data(name: str, offline: bool = False) -> OwnData | None:
     """The data that a name with a path means, or None for other names. Nothing is looked for on disk.
 
+    `offline`: whether a download is forbidden.
+
     Raises:
-        DataRequestError: no path follows, or what cannot be one, or an option is unknown.
+        DataRequestError: no path follows, or what cannot be one, or an option is unknown or lacking.
 
     >>> own_data("folder,28x32,grey:birds").path.name, own_data("mnist:3,7")
     ('birds', None)
     """
     head, colon, path = name.partition(":")
-    kind, *options = head.split(",")
-    if kind not in ("npz", "folder") or not (colon or options):
+    called, *options = head.split(",")
+    if called not in KINDS or not (colon or options):
         return None
+    kind = KINDS[called]
     if not path:
-        raise DataRequestError(f"{name!r} has no path. Data of your own are npz:FILE or folder:PATH.")
-    size = None
+        forms = [other.form for other in KINDS.values()]
+        raise DataRequestError(f"{name!r} has no path. Data of your own are {', '.join(forms[:-1])} or {forms[-1]}.")
+    settings: dict[str, Any] = {}
     for option in options:
-        number = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", option, re.ASCII)
-        if kind == "npz" or not (number or option == "grey"):
-            has = "a size (32, or 28x32 for height and width) and grey" if kind == "folder" else "none"
-            raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {kind} are {has}.")
-        if number:
-            size = int(number[1]), int(number[2] or number[1])
-    folder = partial(image_folder, path, size=size, grey="grey" in options)
-    return OwnData(given_path(path), partial(_named, name, partial(from_npz, path) if kind == "npz" else folder))
+        if (found := kind.setting(option)) is None:
+            raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {called} are {kind.has}.")
+        key, value = found
+        settings[key] = settings.get(key, ()) + value if key in LISTS else value
+    if kind.needed and kind.needed not in settings:
+        raise DataRequestError(f"{name!r} does not say its {kind.needed}. It is written {kind.form}.")
+    if kind.remote:
+        settings["offline"] = offline
+    return OwnData(given_path(path), partial(_named, name, partial(kind.load, path, **settings)), kind.remote)
+
+
+LISTS = frozenset({"without", "categories"})  # settings that may stand several times
+
+
+def _pixels(option: str) -> tuple[str, Any] | None:
+    """A size or ``grey``."""
+    number = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", option, re.ASCII)
+    if number:
+        return "size", (int(number[1]), int(number[2] or number[1]))
+    return ("grey", True) if option == "grey" else None
+
+
+def _columns(*keys: str) -> Callable[[str], tuple[str, Any] | None]:
+    """``key=value`` for some keys; a number is a share."""
+
+    def setting(option: str) -> tuple[str, Any] | None:
+        key, _, value = option.partition("=")
+        if key not in keys or not value:
+            return None
+        share = key == "test" and re.fullmatch(r"\d*\.\d+|\d+\.?", value, re.ASCII)
+        return key, (value,) if key in LISTS else float(value) if share else value
+
+    return setting
+
+
+# A new kind is one file and one line here.
+KINDS: Mapping[str, Kind] = {
+    "npz": Kind(from_npz, "npz:FILE", "none", lambda option: None),
+    "folder": Kind(image_folder, "folder:PATH", "a size (32, or 28x32 for height and width) and grey", _pixels),
+    "table": Kind(
+        table,
+        "table,label=COLUMN:FILE",
+        "label, group, test (a share or a file), without and categories, each followed by = and a value",
+        _columns("label", "group", "test", "without", "categories"),
+        needed="label",
+    ),
+    "hf": Kind(
+        load_hugging_face,
+        "hf:PATH",
+        "a size (32, or 28x32 for height and width), grey, and image, label, group, test (a split or a share) and "
+        "config, each followed by = and a value",
+        lambda option: _pixels(option) or _columns("image", "label", "group", "test", "config")(option),
+        remote=True,
+    ),
+}
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:

@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import chain
 from pathlib import Path
 from threading import RLock
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.files import check_bytes, read_regular, told
+from spurlab.data.memory import room
 from spurlab.errors import one_line
 
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS, for which Pillow would start another program
@@ -27,6 +28,7 @@ BITS_PER_SAMPLE = 258  # a tag of TIFF
 PIXEL = 24  # bytes that count for each: red, green and blue as float32, twice, for what is turned or resized
 LARGE = 2**24  # pixels or bytes: such images are read one at a time, so that not all threads need much memory at once
 THREADS = 8
+WAITING = 256  # images at most that are decoded and not yet taken
 _one_at_a_time = RLock()
 
 
@@ -35,29 +37,53 @@ def readable(path: Path) -> AbstractContextManager[None]:
     return told(f"{path} cannot be read", "Give yourself the right to read it.")
 
 
+class Encoded(NamedTuple):
+    """An image file that does not lie on its own: what to call it, and its bytes."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def height_and_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """The size that is meant. Raises DataRequestError: it is none."""
+    both = (size, size) if isinstance(size, int) else size
+    if both is not None and min(both) < 1:
+        raise DataRequestError(f"images need a height and a width of at least 1 pixel, but the size is {size}.")
+    return both
+
+
 def read_images(
-    files: Sequence[Path], size: tuple[int, int] | None, grey: bool
+    files: Sequence[Path | Encoded], size: tuple[int, int] | None, grey: bool, kind: str = "folder"
 ) -> tuple[Float32[Tensor, "n c h w"], list[str]]:
-    """The inputs, and the sha256 of each file."""
+    """The inputs, and the sha256 of each file; `kind` is that of own data (`KINDS`), for what is said."""
     (channels, mode), sums = (1, "L") if grey else (3, "RGB"), []
     with _limits_of_our_own():
-        first = _pixels(files[0], size, mode) if size is None else None
-        height, width = first[0].shape[:2] if first else size or (0, 0)
+        height, width = _pixels(files[0], size, mode)[0].shape[:2] if size is None else size
         check_bytes(4 * len(files) * channels * height * width, f"{len(files):,} images of {height} x {width} pixels")
-        inputs = torch.empty(len(files), channels, height, width)
-        with ThreadPoolExecutor(THREADS) as pool:  # unpacking lets go of the interpreter
-            others = pool.map(lambda file: _pixels(file, size, mode), files[1:] if first else files)
-            for row, (pixels, digest) in enumerate(chain([first] if first else [], others)):
-                if pixels.shape[:2] != (height, width):
-                    raise DataRequestError(
-                        f"{files[row]} has {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width), but "
-                        f"{files[0]} has {height} x {width}. Give the size to bring all images to: "
-                        f"size=({height}, {width}) in Python, folder,{height}x{width}:PATH as a name."
-                    )
-                values = torch.from_numpy(pixels.reshape(height, width, -1).copy())
-                torch.div(values.permute(2, 0, 1), 255, out=inputs[row])
-                sums.append(digest)
+        inputs = room(len(files), channels, height, width)
+        for row, (pixels, digest) in enumerate(_decoded(files, size, mode)):
+            if pixels.shape[:2] != (height, width):
+                raise DataRequestError(
+                    f"{files[row]} has {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width), but "
+                    f"{files[0]} has {height} x {width}. Give the size to bring all images to: "
+                    f"size=({height}, {width}) in Python, {kind},{height}x{width}:PATH as a name."
+                )
+            values = torch.from_numpy(pixels.reshape(height, width, -1).copy())
+            torch.div(values.permute(2, 0, 1), 255, out=inputs[row])
+            sums.append(digest)
     return inputs, sums
+
+
+def _decoded(
+    files: Sequence[Path | Encoded], size: tuple[int, int] | None, mode: str
+) -> Iterator[tuple[UInt8[np.ndarray, "..."], str]]:
+    """The images in their order; no more than some wait to be taken."""
+    with ThreadPoolExecutor(THREADS) as pool:  # unpacking lets go of the interpreter
+        for start in range(0, len(files), WAITING):
+            yield from pool.map(lambda file: _pixels(file, size, mode), files[start : start + WAITING])
 
 
 @contextmanager
@@ -130,12 +156,12 @@ def _broken(what: str, error: Exception) -> DamagedDataError:
 
 
 def read_picture(
-    file: Path | bytes, size: int | tuple[int, int] | None, grey: bool
+    file: Path | Encoded, size: int | tuple[int, int] | None, grey: bool
 ) -> tuple[Float32[Tensor, "c h w"], Float32[Tensor, "h w"]]:
     """The colours of an image file and how opaque it is, both in [0, 1].
 
     Args:
-        file: which one, or what is in it.
+        file: which one.
         size: height and width in pixels, or one number for the longer side; None: as it is.
         grey: convert to one channel.
 
@@ -145,12 +171,9 @@ def read_picture(
     """
     mode = "LA" if grey else "RGBA"
     with _limits_of_our_own():
-        if isinstance(file, bytes):
-            pixels = _decoded(file, "the picture", None, mode)
-        elif not file.exists():
+        if isinstance(file, Path) and not file.exists():
             raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.")
-        else:
-            pixels, _ = _pixels(file, None, mode)
+        pixels, _ = _pixels(file, None, mode)
         height, width = pixels.shape[:2]
         if isinstance(size, int):
             size = max(1, round(size * height / max(height, width))), max(1, round(size * width / max(height, width)))
@@ -169,21 +192,26 @@ def png_of(colours: Float32[Tensor, "3 h w"], opacity: Float32[Tensor, "h w"]) -
     return file.getvalue()
 
 
-def _pixels(file: Path, size: tuple[int, int] | None, mode: str) -> tuple[UInt8[np.ndarray, "..."], str]:
+def _pixels(file: Path | Encoded, size: tuple[int, int] | None, mode: str) -> tuple[UInt8[np.ndarray, "..."], str]:
     """The image's bytes, and the sha256 of the file."""
+    with _alone_if_large(file):
+        content = file.content if isinstance(file, Encoded) else _content(file)
+        try:
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+        except Exception as error:  # Pillow raises whatever a broken file leads it to
+            raise _broken(str(file), error) from error
+        with image:
+            pixels = pixels_of(image, mode, str(file), size)
+        return pixels, hashlib.sha256(content).hexdigest()
+
+
+def _alone_if_large(file: Path | Encoded) -> AbstractContextManager[Any]:
+    if isinstance(file, Encoded):
+        return _one_at_a_time if len(file.content) > LARGE else nullcontext()
     with readable(file):
-        large = os.stat(file).st_size > LARGE
-    with _one_at_a_time if large else nullcontext():
-        with readable(file):
-            content = read_regular(file)
-        return _decoded(content, str(file), size, mode), hashlib.sha256(content).hexdigest()
+        return _one_at_a_time if os.stat(file).st_size > LARGE else nullcontext()
 
 
-def _decoded(content: bytes, what: str, size: tuple[int, int] | None, mode: str) -> UInt8[np.ndarray, "..."]:
-    """The bytes of an image, from what is in its file."""
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Exception as error:  # Pillow raises whatever a broken file leads it to
-        raise _broken(what, error) from error
-    with image:
-        return pixels_of(image, mode, what, size)
+def _content(file: Path) -> bytes:
+    with readable(file):
+        return read_regular(file)

@@ -1,17 +1,20 @@
 """Any map-style dataset of PyTorch, read once into tensors."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import Subset
 
 from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import MOST_CLASSES, Dataset, Examples, Source, unseen_marks
 from spurlab.data.files import check_bytes
+from spurlab.data.memory import room
 from spurlab.data.pixels import pixels_of
 from spurlab.errors import brief
 
@@ -44,7 +47,9 @@ def from_torch(
 
     Returns:
         Inputs are float32 ``n d`` or ``n c h w``. The input range is (0, 1) where no input lies outside, else None.
-        There is no file, so the source has no sha256; `Dataset.checksum` is that of the examples.
+        Sources are the names of files where a dataset has ``samples`` or ``imgs`` (torchvision's image folders), from
+        inside its ``root`` on, else the number of the item; of a ``Subset`` those of the dataset behind it. There is no
+        file, so the source has no sha256; `Dataset.checksum` is that of the examples.
 
     Raises:
         DataRequestError: a part is empty, or an item is something else; the first such item is named. Or more bytes are
@@ -77,7 +82,7 @@ def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:
         scales.add(what, value, of_bytes)
         if row == 0:
             check_bytes(4 * n * value.numel(), f"the {part} set")
-            inputs, columns = torch.empty(n, *value.shape), len(item)
+            inputs, columns = room(n, *value.shape), len(item)
         if value.shape != inputs.shape[1:]:
             raise DataRequestError(
                 f"{what} has the shape {tuple(value.shape)}, but the first one {tuple(inputs.shape[1:])}."
@@ -92,7 +97,23 @@ def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:
             groups[row] = _whole(item[2], f"the group of {what}", 2**63)
     if fault := unseen_marks(inputs):
         raise DataRequestError(f"the {part} set {fault}")
-    return Examples(inputs, labels, groups if columns == 3 else None)
+    return Examples(inputs, labels, groups if columns == 3 else None, np.array(_sources(items, range(n))))
+
+
+def _sources(items: object, rows: Sequence[int]) -> list[str]:
+    """Where these items came from, as far as the dataset says."""
+    if isinstance(items, Subset):
+        return _sources(items.dataset, [int(items.indices[row]) for row in rows])
+    listed = getattr(items, "samples", getattr(items, "imgs", None))
+    if isinstance(listed, Sequence) and len(listed) > max(rows) and all(_is_file(each) for each in listed):
+        root, files = Path(str(getattr(items, "root", ""))), [Path(listed[row][0]) for row in rows]
+        return [str(file.relative_to(root) if file.is_relative_to(root) else file) for file in files]
+    return [f"row {row}" for row in rows]
+
+
+def _is_file(listed: Any) -> bool:
+    """Whether an entry is as torchvision lists them: a path and a label."""
+    return isinstance(listed, tuple | list) and len(listed) > 0 and isinstance(listed[0], str | Path)
 
 
 def _input(value: Any, what: str) -> tuple[Tensor, bool]:

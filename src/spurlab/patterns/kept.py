@@ -11,7 +11,7 @@ import torch
 
 from spurlab.data import DataError
 from spurlab.data.files import given_path
-from spurlab.data.pixels import png_of, read_picture
+from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
@@ -94,7 +94,7 @@ def mark_recorded(record: Any) -> str:
             row, col = map(int, at)
             at = row, col
         about = {"picture": str(record["picture"]), "at": at, "how": str(record["how"])}
-        content = b64decode(record["png"], validate=True)
+        content = Encoded(about["picture"], b64decode(record["png"], validate=True))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError("a mark was recorded that is no mark.") from error
     return _kept(about, content, None)
@@ -114,7 +114,7 @@ def make_named(name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[flo
         return own_mark(mark_recorded(name), shape, seed, clip)
     if len(shape) != 3:
         raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
-    read = read_picture(b64decode(record["png"]), None, grey=shape[0] == 1)
+    read = read_picture(Encoded(record["picture"], b64decode(record["png"])), None, grey=shape[0] == 1)
     return laid_on(record["picture"], read, (shape[0], shape[1], shape[2]), record["at"], record["how"])
 
 
@@ -125,7 +125,7 @@ def drawn_anew(name: str) -> bool:
     return name.startswith("noise,")
 
 
-def _kept(about: Mapping[str, Any], file: Path | bytes, size: int | tuple[int, int] | None) -> str:
+def _kept(about: Mapping[str, Any], file: Path | Encoded, size: int | tuple[int, int] | None) -> str:
     """The name of a picture, of which the record is kept."""
     what, at, how = about["picture"], about["at"], about["how"]
     try:

@@ -9,7 +9,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, How, box, picture
-from spurlab.patterns.table import make_mark
+from spurlab.patterns.table import MARKS, make_mark, pattern_name
 
 Asked: TypeAlias = str | Mapping[str, Any]
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -40,10 +40,15 @@ def own_mark(
     'box of 3 x 3 at row 1, column 2'
     """
     kind, head, settings = settings_of(asked)
+    if len(shape) != 3 and (kind in _KINDS or MARKS[pattern_name(head)].template.axes == 3):
+        inputs = f"vectors of {shape[0]} numbers" if len(shape) == 1 else f"of shape {shape}"
+        suited = [name for name, entry in MARKS.items() if entry.template.axes == len(shape)]
+        raise InputError(
+            f"the mark {asked!r} is for images, but the inputs are {inputs}. In Python any function of the inputs is a "
+            f"mark{', and ' * bool(suited)}{', '.join(suited)}{' suit them by name' * bool(suited)}."
+        )
     if kind not in _KINDS:
         return make_mark(head, shape, seed, clip)
-    if len(shape) != 3:
-        raise InputError(f"the mark {asked!r} is for images, but the inputs have the shape {shape}.")
     return _KINDS[kind].make(head, settings, (shape[0], shape[1], shape[2]), seed, clip)
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
-from spurlab.audit import Audit, Pull, Suspect
+from spurlab.audit import Audit, Look, Pull, Suspect
 from spurlab.audit.repair import cells
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
@@ -52,6 +52,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
                 }
                 for one in found.served[:6]
             ],
+            looks=[_look(one) for one in found.looks],
             repairs=cells(found.repairs, found.data) if found.repairs else [],
             alike=audit_words.ALIKE,
             not_shown=audit_words.NOT_SHOWN,
@@ -83,6 +84,32 @@ def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
         "words": audit_words.of_mark(pull, found.data.class_names),
         "pictures": pictures,
     }
+
+
+def _look(look: Look) -> dict[str, Any]:
+    """Where it looks: some examples, with what speaks for the class in red."""
+    return {
+        "about": look.about,
+        "words": audit_words.of_look(look),
+        "pictures": [
+            shown
+            for image, saliency, name in zip(look.inputs, look.maps, look.names, strict=True)
+            for shown in (_picture(image, name), _picture(_heat(image, saliency), f"{name}, saliency"))
+        ],
+    }
+
+
+def _heat(image: Float[Tensor, "c h w"], saliency: Float[Tensor, "c h w"]) -> Float[Tensor, "3 h w"]:
+    """A pale grey image; red where it speaks for the class, blue where against."""
+    if image.ndim != 3:
+        return image
+    low, high = (float(end) for end in image.aminmax())
+    grey = 0.6 + 0.4 * (image.mean(0) - low) / max(high - low, 1e-12)
+    heat = saliency.sum(0)
+    heat = heat / heat.abs().max().clamp(min=1e-12)
+    pale = 1 - heat.abs()
+    red, blue = grey * pale + heat.clamp(min=0), grey * pale + (-heat).clamp(min=0)
+    return torch.stack([red, grey * pale, blue]).clamp(0, 1)
 
 
 def _lists(found: Audit) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import math
 
-from spurlab.audit import Audit, Pull
+from spurlab.audit import Audit, Look, Pull
 from spurlab.audit.pull import FEWEST, LEVEL
 from spurlab.stats import SCORE_MARGIN
 
@@ -77,6 +77,20 @@ def of_served(found: Audit) -> str:
         f"The {worst.kind} {worst.name} is served worst: {worst.share.count} of {worst.share.models} test examples are "
         f"classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
         f"{_percent(worst.share.high)}); over all it is {_percent(found.fit.accuracy)}."
+    )
+
+
+def of_look(look: Look) -> str:
+    """Where the network looks."""
+    if look.why:
+        return f"No saliency: {look.why}"
+    if math.isnan(look.chance):
+        return "Wrong examples of which the network is surest, and what speaks for the class that it predicts."
+    if math.isnan(look.share):
+        return "The mark covers more than half of the image, so that there is no place to look at."
+    return (
+        f"Of the saliency {_percent(look.share)} falls on the {_percent(look.chance)} of the image that the mark "
+        f"changes; {_percent(look.without)} without the mark."
     )
 
 

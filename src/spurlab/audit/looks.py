@@ -1,0 +1,91 @@
+"""Where does the network look: saliency on examples with a mark, and on those that are served worst."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spurlab.data import Examples
+from spurlab.errors import InputError
+from spurlab.explain import integrated_gradients, share_on
+from spurlab.patterns import MarkLike, marked_all
+from spurlab.seeds import rng_for
+
+IMAGES = 100  # test examples over which shares are taken
+SHOWN = 3
+LARGEST = 0.5  # share of an example; what a larger mark covers is no place to look at
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Where a network looks when examples have a mark, or when it is wrong.
+
+    Args:
+        about: the mark, or the class or group that is served worst.
+        share: of the absolute saliency for the class that the mark pulls to, how much falls on the values that the mark
+            changes; mean over test examples. NaN: the mark covers more than half of them, or it is about no mark.
+        without: the same without the mark.
+        chance: the share of the values that the mark changes: what a network has that looks everywhere alike.
+        inputs: some examples, marked if it is about a mark.
+        maps: their saliency, signed, in units of logit.
+        names: of these examples.
+        why: why there is none, or "".
+    """
+
+    about: str
+    share: float
+    without: float
+    chance: float
+    inputs: Float[Tensor, "n *shape"]
+    maps: Float[Tensor, "n *shape"]
+    names: tuple[str, ...]
+    why: str = ""
+
+
+def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, target: int, seed: int = 0) -> Look:
+    """Integrated gradients for the class that a mark pulls to, from a baseline of zeros, with the mark and without.
+
+    Args:
+        network: gives logits, and can be differentiated; else the finding says why there is none.
+        test: examples that it was not trained on.
+        mark, name: which one.
+        target: the class.
+        seed: of the choice of examples and of what the mark draws.
+
+    Source: Sundararajan, Taly and Yan (2017), arXiv:1703.01365; Adebayo et al. (2022), arXiv:2212.04629: maps seldom
+        show a mark that nobody knows of, so this shows one that is known.
+    """
+    rows = torch.randperm(len(test), generator=rng_for(seed, "looked at"))[:IMAGES].sort().values
+    few = test[rows]
+    marked = marked_all(mark, few, seed)
+    changed = marked != few.inputs
+    shown, names = marked[:SHOWN], tuple(few.source(row) for row in range(min(SHOWN, len(few))))
+    chance = float(changed.float().mean())
+    try:
+        maps = integrated_gradients(network, marked, target)
+        before = integrated_gradients(network, few.inputs, target)
+    except InputError as error:
+        return Look(name, math.nan, math.nan, chance, shown, torch.zeros_like(shown), names, str(error))
+    with_it, without = (
+        float(share_on(of, changed).nanmean()) if chance <= LARGEST else math.nan for of in (maps, before)
+    )
+    return Look(name, with_it, without, chance, shown, maps[:SHOWN], names)
+
+
+def look_at_worst(network: nn.Module, test: Examples, about: str, rows: tuple[int, ...]) -> Look:
+    """Integrated gradients for the predicted class, on examples that are classified wrongly.
+
+    Args:
+        network, test: as of `look_at_mark`.
+        about: the class or group.
+        rows: of the test examples.
+    """
+    few = test[torch.tensor(rows[:SHOWN], dtype=torch.int64)]
+    names, why = tuple(test.source(row) for row in rows[:SHOWN]), ""
+    try:
+        maps = integrated_gradients(network, few.inputs)
+    except InputError as error:
+        maps, why = torch.zeros_like(few.inputs), str(error)
+    return Look(about, math.nan, math.nan, math.nan, few.inputs, maps, names, why)
