@@ -322,7 +322,7 @@ def _attempt(
             return isolated(
                 prevention,
                 network,
-                lambda: (data.train[~forget], data.train[~forget]),
+                lambda: (data.train[~forget],) * 2,
                 like=data.train,
                 classes=data.classes,
                 seed=seed,
@@ -339,7 +339,7 @@ def _attempt(
         return isolated(
             partial(_on_their_own, call) if own else call,
             network,
-            lambda: (copied(data.train), forget.clone()),
+            lambda: (copied(data.train) if own else data.train, forget.clone()),  # ours change nothing
             like=data.train,
             classes=data.classes,
             seed=seed,
