@@ -337,6 +337,17 @@ PLACES: dict[str, Callable[[Place], object]] = {
         place.data.test.inputs
     ),
     "prepare": lambda place: prepare(place.data, pattern=hostile_pattern, **FIRST),
+    "a check of a given network": lambda place: str(
+        check(
+            [hostile_method, ending_method],
+            place.data,
+            given=place.network,
+            forget=[0, 2],
+            pattern=hostile_pattern,
+            recipe=SHORT,
+            oracles=2,
+        )
+    ),
     "check": lambda place: str(check([hostile_method, ending_method], place.data, pattern=hostile_pattern, **FIRST)),
     **{f"deletion {name}": partial(by_table, name=name) for name in DELETIONS if name not in SLOW},
     **{f"prevention {name}": partial(prevented, name=name) for name in PREVENTIONS},

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from itertools import chain, count
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
+from spurlab.audit.given import CheckOnOne, check_given
 from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
 from spurlab.errors import InputError
@@ -18,6 +19,7 @@ from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
 from spurlab.patterns import How, MarkLike, Planted, own_mark, pattern_title, plant
+from spurlab.printing import aligned
 from spurlab.stats import Looks, Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train
 from spurlab.studies.axes import NONE, REFERENCES
@@ -30,6 +32,7 @@ from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 Row = dict[str, Any]
+Methods = Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str]
 PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
 
 
@@ -319,7 +322,7 @@ class Check:
             ]
             if len({len(checked.rows) for checked in group}) == 1:  # the heading of all says how many
                 cells = [[name, *others] for name, _, *others in cells]
-            lines += [*_aligned(cells), ""]
+            lines += [*aligned(cells), ""]
         labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
         width = max(map(len, labels))
         lines += [f"{label:<{width}}  {checked.verdict}" for label, checked in zip(labels, self.checked, strict=True)]
@@ -342,28 +345,54 @@ def _closed(ratio: Ratio) -> str:
     return f"{ratio.value:z.2f}" if ratio.why or ratio.low == ratio.high else str(ratio)
 
 
-def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    sides = ["<", *">" * (len(widths) - 2), "<"]
-    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
-    return [line.format(*row).rstrip() for row in cells]
+@overload
+def check(
+    method: Methods,
+    data: Dataset | str = ...,
+    *,
+    given: nn.Module,
+    forget: Tensor | Sequence[int],
+    progress: Told = ...,
+    **settings: Any,
+) -> CheckOnOne: ...
+
+
+@overload
+def check(
+    method: Methods,
+    data: Dataset | str | Prepared = ...,
+    *,
+    given: None = ...,
+    share: float | Sequence[float] = ...,
+    most: int | None = ...,
+    progress: Told = ...,
+    **settings: Any,
+) -> Check: ...
 
 
 @told_on_a_line(_in_words)
 def check(
-    method: Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str],
+    method: Methods,
     data: Dataset | str | Prepared = "fashion-mini",
     *,
+    given: nn.Module | None = None,
+    forget: Tensor | Sequence[int] | None = None,
     share: float | Sequence[float] = 1.0,
     most: int | None = None,
     progress: Told = on_a_line,
     **settings: Any,
-) -> Check:
+) -> Check | CheckOnOne:
     """Does a data deletion method forget?
 
     A pattern is planted in a few training examples and learnt; the method is told to forget these examples; what it
     leaves is compared with oracles, networks that never saw them. A method that fails on a network, or returns what is
     no network of this task, is a row with its reason.
+
+    With a network of your own (`given`) nothing is planted: it is to forget examples of its training data. Before and
+    after each method stand the spurious score, its p among marks like it, accuracy and that of the worst group (class,
+    where there are no groups). With `recipe`, oracles are trained without these examples, and each method gets a
+    verdict (:func:`spurlab.deletion.verdict_on_one`) with the rank of its network among them. It is one network: of the
+    method on others nothing is said.
 
     Printed are means over the networks: the spurious score; the share of its gap to the oracles that was closed, with
     95 % interval; accuracy on the test examples and on the forgotten ones without the pattern; the membership AUC of
@@ -374,6 +403,9 @@ def check(
         method: a function ``(model, data, forget) -> model`` of your own, a name of `DELETIONS` (which is given the
             seed of each network), or several of them; your own with names of your choice as a mapping.
         data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
+        given: a network that was trained on the data, which stays as it is; see `spurlab.audit.given.check_given` for
+            its settings: pattern (needed), target, recipe, oracles, make, outputs, mean, std, seed.
+        forget: the training examples that it is to forget, as rows or true or false for each.
         share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
         most: seeds are added (the next numbers) until each verdict is decided, up to so many networks; the verdicts
             keep their level, see :class:`spurlab.stats.Looks`. Not beside networks that are prepared.
@@ -381,7 +413,7 @@ def check(
         settings: what else `prepare` takes: architecture, recipe, pattern, target, n, seeds, how, workers, device.
 
     Raises:
-        ValueError: an unknown name, a share outside (0, 1], or what `prepare` refuses.
+        ValueError: an unknown name, a share outside (0, 1], or what `prepare` or `check_given` refuses.
         TypeError: no method, or settings beside networks that are prepared.
 
     A method of one's own, against a ready one:
@@ -396,8 +428,19 @@ def check(
     ...     return model
     >>> prepared = prepare("fashion-mini", pattern="R3", n=20)  # doctest: +SKIP
     >>> print(check([finetune, "incremental-1e-3"], prepared))  # doctest: +SKIP
+
+    On a network of one's own:
+
+    >>> found = check(finetune, data, given=network, forget=rows, pattern="S1")  # doctest: +SKIP
     """
     methods = _methods(method)
+    if given is not None or forget is not None:
+        if given is None or forget is None:
+            raise InputError("`given` (a network) and `forget` (its training examples) go together: give both.")
+        if isinstance(data, Prepared) or share != 1.0 or most is not None:
+            raise InputError("a given network goes with a data set, without prepared networks, `share` and `most`.")
+        data = load(data) if isinstance(data, str) else data
+        return check_given(methods, data, given, forget, progress, **settings)
     shares = dict.fromkeys([float(share)] if isinstance(share, float | int) else map(float, share))
     if not shares or not all(0 < known <= 1 for known in shares):
         raise InputError(f"`share` must lie above 0 and not above 1, but it is {share}.")

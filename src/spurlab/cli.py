@@ -431,6 +431,7 @@ def audit_model(
     Example: [bold]spurlab audit --model mynet:make --weights weights.safetensors --data folder,64:photos
     --mark logo.png,at=top-right --repair[/bold]
     """
+    from spurlab.audit.repair import table
     from spurlab.commands import audit_of
     from spurlab.report import audit_words
 
@@ -447,9 +448,11 @@ def audit_model(
             put(f"LOOK AT THIS FIRST: {warning}")
         for words in [*(audit_words.of_mark(one, found.data.class_names) for one in found.marks),
                       *(audit_words.of_unknown(one, found) for one in found.unknown),
-                      audit_words.of_examples(found), audit_words.of_served(found),
-                      *map(audit_words.of_repair, found.repairs)]:  # fmt: skip
+                      audit_words.of_examples(found), audit_words.of_served(found)]:  # fmt: skip
             put(words)
+        if found.repairs:
+            for line in table(found.repairs, found.data):
+                put(line)
     say_written(written, as_json)
 
 

@@ -260,7 +260,7 @@ def audit_of(
     words += ["--repair"] * repair + ["--quick"] * quick
     written = [report.write_audit(found, folder, shlex.join(words))]
     for one in found.repairs[:1]:
-        if isinstance(one.network, Answering):
+        if isinstance(one.network, Answering) and one.verdict.name != "breaks the model":
             written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
     return found, written
 

@@ -29,6 +29,14 @@ def show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
     print_table(table)
 
 
+def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of equal columns: the first and the last start on the left, those between them end on the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    sides = ["<", *">" * (len(widths) - 2), "<"]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True))
+    return [line.format(*row).rstrip() for row in cells]
+
+
 def console() -> Console:
     """Where tables go; wide where no terminal sets a width, so that nothing is folded in a file or a pipe."""
     width = None if sys.stdout.isatty() else 160

@@ -87,6 +87,8 @@ def test_the_page_says_it_and_needs_nothing_else(folder, capsys):
     page = (folder / "page" / "audit.html").read_text()
     assert "pulls" in printed.out
     assert "to Shirt" in printed.out
+    for words in ("given network", "null p", "worst class", "salun", "no oracle: score before and after"):
+        assert words in printed.out, words
     for words in ("to Shirt", "15 carry it", "What this does not show", "spurlab audit --model nets:make"):
         assert words in page, words
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)

@@ -10,6 +10,7 @@ from torch import nn
 
 from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect, Unknown
 from spurlab.data import Dataset, Examples, Source
+from spurlab.deletion import VerdictOnOne
 from spurlab.models.answering import Answering
 from spurlab.patterns import box
 from spurlab.report import audit_words, write_audit
@@ -65,14 +66,17 @@ def test_the_answer_in_three_sentences():
     assert third.startswith(
         f"The class {NAMES[1]} is served worst: 30 of 50 test examples are classified rightly (60 %"
     )
-    repair = Repaired("scrub", 0.7, 0.1, 0.75, 0.74, nn.Identity())
-    failed = Repaired("newton", 0.7, math.nan, 0.75, math.nan, None, "ValueError: no")
-    assert audit_words.of_repair(failed) == "newton failed: ValueError: no."
+    before, after = {"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74}
+    verdict = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
+    repair = Repaired("scrub", verdict, before, after, {"accuracy": torch.ones(39)}, nn.Identity())
+    failed = Repaired("newton", VerdictOnOne("failed", "ValueError: no"), before, {}, {}, None, why="ValueError: no")
     *_, third = audit_words.brief(replace(FOUND, repairs=(repair, failed), forgotten=(1,)))
     assert third == (
         "Of 2 methods that forget 1 training image scrub leaves least: score 0.70 before, 0.10 after; accuracy 0.750 "
-        "before, 0.740 after."
+        "before, 0.740 after; beside 39 oracles: no leftover seen."
     )
+    *_, third = audit_words.brief(replace(FOUND, repairs=(failed,), forgotten=(1,)))
+    assert third == "No method could repair it."
     nothing = replace(FOUND, marks=(), suspects=SUSPECTS[2:])
     assert audit_words.brief(nothing)[0] == "No mark was named, so none was tried."
 

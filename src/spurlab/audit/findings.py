@@ -73,7 +73,7 @@ class Audit:
         suspects: training examples, ranked; by mark, and without one.
         served: the accuracy of each class and group, the worst first.
         looks: where it looks when examples have each mark, and in those that are served worst.
-        repairs: what each method made of it; none where that was not asked for.
+        repairs: what each method made of it, the best first; none where that was not asked for.
         forgotten: the training examples that were forgotten there.
         others: how many reference networks were trained.
         unknown: what may be marks that nobody named.
@@ -150,17 +150,7 @@ class Audit:
                 }
                 for one in self.looks
             ],
-            "repair": [
-                {
-                    "method": one.method,
-                    "score_before": _number(one.score_before),
-                    "score_after": _number(one.score_after),
-                    "accuracy_before": one.accuracy_before,
-                    "accuracy_after": _number(one.accuracy_after),
-                    "verdict": one.verdict,
-                }
-                for one in self.repairs
-            ],
+            "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
 
 
@@ -265,8 +255,9 @@ def audit(
             None if strongest is None else named[strongest],
             0 if strongest is None else pulls[strongest].target,
             recipe or RECIPES["quick"],
+            oracles=others,
             seed=seed,
-            told=lambda name: told(f"repairing by {name}", 0, 1),
+            told=told,
         )
     told("looking where it looks", 0, 1)
     exposed = served(data.test, answers, data.class_names, data.group_names)
@@ -360,5 +351,5 @@ def rows_of(suspects: Sequence[int | str], train: Examples) -> Bool[Tensor, " n"
     return mask
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _number(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -167,7 +167,7 @@ def _rank(scores: Float64[Tensor, " k"], nulls: Float64[Tensor, "draws k"]) -> t
 
 
 def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Mark]:
-    """Different marks of the family that change examples as this one does, in random order.
+    """Different marks of the family that change examples as this one does, in random order; none without a family.
 
     Args:
         mark: which one.
@@ -184,7 +184,10 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
     own = change(mark).norm(dim=1)
     found: dict[bytes, tuple[float, Mark]] = {}
     for number in range(CANDIDATES * count):
-        null = mark.redraw(seed_for(seed, "null mark", number))
+        try:
+            null = mark.redraw(seed_for(seed, "null mark", number))
+        except InputError:  # an additive image of one's own has no family
+            return []
         changed = change(null)
         size = changed.norm(dim=1)
         off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())

@@ -25,6 +25,8 @@ from spurlab.deletion.reference_influence import ReferenceInfluence as Reference
 from spurlab.deletion.retrain import Retrain as Retrain
 from spurlab.deletion.salun import SalUn as SalUn
 from spurlab.deletion.scrub import Scrub as Scrub
+from spurlab.deletion.single import VerdictOnOne as VerdictOnOne
+from spurlab.deletion.single import verdict_on_one as verdict_on_one
 from spurlab.deletion.sisa import Sharded as Sharded
 from spurlab.deletion.sisa import Sisa as Sisa
 from spurlab.deletion.table import DELETIONS as DELETIONS

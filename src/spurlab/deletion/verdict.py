@@ -236,13 +236,13 @@ class Judged:
     Args:
         before: ``spurious_score``, ``accuracy``; others are not looked at.
         after: the same, and of the others those that `verdict` names, as far as they were measured.
-        oracle: as after.
+        oracle: as after; `verdict_on_one` has one network and more oracles.
         most: where seeds are added until it is decided, up to how many; see :class:`spurlab.stats.Looks`.
     """
 
     before: Mapping[str, Float[Tensor, " m"]]
     after: Mapping[str, Float[Tensor, " m"]]
-    oracle: Mapping[str, Float[Tensor, " m"]]
+    oracle: Mapping[str, Float[Tensor, " m0"]]
     most: int | None = None
 
     @property

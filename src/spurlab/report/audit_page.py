@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spurlab.audit import Audit, Look, Pull, Suspect, Unknown
 from spurlab.audit.inversion import put_on
+from spurlab.audit.repair import cells
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
 from spurlab.report import audit_words
@@ -55,7 +56,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
                 for one in found.served[:6]
             ],
             looks=[_look(one) for one in found.looks],
-            repairs=[audit_words.of_repair(one) for one in found.repairs],
+            repairs=cells(found.repairs, found.data) if found.repairs else [],
             alike=audit_words.ALIKE,
             not_shown=audit_words.NOT_SHOWN,
             command=command,

@@ -2,7 +2,7 @@
 
 import math
 
-from spurlab.audit import Audit, Look, Pull, Repaired, Unknown
+from spurlab.audit import Audit, Look, Pull, Unknown
 from spurlab.audit.detect.shared import GAP
 from spurlab.audit.pull import FEWEST, LEVEL
 from spurlab.audit.unknown import SHARED
@@ -136,25 +136,21 @@ def of_look(look: Look) -> str:
     )
 
 
-def of_repair(one: Repaired) -> str:
-    """What one method made of it."""
-    return f"{one.method} failed: {one.why}." if one.network is None else f"{one.method}: {_before_and_after(one)}."
-
-
-def _before_and_after(one: Repaired) -> str:
-    score = "" if math.isnan(one.score_after) else f"score {one.score_before:.2f} before, {one.score_after:.2f} after; "
-    return f"{score}accuracy {one.accuracy_before:.3f} before, {one.accuracy_after:.3f} after"
-
-
 def of_repairs(found: Audit) -> str:
     """The method that left least."""
     if not found.repairs:
         return "No repair was tried (--repair)."
     best, many = found.repairs[0], len(found.forgotten)
-    if best.network is None:
+    if best.network is None or best.verdict.name == "breaks the model":
         return "No method could repair it."
     methods = f"{len(found.repairs)} methods that forget {many} training image{'s' * (many != 1)}"
-    return f"Of {methods} {best.method} leaves least: {_before_and_after(best)}."
+    numbers = "; ".join(
+        f"{what} {best.before[measure]:.{digits}f} before, {best.after[measure]:.{digits}f} after"
+        for what, measure, digits in (("score", "spurious_score", 2), ("accuracy", "accuracy", 3))
+        if measure in best.before
+    )
+    among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""
+    return f"Of {methods} {best.method} leaves least: {numbers}{among}."
 
 
 def brief(found: Audit) -> list[str]:
