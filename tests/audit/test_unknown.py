@@ -59,7 +59,7 @@ def test_a_taught_mark_is_found_by_the_data_and_by_the_network():
     assert pattern.success > 0.8
     assert set(pattern.rows[:6]) == set(ROWS.tolist()), "those that carry it are most like it"
     assert (len(pattern.mask), mask.mask.shape) == (0, (D,))
-    assert told == [(number, 19) for number in range(1, 20)]
+    assert told == [(number, 20) for number in range(20)]
 
 
 def test_a_mark_that_is_not_learnt_is_only_shared():

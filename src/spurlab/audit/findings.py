@@ -236,7 +236,7 @@ def audit(
         others=others,
         invert=not quick,
         seed=seed,
-        progress=partial(told, "searching for unknown marks, reference networks"),
+        progress=partial(told, "searching for unknown marks, networks"),
     )
     ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
     forget, repairs = chosen, list[Repaired]()

@@ -91,7 +91,7 @@ def unknown_marks(
         others: reference networks, see `spurlab.audit.references`.
         invert: whether to search by the network.
         seed: of the choice of test examples.
-        progress: is told how many networks of how many have been searched.
+        progress: is told how many networks of how many have been searched, itself the first.
     """
     given = hosts(data.train, data.test, data.classes, seed)
     test = data.test[torch.randperm(len(data.test), generator=rng_for(seed, "audit examples"))]
@@ -125,12 +125,13 @@ def unknown_marks(
         )
     if not invert:
         return tuple(found)
+    told = progress or (lambda done, of: None)
+    told(0, 1 + len(others))
     least = inverted(network, given)
     norms, references = log_norms(least), []
     for done, other in enumerate(others, 1):
+        told(done, 1 + len(others))
         references.append(log_norms(inverted(other, given)))
-        if progress is not None:
-            progress(done, len(others))
     for place, (method, smallest) in enumerate(least.items()):
         p, label = math.nan, int(norms[place].argmin())
         if references:
