@@ -34,7 +34,7 @@ def test_the_share_on_the_mark_is_that_of_a_linear_network():
     assert got.without == pytest.approx(float((own / (own + rest)).mean()), abs=1e-5)
     assert got.chance == pytest.approx(4 / 64)
     assert got.maps[0, 0, 0, 0] == pytest.approx(1.0)
-    assert (got.about, got.names, got.why) == ("corner", ("row 0", "row 1", "row 2"), "")
+    assert (got.about, got.names, got.why) == ("corner", ("row 0", "row 14", "row 29"), "")
 
 
 def test_of_a_mark_on_all_of_the_image_no_share_is_said():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from spurlab.audit import references as module
 from spurlab.audit.references import references
 from spurlab.data import Examples
 from spurlab.models import seeded
@@ -30,9 +31,9 @@ def test_what_is_left_out_has_no_part_in_them():
     other = Examples(INPUTS.clone().masked_fill_(LEFT_OUT.view(-1, 1, 1, 1), 0.9), TRAIN.labels.where(~LEFT_OUT, 1))
     first, second = trained(make()), trained(make(), other)
     for i in range(3):
-        assert predictions(first.member(i), INPUTS).equal(predictions(second.member(i), INPUTS))
-    assert not predictions(first.member(0), INPUTS).equal(predictions(first.member(1), INPUTS))
-    right = [float((predictions(first.member(i), INPUTS).argmax(1) == TRAIN.labels).float().mean()) for i in range(3)]
+        assert predictions(first[i], INPUTS).equal(predictions(second[i], INPUTS))
+    assert not predictions(first[0], INPUTS).equal(predictions(first[1], INPUTS))
+    right = [float((predictions(first[i], INPUTS).argmax(1) == TRAIN.labels).float().mean()) for i in range(3)]
     assert min(right) > 0.7
 
 
@@ -40,7 +41,7 @@ def test_what_is_left_out_has_no_part_in_them():
 def test_they_answer_as_the_given_one_does(network):
     """One logit, one probability, log-probabilities, on inputs that are normalised: each learns the classes."""
     several = trained(network, mean=[0.5], std=[0.25])
-    answers = predictions(several.member(0), INPUTS)
+    answers = predictions(several[0], INPUTS)
     assert answers.shape == (60, 2)
     assert float((answers.argmax(1) == TRAIN.labels).float().mean()) > 0.7
 
@@ -56,3 +57,13 @@ def test_what_cannot_be_drawn_anew_is_told():
         references(given, TRAIN, LEFT_OUT, RECIPE, make=lambda _: make(), **settings)
     with pytest.raises(ValueError, match="nothing is left to train on"):
         references(given, TRAIN, LEFT_OUT | True, RECIPE, **settings)
+
+
+def test_they_are_kept_and_found_again(tmp_path, monkeypatch):
+    first = trained(make(), folder=tmp_path)
+    monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("trained again"))
+    again = trained(make(), folder=tmp_path)
+    for one, other in zip(first, again, strict=True):
+        assert predictions(one, INPUTS).equal(predictions(other, INPUTS))
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        trained(make(), Examples(INPUTS * 0.5, TRAIN.labels), folder=tmp_path)

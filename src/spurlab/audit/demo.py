@@ -1,4 +1,4 @@
-"""The audit's demo: a folder of photos of which 20 carry a logo, and the weights of a network trained on them."""
+"""The audit's demo: a folder of images of which 20 carry a logo, and the weights of a network trained on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,12 +35,12 @@ class Demo:
 
 
 def small_cnn(shape: Sequence[int], classes: int) -> nn.Module:
-    """Two convolutions and two linear layers, for grey or coloured images ``c h w``; logits."""
+    """Two convolutions with stride 2 and two linear layers, for images ``c h w``; logits."""
     channels, height, width = shape
+    places = ((height - 5) // 2 - 2) // 2 + 1, ((width - 5) // 2 - 2) // 2 + 1
     return nn.Sequential(
-        *(nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
-        *(nn.Linear(32 * ((height - 6) // 4) * ((width - 6) // 4), 64), nn.ReLU(), nn.Linear(64, classes)),
+        *(nn.Conv2d(channels, 16, 5, stride=2), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(32 * places[0] * places[1], 64), nn.ReLU(), nn.Linear(64, classes)),
     )
 
 
@@ -55,7 +55,7 @@ def make_demo(folder: Path, progress: Callable[[Progress], None]) -> Demo:
         OSError: they cannot be written there.
     """
     logo, photos, weights = folder / "logo.png", folder / "photos", folder / "weights.safetensors"
-    demo = Demo("spurlab.audit.demo:small_cnn", weights, f"folder,grey:{photos}", f"{logo},at=top-right")
+    demo = Demo("spurlab.audit.demo:small_cnn", weights, f"folder,grey:{photos}", f"{logo},at=right")
     if weights.exists():
         return demo
     plain = load("fashion-mini")

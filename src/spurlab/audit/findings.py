@@ -12,14 +12,15 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from spurlab.audit.detect import DETECTORS
-from spurlab.audit.detect.shared import shared_components
+from spurlab.audit.detect.shared import SharedComponent, shared_components
+from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
-from spurlab.audit.pull import DRAWS, Pull, pull
-from spurlab.audit.references import references
+from spurlab.audit.pull import DRAWS, FEWEST, Pull, pull
+from spurlab.audit.references import COUNT, references
 from spurlab.audit.repair import Repaired, repaired
 from spurlab.audit.served import Fit, Served, fit_of, served
-from spurlab.audit.unknown import Unknown, unknown_marks
+from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
 from spurlab.models import seeded
@@ -168,6 +169,7 @@ def audit(
     recipe: Recipe | None = None,
     quick: bool = False,
     seed: int = 0,
+    folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Ask a trained network and its data: does it go by these marks, who teaches it, who is served worst.
@@ -187,6 +189,7 @@ def audit(
             recipe.
         quick: whether fewer null marks will do, and no search for unknown marks by the network.
         seed: of all draws.
+        folder: where reference networks are kept, so that they are not trained again; None: nowhere.
         progress: is told what is done, how much of it, of how much.
 
     Raises:
@@ -209,17 +212,17 @@ def audit(
         left_out = chosen | first_of_each_class(unnamed, data.train.labels)
         for have in likeness.values():
             left_out |= carriers(have)
-        for one in shared:
-            if one.verdict == "shared by few":
-                left_out[list(one.rows)] = True
-        trained = references(
+        for one in (one for one in shared if one.verdict == "shared by few"):
+            left_out[list(one.rows)] = True
+        others = references(
             *(network, data.train, left_out, recipe),
             classes=data.classes,
             make=None if isinstance(model, nn.Module) else partial(_new, model, data),
+            count=FEWEST if quick else COUNT,
             seed=seed,
-            progress=lambda now: told("training reference networks, epochs", now.done, now.total),
+            folder=folder,
+            progress=partial(told, "training reference networks, epochs"),
         )
-        others = [trained.member(i).eval() for i in range(len(trained))]
     pulls = {
         name: pull(
             *(network, data.test, mark),
@@ -241,23 +244,9 @@ def audit(
     ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
     forget, repairs = chosen, list[Repaired]()
     if repair:
-        used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
-        for name in () if suspects else used:
-            forget = forget | carriers(likeness[name])
-        if not bool(forget.any()):
-            raise InputError(
-                "there is nothing to repair: no mark that the network may go by is carried by training examples. Name "
-                "those to be forgotten (suspects)."
-            )
-        strongest = max(used or pulls, key=lambda name: pulls[name].score, default=None)
+        forget, mark, target = to_repair(chosen, pulls, named, likeness, unknown, data)
         repairs = repaired(
-            *(network, data, forget),
-            None if strongest is None else named[strongest],
-            0 if strongest is None else pulls[strongest].target,
-            recipe or RECIPES["quick"],
-            oracles=others,
-            seed=seed,
-            told=told,
+            *(network, data, forget, mark, target, recipe or RECIPES["quick"]), oracles=others, seed=seed, told=told
         )
     told("looking where it looks", 0, 1)
     exposed = served(data.test, answers, data.class_names, data.group_names)
@@ -270,7 +259,7 @@ def audit(
         fit_of(network, data, answers),
         named,
         tuple(pulls.values()),
-        (*ranked, *listed(unnamed, data, "transplant")),
+        (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
         tuple(exposed),
         tuple(looks),
         tuple(repairs),
@@ -309,6 +298,51 @@ def first_of_each_class(scores: Float[Tensor, " n"], labels: Int64[Tensor, " n"]
         own = (labels == label).nonzero().squeeze(1)
         first[own[scores[own].topk(max(1, round(LEFT_OUT * len(own)))).indices]] = True
     return first
+
+
+def to_repair(
+    chosen: Bool[Tensor, " n"],
+    pulls: Mapping[str, Pull],
+    named: Mapping[str, MarkLike],
+    likeness: Mapping[str, Float[Tensor, " n"]],
+    unknown: Sequence[Unknown],
+    data: Dataset,
+) -> tuple[Bool[Tensor, " n"], MarkLike | None, int]:
+    """The training examples to be forgotten, the mark that is looked for afterwards, and the class that it pulls to.
+
+    Examples that the caller chose; else all that carry a mark that the network goes by, or may go by; else those that
+    share a component which others lack: it is the mark then.
+
+    Raises ValueError: there are none.
+    """
+    used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
+    forget = chosen
+    for name in () if bool(chosen.any()) else used:
+        forget = forget | carriers(likeness[name])
+    strongest = max(used or pulls, key=lambda name: pulls[name].score, default=None)
+    if bool(forget.any()):
+        return (forget, None, 0) if strongest is None else (forget, named[strongest], pulls[strongest].target)
+    for one in unknown:
+        if one.method == SHARED and one.unusual:
+            forget, (low, high) = forget.index_fill(0, torch.tensor(one.rows), True), data.train.inputs.aminmax()
+            return (
+                forget,
+                partial(put_on, pattern=one.pattern, mask=one.mask, low=float(low), high=float(high)),
+                one.label,
+            )
+    raise InputError(
+        "there is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
+        "them share what others lack. Name those to be forgotten (suspects)."
+    )
+
+
+def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[Suspect]:
+    """The training examples that share a component which the others of their class lack."""
+    pairs = [(one, row) for one in shared if one.verdict == "shared by few" for row in one.rows]
+    return [
+        Suspect(row, data.train.source(row), data.class_names[one.label], rank, one.gap, "shared")
+        for rank, (one, row) in enumerate(pairs, 1)
+    ]
 
 
 def listed(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jaxtyping import Bool
@@ -100,17 +101,16 @@ def check_given(
         raise InputError(f"`oracles` must be 1 or more, but it is {oracles}. Without `recipe` there are none.")
     mark = own_mark(pattern, data.shape, seed, data.input_range) if isinstance(pattern, str) else pattern
     network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
-    compared: list[nn.Module] = []
+    compared: Sequence[nn.Module] = ()
     if recipe is not None:
-        trained = references(
+        compared = references(
             *(network, data.train, mask, recipe),
             classes=data.classes,
             make=make,
             count=oracles,
             seed=seed,
-            progress=lambda now: told("training oracles, epochs", now.done, now.total),
+            progress=partial(told, "training oracles, epochs"),
         )
-        compared = [trained.member(i).eval() for i in range(len(trained))]
     by = recipe or RECIPES["quick"]
     found = repaired(network, data, mask, mark, target, by, methods, compared, seed=seed, told=told)
     return CheckOnOne(data, mask, mark, target, tuple(found))

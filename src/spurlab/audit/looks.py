@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -44,6 +44,15 @@ class Look:
     why: str = ""
 
 
+def spread(of: int, count: int) -> Int64[Tensor, " some"]:
+    """At most so many rows of n, evenly spread over all.
+
+    >>> spread(10, 3).tolist(), spread(2, 3).tolist()
+    ([0, 4, 9], [0, 1])
+    """
+    return torch.linspace(0, of - 1, min(of, count), dtype=torch.float64).long()
+
+
 def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, target: int, seed: int = 0) -> Look:
     """Integrated gradients for the class that a mark pulls to, from a baseline of zeros, with the mark and without.
 
@@ -61,7 +70,8 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     few = test[rows]
     marked = marked_all(mark, few, seed)
     changed = marked != few.inputs
-    shown, names = marked[:SHOWN], tuple(few.source(row) for row in range(min(SHOWN, len(few))))
+    first = spread(len(few), SHOWN)
+    shown, names = marked[first], tuple(few.source(row) for row in first.tolist())
     chance = float(changed.float().mean())
     try:
         maps = integrated_gradients(network, marked, target)
@@ -71,7 +81,7 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     with_it, without = (
         float(share_on(of, changed).nanmean()) if chance <= LARGEST else math.nan for of in (maps, before)
     )
-    return Look(name, with_it, without, chance, shown, maps[:SHOWN], names)
+    return Look(name, with_it, without, chance, shown, maps[first], names)
 
 
 def look_at_worst(network: nn.Module, test: Examples, about: str, rows: tuple[int, ...]) -> Look:

@@ -175,7 +175,8 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         count: how many at most; fewer where the family has no more.
         seed: of draws.
     """
-    few = examples[torch.arange(min(len(examples), LOOKED_AT))]
+    picked = torch.randperm(len(examples), generator=rng_for(seed, "looked at"))[:LOOKED_AT]
+    few = examples[picked]  # of all classes, in whatever order they come
     rows = torch.arange(len(few))
 
     def change(of: Mark) -> Tensor:

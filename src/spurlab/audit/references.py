@@ -1,35 +1,46 @@
 """Reference networks: trained as the given one was, but without the examples that may teach a mark."""
 
+import hashlib
+import json
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool
-from torch import nn
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
+from spurlab.files import replacing
+from spurlab.lent import copied_network
 from spurlab.methods import Make, untrained
+from spurlab.models import seeded
 from spurlab.models.answering import Answering
+from spurlab.models.given import unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
-from spurlab.terminal import on_a_line
-from spurlab.training import Ensemble, Member, Progress, Recipe, fit
+from spurlab.training import Member, Progress, Recipe, fit
 
 COUNT = 39  # with which p can be 1 / 40
+TOGETHER = 10  # that are trained in lockstep, and kept in one file
 
 
 def references(
     network: Answering,
     train: Examples,
-    left_out: Bool[torch.Tensor, " n"],
+    left_out: Bool[Tensor, " n"],
     recipe: Recipe,
     *,
     classes: int,
     make: Make | None = None,
     count: int = COUNT,
     seed: int = 0,
-    progress: Callable[[Progress], None] = on_a_line,
-) -> Ensemble:
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[nn.Module]:
     """Networks as the given one would be, had it never seen some of its training examples.
 
     Args:
@@ -41,7 +52,11 @@ def references(
         make: as `spurlab.methods.untrained` takes it; None: a copy, every layer reset.
         count: how many.
         seed: of their own seeds.
-        progress: as of `spurlab.training.fit`.
+        folder: where their weights are kept, ten networks to a file, and found again; None: nowhere.
+        progress: is told how many epochs of how many are done, of all networks together.
+
+    Returns:
+        In evaluation mode, asked as the given one is: they give logits.
 
     Raises:
         ValueError: nothing is left to train on; an architecture that cannot be drawn anew, or not be trained.
@@ -51,15 +66,47 @@ def references(
         return network.around(untrained(network.network, int(torch.randint(2**31, ())), make).train())
 
     seeds = [seed_for(seed, "reference", number) for number in range(count)]
-    kept = Planted.none(train).without(left_out)
-    members = [Member(kept, number) for number in seeds]
+    kept, networks, told = Planted.none(train).without(left_out), list[nn.Module](), progress or (lambda done, of: None)
     try:
-        trained = fit(new, members, recipe, classes=classes, workers=0, progress=progress)
+        template = seeded(new, seeds[0])
+        asked = _digest(template, train, left_out, recipe)
+        for start in range(0, count, TOGETHER):
+            group = seeds[start : start + TOGETHER]
+            file = None if folder is None else folder / f"references-{asked}-{start}-{len(group)}.safetensors"
+            if file is not None and file.is_file():
+                states = load_file(file)
+            else:
+                trained = fit(
+                    *(new, [Member(kept, number) for number in group], recipe),
+                    classes=classes,
+                    workers=0,
+                    progress=partial(_told, told, start * recipe.epochs, count * recipe.epochs),
+                )
+                if bool(trained.diverged.any()):
+                    raise InputError(f"{int(trained.diverged.sum())} of {len(group)} diverged.")
+                states = {name: tensor.cpu().contiguous() for name, tensor in trained.trained.state.items()}
+                if file is not None:
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    with replacing(file) as draft:
+                        save_file(states, draft)
+            for i in range(len(group)):
+                one = copied_network(template)
+                unwrapped(one).load_state_dict({name: tensor[i] for name, tensor in states.items()})
+                networks.append(one.eval())
     except InputError as error:
         raise InputError(f"no reference networks can be trained: {error}") from error
-    if bool(trained.diverged.any()):
-        raise InputError(
-            f"{int(trained.diverged.sum())} of {count} reference networks diverged. Give the recipe by which the "
-            "network was trained."
-        )
-    return trained
+    return networks
+
+
+def _told(told: Callable[[int, int], None], before: int, of: int, now: Progress) -> None:
+    told(before + now.done, of)
+
+
+def _digest(template: nn.Module, train: Examples, left_out: Bool[Tensor, " n"], recipe: Recipe) -> str:
+    """Of all that the weights depend on but the machine; the template is a network before training."""
+    digest = hashlib.sha256(json.dumps([asdict(recipe), type(template).__name__, str(template)]).encode())
+    for tensor in (train.inputs, train.labels, left_out, *template.state_dict().values()):
+        digest.update(str(tuple(tensor.shape)).encode())
+        for part in tensor.detach().cpu().contiguous().view(-1).split(2**24):
+            digest.update(part.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]

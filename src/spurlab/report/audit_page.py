@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spurlab.audit import Audit, Look, Pull, Suspect, Unknown
 from spurlab.audit.inversion import put_on
+from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
@@ -74,7 +75,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
 def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
     """What was found of a mark, and three test images without and with it."""
     test = found.data.test
-    few = test[torch.arange(min(3, len(test)))]
+    few = test[spread(len(test), 3)]
     marked = marked_all(found.named[pull.mark], few, 0)
     pictures = [
         _picture(images[row], f"{test.source(row)}, {kind}")
