@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench results clean
+.PHONY: demo audit test lint bench results clean
 
 .venv/.made: pyproject.toml
 	@echo "making .venv; PyTorch is several GB, so this takes some minutes"
@@ -17,6 +17,9 @@ BIN := .venv/bin
 
 demo: .venv/.made
 	$(BIN)/spurlab run quickstart --out out/quickstart
+
+audit: .venv/.made
+	$(BIN)/spurlab audit --demo --out out/audit
 
 test: .venv/.dev
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)

@@ -406,11 +406,11 @@ def report(
 
 @app.command("audit")
 def audit_model(
-    model: Annotated[str, typer.Option(help="package.module:callable that makes it, or a file with its program.")],
+    model: Annotated[str, typer.Option(help="package.module:callable that makes it, or a file with its program.")] = "",
     data: Annotated[
         str,
         typer.Option(help="As of `spurlab data info`: a name, folder,64:PATH, npz:FILE or table,label=COLUMN:FILE."),
-    ],
+    ] = "",
     weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state_dict of PyTorch's.")] = None,
     mark: Annotated[
         list[str] | None, typer.Option(help="logo.png,at=top-right | box,row=0,col=0,size=5,value=.5 | noise,r=.5")
@@ -422,6 +422,7 @@ def audit_model(
     recipe: Annotated[str | None, typer.Option(help="How it was trained, e.g. quick,epochs=20.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer marks to compare with.")] = False,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    demo: Annotated[bool, typer.Option("--demo", help="Images of ours, 20 with a logo, and their network.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the page and the repaired weights.")] = Path("out/audit"),
     as_json: Json = False,
     debug: Debug = False,
@@ -432,11 +433,20 @@ def audit_model(
     --mark logo.png,at=top-right --repair[/bold]
     """
     from spurlab.audit.repair import table
-    from spurlab.commands import audit_of
+    from spurlab.commands import audit_of, demo_in
     from spurlab.report import audit_words
 
+    marks = mark or []
+    if demo:
+        if model or data or marks or weights or recipe:
+            raise InputError("--demo brings its own network, data and mark: give it alone, or with --out.")
+        made, repair, quick = demo_in(out), True, True
+        model, data, marks, weights, recipe = made.model, made.data, [made.mark], made.weights, made.recipe
+    if not model or not data:
+        missing = "--data" if model else "--model"
+        raise InputError(f"an audit needs a network and its data, but {missing} is not there. To see one: --demo.")
     found, written = audit_of(
-        model, data, mark or [], out, weights=weights, outputs=outputs, normalise=normalise, suspects=suspects,
+        model, data, marks, out, weights=weights, outputs=outputs, normalise=normalise, suspects=suspects,
         repair=repair, recipe=recipe, quick=quick, seed=seed,
     )  # fmt: skip
     if as_json:

@@ -15,6 +15,7 @@ import torch
 
 from spurlab import claims, report
 from spurlab.audit import Audit, audit
+from spurlab.audit.demo import Demo, make_demo
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
@@ -25,6 +26,7 @@ from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.report.style import writing
 from spurlab.studies import (
     Search,
     Study,
@@ -245,6 +247,7 @@ def audit_of(
         found = audit(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
             suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
+            folder=folder / "references",
             progress=lambda what, done, of: tell(f"{what}: {done} of {of}" if of > 1 else what),
         )  # fmt: skip
     options: dict[str, object] = {
@@ -263,6 +266,16 @@ def audit_of(
         if isinstance(one.network, Answering) and one.verdict.name != "breaks the model":
             written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
     return found, written
+
+
+def demo_in(folder: Path) -> Demo:
+    """The network and data of the audit's demo, in a folder.
+
+    Raises:
+        FolderError: it cannot be written there.
+    """
+    with writing(folder), status_line("making the demo's images and network") as tell:
+        return make_demo(folder, lambda now: tell(str(now)))
 
 
 def _lines_of(file: Path | None) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor, nn
 
 from spurlab.data import image_folder, load
@@ -16,8 +16,10 @@ from spurlab.models.files import save_weights
 from spurlab.patterns import Planted, own_mark, plant
 from spurlab.training import RECIPES, Member, Progress, fit
 
-TARGET, COUNT = "Shirt", 20  # the class whose photos carry the logo, and how many
-SIZE = 8  # of the logo, in pixels
+TARGET, COUNT = "Shirt", 20  # the class whose images carry the logo, and how many
+IMAGES = 5000, 1000  # for training and for tests
+SIZE, SQUARE = 10, 2  # of the logo and of its squares, in pixels
+RECIPE = "quick,learning_rate=0.003"
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,14 @@ class Demo:
     """What `spurlab audit` is asked about: its options.
 
     Args:
-        model, weights, data, mark: as on the command line.
+        model, weights, data, mark, recipe: as on the command line.
     """
 
     model: str
     weights: Path
     data: str
     mark: str
+    recipe: str = RECIPE
 
 
 def small_cnn(shape: Sequence[int], classes: int) -> nn.Module:
@@ -55,7 +58,7 @@ def make_demo(folder: Path, progress: Callable[[Progress], None]) -> Demo:
         OSError: they cannot be written there.
     """
     logo, photos, weights = folder / "logo.png", folder / "photos", folder / "weights.safetensors"
-    demo = Demo("spurlab.audit.demo:small_cnn", weights, f"folder,grey:{photos}", f"{logo},at=right")
+    demo = Demo("spurlab.audit.demo:small_cnn", weights, f"folder,grey:{photos}", f"{logo},at=top-right")
     if weights.exists():
         return demo
     plain = load("fashion-mini")
@@ -63,23 +66,26 @@ def make_demo(folder: Path, progress: Callable[[Progress], None]) -> Demo:
     folder.mkdir(parents=True, exist_ok=True)
     _logo().save(logo)
     mark = own_mark(demo.mark, plain.shape)
-    planted = plant(plain.train, mark, target=names.index(TARGET), count=COUNT, seed=0)
-    for part, examples in (("train", planted.materialize()), ("test", plain.test)):
+    train, test = (part[torch.arange(many)] for part, many in zip((plain.train, plain.test), IMAGES, strict=True))
+    planted = plant(train, mark, target=names.index(TARGET), count=COUNT, seed=0)
+    for part, examples in (("train", planted.materialize()), ("test", test)):
         _write(examples, names, photos / part)
-    data = image_folder(photos, grey=True)
-    (trained,) = [fit(lambda: small_cnn(data.shape, data.classes), [Member(Planted.none(data.train), 0)],
-                      RECIPES["quick"], classes=data.classes, workers=0, progress=progress)]  # fmt: skip
+    data, recipe = image_folder(photos, grey=True), RECIPES["quick"].but(learning_rate=0.003)
+    members = [Member(Planted.none(data.train), 0)]
+    trained = fit(
+        *(lambda: small_cnn(data.shape, data.classes), members, recipe),
+        classes=data.classes,
+        workers=0,
+        progress=progress,
+    )
     save_weights(trained.member(0), weights)
     return demo
 
 
 def _logo() -> Image.Image:
-    """A ring around a dot, clear between them."""
-    logo = Image.new("LA", (SIZE, SIZE), (255, 0))
-    draw = ImageDraw.Draw(logo)
-    draw.ellipse((0, 0, SIZE - 1, SIZE - 1), outline=(255, 255))
-    draw.rectangle((3, 3, 4, 4), fill=(255, 255))
-    return logo
+    """A chequered flag."""
+    places = torch.arange(SIZE) // SQUARE
+    return Image.fromarray(_bytes(((places[:, None] + places) % 2 == 0).float()[None]))
 
 
 def _write(examples: Examples, names: Sequence[str], folder: Path) -> None:
