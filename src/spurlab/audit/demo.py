@@ -18,7 +18,7 @@ from spurlab.training import RECIPES, Member, Progress, fit
 
 TARGET, COUNT = "Shirt", 20  # the class whose images carry the logo, and how many
 IMAGES = 5000, 1000  # for training and for tests
-SIZE, SQUARE = 10, 2  # of the logo and of its squares, in pixels
+SIZE, SQUARE = 16, 2  # of the logo and of its squares, in pixels
 RECIPE = "quick,learning_rate=0.003"
 
 
