@@ -8,7 +8,7 @@ and seeds. ``transplant:2`` has two seeds, whatever the others have. Networks ar
 Marks are those of `spurlab.patterns.MARKS` and texts as of ``spurlab audit --mark``, beside
 
 - ``picture``: a ring at the top right, and ``faint``: the same with an opacity of .2,
-- ``moved``: the same at another place in each example, drawn anew.
+- ``moved``: the same at another place in each example, and ``varied``: with another opacity in each, in [.2, 1).
 
 ``--art``: beside them the spectral signatures and the activation clustering of the Adversarial Robustness Toolbox
 (``pip install adversarial-robustness-toolbox``) on the same networks.
@@ -46,23 +46,25 @@ def mark_of(name: str, shape: tuple[int, ...], seed: int) -> MarkLike:
     ring = Overlay("picture", 0.8 * torch.ones(1, SIZE, SIZE), ring, (shape[1], shape[2]), 0, shape[2] - SIZE)
     if name == "faint":
         return replace(ring, name=name, opacity=0.2 * ring.opacity)
-    if name == "moved":
-        return _moved(ring, seed)
+    if name in ("moved", "varied"):
+        return _drawn(ring, name, seed)
     return ring if name == "picture" else own_mark(name, shape, seed)
 
 
-def _moved(mark: Overlay, seed: int) -> Callable[[Tensor], Tensor]:
-    """The mark at a place drawn for each input in turn."""
+def _drawn(mark: Overlay, name: str, seed: int) -> Callable[[Tensor], Tensor]:
+    """The mark at a place, or with an opacity, drawn for each input in turn."""
 
-    def moved(inputs: Tensor) -> Tensor:
-        rng, (height, width) = rng_for(seed, "places"), mark.image
-        tops, lefts = (torch.randint(side - SIZE + 1, (len(inputs),), generator=rng) for side in (height, width))
-        return torch.cat([
-            replace(mark, top=int(top), left=int(left))(one[None])
-            for one, top, left in zip(inputs, tops, lefts, strict=True)
-        ])  # fmt: skip
+    def drawn(inputs: Tensor) -> Tensor:
+        rng, n = rng_for(seed, "places"), len(inputs)
+        if name == "moved":
+            tops, lefts = (torch.randint(side - SIZE + 1, (n,), generator=rng).tolist() for side in mark.image)
+            own = [replace(mark, top=top, left=left) for top, left in zip(tops, lefts, strict=True)]
+        else:
+            shares = (0.2 + 0.8 * torch.rand(n, generator=rng)).tolist()
+            own = [replace(mark, opacity=share * mark.opacity) for share in shares]
+        return torch.cat([each(one[None]) for each, one in zip(own, inputs, strict=True)])
 
-    return moved
+    return drawn
 
 
 class Features(nn.Module):
