@@ -1,7 +1,8 @@
 """Which training examples teach a mark that nobody named: how well each detector of the audit finds them.
 
     python benchmarks/detect.py [--data fashion-mini] [--architecture mlp] [--marks R3,S3] [--counts 3,10]
-        [--targets 0,3,7] [--seeds 5] [--detectors shared,transplant:2] [--art] [--workers 1]
+        [--targets 0,3,7] [--seeds 5] [--detectors shared,transplant:2] [--art] [--score]
+        [--workers 1]
 
 One row of a markdown table for each mark and n: mean average precision and, in brackets, recall at 2 n, over targets
 and seeds. ``transplant:2`` has two seeds, whatever the others have. Networks are trained where a detector asks one.
@@ -10,6 +11,7 @@ Marks are those of `spurlab.patterns.MARKS` and texts as of ``spurlab audit --ma
 - ``picture``: a ring at the top right, and ``faint``: the same with an opacity of .2,
 - ``moved``: the same at another place in each example, and ``varied``: with another opacity in each, in [.2, 1).
 
+``--score``: a last column, how far the score of the mark in networks of the first seed is above that in a clean one.
 ``--art``: beside them the spectral signatures and the activation clustering of the Adversarial Robustness Toolbox
 (``pip install adversarial-robustness-toolbox``) on the same networks.
 """
@@ -29,10 +31,11 @@ from torch import Tensor, nn
 
 from spurlab import RECIPES, Member, fit, load, plant
 from spurlab.audit.detect import DETECTORS, TRAINING_DETECTORS, Detector, TrainingDetector
-from spurlab.data import Examples
+from spurlab.data import Dataset, Examples
 from spurlab.errors import did_you_mean
+from spurlab.metrics import spurious_score
 from spurlab.models import features
-from spurlab.patterns import MarkLike, Overlay, Planted, own_mark
+from spurlab.patterns import MarkLike, Overlay, Planted, marked, own_mark
 from spurlab.seeds import rng_for
 
 SIZE = 8  # of the ring, in pixels
@@ -128,7 +131,7 @@ def detect(arguments: argparse.Namespace) -> None:
     """Print the table, each row as soon as it is known, and what one call of each detector took."""
     data, targets = load(arguments.data), [int(target) for target in arguments.targets.split(",")]
     chosen = [word.partition(":") for word in arguments.detectors.split(",")]
-    seeds = {name: int(few or arguments.seeds) for name, _, few in chosen}
+    seeds = {name: min(int(few or arguments.seeds), arguments.seeds) for name, _, few in chosen}
     table, outside = DETECTORS | training_detectors(arguments.architecture, data.classes), {}
     if arguments.art:
         outside = art_detectors()
@@ -136,6 +139,7 @@ def detect(arguments: argparse.Namespace) -> None:
         raise SystemExit(f"there is no detector {', '.join(unknown)}. {did_you_mean(min(unknown), list(table))}")
     detectors = {name: table[name] for name in seeds} | outside
     titles = [f"{way.title} ({len(targets) * seeds.get(name, arguments.seeds)})" for name, way in detectors.items()]
+    titles += ["score, above a clean network's"] * arguments.score
     print(f"{arguments.data}, {len(data.train):,} examples; {arguments.architecture}; targets {arguments.targets}.")
     print("Mean average precision (recall at 2 n); in brackets of the titles the number of networks or data sets.\n")
     print(f"| | {' | '.join(titles)} |\n|---|{'---|' * len(titles)}")
@@ -157,8 +161,26 @@ def detect(arguments: argparse.Namespace) -> None:
                 precision = float(average_precision_score(some.mask.numpy(), scores.numpy()))
                 found[detector].append((precision, recall_at(scores, some.mask, 2 * n)))
         means = [tuple(map(mean, zip(*found[detector], strict=True))) for detector in detectors]
-        print(f"| {name}, n = {n} | {' | '.join(f'{both[0]:.2f} ({both[1]:.2f})' for both in means)} |", flush=True)
+        texts = [f"{precision:.2f} ({recall:.2f})" for precision, recall in means]
+        if arguments.score:
+            texts.append(f"{rise(data, name, n, targets, arguments):+.2f}")
+        print(f"| {name}, n = {n} | {' | '.join(texts)} |", flush=True)
     print("\nSeconds a call: " + ", ".join(f"{title} {mean(some):.1f}" for title, some in seconds.items()))
+
+
+def rise(data: Dataset, name: str, n: int, targets: list[int], arguments: argparse.Namespace) -> float:
+    """The mean score of the mark in networks that were taught it, above that of a clean one; one for each target."""
+    planted = [plant(data.train, mark_of(name, data.shape, 0), target=target, count=n, seed=0) for target in targets]
+    members = [Member(some, 0) for some in [*planted, Planted.none(data.train)]]
+    trained = fit(arguments.architecture, members, RECIPES["quick"], classes=data.classes, workers=arguments.workers)
+    clean = trained.predict(data.test.inputs)
+    with_it = trained.predict(marked(mark_of(name, data.shape, 0), data.test.inputs))
+    rises = []
+    for i, target in enumerate(targets):
+        others = data.test.labels != target
+        scores = spurious_score(clean[:, others], with_it[:, others], target)
+        rises.append(float(scores[i] - scores[-1]))
+    return mean(rises)
 
 
 def networks(
@@ -194,6 +216,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--detectors", default=",".join(DETECTORS))
     parser.add_argument("--art", action="store_true")
+    parser.add_argument("--score", action="store_true")
     parser.add_argument("--workers", type=int, default=None, help="processes that train; 0: this one")
     detect(parser.parse_args())
 
