@@ -1,26 +1,22 @@
 """What an audit is worth: how often it cries wolf on clean networks, what it finds, and how fast the null marks go.
 
-    python benchmarks/audit.py [alarms | detect | unknown | speed] [--networks 40] [--seeds 5] [--counts 3,10]
+    python benchmarks/audit.py [alarms | unknown | speed] [--networks 40] [--seeds 5] [--counts 3,10]
 
-alarms: clean networks on Fashion-MNIST mini, each asked about marks that it has never seen. detect: average precision
-of each detector for R3, S3, S2 and a pasted picture. unknown: marks that nobody named, with 39 reference networks: how
-often clean networks and clean data raise an alarm, and how often R3, S3 and the picture do. speed: null marks a second
-on networks of the zoo.
+alarms: clean networks on Fashion-MNIST mini, each asked about marks that it has never seen. unknown: marks that nobody
+named, with 39 reference networks: how often clean networks and clean data raise an alarm, and how often R3, S3 and the
+picture do. speed: null marks a second on networks of the zoo. Which examples teach a mark: `detect.py`.
 """
 
 import argparse
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
-from statistics import mean
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from sklearn.metrics import average_precision_score
-from torch import Tensor
 
+from detect import mark_of
 from spurlab import RECIPES, Member, fit, load, plant
 from spurlab.audit import pull
 from spurlab.audit.detect import DETECTORS
@@ -28,23 +24,12 @@ from spurlab.audit.detect.shared import shared_components
 from spurlab.audit.findings import first_of_each_class
 from spurlab.audit.inversion import hosts, inverted, log_norms, standardised_norms
 from spurlab.models import build, parameter_count
-from spurlab.patterns import MarkLike, Overlay, Planted, own_mark
+from spurlab.patterns import Planted, own_mark
 from spurlab.seeds import rng_for
 from spurlab.stats import Share, null_rank
 
 console = Console()
 ASKED = ("noise,r=.5", "box,row=0,col=0,size=5,value=1", "box,row=20,col=3,size=5,value=.5", "picture")
-TAUGHT = ("R3", "S3", "S2", "picture")
-
-
-def mark_of(name: str, shape: tuple[int, ...], seed: int) -> MarkLike:
-    """A mark by its text; ``picture``: a ring at the top right."""
-    if name != "picture":
-        return own_mark(name, shape, seed)
-    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
-    away = ((rows - 3.5) ** 2 + (columns - 3.5) ** 2).sqrt()
-    ring = ((away > 2) & (away < 4)).float()
-    return Overlay("picture", 0.8 * torch.ones(1, 8, 8), ring, (shape[1], shape[2]), 0, shape[2] - 8)
 
 
 def alarms(networks: int) -> None:
@@ -65,36 +50,6 @@ def alarms(networks: int) -> None:
         table.add_row(name, str(low), str(int(said.sum())))
     console.print(table)
     console.print(f"said of any of {len(ASKED)} marks: {Share(int(any_of.sum()), networks)}")
-
-
-def detect(seeds: int, counts: Sequence[int]) -> None:
-    """Average precision of each detector, and recall at twice the number, in the mean over seeds and targets."""
-    data = load("fashion-mini")
-    cells = list(product(TAUGHT, counts, (0, 3, 7), range(seeds)))
-    planted = [plant(data.train, mark_of(name, data.shape, seed), target=target, count=n, seed=seed)
-               for name, n, target, seed in cells]  # fmt: skip
-    members = [Member(some, seed) for some, (*_, seed) in zip(planted, cells, strict=True)]
-    trained = fit("mlp", members, RECIPES["quick"], classes=data.classes)
-    precision: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-    recall: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-    for i, (some, (name, n, _, seed)) in enumerate(zip(planted, cells, strict=True)):
-        train = some.materialize()
-        for detector, way in DETECTORS.items():
-            scores = way.score(trained.member(i), train, data.test, seed)
-            precision[detector, name, n].append(float(average_precision_score(some.mask.numpy(), scores.numpy())))
-            recall[detector, name, n].append(recall_at(scores, some.mask, 2 * n))
-    console.print(f"mean average precision (recall at 2 n) over {3 * seeds} networks; MLP, {data.name}")
-    for name in TAUGHT:
-        table = Table("detector", *(f"n = {n}" for n in counts), title=name)
-        for detector in DETECTORS:
-            both = [[mean(numbers[detector, name, n]) for numbers in (precision, recall)] for n in counts]
-            table.add_row(detector, *(f"{first:.2f} ({second:.2f})" for first, second in both))
-        console.print(table)
-
-
-def recall_at(scores: Tensor, mask: Tensor, first: int) -> float:
-    """The share of the marked examples that is among the first."""
-    return float(mask[scores.topk(first).indices].sum() / mask.sum())
 
 
 def unknown(networks: int, seeds: int, counts: Sequence[int]) -> None:
@@ -171,7 +126,7 @@ def speed() -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["alarms", "detect", "speed"])
+    parser.add_argument("what", nargs="*", default=["alarms", "speed"])
     parser.add_argument("--networks", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--counts", default="1,3,5,10,20")
@@ -179,11 +134,9 @@ def main() -> None:
     for what in arguments.what:
         if what == "alarms":
             alarms(arguments.networks)
-        elif what in ("detect", "unknown"):
+        elif what == "unknown":
             counts = [int(count) for count in arguments.counts.split(",")]
-            detect(arguments.seeds, counts) if what == "detect" else unknown(
-                arguments.networks, arguments.seeds, counts
-            )
+            unknown(arguments.networks, arguments.seeds, counts)
         else:
             speed()
 

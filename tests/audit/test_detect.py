@@ -72,6 +72,12 @@ def test_every_detector_scores_each_example_and_changes_nothing(name):
     assert scores.equal(DETECTORS[name].score(network, TRAIN, TEST, 0))
 
 
+@pytest.mark.parametrize("name", [name for name, way in DETECTORS.items() if not way.asks_network])
+def test_those_that_ask_no_network_need_none(name):
+    score = DETECTORS[name].score
+    assert score(nn.Identity(), TRAIN, TEST, 0).equal(score(Taught(), TRAIN, TEST, 0))
+
+
 def test_residuals_are_those_of_scikit_learn():
     known, others = CLEAN.inputs[:300], CLEAN.inputs[300:]
     pca = PCA(5).fit(known.numpy())

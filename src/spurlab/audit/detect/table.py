@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from spurlab.audit.detect.aum import aum
 from spurlab.audit.detect.clustering import clustering
+from spurlab.audit.detect.memorisation import memorisation
 from spurlab.audit.detect.pairs import pairs
 from spurlab.audit.detect.residual import residual
 from spurlab.audit.detect.self_influence import self_influence
@@ -22,18 +24,40 @@ class Detector:
     Args:
         title: what it is called.
         score: from a network, training and test examples and a seed, a score for each training example.
+        asks_network: whether the network is asked; else any does.
     """
 
     title: str
     score: Callable[[nn.Module, Examples, Examples, int], Tensor]
+    asks_network: bool = True
 
 
 DETECTORS = {
     "transplant": Detector("transplant", transplant),
-    "shared": Detector("shared components", shared),
-    "residual": Detector("residual", residual),
-    "pairs": Detector("whitened pairs", pairs),
+    "shared": Detector("shared components", shared, asks_network=False),
+    "residual": Detector("residual", residual, asks_network=False),
+    "pairs": Detector("whitened pairs", pairs, asks_network=False),
     "spectral": Detector("spectral signatures", spectral),
     "clustering": Detector("activation clustering", clustering),
     "self-influence": Detector("self-influence", self_influence),
+}
+
+
+@dataclass(frozen=True)
+class TrainingDetector:
+    """A way to find them by networks that are trained for it. The audit, which trains none, does not call it.
+
+    Args:
+        title: what it is called.
+        score: from training examples, an architecture and a recipe as `spurlab.fit` takes them, `classes` and `seed`, a
+            score for each example.
+    """
+
+    title: str
+    score: Callable[..., Tensor]
+
+
+TRAINING_DETECTORS = {
+    "aum": TrainingDetector("area under the margin", aum),
+    "memorisation": TrainingDetector("memorisation", memorisation),
 }
