@@ -119,8 +119,8 @@ def test_hardly_more_is_not_going_by_it():
     assert found.verdict == "hardly more than marks like it"
 
 
-def test_where_few_marks_are_alike_reference_networks_tell():
-    """Nine places are like the corner. Of 39 networks that look elsewhere none goes by it; as many that look there."""
+def test_reference_networks_tell_where_they_are_given():
+    """Of 39 networks that look elsewhere none goes by the corner, of as many that look there all do."""
     inputs = torch.zeros(20, *SHAPE)
     inputs[:, :, 5:] = 1.0
     inputs[:10, :, :, 8:] = 1.0
@@ -131,9 +131,7 @@ def test_where_few_marks_are_alike_reference_networks_tell():
     assert (got.draws, got.p) == (39, pytest.approx(1 / 40))
     same = pull(Knows(), dark, CORNER, others=[Knows()] * 39)
     assert (same.p, same.verdict) == (1.0, "no more than reference networks")
-    assert pull(Knows(), TEST, CORNER, draws=99, others=elsewhere).against == "marks like it", (
-        "there are enough of these"
-    )
+    assert pull(Knows(), TEST, CORNER, draws=99, others=elsewhere[:18]).against == "marks like it"
 
 
 def test_marks_alike_do_not_hang_on_the_order_of_the_classes():

@@ -106,10 +106,14 @@ def pull(
     different, and change the examples alike: by as much in the mean and in the spread over examples, to within the
     least of .5, 1, 2 and 5 % that as many as wanted are within, or else 39. For a bright box over a corner where images
     are always dark is no box over the edge of a shirt: weights that training never touched answer otherwise. Where
-    fewer than 19 are alike, the scores of reference networks for the same mark take their place; without these nothing
-    is tested. Scores to class c are standardised over the mark and all of these,
-    :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all
-    classes is ranked: one p-value for any number of classes, exact where they are exchangeable with the mark.
+    fewer than 19 are alike nothing is tested.
+
+    Where 19 reference networks and more are given, their scores for the same mark take the place of these: a
+    convolutional network that has learnt a mark goes by it elsewhere too, and marks like it cannot tell that.
+
+    Scores to class c are standardised over the mark's and all that it is compared with,
+    :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all classes is ranked: one p-value for any number
+    of classes, exact where they are exchangeable.
 
     Args:
         network: gives logits, see `spurlab.models.answering`.
@@ -139,11 +143,13 @@ def pull(
         )
     scores = _scores(clean, predictions(network, inputs))
     against: Against = "marks like it"
-    alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
-    compared, of = _null_scores(network, few, clean, alike, seed), len(alike)
-    if of < FEWEST <= len(others):
+    compared: Iterator[Tensor]
+    if len(others) >= FEWEST:
         against, of = "reference networks", len(others)
         compared = (_scores(predictions(one, few.inputs), predictions(one, inputs)) for one in others)
+    else:
+        alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
+        compared, of = _null_scores(network, few, clean, alike, seed), len(alike)
     drawn, p, target, stopped = list[Tensor](), math.nan, int(scores.argmax()), False
     for null in compared:
         drawn.append(null)
