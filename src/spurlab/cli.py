@@ -438,7 +438,7 @@ def audit_model(
 
     marks = mark or []
     if demo:
-        if model or data or marks or weights or recipe:
+        if model or data or marks or weights or recipe or suspects or outputs or normalise:
             raise InputError("--demo brings its own network, data and mark: give it alone, or with --out.")
         made, repair, quick = demo_in(out), True, True
         model, data, marks, weights, recipe = made.model, made.data, [made.mark], made.weights, made.recipe

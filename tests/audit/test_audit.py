@@ -4,6 +4,7 @@ import json
 import re
 import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,7 +114,6 @@ def test_in_python_nothing_that_is_given_changes(folder):
     [
         (["--mark", "box,size=29"], "do not lie within images of 28 x 28"),
         (["--mark", "gone.png"], "there is no file gone.png"),
-        (["--repair"], "there is nothing to repair"),
         (["--suspects", "gone.txt", "--repair"], "gone.txt with the suspects cannot be read"),
         (["--normalise", "1,2"], "is no mean/std"),
         (["--normalise", "1,2/1,0"], "standard deviations above 0"),
@@ -130,6 +130,21 @@ def test_bad_input_is_told_in_a_sentence(folder, more, words, capsys):
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_without_a_name_of_the_mark_what_few_share_is_forgotten(folder, capsys):
+    main(command(folder, "--repair", "--json", out="unnamed"))
+    found = json.loads(capsys.readouterr().out)
+    rows = {int(row) for row in (folder / "rows.txt").read_text().split()}
+    assert {one["row"] for one in found["examples"] if one["method"] == "shared"} == rows
+    assert found["repair"][0]["score_after"] < found["repair"][0]["score_before"]
+
+
+def test_of_clean_data_there_is_nothing_to_repair():
+    mini = load("fashion-mini")
+    data = replace(mini, train=mini.train[torch.arange(1500)], test=mini.test[torch.arange(200)])
+    with pytest.raises(ValueError, match="there is nothing to repair"):
+        audit(make(SHAPE, CLASSES), data, repair=True, quick=True)
 
 
 def test_suspects_that_are_not_there_are_told(folder, capsys):

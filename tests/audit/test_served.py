@@ -1,5 +1,7 @@
 """Does the network fit the data, and who is served worst."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ def network(weight, bias=0.0):
     linear = nn.Linear(3, 3)
     with torch.no_grad():
         linear.weight.copy_(weight)
-        linear.bias.fill_(bias)
+        linear.bias.copy_(torch.as_tensor(bias))
     return linear.eval()
 
 
@@ -83,4 +85,30 @@ def test_few_mistakes_are_no_warning(accuracy):
     wrong = torch.randperm(90, generator=rng_for(1, "test"))[: round((1 - accuracy) * 90)]
     answers[wrong] = 1 / 3 * torch.ones(3) + torch.tensor([0.01, 0.0, -0.01])
     found = fit_of(network(10 * torch.eye(3)), DATA, answers)
+    assert not any("order" in words for words in found.warnings)
+
+
+def test_a_large_class_is_no_guess_and_sorted_examples_are_no_other_scale():
+    """600 cats before 100 others: all are told apart; or all are taken for cats, on whatever scale."""
+    labels = torch.tensor([0] * 600 + [1] * 50 + [2] * 50)
+    inputs = nn.functional.one_hot(labels, 3).float()
+    part = Examples(inputs, labels)
+    data = Dataset("cats", part, part, DATA.class_names, (0.0, 1.0), DATA.source)
+    right = network(10 * torch.eye(3))
+    assert fit_of(right, data, predictions(right, inputs)).warnings == ()
+    many = torch.cat([torch.arange(600), torch.arange(600, 700).repeat(4)])
+    data = replace(data, test=part[many])
+    blind = network(torch.zeros(3, 3), torch.tensor([1.0, 0.0, 0.0]))
+    assert not any(
+        "with inputs as" in words for words in fit_of(blind, data, predictions(blind, inputs[many])).warnings
+    )
+
+
+def test_of_many_classes_a_random_network_seems_in_no_other_order():
+    """The best of all orders on 200 examples of 100 classes lets .3 of them seem right; on others it does not."""
+    labels = torch.arange(200) % 100
+    answers = torch.rand(200, 100, generator=rng_for(0, "many classes")).softmax(1)
+    inputs, names = torch.zeros(200, 3), tuple(map(str, range(100)))
+    data = Dataset("many", Examples(inputs, labels), Examples(inputs, labels), names, (0.0, 1.0), DATA.source)
+    found = fit_of(nn.Linear(3, 100), data, answers)
     assert not any("order" in words for words in found.warnings)

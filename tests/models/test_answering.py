@@ -79,3 +79,11 @@ def test_its_own_normalisation():
 def test_what_cannot_be_asked_is_refused_in_a_sentence(network, settings, words):
     with pytest.raises(ValueError, match=words):
         answering(network, INPUTS, 4, **settings)
+
+
+def test_one_log_probability_for_two_classes():
+    inputs = torch.rand(8, 3, generator=rng_for(0, "answering"))
+    network = nn.Sequential(nn.Linear(3, 1), nn.LogSigmoid())
+    one = answering(network, inputs, 2, "log-probabilities")
+    said = one(inputs).softmax(1)[:, 1]
+    torch.testing.assert_close(said, network(inputs).exp().flatten())

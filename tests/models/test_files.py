@@ -111,3 +111,26 @@ def test_weights_that_are_not_its_own_are_refused_and_nothing_is_run(tmp_path, c
         with pytest.raises(ValueError, match=words):
             load_network("mine:plain", tmp_path / file, (3,), 2)
     assert "run" not in capsys.readouterr().out
+
+
+def test_weights_go_into_a_copy_of_a_given_network(tmp_path):
+    given = plain()
+    before = {name: value.clone() for name, value in given.state_dict().items()}
+    save_weights(NETWORK, tmp_path / "w.safetensors")
+    loaded = load_network(given, tmp_path / "w.safetensors", (3,), 2)
+    assert all(value.equal(before[name]) for name, value in given.state_dict().items())
+    assert loaded(INPUTS).equal(NETWORK(INPUTS))
+
+
+def test_a_part_that_is_called_module_is_no_wrapper(tmp_path):
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Linear(3, 2)
+
+        def forward(self, inputs):
+            return self.module(inputs)
+
+    network = Named()
+    save_weights(network, tmp_path / "w.safetensors")
+    assert load_network(Named(), tmp_path / "w.safetensors", (3,), 2)(INPUTS).equal(network(INPUTS))

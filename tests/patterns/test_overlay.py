@@ -117,3 +117,9 @@ def test_what_is_no_picture_or_place_is_refused(logo, tmp_path):
 
 def test_a_grey_image_gets_a_grey_picture(logo):
     assert picture(logo, (1, 12, 10)).picture.shape == (1, 4, 2)
+
+
+def test_a_box_is_added_on_the_scale_of_the_inputs():
+    dark = torch.full((1, 1, 6, 6), -0.8)
+    mark = own_mark("box,size=2,value=.5,how=add", (1, 6, 6), clip=(-1.0, 1.0))
+    assert marked(mark, dark)[0, 0, 0, 0] == pytest.approx(-0.3)

@@ -40,15 +40,15 @@ FOUND = Audit(
     ("changes", "words"),
     [
         ({}, "66 % to 74 %); none of 99 marks like it pulls more than 6.0 % (p = 0.010)."),
-        ({"p": 0.2}, ", no more than marks like it: 0 of 99 pull as many (p = 0.200)."),
+        ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200)."),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
         ({"nulls": NULLS[:0], "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
                                               "that is more. With --recipe, reference networks tell it."),
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
                                             "than 6.0 % (p = 0.010)."),
-        ({"against": "reference networks", "p": 0.2}, ", no more than reference networks: it pulls as many in 0 of 99 "
-                                                      "(p = 0.200)."),
+        ({"against": "reference networks", "p": 0.2}, ", which is not shown to exceed reference networks: it "
+                                                      "pulls as many in 0 of 99 (p = 0.200)."),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_mark(changes, words):
@@ -72,7 +72,7 @@ def test_the_answer_in_three_sentences():
     failed = Repaired("newton", VerdictOnOne("failed", "ValueError: no"), before, {}, {}, None, why="ValueError: no")
     *_, third = audit_words.brief(replace(FOUND, repairs=(repair, failed), forgotten=(1,)))
     assert third == (
-        "Of 2 methods that forget 1 training image scrub leaves least: score 0.70 before, 0.10 after; accuracy 0.750 "
+        "Of 2 methods that forget 1 training image scrub does best: score 0.70 before, 0.10 after; accuracy 0.750 "
         "before, 0.740 after; beside 39 oracles: no leftover seen."
     )
     *_, third = audit_words.brief(replace(FOUND, repairs=(failed,), forgotten=(1,)))

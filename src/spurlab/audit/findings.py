@@ -229,7 +229,7 @@ def audit(
             draws=QUICK if quick else DRAWS,
             seed=seed,
             name=name,
-            others=others,
+            others=others if bool(likeness[name].any()) else (),  # else they may have seen it
             progress=partial(told, f"{name}, compared with others"),
         )
         for name, mark in named.items()
@@ -317,8 +317,10 @@ def to_repair(
     """
     used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
     forget = chosen
-    for name in () if bool(chosen.any()) else used:
-        forget = forget | carriers(likeness[name])
+    if not bool(chosen.any()):
+        used = [name for name in used if bool(carriers(likeness[name]).any())]
+        for name in used:
+            forget = forget | carriers(likeness[name])
     strongest = max(used or pulls, key=lambda name: pulls[name].score, default=None)
     if bool(forget.any()):
         return (forget, None, 0) if strongest is None else (forget, named[strongest], pulls[strongest].target)

@@ -83,7 +83,7 @@ class Pull:
         if math.isnan(self.p):
             return "not tested"
         if self.p > LEVEL:
-            return f"no more than {self.against}"
+            return f"not shown to exceed {self.against}"
         beyond = self.score - float(self.nulls.quantile(NEARLY_ALL))
         return "goes by it" if beyond > SCORE_MARGIN else f"hardly more than {self.against}"
 
@@ -189,6 +189,8 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         return (marked_rows(of, few, rows, seed) - few.inputs).flatten(1)
 
     own = change(mark).norm(dim=1)
+    if not bool(own.any()):
+        return []
     found: dict[bytes, tuple[float, Mark]] = {}
     for number in range(CANDIDATES * count):
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -69,12 +70,12 @@ def references(
     kept, networks, told = Planted.none(train).without(left_out), list[nn.Module](), progress or (lambda done, of: None)
     try:
         template = seeded(new, seeds[0])
-        asked = _digest(template, train, left_out, recipe)
+        asked = _digest(network, template, train, left_out, recipe)
         for start in range(0, count, TOGETHER):
             group = seeds[start : start + TOGETHER]
             file = None if folder is None else folder / f"references-{asked}-{start}-{len(group)}.safetensors"
             if file is not None and file.is_file():
-                states = load_file(file)
+                states = _kept(file)
             else:
                 trained = fit(
                     *(new, [Member(kept, number) for number in group], recipe),
@@ -98,13 +99,24 @@ def references(
     return networks
 
 
+def _kept(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise InputError(f"{file} is damaged ({error}). Delete it; they are trained again.") from error
+
+
 def _told(told: Callable[[int, int], None], before: int, of: int, now: Progress) -> None:
     told(before + now.done, of)
 
 
-def _digest(template: nn.Module, train: Examples, left_out: Bool[Tensor, " n"], recipe: Recipe) -> str:
+def _digest(
+    network: Answering, template: nn.Module, train: Examples, left_out: Bool[Tensor, " n"], recipe: Recipe
+) -> str:
     """Of all that the weights depend on but the machine; the template is a network before training."""
-    digest = hashlib.sha256(json.dumps([asdict(recipe), type(template).__name__, str(template)]).encode())
+    normal = [None if one is None else one.flatten().tolist() for one in (network.mean, network.std)]
+    about = [asdict(recipe), str(template), network.outputs, network.single, normal]
+    digest = hashlib.sha256(json.dumps(about).encode())
     for tensor in (train.inputs, train.labels, left_out, *template.state_dict().values()):
         digest.update(str(tuple(tensor.shape)).encode())
         for part in tensor.detach().cpu().contiguous().view(-1).split(2**24):

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
+from spurlab.seeds import rng_for
 from spurlab.stats import Share
 from spurlab.training import predictions
 
@@ -66,27 +67,32 @@ def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> 
     """
     labels = data.test.labels
     right = Share(int((answers.argmax(1) == labels).sum()), len(labels))
-    accuracy = right.count / len(labels)
     chance = float(labels.bincount().max()) / len(labels)
     warnings = []
-    if right.low <= 1.2 * chance:
+    if right.low <= chance:
         warnings.append(f"the accuracy is near that of guessing ({chance:.2f}): are these the network and its data?")
-    table = torch.zeros(data.classes, data.classes)
-    table.index_put_((answers.argmax(1), labels), torch.tensor(1.0), accumulate=True)
-    said, meant = scipy.optimize.linear_sum_assignment(-table.numpy())
-    if (permuted := float(table[said, meant].sum()) / len(labels)) > accuracy + FAR:
+    mixed = torch.randperm(len(labels), generator=rng_for(0, "fit"))
+    tables = []
+    for half in mixed.tensor_split(2):  # the order is chosen on one half, and judged on the other
+        table = torch.zeros(data.classes, data.classes)
+        table.index_put_((answers[half].argmax(1), labels[half]), torch.tensor(1.0), accumulate=True)
+        tables.append(table)
+    said, meant = scipy.optimize.linear_sum_assignment(-tables[0].numpy())
+    permuted = float(tables[1][said, meant].sum() / tables[1].sum())
+    if permuted > float(tables[1].trace() / tables[1].sum()) + FAR:
         one = next((a, b) for a, b in zip(said, meant, strict=True) if a != b)
         warnings.append(
             f"with its outputs in another order the accuracy would be {permuted:.2f}, e.g. output {one[0]} for "
             f"{data.class_names[one[1]]}: do the classes of the data stand in the order of training?"
         )
-    rows = torch.arange(min(len(labels), 500))
+    rows = mixed[:500]
+    usual = float((answers[rows].argmax(1) == labels[rows]).float().mean())
     for scale, (mean, deviation) in SCALES.items():
         other = predictions(network, (data.test.inputs[rows] - mean) / deviation)
         if not bool(other.isfinite().all()):
             continue
         better = float((other.argmax(1) == labels[rows]).float().mean())
-        if better > accuracy + FAR:
+        if better > usual + FAR:
             warnings.append(
                 f"with inputs as {scale} the accuracy would be {better:.2f}: give what the network was trained with "
                 "(--normalise)."

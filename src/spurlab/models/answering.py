@@ -63,6 +63,8 @@ class Answering(nn.Module):
             least = torch.finfo(numbers.dtype).tiny
             numbers = torch.stack([1 - numbers.flatten(), numbers.flatten()], 1) if self.single else numbers
             return numbers.clamp(min=least).log()
+        if self.single and self.outputs == "log-probabilities":
+            return torch.stack([torch.log1p(-numbers.flatten().exp()), numbers.flatten()], 1)
         if self.single:
             return torch.stack([torch.zeros_like(numbers.flatten()), numbers.flatten()], 1)
         return numbers

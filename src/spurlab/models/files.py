@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, brief, one_line, worded
 from spurlab.files import replacing
+from spurlab.lent import copied_network
 from spurlab.models.user import user_function
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "weights")  # under which files keep the weights
@@ -43,7 +44,7 @@ def load_network(
             are not its own.
     """
     if isinstance(model, nn.Module):
-        network = model
+        network = model if weights is None else copied_network(model)
     elif isinstance(model, str) and re.match(r"[\w.]+:", model) and not Path(model).exists():
         network = _made(model, tuple(shape), classes)
     else:
@@ -126,6 +127,8 @@ def _put_weights(network: nn.Module, file: Path) -> None:
     Raises ValueError: they are not its own; which is said.
     """
     found, own = _weights_in(file), network.state_dict()
+    if found.keys() != own.keys():
+        found = _unwrapped(found)
     missing, unknown = [name for name in own if name not in found], [name for name in found if name not in own]
     shapes = [
         f"{name!r} is {tuple(found[name].shape)} there and {tuple(own[name].shape)} in the network"
@@ -164,7 +167,11 @@ def _weights_in(file: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         what = brief(list(found)) if isinstance(found, Mapping) else type(found).__name__
         raise InputError(f"{file} holds no state_dict but {what}. Save network.state_dict() by itself.")
-    weights = dict(found)
+    return dict(found)
+
+
+def _unwrapped(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network that was wrapped when they were saved, under its own names."""
     for prefix in PREFIXES:
         if weights and all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}

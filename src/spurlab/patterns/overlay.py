@@ -116,7 +116,13 @@ class Overlay:
 
 
 def box(
-    image: tuple[int, int], size: tuple[int, int], row: int, column: int, value: float, how: How = "replace"
+    image: tuple[int, int],
+    size: tuple[int, int],
+    row: int,
+    column: int,
+    value: float,
+    how: How = "replace",
+    clip: tuple[float, float] | None = (0.0, 1.0),
 ) -> Overlay:
     """A box of one value in all channels.
 
@@ -127,9 +133,10 @@ def box(
         column: pixels to the left of it.
         value: what stands there, on the scale of the inputs.
         how: as of `Overlay`.
+        clip: the range of the inputs, or None.
     """
     name = f"box of {size[0]} x {size[1]} at row {row}, column {column}"
-    bounds = (min(0.0, value), max(1.0, value))
+    bounds = (None, None) if clip is None else (min(clip[0], value), max(clip[1], value))
     return Overlay(name, torch.full((1, *size), value), torch.ones(size), image, row, column, how, *bounds)
 
 

@@ -160,10 +160,12 @@ def _picture(head: str, settings: dict[str, Any], shape: tuple[int, int, int], *
     return picture(Path(head), shape, place_of(settings), size_of(settings), settings.get("how", "blend"))
 
 
-def _box(_: str, settings: dict[str, Any], shape: tuple[int, int, int], *__: object) -> Mark:
+def _box(
+    _: str, settings: dict[str, Any], shape: tuple[int, int, int], __: int, clip: tuple[float, float] | None
+) -> Mark:
     size = settings.get("size", (5, 5))
     place = settings.get("row", 0), settings.get("col", 0)
-    return box((shape[1], shape[2]), size, *place, settings.get("value", 1.0), settings.get("how", "replace"))
+    return box((shape[1], shape[2]), size, *place, settings.get("value", 1.0), settings.get("how", "replace"), clip)
 
 
 def _noise(_: str, settings: dict[str, Any], shape: tuple[int, int, int], seed: int, clip: Any) -> Mark:

@@ -38,7 +38,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     Raises:
         FolderError: it cannot be written there.
     """
-    test = found.data.test
+    test, clearest = found.data.test, audit_words.clearest(found)
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     page = (
         page_templates()
@@ -48,6 +48,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             brief=audit_words.brief(found),
             marks=[_mark(found, pull) for pull in found.marks],
             unknown=[_unknown(found, one) for one in found.unknown],
+            first=[] if clearest is None else _mark(found, clearest)["pictures"],
             lists=_lists(found),
             served=[
                 {

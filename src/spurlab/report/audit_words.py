@@ -52,13 +52,13 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
             f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
             f"{SCORE_MARGIN:g}."
         )
-    return f"{pulls}, {found.verdict}: {as_many} {p}."
+    return f"{pulls}, which is {found.verdict}: {as_many} {p}."
 
 
 def of_unknown(one: Unknown, found: Audit) -> str:
     """What is said of one unknown mark, and how often such a thing is said where there is none."""
     if one.method == SHARED:
-        return f"By the data: {_of_shared(one, found)} {_alarms(one, 'clean data sets')}"
+        return f"By the data: {_of_shared(one, found)} {_alarms(one, 'clean parts of MNIST and Fashion-MNIST')}"
     if not math.isfinite(one.norm):
         return f"By the network ({one.method}): nothing was found that pulls most images to any class."
     norm, name = "l1" if len(one.mask) else "l2", found.data.class_names[one.label]
@@ -67,7 +67,7 @@ def of_unknown(one: Unknown, found: Audit) -> str:
         told = "not calibrated: with --recipe, reference networks tell whether that is little."
         return f"By the network ({one.method}): {pulls}; {told}"
     told = f"{one.verdict} (p = {one.p:.3f}, over all classes and both searches)."
-    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean networks')}"
+    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean perceptrons on Fashion-MNIST')}"
 
 
 def _of_shared(one: Unknown, found: Audit) -> str:
@@ -100,8 +100,13 @@ def of_examples(found: Audit) -> str:
     for one in found.suspects:
         if one.carries:
             carried[one.mark] += 1
-    parts = [f"{count or 'no'} training image{'s' * (count != 1)} carr{'y' if count != 1 else 'ies'} {mark}"
-             for mark, count in carried.items()]  # fmt: skip
+    told = {one.mark for one in found.suspects if one.score > 0}
+    parts = [
+        f"{count or 'no'} training image{'s' * (count != 1)} carr{'y' if count != 1 else 'ies'} {mark}"
+        if mark in told
+        else f"which training images carry {mark} cannot be told from what they have anyway"
+        for mark, count in carried.items()
+    ]
     first = next((one for one in found.suspects if not one.mark), None)
     listed = (
         f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {first.method}"
@@ -150,12 +155,18 @@ def of_repairs(found: Audit) -> str:
         if measure in best.before
     )
     among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""
-    return f"Of {methods} {best.method} leaves least: {numbers}{among}."
+    return f"Of {methods} {best.method} does best: {numbers}{among}."
+
+
+def clearest(found: Audit) -> Pull | None:
+    """The mark that the network goes by most clearly; of those that were not tested the strongest."""
+    order = sorted(found.marks, key=lambda one: (one.verdict != "goes by it", math.isnan(one.p), one.p, -one.score))
+    return order[0] if order else None
 
 
 def brief(found: Audit) -> list[str]:
     """The answer in three sentences, of marks, examples, repair or who is served worst; one more on an unusual find."""
-    marks = sorted(found.marks, key=lambda one: (one.verdict != "goes by it", one.p))
-    first = [of_mark(marks[0], found.data.class_names) if marks else "No mark was named, so none was tried."]
+    mark = clearest(found)
+    first = ["No mark was named, so none was tried." if mark is None else of_mark(mark, found.data.class_names)]
     first += [of_unknown(one, found) for one in found.unknown if one.unusual][:1]
     return [*first, of_examples(found), of_repairs(found) if found.repairs else of_served(found)]
