@@ -460,6 +460,8 @@ def audit_model(
                       *(audit_words.of_unknown(one, found) for one in found.unknown),
                       audit_words.of_examples(found), audit_words.of_served(found)]:  # fmt: skip
             put(words)
+        if found.unrepaired:
+            put(found.unrepaired)
         if found.repairs:
             for line in table(found.repairs, found.data):
                 put(line)

@@ -263,7 +263,7 @@ def audit_of(
     words += ["--repair"] * repair + ["--quick"] * quick
     written = [report.write_audit(found, folder, shlex.join(words))]
     for one in found.repairs[:1]:
-        if isinstance(one.network, Answering) and one.verdict.name != "breaks the model":
+        if isinstance(one.network, Answering) and one.verdict.name not in ("breaks the model", "nothing to forget"):
             written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
     return found, written
 
@@ -283,10 +283,13 @@ def _lines_of(file: Path | None) -> list[str]:
     if file is None:
         return []
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise InputError(f"{file} with the suspects cannot be read: {reason}. Name one on each line.") from error
+    if not lines:
+        raise InputError(f"{file} names no training example. Name one on each line, by its file or row.")
+    return lines
 
 
 def _mean_and_std(text: str | None) -> tuple[list[float] | None, list[float] | None]:
@@ -307,10 +310,16 @@ def _recipe(text: str | None) -> Recipe | None:
     if text is None:
         return None
     name, *settings = text.split(",")
-    changes = dict(setting.partition("=")[::2] for setting in settings)
+    changes: dict[str, Any] = {"name": name}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        try:
+            changes[key] = literal_eval(value)
+        except (ValueError, SyntaxError):  # a word
+            changes[key] = value
     try:
-        (recipe,) = recipes_of({"name": name} | {key: literal_eval(value) for key, value in changes.items()}, False)
-    except (ValueError, SyntaxError) as error:
+        (recipe,) = recipes_of(changes, False)
+    except ValueError as error:
         raise InputError(f"--recipe {text!r}: {error}") from error
     return recipe
 

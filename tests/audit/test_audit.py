@@ -1,6 +1,7 @@
 """The audit from end to end: a small network that knows a mark by construction, by its command and in Python."""
 
 import json
+import os
 import re
 import sys
 import warnings
@@ -119,6 +120,8 @@ def test_in_python_nothing_that_is_given_changes(folder):
         (["--normalise", "1,2/1,0"], "standard deviations above 0"),
         (["--outputs", "odds"], "not 'odds'"),
         (["--recipe", "slow", "--repair"], "recipe"),
+        (["--recipe", "quick,epochs=minus"], "epochs"),
+        (["--suspects", os.devnull], "names no training example"),
         (["--weights", "gone.pt"], "there is no file 'gone.pt' with weights"),
         (["--model", "gone:make"], "the module 'gone' cannot be imported"),
     ],
@@ -143,8 +146,15 @@ def test_without_a_name_of_the_mark_what_few_share_is_forgotten(folder, capsys):
 def test_of_clean_data_there_is_nothing_to_repair():
     mini = load("fashion-mini")
     data = replace(mini, train=mini.train[torch.arange(1500)], test=mini.test[torch.arange(200)])
-    with pytest.raises(ValueError, match="there is nothing to repair"):
-        audit(make(SHAPE, CLASSES), data, repair=True, quick=True)
+    found = audit(seeded(lambda: make(SHAPE, CLASSES), 0), data, repair=True, quick=True)
+    assert found.repairs == ()
+    assert found.unrepaired.startswith("There is nothing to repair")
+    assert json.loads(json.dumps(found.record()))["unrepaired"] == found.unrepaired
+
+
+def test_one_mark_needs_no_list(folder):
+    with pytest.raises(ValueError, match=r"there is no file gone\.png"):
+        audit(make(SHAPE, CLASSES), from_npz(folder / "mine.npz"), "gone.png")
 
 
 def test_suspects_that_are_not_there_are_told(folder, capsys):

@@ -36,11 +36,14 @@ FOUND = Audit(
 )
 
 
+SPREAD = " of the largest score over all classes, each by its spread)."
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({}, "66 % to 74 %); none of 99 marks like it pulls more than 6.0 % (p = 0.010)."),
-        ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200)."),
+        ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200" + SPREAD),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
         ({"nulls": NULLS[:0], "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
@@ -48,7 +51,7 @@ FOUND = Audit(
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
                                             "than 6.0 % (p = 0.010)."),
         ({"against": "reference networks", "p": 0.2}, ", which is not shown to exceed reference networks: it "
-                                                      "pulls as many in 0 of 99 (p = 0.200)."),
+                                                      "pulls as many in 0 of 99 (p = 0.200" + SPREAD),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_mark(changes, words):

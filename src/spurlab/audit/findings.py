@@ -26,9 +26,13 @@ from spurlab.errors import InputError
 from spurlab.models import seeded
 from spurlab.models.answering import Answering, answering
 from spurlab.models.files import load_network
-from spurlab.patterns import MarkLike, own_mark, pattern_title
+from spurlab.patterns import Mark, MarkLike, own_mark, pattern_title
 from spurlab.training import RECIPES, Recipe, predictions
 
+NOTHING = (
+    "There is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
+    "them share what others lack. Name those to be forgotten (suspects)."
+)
 SHOWN = 20  # training examples of a list
 QUICK = 199  # null marks of a quick audit
 LEFT_OUT = 0.02  # of each class, by the transplant score: what reference networks do not see
@@ -74,10 +78,12 @@ class Audit:
         suspects: training examples, ranked; by mark, and without one.
         served: the accuracy of each class and group, the worst first.
         looks: where it looks when examples have each mark, and in those that are served worst.
-        repairs: what each method made of it, the best first; none where that was not asked for.
+        repairs: what each method made of it, the best first; none where that was not asked for, or nothing is to be
+            forgotten.
         forgotten: the training examples that were forgotten there.
         others: how many reference networks were trained.
         unknown: what may be marks that nobody named.
+        unrepaired: why nothing was repaired although that was asked for, or "".
     """
 
     data: Dataset
@@ -92,6 +98,7 @@ class Audit:
     forgotten: tuple[int, ...] = ()
     others: int = 0
     unknown: tuple[Unknown, ...] = ()
+    unrepaired: str = ""
 
     def record(self) -> dict[str, Any]:
         """As JSON: numbers first."""
@@ -151,6 +158,7 @@ class Audit:
                 }
                 for one in self.looks
             ],
+            "unrepaired": self.unrepaired,
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
 
@@ -158,7 +166,7 @@ class Audit:
 def audit(
     model: nn.Module | str | Path,
     data: Dataset,
-    marks: Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
+    marks: str | MarkLike | Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
     *,
     weights: str | Path | None = None,
     outputs: str | None = None,
@@ -196,6 +204,10 @@ def audit(
         ValueError: a network, a mark or suspects that do not fit the data, and what is wrong.
     """
     told = progress or (lambda what, done, of: None)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
+    if isinstance(marks, str | Mark) or callable(marks):
+        marks = [marks]
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
     named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train)
@@ -242,9 +254,10 @@ def audit(
         progress=partial(told, "searching for unknown marks, networks"),
     )
     ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
-    forget, repairs = chosen, list[Repaired]()
-    if repair:
-        forget, mark, target = to_repair(chosen, pulls, named, likeness, unknown, data)
+    found = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
+    repairs = list[Repaired]()
+    if found is not None:
+        forget, mark, target = found
         repairs = repaired(
             *(network, data, forget, mark, target, recipe or RECIPES["quick"]), oracles=others, seed=seed, told=told
         )
@@ -263,9 +276,10 @@ def audit(
         tuple(exposed),
         tuple(looks),
         tuple(repairs),
-        tuple(forget.nonzero().squeeze(1).tolist()) if repairs else (),
+        tuple(found[0].nonzero().squeeze(1).tolist()) if found is not None else (),
         len(others),
         unknown,
+        NOTHING if repair and found is None else "",
     )
 
 
@@ -307,13 +321,12 @@ def to_repair(
     likeness: Mapping[str, Float[Tensor, " n"]],
     unknown: Sequence[Unknown],
     data: Dataset,
-) -> tuple[Bool[Tensor, " n"], MarkLike | None, int]:
+) -> tuple[Bool[Tensor, " n"], MarkLike | None, int] | None:
     """The training examples to be forgotten, the mark that is looked for afterwards, and the class that it pulls to.
 
     Examples that the caller chose; else all that carry a mark that the network goes by, or may go by; else those that
     share a component which others lack: it is the mark then.
-
-    Raises ValueError: there are none.
+    None: there are none.
     """
     used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
     forget = chosen
@@ -332,10 +345,7 @@ def to_repair(
                 partial(put_on, pattern=one.pattern, mask=one.mask, low=float(low), high=float(high)),
                 one.label,
             )
-    raise InputError(
-        "there is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
-        "them share what others lack. Name those to be forgotten (suspects)."
-    )
+    return None
 
 
 def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[Suspect]:
@@ -377,7 +387,7 @@ def rows_of(suspects: Sequence[int | str], train: Examples) -> Bool[Tensor, " n"
     places = {} if train.sources is None else {str(source): row for row, source in enumerate(train.sources)}
     for name in suspects:
         text = str(name).strip()
-        row = places.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdigit() else -1)
+        row = places.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdecimal() else -1)
         if not 0 <= row < len(train):
             raise InputError(
                 f"there is no training example {text!r}. Suspects are rows from 0 to {len(train) - 1}"

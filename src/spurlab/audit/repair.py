@@ -293,6 +293,8 @@ def mask_of(forget: Bool[Tensor, " n"] | Sequence[int] | Tensor, examples: int) 
     Raises:
         ValueError: none, all, rows that are not there, or a mask of another length.
     """
+    if not isinstance(forget, Tensor) and any(isinstance(row, str) for row in forget):
+        raise InputError("`forget` names files, but it is true or false for each training example, or rows.")
     given = torch.as_tensor(forget)
     if given.dtype == torch.bool and given.shape != (examples,):
         raise InputError(

@@ -157,6 +157,8 @@ def _weights_in(file: Path) -> dict[str, Tensor]:
         found: Any = load_file(file) if file.suffix == ".safetensors" else _unpickled(file)
     except Exception as error:  # safetensors and PyTorch raise whatever a broken file leads them to
         reason = one_line(str(error).partition("\n")[0])
+        if "Weights only" in reason:
+            reason = "it holds more than weights, e.g. a whole network, and nothing in it is run"
         raise InputError(
             f"the weights in {file} cannot be read ({reason}). Save network.state_dict() by torch.save or safetensors."
         ) from error

@@ -52,7 +52,8 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
             f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
             f"{SCORE_MARGIN:g}."
         )
-    return f"{pulls}, which is {found.verdict}: {as_many} {p}."
+    of = f"(p = {found.p:.3f} of the largest score over all classes, each by its spread)"
+    return f"{pulls}, which is {found.verdict}: {as_many} {of}."
 
 
 def of_unknown(one: Unknown, found: Audit) -> str:
@@ -144,7 +145,7 @@ def of_look(look: Look) -> str:
 def of_repairs(found: Audit) -> str:
     """The method that left least."""
     if not found.repairs:
-        return "No repair was tried (--repair)."
+        return found.unrepaired or "No repair was tried (--repair)."
     best, many = found.repairs[0], len(found.forgotten)
     if best.network is None or best.verdict.name == "breaks the model":
         return "No method could repair it."
@@ -169,4 +170,4 @@ def brief(found: Audit) -> list[str]:
     mark = clearest(found)
     first = ["No mark was named, so none was tried." if mark is None else of_mark(mark, found.data.class_names)]
     first += [of_unknown(one, found) for one in found.unknown if one.unusual][:1]
-    return [*first, of_examples(found), of_repairs(found) if found.repairs else of_served(found)]
+    return [*first, of_examples(found), of_repairs(found) if found.repairs or found.unrepaired else of_served(found)]
