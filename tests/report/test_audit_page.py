@@ -1,11 +1,14 @@
 """An audit in sentences and on its page: made-up findings of which each number is known."""
 
+import base64
+import io
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect, Unknown
@@ -13,7 +16,8 @@ from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import VerdictOnOne
 from spurlab.models.answering import Answering
 from spurlab.patterns import box
-from spurlab.report import audit_words, write_audit
+from spurlab.report import audit_page, audit_words, write_audit
+from spurlab.seeds import rng_for
 from spurlab.stats import Share
 
 NAMES = ("cat", "dog & <b>owl</b>")
@@ -138,6 +142,12 @@ def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     assert (pattern["p_value"], pattern["gap"], pattern["norm"]) == (None, None, 3.456)
     assert mask["examples"] == ["<i>b.png"]
     assert 0 <= mask["false_alarm_rate"] <= mask["false_alarm_interval"][1] < 1
+
+
+def test_photos_are_embedded_in_the_size_in_which_they_are_shown():
+    shown = audit_page._picture(torch.rand(3, 400, 300, generator=rng_for(0, "photo")), "a.jpg")
+    content = base64.b64decode(shown["address"].partition(",")[2])
+    assert Image.open(io.BytesIO(content)).size == (126, 168)
 
 
 def test_names_of_files_and_classes_are_text_on_the_page(tmp_path):

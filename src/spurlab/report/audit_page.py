@@ -23,7 +23,7 @@ from spurlab.report import audit_words
 from spurlab.report.page import page_templates
 from spurlab.report.style import writing
 
-SIDE = 84  # pixels of a picture on the page
+SIDE = 84  # pixels of a picture on the page; larger ones have up to twice as many
 SHOWN = 20  # training examples of a list
 
 
@@ -160,6 +160,7 @@ def _picture(image: Float[Tensor, "c h w"], words: str) -> dict[str, str]:
     shown = image if low >= 0 and high <= 1 else (image - low) / max(high - low, 1e-12)
     values = (shown.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     picture = Image.fromarray(values.squeeze(2) if values.shape[2] == 1 else values)
+    picture.thumbnail((2 * SIDE, 2 * SIDE))
     larger = max(1, SIDE // max(picture.size))
     picture = picture.resize((picture.width * larger, picture.height * larger), Image.Resampling.NEAREST)
     stream = io.BytesIO()

@@ -11,7 +11,7 @@ from spurlab.training import predictions
 
 COMPONENTS = 50
 HOSTS = 40  # test examples that get what another has of its own
-AT_ONCE = 100  # examples whose transplants go through the network together
+AT_ONCE = 100, 2**24  # examples whose transplants go through the network together, and numbers of these
 
 
 def transplant(
@@ -43,7 +43,8 @@ def transplant(
         picked = torch.randperm(len(strangers), generator=rng_for(seed, "hosts", label))[:HOSTS]
         hosts = test.inputs[strangers[picked]]
         before = predictions(network, hosts)[:, label]
-        for rows in torch.arange(len(own)).split(AT_ONCE):
+        together = max(1, min(AT_ONCE[0], AT_ONCE[1] // max(1, hosts.numel())))
+        for rows in torch.arange(len(own)).split(together):
             mixed = (hosts[None] + rest[rows][:, None]).clamp(low, high)
             after = predictions(network, mixed.flatten(0, 1))[:, label].view(len(rows), len(hosts))
             raised[own[rows]] = (after - before).mean(1)
