@@ -1,7 +1,7 @@
 """The audit: one network and its data in, findings out."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, FEWEST, Pull, pull
 from spurlab.audit.references import COUNT, references
-from spurlab.audit.repair import Repaired, repaired
+from spurlab.audit.repair import Repaired, Told, repaired
 from spurlab.audit.served import Fit, Served, fit_of, served
 from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
 from spurlab.data import Dataset, Examples
@@ -36,8 +36,6 @@ NOTHING = (
 SHOWN = 20  # training examples of a list
 QUICK = 199  # null marks of a quick audit
 LEFT_OUT = 0.02  # of each class, by the transplant score: what reference networks do not see
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def audit(
     quick: bool = False,
     seed: int = 0,
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: Told | None = None,
 ) -> Audit:
     """Ask a trained network and its data: does it go by these marks, who teaches it, who is served worst.
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from spurlab.audit.detect.components import SPARE, TURNS, WIDE, without
+from spurlab.audit.detect.components import SPARE, TURNS, WIDE, largest, without
 from spurlab.data import Examples, room
 from spurlab.patterns import MarkLike, marked_rows
 from spurlab.seeds import seed_for, seed_global
@@ -137,9 +137,7 @@ class Centred:
         for rows in self.batches():
             exact = self.vectors(rows).double()
             covariance += exact.T @ exact
-        _, vectors = torch.linalg.eigh(covariance)
-        first: Tensor = vectors[:, width - most :].flip(1)
-        return first.float()
+        return largest(covariance, most)
 
     def alike(
         self,

@@ -44,10 +44,11 @@ def principal(examples: Float[Tensor, "m d"], components: int) -> Float[Tensor, 
             decomposed: Tensor = torch.svd_lowrank(centred, min(most + SPARE, *examples.shape), niter=TURNS)[2]
         return decomposed[:, :most]
     exact = centred.double()
-    return _first(exact.T @ exact, most)
+    return largest(exact.T @ exact, most)
 
 
-def _first(scatter: Float[Tensor, "d d"], components: int) -> Float[Tensor, "d k"]:
+def largest(scatter: Float[Tensor, "d d"], components: int) -> Float[Tensor, "d k"]:
+    """The eigenvectors of the largest eigenvalues of a symmetric matrix, the largest first, in single precision."""
     _, vectors = torch.linalg.eigh(scatter)
     first: Tensor = vectors[:, vectors.shape[1] - components :].flip(1)
     return first.float()
@@ -82,7 +83,7 @@ def own_of_classes(train: Examples, components: int) -> Iterator[tuple[int, Int6
         own, many = (flat[rows] - middle).double(), len(flat) - len(rows)
         mean = (total - own.sum(0)) / many
         others = scatter - own.T @ own - many * torch.outer(mean, mean)
-        basis = _first(others, min(components, many - 1, flat.shape[1]))
+        basis = largest(others, min(components, many - 1, flat.shape[1]))
         yield label, rows, without(flat[rows] - middle - mean.float(), basis)
 
 
