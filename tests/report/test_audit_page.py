@@ -89,9 +89,9 @@ def test_the_answer_in_three_sentences():
 
 
 SHOWN, NONE = torch.rand(1, 6, 6), torch.empty(0)
-SHARED = Unknown("shared component", 1, 2.0, 0.6, 0.025, "goes by it", SHOWN, NONE, (1, 3), (3,), 9.04)
-PATTERN = Unknown("least pattern", 0, 3.456, 0.9, math.nan, "not calibrated", SHOWN, NONE, (0,))
-MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need", SHOWN, SHOWN, (1,))
+SHARED = Unknown("shared component", 1, 2.0, 0.6, 0.025, SHOWN, NONE, (1, 3, 0, 2), (3,), 11.04, 0.3)
+PATTERN = Unknown("least pattern", 0, 3.456, 0.9, math.nan, SHOWN, NONE, (0,))
+MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, SHOWN, SHOWN, (1,))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need",
             "networks, which never saw it). False alarms: ",
         ),
         (
-            replace(SHARED, gap=2.0, verdict="nothing unusual"),
+            replace(SHARED, gap=2.0),
             "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 2 "
             "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
             "unusual. False alarms: ",

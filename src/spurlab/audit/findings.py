@@ -20,6 +20,7 @@ from spurlab.audit.pull import DRAWS, FEWEST, Pull, pull
 from spurlab.audit.references import COUNT, references
 from spurlab.audit.repair import Repaired, Told, repaired
 from spurlab.audit.served import Fit, Served, fit_of, served
+from spurlab.audit.together import together
 from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
@@ -114,7 +115,8 @@ class Audit:
                     "null": found.against,
                     "null_draws": found.draws,
                     "null_largest": found.strongest_null,
-                    "p_value": None if math.isnan(found.p) else found.p,
+                    "p_value": _number(found.p),
+                    "p_alone": _number(found.p_alone),
                     "verdict": found.verdict,
                 }
                 for found in self.marks
@@ -127,6 +129,7 @@ class Audit:
                     "success": _number(one.success),
                     "gap": _number(one.gap),
                     "p_value": _number(one.p),
+                    "p_alone": _number(one.p_alone),
                     "verdict": one.verdict,
                     "false_alarm_rate": one.alarms.count / one.alarms.models,
                     "false_alarm_interval": [one.alarms.low, one.alarms.high],
@@ -190,9 +193,9 @@ def audit(
         suspects: training examples to be forgotten, as rows or names of files.
         repair: whether to try to repair it.
         recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
-            they tell what marks of which there are few pull, whether the network needs less of an unknown mark than
-            they, and what is left after a repair. None: no such networks, and methods that train on do so by the quick
-            recipe.
+            they tell what marks of which there are few pull, and whether the network needs less of an unknown mark than
+            they. A repair is judged beside 19 oracles, trained without exactly what is forgotten. None: no such
+            networks, and methods that train on do so by the quick recipe.
         quick: whether fewer null marks will do, and no search for unknown marks by the network.
         seed: of all draws.
         folder: where reference networks are kept, so that they are not trained again; None: nowhere.
@@ -213,6 +216,18 @@ def audit(
     given = load_network(model, weights, data.shape, data.classes)
     network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
     answers = predictions(network, data.test.inputs)
+
+    def trained_without(left_out: Tensor, recipe: Recipe, count: int, what: str) -> list[nn.Module]:
+        return references(
+            *(network, data.train, left_out, recipe),
+            classes=data.classes,
+            make=None if isinstance(model, nn.Module) else partial(_new, model, data),
+            count=count,
+            seed=seed,
+            folder=folder,
+            progress=partial(told, what),
+        )
+
     told("looking for examples", 0, 1)
     likeness = {name: presence(mark, data.train, seed) for name, mark in named.items()}
     unnamed = DETECTORS["transplant"].score(network, data.train, data.test, seed)
@@ -224,15 +239,8 @@ def audit(
             left_out |= carriers(have)
         for one in (one for one in shared if one.verdict == "shared by few"):
             left_out[list(one.rows)] = True
-        others = references(
-            *(network, data.train, left_out, recipe),
-            classes=data.classes,
-            make=None if isinstance(model, nn.Module) else partial(_new, model, data),
-            count=FEWEST if quick else COUNT,
-            seed=seed,
-            folder=folder,
-            progress=partial(told, "training reference networks, epochs"),
-        )
+        count = FEWEST if quick else COUNT
+        others = trained_without(left_out, recipe, count, "training reference networks, epochs")
     pulls = {
         name: pull(
             *(network, data.test, mark),
@@ -244,20 +252,23 @@ def audit(
         )
         for name, mark in named.items()
     }
-    unknown = unknown_marks(
+    searched = unknown_marks(
         *(network, data, shared),
         others=others,
         invert=not quick,
         seed=seed,
         progress=partial(told, "searching for unknown marks, networks"),
     )
+    asked, unknown = together(list(pulls.values()), searched)
+    pulls = dict(zip(pulls, asked, strict=True))
     ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
     found = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
     repairs = list[Repaired]()
     if found is not None:
         forget, mark, target = found
+        oracles = [] if recipe is None else trained_without(forget, recipe, FEWEST, "training oracles, epochs")
         repairs = repaired(
-            *(network, data, forget, mark, target, recipe or RECIPES["quick"]), oracles=others, seed=seed, told=told
+            *(network, data, forget, mark, target, recipe or RECIPES["quick"]), oracles=oracles, seed=seed, told=told
         )
     told("looking where it looks", 0, 1)
     exposed = served(data.test, answers, data.class_names, data.group_names)
@@ -276,7 +287,7 @@ def audit(
         tuple(repairs),
         tuple(found[0].nonzero().squeeze(1).tolist()) if found is not None else (),
         len(others),
-        unknown,
+        tuple(unknown),
         NOTHING if repair and found is None else "",
     )
 

@@ -220,7 +220,7 @@ def log_norms(found: Mapping[str, Least]) -> Float64[Tensor, "s k"]:
 
 def standardised_norms(
     own: Float64[Tensor, "s k"], references: Float64[Tensor, "b s k"]
-) -> tuple[Float64[Tensor, "s k"], Float64[Tensor, " b"]]:
+) -> Float64[Tensor, "one_and_b s k"]:
     """How far below the mean log norms lie, in standard deviations over the network and its references.
 
     Where no change was found, the largest norm of the class that was found in any network stands, plus a tenth. Both
@@ -232,10 +232,9 @@ def standardised_norms(
         references: of b reference networks.
 
     Returns:
-        Of the network each number, of each reference its largest: what a p-value over all searches and classes ranks.
+        Of the network first, then of each reference; the largest over classes is what a p-value ranks.
     """
     every = torch.cat([own[None], references])
     largest = every.masked_fill(~every.isfinite(), -torch.inf).amax(0)
     every = torch.where(every.isfinite(), every, largest + 0.1).nan_to_num(neginf=0.0)
-    below = (every.mean(0) - every) / every.std(0).clamp(min=1e-9)
-    return below[0], below[1:].flatten(1).amax(1)
+    return (every.mean(0) - every) / every.std(0).clamp(min=1e-9)

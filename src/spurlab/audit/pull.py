@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -45,9 +45,12 @@ class Pull:
         scores: to each class, the share of examples whose probability of it rises by more than .1.
         share: k of n examples that are pulled to the target. The interval is over examples: the network is given.
         nulls: the scores to the target that it is compared with; empty where there are none.
-        p: of the largest standardised score over all classes; NaN where there are fewer than 19 to compare with.
+        p: of the largest standardised score over all classes; NaN where there are fewer than 19 to compare with. In an
+            audit it holds for all that is asked together, see `spurlab.audit.together`.
         stopped: whether the draws ended early, since p was above .2.
         against: whose scores these are: of marks like it, or of reference networks for the same mark.
+        standardised: the largest over classes, of the mark first and then of each that it is compared with.
+        p_alone: had nothing else been asked.
     """
 
     mark: str
@@ -58,6 +61,8 @@ class Pull:
     p: float
     stopped: bool = False
     against: Against = "marks like it"
+    standardised: Float64[Tensor, " one_and_draws"] = field(default_factory=lambda: torch.zeros(0).double())
+    p_alone: float = math.nan
 
     @property
     def score(self) -> float:
@@ -151,25 +156,26 @@ def pull(
         alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
         compared, of = _null_scores(network, few, clean, alike, seed), len(alike)
     drawn, p, target, stopped = list[Tensor](), math.nan, int(scores.argmax()), False
+    largest = scores.new_empty(0)
     for null in compared:
         drawn.append(null)
         if progress is not None:
             progress(len(drawn), of)
         if len(drawn) in (FIRST, of) and len(drawn) >= FEWEST:
-            p, target = _rank(scores, torch.stack(drawn))
+            largest, target = _standardised(torch.cat([scores[None], torch.stack(drawn)]))
+            p = null_rank(float(largest[0]), largest[1:])
             if stopped := p > DOUBT and len(drawn) < of:
                 break
     nulls = torch.stack(drawn)[:, target] if drawn else scores.new_empty(0)
     share = Share(round(float(scores[target]) * len(few)), len(few))
-    return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against)
+    return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against, largest, p)
 
 
-def _rank(scores: Float64[Tensor, " k"], nulls: Float64[Tensor, "draws k"]) -> tuple[float, int]:
-    """The p-value of the largest standardised score, and its class; of equal ones that with the largest score."""
-    every = torch.cat([scores[None], nulls])
-    standard = (every - every.mean(0)) / every.std(0).clamp(min=LEAST_SPREAD)
-    target = max(range(len(scores)), key=lambda label: (float(standard[0, label]), float(scores[label])))
-    return null_rank(float(standard[0, target]), standard[1:].max(1).values), target
+def _standardised(scores: Float64[Tensor, "m k"]) -> tuple[Float64[Tensor, " m"], int]:
+    """The largest standardised score of each, and the class of the first's; of equal ones the largest score's."""
+    standard = (scores - scores.mean(0)) / scores.std(0).clamp(min=LEAST_SPREAD)
+    target = max(range(scores.shape[1]), key=lambda label: (float(standard[0, label]), float(scores[0, label])))
+    return standard.amax(1), target
 
 
 def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Mark]:

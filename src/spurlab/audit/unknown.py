@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spurlab.audit.detect.components import residuals
-from spurlab.audit.detect.shared import COMPONENTS, SharedComponent
+from spurlab.audit.detect.shared import COMPONENTS, NOTHING, SharedComponent, said_of
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
-from spurlab.audit.pull import LEVEL, NEARLY_ALL
+from spurlab.audit.pull import LEAST_SPREAD, LEVEL, NEARLY_ALL
 from spurlab.data import Dataset, Examples
 from spurlab.seeds import rng_for
 from spurlab.stats import SCORE_MARGIN, Share, null_rank
@@ -32,14 +32,17 @@ class Unknown:
         label: the class that it pulls to, or whose examples share it.
         norm: l1 of the mask, else l2 of the pattern; infinite where none was found.
         success: with it, the share of test examples of other classes that are classified as the class.
-        p: of so small a norm in any class and search, or of so high a success of what examples share, among reference
-            networks; NaN without them.
-        verdict: what follows.
+        p: of so small a norm in any class, or of so high a success of what examples share, among reference networks;
+            NaN without them, or where nothing is shared by few. In an audit it holds for all that is asked together,
+            see `spurlab.audit.together`.
         pattern: in the inputs' units.
         mask: in [0, 1], how much of an input the pattern replaces; empty where it is added.
         rows: training examples: those that share it, or those of the class that are most like it.
         twins: those of them that are near-identical to one before.
         gap: of what examples share, see `spurlab.audit.detect.shared.SharedComponent`; else NaN.
+        beyond: by how much the success of what examples share exceeds that in nearly all reference networks; else NaN.
+        standardised: of the network first and then of each reference, what p ranks.
+        p_alone: had nothing else been asked.
     """
 
     method: str
@@ -47,12 +50,25 @@ class Unknown:
     norm: float
     success: float
     p: float
-    verdict: str
     pattern: Float[Tensor, " *shape"]
     mask: Float[Tensor, " *some"]
     rows: tuple[int, ...]
     twins: tuple[int, ...] = field(default=())
     gap: float = math.nan
+    beyond: float = math.nan
+    standardised: Float64[Tensor, " one_and_b"] = field(default_factory=lambda: torch.zeros(0).double())
+    p_alone: float = math.nan
+
+    @property
+    def verdict(self) -> str:
+        """What follows at 5 %."""
+        if self.method == SHARED:
+            said = said_of(self.gap, len(self.rows) - len(self.twins))
+            learnt = self.p <= LEVEL and self.beyond > SCORE_MARGIN
+            return "goes by it" if said == "shared by few" and learnt else said
+        if math.isnan(self.p):
+            return "not calibrated"
+        return "less than references need" if self.p <= LEVEL else "no less than references need"
 
     @property
     def alarms(self) -> Share:
@@ -80,9 +96,8 @@ def unknown_marks(
     By the data: what is shared by few or, if nothing is, the component with the widest gap. The network goes by it if
     its success with it lies by more than .05 beyond nearly all of those of reference networks, which never saw the
     examples. By the network: of each search the class that needs a small change by comparison. Its p is the rank of its
-    standardised norm among the smallest over classes and searches of each reference network, so that it holds for all
-    that is told together; it is exact where these are exchangeable with the network. Without references the class with
-    the smallest norm is told.
+    standardised norm among the smallest over classes of each reference network; it is exact where these are
+    exchangeable with the network. Without references the class with the smallest norm is told.
 
     Args:
         network: gives logits.
@@ -102,26 +117,17 @@ def unknown_marks(
         return float((answers.argmax(1) == label).float().mean())
 
     found = list[Unknown]()
-    for one in [one for one in shared if one.verdict != "nothing unusual"] or shared[:1]:
+    for one in [one for one in shared if one.verdict != NOTHING] or shared[:1]:
         change = (one.label, one.component, torch.empty(0))
         share = success(network, *change)
-        compared = torch.tensor([success(other, *change) for other in others], dtype=torch.float64)
-        p = null_rank(share, compared) if others else math.nan
-        learnt = p <= LEVEL and share - float(compared.quantile(NEARLY_ALL)) > SCORE_MARGIN
-        verdict = "goes by it" if one.verdict == "shared by few" and learnt else one.verdict
+        p, beyond, ranked = math.nan, math.nan, torch.zeros(0).double()
+        if others and one.verdict != NOTHING:
+            every = torch.tensor([share, *(success(other, *change) for other in others)], dtype=torch.float64)
+            ranked = (every - every.mean()) / every.std().clamp(min=LEAST_SPREAD)
+            p, beyond = null_rank(share, every[1:]), share - float(every[1:].quantile(NEARLY_ALL))
+        norm = float(one.component.norm())
         found.append(
-            Unknown(
-                SHARED,
-                one.label,
-                float(one.component.norm()),
-                share,
-                p,
-                verdict,
-                *change[1:],
-                one.rows,
-                one.twins,
-                one.gap,
-            )
+            Unknown(*(SHARED, one.label, norm, share, p, *change[1:]), one.rows, one.twins, one.gap, beyond, ranked, p)
         )
     if not invert:
         return tuple(found)
@@ -133,12 +139,11 @@ def unknown_marks(
         told(done, 1 + len(others))
         references.append(log_norms(inverted(other, given)))
     for place, (method, smallest) in enumerate(least.items()):
-        p, label = math.nan, int(norms[place].argmin())
+        p, label, ranked = math.nan, int(norms[place].argmin()), torch.zeros(0).double()
         if references:
-            below, largest = standardised_norms(norms, torch.stack(references))
-            label = int(below[place].argmax())
-            p = null_rank(float(below[place, label]), largest)
-        verdict = "less than references need" if p <= LEVEL else "no less than references need"
+            below = standardised_norms(norms, torch.stack(references))[:, place]
+            label, ranked = int(below[0].argmax()), below.amax(1)
+            p = null_rank(float(ranked[0]), ranked[1:])
         pattern, mask = smallest.of(label)
         found.append(
             Unknown(
@@ -147,10 +152,11 @@ def unknown_marks(
                 float(smallest.norms[label]),
                 success(network, label, pattern, mask),
                 p,
-                "not calibrated" if math.isnan(p) else verdict,
                 pattern,
                 mask,
                 _most_alike(data.train, given, label, pattern, mask),
+                standardised=ranked,
+                p_alone=p,
             )
         )
     return tuple(found)

@@ -4,6 +4,7 @@ from spurlab.stats.betting import mean_between as mean_between
 from spurlab.stats.components import Components as Components
 from spurlab.stats.components import variance_components as variance_components
 from spurlab.stats.corrections import holm as holm
+from spurlab.stats.corrections import largest_of_all as largest_of_all
 from spurlab.stats.correlation import Correlation as Correlation
 from spurlab.stats.correlation import pearson as pearson
 from spurlab.stats.estimate import Estimate as Estimate

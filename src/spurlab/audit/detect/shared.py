@@ -17,6 +17,7 @@ COMPONENTS = (
 FEWEST, MOST = 3, 50  # examples that share a component
 GAP = 10.0  # standard deviations from which a component is said to be shared; clean data reach 9: docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
+NOTHING = "nothing unusual"
 AT_ONCE = 2**24  # projections that are sorted together
 LOOKED_AT = 200  # examples of a class, for the distances between them
 IDENTICAL = 0.3  # of the median distance within the class, below which two examples are near-identical
@@ -44,9 +45,14 @@ class SharedComponent:
     @property
     def verdict(self) -> str:
         """A list to look at, not a finding of a mark."""
-        if self.gap < GAP:
-            return "nothing unusual"
-        return "near-identical examples" if len(self.rows) - len(self.twins) < FEWEST else "shared by few"
+        return said_of(self.gap, len(self.rows) - len(self.twins))
+
+
+def said_of(gap: float, different: int) -> str:
+    """What is said of a gap, and of how many examples that share the component and are not near-identical."""
+    if gap < GAP:
+        return NOTHING
+    return "near-identical examples" if different < FEWEST else "shared by few"
 
 
 def shared_components(train: Examples) -> list[SharedComponent]:
