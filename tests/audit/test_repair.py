@@ -10,6 +10,7 @@ from torch import nn
 import spurlab
 from spurlab import check
 from spurlab.audit import audit, repaired
+from spurlab.audit.references import references
 from spurlab.audit.repair import COLUMNS, default_methods
 from spurlab.data import Dataset, Examples, Source
 from spurlab.measures import MEASURES
@@ -282,10 +283,19 @@ def test_a_pattern_may_be_an_additive_one(given):
     assert found.rows[0]["score_before"] > 0.3
 
 
-def test_an_audit_with_a_recipe_compares_its_repairs_with_reference_networks(given, monkeypatch, tmp_path):
-    """Five of them here. What is written as JSON are numbers and words alone."""
+def test_an_audit_with_a_recipe_compares_its_repairs_with_oracles(given, monkeypatch, tmp_path):
+    """Five of them here, which lack what is forgotten and no other. What is written as JSON are numbers and words."""
     monkeypatch.setattr("spurlab.audit.findings.FEWEST", 5)
+    asked = []
+
+    def spied(network, train, left_out, recipe, **settings):
+        asked.append(left_out)
+        return references(network, train, left_out, recipe, **settings)
+
+    monkeypatch.setattr("spurlab.audit.findings.references", spied)
     found = audit(given, DATA, {"corner": CORNER}, repair=True, recipe=RECIPE, quick=True)
+    assert asked[-1].nonzero().squeeze(1).tolist() == list(found.forgotten) == FORGET.nonzero().squeeze(1).tolist()
+    assert asked[0].sum() > asked[1].sum(), "reference networks also lack what ranks first in each class"
     record = json.loads(json.dumps(found.record()["repair"], allow_nan=False))
     assert {one["method"] for one in record} == set(default_methods(DATA))
     wanted = {f"{column.name}_{when}" for column in COLUMNS for when in ("before", "after", "oracle")}

@@ -99,14 +99,14 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, SHOWN, SHOWN, (1,))
     [
         (
             SHARED,
-            "By the data: 2 examples of NAME share what the others lack, the weakest 9.0 standard deviations beyond "
-            "the strongest of the others: <i>b.png, d.png. 1 of them is near-identical to another. "
+            "By the data: 4 examples of NAME share what the others lack, the weakest 11.0 standard deviations beyond "
+            "the strongest of the others: <i>b.png, d.png, a.png, c.png. 1 of them is near-identical to another. "
             "With it 60 % of the test images of other classes are classified as NAME (p = 0.025 among reference "
             "networks, which never saw it). False alarms: ",
         ),
         (
             replace(SHARED, gap=2.0),
-            "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 2 "
+            "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 4 "
             "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
             "unusual. False alarms: ",
         ),
@@ -118,7 +118,7 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, SHOWN, SHOWN, (1,))
         (
             MASK,
             "By the network (least mask): an l1 norm of 12.3 pulls 91 % of others to NAME, no less than references "
-            "need (p = 0.600, over all classes and both searches). False alarms: ",
+            "need (p = 0.600). False alarms: ",
         ),
         (
             replace(MASK, norm=math.inf),
@@ -133,10 +133,10 @@ def test_what_is_said_of_an_unknown_mark(unknown, words):
 def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     """Each with two pictures more than it has examples; what is unusual also stands first."""
     found = replace(FOUND, unknown=(SHARED, PATTERN, MASK))
-    assert audit_words.brief(found)[1].startswith("By the data: 2 examples of dog")
+    assert audit_words.brief(found)[1].startswith("By the data: 4 examples of dog")
     assert len(audit_words.brief(replace(FOUND, unknown=(PATTERN, MASK)))) == 3
     page = write_audit(found, tmp_path).read_text()
-    assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 2) + (2 + 1) + (2 + 1)
+    assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 4) + (2 + 1) + (2 + 1)
     shared, pattern, mask = found.record()["unknown"]
     assert (shared["class"], shared["p_value"], shared["near_identical"]) == (NAMES[1], 0.025, ["d.png"])
     assert (pattern["p_value"], pattern["gap"], pattern["norm"]) == (None, None, 3.456)

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from spurlab.seeds import rng_for
-from spurlab.stats import holm, null_rank, paired_difference
+from spurlab.stats import holm, largest_of_all, null_rank, paired_difference
 
 values = st.lists(st.integers(-1000, 1000).map(lambda i: i / 64), min_size=2, max_size=12)
 
@@ -74,6 +74,37 @@ def test_holm_by_hand():
 def test_holm_refuses_what_is_no_p_value(bad):
     with pytest.raises(ValueError, match="lie in"):
         holm([0.5, bad])
+
+
+@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_the_largest_of_all_is_closed_testing_with_the_largest(table):
+    """A hypothesis falls when every set of hypotheses that holds it falls by its largest statistic."""
+    own, null = tensor(table[0]), tensor(table[1:]).view(-1, 3)
+    sets = [list(chosen) for size in (1, 2, 3) for chosen in itertools.combinations(range(3), size)]
+    p = [null_rank(float(own[s].max()), null[:, s].amax(1)) for s in sets]
+    wanted = [max(by for by, s in zip(p, sets, strict=True) if i in s) for i in range(3)]
+    assert largest_of_all(own, null) == wanted
+
+
+def test_the_largest_of_all_errs_in_at_most_as_many_families():
+    """Of 19 draws exchangeable with what was observed, four questions that depend on each other: .05 of all families.
+
+    In 2,000 families more than 133 come out once in about 2,000 times; by each p alone about 14 % would be wrong.
+    """
+    rng, any_of, alone = rng_for(0, "families"), 0, 0
+    for _ in range(2000):
+        every = torch.randn(20, 4, generator=rng) + 0.5 * torch.randn(20, 1, generator=rng)
+        any_of += min(largest_of_all(every[0], every[1:])) <= 0.05
+        alone += min(null_rank(float(every[0, q]), every[1:, q]) for q in range(4)) <= 0.05
+    assert any_of <= scipy.stats.binom.isf(5e-4, 2000, 0.05)
+    assert alone > scipy.stats.binom.isf(5e-4, 2000, 0.05), "which a correction is for"
+
+
+def test_the_largest_of_all_refuses_what_is_no_number():
+    with pytest.raises(ValueError, match="some are NaN"):
+        largest_of_all(tensor([math.nan]), tensor([[0.0]]))
+    assert largest_of_all(tensor([]), torch.zeros(3, 0)) == []
 
 
 # -- Null patterns --

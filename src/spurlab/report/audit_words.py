@@ -56,6 +56,17 @@ def of_mark(found: Pull, class_names: tuple[str, ...]) -> str:
     return f"{pulls}, which is {found.verdict}: {as_many} {of}."
 
 
+def of_level(found: Audit) -> str:
+    """For how much a p-value holds; "" of one question."""
+    tested = sum(not math.isnan(one.p) for one in (*found.marks, *found.unknown))
+    return (
+        f"Each p is for all {tested} questions together: of 100 networks that go by none of it at most 5 would be said "
+        "to go by any."
+        if tested > 1
+        else ""
+    )
+
+
 def of_unknown(one: Unknown, found: Audit) -> str:
     """What is said of one unknown mark, and how often such a thing is said where there is none."""
     if one.method == SHARED:
@@ -67,7 +78,7 @@ def of_unknown(one: Unknown, found: Audit) -> str:
     if math.isnan(one.p):
         told = "not calibrated: with --recipe, reference networks tell whether that is little."
         return f"By the network ({one.method}): {pulls}; {told}"
-    told = f"{one.verdict} (p = {one.p:.3f}, over all classes and both searches)."
+    told = f"{one.verdict} (p = {one.p:.3f})."
     return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean perceptrons on Fashion-MNIST')}"
 
 

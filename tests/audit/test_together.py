@@ -1,0 +1,58 @@
+"""Several questions of one audit together, against the rank by hand and Holm's correction."""
+
+import math
+
+import pytest
+import torch
+
+from spurlab.audit import Pull, Unknown
+from spurlab.audit.together import together
+from spurlab.stats import Share, holm
+
+
+def mark(p, standardised=(), against="marks like it"):
+    """A mark of which p is known; the statistic of the network is the first."""
+    numbers = torch.tensor(standardised, dtype=torch.float64)
+    nulls = torch.zeros(99, dtype=torch.float64)
+    return Pull("m", 0, torch.tensor([0.5]).double(), Share(5, 10), nulls, p, False, against, numbers, p)
+
+
+def search(p, standardised):
+    none, numbers = torch.empty(0), torch.tensor(standardised, dtype=torch.float64)
+    return Unknown("least mask", 0, 1.0, 1.0, p, none, none, (), standardised=numbers, p_alone=p)
+
+
+def test_marks_among_marks_like_them_are_holms():
+    pulls, _ = together([mark(0.001), mark(math.nan), mark(0.03)], [])
+    adjusted = holm([0.001, 0.03])
+    assert (pulls[0].p, pulls[2].p) == tuple(adjusted)
+    assert math.isnan(pulls[1].p)
+    assert [one.p_alone for one in pulls][::2] == [0.001, 0.03]
+    assert [one.verdict for one in pulls] == ["goes by it", "not tested", "goes by it"]
+
+
+def test_what_reference_networks_tell_is_ranked_by_the_largest_over_marks_and_searches():
+    """Of 19 networks none has a statistic of 3 anywhere; the search is below the mark's of two networks."""
+    one = mark(0.05, [3.0, 2.0, 2.0, *[0.0] * 17], "reference networks")
+    two = search(0.05, [1.5, 1.0, *[0.0] * 18])
+    (pull,), (unknown,) = together([one], [two])
+    assert pull.p == pytest.approx(1 / 20)
+    assert unknown.p == pytest.approx(1 / 20), "alone after the first has fallen: no network has 1.5 there"
+    (pull,), (unknown,) = together([mark(0.05, [1.4, 2.0, *[0.0] * 18], "reference networks")], [two])
+    assert (pull.p, unknown.p) == (pytest.approx(2 / 20), pytest.approx(2 / 20))
+    assert (pull.verdict, unknown.verdict) == (
+        "not shown to exceed reference networks",
+        "no less than references need",
+    )
+
+
+def test_two_kinds_of_tests_share_the_level():
+    by_networks = mark(0.05, [3.0, *[0.0] * 19], "reference networks")
+    pulls, _ = together([by_networks, mark(0.001), mark(0.9)], [])
+    assert [one.p for one in pulls] == pytest.approx([0.1, 0.004, 1.0])
+
+
+def test_what_was_not_asked_changes_nothing():
+    (unknown,) = together([], [search(math.nan, [])])[1]
+    assert math.isnan(unknown.p)
+    assert together([], []) == ([], [])
