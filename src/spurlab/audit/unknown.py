@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spurlab.audit.detect.components import residuals
-from spurlab.audit.detect.shared import COMPONENTS, SharedComponent
+from spurlab.audit.detect.components import COMPONENTS, residuals
+from spurlab.audit.detect.shared import SharedComponent
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
 from spurlab.audit.pull import LEVEL, NEARLY_ALL
 from spurlab.data import Dataset, Examples
@@ -158,7 +158,7 @@ def unknown_marks(
 
 def _most_alike(train: Examples, given: Hosts, label: int, pattern: Tensor, mask: Tensor) -> tuple[int, ...]:
     """The training examples of a class whose residuals have the smallest angles with a change."""
-    hosts = given.images[label]
+    hosts = given.of(label)
     change = (put_on(hosts, pattern, mask, given.low, given.high) - hosts).mean(0).flatten()
     own, flat = (train.labels == label).nonzero().squeeze(1), train.inputs.flatten(1)
     rest = residuals(flat[own], flat[train.labels != label], min(COMPONENTS, flat.shape[1] // 4))
