@@ -31,6 +31,18 @@ def test_those_that_carry_it_come_first_and_no_other_is_said_to(text, train):
     assert int(carriers(presence(mark, train)).sum()) <= 1
 
 
+@pytest.mark.parametrize(("classes", "least"), [((6, 2), 0.5), (range(10), 0.9)], ids=["two classes", "ten"])
+def test_a_mark_that_most_of_a_class_carry_is_told_by_the_others(classes, least, train):
+    """Noise on 19 of 20 shirts is among the first components of all examples, but not among those of the others."""
+    mark = own_mark("noise,r=.5", train.shape)
+    some = train[torch.isin(train.labels, torch.tensor(list(classes)))]
+    planted = plant(some, mark, target=6, count=int(0.95 * (some.labels == 6).sum()), seed=0)
+    have = carriers(presence(mark, planted.materialize()))
+    assert int((have & planted.mask).sum()) >= least * int(planted.mask.sum())
+    assert int((have & ~planted.mask).sum()) == 0
+    assert not bool(carriers(presence(mark, some)).any())
+
+
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_mark_that_changes_hardly_any_image_is_carried_by_none(value, train):
     """A dark corner that is made dark; one that is made darker than any is."""

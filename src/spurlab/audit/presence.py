@@ -18,6 +18,7 @@ COMPONENTS = 50
 CARRIES = 0.5  # the probability from which an example is said to carry the mark
 RARE = 1e-3  # the share of training examples that is taken to carry it
 ROUNDS = 3  # of which each leaves those out that may carry it by the one before
+LARGE = 0.05  # of the examples, a class that is told by the others
 DOUBT = -4.0  # log-odds from which an example may carry it
 
 
@@ -30,8 +31,9 @@ def presence(
     an example, :math:`\log \lVert g(x) - x \rVert`, and by the cosine between what it has of its own and what the mark
     adds on average, both without the first 50 principal components of the training examples (of fewer than 500, a
     tenth). A mark that covers what is below it shows by the first, noise that is added by the second. All is done again
-    without those that seem to carry it; where these are a tenth and more, not all are found. One in a thousand is taken
-    to carry it beforehand. Where the mark cannot be told from what examples have anyway, 0.
+    without those that seem to carry it. Where the examples cannot be told from marked ones, each class of a twentieth
+    of them or more is first judged by the other classes alone: most of a class may carry the mark. One in a thousand is
+    taken to carry it beforehand. Where it cannot be told from what examples have anyway, 0.
 
     Args:
         mark: any.
@@ -60,21 +62,44 @@ def presence(
     sizes = [(size / usual + 1e-3).log() for size in (once, twice)]
     added = torch.stack([change(rows).sum(0, dtype=torch.float64) for rows in batches]).sum(0).div(len(train)).float()
     carries = (torch.arange(2 * len(train)) >= len(train)).numpy()
-    log_odds = torch.full((len(train),), -torch.inf)
-    for done in range(1, 1 + ROUNDS):
-        tell(done, 1 + ROUNDS)
-        plain = log_odds < DOUBT
+
+    def told_by(plain: Bool[Tensor, " n"]) -> Float[Tensor, " n"] | None:
+        """Log-odds of each by these without and all with the mark; None: these cannot be told from marked ones."""
         ordinary = Centred.of(train.inputs, plain.nonzero().squeeze(1))
         basis = ordinary.principal(min(COMPONENTS, int(plain.sum()) // 10))
         wanted = without(added[None], basis)
         alike = [_alike(ordinary, inputs, batches, basis, wanted) for inputs in (train.inputs, marked.inputs)]
         looks = StandardScaler().fit_transform(torch.stack([torch.cat(sizes), torch.cat(alike)], 1).numpy())
         kept = torch.cat([plain, torch.ones_like(plain)]).numpy()
-        told = LogisticRegression(C=1e4, max_iter=1000).fit(looks[kept], carries[kept])
-        log_odds = torch.from_numpy(told.decision_function(looks[: len(train)]))
-        if int((log_odds < DOUBT).sum()) < len(train) / 2:  # it cannot be told from what examples have anyway
-            return torch.zeros(len(train))
-    return (log_odds + torch.tensor(RARE).logit()).sigmoid().float()
+        fitted = LogisticRegression(C=1e4, max_iter=1000).fit(looks[kept], carries[kept])
+        log_odds = torch.from_numpy(fitted.decision_function(looks[: len(train)]))
+        return None if int((log_odds[plain] < DOUBT).sum()) < int(plain.sum()) / 2 else log_odds
+
+    def in_rounds(log_odds: Float[Tensor, " n"] | None) -> Float[Tensor, " n"] | None:
+        for done in range(1, 1 + ROUNDS):
+            tell(done, 1 + ROUNDS)
+            log_odds = log_odds if log_odds is None else told_by(log_odds < DOUBT)
+        return log_odds
+
+    nobody = torch.full((len(train),), -torch.inf)
+    if (log_odds := in_rounds(nobody)) is None:
+        log_odds = in_rounds(_by_other_classes(train.labels, told_by))
+    return torch.zeros(len(train)) if log_odds is None else (log_odds + torch.tensor(RARE).logit()).sigmoid().float()
+
+
+def _by_other_classes(
+    labels: Int64[Tensor, " n"], told_by: Callable[[Bool[Tensor, " n"]], Float[Tensor, " n"] | None]
+) -> Float[Tensor, " n"] | None:
+    """The log-odds of each class by the examples of the others, where these can be told from marked ones.
+
+    None: so it is with no class of a twentieth of the examples or more.
+    """
+    log_odds, any_told = torch.full((len(labels),), -torch.inf), False
+    for label, many in zip(*labels.unique(return_counts=True), strict=True):
+        own = labels == label
+        if LARGE * len(labels) <= many < len(labels) and (by_others := told_by(~own)) is not None:
+            log_odds[own], any_told = by_others[own], True
+    return log_odds if any_told else None
 
 
 def _all_marked(
