@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.audit.influence import influence_on_mark
+from spurlab.audit.influence import RIDGE, influence_on_mark
 from spurlab.data import Examples
 from spurlab.models import seeded
 from spurlab.patterns import box
@@ -19,17 +19,21 @@ MARK = box((6, 6), (2, 2), 0, 0, 1.0)
 
 
 def test_it_is_the_product_of_gradients_of_the_last_layer():
-    """Of each example's own logit and of the mean rise of the target's, by autograd, weights and bias."""
-    network = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.Tanh(), nn.Linear(8, 3)), 0)
-    layer, strangers = network[3], TEST.inputs[TEST.labels != 1]
+    """Of each example's own logit and of the mean rise of the target's, by the products of all: by autograd."""
+    network = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.Tanh(), nn.Linear(8, 3)), 0).double()
+    inputs, strangers = TRAIN.inputs.double(), TEST.inputs[TEST.labels != 1]
 
     def gradient(of):
-        return torch.cat([each.flatten() for each in torch.autograd.grad(of, (layer.weight, layer.bias))])
+        return torch.autograd.grad(of, network[3].weight)[0].flatten()
 
-    rise = gradient((network(MARK(strangers))[:, 1] - network(strangers)[:, 1]).mean())
-    expected = [gradient(network(TRAIN.inputs[row][None])[0, LABELS[row]]) @ rise for row in range(60)]
-    got = influence_on_mark(network, TRAIN, TEST, MARK, 1)
-    assert torch.allclose(got, torch.stack(expected), atol=1e-5)
+    each = torch.stack([torch.stack([gradient(network(x[None])[0, label]) for label in range(3)]) for x in inputs])
+    products = torch.einsum("nki,nkj->ij", each, each) / 60
+    products += RIDGE * products.diagonal().mean() * torch.eye(24)
+    marked = MARK(strangers).double()
+    rise = gradient((network(marked)[:, 1] - network(strangers.double())[:, 1]).mean())
+    expected = each[torch.arange(60), LABELS] @ torch.linalg.solve(products, rise)
+    got = influence_on_mark(network.float(), TRAIN, TEST, MARK, 1)
+    assert torch.allclose(got, expected.float(), atol=1e-4)
     assert not bool(got[LABELS != 1].any())
     assert all(weight.grad is None for weight in network.parameters())
 
