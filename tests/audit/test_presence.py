@@ -52,8 +52,10 @@ def test_a_mark_that_changes_hardly_any_image_is_carried_by_none(value, train):
 
 def test_the_data_stay_as_they_are(train):
     kept = train.inputs.clone()
-    presence(own_mark("S3", train.shape), train)
+    told = []
+    presence(own_mark("S3", train.shape), train, progress=lambda *now: told.append(now))
     assert train.inputs.equal(kept)
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4)]
 
 
 @pytest.mark.parametrize("text", ["box,row=20,col=3,size=5,value=.5", "noise,r=.5"])

@@ -25,9 +25,9 @@ def influence_on_mark(
         \bar\phi = \frac{1}{|T|} \sum_{x \in T} \phi(g(x)) - \phi(x)
 
     To first order, of the last layer's weights W, with :math:`\phi` what comes into it, :math:`\Sigma` the mean of
-    :math:`\phi \phi^\top` over the training examples (F: for each class), and :math:`\lambda` .3 of its mean diagonal; T
-    are up to 500 test examples of other classes. Of logits, since the loss of a marked example is nearly 0 once it is
-    learnt, and so is its gradient: products of gradients of losses (TracIn) find none.
+    :math:`\phi \phi^\top` over the training examples, F that for each class, and :math:`\lambda` .3 of its mean
+    diagonal; T are up to 500 test examples of other classes. Of logits, since the loss of a marked example is nearly 0
+    once it is learnt, and so is its gradient: products of gradients of losses (TracIn) find none.
 
     Args:
         network: whose last module is a linear layer, see `spurlab.models.features`.
