@@ -13,7 +13,7 @@ import types
 import pytest
 
 from spurlab import terminal
-from spurlab.terminal import on_a_line, printable, status_line, told_on_a_line
+from spurlab.terminal import on_a_line, paced, printable, status_line, told_on_a_line
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs file descriptors and a shell")
 
@@ -239,3 +239,20 @@ def test_what_takes_long_shows_its_progress_by_default():
     for function in (fit, prepare, check, run, write_report):
         assert inspect.signature(function).parameters["progress"].default is on_a_line
         assert function.__wrapped__ is not function
+
+
+def test_the_pace_is_that_of_the_step_and_said_once_it_is_known():
+    """A step that begins anew, or another one, starts the clock again; a step of one has no pace."""
+    told, times = [], iter([0.0, 0.5, 4.0, 5.0, 7.0, 8.0])
+    tell = paced(told.append, lambda: next(times))
+    for now in (("a", 1, 9), ("a", 2, 9), ("a", 5, 9), ("b", 8, 9), ("b", 2, 4), ("b", 2, 4), ("c", 0, 1)):
+        tell(*now)
+    assert told == [
+        "a: 1 of 9",
+        "a: 2 of 9",
+        "a: 5 of 9, 1 a second, 4 s left",
+        "b: 8 of 9",
+        "b: 2 of 4",
+        "b: 2 of 4",
+        "c",
+    ]

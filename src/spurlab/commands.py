@@ -40,7 +40,7 @@ from spurlab.studies import (
 )
 from spurlab.studies import run as run_study
 from spurlab.studies.recipes import recipes_of
-from spurlab.terminal import on_a_line, status_line
+from spurlab.terminal import on_a_line, paced, status_line
 from spurlab.training import Recipe
 
 log = logging.getLogger(__name__)
@@ -248,7 +248,7 @@ def audit_of(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
             suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
             folder=folder / "references",
-            progress=lambda what, done, of: tell(f"{what}: {done} of {of}" if of > 1 else what),
+            progress=paced(tell),
         )  # fmt: skip
     options: dict[str, object] = {
         "--weights": weights,

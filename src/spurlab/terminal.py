@@ -174,6 +174,42 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def paced(tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[str, int, int], None]:
+    """What to call with a step's name, how much of it is done and of how much: tells that, the rate and the time left.
+
+    Args:
+        tell: what is called with the words, as `status_line` gives it.
+        clock: in seconds.
+
+    >>> times = iter([0.0, 10.0, 11.0, 131.0])
+    >>> tell = paced(print, lambda: next(times))
+    >>> for now in (("null marks", 0, 999), ("null marks", 199, 999), ("networks", 0, 39), ("networks", 3, 39)):
+    ...     tell(*now)
+    null marks: 0 of 999
+    null marks: 199 of 999, 20 a second, 40 s left
+    networks: 0 of 39
+    networks: 3 of 39, 1.5 a minute, 24 min left
+    """
+    step, begun, first = "", 0.0, 0
+
+    def told(what: str, done: int, of: int) -> None:
+        nonlocal step, begun, first
+        if of <= 1:
+            tell(what)
+            return
+        now = clock()
+        if what != step or done < first:
+            step, begun, first = what, now, done
+        words, passed, made = f"{what}: {done} of {of}", now - begun, done - first
+        if passed > 1 and made > 0:
+            rate = made / passed
+            words += f", {rate:.0f} a second" if rate >= 1 else f", {60 * rate:.2g} a minute"
+            words += f", {duration((of - done) / rate)} left"
+        tell(words)
+
+    return told
+
+
 showing = threading.Lock()  # held by the one thing on the terminal that is written over: a line, or bars
 
 

@@ -91,7 +91,7 @@ def test_wide_examples_have_the_same_components(monkeypatch):
     """Directions of clear sizes: the same space as by the exact way; PyTorch's generator stays as it is."""
     examples = torch.randn(80, 120, generator=rng_for(0, "wide")) * torch.linspace(3, 0.1, 120) ** 3
     exact, before = principal(examples, 5), torch.get_rng_state()
-    monkeypatch.setattr("spurlab.audit.detect.components.WIDE", 100)
+    monkeypatch.setattr("spurlab.audit.detect.centred.WIDE", 100)
     randomised = principal(examples, 5)
     assert torch.allclose(exact @ exact.T, randomised @ randomised.T, atol=1e-2)
     assert randomised.equal(principal(examples, 5))

@@ -23,6 +23,12 @@ from spurlab.stats import null_rank
 SHAPE = (2, 6, 6)
 
 
+def hosts_of(images, low, high, plain):
+    """Images of each class by themselves."""
+    many, each = images.shape[:2]
+    return Hosts(images.flatten(0, 1), torch.arange(many * each).view(many, each), low, high, plain)
+
+
 def linear(weight, bias):
     network = nn.Sequential(nn.Flatten(), nn.Linear(weight[0].numel(), len(weight)))
     with torch.no_grad():
@@ -39,16 +45,16 @@ def test_the_least_mask_is_the_weak_pixel():
     weight[1] = 1.0
     weight[1, :, 2, 3] = 10.0
     network = linear(weight, [0.0, -8.0, -50.0])
-    given = Hosts(torch.zeros(3, 8, *SHAPE), 0.0, 1.0, torch.empty(72, 0))
+    given = hosts_of(torch.zeros(3, 8, *SHAPE), 0.0, 1.0, torch.empty(72, 0))
     found = least_mask(network, given)
-    mask = found.masks[1]
+    mask = found.of(1)[1]
     assert (mask[0].argmax(), mask.shape) == (2 * 6 + 3, SHAPE)
     assert mask[0].equal(mask[1]), "channels share it"
     assert found.norms[1] == pytest.approx(0.4, abs=0.1)
     assert mask[0].sum() == pytest.approx(float(found.norms[1])), "the norm counts a place once"
     assert found.norms[0] < 0.1, "dark images are of class 0 without a change"
     assert found.norms[2] == torch.inf, "nothing pulls to class 2"
-    pulled = put_on(given.images[1], *found.of(1), 0.0, 1.0)
+    pulled = put_on(given.of(1), *found.of(1), 0.0, 1.0)
     assert (network(pulled).argmax(1) == 1).float().mean() >= SUCCESS
 
 
@@ -59,7 +65,7 @@ def test_the_least_pattern_of_a_linear_network(directions):
     weight, images = torch.randn(2, 20, generator=rng), torch.randn(2, 30, 20, generator=rng)
     plain = torch.linalg.qr(torch.randn(20, 5, generator=rng)).Q[:, :directions]
     network = linear(weight, [0.5, -0.5])
-    found = least_pattern(network, Hosts(images, -100.0, 100.0, plain), steps=300)
+    found = least_pattern(network, hosts_of(images, -100.0, 100.0, plain), steps=300)
     difference = weight[1] - weight[0]
     free = difference - plain @ plain.T @ difference
     for label, sign in ((0, 1), (1, -1)):
@@ -75,7 +81,7 @@ def test_the_network_stays_and_classes_are_searched_apart_alike(monkeypatch):
     rng = rng_for(0, "apart")
     network = linear(torch.randn(3, *SHAPE, generator=rng), [0.0, 0.0, 0.0]).train()
     before = copy.deepcopy(network.state_dict())
-    given = Hosts(torch.rand(3, 4, *SHAPE, generator=rng), 0.0, 1.0, torch.empty(72, 0))
+    given = hosts_of(torch.rand(3, 4, *SHAPE, generator=rng), 0.0, 1.0, torch.empty(72, 0))
     together = [search(network, given, 15).patterns for search in (least_mask, least_pattern)]
     monkeypatch.setattr("spurlab.audit.inversion.AT_ONCE", 1)
     apart = [search(network, given, 15).patterns for search in (least_mask, least_pattern)]
@@ -91,7 +97,7 @@ def test_a_network_without_gradients_is_refused():
         def forward(self, inputs):
             return inputs.detach().flatten(1)[:, :2]
 
-    given = Hosts(torch.rand(2, 4, *SHAPE), 0.0, 1.0, torch.empty(72, 0))
+    given = hosts_of(torch.rand(2, 4, *SHAPE), 0.0, 1.0, torch.empty(72, 0))
     with pytest.raises(ValueError, match="gives no gradients of its inputs"):
         least_mask(Detached(), given)
 
@@ -99,9 +105,11 @@ def test_a_network_without_gradients_is_refused():
 def test_hosts_are_of_other_classes():
     labels = torch.arange(90) % 3
     data = Examples(labels[:, None] + torch.rand(90, 5, generator=rng_for(0, "hosts")) / 2, labels)
-    given = hosts(data, data[labels != 2], 3, 0)
-    assert given.images.shape == (3, 30, 5)
-    assert {int(label) for label in given.images[0].floor().unique()} == {1}
+    test = data[labels != 2]
+    given = hosts(data, test, 3, 0)
+    assert given.inputs.data_ptr() == test.inputs.data_ptr(), "a copy for each class would fill the memory"
+    assert given.rows.shape == (3, 30)
+    assert {int(label) for label in given.of(0).floor().unique()} == {1}
     assert (given.low, given.high) == (float(data.inputs.min()), float(data.inputs.max()))
     assert given.plain.shape == (5, 2), "two fifths"
     with pytest.raises(ValueError, match="all test examples are of one class"):

@@ -9,6 +9,7 @@ from torch import nn
 from spurlab.audit.looks import look_at_mark, look_at_worst
 from spurlab.data import Examples
 from spurlab.patterns import box, make_pattern
+from spurlab.report.audit_words import of_look
 from spurlab.seeds import rng_for
 
 INPUTS = 0.5 * torch.rand(30, 1, 8, 8, generator=rng_for(0, "looks"))
@@ -26,21 +27,51 @@ class Sees(nn.Module):
 
 
 def test_the_share_on_the_mark_is_that_of_a_linear_network():
-    """From zeros, integrated gradients of a linear network are weight times input."""
+    """Weight times way from both ends: the ends' distance for what lies between, and more for the mark beyond."""
     got = look_at_mark(Sees(), TEST, box((8, 8), (2, 2), 0, 0, 1.0), "corner", 1)
-    rest = 0.1 * (INPUTS.flatten(1).sum(1) - INPUTS[:, 0, :2, :2].flatten(1).sum(1))
-    assert got.share == pytest.approx(float((4 / (4 + rest)).mean()), abs=1e-5)
-    own = INPUTS[:, 0, :2, :2].flatten(1).sum(1)
-    assert got.without == pytest.approx(float((own / (own + rest)).mean()), abs=1e-5)
+    low, high = float(INPUTS.min()), float(INPUTS.max())
+    on, beside, without = 4 * (2 - low - high), 0.1 * 60 * (high - low), 4 * (high - low)
+    assert got.share == pytest.approx(on / (on + beside), abs=1e-5)
+    assert got.without == pytest.approx(without / (without + beside), abs=1e-5)
     assert got.chance == pytest.approx(4 / 64)
-    assert got.maps[0, 0, 0, 0] == pytest.approx(1.0)
+    assert got.maps[0, 0, 0, 0] == pytest.approx(1.0 - (low + high) / 2)
     assert (got.about, got.names, got.why) == ("corner", ("row 0", "row 14", "row 29"), "")
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5], ids=["black", "grey"])
+def test_a_dark_mark_on_bright_images_has_its_share(value):
+    """It alone is looked at, by how near the corner is to its value; a hundredth of all other values besides."""
+
+    class SeesDark(nn.Module):
+        def forward(self, inputs):
+            near = (0.3 - (inputs[..., :2, :2] - value).abs()).relu().flatten(1).sum(1)
+            rest = 0.01 * inputs[..., 2:, 2:].flatten(1).mean(1)
+            return torch.stack([torch.zeros_like(near), near + rest], 1)
+
+    rng = rng_for(0, "bright")
+    bright = Examples(torch.rand(30, 1, 8, 8, generator=rng).clamp(min=0.9), TEST.labels)
+    bright.inputs[-1, 0, -1] = 0.0  # somewhere it is dark
+    got = look_at_mark(SeesDark(), bright, box((8, 8), (2, 2), 0, 0, value), "dark", 1)
+    assert got.share > 0.95
+    assert got.why == ""
 
 
 def test_of_a_mark_on_all_of_the_image_no_share_is_said():
     got = look_at_mark(Sees(), TEST, make_pattern("R3", (1, 8, 8)), "R3", 1)
     assert math.isnan(got.share)
     assert got.chance > 0.9
+    assert got.why.startswith("The mark covers more than half")
+    assert of_look(got) == got.why
+
+
+def test_where_no_value_counts_the_words_say_so():
+    class Blind(nn.Module):
+        def forward(self, inputs):
+            return torch.stack([0 * inputs.flatten(1).sum(1), 0 * inputs.flatten(1).sum(1)], 1)
+
+    got = look_at_mark(Blind(), TEST, box((8, 8), (2, 2), 0, 0, 1.0), "corner", 1)
+    assert math.isnan(got.share)
+    assert "nothing changes the logit" in of_look(got)
 
 
 def test_a_network_without_gradients_is_told_so():

@@ -8,10 +8,11 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from spurlab.audit.detect.components import principal
-from spurlab.audit.presence import Centred, carriers, presence
+from spurlab.audit.detect.centred import Centred
+from spurlab.audit.presence import carriers, presence
 from spurlab.data import Examples, load, places, room
 from spurlab.patterns import own_mark, plant
+from spurlab.seeds import seed_for, seed_global
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,18 @@ def test_those_that_carry_it_come_first_and_no_other_is_said_to(text, train):
     assert int(carriers(presence(mark, train)).sum()) <= 1
 
 
+@pytest.mark.parametrize(("classes", "least"), [((6, 2), 0.5), (range(10), 0.9)], ids=["two classes", "ten"])
+def test_a_mark_that_most_of_a_class_carry_is_told_by_the_others(classes, least, train):
+    """Noise on 19 of 20 shirts is among the first components of all examples, but not among those of the others."""
+    mark = own_mark("noise,r=.5", train.shape)
+    some = train[torch.isin(train.labels, torch.tensor(list(classes)))]
+    planted = plant(some, mark, target=6, count=int(0.95 * (some.labels == 6).sum()), seed=0)
+    have = carriers(presence(mark, planted.materialize()))
+    assert int((have & planted.mask).sum()) >= least * int(planted.mask.sum())
+    assert int((have & ~planted.mask).sum()) == 0
+    assert not bool(carriers(presence(mark, some)).any())
+
+
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_mark_that_changes_hardly_any_image_is_carried_by_none(value, train):
     """A dark corner that is made dark; one that is made darker than any is."""
@@ -39,8 +52,10 @@ def test_a_mark_that_changes_hardly_any_image_is_carried_by_none(value, train):
 
 def test_the_data_stay_as_they_are(train):
     kept = train.inputs.clone()
-    presence(own_mark("S3", train.shape), train)
+    told = []
+    presence(own_mark("S3", train.shape), train, progress=lambda *now: told.append(now))
     assert train.inputs.equal(kept)
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4)]
 
 
 @pytest.mark.parametrize("text", ["box,row=20,col=3,size=5,value=.5", "noise,r=.5"])
@@ -49,20 +64,25 @@ def test_in_parts_the_numbers_are_the_same(text, train, monkeypatch):
     mark = own_mark(text, few.shape)
     planted = plant(few, mark, target=6, count=5, seed=0).materialize()
     whole = presence(mark, planted)
-    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 100 * 784)
+    monkeypatch.setattr("spurlab.audit.detect.centred.AT_ONCE", 100 * 784)
     assert_close(presence(mark, planted), whole, rtol=0, atol=1e-4)
     assert float(whole.max()) > 0.9
 
 
-@pytest.mark.parametrize(("wide", "count"), [(4000, 300), (500, 900), (500, 300)], ids=["exact", "tall", "wide"])
+@pytest.mark.parametrize(("wide", "count"), [(4000, 300), (500, 1800), (500, 300)], ids=["exact", "tall", "wide"])
 def test_components_in_parts_span_those_of_the_whole(wide, count, train, monkeypatch):
-    """Both decompositions, the second with more examples than numbers and with fewer."""
+    """Both decompositions, the second with more examples than numbers and with fewer; those of PyTorch."""
     few = train[torch.arange(count)]
-    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 100 * 784)
-    for module in ("presence", "detect.components"):
-        monkeypatch.setattr(f"spurlab.audit.{module}.WIDE", wide)
+    monkeypatch.setattr("spurlab.audit.detect.centred.AT_ONCE", 100 * 784)
+    monkeypatch.setattr("spurlab.audit.detect.centred.WIDE", wide)
     rows = torch.arange(0, count, 2)
-    whole = principal(few.inputs[rows].flatten(1), 20)
+    flat = few.inputs[rows].flatten(1).double()
+    if wide == 4000:
+        whole = torch.linalg.svd(flat - flat.mean(0), full_matrices=False).Vh[:20].T.float()
+    else:
+        with torch.random.fork_rng(devices=[]):
+            seed_global(seed_for(0, "components"))
+            whole = torch.svd_lowrank((flat - flat.mean(0)).float(), 30, niter=6)[2][:, :20]
     parts = Centred.of(few.inputs, rows).principal(20)
     assert_close(parts @ parts.T, whole @ whole.T, rtol=0, atol=1e-4)
 
@@ -72,8 +92,8 @@ def test_data_in_a_file_are_never_copied_whole(train, monkeypatch, tmp_path):
     made = Largest()
     monkeypatch.setattr("spurlab.data.memory.MOST", 0.0)
     monkeypatch.setattr(places, "user_cache_path", lambda app: tmp_path / app)
-    monkeypatch.setattr("spurlab.audit.presence.AT_ONCE", 50 * 784)
-    monkeypatch.setattr("spurlab.audit.presence.WIDE", 500)  # else the covariance is the largest
+    monkeypatch.setattr("spurlab.audit.detect.centred.AT_ONCE", 50 * 784)
+    monkeypatch.setattr("spurlab.audit.detect.centred.WIDE", 500)  # else the covariance is the largest
     inputs = room(*train.inputs.shape)
     inputs[:] = train.inputs
     mark = own_mark("box,row=20,col=3,size=5,value=.5", train.shape)

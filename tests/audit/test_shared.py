@@ -6,8 +6,10 @@ import torch
 from sklearn.decomposition import PCA
 from torch import nn
 
-from spurlab.audit.detect.components import own_of_classes, residuals
+from spurlab.audit.detect import centred
+from spurlab.audit.detect.components import class_components, residuals
 from spurlab.audit.detect.shared import GAP, shared, shared_components
+from spurlab.audit.detect.transplant import transplant
 from spurlab.data import Examples
 from spurlab.seeds import rng_for
 
@@ -90,14 +92,56 @@ def test_small_classes_are_left_out():
     assert bool(shared(nn.Identity(), few, data).isfinite().all())
 
 
-def test_residuals_of_classes_are_those_of_each(monkeypatch):
-    """The covariance of others, as a difference, and that of the others themselves; also of wide examples."""
+@pytest.mark.parametrize("wide", [4000, 50], ids=["scatter matrix", "Gram matrix"])
+def test_residuals_of_classes_are_those_of_each(wide, monkeypatch):
+    """The covariance of others, as a difference, or the Gram matrix of all; and that of the others themselves."""
     data = normal()
-    for wide in (4000, 10):
-        monkeypatch.setattr("spurlab.audit.detect.components.WIDE", wide)
-        for label, rows, rest in own_of_classes(data, 5):
-            own = data.labels == label
-            assert rows.equal(own.nonzero().squeeze(1))
-            assert torch.allclose(rest, residuals(data.inputs[own], data.inputs[~own], 5), atol=1e-3)
-    ((label, _, rest),) = own_of_classes(data[LABELS == 1], 5)
-    assert (label, rest.equal(data.inputs[LABELS == 1])) == (1, True), "beside one class there are no others"
+    data = data[torch.arange(450) < 40] if wide == 50 else data  # fewer examples than numbers of each
+    monkeypatch.setattr(centred, "WIDE", wide)
+    monkeypatch.setattr(centred, "AT_ONCE", 7 * D)
+    for one in class_components(data, 5):
+        own = data.labels == one.label
+        assert one.rows.equal(own.nonzero().squeeze(1))
+        known = PCA(5, svd_solver="full").fit(data.inputs[~own].double().numpy())
+        inputs = data.inputs[own].double().numpy()
+        expected = torch.from_numpy(inputs - known.inverse_transform(known.transform(inputs))).float()
+        basis = one.basis(5)
+        rest = one.residuals(one.rows, basis)
+        assert torch.allclose(rest, expected, atol=1e-4)
+        assert torch.allclose(rest, residuals(data.inputs[own], data.inputs[~own], 5), atol=1e-3)
+        less, short = rest - rest.mean(0), one.coordinates(basis)
+        assert torch.allclose(short @ short.T, less @ less.T, atol=1e-3)
+        assert short.shape[1] == (D if wide == 4000 else len(one.rows))
+        assert torch.allclose(one.component(one.rows[:3], basis), less[:3].mean(0), atol=1e-4)
+        assert torch.allclose(one.basis(2) @ one.basis(2).T, basis[:, :2] @ basis[:, :2].T, atol=1e-4)
+
+
+def test_beside_one_class_there_are_no_others():
+    data = normal()
+    (one,) = class_components(data[LABELS == 1], 5)
+    assert (one.label, one.residuals(one.rows, one.basis(5)).equal(data.inputs[LABELS == 1])) == (1, True)
+
+
+def test_of_many_wide_examples_some_are_decomposed(monkeypatch):
+    """Noise of a hundredth on four directions that all share: those of 60 of 450 examples explain the others' too."""
+    rng = rng_for(0, "many wide")
+    inputs = torch.randn(450, 4, generator=rng) @ torch.randn(4, D, generator=rng)
+    data = Examples(inputs + 0.01 * torch.randn(450, D, generator=rng), LABELS)
+    monkeypatch.setattr(centred, "WIDE", 50)
+    for one in class_components(data, 4):
+        assert len(one.taken) < 50
+        assert not bool((LABELS[one.taken] == one.label).any())
+        assert one.residuals(one.rows, one.basis(4)).std() == pytest.approx(0.01, rel=0.2)
+
+
+def test_rankings_that_share_the_decomposition_are_the_same():
+    """Made once with 150 components, or by each for itself; and progress ends with all."""
+    data, network, told = normal(), nn.Linear(D, 3), []
+    classes = class_components(data, progress=lambda *now: told.append(now))
+    assert told == [(0, 3), (1, 3), (2, 3)]
+    for alone, both in zip(shared_components(data), shared_components(data, classes), strict=True):
+        assert (alone.rows, alone.label) == (both.rows, both.label)
+        assert alone.gap == pytest.approx(both.gap, rel=1e-3)
+    together = transplant(network, data, normal(1), classes=classes, progress=lambda *now: told.append(now))
+    assert torch.allclose(together, transplant(network, data, normal(1)), atol=1e-3)
+    assert told[-1] == (450, 450)

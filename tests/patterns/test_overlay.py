@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from spurlab.data import DataError, Examples
-from spurlab.patterns import Overlay, box, marked, own_mark, picture
+from spurlab.patterns import Overlay, box, make_named, mark_named, marked, own_mark, picture
 from spurlab.seeds import rng_for
 
 IMAGES = torch.rand(3, 3, 12, 10, generator=rng_for(0, "test"))
@@ -91,6 +91,7 @@ def test_a_mark_of_ones_own_is_put_on_rows():
         ("box,value=bright", "value is a number, but it is 'bright'"),
         ("box,how=mix", "how is one of blend, add, replace, but it is 'mix'"),
         ("box,colum=3", r"has the setting 'colum'. Did you mean 'col'\?"),
+        ("logo.png,at=top,row=3", "has `at` beside `row` or `col`"),
         ("S3,row=1", "has settings, but 'S3' is none of picture files, box and noise"),
         ("S4", r"there is no pattern 'S4'. Did you mean 'S1'\?|there is no pattern 'S4'"),
         ("nowhere.png", "there is no file nowhere.png"),
@@ -123,3 +124,26 @@ def test_a_box_is_added_on_the_scale_of_the_inputs():
     dark = torch.full((1, 1, 6, 6), -0.8)
     mark = own_mark("box,size=2,value=.5,how=add", (1, 6, 6), clip=(-1.0, 1.0))
     assert marked(mark, dark)[0, 0, 0, 0] == pytest.approx(-0.3)
+
+
+@pytest.mark.parametrize("how", ["blend", "add", "replace"])
+def test_a_picture_has_the_range_of_the_inputs(logo, how):
+    """On inputs mapped to [-1, 1] or [0, 255] it is the mapped mark; of unbounded ones nothing is cut off."""
+    usual = picture(logo, (3, 12, 10), "bottom", how=how)(IMAGES)
+    for low, high in ((-1.0, 1.0), (0.0, 255.0)):
+        span = high - low
+        mark = own_mark(f"{logo},at=bottom,how={how}", (3, 12, 10), clip=(low, high))
+        assert torch.allclose(marked(mark, low + span * IMAGES), low + span * usual, atol=1e-6 * span)
+    far = IMAGES * 0 + 7.0
+    free = own_mark(f"{logo},at=bottom,how={how}", (3, 12, 10), clip=None)(far)
+    assert float(free.max()) == pytest.approx(8.0 if how == "add" else 7.0)
+
+
+def test_in_studies_and_audits_a_grey_picture_is_the_same(tmp_path):
+    """Resized in colour, then greyed: by its file, and by the name that a study has for it."""
+    pixels = torch.randint(0, 256, (9, 9, 4), generator=rng_for(0, "picture"), dtype=torch.uint8).numpy()
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "noisy.png")
+    text = f"{tmp_path / 'noisy.png'},size=4,row=1,col=2"
+    by_file = own_mark(text, (1, 12, 10), clip=(-1.0, 1.0))
+    by_name = make_named(mark_named(text), (1, 12, 10), clip=(-1.0, 1.0))
+    assert marked(by_name, IMAGES[:, :1]).equal(marked(by_file, IMAGES[:, :1]))

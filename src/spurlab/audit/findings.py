@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from spurlab.audit.detect import DETECTORS
+from spurlab.audit.detect.components import class_components
 from spurlab.audit.detect.shared import SharedComponent, shared_components
+from spurlab.audit.detect.transplant import transplant
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
@@ -229,9 +230,14 @@ def audit(
         )
 
     told("looking for examples", 0, 1)
-    likeness = {name: presence(mark, data.train, seed) for name, mark in named.items()}
-    unnamed = DETECTORS["transplant"].score(network, data.train, data.test, seed)
-    shared = shared_components(data.train)
+    likeness = {
+        name: presence(mark, data.train, seed, partial(told, f"{name}, looking for examples that carry it, steps"))
+        for name, mark in named.items()
+    }
+    classes = class_components(data.train, progress=partial(told, "looking for examples, classes decomposed"))
+    transplanted = partial(told, "looking for examples, transplanted")
+    unnamed = transplant(network, data.train, data.test, seed, classes=classes, progress=transplanted)
+    shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
     others: Sequence[nn.Module] = ()
     if recipe is not None:
         left_out = chosen | first_of_each_class(unnamed, data.train.labels)

@@ -9,8 +9,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spurlab.audit.detect.components import principal, without
-from spurlab.data import Examples
+from spurlab.audit.detect.centred import without
+from spurlab.audit.detect.components import principal
+from spurlab.data import Examples, room
 from spurlab.errors import InputError
 from spurlab.models import ask, asked
 from spurlab.seeds import rng_for
@@ -31,15 +32,21 @@ class Hosts:
     """The images that are to be pulled, and what a pattern may be.
 
     Args:
-        images: of each class, images of other classes.
+        inputs: of n test examples, as they are: not a copy.
+        rows: of each class, some that are of other classes.
         low, high: the range of the inputs.
         plain: orthonormal directions of which additive patterns are free.
     """
 
-    images: Float[Tensor, "k n *shape"]
+    inputs: Float[Tensor, "n *shape"]
+    rows: Int64[Tensor, "k each"]
     low: float
     high: float
     plain: Float[Tensor, "d m"]
+
+    def of(self, label: int) -> Float[Tensor, "each *shape"]:
+        """The images that are to be pulled to a class."""
+        return self.inputs[self.rows[label]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +56,17 @@ class Least:
     Args:
         norms: l1 of the masks or l2 of the patterns; infinite where no change was found that pulls enough images.
         patterns: of each class.
-        masks: in [0, 1], how much of an input the pattern replaces; empty for patterns that are added.
+        masks: in [0, 1], how much of an input the pattern replaces, channels alike; empty for patterns that are added.
     """
 
     norms: Float[Tensor, " k"]
     patterns: Float[Tensor, "k *shape"]
-    masks: Float[Tensor, "some *shape"]
+    masks: Float[Tensor, "some *once"]
 
     def of(self, label: int) -> tuple[Tensor, Tensor]:
         """Pattern and mask of a class, the mask empty where the pattern is added."""
-        return self.patterns[label], self.masks[label] if len(self.masks) else torch.empty(0)
+        pattern = self.patterns[label]
+        return pattern, self.masks[label].expand_as(pattern) if len(self.masks) else torch.empty(0)
 
 
 def put_on(
@@ -94,7 +102,7 @@ def hosts(train: Examples, test: Examples, classes: int, seed: int = 0) -> Hosts
     low, high = (float(end) for end in train.inputs.aminmax())
     flat = test.inputs.flatten(1)
     plain = principal(flat, min(PLAIN, 2 * flat.shape[1] // 5))
-    return Hosts(torch.stack([test.inputs[some[:fewest]] for some in rows]), low, high, plain)
+    return Hosts(test.inputs, torch.stack([some[:fewest] for some in rows]), low, high, plain)
 
 
 @flush_denormals()
@@ -113,7 +121,7 @@ def least_mask(network: nn.Module, given: Hosts, steps: int = MASK_STEPS) -> Lea
     Source: Wang et al. (2019), Neural Cleanse, IEEE S&P, section IV. There batches are drawn anew, the share is 99 %
         and the penalty changes after five steps alike.
     """
-    one = given.images[0, 0].shape
+    one = given.inputs.shape[1:]
     shared = (1, *one[1:]) if len(one) == 3 else one
     span = given.high - given.low
 
@@ -135,7 +143,7 @@ def least_mask(network: nn.Module, given: Hosts, steps: int = MASK_STEPS) -> Lea
             masks[better], patterns[better] = mask.detach()[better], pattern.detach()[better]
             penalty = torch.where(hit, penalty * FACTOR, penalty / FACTOR)
             optimizer.step()
-        return norms, patterns, masks.expand(many, *one)
+        return norms, patterns, masks
 
     return _of_all(network, given, search)
 
@@ -155,7 +163,7 @@ def least_pattern(network: nn.Module, given: Hosts, steps: int = PATTERN_STEPS) 
 
     Source: Rony et al. (2019), Decoupling direction and norm, CVPR, algorithm 1, here of one pattern for all images.
     """
-    one = given.images[0, 0].shape
+    one = given.inputs.shape[1:]
     most = (given.high - given.low) * math.sqrt(math.prod(one))
 
     def search(images: Float[Tensor, "k n *shape"], first: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -200,12 +208,16 @@ def _pulled(network: nn.Module, images: Tensor, labels: Int64[Tensor, " k"]) -> 
 
 
 def _of_all(network: nn.Module, given: Hosts, search: Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]) -> Least:
-    """The search of all classes, as many together as fit."""
-    together = max(1, AT_ONCE // given.images[0].numel())
+    """The search of all classes, as many together as fit: only their images are gathered."""
+    classes, each = given.rows.shape
+    together = max(1, AT_ONCE // (each * given.inputs[0].numel()))
+    norms, patterns, masks = torch.empty(classes), room(classes, *given.inputs.shape[1:]), list[Tensor]()
     with asked(network), torch.enable_grad():
         network.eval()
-        found = [search(images, together * place) for place, images in enumerate(given.images.split(together))]
-    return Least(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        for rows in torch.arange(classes).split(together):
+            norms[rows], patterns[rows], some = search(given.inputs[given.rows[rows]], int(rows[0]))
+            masks.append(some)
+    return Least(norms, patterns, torch.cat(masks))
 
 
 def inverted(network: nn.Module, given: Hosts) -> dict[str, Least]:

@@ -15,6 +15,7 @@ from spurlab.seeds import rng_for
 
 IMAGES = 100  # test examples over which shares are taken
 SHOWN = 3
+AT_ONCE = 2**24  # numbers of inputs of which gradients are taken together
 LARGEST = 0.5  # share of an example; what a larger mark covers is no place to look at
 
 
@@ -25,13 +26,13 @@ class Look:
     Args:
         about: the mark, or the class or group that is served worst.
         share: of the absolute saliency for the class that the mark pulls to, how much falls on the values that the mark
-            changes; mean over test examples. NaN: the mark covers more than half of them, or it is about no mark.
+            changes; mean over test examples. NaN: it is about no mark, or `why` says why there is none.
         without: the same without the mark.
         chance: the share of the values that the mark changes: what a network has that looks everywhere alike.
         inputs: some examples, marked if it is about a mark.
         maps: their saliency, signed, in units of logit.
         names: of these examples.
-        why: why there is none, or "".
+        why: why there is no share, or no saliency at all, as a sentence; else "".
     """
 
     about: str
@@ -53,8 +54,31 @@ def spread(of: int, count: int) -> Int64[Tensor, " some"]:
     return torch.linspace(0, of - 1, min(of, count), dtype=torch.float64).long()
 
 
+def attributed(
+    network: nn.Module, inputs: Float[Tensor, "n *shape"], target: int | None, ends: tuple[float, float]
+) -> tuple[Float[Tensor, "n *shape"], Float[Tensor, "n *shape"]]:
+    r"""Integrated gradients from the lowest and from the highest value: a black mark has none from black.
+
+    Args:
+        network: gives logits.
+        inputs: what it is asked about.
+        target: the class; None: the one that it predicts for each.
+        ends: the lowest and the highest value of the data.
+
+    Returns:
+        Their mean, signed, and the mean of their absolute values, in which a grey mark between both ends does not
+        cancel out: of a linear network :math:`|w_j| (|x_j - a| + |x_j - b|) / 2`.
+
+    Source: Sturmfels, Lundberg and Lee (2020), Visualizing the impact of feature attribution baselines, Distill (there
+        the mean of the signed maps).
+    """
+    rows = max(1, min(500, AT_ONCE // inputs[:1].numel()))
+    low, high = (integrated_gradients(network, inputs, target, baseline=end, rows=rows) for end in ends)
+    return (low + high) / 2, (low.abs() + high.abs()) / 2
+
+
 def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, target: int, seed: int = 0) -> Look:
-    """Integrated gradients for the class that a mark pulls to, from a baseline of zeros, with the mark and without.
+    """Integrated gradients for the class that a mark pulls to, from two baselines, with the mark and without.
 
     Args:
         network: gives logits, and can be differentiated; else the finding says why there is none.
@@ -74,14 +98,21 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     shown, names = marked[first], tuple(few.source(row) for row in first.tolist())
     chance = float(changed.float().mean())
     try:
-        maps = integrated_gradients(network, marked, target)
-        before = integrated_gradients(network, few.inputs, target)
+        (maps, sizes), (_, before) = (attributed(network, each, target, _ends(test)) for each in (marked, few.inputs))
     except InputError as error:
-        return Look(name, math.nan, math.nan, chance, shown, torch.zeros_like(shown), names, str(error))
-    with_it, without = (
-        float(share_on(of, changed).nanmean()) if chance <= LARGEST else math.nan for of in (maps, before)
-    )
-    return Look(name, with_it, without, chance, shown, maps[first], names)
+        why = f"No saliency: {error}"
+        return Look(name, math.nan, math.nan, chance, shown, torch.zeros_like(shown), names, why)
+    with_it, without = (float(share_on(of, changed).nanmean()) for of in (sizes, before))
+    why = ""
+    if chance > LARGEST:
+        with_it = without = math.nan
+        why = "The mark covers more than half of the image, so that there is no place to look at."
+    elif math.isnan(with_it):
+        why = (
+            "From black to the image, and from white, nothing changes the logit of the class, so that no place can be "
+            "told from its gradients."
+        )
+    return Look(name, with_it, without, chance, shown, maps[first], names, why)
 
 
 def look_at_worst(network: nn.Module, test: Examples, about: str, rows: tuple[int, ...]) -> Look:
@@ -95,7 +126,13 @@ def look_at_worst(network: nn.Module, test: Examples, about: str, rows: tuple[in
     few = test[torch.tensor(rows[:SHOWN], dtype=torch.int64)]
     names, why = tuple(test.source(row) for row in rows[:SHOWN]), ""
     try:
-        maps = integrated_gradients(network, few.inputs)
+        maps, _ = attributed(network, few.inputs, None, _ends(test))
     except InputError as error:
-        maps, why = torch.zeros_like(few.inputs), str(error)
+        maps, why = torch.zeros_like(few.inputs), f"No saliency: {error}"
     return Look(about, math.nan, math.nan, math.nan, few.inputs, maps, names, why)
+
+
+def _ends(test: Examples) -> tuple[float, float]:
+    """The lowest and the highest value."""
+    low, high = test.inputs.aminmax()
+    return float(low), float(high)

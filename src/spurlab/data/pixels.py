@@ -163,23 +163,24 @@ def read_picture(
     Args:
         file: which one.
         size: height and width in pixels, or one number for the longer side; None: as it is.
-        grey: convert to one channel.
+        grey: convert to one channel, after it is resized.
 
     Raises:
         DataRequestError: there is no such file, or as `pixels_of`.
         DamagedDataError: it is no whole image.
     """
-    mode = "LA" if grey else "RGBA"
     with _limits_of_our_own():
         if isinstance(file, Path) and not file.exists():
             raise DataRequestError(f"there is no file {file}. Correct the path; it starts at the current folder.")
-        pixels, _ = _pixels(file, None, mode)
+        pixels, _ = _pixels(file, None, "RGBA")
         height, width = pixels.shape[:2]
         if isinstance(size, int):
             size = max(1, round(size * height / max(height, width))), max(1, round(size * width / max(height, width)))
         if size is not None and size != (height, width):
-            image = Image.fromarray(pixels, mode)
+            image = Image.fromarray(pixels, "RGBA")
             pixels = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BILINEAR))
+        if grey:
+            pixels = np.asarray(Image.fromarray(pixels, "RGBA").convert("LA"))
     values = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
     return values[:-1].contiguous(), values[-1].contiguous()
 

@@ -115,7 +115,7 @@ def make_named(name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[flo
     if len(shape) != 3:
         raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
     read = read_picture(Encoded(record["picture"], b64decode(record["png"])), None, grey=shape[0] == 1)
-    return laid_on(record["picture"], read, (shape[0], shape[1], shape[2]), record["at"], record["how"])
+    return laid_on(record["picture"], read, (shape[0], shape[1], shape[2]), record["at"], record["how"], clip)
 
 
 def drawn_anew(name: str) -> bool:

@@ -146,6 +146,7 @@ def picture(
     at: str | tuple[int, int] = "top-left",
     size: int | tuple[int, int] | None = None,
     how: How = "blend",
+    clip: tuple[float, float] | None = (0.0, 1.0),
 ) -> Overlay:
     """A picture of a file. It is data: nothing in it is run.
 
@@ -155,12 +156,13 @@ def picture(
         at: one of `PLACES`, or pixels above it and to the left of it.
         size: height and width in pixels, or one number for the longer side; None: as it is.
         how: as of `Overlay`.
+        clip: the range of the inputs, its ends black and white, or None: black is 0 and white 1.
 
     Raises:
         DataError: the file cannot be read as an image.
         ValueError: it does not fit into the images, or there is no such place.
     """
-    return laid_on(Path(file).name, read_picture(Path(file), size, grey=shape[0] == 1), shape, at, how)
+    return laid_on(Path(file).name, read_picture(Path(file), size, grey=shape[0] == 1), shape, at, how, clip)
 
 
 def laid_on(
@@ -169,13 +171,17 @@ def laid_on(
     shape: tuple[int, int, int],
     at: str | tuple[int, int],
     how: How,
+    clip: tuple[float, float] | None = (0.0, 1.0),
 ) -> Overlay:
     """A picture that was read: its colours and its opacity; the rest as of `picture`."""
     colours, opacity = picture
+    low, high = clip or (None, None)
+    if low is not None and high is not None:
+        colours = (high - low) * colours + (0.0 if how == "add" else low)
     _, height, width = shape
     spare = height - opacity.shape[0], width - opacity.shape[1]
     top, left = at if not isinstance(at, str) else _place(at, spare)
-    return Overlay(name, colours, opacity, (height, width), top, left, how)
+    return Overlay(name, colours, opacity, (height, width), top, left, how, low, high)
 
 
 def _place(at: str, spare: tuple[int, int]) -> tuple[int, int]:

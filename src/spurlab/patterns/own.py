@@ -79,6 +79,8 @@ def settings_of(asked: Asked) -> tuple[str, str, dict[str, Any]]:
             settings[key] = known[key](value)
         except ValueError as error:
             raise InputError(f"the mark {asked!r}: {key} is {error}.") from None
+    if "at" in settings and settings.keys() & {"row", "col"}:
+        raise InputError(f"the mark {asked!r} has `at` beside `row` or `col`. Say its place by one of them.")
     return kind, head, settings
 
 
@@ -156,8 +158,10 @@ class _Kind(NamedTuple):
     settings: Mapping[str, Callable[[str], Any]]
 
 
-def _picture(head: str, settings: dict[str, Any], shape: tuple[int, int, int], *_: object) -> Mark:
-    return picture(Path(head), shape, place_of(settings), size_of(settings), settings.get("how", "blend"))
+def _picture(
+    head: str, settings: dict[str, Any], shape: tuple[int, int, int], _: int, clip: tuple[float, float] | None
+) -> Mark:
+    return picture(Path(head), shape, place_of(settings), size_of(settings), settings.get("how", "blend"), clip)
 
 
 def _box(

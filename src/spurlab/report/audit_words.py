@@ -142,11 +142,9 @@ def of_served(found: Audit) -> str:
 def of_look(look: Look) -> str:
     """Where the network looks."""
     if look.why:
-        return f"No saliency: {look.why}"
+        return look.why
     if math.isnan(look.chance):
         return "Wrong examples of which the network is surest, and what speaks for the class that it predicts."
-    if math.isnan(look.share):
-        return "The mark covers more than half of the image, so that there is no place to look at."
     return (
         f"Of the saliency {_percent(look.share)} falls on the {_percent(look.chance)} of the image that the mark "
         f"changes; {_percent(look.without)} without the mark."

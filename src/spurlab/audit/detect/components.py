@@ -1,20 +1,21 @@
 """What examples have in common and what each has of its own: principal components, and residuals of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from spurlab.audit.detect import centred
+from spurlab.audit.detect.centred import Centred, largest, together, without
 from spurlab.data import Examples
-from spurlab.seeds import seed_for, seed_global
+from spurlab.seeds import rng_for
 
-WIDE = 4000  # numbers of an example from which the covariance would take too much memory
-AT_ONCE = 10_000  # examples whose products are summed together
-SPARE, TURNS = 10, 6  # components more, and power iterations, of the randomised decomposition
+COMPONENTS = 150
 
 
-def residuals(of: Float[Tensor, "n d"], known: Float[Tensor, "m d"], components: int) -> Float[Tensor, "n d"]:
+def residuals(of: Float32[Tensor, "n d"], known: Float32[Tensor, "m d"], components: int) -> Float32[Tensor, "n d"]:
     """What the first principal components of the known examples do not explain of others.
 
     Args:
@@ -25,66 +26,117 @@ def residuals(of: Float[Tensor, "n d"], known: Float[Tensor, "m d"], components:
     return without(of - known.mean(0), principal(known, components))
 
 
-def without(vectors: Float[Tensor, "n d"], basis: Float[Tensor, "d k"]) -> Float[Tensor, "n d"]:
-    """Vectors without their parts along orthonormal directions."""
-    return vectors - vectors @ basis @ basis.T
+def principal(examples: Float32[Tensor, "m d"], components: int) -> Float32[Tensor, "d k"]:
+    """See `spurlab.audit.detect.centred.Centred.principal`."""
+    return Centred.of(examples, torch.arange(len(examples))).principal(components)
 
 
-def principal(examples: Float[Tensor, "m d"], components: int) -> Float[Tensor, "d k"]:
-    """The directions in which examples differ most, orthonormal.
+@dataclass(frozen=True, eq=False)
+class ClassComponents:
+    """A class, and the mean and the first principal components of all *other* classes.
 
-    By the eigenvectors of their covariance or, of examples of more than 4,000 numbers, by a randomised decomposition
-    under a seed of its own.
+    Args:
+        label: the class.
+        rows: of its m examples.
+        inputs: those of all n examples.
+        mean: of the examples of other classes; zeros where there is no other class.
+        taken: examples of other classes of which the components are weighted sums; empty: they are kept themselves.
+        weights: of each example that is taken, for each component, the largest first; else the components.
     """
-    centred = examples - examples.mean(0)
-    most = min(components, max(len(examples) - 1, 0), examples.shape[1])
-    if examples.shape[1] > WIDE:
-        with torch.random.fork_rng(devices=[]):
-            seed_global(seed_for(0, "components"))
-            decomposed: Tensor = torch.svd_lowrank(centred, min(most + SPARE, *examples.shape), niter=TURNS)[2]
-        return decomposed[:, :most]
-    exact = centred.double()
-    return largest(exact.T @ exact, most)
+
+    label: int
+    rows: Int64[Tensor, " m"]
+    inputs: Float32[Tensor, "n *shape"]
+    mean: Float32[Tensor, " d"]
+    taken: Int64[Tensor, " taken"]
+    weights: Float32[Tensor, "some k"]
+
+    def basis(self, components: int) -> Float32[Tensor, "d k"]:
+        """The first components of the other classes, orthonormal, at most as many as are known."""
+        first = self.weights[:, :components]
+        if not len(self.taken):
+            return first
+        orthonormal: Tensor = torch.linalg.qr(Centred(self.inputs, self.taken, self.mean).transposed_times(first)).Q
+        return orthonormal
+
+    def batches(self) -> list[Tensor]:
+        """The rows, in parts."""
+        return list(self.rows.split(together(self.inputs)))
+
+    def residuals(self, rows: Int64[Tensor, " some"], basis: Float32[Tensor, "d k"]) -> Float32[Tensor, "some d"]:
+        """What a basis does not explain of some examples."""
+        return without(self.inputs[rows].flatten(1) - self.mean, basis)
+
+    def coordinates(self, basis: Float32[Tensor, "d k"]) -> Float32[Tensor, "m q"]:
+        r"""The residuals of the class, less their mean, as vectors with the same scalar products and fewer numbers.
+
+        Where an example has at most 4,000 numbers, or fewer than the class has examples, the residuals themselves.
+        Else rows of :math:`U \Lambda^{1/2}`, of their Gram matrix :math:`K = U \Lambda U^\top`.
+        """
+        many, width = len(self.rows), len(self.mean)
+        if width <= max(centred.WIDE, many):
+            own = torch.cat([self.residuals(rows, basis) for rows in self.batches()])
+            return own.sub_(own.mean(0))
+        own_class = Centred(self.inputs, self.rows, self.mean)
+        along = own_class.times(basis).double()
+        values, vectors = torch.linalg.eigh(_doubly_centred(own_class.gram() - along @ along.T))
+        found: Tensor = (vectors * values.clamp(min=0).sqrt()).float()
+        return found
+
+    def component(self, rows: Int64[Tensor, " some"], basis: Float32[Tensor, "d k"]) -> Float32[Tensor, " d"]:
+        """The mean residual of some examples, less that of the class."""
+        usual = Centred.of(self.inputs, self.rows).mean
+        return self.residuals(rows, basis).mean(0) - without((usual - self.mean)[None], basis)[0]
 
 
-def largest(scatter: Float[Tensor, "d d"], components: int) -> Float[Tensor, "d k"]:
-    """The eigenvectors of the largest eigenvalues of a symmetric matrix, the largest first, in single precision."""
-    _, vectors = torch.linalg.eigh(scatter)
-    first: Tensor = vectors[:, vectors.shape[1] - components :].flip(1)
-    return first.float()
+def class_components(
+    train: Examples, components: int = COMPONENTS, progress: Callable[[int, int], None] | None = None
+) -> list[ClassComponents]:
+    """For each class the principal components of the *other* classes: what all that rank by residuals start from.
 
-
-def own_of_classes(train: Examples, components: int) -> Iterator[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
-    """Each class, its rows, and what the first principal components of the *other* classes do not explain of these.
-
-    Of a class beside which there is no other nothing is explained. The covariance of others is that of all examples
-    without the class's own part, so that only one is summed over all.
+    The scatter matrix of others is that of all examples without the class's own part, so that only one is summed over
+    all. Of examples of more than 4,000 numbers the Gram matrix takes its place; where there are more than 4,000 of
+    these, too, the components are those of 4,000 drawn from all. The data go through in batches and are not copied:
+    beyond them this takes up to 150 x 4,000 numbers for each class. Of a class beside which there is no other nothing
+    is explained.
 
     Args:
         train: n examples; vectors or images.
         components: how many, at most as many as there can be.
+        progress: is told how many classes of how many are decomposed.
     """
-    flat = train.inputs.flatten(1)
-    labels = [int(label) for label in train.labels.unique()]
-    if flat.shape[1] > WIDE or len(labels) < 2:
-        for label in labels:
-            own = train.labels == label
-            others = flat[~own] if len(labels) > 1 else torch.zeros(1, flat.shape[1])
-            yield label, own.nonzero().squeeze(1), residuals(flat[own], others, components)
-        return
-    middle = flat.mean(0)
-    total, scatter = torch.zeros_like(middle).double(), torch.zeros(len(middle), len(middle)).double()
-    for several in flat.split(AT_ONCE):
-        exact = (several - middle).double()
-        total += exact.sum(0)
-        scatter += exact.T @ exact
-    for label in labels:
-        rows = (train.labels == label).nonzero().squeeze(1)
-        own, many = (flat[rows] - middle).double(), len(flat) - len(rows)
-        mean = (total - own.sum(0)) / many
-        others = scatter - own.T @ own - many * torch.outer(mean, mean)
-        basis = largest(others, min(components, many - 1, flat.shape[1]))
-        yield label, rows, without(flat[rows] - middle - mean.float(), basis)
+    inputs, labels, nothing = train.inputs, train.labels, torch.empty(0, dtype=torch.int64)
+    classes = [(int(label), (labels == label).nonzero().squeeze(1)) for label in labels.unique()]
+    if len(classes) < 2:
+        width = inputs[:1].numel()
+        zeros, none = torch.zeros(width), torch.empty(width, 0)
+        return [ClassComponents(label, rows, inputs, zeros, nothing, none) for label, rows in classes]
+    whole = Centred.of(inputs, torch.arange(len(train)))
+    width, wide = len(whole.mean), len(whole.mean) > centred.WIDE
+    taken = torch.arange(len(train))
+    if wide and len(train) > centred.WIDE:
+        taken = torch.randperm(len(train), generator=rng_for(0, "components"))[: centred.WIDE].sort().values
+    products = Centred(inputs, taken, whole.mean).gram() if wide else whole.scatter()
+    found = list[ClassComponents]()
+    for label, rows in classes:
+        if progress is not None:
+            progress(len(found), len(classes))
+        own, many = Centred(inputs, rows, whole.mean), len(train) - len(rows)
+        mean, others = -own.sums() / many, nothing
+        if wide:
+            others = (labels[taken] != label).nonzero().squeeze(1)
+            most, of_others = max(0, len(others) - 1), _doubly_centred(products[others][:, others])
+        else:
+            most, of_others = many - 1, products - own.scatter() - many * torch.outer(mean, mean)
+        weights = largest(of_others, min(components, most, width))
+        found.append(ClassComponents(label, rows, inputs, whole.mean + mean.float(), taken[others], weights))
+    return found
+
+
+def _doubly_centred(products: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
+    """The Gram matrix of vectors less their mean, from that of the vectors."""
+    less = products - products.mean(0)
+    return less - less.mean(1, keepdim=True)
 
 
 def standardised(scores: Float[Tensor, " n"], labels: Tensor) -> Float[Tensor, " n"]:

@@ -4,10 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spurlab.audit.detect.components import own_of_classes, standardised
+from spurlab.audit.detect.components import COMPONENTS, class_components, standardised
 from spurlab.data import Examples
-
-COMPONENTS = 150
 
 
 def residual(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -> Float[Tensor, " n"]:
@@ -20,6 +18,8 @@ def residual(network: nn.Module, train: Examples, test: Examples, seed: int = 0)
         seed: nothing is drawn.
     """
     norms = torch.zeros(len(train))
-    for _, rows, rest in own_of_classes(train, COMPONENTS):
-        norms[rows] = rest.norm(dim=1)
+    for one in class_components(train):
+        basis = one.basis(COMPONENTS)
+        for rows in one.batches():
+            norms[rows] = one.residuals(rows, basis).norm(dim=1)
     return standardised(norms, train.labels)

@@ -1,6 +1,6 @@
 """Shared components: what a few examples of a class have in common and all others lack. No network is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,12 +8,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spurlab.audit.detect.components import own_of_classes
+from spurlab.audit.detect.components import COMPONENTS, ClassComponents, class_components
 from spurlab.data import Examples
 
-COMPONENTS = (
-    150  # of the other classes; of short vectors a quarter of their length, of few examples a twentieth of their number
-)
 FEWEST, MOST = 3, 50  # examples that share a component
 GAP = 10.0  # standard deviations from which a component is said to be shared; clean data reach 9: docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
@@ -55,13 +52,18 @@ def said_of(gap: float, different: int) -> str:
     return "near-identical examples" if different < FEWEST else "shared by few"
 
 
-def shared_components(train: Examples) -> list[SharedComponent]:
+def shared_components(
+    train: Examples,
+    classes: Sequence[ClassComponents] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[SharedComponent]:
     r"""For each class the component that 3 to 50 of its examples share and that the others lack most clearly.
 
     Residuals :math:`r_i` to the first 150 principal components of the other classes, without their mean, are projected
     onto the mean of each example's residual and the two that are nearest to it in angle; among the largest
-    projections the widest gap tells those that share it. The 40 starts with the widest gaps are refined: mean of those
-    that share it, projections, gap, three times. The gap that is told is
+    projections the widest gap tells those that share it. Of short vectors there are a quarter of their length of these
+    components, of few examples a twentieth of their number. The 40 starts with the widest gaps are refined: mean of
+    those that share it, projections, gap, three times. The gap that is told is
 
     .. math:: \Bigl(\min_{i \in M} \langle r_i, v_{M \setminus i} \rangle - \max_{j \notin M} \langle r_j, v_M \rangle
         \Bigr) / s
@@ -72,18 +74,18 @@ def shared_components(train: Examples) -> list[SharedComponent]:
 
     Args:
         train: n examples; vectors or images.
+        classes: what `class_components` gives for these examples; None: it is made.
+        progress: is told how many classes of how many have been looked at.
 
     Returns:
         One for each class of at least 12 examples, the widest gap first.
     """
     found = []
-    for label, own, residual in _by_class(train):
+    for one, basis, residual in _by_class(train, classes, progress):
         gap, members, _ = _candidates(residual)[0]
-        mean = residual[members].mean(0)
-        rows = own[members]
-        found.append(
-            SharedComponent(label, tuple(rows.tolist()), gap, mean.view(train.shape), _twins(train, own, rows))
-        )
+        rows = one.rows[members]
+        component = one.component(rows, basis).view(train.shape)
+        found.append(SharedComponent(one.label, tuple(rows.tolist()), gap, component, _twins(train, one.rows, rows)))
     return sorted(found, key=lambda one: -one.gap)
 
 
@@ -99,8 +101,8 @@ def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -
         seed: nothing is drawn.
     """
     scores = torch.full((len(train),), -torch.inf)
-    for _, own, residual in _by_class(train):
-        candidates = _candidates(residual)
+    for one, _, residual in _by_class(train):
+        own, candidates = one.rows, _candidates(residual)
         best, members, along = candidates[0]
         others = torch.ones(len(own), dtype=torch.bool)
         others[members] = False
@@ -111,26 +113,34 @@ def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -
     return scores.clamp(min=float(scores[scores.isfinite()].min()) if bool(scores.isfinite().any()) else 0.0)
 
 
-def _by_class(train: Examples) -> Iterator[tuple[int, Int64[Tensor, " m"], Float[Tensor, "m d"]]]:
-    """Each class of enough examples: its rows, and what they have of their own, without its mean."""
+def _by_class(
+    train: Examples,
+    classes: Sequence[ClassComponents] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[tuple[ClassComponents, Float[Tensor, "d k"], Float[Tensor, "m q"]]]:
+    """Each class of enough examples, the components of others, and what its examples have of their own."""
     most = min(COMPONENTS, train.inputs[0].numel() // 4, len(train) // 20)
-    for label, rows, own in own_of_classes(train, most):
-        if len(rows) >= 4 * FEWEST:
-            yield label, rows, own - own.mean(0)
+    every = class_components(train, most) if classes is None else classes
+    for done, one in enumerate(every):
+        if progress is not None:
+            progress(done, len(every))
+        if len(one.rows) >= 4 * FEWEST:
+            basis = one.basis(most)
+            yield one, basis, one.coordinates(basis)
 
 
 def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tensor, " some"], Float[Tensor, " m"]]]:
     """Components of a class: the gap, who shares it and all projections onto it; the widest gap first."""
-    unit, least = functional.normalize(residual, dim=1), _least_spread(residual)
-    widest, starts = [], []
-    for rows in torch.arange(len(unit)).split(max(1, AT_ONCE // len(unit))):
-        cosine = unit[rows] @ unit.T
-        cosine[torch.arange(len(rows)), rows] = -torch.inf
-        near = cosine.topk(FEWEST - 1, dim=1).indices
-        start = functional.normalize(residual[rows] + residual[near].sum(1), dim=1)
-        widest.append(_gaps(start @ residual.T, least)[0])
-        starts.append(start)
-    start = torch.cat(starts)[torch.cat(widest).argsort(descending=True, stable=True)[:CANDIDATES]]
+    norms, least = residual.norm(dim=1).clamp(min=1e-12), _least_spread(residual)
+    widest, nearest = [], []
+    for rows in torch.arange(len(residual)).split(max(1, AT_ONCE // max(residual.shape))):
+        unscaled = (residual[rows] @ residual.T).div_(norms)  # cosines, but for the length of each row
+        unscaled[torch.arange(len(rows)), rows] = -torch.inf
+        near = torch.cat([rows[:, None], unscaled.topk(FEWEST - 1, dim=1).indices], 1)
+        widest.append(_gaps(_start(residual, near) @ residual.T, least)[0])
+        nearest.append(near)
+    first = torch.cat(widest).argsort(descending=True, stable=True)[:CANDIDATES]
+    start = _start(residual, torch.cat(nearest)[first])
     found: dict[frozenset[int], tuple[float, Tensor, Tensor]] = {}
     for direction in start:
         v = direction
@@ -141,6 +151,14 @@ def _candidates(residual: Float[Tensor, "m d"]) -> list[tuple[float, Int64[Tenso
         if (key := frozenset(members.tolist())) not in found:
             found[key] = _clear_gap(residual, members, v, least)
     return sorted(found.values(), key=lambda one: -one[0])
+
+
+def _start(residual: Float[Tensor, "m d"], near: Int64[Tensor, "some each"]) -> Float[Tensor, "some d"]:
+    """The directions of the means of so many examples each."""
+    total = residual[near[:, 0]]
+    for column in near[:, 1:].T:
+        total += residual[column]
+    return functional.normalize(total, dim=1)
 
 
 def _least_spread(residual: Float[Tensor, "m d"]) -> float:
