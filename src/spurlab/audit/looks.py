@@ -43,6 +43,10 @@ class Look:
     names: tuple[str, ...]
     why: str = ""
 
+    def __repr__(self) -> str:
+        share = f"{self.share:.3f} of the saliency on it, {self.without:.3f} without it, chance {self.chance:.3f}; "
+        return f"<Look at {self.about}: {'' if math.isnan(self.share) else share}{', '.join(self.names)}>"
+
 
 def spread(of: int, count: int) -> Int64[Tensor, " some"]:
     """At most so many rows of n, evenly spread over all.
