@@ -81,7 +81,7 @@ def test_the_answer_in_three_sentences():
     first, second, third = FOUND.brief
     assert first.startswith("The mark box pulls 70 %")
     assert second == (
-        "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplant."
+        "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplants."
     )
     assert third.startswith(f"The class {NAMES[1]} is served worst: 30 of 50 test images are classified rightly (60 %")
     before, after = {"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74}
@@ -110,14 +110,14 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need",
     [
         (
             SHARED,
-            "By the data: 2 examples of NAME share what the others lack, the weakest 9.0 standard deviations beyond "
+            "By the data: 2 images of NAME share what the others lack, the weakest 9.0 standard deviations beyond "
             "the strongest of the others: <i>b.png, d.png. 1 of them is near-identical to another. "
             "With it 60 % of the test images of other classes are classified as NAME (p = 0.025 among reference "
             "networks, which never saw it). False alarms: ",
         ),
         (
             replace(SHARED, gap=2.0, verdict="nothing unusual"),
-            "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 2 "
+            "By the data: no few images of a class clearly share what the others lack; the widest gap is that of 2 "
             "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
             "unusual. False alarms: ",
         ),
@@ -144,7 +144,7 @@ def test_what_is_said_of_an_unknown_mark(unknown, said):
 def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     """Each with two pictures more than it has examples; what is unusual also stands first."""
     found = replace(FOUND, unknown=(SHARED, PATTERN, MASK))
-    assert found.brief[1].startswith("By the data: 2 examples of dog")
+    assert found.brief[1].startswith("By the data: 2 images of dog")
     assert len(replace(FOUND, unknown=(PATTERN, MASK)).brief) == 3
     page = write_audit(found, tmp_path).read_text()
     assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 2) + (2 + 1) + (2 + 1)

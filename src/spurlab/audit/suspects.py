@@ -24,7 +24,8 @@ class Suspect:
         source: where it came from.
         label: its class.
         rank: 1 is the first.
-        score: the probability that it carries the mark; without one, median deviations above the median of its class.
+        score: the probability that it carries the mark; without one, median deviations above the median of its class,
+            or the gap of the component that it shares.
         method: by which it was found.
         mark: which mark it is about; "" for one that nobody named.
         carries: whether it surely carries the mark; None where that is not asked.

@@ -18,6 +18,7 @@ from spurlab.stats import SCORE_MARGIN, Share
 
 ALIKE = "like it: the same mark elsewhere, turned or mirrored, or drawn anew, that changes the {} as much"
 LARGEST = 5  # numbers of a change that are named
+WAYS = {"shared": "shared components", "transplant": "transplants", "presence": "presence of the mark"}
 NEVER_SAW = "reference networks, which never saw it,"
 NOT_SHOWN = (
     "Marks that nobody named: what fewer than 3 or more than 50 examples of a class share is not looked for, nor what "
@@ -63,9 +64,8 @@ def of_mark(found: Pull, data: Dataset) -> str:
     p, strongest = f"(p = {found.p:.3f})", _percent(found.strongest_null)
     as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
     if found.verdict == "goes by it" and found.strongest_null < found.score:
-        if retrained:
-            return f"{pulls}; in none of {found.draws} {NEVER_SAW} it pulls more than {strongest} {p}."
-        return f"{pulls}; none of {found.draws} {found.against} pulls more than {strongest} {p}."
+        none = f"in none of {found.draws} {NEVER_SAW} it" if retrained else f"none of {found.draws} {found.against}"
+        return f"{pulls}; {none} pulls more than {strongest} {p}."
     as_many = (
         f"it pulls as many in {as_strong} of {found.draws}"
         if retrained
@@ -110,7 +110,7 @@ def _of_shared(one: Unknown, data: Dataset) -> str:
     beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
     if one.verdict == "nothing unusual":
         return (
-            f"no few examples of a class clearly share what the others lack; the widest gap is that of {many} of "
+            f"no few {unit(data)} of a class clearly share what the others lack; the widest gap is that of {many} of "
             f"{name}, {beyond}, where {GAP:g} would be unusual."
         )
     rows = ", ".join(data.train.source(row) for row in one.rows[:5])
@@ -119,7 +119,7 @@ def _of_shared(one: Unknown, data: Dataset) -> str:
     same = f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another." * bool(twins)
     p = "" if math.isnan(one.p) else f" (p = {one.p:.3f} among reference networks, which never saw it)"
     return (
-        f"{many} examples of {name} share what the others lack, {beyond}: {rows}.{same} With it "
+        f"{many} {unit(data)} of {name} share what the others lack, {beyond}: {rows}.{same} With it "
         f"{_percent(one.success)} of the test {unit(data)} of other classes are classified as {name}{p}."
     )
 
@@ -156,12 +156,10 @@ def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
         for mark, count in carried.items()
     ]
     first = next((one for one in suspects if not one.mark), None)
-    listed = (
-        f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {first.method}"
-        if first
-        else ""
-    )
-    words = "; ".join([*parts, *([listed] if listed else [])])
+    if first:
+        way = WAYS.get(first.method, first.method)
+        parts.append(f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {way}")
+    words = "; ".join(parts)
     return f"{words[:1].upper()}{words[1:]}."
 
 
@@ -203,7 +201,11 @@ def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
     methods = f"{len(found)} methods that forget {_training(forgotten, data)}"
     numbers = "; ".join(
         f"{what} {best.before[measure]:.{digits}f} before, {best.after[measure]:.{digits}f} after"
-        for what, measure, digits in (("score", "spurious_score", 2), ("accuracy", "accuracy", 3))
+        for what, measure, digits in (
+            ("score", "spurious_score", 2),
+            ("accuracy", "accuracy", 3),
+            (f"worst {'class' if data.test.groups is None else 'group'}", "worst_group", 3),
+        )
         if measure in best.before
     )
     among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""

@@ -93,14 +93,14 @@ def _line(judged: Judged, oracle: Mapping[str, Tensor], marked: bool) -> tuple[V
     if marked:
         scores = oracle["spurious_score"]
         if not bool(judged.have_it("before", scores)):
-            return "nothing to forget", "it had not learnt the mark: "
+            return "nothing to forget", "it had not learnt the mark; "
         if bool(judged.have_it("after", scores)):
             fell = judged.rise("spurious_score", "before", "after", SCORE_MARGIN).share.count
-            return ("partly", "it keeps some: ") if fell else ("does not forget", "it keeps it: ")
+            return ("partly", "it keeps some; ") if fell else ("does not forget", "it keeps it; ")
     told, counts = judged.told(oracle) if any(_measured(name, judged.after, oracle) for name in TELLING) else (None, [])
     if told and told.count:
         by = ", ".join(f"{one.title} ({one.after:.3f}, theirs {one.oracle:.3f})" for one in counts if one.share.count)
-        return "partly", f"told apart from networks that never saw them, by {by}: "
+        return "partly", f"told apart from networks that never saw them, by {by}; "
     return "no leftover seen", ""
 
 

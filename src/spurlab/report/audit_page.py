@@ -17,6 +17,7 @@ from spurlab.audit import Audit, Look, Pull, Suspect, Unknown, words
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells
+from spurlab.audit.unknown import SHARED
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
 from spurlab.report.page import page_templates
@@ -45,6 +46,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
         .render(
             found=found,
             brief=found.brief,
+            searched=any(one.method != SHARED for one in found.unknown),
             left_out=words.left_out(found.unknown),
             unit=words.unit(found.data),
             marks=[_mark(found, pull) for pull in found.marks],
@@ -149,7 +151,7 @@ def _lists(found: Audit) -> list[dict[str, Any]]:
     train = found.data.train
     return [
         {
-            "method": method,
+            "method": words.WAYS.get(method, method),
             "mark": mark,
             "carried": sum(bool(one.carries) for one in several),
             "examples": [
