@@ -76,6 +76,7 @@ def test_a_share_of_each_class_is_set_aside(files):
     assert_close(data.train.inputs[:, 0].mean(), torch.tensor(0.0))  # by the training rows alone
     assert data.checksum == table("people.parquet", label="income", test=0.25).checksum
     assert data.checksum == load("table,label=income,test=.25:people.csv").checksum
+    assert data.source.sha256 == {"table": hashlib.sha256(Path("people.csv").read_bytes()).hexdigest()}
 
 
 def test_by_name_it_is_the_same(files):
