@@ -110,8 +110,8 @@ def _of_shared(one: Unknown, data: Dataset) -> str:
     beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
     if one.verdict == "nothing unusual":
         return (
-            f"no few {unit(data)} of a class clearly share what the others lack; the widest gap is that of {many} of "
-            f"{name}, {beyond}, where {GAP:g} would be unusual."
+            f"no small group of {unit(data)} of a class clearly shares what its others lack; the widest gap is of "
+            f"{many} of {name}, {beyond}, where {GAP:g} would be unusual."
         )
     rows = ", ".join(data.train.source(row) for row in one.rows[:5])
     rows += f" and {many - 5} more" if many > 5 else ""
