@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def spurlab(tmp_path, environment, monkeypatch, capsys):
         return subprocess.CompletedProcess(arguments, code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A folder with a small quickstart, run once for all who go on from there in a copy of their own."""
+    folder = tmp_path_factory.mktemp("ran")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SPURLAB_OFFLINE", "1")
+        main(["run", "quickstart", *HERE, "--out", "out"])
+    return folder / "out"
 
 
 def refused(result, *words, code=2):
@@ -192,7 +204,7 @@ def test_run_gives_rows_tables_and_a_figure_and_the_same_numbers_again(spurlab, 
     files = [*(f"quickstart.{ending}" for ending in endings), "results.sqlite", "weights"]
     assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == files
     before = (tmp_path / "out" / "quickstart.csv").read_bytes()
-    elsewhere = spurlab("run", "quickstart", *TINY, "--out", "elsewhere", "--json")
+    elsewhere = spurlab("run", "quickstart", *HERE, "--out", "elsewhere", "--json")
     same = ("measure", "value", "pattern", "target", "n", "seed", "training")
     assert [[row[key] for key in same] for row in json.loads(elsewhere.stdout)] == [[r[k] for k in same] for r in rows]
     again = spurlab("run", "quickstart", *TINY, "--out", "out")
@@ -241,10 +253,10 @@ def test_plan_run_claims_and_report_of_one_folder(spurlab, tmp_path):
     assert "spurlab run quickstart --set &#39;n=[0,3]&#39;" in page or "spurlab run quickstart --set 'n=[0,3]'" in page
 
 
-def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab, tmp_path):
+def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab, ran, tmp_path):
     """Each further figure has files of its own; what was trained before is there."""
     several = ["--set", 'figure=["scores", "accuracy"]']
-    spurlab("run", "quickstart", *HERE, "--out", "out")
+    shutil.copytree(ran, tmp_path / "out")
     again = spurlab("run", "quickstart", *HERE, *several, "--out", "out")
     assert "training" not in again.stderr
     spurlab("report", "out")
@@ -252,22 +264,28 @@ def test_a_study_with_more_figures_goes_on_in_its_folder_under_its_name(spurlab,
     assert (tmp_path / "out" / "report.html").read_text("utf-8").count('<section class="study"') == 1
 
 
-def test_runs_of_one_name_keep_their_files_apart(spurlab, tmp_path):
+def test_runs_of_one_name_keep_their_files_apart(spurlab, ran, tmp_path):
     """Other settings under the same name: the first come keeps the plain name, in `run` as in `report`."""
-    for epochs in ("0", "1", "0"):
+    shutil.copytree(ran, tmp_path / "out")
+    for epochs in ("0", "1"):
         spurlab("run", "quickstart", *HERE, "--set", f"recipe.epochs={epochs}", "--out", "out")
     spurlab("report", "out")
     found = {path.stem: set(pd.read_csv(path).epochs) for path in (tmp_path / "out").glob("*.csv")}
-    assert found == {"quickstart": {0}, "quickstart-2": {1}}
+    assert found == {"quickstart": {1}, "quickstart-2": {0}}
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"quickstart.png", "quickstart-2.png"}
 
 
-def test_verbose_says_which_engine_and_why(program):
-    asked = ("plan", "quickstart", "--set", "architecture=['mlp', 'cnn']", "--no-time")
-    said = program(*asked, "--verbose").stderr
+def test_verbose_says_which_engine_and_why(tmp_path, environment):
+    """In a process of its own, where nobody else listens to the log; twice, without and with it."""
+    asked = ["plan", "quickstart", "--set", "architecture=['mlp', 'cnn']", "--no-time"]
+    loud, mark = [*asked, "--verbose"], "print('--', file=sys.stderr)"
+    twice = f"import sys; from spurlab.cli import main; main({asked}); {mark}; main({loud})"
+    result = subprocess.run([sys.executable, "-c", twice], cwd=tmp_path, env=os.environ | environment,
+                            capture_output=True, text=True, timeout=300, check=True)  # fmt: skip
+    quiet, _, said = result.stderr.partition("--\n")
     assert "mlp on fashion-mini: many in lockstep, a perceptron" in said
     assert "cnn on fashion-mini: one at a time, its convolutions take" in said
-    assert program(*asked).stderr == ""
+    assert quiet == ""
 
 
 @pytest.mark.parametrize("command", ["claims", "report"])
@@ -349,8 +367,8 @@ def test_the_version(spurlab):
     assert spurlab("--version").stdout == f"spurlab {version('spurlab')}\n"
 
 
-def test_a_part_leaves_the_files_of_the_whole(spurlab, tmp_path):
-    assert spurlab("run", "quickstart", *HERE, "--out", "out").returncode == 0
+def test_a_part_leaves_the_files_of_the_whole(spurlab, ran, tmp_path):
+    shutil.copytree(ran, tmp_path / "out")
     before = (tmp_path / "out" / "quickstart.csv").read_bytes()
     part = spurlab("run", "quickstart", *HERE, "--out", "out", "--only", "pattern=R3")
     assert "all 4 networks are here already" in part.stderr
@@ -358,8 +376,8 @@ def test_a_part_leaves_the_files_of_the_whole(spurlab, tmp_path):
     assert (tmp_path / "out" / "quickstart.csv").read_bytes() == before
 
 
-def test_debug_shows_the_traceback(program):
-    result = program("run", "quikstart", "--debug")
+def test_debug_shows_the_traceback(spurlab):
+    result = spurlab("run", "quikstart", "--debug")
     assert result.returncode != 0
     assert "Traceback" in result.stderr
 

@@ -351,7 +351,7 @@ def check(
     data: Dataset | str = ...,
     *,
     given: nn.Module,
-    forget: Tensor | Sequence[int],
+    forget: Tensor | Sequence[int | str],
     progress: Told = ...,
     **settings: Any,
 ) -> CheckOnOne: ...
@@ -376,7 +376,7 @@ def check(
     data: Dataset | str | Prepared = "fashion-mini",
     *,
     given: nn.Module | None = None,
-    forget: Tensor | Sequence[int] | None = None,
+    forget: Tensor | Sequence[int | str] | None = None,
     share: float | Sequence[float] = 1.0,
     most: int | None = None,
     progress: Told = on_a_line,
@@ -405,7 +405,7 @@ def check(
         data: a data set or its name, or what `prepare` gave: then several calls share the networks and the oracles.
         given: a network that was trained on the data, which stays as it is; see `spurlab.audit.given.check_given` for
             its settings: pattern (needed), target, recipe, oracles, make, outputs, mean, std, seed.
-        forget: the training examples that it is to forget, as rows or true or false for each.
+        forget: the training examples that it is to forget, as rows, files or true or false for each.
         share: of the planted examples, how many are known and deleted; the oracles never saw any. Several: each.
         most: seeds are added (the next numbers) until each verdict is decided, up to so many networks; the verdicts
             keep their level, see :class:`spurlab.stats.Looks`. Not beside networks that are prepared.

@@ -420,7 +420,9 @@ def audit_model(
     suspects: Annotated[Path | None, typer.Option(help="A file or row of a training example on each line.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Try to make it forget the suspects.")] = False,
     recipe: Annotated[str | None, typer.Option(help="How it was trained, e.g. quick,epochs=20.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer marks to compare with.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer marks and networks to compare with; no search by the network.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     demo: Annotated[bool, typer.Option("--demo", help="Images of ours, 20 with a logo, and their network.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the page and the repaired weights.")] = Path("out/audit"),
@@ -432,9 +434,7 @@ def audit_model(
     Example: [bold]spurlab audit --model mynet:make --weights weights.safetensors --data folder,64:photos
     --mark logo.png,at=top-right --repair[/bold]
     """
-    from spurlab.audit.repair import table
     from spurlab.commands import audit_of, demo_in
-    from spurlab.report import audit_words
 
     marks = mark or []
     if demo:
@@ -452,19 +452,8 @@ def audit_model(
     if as_json:
         print_json(found.record())
     else:
-        tested, gives = found.fit.share.models, found.network.outputs
-        put(f"accuracy {found.fit.accuracy:.3f} on {tested:,} test examples; it gives {gives}")
-        for warning in found.fit.warnings:
-            put(f"LOOK AT THIS FIRST: {warning}")
-        for words in [*(audit_words.of_mark(one, found.data.class_names) for one in found.marks),
-                      *(audit_words.of_unknown(one, found) for one in found.unknown),
-                      audit_words.of_examples(found), audit_words.of_served(found)]:  # fmt: skip
-            put(words)
-        if found.unrepaired:
-            put(found.unrepaired)
-        if found.repairs:
-            for line in table(found.repairs, found.data):
-                put(line)
+        for line in str(found).splitlines():
+            put(line)
     say_written(written, as_json)
 
 

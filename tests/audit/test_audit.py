@@ -1,6 +1,9 @@
 """The audit from end to end: a small network that knows a mark by construction, by its command and in Python."""
 
+import contextlib
+import io
 import json
+import math
 import os
 import re
 import sys
@@ -13,7 +16,7 @@ import torch
 from torch import nn
 
 import spurlab
-from spurlab import Member, Recipe, fit, load, plant
+from spurlab import Member, Recipe, check, fit, load, plant
 from spurlab.audit import audit
 from spurlab.cli import main
 from spurlab.data import from_npz, image_folder
@@ -21,36 +24,53 @@ from spurlab.models import seeded
 from spurlab.models.files import load_network, save_weights
 from spurlab.patterns import own_mark, picture
 from spurlab.seeds import rng_for
+from spurlab.training import predictions
 
 SHAPE, CLASSES, MARK = (1, 28, 28), 10, "noise,r=.5"
+SMALL = (1, 14, 14)
 
 
 def make(shape, classes):
-    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, classes))
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), 64), nn.ReLU(), nn.Linear(64, classes))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """2,000 images of which 15 shirts carry the mark, and the weights of a network that was trained on them."""
-    folder, mini = tmp_path_factory.mktemp("audit"), load("fashion-mini")
-    train, test = mini.train[torch.arange(2000)], mini.test[torch.arange(400)]
-    planted = plant(train, own_mark(MARK, SHAPE), target=6, count=15, seed=0)
+def planted_in(folder, many, shape):
+    """Images of which 15 shirts carry the mark, and the weights of a network that was trained on them."""
+    mini = load("fashion-mini")
+    train, test = (
+        replace(part[torch.arange(n)], inputs=nn.functional.avg_pool2d(part.inputs[:n], 28 // shape[1]))
+        for part, n in ((mini.train, many), (mini.test, 400))
+    )
+    planted = plant(train, own_mark(MARK, shape), target=6, count=15, seed=0)
     arrays = {"train_inputs": planted.materialize().inputs, "train_labels": train.labels}
     arrays |= {"test_inputs": test.inputs, "test_labels": test.labels}
     arrays = {name: column.numpy() for name, column in arrays.items()}
     np.savez(folder / "mine.npz", **arrays, class_names=np.array(mini.class_names))
     (folder / "rows.txt").write_text("\n".join(map(str, planted.rows.tolist())))
     recipe = Recipe(epochs=12, batch_size=64, learning_rate=0.003)
-    network = fit(lambda: make(SHAPE, CLASSES), [Member(planted, 0)], recipe, classes=CLASSES).member(0)
+    network = fit(lambda: make(shape, CLASSES), [Member(planted, 0)], recipe, classes=CLASSES).member(0)
     save_weights(network, folder / "weights.safetensors")
     return folder
 
 
-@pytest.fixture(autouse=True)
-def module(monkeypatch):
-    module = type(sys)("nets")
-    module.make = make
-    monkeypatch.setitem(sys.modules, "nets", module)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return planted_in(tmp_path_factory.mktemp("audit"), 2000, SHAPE)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Of a quarter of the pixels and half of the images, for what does not ask whether the network goes by the mark."""
+    return planted_in(tmp_path_factory.mktemp("small"), 1000, SMALL)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def module():
+    with pytest.MonkeyPatch.context() as patch:
+        module = type(sys)("nets")
+        module.make = make
+        patch.setitem(sys.modules, "nets", module)
+        yield module
 
 
 def command(folder, *more, out="out"):
@@ -58,9 +78,17 @@ def command(folder, *more, out="out"):
     return ["audit", *names, "--data", f"npz:{folder / 'mine.npz'}", "--quick", "--out", str(folder / out), *more]
 
 
-def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, capsys):
-    main(command(folder, "--mark", MARK, "--mark", "S1", "--repair", "--json"))
-    found = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def printed(folder):
+    """What the command printed; its page and the repaired weights are in the folder ``out``."""
+    stream = io.StringIO()
+    with contextlib.redirect_stdout(stream):
+        main(command(folder, "--mark", MARK, "--mark", "S1", "--repair", "--json"))
+    return json.loads(stream.getvalue())
+
+
+def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, printed):
+    found = printed
     assert found["accuracy"] > 0.6
     (noise, box) = found["marks"]
     assert (noise["class"], noise["verdict"]) == ("Shirt", "goes by it")
@@ -78,42 +106,38 @@ def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, capsys):
     assert {one["name"] for one in found["groups"]} == set(load("fashion-mini").class_names)
     best = found["repair"][0]
     assert best["score_after"] < best["score_before"] == pytest.approx(noise["score"], abs=0.1)
-    repaired = load_network("nets:make", folder / "out" / "repaired.safetensors", SHAPE, CLASSES)
-    again = audit(repaired, from_npz(folder / "mine.npz"), [own_mark(MARK, SHAPE)], quick=True)
-    assert again.fit.accuracy == pytest.approx(best["accuracy_after"])
+    repaired = load_network("nets:make", folder / "out" / "repaired.safetensors", SHAPE, CLASSES).eval()
+    test = from_npz(folder / "mine.npz").test
+    accuracy = float((predictions(repaired, test.inputs).argmax(1) == test.labels).double().mean())
+    assert accuracy == pytest.approx(best["accuracy_after"])
 
 
-def test_the_page_says_it_and_needs_nothing_else(folder, capsys):
-    main(command(folder, "--mark", MARK, "--suspects", str(folder / "rows.txt"), "--repair", out="page"))
-    printed = capsys.readouterr()
-    page = (folder / "page" / "audit.html").read_text()
-    assert "pulls" in printed.out
-    assert "to Shirt" in printed.out
-    for words in ("given network", "null p", "worst class", "salun", "no oracle: score before and after"):
-        assert words in printed.out, words
-    for words in ("to Shirt", "15 carry it", "What this does not show", "spurlab audit --model nets:make"):
+def test_the_page_says_it_and_needs_nothing_else(folder, printed):
+    page = (folder / "out" / "audit.html").read_text()
+    for words in ("to Shirt", "15 carry it", "What this does not show", "spurlab audit --model nets:make", "(--quick)",
+                  "given network", "null p", "worst class", "salun", "no oracle: score before and after"):  # fmt: skip
         assert words in page, words
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
-    assert "written: " in printed.err or "written: " in printed.out
 
 
-def test_in_python_nothing_that_is_given_changes(folder):
-    data, network = from_npz(folder / "mine.npz"), seeded(lambda: make(SHAPE, CLASSES), 0).train()
+def test_in_python_nothing_that_is_given_changes(small):
+    data, network = from_npz(small / "mine.npz"), seeded(lambda: make(SMALL, CLASSES), 3).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     kept = data.train.inputs.clone()
     found = spurlab.audit.audit(network, data, ["S1", lambda inputs: inputs.flip(-1)], quick=True)
     assert network.training
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
     assert data.train.inputs.equal(kept)
-    assert found.marks[1].verdict == "not tested"
+    assert (found.marks[1].mark, found.marks[1].verdict) == ("of a function", "not tested")
     assert json.loads(json.dumps(found.record()))["marks"][1]["p_value"] is None
     assert "near that of guessing" in found.fit.warnings[0]
+    assert "tensor" not in f"{found}{found!r}"
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--mark", "box,size=29"], "do not lie within images of 28 x 28"),
+        (["--mark", "box,size=29"], "do not lie within images of 14 x 14"),
         (["--mark", "gone.png"], "there is no file gone.png"),
         (["--suspects", "gone.txt", "--repair"], "gone.txt with the suspects cannot be read"),
         (["--normalise", "1,2"], "is no mean/std"),
@@ -122,51 +146,83 @@ def test_in_python_nothing_that_is_given_changes(folder):
         (["--recipe", "slow", "--repair"], "recipe"),
         (["--recipe", "quick,epochs=minus"], "epochs"),
         (["--suspects", os.devnull], "names no training example"),
+        (["--mark", "BROKEN/a/1.png"], "is no whole image"),
+        (["--data", "folder:BROKEN"], "is no whole image"),
+        (["--data", "npz:BROKEN/a/1.png"], "no .npz file, or damaged"),
+        (["--weights", "BROKEN/a/1.png"], "cannot be read"),
         (["--weights", "gone.pt"], "there is no file 'gone.pt' with weights"),
         (["--model", "gone:make"], "the module 'gone' cannot be imported"),
     ],
 )
-def test_bad_input_is_told_in_a_sentence(folder, more, words, capsys):
+def test_bad_input_is_told_in_a_sentence(small, more, words, capsys):
+    """All with the same exit code, also what is damaged."""
+    for name in ("a/1.png", "b/1.png", "a/2.png", "b/2.png"):
+        (small / "BROKEN" / name).parent.mkdir(parents=True, exist_ok=True)
+        (small / "BROKEN" / name).write_bytes(b"no image")
+    more = [word.replace("BROKEN", str(small / "BROKEN")) for word in more]
     with pytest.raises(SystemExit) as stop:
-        main(command(folder, *more))
-    assert stop.value.code == 2
+        main(command(small, *more))
     said = capsys.readouterr().err
     assert words in said
+    assert stop.value.code == 2
     assert said.count("\n") == 1
 
 
-def test_without_a_name_of_the_mark_what_few_share_is_forgotten(folder, capsys):
-    main(command(folder, "--repair", "--json", out="unnamed"))
+def test_without_a_name_of_the_mark_what_few_share_is_forgotten(small, capsys):
+    main(command(small, "--repair", "--json", out="unnamed"))
     found = json.loads(capsys.readouterr().out)
-    rows = {int(row) for row in (folder / "rows.txt").read_text().split()}
+    rows = {int(row) for row in (small / "rows.txt").read_text().split()}
     assert {one["row"] for one in found["examples"] if one["method"] == "shared"} == rows
     assert found["repair"][0]["score_after"] < found["repair"][0]["score_before"]
 
 
-def test_of_clean_data_there_is_nothing_to_repair():
-    mini = load("fashion-mini")
-    data = replace(mini, train=mini.train[torch.arange(1500)], test=mini.test[torch.arange(200)])
-    found = audit(seeded(lambda: make(SHAPE, CLASSES), 0), data, repair=True, quick=True)
+def test_of_clean_data_there_is_nothing_to_repair(small):
+    planted = from_npz(small / "mine.npz")
+    kept = torch.ones(len(planted.train), dtype=torch.bool)
+    kept[[int(row) for row in (small / "rows.txt").read_text().split()]] = False
+    found = audit(seeded(lambda: make(SMALL, CLASSES), 0), replace(planted, train=planted.train[kept]), repair=True,
+                  quick=True)  # fmt: skip
     assert found.repairs == ()
     assert found.unrepaired.startswith("There is nothing to repair")
+    assert found.unrepaired in str(found)
     assert json.loads(json.dumps(found.record()))["unrepaired"] == found.unrepaired
 
 
-def test_one_mark_needs_no_list(folder):
+def test_one_mark_needs_no_list(small):
     with pytest.raises(ValueError, match=r"there is no file gone\.png"):
-        audit(make(SHAPE, CLASSES), from_npz(folder / "mine.npz"), "gone.png")
+        audit(make(SMALL, CLASSES), from_npz(small / "mine.npz"), "gone.png")
 
 
-def test_suspects_that_are_not_there_are_told(folder, capsys):
-    (folder / "no.txt").write_text("cat/1.png\n")
+def test_numbers_that_are_not_finite_are_told_wherever_they_are(small):
+    """Also of the last test image, which is not among those from which the outputs are told."""
+    data, network = from_npz(small / "mine.npz"), make(SMALL, CLASSES)
+    bright = data.test.inputs.clone()
+    bright[-1] = 1.0
+
+    class Breaks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network
+
+        def forward(self, inputs):
+            return self.network(inputs).where(inputs.flatten(1).mean(1, keepdim=True) < 0.99, torch.nan)
+
+    with pytest.raises(ValueError, match="NaN or infinite for 1 of 400 inputs"):
+        audit(Breaks(), replace(data, test=replace(data.test, inputs=bright)), quick=True)
+
+
+def test_suspects_that_are_not_there_are_told(small, capsys):
+    (small / "no.txt").write_text("cat/1.png\n")
     with pytest.raises(SystemExit):
-        main(command(folder, "--suspects", str(folder / "no.txt"), "--repair"))
-    assert "there is no training example 'cat/1.png'. Suspects are rows from 0 to 1999" in capsys.readouterr().err
+        main(command(small, "--suspects", str(small / "no.txt"), "--repair"))
+    assert "there is no training example 'cat/1.png'. Suspects are rows from 0 to 999" in capsys.readouterr().err
 
 
-def test_a_program_can_be_asked(folder, tmp_path):
+def test_a_program_can_be_asked(small, tmp_path):
     """TorchScript and an exported program give the same findings as the network that they were made from."""
-    data, network = from_npz(folder / "mine.npz"), load_network("nets:make", folder / "weights.safetensors", SHAPE, 10)
+    data = from_npz(small / "mine.npz")
+    data = replace(data, train=data.train[:300], test=data.test[:100])
+    network = load_network("nets:make", small / "weights.safetensors", SMALL, CLASSES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.script(network).save(str(tmp_path / "script.pt"))
@@ -180,8 +236,8 @@ def test_a_program_can_be_asked(folder, tmp_path):
         assert other["marks"][0]["score"] == pytest.approx(found[0]["marks"][0]["score"], abs=0.01)
 
 
-def test_a_folder_of_images_is_known_by_its_files(tmp_path, capsys):
-    """A red logo on seven of 40 images of a class; the list names their files."""
+def test_a_folder_of_images_is_known_by_its_files(module, tmp_path, capsys):
+    """A red logo on seven of 40 images of a class; the list names their files, and so do suspects."""
     from PIL import Image
 
     Image.new("RGBA", (4, 4), (255, 0, 0, 255)).save(tmp_path / "logo.png")
@@ -196,14 +252,42 @@ def test_a_folder_of_images_is_known_by_its_files(tmp_path, capsys):
                 marked.add(f"{number}.png")
             pixels = (image[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
-    module = sys.modules["nets"]
     module.small = lambda shape, classes: nn.Sequential(nn.Flatten(), nn.Linear(432, classes))
     mark = f"{tmp_path / 'logo.png'},at=top-right"
     data = f"folder:{tmp_path / 'photos'}"
-    main(["audit", "--model", "nets:small", "--data", data, "--mark", mark, "--quick", "--out", str(tmp_path / "out"),
-          "--json"])  # fmt: skip
+    asked = [
+        "audit",
+        "--model",
+        "nets:small",
+        "--data",
+        data,
+        "--mark",
+        mark,
+        "--quick",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    main([*asked, "--json"])
     found = json.loads(capsys.readouterr().out)
     carried = {one["source"] for one in found["examples"] if one["carries"]}
     trained_on = set(image_folder(tmp_path / "photos").train.sources)
     assert carried == trained_on & {f"dog/{name}" for name in marked}
     assert len(carried) >= 4
+    file, folder = tmp_path / "suspects.txt", image_folder(tmp_path / "photos")
+    file.write_text("\n".join(carried))
+    main([*asked, "--suspects", str(file), "--repair"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("test images; the network gives logits")
+    assert any(line.startswith(f"Of 6 methods that forget {len(carried)} training images ") for line in lines)
+    assert any(line.startswith("given network ") for line in lines)
+    assert lines[-1].startswith("written: ")
+    file.write_text(str(folder.test.sources[0]))
+    with pytest.raises(SystemExit):
+        main([*asked, "--suspects", str(file)])
+    assert f"{str(folder.test.sources[0])!r} is a test example, which the network did not learn" in (
+        capsys.readouterr().err
+    )
+    network, rows = nn.Sequential(nn.Flatten(), nn.Linear(432, 2)), torch.arange(3)
+    found = check(lambda model, data, forget: model, folder, given=network, pattern=mark,
+                  forget=folder.train.sources[rows].tolist())  # fmt: skip
+    assert found.forget.nonzero().squeeze(1).equal(rows)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.audit.influence import RIDGE, influence_on_mark
+from spurlab.audit.influence import RIDGE, has_features, influence_on_mark
 from spurlab.data import Examples
 from spurlab.models import seeded
 from spurlab.patterns import box
@@ -59,3 +59,9 @@ def test_those_with_the_mark_come_first_where_the_network_has_learnt_it():
 def test_it_needs_test_examples_of_other_classes():
     with pytest.raises(ValueError, match="all test examples are of the class"):
         influence_on_mark(nn.Linear(36, 3), TRAIN, TEST[TEST.labels == 1], MARK, 1)
+
+
+def test_networks_without_a_linear_layer_at_the_end_have_no_features():
+    ends = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
+    assert has_features(ends, TEST.inputs[:1])
+    assert not has_features(nn.Sequential(ends, nn.Conv1d(1, 1, 1)), TEST.inputs[:1])

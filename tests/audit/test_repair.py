@@ -233,7 +233,7 @@ def test_a_check_of_a_given_network_trains_its_own_oracles(given):
         "6 oracles",
         "null p",
         "worst class",
-        "one network is one network",
+        "These verdicts are of one network",
         "does not forget",
     ):
         assert words in printed
@@ -250,6 +250,7 @@ def test_a_check_of_a_given_network_trains_its_own_oracles(given):
         ({"forget": []}, "`forget` is empty"),
         ({"forget": [False] * 340}, "`forget` is empty"),
         ({"forget": [True] * 340}, "`forget` is all of 340"),
+        ({"forget": ["cat/1.png"]}, "there is no training example 'cat/1.png'. Suspects are rows from 0 to 339"),
         ({"forget": [0, 340]}, "run from 0 to 340, but the data has the rows 0 to 339"),
         ({"forget": [True] * 7}, r"true or false of \(7,\) examples, but the data has 340"),
         ({"forget": None}, "go together: give both"),

@@ -72,6 +72,16 @@ def test_accuracies_of_classes_and_groups_by_hand():
     assert (named[0].name, named[0].worst) == ("a", (3,))
 
 
+def test_one_wrong_example_is_not_served_worst():
+    """Of one example any accuracy up to .975 is left; of thirty dogs, half of them right, up to .69."""
+    labels = torch.tensor([0] * 29 + [1] * 30 + [2])
+    answers = nn.functional.one_hot(labels, 3).float()
+    answers[29:44], answers[-1] = torch.tensor([0.9, 0.1, 0.0]), torch.tensor([0.9, 0.1, 0.0])
+    found = served(Examples(torch.zeros(60, 3), labels), answers, DATA.class_names)
+    assert [(one.name, one.accuracy) for one in found] == [("dog", 0.5), ("owl", 0.0), ("cat", 1.0)]
+    assert found[0].share.high < 0.7 < found[1].share.high
+
+
 def test_without_groups_there_are_classes_alone():
     plain = Examples(INPUTS, LABELS)
     assert [one.kind for one in served(plain, predictions(network(torch.eye(3)), INPUTS), DATA.class_names)] == (

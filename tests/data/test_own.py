@@ -83,7 +83,8 @@ def test_the_command_line_takes_them(tmp_path, two_shades, capsys):
     info = said("data", "info", "twoclassmnistv8-10-3-7-0")
     assert info["planted"] == {"dataset": "mnist", "pattern": "S3", "count": 10, "target": [3, 7], "seed": 0}
     assert (info["name"], info["reference_name"]) == ("mnist", "twoclassmnistv8-10-3-7-0")
-    for name in ("npz:nowhere", "mnist:3,x"):
+    (tmp_path / "damaged.npz").write_bytes(b"no arrays")
+    for name in ("npz:nowhere", "mnist:3,x", "npz:damaged.npz"):
         with pytest.raises(SystemExit) as stop:
             main(["data", "info", name])
         assert stop.value.code == 2

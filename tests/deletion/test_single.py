@@ -28,9 +28,9 @@ LIKE = {name: float(numbers[2]) for name, numbers in ORACLE.items()}
     [
         ({}, "no leftover seen", "score 0.060, before 0.700; 5 oracles reach 0.100; p = 1 among them"),
         ({"spurious_score": 0.149}, "no leftover seen", ""),
-        ({"spurious_score": 0.151}, "partly", "it keeps some: score 0.151"),
+        ({"spurious_score": 0.151}, "partly", "it keeps some; score 0.151"),
         ({"spurious_score": 0.649}, "partly", "it keeps some"),
-        ({"spurious_score": 0.651}, "does not forget", "it keeps it: score 0.651, before 0.700"),
+        ({"spurious_score": 0.651}, "does not forget", "it keeps it; score 0.651, before 0.700"),
         ({"spurious_score": 0.9}, "does not forget", "p = 0.17 among them"),
         ({"accuracy": 0.821}, "no leftover seen", ""),
         ({"accuracy": 0.819}, "breaks the model", "it loses more than 0.05 of test accuracy: 0.819, before 0.870"),
@@ -56,7 +56,7 @@ def test_each_line_by_its_margin(changes, name, words):
     if name not in ("breaks the model",):
         assert found.oracles == 5
         assert found.p >= 1 / 6
-        assert found.finding.endswith("one network is one network")
+        assert "among them" in found.finding
 
 
 def test_without_oracles_or_with_few_nothing_is_said_of_forgetting():

@@ -63,6 +63,24 @@ def test_its_own_normalisation():
     assert torch.allclose(got, network(normal).softmax(1).detach(), atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(5,), (5, 7)])
+def test_vectors_and_signals_are_normalised_by_their_first_axis(shape):
+    """Of five numbers each has its own mean; as if they were so from the start. One for all will do, too."""
+    inputs = torch.rand(9, *shape, generator=rng_for(0, "vectors"))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(inputs[0].numel(), 3))
+    mean, std = torch.linspace(0.1, 0.5, 5), torch.linspace(0.2, 0.6, 5)
+    own = [1, 5, *[1] * (len(shape) - 1)]
+    asked = answering(network, inputs, 3, mean=mean.tolist(), std=std.tolist()).eval()
+    assert torch.allclose(asked(inputs), network((inputs - mean.view(own)) / std.view(own)), atol=1e-5)
+    asked = asked.around(network)
+    assert torch.allclose(asked(inputs), network((inputs - mean.view(own)) / std.view(own)), atol=1e-5)
+    asked = answering(network, inputs, 3, mean=[0.5], std=[0.2]).eval()
+    assert torch.allclose(asked(inputs), network((inputs - 0.5) / 0.2), atol=1e-5)
+    what = "numbers" if len(shape) == 1 else "channels"
+    with pytest.raises(ValueError, match=rf"inputs with 5 {what} are normalised by as many .* not by 2 and 2"):
+        answering(network, inputs, 3, mean=[0.5, 0.5], std=[0.2, 0.2])
+
+
 @pytest.mark.parametrize(
     ("network", "settings", "words"),
     [

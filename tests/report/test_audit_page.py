@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from spurlab.audit import Audit, Fit, Pull, Repaired, Served, Suspect, Unknown
+from spurlab.audit import Audit, Fit, Look, Pull, Repaired, Served, Suspect, Unknown, words
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import VerdictOnOne
 from spurlab.models.answering import Answering
 from spurlab.patterns import box
-from spurlab.report import audit_page, audit_words, write_audit
+from spurlab.report import audit_page, write_audit
 from spurlab.seeds import rng_for
 from spurlab.stats import Share
 
@@ -44,7 +44,7 @@ SPREAD = " of the largest score over all classes, each by its spread)."
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "said"),
     [
         ({}, "66 % to 74 %); none of 99 marks like it pulls more than 6.0 % (p = 0.010)."),
         ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200" + SPREAD),
@@ -58,34 +58,45 @@ SPREAD = " of the largest score over all classes, each by its spread)."
                                                       "pulls as many in 0 of 99 (p = 0.200" + SPREAD),
     ],
 )  # fmt: skip
-def test_what_is_said_of_a_mark(changes, words):
-    said = audit_words.of_mark(replace(PULL, target=0, scores=torch.tensor([0.7, 0.0]).double(), **changes), NAMES)
-    assert said.startswith("The mark box pulls 70 % of the test images to cat (95 %: 66 % to 74 %)")
-    assert said.endswith(words)
+def test_what_is_said_of_a_mark(changes, said):
+    sentence = words.of_mark(replace(PULL, target=0, scores=torch.tensor([0.7, 0.0]).double(), **changes), DATA)
+    assert sentence.startswith("The mark box pulls 70 % of the test images to cat (95 %: 66 % to 74 %)")
+    assert sentence.endswith(said)
+
+
+def test_a_mark_that_pulls_none_is_said_to():
+    """Also where it is least unusual for a class that it pulls none to."""
+    none = replace(PULL, scores=torch.zeros(2).double(), share=Share(0, 500), p=1.0)
+    assert words.of_mark(none, DATA) == (
+        "The mark box pulls none of 500 test images to any class (95 %: at most 0.7 % to one)."
+    )
+    few = replace(none, scores=torch.tensor([0.02, 0.0]).double())
+    assert words.of_mark(few, DATA) == (
+        "The mark box pulls 2.0 % of the test images to cat (95 %: 1.0 % to 3.6 %), which is not shown to exceed marks "
+        "like it (p = 1.000 of the largest score over all classes, each by its spread)."
+    )
 
 
 def test_the_answer_in_three_sentences():
-    first, second, third = audit_words.brief(FOUND)
+    first, second, third = FOUND.brief
     assert first.startswith("The mark box pulls 70 %")
     assert second == (
-        "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplant."
+        "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplants."
     )
-    assert third.startswith(
-        f"The class {NAMES[1]} is served worst: 30 of 50 test examples are classified rightly (60 %"
-    )
+    assert third.startswith(f"The class {NAMES[1]} is served worst: 30 of 50 test images are classified rightly (60 %")
     before, after = {"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74}
     verdict = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
     repair = Repaired("scrub", verdict, before, after, {"accuracy": torch.ones(39)}, nn.Identity())
     failed = Repaired("newton", VerdictOnOne("failed", "ValueError: no"), before, {}, {}, None, why="ValueError: no")
-    *_, third = audit_words.brief(replace(FOUND, repairs=(repair, failed), forgotten=(1,)))
+    *_, third = replace(FOUND, repairs=(repair, failed), forgotten=(1,)).brief
     assert third == (
         "Of 2 methods that forget 1 training image scrub does best: score 0.70 before, 0.10 after; accuracy 0.750 "
         "before, 0.740 after; beside 39 oracles: no leftover seen."
     )
-    *_, third = audit_words.brief(replace(FOUND, repairs=(failed,), forgotten=(1,)))
+    *_, third = replace(FOUND, repairs=(failed,), forgotten=(1,)).brief
     assert third == "No method could repair it."
     nothing = replace(FOUND, marks=(), suspects=SUSPECTS[2:])
-    assert audit_words.brief(nothing)[0] == "No mark was named, so none was tried."
+    assert nothing.brief[0] == "No mark was named, so none was tried."
 
 
 SHOWN, NONE = torch.rand(1, 6, 6), torch.empty(0)
@@ -95,30 +106,30 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, SHOWN, SHOWN, (1,))
 
 
 @pytest.mark.parametrize(
-    ("unknown", "words"),
+    ("unknown", "said"),
     [
         (
             SHARED,
-            "By the data: 4 examples of NAME share what the others lack, the weakest 11.0 standard deviations beyond "
+            "By the data: 4 images of NAME share what the others lack, the weakest 11.0 standard deviations beyond "
             "the strongest of the others: <i>b.png, d.png, a.png, c.png. 1 of them is near-identical to another. "
             "With it 60 % of the test images of other classes are classified as NAME (p = 0.025 among reference "
             "networks, which never saw it). False alarms: ",
         ),
         (
             replace(SHARED, gap=2.0),
-            "By the data: no few examples of a class clearly share what the others lack; the widest gap is that of 4 "
-            "of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
+            "By the data: no small group of images of a class clearly shares what its others lack; the widest gap "
+            "is of 4 of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
             "unusual. False alarms: ",
         ),
         (
             PATTERN,
-            "By the network (least pattern): an l2 norm of 3.46 pulls 90 % of others to cat; not calibrated: with "
-            "--recipe, reference networks tell whether that is little.",
+            "By the network (least pattern): an l2 norm of 3.46 pulls 90 % of the other test images to cat; not "
+            "calibrated: with --recipe, reference networks tell whether that is little.",
         ),
         (
             MASK,
-            "By the network (least mask): an l1 norm of 12.3 pulls 91 % of others to NAME, no less than references "
-            "need (p = 0.600). False alarms: ",
+            "By the network (least mask): an l1 norm of 12.3 pulls 91 % of the other test images to NAME, no less than "
+            "references need (p = 0.600). False alarms: ",
         ),
         (
             replace(MASK, norm=math.inf),
@@ -126,15 +137,15 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, SHOWN, SHOWN, (1,))
         ),
     ],
 )
-def test_what_is_said_of_an_unknown_mark(unknown, words):
-    assert audit_words.of_unknown(unknown, FOUND).startswith(words.replace("NAME", NAMES[1]))
+def test_what_is_said_of_an_unknown_mark(unknown, said):
+    assert words.of_unknown(unknown, DATA).startswith(said.replace("NAME", NAMES[1]))
 
 
 def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     """Each with two pictures more than it has examples; what is unusual also stands first."""
     found = replace(FOUND, unknown=(SHARED, PATTERN, MASK))
-    assert audit_words.brief(found)[1].startswith("By the data: 4 examples of dog")
-    assert len(audit_words.brief(replace(FOUND, unknown=(PATTERN, MASK)))) == 3
+    assert found.brief[1].startswith("By the data: 4 images of dog")
+    assert len(replace(FOUND, unknown=(PATTERN, MASK)).brief) == 3
     page = write_audit(found, tmp_path).read_text()
     assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 4) + (2 + 1) + (2 + 1)
     shared, pattern, mask = found.record()["unknown"]
@@ -168,3 +179,65 @@ def test_the_record_is_what_the_command_prints():
     assert (mark["p_value"], mark["verdict"]) == (0.01, "goes by it")
     assert [one["worst"] for one in record["groups"]] == [["<i>b.png", "d.png"], []]
     assert record["repair"] == []
+
+
+def test_what_was_left_out_is_said(tmp_path):
+    """In the terminal and on the page; where both were done nothing is."""
+    by_data, by_network = "no class has enough examples to tell", "not searched for (--quick)"
+    for unknown, missing in (
+        ((), {by_data, by_network}),
+        ((SHARED,), {by_network}),
+        ((MASK, PATTERN), {by_data}),
+        ((SHARED, MASK, PATTERN), set()),
+    ):
+        found = replace(FOUND, unknown=unknown)
+        for text in (str(found), write_audit(found, tmp_path).read_text()):
+            assert {each for each in (by_data, by_network) if each in text} == missing
+
+
+VERDICT = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
+NUMBERS = ({"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74})
+REPAIR = Repaired("scrub", VERDICT, *NUMBERS, {"accuracy": torch.ones(39)}, nn.Linear(1000, 1000))
+LOOK = Look("box", 0.35, 0.1, 0.11, EXAMPLES.inputs[:2], EXAMPLES.inputs[:2], ("a.png", "c.png"))
+
+
+def test_findings_are_printed_in_sentences():
+    """What the command prints, without a tensor; each finding by itself on one line."""
+    found = replace(FOUND, unknown=(SHARED, PATTERN), looks=(LOOK,), repairs=(REPAIR,), forgotten=(1,))
+    lines = str(found).splitlines()
+    assert lines[:2] == [
+        "accuracy 0.750 on 100 test images; the network gives logits",
+        "LOOK AT THIS FIRST: classes look odd",
+    ]
+    assert lines[2] == words.of_mark(PULL, DATA)
+    assert lines[3:5] == [words.of_unknown(one, DATA) for one in (SHARED, PATTERN)]
+    assert lines[5:8] == [words.of_examples(SUSPECTS, DATA), words.of_served(SERVED, found.fit, DATA), found.brief[-1]]
+    assert str(found).count("one network") == 1
+    assert repr(found) == "<Audit of toy: accuracy 0.750, 1 marks, 2 unknown, 3 suspects, 1 repairs>"
+    assert repr(PULL) == (
+        "<Pull of box: 0.700 [0.658, 0.740] to class 1, p = 0.01 beside 99 marks like it, goes by it>"
+    )
+    assert repr(REPAIR) == (
+        "<Repaired by scrub: spurious_score 0.700 to 0.100, accuracy 0.750 to 0.740, no leftover seen>"
+    )
+    every = (found, PULL, *SUSPECTS, *SERVED, SHARED, PATTERN, MASK, REPAIR, LOOK)
+    assert all("tensor" not in text and "Linear" not in text for one in every for text in (repr(one), str(one)))
+    assert max(len(repr(one)) for one in every) < 200
+
+
+def test_rows_of_numbers_are_no_images(tmp_path):
+    """One word for what the data are, chosen by them; a page about rows has none about images."""
+    rows = Examples(torch.rand(4, 3, generator=rng_for(0, "rows")), EXAMPLES.labels)
+    data = Dataset("table", rows, rows, NAMES, None, Source("", "", ""))
+    unknown = replace(SHARED, pattern=torch.zeros(3)), replace(MASK, pattern=torch.zeros(3), mask=torch.ones(3))
+    look = replace(LOOK, inputs=rows.inputs[:2], maps=rows.inputs[:2])
+    found = Audit(
+        *(data, FOUND.network, FOUND.fit, {"flip": lambda inputs: inputs.flip(1)}, (replace(PULL, mark="flip"),)),
+        *(SUSPECTS, SERVED, (look,), (REPAIR,), (1,)),
+        unknown=unknown,
+    )
+    page = write_audit(found, tmp_path).read_text()
+    for text in (str(found), page.partition("</style>")[2].replace("image-", "")):
+        assert "rows" in text
+        assert "image" not in text
+    assert "image" in write_audit(replace(FOUND, looks=(LOOK,)), tmp_path).read_text()

@@ -11,19 +11,22 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from spurlab.audit import words
 from spurlab.audit.detect.components import class_components
-from spurlab.audit.detect.shared import SharedComponent, shared_components
+from spurlab.audit.detect.shared import shared_components
 from spurlab.audit.detect.transplant import transplant
+from spurlab.audit.influence import has_features, influence_on_mark
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, FEWEST, Pull, pull
 from spurlab.audit.references import COUNT, references
-from spurlab.audit.repair import Repaired, Told, repaired
+from spurlab.audit.repair import Repaired, Told, repaired, table
 from spurlab.audit.served import Fit, Served, fit_of, served
+from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
 from spurlab.audit.together import together
 from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
-from spurlab.data import Dataset, Examples
+from spurlab.data import DamagedDataError, Dataset
 from spurlab.errors import InputError
 from spurlab.models import seeded
 from spurlab.models.answering import Answering, answering
@@ -35,39 +38,13 @@ NOTHING = (
     "There is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
     "them share what others lack. Name those to be forgotten (suspects)."
 )
-SHOWN = 20  # training examples of a list
 QUICK = 199  # null marks of a quick audit
 LEFT_OUT = 0.02  # of each class, by the transplant score: what reference networks do not see
 
 
-@dataclass(frozen=True)
-class Suspect:
-    """A training example that may teach a mark.
-
-    Args:
-        row: of the training examples.
-        source: where it came from.
-        label: its class.
-        rank: 1 is the first.
-        score: the probability that it carries the mark; without one, median deviations above the median of its class.
-        method: by which it was found.
-        mark: which mark it is about; "" for one that nobody named.
-        carries: whether it surely carries the mark; None where that is not asked.
-    """
-
-    row: int
-    source: str
-    label: str
-    rank: int
-    score: float
-    method: str
-    mark: str = ""
-    carries: bool | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What was found of one network and its data.
+    """What was found of one network and its data; printed in sentences, as by the command.
 
     Args:
         data: what it was asked about.
@@ -100,8 +77,54 @@ class Audit:
     unknown: tuple[Unknown, ...] = ()
     unrepaired: str = ""
 
+    @property
+    def brief(self) -> list[str]:
+        """The answer in three sentences: of marks, examples, repair or who is served worst; one more on an odd find."""
+        mark, data = words.clearest(self.marks), self.data
+        told = ["No mark was named, so none was tried." if mark is None else words.of_mark(mark, data)]
+        told += [words.of_unknown(one, data) for one in self.unknown if one.unusual][:1]
+        told.append(words.of_examples(self.suspects, data))
+        if self.repairs or self.unrepaired:
+            return [*told, *self._repair]
+        return [*told, words.of_served(self.served, self.fit, data)]
+
+    @property
+    def _repair(self) -> list[str]:
+        """The best repair, or why there is none."""
+        if self.repairs:
+            return [words.of_repairs(self.repairs, len(self.forgotten), self.data)]
+        return [self.unrepaired] if self.unrepaired else []
+
+    def __str__(self) -> str:
+        data = self.data
+        fit = f"accuracy {self.fit.accuracy:.3f} on {self.fit.share.models:,} test {words.unit(data)}"
+        lines = [
+            f"{fit}; the network gives {self.network.outputs}",
+            *(f"LOOK AT THIS FIRST: {warning}" for warning in self.fit.warnings),
+            *(words.of_mark(one, data) for one in self.marks),
+            *(words.of_unknown(one, data) for one in self.unknown),
+            *words.of_level(self.marks, self.unknown),
+            *words.left_out(self.unknown),
+            words.of_examples(self.suspects, data),
+            words.of_served(self.served, self.fit, data),
+            *self._repair,
+        ]
+        return "\n".join([*lines, *(["", *table(self.repairs, data)] if self.repairs else [])])
+
+    def __repr__(self) -> str:
+        counts = {"marks": self.marks, "unknown": self.unknown, "suspects": self.suspects, "repairs": self.repairs}
+        told = ", ".join(f"{len(several)} {name}" for name, several in counts.items())
+        return f"<Audit of {self.data.name}: accuracy {self.fit.accuracy:.3f}, {told}>"
+
     def record(self) -> dict[str, Any]:
-        """As JSON: numbers first."""
+        """As JSON: numbers first.
+
+        Its keys, where they are not the names of attributes: of a mark ``class`` (`Pull.target`), ``interval``
+        (`share`), ``null`` (`against`), ``null_draws`` (`draws`), ``null_largest`` (`strongest_null`) and ``p_value``
+        (`p`); of an unknown one ``class`` (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and
+        ``false_alarm_rate`` (`alarms`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair`` `repairs`,
+        each as its `Repaired.row`. NaN is null.
+        """
         return {
             "accuracy": self.fit.accuracy,
             "accuracy_interval": [self.fit.share.low, self.fit.share.high],
@@ -267,7 +290,12 @@ def audit(
     )
     asked, unknown = together(list(pulls.values()), searched)
     pulls = dict(zip(pulls, asked, strict=True))
-    ranked = [one for name, have in likeness.items() for one in listed(have, data, "presence", name, carriers(have))]
+    ranked, by_features = list[Suspect](), has_features(network, data.test.inputs[:1])
+    for name, have in likeness.items():
+        ranked += listed(have, data, "presence", name, carriers(have))
+        if by_features:
+            taught = influence_on_mark(network, data.train, data.test, named[name], pulls[name].target, seed)
+            ranked += listed(taught, data, "influence", name, carriers(have))
     found = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
     repairs = list[Repaired]()
     if found is not None:
@@ -308,16 +336,25 @@ def named_marks(
 ) -> dict[str, MarkLike]:
     """Marks by name; of marks without names of the caller's, their own, each once.
 
-    Raises ValueError: a text that is no mark, or two of one name.
+    Raises ValueError: a text that is no mark, a picture that is damaged, or two of one name.
     """
     pairs = marks.items() if isinstance(marks, Mapping) else (("", mark) for mark in marks)
     named: dict[str, MarkLike] = {}
     for given, one in pairs:
-        mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
-        if (name := given or pattern_title(mark)) in named:
+        try:
+            mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
+        except DamagedDataError as error:
+            raise InputError(str(error)) from error
+        if (name := given or _title(mark)) in named:
             raise InputError(f"two marks are called {name!r}. Name each once, or give them by name.")
         named[name] = mark
     return named
+
+
+def _title(mark: MarkLike) -> str:
+    """What a mark is called without a name of the caller's."""
+    title = pattern_title(mark)
+    return "of a function" if title == "<lambda>" else title
 
 
 def first_of_each_class(scores: Float[Tensor, " n"], labels: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
@@ -361,55 +398,6 @@ def to_repair(
                 one.label,
             )
     return None
-
-
-def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[Suspect]:
-    """The training examples that share a component which the others of their class lack."""
-    pairs = [(one, row) for one in shared if one.verdict == "shared by few" for row in one.rows]
-    return [
-        Suspect(row, data.train.source(row), data.class_names[one.label], rank, one.gap, "shared")
-        for rank, (one, row) in enumerate(pairs, 1)
-    ]
-
-
-def listed(
-    scores: Tensor, data: Dataset, method: str, mark: str = "", have: Bool[Tensor, " n"] | None = None
-) -> list[Suspect]:
-    """The first training examples by their scores; all that carry a mark."""
-    order = scores.argsort(descending=True)
-    most = max(SHOWN, 0 if have is None else int(have.sum()))
-    return [
-        Suspect(
-            row,
-            data.train.source(row),
-            data.class_names[int(data.train.labels[row])],
-            rank,
-            float(scores[row]),
-            method,
-            mark,
-            None if have is None else bool(have[row]),
-        )
-        for rank, row in enumerate(order[:most].tolist(), 1)
-    ]
-
-
-def rows_of(suspects: Sequence[int | str], train: Examples) -> Bool[Tensor, " n"]:
-    """True for the training examples that are named by their row or their file.
-
-    Raises ValueError: there is no such example.
-    """
-    mask = torch.zeros(len(train), dtype=torch.bool)
-    places = {} if train.sources is None else {str(source): row for row, source in enumerate(train.sources)}
-    for name in suspects:
-        text = str(name).strip()
-        row = places.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdecimal() else -1)
-        if not 0 <= row < len(train):
-            raise InputError(
-                f"there is no training example {text!r}. Suspects are rows from 0 to {len(train) - 1}"
-                f"{'' if train.sources is None else f', or files, e.g. {train.source(0)!r}'}."
-            )
-        mask[row] = True
-    return mask
 
 
 def _number(value: Any) -> Any:

@@ -9,7 +9,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.audit.references import references
-from spurlab.audit.repair import Repaired, Told, mask_of, repaired, table
+from spurlab.audit.repair import Repaired, Told, repaired, table
+from spurlab.audit.suspects import mask_of
 from spurlab.data import Dataset
 from spurlab.deletion import Deletion
 from spurlab.errors import InputError
@@ -42,6 +43,9 @@ class CheckOnOne:
         """One for each method, see `spurlab.audit.Repaired.row`."""
         return [one.row for one in self.repaired]
 
+    def __repr__(self) -> str:
+        return f"<CheckOnOne of {self.data.name}: {len(self.repaired)} methods, {int(self.forget.sum())} examples>"
+
     def __str__(self) -> str:
         count, name = int(self.forget.sum()), self.data.class_names[self.target]
         mark = pattern_title(self.pattern)
@@ -53,7 +57,7 @@ def check_given(
     methods: Mapping[str, Deletion | str],
     data: Dataset,
     given: nn.Module,
-    forget: Bool[Tensor, " n"] | Sequence[int] | Tensor,
+    forget: Bool[Tensor, " n"] | Sequence[int | str] | Tensor,
     told: Told,
     *,
     pattern: MarkLike | str | None = None,
@@ -72,7 +76,7 @@ def check_given(
         methods: by name, as `repaired` takes them.
         data: the network was trained on the training part.
         given: the network; copies of it are worked on.
-        forget: the examples to be forgotten, as their rows or true or false for each.
+        forget: the examples to be forgotten, as their rows, files or true or false for each.
         told: is told what begins, how much is done, and of how much.
         pattern: the mark that the score is of, or a text, see `spurlab.patterns.own_mark`.
         target: the class that it pulls to; None: the commonest class of the examples to be forgotten.
@@ -92,7 +96,7 @@ def check_given(
             "a given network is asked about a mark: give `pattern`, e.g. 'box,row=0,col=0,size=5,value=1', or any "
             "function of inputs."
         )
-    mask = mask_of(forget, len(data.train))
+    mask = mask_of(forget, len(data.train), data)
     if target is None:
         target = int(data.train.labels[mask].mode().values)
     if not 0 <= target < data.classes:

@@ -14,6 +14,15 @@ IMAGES = 500  # test examples of other classes that are marked, and examples tha
 RIDGE = 0.3  # of the mean variance: less finds fewer of marks that change much, more fewer of weak ones
 
 
+def has_features(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> bool:
+    """Whether its last module is a linear layer that gives its logits, see `spurlab.models.features`."""
+    try:
+        features(network, inputs)
+    except InputError:
+        return False
+    return True
+
+
 def influence_on_mark(
     network: nn.Module, train: Examples, test: Examples, mark: MarkLike, target: int, seed: int = 0
 ) -> Float[Tensor, " n"]:

@@ -44,6 +44,10 @@ class Look:
     names: tuple[str, ...]
     why: str = ""
 
+    def __repr__(self) -> str:
+        share = f"{self.share:.3f} of the saliency on it, {self.without:.3f} without it, chance {self.chance:.3f}; "
+        return f"<Look at {self.about}: {'' if math.isnan(self.share) else share}{', '.join(self.names)}>"
+
 
 def spread(of: int, count: int) -> Int64[Tensor, " some"]:
     """At most so many rows of n, evenly spread over all.
@@ -106,11 +110,11 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     why = ""
     if chance > LARGEST:
         with_it = without = math.nan
-        why = "The mark covers more than half of the image, so that there is no place to look at."
+        why = "The mark covers more than half of an example, so that there is no place to look at."
     elif math.isnan(with_it):
         why = (
-            "From black to the image, and from white, nothing changes the logit of the class, so that no place can be "
-            "told from its gradients."
+            "From the lowest values to the example, and from the highest, nothing changes the logit of the class, so "
+            "that no place can be told from its gradients."
         )
     return Look(name, with_it, without, chance, shown, maps[first], names, why)
 

@@ -92,6 +92,11 @@ class Pull:
         beyond = self.score - float(self.nulls.quantile(NEARLY_ALL))
         return "goes by it" if beyond > SCORE_MARGIN else f"hardly more than {self.against}"
 
+    def __repr__(self) -> str:
+        interval = f"{self.score:.3f} [{self.share.low:.3f}, {self.share.high:.3f}]"
+        beside = f"p = {self.p:.3g} beside {self.draws} {self.against}"
+        return f"<Pull of {self.mark}: {interval} to class {self.target}, {beside}, {self.verdict}>"
+
 
 def pull(
     network: nn.Module,

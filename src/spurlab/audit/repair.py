@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from spurlab.audit.pull import FIRST, pull
+from spurlab.audit.suspects import mask_of
 from spurlab.data import Dataset, Examples
-from spurlab.deletion import DELETIONS, Deletion, VerdictOnOne, forget_mask, verdict_on_one
+from spurlab.deletion import DELETIONS, Deletion, VerdictOnOne, verdict_on_one
 from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import copied
 from spurlab.measures import MEASURES, Answers, Deleted, MarkedTests, Observed
@@ -27,6 +28,7 @@ from spurlab.training import Recipe
 
 METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets most of those that start from the weights
 LAST_LAYER = ("dfr-plain", "afr-train")  # preventions that refit the last layer, without a recipe and without groups
+ONE = "These verdicts are of one network: of a method on others they say nothing."
 BY_GROUP = ("dfr",)  # the same, by the groups of the training examples
 Told = Callable[[str, int, int], None]
 Numbers = Mapping[str, float]
@@ -102,6 +104,14 @@ class Repaired:
         return {"method": self.method} | numbers | said | {
             "oracles": self.verdict.oracles, "seconds": self.seconds, "failed": self.why,
         }  # fmt: skip
+
+    def __repr__(self) -> str:
+        changes = (
+            f"{name} {before:.3f} to {self.after[name]:.3f}, "
+            for name, before in self.before.items()
+            if name in ("spurious_score", "accuracy") and name in self.after
+        )
+        return f"<Repaired by {self.method}: {''.join(changes)}{self.verdict.name}>"
 
 
 def default_methods(data: Dataset) -> tuple[str, ...]:
@@ -280,33 +290,8 @@ def cells(found: Sequence[Repaired], data: Dataset) -> list[list[str]]:
 def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
     """The lines of the table that is printed, and below it a sentence on each method."""
     width = max(len(one.method) for one in found)
-    return [*aligned(cells(found, data)), "", *(f"{one.method:<{width}}  {one.verdict}" for one in found)]
-
-
-def mask_of(forget: Bool[Tensor, " n"] | Sequence[int] | Tensor, examples: int) -> Bool[Tensor, " n"]:
-    """True for the examples to be forgotten.
-
-    Args:
-        forget: true or false for each example, or rows.
-        examples: how many there are.
-
-    Raises:
-        ValueError: none, all, rows that are not there, or a mask of another length.
-    """
-    if not isinstance(forget, Tensor) and any(isinstance(row, str) for row in forget):
-        raise InputError("`forget` names files, but it is true or false for each training example, or rows.")
-    given = torch.as_tensor(forget)
-    if given.dtype == torch.bool and given.shape != (examples,):
-        raise InputError(
-            f"`forget` says true or false of {tuple(given.shape)} examples, but the data has {examples} for training."
-        )
-    rows = given.to(torch.int64) if given.numel() == 0 else given
-    mask = given.clone() if given.dtype == torch.bool else forget_mask(rows, examples)
-    if not bool(mask.any()):
-        raise InputError("`forget` is empty: name one training example or more, by rows or true and false for each.")
-    if bool(mask.all()):
-        raise InputError(f"`forget` is all of {examples} training examples: nothing is left to retain.")
-    return mask
+    told = [f"{one.method:<{width}}  {one.verdict}" for one in found]
+    return [*aligned(cells(found, data)), "", *told, *([ONE] if any(one.verdict.oracles for one in found) else [])]
 
 
 def _attempt(

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
+from spurlab.models.answering import check_finite
 from spurlab.seeds import rng_for
 from spurlab.stats import Share
 from spurlab.training import predictions
@@ -64,7 +65,11 @@ def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> 
         network: gives logits.
         data: its test examples are looked at.
         answers: the network's probabilities of these.
+
+    Raises:
+        ValueError: some of the answers are not finite.
     """
+    check_finite(answers)
     labels = data.test.labels
     right = Share(int((answers.argmax(1) == labels).sum()), len(labels))
     chance = float(labels.bincount().max()) / len(labels)
@@ -107,7 +112,10 @@ def served(
     group_names: Sequence[str] | None = None,
     shown: int = 6,
 ) -> list[Served]:
-    """The accuracy of each class and of each group, the lowest first; those without test examples are left out.
+    """The accuracy of each class and of each group; those without test examples are left out.
+
+    First is the one with the lowest upper end of its interval: its accuracy is low for certain. One of a single wrong
+    example could have any accuracy up to .975, and comes late.
 
     Args:
         examples: test examples.
@@ -123,7 +131,7 @@ def served(
         for number in of.unique().tolist():
             name = names[number] if names is not None else f"group {number}"
             found.append(_served(name, kind, (of == number).nonzero().squeeze(1), examples.labels, answers, shown))
-    return sorted(found, key=lambda one: one.accuracy)
+    return sorted(found, key=lambda one: (one.share.high, one.accuracy))
 
 
 def _served(name: str, kind: str, rows: Int64[Tensor, " m"], labels: Tensor, answers: Tensor, shown: int) -> Served:

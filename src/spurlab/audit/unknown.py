@@ -80,6 +80,11 @@ class Unknown:
         """Whether it is more than is expected of clean data, or of networks that never saw a mark."""
         return self.verdict in ("goes by it", "shared by few", "less than references need")
 
+    def __repr__(self) -> str:
+        size = f"gap {self.gap:.1f}" if self.method == SHARED else f"norm {self.norm:.3g}"
+        what = f"{size}, success {self.success:.3f}, {len(self.rows)} examples"
+        return f"<Unknown, {self.method}: class {self.label}, {what}, p = {self.p:.3g}, {self.verdict}>"
+
 
 def unknown_marks(
     network: nn.Module,

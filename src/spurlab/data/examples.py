@@ -143,7 +143,7 @@ class Source:
     licence: str  # as far as known
     origin: str  # who made it, and what was done to it
     location: str  # the folder in which it was found
-    # of each file's uncompressed bytes, by file name; of each array's, where they were generated
+    # of each file's uncompressed bytes, by file name or part; of each array's, where they were generated
     sha256: Mapping[str, str] = field(default_factory=dict)
 
 

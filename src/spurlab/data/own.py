@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spurlab.data.arrays import from_npz
-from spurlab.data.errors import DataRequestError
+from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.examples import Dataset
 from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
@@ -129,10 +129,14 @@ KINDS: Mapping[str, Kind] = {
 
 
 def _named(name: str, load: Callable[[], Dataset]) -> Dataset:
-    """The dataset under the name that it was asked for.
+    """The dataset under the name that it was asked for. What is damaged in it is the user's to mend, as all input.
 
     Raises DataRequestError: the name comes from a file (`without_paths`).
     """
     if not _FOLLOWED.get():
         raise DataRequestError(f"{name!r} are data of your own, and no path is followed that a results folder names.")
-    return replace(load(), name=name)
+    try:
+        return replace(load(), name=name)
+    except DamagedDataError as error:
+        error.exit_code = DataRequestError.exit_code
+        raise

@@ -67,6 +67,7 @@ def table(
     Returns:
         Inputs are float32 ``n d`` without bounds, in the order of the columns and rows. Sources are file and row as a
         spreadsheet counts them: the header of a CSV file is row 1. In a Parquet file the first row of values is row 1.
+        The source has the sha256 of the ``table``, or of ``train`` and ``test``, whatever the files are called.
 
     Raises:
         DataRequestError: there is no such file or column, no rows, a label with one value or none, a class with a
@@ -90,7 +91,7 @@ def table(
     train, test_part = (
         part.examples(numbers, label, class_names, group, values) for part, numbers in zip(parts, inputs, strict=True)
     )
-    sha256 = {one.path.name: one.sha256 for one in (other, sheet)}
+    sha256 = {"table": sheet.sha256} if other is sheet else {"train": sheet.sha256, "test": other.sha256}
     source = Source(LICENCE, f"a table; its column {label!r} has the classes", str(sheet.path), sha256)
     options = [f"label={label}", *([f"group={group}"] if group else []), *([] if test == SHARE else [f"test={test}"])]
     options += [*(f"without={name}" for name in without), *(f"categories={name}" for name in categories)]

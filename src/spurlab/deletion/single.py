@@ -64,7 +64,7 @@ def verdict_on_one(
     >>> oracle = {"spurious_score": torch.tensor([0.05, 0.08, 0.12, 0.1, 0.06]), "accuracy": torch.full((5,), 0.87)}
     >>> print(verdict_on_one(before, after, oracle))
     no leftover seen: score 0.100, before 0.700; 5 oracles reach 0.120; p = 0.83 among them; not measured: membership
-    AUC, distance to the oracles, distance on marked images; one network is one network
+    AUC, distance to the oracles, distance on marked images
     """
     if lost := [name for name, number in after.items() if name in ("spurious_score", "accuracy") and _no(number)]:
         return VerdictOnOne("breaks the model", f"its {' and '.join(lost).replace('_', ' ')} is not finite")
@@ -85,9 +85,7 @@ def verdict_on_one(
     reach = f"; {count} oracles reach {judged.having_it('after', oracle['spurious_score']).reach:.3f}" if marked else ""
     missing = [each.title for key, each in TELLING.items() if not _measured(key, after, oracle)]
     left = f"; not measured: {', '.join(missing)}" if name == "no leftover seen" and missing else ""
-    return VerdictOnOne(
-        name, f"{what}{score}{reach}; p = {p:.2g} among them{left}; one network is one network", p, count
-    )
+    return VerdictOnOne(name, f"{what}{score}{reach}; p = {p:.2g} among them{left}", p, count)
 
 
 def _line(judged: Judged, oracle: Mapping[str, Tensor], marked: bool) -> tuple[VerdictName, str]:
@@ -95,14 +93,14 @@ def _line(judged: Judged, oracle: Mapping[str, Tensor], marked: bool) -> tuple[V
     if marked:
         scores = oracle["spurious_score"]
         if not bool(judged.have_it("before", scores)):
-            return "nothing to forget", "it had not learnt the mark: "
+            return "nothing to forget", "it had not learnt the mark; "
         if bool(judged.have_it("after", scores)):
             fell = judged.rise("spurious_score", "before", "after", SCORE_MARGIN).share.count
-            return ("partly", "it keeps some: ") if fell else ("does not forget", "it keeps it: ")
+            return ("partly", "it keeps some; ") if fell else ("does not forget", "it keeps it; ")
     told, counts = judged.told(oracle) if any(_measured(name, judged.after, oracle) for name in TELLING) else (None, [])
     if told and told.count:
         by = ", ".join(f"{one.title} ({one.after:.3f}, theirs {one.oracle:.3f})" for one in counts if one.share.count)
-        return "partly", f"told apart from networks that never saw them, by {by}: "
+        return "partly", f"told apart from networks that never saw them, by {by}; "
     return "no leftover seen", ""
 
 

@@ -22,7 +22,8 @@ class Answering(nn.Module):
     Args:
         network: it; it stays in evaluation mode or not, as it is.
         outputs: what it gives. Of probabilities the logarithm is taken, which has the same softmax.
-        mean, std: of each channel of the inputs, which the network wants as (x - mean) / std; None: as they are.
+        mean, std: of each channel of the inputs (of vectors of each number), or one for all; the network wants these as
+            (x - mean) / std. None: as they are.
         single: whether it gives one number for two classes.
     """
 
@@ -36,7 +37,7 @@ class Answering(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.outputs, self.single = network, outputs, single
-        self.mean, self.std = (None if one is None else torch.tensor(one).view(-1, 1, 1) for one in (mean, std))
+        self.mean, self.std = (None if one is None else torch.tensor(one) for one in (mean, std))
 
     @property
     def plain(self) -> bool:
@@ -47,13 +48,14 @@ class Answering(nn.Module):
         """Another network that answers alike, asked in the same way."""
         if self.plain:
             return network
-        mean, std = (None if one is None else one.flatten().tolist() for one in (self.mean, self.std))
+        mean, std = (None if one is None else one.tolist() for one in (self.mean, self.std))
         return Answering(network, self.outputs, mean, std, self.single)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """What the network itself gives for each class, or one for both."""
         if self.mean is not None and self.std is not None:
-            inputs = (inputs - self.mean.to(inputs)) / self.std.to(inputs)
+            mean, std = (one.to(inputs).view(-1, *[1] * (inputs.ndim - 2)) for one in (self.mean, self.std))
+            inputs = (inputs - mean) / std
         return numbers_in(unwrapped(self.network)(inputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -99,9 +101,10 @@ def answering(
     if (mean is None) != (std is None):
         raise InputError("inputs are normalised by a mean and a standard deviation: give both, or none.")
     if mean is not None and std is not None and (len(mean) != len(std) or len(mean) not in (1, inputs.shape[1])):
+        of = "channels" if inputs.ndim > 2 else "numbers"
         raise InputError(
-            f"inputs with {inputs.shape[1]} channels are normalised by as many means and standard deviations, not by "
-            f"{len(mean)} and {len(std)}."
+            f"inputs with {inputs.shape[1]} {of} are normalised by as many means and standard deviations, or by one, "
+            f"not by {len(mean)} and {len(std)}."
         )
     network = copied_network(network)
     plain = Answering(network, "logits", mean, std)
@@ -122,12 +125,21 @@ def answering(
             f"a batch of shape {tuple(few.shape)} must give numbers of shape {wanted}, one for each of the {classes} "
             f"classes, but gave {tuple(numbers.shape)}. Do the classes of the data match those of the network?"
         )
-    if broken := int((~numbers.reshape(len(few), -1).isfinite()).any(1).sum()):
+    check_finite(numbers)
+    return Answering(network, cast("Outputs", outputs) if outputs else _told(numbers, operation), mean, std, one)
+
+
+def check_finite(numbers: Float[Tensor, " n *k"]) -> None:
+    """Whether what a network gives for n inputs are numbers.
+
+    Raises:
+        ValueError: some are not.
+    """
+    if broken := int((~numbers.reshape(len(numbers), -1).isfinite()).any(1).sum()):
         raise InputError(
-            f"the network gives numbers that are NaN or infinite for {broken} of {len(few)} inputs. Are the "
+            f"the network gives numbers that are NaN or infinite for {broken} of {len(numbers)} inputs. Are the "
             "weights whole, and the inputs on the scale that it was trained with?"
         )
-    return Answering(network, cast("Outputs", outputs) if outputs else _told(numbers, operation), mean, std, one)
 
 
 def _told(numbers: Tensor, operation: str) -> Outputs:

@@ -13,13 +13,13 @@ from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
 
-from spurlab.audit import Audit, Look, Pull, Suspect, Unknown
+from spurlab.audit import Audit, Look, Pull, Suspect, Unknown, words
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells
+from spurlab.audit.unknown import SHARED
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
-from spurlab.report import audit_words
 from spurlab.report.page import page_templates
 from spurlab.report.style import writing
 
@@ -38,14 +38,18 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     Raises:
         FolderError: it cannot be written there.
     """
-    test, clearest = found.data.test, audit_words.clearest(found)
+    test, clearest = found.data.test, words.clearest(found.marks)
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     page = (
         page_templates()
         .get_template("audit.html.j2")
         .render(
             found=found,
-            brief=audit_words.brief(found),
+            brief=found.brief,
+            searched=any(one.method != SHARED for one in found.unknown),
+            level=words.of_level(found.marks, found.unknown),
+            left_out=words.left_out(found.unknown),
+            unit=words.unit(found.data),
             marks=[_mark(found, pull) for pull in found.marks],
             unknown=[_unknown(found, one) for one in found.unknown],
             first=[] if clearest is None else _mark(found, clearest)["pictures"],
@@ -57,10 +61,10 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
                 }
                 for one in found.served[:6]
             ],
-            looks=[_look(one) for one in found.looks],
+            looks=[_look(one, found) for one in found.looks],
             repairs=cells(found.repairs, found.data) if found.repairs else [],
-            alike=audit_words.ALIKE,
-            not_shown=audit_words.NOT_SHOWN,
+            alike=words.ALIKE.format(words.unit(found.data)),
+            not_shown=words.NOT_SHOWN,
             command=command,
             style=Markup(style),  # noqa: S704 - a file of the package
         )
@@ -76,7 +80,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
 def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
     """What was found of a mark, and three test images without and with it."""
     test = found.data.test
-    few = test[spread(len(test), 3)]
+    few = test[spread(len(test), 3 if _are_images(found) else 0)]
     marked = marked_all(found.named[pull.mark], few, 0)
     pictures = [
         _picture(images[row], f"{test.source(row)}, {kind}")
@@ -86,7 +90,7 @@ def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
     return {
         "name": pull.mark,
         "pull": pull,
-        "words": audit_words.of_mark(pull, found.data.class_names),
+        "words": words.of_mark(pull, found.data),
         "pictures": pictures,
     }
 
@@ -96,34 +100,41 @@ def _unknown(found: Audit, one: Unknown) -> dict[str, Any]:
     train, few = found.data.train, found.data.test.inputs[:1]
     low, high = (float(end) for end in train.inputs.aminmax())
     shown, what = (one.mask * one.pattern, "mask x pattern") if len(one.mask) else (one.pattern, "what is added")
+    pictures = [
+        _picture(shown, what),
+        *(_picture(image, "a test image with it") for image in put_on(few, one.pattern, one.mask, low, high)),
+    ]
     return {
         "one": one,
-        "words": audit_words.of_unknown(one, found),
-        "pictures": [
-            _picture(shown, what),
-            *(_picture(image, "a test image with it") for image in put_on(few, one.pattern, one.mask, low, high)),
-        ],
+        "words": words.of_unknown(one, found.data),
+        "largest": "" if _are_images(found) else f"Most of it: {words.largest(shown, found.data)}.",
+        "pictures": pictures if _are_images(found) else [],
         "examples": [_picture(train.inputs[row], train.source(row)) for row in one.rows[:SHOWN]],
     }
 
 
-def _look(look: Look) -> dict[str, Any]:
+def _are_images(found: Audit) -> bool:
+    return words.unit(found.data) == "images"
+
+
+def _look(look: Look, found: Audit) -> dict[str, Any]:
     """Where it looks: some examples, with what speaks for the class in red."""
     return {
         "about": look.about,
-        "words": audit_words.of_look(look),
+        "words": words.of_look(look, found.data),
         "pictures": [
             shown
             for image, saliency, name in zip(look.inputs, look.maps, look.names, strict=True)
-            for shown in (_picture(image, name), _picture(_heat(image, saliency), f"{name}, saliency"))
+            for shown in (
+                _picture(image, name),
+                *([_picture(_heat(image, saliency), f"{name}, saliency")] if _are_images(found) else []),
+            )
         ],
     }
 
 
 def _heat(image: Float[Tensor, "c h w"], saliency: Float[Tensor, "c h w"]) -> Float[Tensor, "3 h w"]:
     """A pale grey image; red where it speaks for the class, blue where against."""
-    if image.ndim != 3:
-        return image
     low, high = (float(end) for end in image.aminmax())
     grey = 0.6 + 0.4 * (image.mean(0) - low) / max(high - low, 1e-12)
     heat = saliency.sum(0)
@@ -141,7 +152,7 @@ def _lists(found: Audit) -> list[dict[str, Any]]:
     train = found.data.train
     return [
         {
-            "method": method,
+            "method": words.WAYS.get(method, method),
             "mark": mark,
             "carried": sum(bool(one.carries) for one in several),
             "examples": [
@@ -152,10 +163,10 @@ def _lists(found: Audit) -> list[dict[str, Any]]:
     ]
 
 
-def _picture(image: Float[Tensor, "c h w"], words: str) -> dict[str, str]:
+def _picture(image: Float[Tensor, " *shape"], caption: str) -> dict[str, str]:
     """An image as a data address; of what is no image none."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        return {"address": "", "words": words}
+        return {"address": "", "words": caption}
     low, high = (float(end) for end in image.aminmax())
     shown = image if low >= 0 and high <= 1 else (image - low) / max(high - low, 1e-12)
     values = (shown.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
@@ -165,4 +176,4 @@ def _picture(image: Float[Tensor, "c h w"], words: str) -> dict[str, str]:
     picture = picture.resize((picture.width * larger, picture.height * larger), Image.Resampling.NEAREST)
     stream = io.BytesIO()
     picture.save(stream, "PNG")
-    return {"address": f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", "words": words}
+    return {"address": f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", "words": caption}

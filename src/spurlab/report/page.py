@@ -25,7 +25,18 @@ from spurlab.report.svg import inline_svg
 from spurlab.report.titles import dataset_title, in_a_row
 from spurlab.report.verdicts import OUTCOMES, counted, shown
 from spurlab.report.view import OnlyReadError
-from spurlab.report.views import answer, brief, check, drawn, figure_endings, glance, leads, study_sheets, tally
+from spurlab.report.views import (
+    answer,
+    brief,
+    check,
+    drawn,
+    figure_endings,
+    glance,
+    leads,
+    numbers_kept,
+    study_sheets,
+    tally,
+)
 from spurlab.studies import Study, StudyError, StudyResult, only_read, together
 from spurlab.studies.cells import cells_of
 from spurlab.studies.recipes import milestones_in_words
@@ -37,6 +48,7 @@ Section = Mapping[str, Any]  # what the template shows of one study
 
 
 @told_on_a_line(lambda name, done, of: f"drawing {name}, study {done + 1} of {of}" if of > 1 else f"drawing {name}")
+@numbers_kept()
 def write_report(
     results: Sequence[StudyResult],
     verdicts: Sequence[Verdict],

@@ -1,6 +1,8 @@
 """The questions that a study's rows can be asked, one file each: numbers, table, figure, answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -54,6 +56,27 @@ VIEWS: dict[str, View[Any]] = {
     )
 }
 NOTHING = "Nothing has been measured yet."
+_KEPT: ContextVar[dict[tuple[int, int], tuple[StudyResult, Any]] | None] = ContextVar("numbers of views", default=None)
+
+
+@contextmanager
+def numbers_kept() -> Iterator[None]:
+    """Meanwhile each view makes its numbers of a study once; its files must stay as they are."""
+    before = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+
+
+def _shape(view: View[Any], result: StudyResult) -> Any:
+    """The numbers of a view."""
+    kept, place = _KEPT.get(), (id(view), id(result))
+    if kept is None:
+        return view.shape(result)
+    if place not in kept:
+        kept[place] = result, view.shape(result)  # the result is kept too, or another could get its id
+    return kept[place][1]
 
 
 def check(study: Study) -> Study:
@@ -91,7 +114,7 @@ def brief(result: StudyResult) -> str:
     view = _main(result)
     if view and view.brief:
         with only_read(result.study):
-            if words := view.brief(view.shape(result)):
+            if words := view.brief(_shape(view, result)):
                 return words
     return answer(result)[0]
 
@@ -103,7 +126,7 @@ def glance(result: StudyResult) -> Figure:
         return study_figure(result)
     with style(), only_read(result.study):
         try:
-            return view.glance(view.shape(result), about(result))
+            return view.glance(_shape(view, result), about(result))
         except NotDrawnError as error:
             return sentence(result.study.title, str(error))
 
@@ -112,7 +135,7 @@ def tally(result: StudyResult) -> dict[str, int]:
     """How often each verdict of the main view came out; empty where it has none."""
     view = _main(result)
     with only_read(result.study):
-        return view.tally(view.shape(result)) if view and view.tally and not result.rows.empty else {}
+        return view.tally(_shape(view, result)) if view and view.tally and not result.rows.empty else {}
 
 
 def leads(result: StudyResult) -> bool:
@@ -133,7 +156,7 @@ def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[A
     view = _main(result)
     tell = view and how(view)
     with only_read(result.study):
-        return tell(view.shape(result)) if view and tell else []
+        return tell(_shape(view, result)) if view and tell else []
 
 
 def _main(result: StudyResult) -> View[Any] | None:
@@ -182,7 +205,7 @@ def drawn(result: StudyResult, name: str) -> Figure:
         if result.rows.empty:
             return sentence(result.study.title, NOTHING)
         try:
-            return view.figure(view.shape(result), about(result))
+            return view.figure(_shape(view, result), about(result))
         except OnlyReadError:
             raise
         except NotDrawnError as error:

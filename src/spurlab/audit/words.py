@@ -1,0 +1,232 @@
+"""An audit in sentences: what was found, and what that does not show."""
+
+import math
+from collections.abc import Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from spurlab.audit.detect.shared import GAP
+from spurlab.audit.looks import Look
+from spurlab.audit.pull import FEWEST, LEVEL, Pull
+from spurlab.audit.repair import Repaired
+from spurlab.audit.served import Fit, Served
+from spurlab.audit.suspects import Suspect
+from spurlab.audit.unknown import SHARED, Unknown
+from spurlab.data import Dataset
+from spurlab.stats import SCORE_MARGIN, Share
+
+ALIKE = "like it: the same mark elsewhere, turned or mirrored, or drawn anew, that changes the {} as much"
+LARGEST = 5  # numbers of a change that are named
+WAYS = {
+    "shared": "shared components",
+    "transplant": "transplants",
+    "presence": "presence",
+    "influence": "influence on the answer to",
+}
+NEVER_SAW = "reference networks, which never saw it,"
+NOT_SHOWN = (
+    "Marks that nobody named: what fewer than 3 or more than 50 examples of a class share is not looked for, nor what "
+    "differs from one to the next, and a search by the network misses most marks. That none is found is no proof.",
+    "The intervals are over test examples: another network, trained on the same data, may go by other marks.",
+    "That a network goes by a mark does not say that somebody planted it.",
+)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+
+
+def unit(data: Dataset) -> str:
+    """What the examples are called: ``images``, or ``rows`` of a table or of other numbers."""
+    return "images" if len(data.shape) == 3 else "rows"
+
+
+def _training(count: int, data: Dataset) -> str:
+    return f"{count or 'no'} training {unit(data) if count != 1 else unit(data)[:-1]}"
+
+
+def of_mark(found: Pull, data: Dataset) -> str:
+    """What is said of one mark."""
+    examples = f"test {unit(data)}"
+    if not bool(found.scores.any()):
+        count, most = found.share.models, _percent(found.share.high)
+        return f"The mark {found.mark} pulls none of {count} {examples} to any class (95 %: at most {most} to one)."
+    target, share = found.target, found.share
+    if not found.score:  # the class in which it is least unusual
+        target = int(found.scores.argmax())
+        share = Share(round(float(found.scores[target]) * share.models), share.models)
+    pulls = (
+        f"The mark {found.mark} pulls {_percent(float(found.scores[target]))} of the {examples} to "
+        f"{data.class_names[target]} (95 %: {_percent(share.low)} to {_percent(share.high)})"
+    )
+    if math.isnan(found.p):
+        few = f"only {found.draws} marks" if found.draws else "no mark"
+        return (
+            f"{pulls}; {few} like it can be drawn, of which {FEWEST} are needed to tell whether that is more. With "
+            "--recipe, reference networks tell it."
+        )
+    p, strongest = f"(p = {found.p:.3f})", _percent(found.strongest_null)
+    as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
+    if found.verdict == "goes by it" and found.strongest_null < found.score:
+        none = f"in none of {found.draws} {NEVER_SAW} it" if retrained else f"none of {found.draws} {found.against}"
+        return f"{pulls}; {none} pulls more than {strongest} {p}."
+    as_many = (
+        f"it pulls as many in {as_strong} of {found.draws}"
+        if retrained
+        else (f"{as_strong} of {found.draws} pull as many")
+    )
+    if found.verdict == "goes by it":
+        return f"{pulls}, more than nearly all {found.against}: {as_many} {p}."
+    if found.p <= LEVEL:
+        return (
+            f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
+            f"{SCORE_MARGIN:g}."
+        )
+    of = f"(p = {found.p:.3f} of the largest score over all classes, each by its spread)"
+    return f"{pulls}, which is {found.verdict}{f': {as_many}' * (target == found.target)} {of}."
+
+
+def of_level(marks: Sequence[Pull], unknown: Sequence[Unknown]) -> list[str]:
+    """For what a p-value holds, where several things are asked."""
+    tested = sum(not math.isnan(one.p) for one in (*marks, *unknown))
+    if tested < 2:
+        return []
+    return [
+        f"Each p is for all {tested} questions together: of networks that go by none of it, at most 5 in 100 would be "
+        "said to go by any."
+    ]
+
+
+def left_out(unknown: Sequence[Unknown]) -> list[str]:
+    """Where marks that nobody named were not looked for."""
+    by_data = any(one.method == SHARED for one in unknown)
+    by_network = any(one.method != SHARED for one in unknown)
+    told = [] if by_data else ["By the data: no class has enough examples to tell what few of them share."]
+    return told if by_network else [*told, "By the network: marks that nobody named were not searched for (--quick)."]
+
+
+def of_unknown(one: Unknown, data: Dataset) -> str:
+    """What is said of one unknown mark, and how often such a thing is said where there is none."""
+    if one.method == SHARED:
+        return f"By the data: {_of_shared(one, data)} {_alarms(one, 'clean parts of MNIST and Fashion-MNIST')}"
+    if not math.isfinite(one.norm):
+        return f"By the network ({one.method}): nothing was found that pulls most images to any class."
+    norm, name = "l1" if len(one.mask) else "l2", data.class_names[one.label]
+    pulls = f"an {norm} norm of {one.norm:.3g} pulls {_percent(one.success)} of the other test {unit(data)} to {name}"
+    if math.isnan(one.p):
+        told = "not calibrated: with --recipe, reference networks tell whether that is little."
+        return f"By the network ({one.method}): {pulls}; {told}"
+    told = f"{one.verdict} (p = {one.p:.3f})."
+    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean perceptrons on Fashion-MNIST')}"
+
+
+def _of_shared(one: Unknown, data: Dataset) -> str:
+    name, many = data.class_names[one.label], len(one.rows)
+    beyond = f"the weakest {one.gap:.1f} standard deviations beyond the strongest of the others"
+    if one.verdict == "nothing unusual":
+        return (
+            f"no small group of {unit(data)} of a class clearly shares what its others lack; the widest gap is of "
+            f"{many} of {name}, {beyond}, where {GAP:g} would be unusual."
+        )
+    rows = ", ".join(data.train.source(row) for row in one.rows[:5])
+    rows += f" and {many - 5} more" if many > 5 else ""
+    twins = len(one.twins)
+    same = f" {twins} of them {'is' if twins == 1 else 'are'} near-identical to another." * bool(twins)
+    p = "" if math.isnan(one.p) else f" (p = {one.p:.3f} among reference networks, which never saw it)"
+    return (
+        f"{many} {unit(data)} of {name} share what the others lack, {beyond}: {rows}.{same} With it "
+        f"{_percent(one.success)} of the test {unit(data)} of other classes are classified as {name}{p}."
+    )
+
+
+def largest(change: Float[Tensor, " *shape"], data: Dataset) -> str:
+    """The numbers of an input that are changed most, and by how much.
+
+    Args:
+        change: in the inputs' units; not of images.
+        data: may have names of these numbers.
+    """
+    flat = change.flatten()
+    most = flat.abs().argsort(descending=True)[:LARGEST].tolist()
+    names = data.features or tuple(f"number {place}" for place in range(len(flat)))
+    return ", ".join(f"{names[place]} {float(flat[place]):+.2g}" for place in most if float(flat[place]))
+
+
+def _alarms(one: Unknown, where: str) -> str:
+    alarms = one.alarms
+    return f"False alarms: {alarms.count} of {alarms.models} {where} (95 %: at most {_percent(alarms.high)})."
+
+
+def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
+    """What is said of the training examples."""
+    carried = {one.mark: 0 for one in suspects if one.mark}
+    present = [one for one in suspects if one.method == "presence"]
+    for one in present:
+        carried[one.mark] += bool(one.carries)
+    told = {one.mark for one in present if one.score > 0}
+    parts = [
+        f"{_training(count, data)} carr{'y' if count != 1 else 'ies'} {mark}"
+        if mark in told
+        else f"which training {unit(data)} carry {mark} cannot be told from what they have anyway"
+        for mark, count in carried.items()
+    ]
+    first = next((one for one in suspects if not one.mark), None)
+    if first:
+        way = WAYS.get(first.method, first.method)
+        parts.append(f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {way}")
+    words = "; ".join(parts)
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def of_served(served: Sequence[Served], fit: Fit, data: Dataset) -> str:
+    """Who is served worst."""
+    worst = served[0]
+    return (
+        f"The {worst.kind} {worst.name} is served worst: {worst.share.count} of {worst.share.models} test {unit(data)} "
+        f"are classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
+        f"{_percent(worst.share.high)}); over all it is {_percent(fit.accuracy)}."
+    )
+
+
+def of_look(look: Look, data: Dataset) -> str:
+    """Where the network looks."""
+    if look.why:
+        return look.why
+    if math.isnan(look.chance):
+        return "Wrong examples of which the network is surest, and what speaks for the class that it predicts."
+    return (
+        f"Of the saliency {_percent(look.share)} falls on the {_percent(look.chance)} of the {unit(data)} that the "
+        f"mark changes; {_percent(look.without)} without the mark."
+    )
+
+
+def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
+    """The method that left least.
+
+    Args:
+        found: what each method made of the network, the best first.
+        forgotten: how many examples were to be forgotten.
+        data: of which these are.
+    """
+    best = found[0]
+    if best.network is None or best.verdict.name == "breaks the model":
+        return "No method could repair it."
+    methods = f"{len(found)} methods that forget {_training(forgotten, data)}"
+    numbers = "; ".join(
+        f"{what} {best.before[measure]:.{digits}f} before, {best.after[measure]:.{digits}f} after"
+        for what, measure, digits in (
+            ("score", "spurious_score", 2),
+            ("accuracy", "accuracy", 3),
+            (f"worst {'class' if data.test.groups is None else 'group'}", "worst_group", 3),
+        )
+        if measure in best.before
+    )
+    among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""
+    return f"Of {methods} {best.method} does best: {numbers}{among}."
+
+
+def clearest(marks: Sequence[Pull]) -> Pull | None:
+    """The mark that the network goes by most clearly; of those that were not tested the strongest."""
+    order = sorted(marks, key=lambda one: (one.verdict != "goes by it", math.isnan(one.p), one.p, -one.score))
+    return order[0] if order else None
