@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from spurlab.audit.looks import look_at_mark, look_at_worst
+from spurlab.audit.words import of_look
 from spurlab.data import Examples
 from spurlab.patterns import box, make_pattern
-from spurlab.report.audit_words import of_look
 from spurlab.seeds import rng_for
 
 INPUTS = 0.5 * torch.rand(30, 1, 8, 8, generator=rng_for(0, "looks"))

@@ -89,7 +89,7 @@ def of_mark(found: Pull, data: Dataset) -> str:
 
 def of_level(marks: Sequence[Pull], unknown: Sequence[Unknown]) -> list[str]:
     """For what a p-value holds, where several things are asked."""
-    tested = sum(not math.isnan(one.p) for one in (*marks, *unknown))
+    tested = sum(not math.isnan(p) for p in [*(one.p for one in marks), *(one.p for one in unknown)])
     if tested < 2:
         return []
     return [
