@@ -118,8 +118,8 @@ MASK = Unknown("least mask", 1, 12.3, 0.91, 0.6, "no less than references need",
         (
             replace(SHARED, gap=2.0, verdict="nothing unusual"),
             "By the data: no small group of images of a class clearly shares what its others lack; the widest gap "
-            "is of 2 of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would be "
-            "unusual. False alarms: ",
+            "is of 2 of NAME, the weakest 2.0 standard deviations beyond the strongest of the others, where 10 would "
+            "be unusual. False alarms: ",
         ),
         (
             PATTERN,
