@@ -16,7 +16,6 @@ import torch
 from spurlab import claims, report
 from spurlab.audit import Audit, audit
 from spurlab.audit.demo import Demo, make_demo
-from spurlab.audit.suspects import rows_of
 from spurlab.claims import Verdict, decide
 from spurlab.data import DATASETS, Dataset, available, described, known, locate
 from spurlab.data import load as load_dataset
@@ -244,11 +243,10 @@ def audit_of(
     """
     loaded = load(data)
     mean, std = _mean_and_std(normalise)
-    chosen = rows_of(_lines_of(suspects), loaded.train, loaded.test).nonzero().squeeze(1).tolist()
     with status_line("reading the network") as tell:
         found = audit(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
-            suspects=chosen, repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
+            suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
             folder=folder / "references",
             progress=paced(tell),
         )  # fmt: skip

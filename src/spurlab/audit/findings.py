@@ -29,7 +29,7 @@ from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
 from spurlab.data import DamagedDataError, Dataset
 from spurlab.errors import InputError
 from spurlab.models import seeded
-from spurlab.models.answering import Answering, answering
+from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import load_network
 from spurlab.patterns import Mark, MarkLike, own_mark, pattern_title
 from spurlab.training import RECIPES, Recipe, predictions
@@ -235,11 +235,12 @@ def audit(
         marks = [marks]
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
-    named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train)
+    named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
     told("asking the network", 0, 1)
     given = load_network(model, weights, data.shape, data.classes)
     network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
     answers = predictions(network, data.test.inputs)
+    check_finite(answers)
 
     def trained_without(left_out: Tensor, recipe: Recipe, count: int, what: str) -> list[nn.Module]:
         return references(

@@ -23,7 +23,7 @@ from spurlab.models.answering import Answering
 from spurlab.patterns import MarkLike, Planted
 from spurlab.prevention import PREVENTIONS
 from spurlab.printing import aligned
-from spurlab.stats import SCORE_MARGIN, mean_of
+from spurlab.stats import mean_of
 from spurlab.training import Recipe
 
 METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets most of those that start from the weights
@@ -142,8 +142,8 @@ def repaired(
     mark. So *DFR, one plain refit* and *AFR* with the weights of training data need nothing else; DFR by group also
     needs the groups of the data.
 
-    First are those that do not break the model, and of these the most accurate of all whose score is within .05 of the
-    least.
+    First are those that do not break the model, by the least sum of the score that is left and of what the accuracy and
+    that of the worst group lost: a mark that is gone at the price of a class is no repair.
 
     Args:
         network: gives logits; it is left as it was.
@@ -349,17 +349,15 @@ def _on_their_own(method: Deletion, model: nn.Module, data: Examples, forget: Te
 
 
 def _best_first(found: Sequence[Repaired]) -> list[Repaired]:
-    def score(one: Repaired) -> float:
-        return one.after.get("spurious_score", 0.0)
+    def left_and_lost(one: Repaired) -> float:
+        lost = (max(0.0, one.before[name] - one.after[name]) for name in ("accuracy", "worst_group"))
+        return one.after.get("spurious_score", 0.0) + sum(lost)
 
-    usable = [one for one in found if one.network is not None and one.verdict.name != "breaks the model"]
-    least = min(map(score, usable), default=0.0)
-
-    def place(one: Repaired) -> tuple[int, float, float]:
-        if one not in usable:
-            return (2 if one.network is not None else 3), 0.0, 0.0
-        near = score(one) <= least + SCORE_MARGIN
-        return int(not near), 0.0 if near else score(one), -one.after["accuracy"]
+    def place(one: Repaired) -> tuple[int, float]:
+        if one.network is None:
+            return 2, 0.0
+        broken = one.verdict.name == "breaks the model"
+        return int(broken), 0.0 if broken else left_and_lost(one)
 
     return sorted(found, key=place)
 
