@@ -211,7 +211,15 @@ def test_findings_are_printed_in_sentences():
     ]
     assert lines[2] == words.of_mark(PULL, DATA)
     assert lines[3:5] == [words.of_unknown(one, DATA) for one in (SHARED, PATTERN)]
-    assert lines[5:8] == [words.of_examples(SUSPECTS, DATA), words.of_served(SERVED, found.fit, DATA), found.brief[-1]]
+    (level,) = words.of_level(found.marks, found.unknown)
+    assert level.startswith("Each p is for all 2 questions together: ")
+    assert words.of_level(found.marks, ()) == [], "of one question"
+    assert lines[5:9] == [
+        level,
+        words.of_examples(SUSPECTS, DATA),
+        words.of_served(SERVED, found.fit, DATA),
+        found.brief[-1],
+    ]
     assert str(found).count("one network") == 1
     assert repr(found) == "<Audit of toy: accuracy 0.750, 1 marks, 2 unknown, 3 suspects, 1 repairs>"
     assert repr(PULL) == (
