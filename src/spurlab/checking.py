@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spurlab.audit.given import CheckOnOne, check_given
+from spurlab.audit.repair import Told
 from spurlab.data import Dataset, load
 from spurlab.deletion import Deletion, Judged, Verdict, deletion_named
 from spurlab.errors import InputError
@@ -30,7 +31,6 @@ from spurlab.studies.work import request_of
 from spurlab.terminal import on_a_line, told_on_a_line
 from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
-Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 Row = dict[str, Any]
 Methods = Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str]
 PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies

@@ -1,7 +1,7 @@
 """The audit: one network and its data in, findings out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from spurlab.audit import words
 from spurlab.audit.detect.components import class_components
-from spurlab.audit.detect.shared import shared_components
+from spurlab.audit.detect.shared import FEW, SharedComponent, shared_components
 from spurlab.audit.detect.transplant import transplant
 from spurlab.audit.influence import has_features, influence_on_mark
 from spurlab.audit.inversion import put_on
@@ -264,11 +264,7 @@ def audit(
     shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
     others: Sequence[nn.Module] = ()
     if recipe is not None:
-        left_out = chosen | first_of_each_class(unnamed, data.train.labels)
-        for have in likeness.values():
-            left_out |= carriers(have)
-        for one in (one for one in shared if one.verdict == "shared by few"):
-            left_out[list(one.rows)] = True
+        left_out = chosen | may_teach(likeness.values(), shared, unnamed, data.train.labels)
         count = FEWEST if quick else COUNT
         others = trained_without(left_out, recipe, count, "training reference networks, epochs")
     pulls = {
@@ -356,6 +352,29 @@ def _title(mark: MarkLike) -> str:
     """What a mark is called without a name of the caller's."""
     title = pattern_title(mark)
     return "of a function" if title == "<lambda>" else title
+
+
+def may_teach(
+    likeness: Iterable[Float[Tensor, " n"]],
+    shared: Sequence[SharedComponent],
+    unnamed: Float[Tensor, " n"],
+    labels: Int64[Tensor, " n"],
+) -> Bool[Tensor, " n"]:
+    """True for the training examples that reference networks may not see: they may teach a mark.
+
+    Args:
+        likeness: of each named mark, the probability that an example carries it.
+        shared: what few examples of a class share.
+        unnamed: the ranking without a mark, of which the first of each class may not be seen.
+        labels: of the examples.
+    """
+    mask = first_of_each_class(unnamed, labels)
+    for have in likeness:
+        mask |= carriers(have)
+    for one in shared:
+        if one.verdict == FEW:
+            mask[list(one.rows)] = True
+    return mask
 
 
 def first_of_each_class(scores: Float[Tensor, " n"], labels: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:

@@ -30,7 +30,7 @@ METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets mo
 LAST_LAYER = ("dfr-plain", "afr-train")  # preventions that refit the last layer, without a recipe and without groups
 ONE = "These verdicts are of one network: of a method on others they say nothing."
 BY_GROUP = ("dfr",)  # the same, by the groups of the training examples
-Told = Callable[[str, int, int], None]
+Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 Numbers = Mapping[str, float]
 
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from spurlab.audit.detect.shared import SharedComponent
+from spurlab.audit.detect.shared import FEW, SharedComponent
 from spurlab.data import Dataset, Examples
 from spurlab.deletion import forget_mask
 from spurlab.errors import InputError
@@ -43,7 +43,7 @@ class Suspect:
 
 def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[Suspect]:
     """The training examples that share a component which the others of their class lack."""
-    pairs = [(one, row) for one in shared if one.verdict == "shared by few" for row in one.rows]
+    pairs = [(one, row) for one in shared if one.verdict == FEW for row in one.rows]
     return [
         Suspect(row, data.train.source(row), data.class_names[one.label], rank, one.gap, "shared")
         for rank, (one, row) in enumerate(pairs, 1)

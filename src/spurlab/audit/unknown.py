@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spurlab.audit.detect.components import COMPONENTS, residuals
-from spurlab.audit.detect.shared import NOTHING, SharedComponent, said_of
+from spurlab.audit.detect.shared import FEW, NOTHING, SharedComponent, said_of
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
 from spurlab.audit.pull import LEAST_SPREAD, LEVEL, NEARLY_ALL
 from spurlab.data import Dataset, Examples
@@ -65,7 +65,7 @@ class Unknown:
         if self.method == SHARED:
             said = said_of(self.gap, len(self.rows) - len(self.twins))
             learnt = self.p <= LEVEL and self.beyond > SCORE_MARGIN
-            return "goes by it" if said == "shared by few" and learnt else said
+            return "goes by it" if said == FEW and learnt else said
         if math.isnan(self.p):
             return "not calibrated"
         return "less than references need" if self.p <= LEVEL else "no less than references need"
@@ -78,7 +78,7 @@ class Unknown:
     @property
     def unusual(self) -> bool:
         """Whether it is more than is expected of clean data, or of networks that never saw a mark."""
-        return self.verdict in ("goes by it", "shared by few", "less than references need")
+        return self.verdict in ("goes by it", FEW, "less than references need")
 
     def __repr__(self) -> str:
         size = f"gap {self.gap:.1f}" if self.method == SHARED else f"norm {self.norm:.3g}"

@@ -14,7 +14,7 @@ from spurlab.data import Examples
 FEWEST, MOST = 3, 50  # examples that share a component
 GAP = 10.0  # standard deviations from which a component is said to be shared; clean data reach 9: docs/audit.md
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
-NOTHING = "nothing unusual"
+NOTHING, FEW = "nothing unusual", "shared by few"  # what is said of a component
 AT_ONCE = 2**24  # projections that are sorted together
 LOOKED_AT = 200  # examples of a class, for the distances between them
 IDENTICAL = 0.3  # of the median distance within the class, below which two examples are near-identical
@@ -49,7 +49,7 @@ def said_of(gap: float, different: int) -> str:
     """What is said of a gap, and of how many examples that share the component and are not near-identical."""
     if gap < GAP:
         return NOTHING
-    return "near-identical examples" if different < FEWEST else "shared by few"
+    return "near-identical examples" if different < FEWEST else FEW
 
 
 def shared_components(
