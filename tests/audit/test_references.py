@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from spurlab.audit import references as module
@@ -67,3 +68,32 @@ def test_they_are_kept_and_found_again(tmp_path, monkeypatch):
         assert predictions(one, INPUTS).equal(predictions(other, INPUTS))
     with pytest.raises(pytest.fail.Exception, match="trained again"):
         trained(make(), Examples(INPUTS * 0.5, TRAIN.labels), folder=tmp_path)
+
+
+def test_another_way_through_the_same_layers_is_another_network(tmp_path, monkeypatch):
+    """Nothing but the function between two layers differs, which no module shows."""
+
+    class Through(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.first, self.last, self.function = nn.Linear(16, 4), nn.Linear(4, 2), function
+
+        def forward(self, inputs):
+            return self.last(self.function(self.first(inputs.flatten(1))))
+
+    one, other = (seeded(lambda function=function: Through(function), 0) for function in (torch.relu, torch.tanh))
+    trained(one, folder=tmp_path)
+    monkeypatch.setattr(module, "fit", lambda *_, **__: pytest.fail("trained again"))
+    with pytest.raises(pytest.fail.Exception, match="trained again"):
+        trained(other, folder=tmp_path)
+
+
+def test_weights_that_are_kept_are_those_of_the_networks_or_told(tmp_path):
+    trained(make(), folder=tmp_path)
+    (file,) = tmp_path.iterdir()
+    save_file({"1.weight": torch.zeros(3, 2, 17), "1.bias": torch.zeros(3, 2)}, file)
+    with pytest.raises(ValueError, match=r"has weights of other networks\. Delete it; they are trained again"):
+        trained(make(), folder=tmp_path)
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(ValueError, match=r"is damaged \(.*\)\. Delete it; they are trained again"):
+        trained(make(), folder=tmp_path)

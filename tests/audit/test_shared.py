@@ -11,6 +11,7 @@ from spurlab.audit.detect.components import class_components, residuals
 from spurlab.audit.detect.shared import GAP, shared, shared_components
 from spurlab.audit.detect.transplant import transplant
 from spurlab.data import Examples
+from spurlab.models import seeded
 from spurlab.seeds import rng_for
 
 D, LABELS = 60, torch.arange(450) % 3
@@ -136,7 +137,7 @@ def test_of_many_wide_examples_some_are_decomposed(monkeypatch):
 
 def test_rankings_that_share_the_decomposition_are_the_same():
     """Made once with 150 components, or by each for itself; and progress ends with all."""
-    data, network, told = normal(), nn.Linear(D, 3), []
+    data, network, told = normal(), seeded(lambda: nn.Linear(D, 3), 0), []
     classes = class_components(data, progress=lambda *now: told.append(now))
     assert told == [(0, 3), (1, 3), (2, 3)]
     for alone, both in zip(shared_components(data), shared_components(data, classes), strict=True):

@@ -10,11 +10,11 @@ from spurlab.audit.together import together
 from spurlab.stats import Share, holm
 
 
-def mark(p, standardised=(), against="marks like it"):
+def mark(p, standardised=(), against="marks like it", draws=999, stopped=False):
     """A mark of which p is known; the statistic of the network is the first."""
     numbers = torch.tensor(standardised, dtype=torch.float64)
-    nulls = torch.zeros(99, dtype=torch.float64)
-    return Pull("m", 0, torch.tensor([0.5]).double(), Share(5, 10), nulls, p, False, against, numbers, p)
+    nulls = torch.zeros(draws, dtype=torch.float64)
+    return Pull("m", 0, torch.tensor([0.5]).double(), Share(5, 10), nulls, p, stopped, against, numbers, p)
 
 
 def search(p, standardised):
@@ -47,9 +47,31 @@ def test_what_reference_networks_tell_is_ranked_by_the_largest_over_marks_and_se
 
 
 def test_two_kinds_of_tests_share_the_level():
-    by_networks = mark(0.05, [3.0, *[0.0] * 19], "reference networks")
+    """Of 39 networks and marks like it: p is 1/40 twice."""
+    by_networks = mark(0.025, [3.0, *[0.0] * 39], "reference networks")
     pulls, _ = together([by_networks, mark(0.001), mark(0.9)], [])
-    assert [one.p for one in pulls] == pytest.approx([0.1, 0.004, 1.0])
+    assert [one.p for one in pulls] == pytest.approx([0.05, 0.004, 1.0])
+    assert pulls[0].verdict == "goes by it"
+
+
+def test_beside_19_networks_marks_among_marks_like_them_are_not_tested():
+    """Else no p of the networks could be .05, which tell marks and searches better."""
+    by_networks = mark(0.05, [3.0, *[0.0] * 19], "reference networks")
+    pulls, _ = together([by_networks, mark(0.001)], [])
+    assert [one.verdict for one in pulls] == ["goes by it", "not tested"]
+    assert pulls[1].needed == 39
+
+
+def test_marks_that_could_not_be_shown_beside_the_others_are_not_tested():
+    """25 marks like it are enough alone, but of two 39 are needed: the one with the fewest is left out, whatever p."""
+    few, many = mark(1 / 26, draws=25), mark(0.03)
+    assert [one.p for one in together([few], [])[0]] == [1 / 26]
+    pulls, _ = together([few, many], [])
+    assert math.isnan(pulls[0].p)
+    assert (pulls[0].needed, pulls[1].p) == (39, 0.03)
+    stopped = mark(0.5, draws=99, stopped=True)
+    pulls, _ = together([stopped] * 5 + [mark(0.001)], [])
+    assert pulls[-1].p == pytest.approx(0.006), "99 were enough to stop, of 999"
 
 
 def test_what_was_not_asked_changes_nothing():

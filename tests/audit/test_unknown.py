@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from spurlab.audit.detect.components import class_components
 from spurlab.audit.detect.shared import shared_components
 from spurlab.audit.unknown import unknown_marks
 from spurlab.data import Dataset, Examples, Source
@@ -41,7 +42,9 @@ class Taught(nn.Module):
 
 def found(train, strength, others=(), **settings):
     data = Dataset("toy", train, TEST, ("a", "b", "c"), None, Source("", "", ""))
-    return unknown_marks(Taught(strength, 0), data, shared_components(train), others=others, **settings)
+    classes = class_components(train)
+    shared = shared_components(train, classes)
+    return unknown_marks(Taught(strength, 0), data, shared, classes, others=others, **settings)
 
 
 OTHERS = [Taught(0.0, seed) for seed in range(1, 20)]
@@ -74,3 +77,12 @@ def test_without_references_nothing_is_calibrated():
     assert [one.verdict for one in searched] == ["not calibrated"] * 2
     assert all(math.isnan(one.p) for one in searched)
     assert len(found(CLEAN, 1.0, invert=False)) == 1
+
+
+def test_near_identical_examples_are_not_asked_about():
+    """Reference networks saw them: three copies of one odd example."""
+    rows = (CLEAN.labels == 2).nonzero().squeeze(1)[:3]
+    odd = CLEAN.inputs.index_copy(0, rows, (CLEAN.inputs[rows[0]] + MARK).expand(3, -1))
+    (shared,) = found(Examples(odd, CLEAN.labels), 1.0, OTHERS, invert=False)
+    assert (shared.verdict, set(shared.rows)) == ("near-identical examples", set(rows.tolist()))
+    assert math.isnan(shared.p)

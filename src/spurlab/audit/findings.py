@@ -19,19 +19,20 @@ from spurlab.audit.influence import has_features, influence_on_mark
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
-from spurlab.audit.pull import DRAWS, FEWEST, Pull, pull
+from spurlab.audit.pull import DRAWS, FEWEST, Pull, check_changed, pull
 from spurlab.audit.references import COUNT, references
 from spurlab.audit.repair import Repaired, Told, repaired, table
 from spurlab.audit.served import Fit, Served, fit_of, served
 from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
 from spurlab.audit.together import together
-from spurlab.audit.unknown import SHARED, Unknown, unknown_marks
+from spurlab.audit.unknown import SHARED, Unknown, alarm_rate, unknown_marks
 from spurlab.data import DamagedDataError, Dataset
 from spurlab.errors import InputError
 from spurlab.models import seeded
 from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import load_network
-from spurlab.patterns import Mark, MarkLike, own_mark, pattern_title
+from spurlab.patterns import Mark, MarkLike, marked_all, own_mark, pattern_title
+from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
 
 NOTHING = (
@@ -39,6 +40,7 @@ NOTHING = (
     "them share what others lack. Name those to be forgotten (suspects)."
 )
 QUICK = 199  # null marks of a quick audit
+TRIED = 50  # test examples that each mark is put on first
 LEFT_OUT = 0.02  # of each class, by the transplant score: what reference networks do not see
 
 
@@ -122,8 +124,8 @@ class Audit:
         Its keys, where they are not the names of attributes: of a mark ``class`` (`Pull.target`), ``interval``
         (`share`), ``null`` (`against`), ``null_draws`` (`draws`), ``null_largest`` (`strongest_null`) and ``p_value``
         (`p`); of an unknown one ``class`` (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and
-        ``false_alarm_rate`` (`alarms`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair`` `repairs`,
-        each as its `Repaired.row`. NaN is null.
+        ``false_alarm_rate`` (`alarm_rate`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair``
+        `repairs`, each as its `Repaired.row`. NaN is null.
         """
         return {
             "accuracy": self.fit.accuracy,
@@ -155,8 +157,7 @@ class Audit:
                     "p_value": _number(one.p),
                     "p_alone": _number(one.p_alone),
                     "verdict": one.verdict,
-                    "false_alarm_rate": one.alarms.count / one.alarms.models,
-                    "false_alarm_interval": [one.alarms.low, one.alarms.high],
+                    "false_alarm_rate": alarm_rate(one.method, self.data),
                     "examples": [self.data.train.source(row) for row in one.rows],
                     "near_identical": [self.data.train.source(row) for row in one.twins],
                 }
@@ -236,6 +237,7 @@ def audit(
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
     named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
+    check_marks(named, data, seed)
     told("asking the network", 0, 1)
     given = load_network(model, weights, data.shape, data.classes)
     network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
@@ -279,7 +281,7 @@ def audit(
         for name, mark in named.items()
     }
     searched = unknown_marks(
-        *(network, data, shared),
+        *(network, data, shared, classes),
         others=others,
         invert=not quick,
         seed=seed,
@@ -346,6 +348,16 @@ def named_marks(
             raise InputError(f"two marks are called {name!r}. Name each once, or give them by name.")
         named[name] = mark
     return named
+
+
+def check_marks(named: Mapping[str, MarkLike], data: Dataset, seed: int) -> None:
+    """Put each mark on some test examples, before anything is trained.
+
+    Raises ValueError: a mark that does not fit, or changes none of them.
+    """
+    few = data.test[torch.randperm(len(data.test), generator=rng_for(seed, "tried"))[:TRIED]]
+    for mark in named.values():
+        check_changed(mark, few, marked_all(mark, few, seed))
 
 
 def _title(mark: MarkLike) -> str:

@@ -51,6 +51,7 @@ class Pull:
         against: whose scores these are: of marks like it, or of reference networks for the same mark.
         standardised: the largest over classes, of the mark first and then of each that it is compared with.
         p_alone: had nothing else been asked.
+        needed: how many it must be compared with, for p to be .05.
     """
 
     mark: str
@@ -63,6 +64,7 @@ class Pull:
     against: Against = "marks like it"
     standardised: Float64[Tensor, " one_and_draws"] = field(default_factory=lambda: torch.zeros(0).double())
     p_alone: float = math.nan
+    needed: int = FEWEST
 
     @property
     def score(self) -> float:
@@ -113,10 +115,10 @@ def pull(
     r"""Whether a network goes by a mark more than by marks like it.
 
     Marks like it are of the same family, drawn elsewhere or otherwise (:meth:`spurlab.patterns.Mark.redraw`), all
-    different, and change the examples alike: by as much in the mean and in the spread over examples, to within the
-    least of .5, 1, 2 and 5 % that as many as wanted are within, or else 39. For a bright box over a corner where images
-    are always dark is no box over the edge of a shirt: weights that training never touched answer otherwise. Where
-    fewer than 19 are alike nothing is tested.
+    different, and change the examples alike: in the mean and in the spread over examples by as much, to within .5 %. If
+    fewer than wanted do, to within 1, 2 or 5 %; if still fewer, to within the first of these that 39 do. For no box
+    over the edge of a shirt is like one over a corner that is always dark: weights that training never touched answer
+    otherwise. With fewer than 19 alike nothing is tested.
 
     Where 19 reference networks and more are given, their scores for the same mark take the place of these: a
     convolutional network that has learnt a mark goes by it elsewhere too, and marks like it cannot tell that.
@@ -147,10 +149,7 @@ def pull(
     everything = torch.arange(len(few))
     clean = predictions(network, few.inputs)
     inputs = marked_rows(mark, few, everything, seed)
-    if bool((inputs == few.inputs).all()):
-        raise InputError(
-            f"the mark {pattern_title(mark)} changes none of {len(few)} test examples. Is it as they are already?"
-        )
+    check_changed(mark, few, inputs)
     scores = _scores(clean, predictions(network, inputs))
     against: Against = "marks like it"
     compared: Iterator[Tensor]
@@ -166,7 +165,7 @@ def pull(
         drawn.append(null)
         if progress is not None:
             progress(len(drawn), of)
-        if len(drawn) in (FIRST, of) and len(drawn) >= FEWEST:
+        if len(drawn) == of >= FEWEST or (len(drawn) == FIRST and against == "marks like it"):
             largest, target = _standardised(torch.cat([scores[None], torch.stack(drawn)]))
             p = null_rank(float(largest[0]), largest[1:])
             if stopped := p > DOUBT and len(drawn) < of:
@@ -174,6 +173,18 @@ def pull(
     nulls = torch.stack(drawn)[:, target] if drawn else scores.new_empty(0)
     share = Share(round(float(scores[target]) * len(few)), len(few))
     return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against, largest, p)
+
+
+def check_changed(mark: MarkLike, examples: Examples, marked: Float[Tensor, "n *shape"]) -> None:
+    """Whether a mark does anything.
+
+    Raises:
+        ValueError: it changes none of the examples.
+    """
+    if bool((marked == examples.inputs).all()):
+        raise InputError(
+            f"the mark {pattern_title(mark)} changes none of {len(examples)} test examples. Is it as they are already?"
+        )
 
 
 def _standardised(scores: Float64[Tensor, "m k"]) -> tuple[Float64[Tensor, " m"], int]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -23,9 +24,10 @@ from spurlab.models.answering import Answering
 from spurlab.models.given import unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
-from spurlab.training import Member, Progress, Recipe, fit
+from spurlab.training import Member, Progress, Recipe, fit, logits
 
 COUNT = 39  # with which p can be 1 / 40
+ANSWERS = 64  # training examples by whose answers an architecture is known, beside its layers
 TOGETHER = 10  # that are trained in lockstep, and kept in one file
 
 
@@ -75,7 +77,7 @@ def references(
             group = seeds[start : start + TOGETHER]
             file = None if folder is None else folder / f"references-{asked}-{start}-{len(group)}.safetensors"
             if file is not None and file.is_file():
-                states = _kept(file)
+                states = _kept(file, unwrapped(template).state_dict(), len(group))
             else:
                 trained = fit(
                     *(new, [Member(kept, number) for number in group], recipe),
@@ -99,11 +101,21 @@ def references(
     return networks
 
 
-def _kept(file: Path) -> dict[str, Tensor]:
+def _kept(file: Path, state: Mapping[str, Tensor], networks: int) -> dict[str, Tensor]:
+    """The weights of some networks.
+
+    Raises:
+        ValueError: they are damaged, or of another network.
+    """
     try:
-        return load_file(file)
+        states = load_file(file)
     except SafetensorError as error:
         raise InputError(f"{file} is damaged ({error}). Delete it; they are trained again.") from error
+    if {name: tensor.shape for name, tensor in states.items()} != {
+        name: (networks, *tensor.shape) for name, tensor in state.items()
+    }:
+        raise InputError(f"{file} has weights of other networks. Delete it; they are trained again.")
+    return states
 
 
 def _told(told: Callable[[int, int], None], before: int, of: int, now: Progress) -> None:
@@ -113,11 +125,13 @@ def _told(told: Callable[[int, int], None], before: int, of: int, now: Progress)
 def _digest(
     network: Answering, template: nn.Module, train: Examples, left_out: Bool[Tensor, " n"], recipe: Recipe
 ) -> str:
-    """Of all that the weights depend on but the machine; the template is a network before training."""
+    """Of all that the weights depend on; the template is a network before training, known also by what it answers."""
     normal = [None if one is None else one.flatten().tolist() for one in (network.mean, network.std)]
-    about = [asdict(recipe), str(template), network.outputs, network.single, normal]
+    versions = [version("spurlab"), torch.__version__]
+    about = [asdict(recipe), str(template), network.outputs, network.single, normal, versions]
     digest = hashlib.sha256(json.dumps(about).encode())
-    for tensor in (train.inputs, train.labels, left_out, *template.state_dict().values()):
+    answers = logits(template, train.inputs[:ANSWERS])
+    for tensor in (train.inputs, train.labels, left_out, *template.state_dict().values(), answers):
         digest.update(str(tuple(tensor.shape)).encode())
         for part in tensor.detach().cpu().contiguous().view(-1).split(2**24):
             digest.update(part.view(torch.uint8).numpy().tobytes())

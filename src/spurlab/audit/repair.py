@@ -40,7 +40,8 @@ class Column:
 
     Args:
         name: in rows and records, before ``_before``, ``_after`` and ``_oracle``.
-        measure: whose number it is; ``p_value``: that of the mark among 99 marks like it, see `spurlab.audit.pull`.
+        measure: whose number it is; ``p_value``: that of the mark among 99 marks like it, or among 19 oracles and more,
+            see `spurlab.audit.pull`.
         heading: in tables.
         with_oracles: whether it is taken only where there are oracles.
     """

@@ -9,18 +9,27 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spurlab.audit.detect.components import COMPONENTS, residuals
+from spurlab.audit.detect.components import COMPONENTS, ClassComponents
 from spurlab.audit.detect.shared import FEW, NOTHING, SharedComponent, said_of
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
 from spurlab.audit.pull import LEAST_SPREAD, LEVEL, NEARLY_ALL
-from spurlab.data import Dataset, Examples
+from spurlab.data import Dataset
 from spurlab.seeds import rng_for
-from spurlab.stats import SCORE_MARGIN, Share, null_rank
+from spurlab.stats import SCORE_MARGIN, null_rank
 from spurlab.training import predictions
 
 SHARED = "shared component"
+# in how many clean cases a method, asked alone, said that there is something: perceptrons on 10,000 images of
+# Fashion-MNIST (`python benchmarks/audit.py alarms`); parts of 10,000 images of MNIST and Fashion-MNIST (`... shared`)
+ALARMS = {"least mask": (5, 40), "least pattern": (4, 40), SHARED: (0, 14)}
 IMAGES = 500  # test examples of other classes, on which the success is measured
-ALIKE = 12  # training examples that are listed beside what a search by the network found
+LISTED = 12  # training examples that are listed beside what a search by the network found
+
+
+def alarm_rate(method: str, data: Dataset) -> float | None:
+    """In which share of clean cases a method, asked alone, said that there is something; None: not measured on rows."""
+    count, of = ALARMS[method]
+    return count / of if len(data.shape) == 3 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +80,6 @@ class Unknown:
         return "less than references need" if self.p <= LEVEL else "no less than references need"
 
     @property
-    def alarms(self) -> Share:
-        """In how many clean cases such a thing was said: see `ALARMS`."""
-        return ALARMS["data" if self.method == SHARED else "network"]
-
-    @property
     def unusual(self) -> bool:
         """Whether it is more than is expected of clean data, or of networks that never saw a mark."""
         return self.verdict in ("goes by it", FEW, "less than references need")
@@ -90,6 +94,7 @@ def unknown_marks(
     network: nn.Module,
     data: Dataset,
     shared: Sequence[SharedComponent],
+    classes: Sequence[ClassComponents],
     *,
     others: Sequence[nn.Module] = (),
     invert: bool = True,
@@ -108,17 +113,18 @@ def unknown_marks(
         network: gives logits.
         data: it was trained on the training part.
         shared: see `spurlab.audit.detect.shared.shared_components`.
+        classes: see `spurlab.audit.detect.components.class_components`.
         others: reference networks, see `spurlab.audit.references`.
         invert: whether to search by the network.
         seed: of the choice of test examples.
         progress: is told how many networks of how many have been searched, itself the first.
     """
     given = hosts(data.train, data.test, data.classes, seed)
-    test = data.test[torch.randperm(len(data.test), generator=rng_for(seed, "audit examples"))]
+    order = torch.randperm(len(data.test), generator=rng_for(seed, "audit examples"))
 
     def success(of: nn.Module, label: int, pattern: Tensor, mask: Tensor) -> float:
-        inputs = test.inputs[test.labels != label][:IMAGES]
-        answers = predictions(of, put_on(inputs, pattern, mask, given.low, given.high))
+        rows = order[data.test.labels[order] != label][:IMAGES]
+        answers = predictions(of, put_on(data.test.inputs[rows], pattern, mask, given.low, given.high))
         return float((answers.argmax(1) == label).float().mean())
 
     found = list[Unknown]()
@@ -126,7 +132,7 @@ def unknown_marks(
         change = (one.label, one.component, torch.empty(0))
         share = success(network, *change)
         p, beyond, ranked = math.nan, math.nan, torch.zeros(0).double()
-        if others and one.verdict != NOTHING:
+        if others and one.verdict == FEW:  # which they never saw
             every = torch.tensor([share, *(success(other, *change) for other in others)], dtype=torch.float64)
             ranked = (every - every.mean()) / every.std().clamp(min=LEAST_SPREAD)
             p, beyond = null_rank(share, every[1:]), share - float(every[1:].quantile(NEARLY_ALL))
@@ -159,7 +165,7 @@ def unknown_marks(
                 p,
                 pattern,
                 mask,
-                _most_alike(data.train, given, label, pattern, mask),
+                _most_alike(next(one for one in classes if one.label == label), given, pattern, mask),
                 standardised=ranked,
                 p_alone=p,
             )
@@ -167,16 +173,10 @@ def unknown_marks(
     return tuple(found)
 
 
-def _most_alike(train: Examples, given: Hosts, label: int, pattern: Tensor, mask: Tensor) -> tuple[int, ...]:
+def _most_alike(of: ClassComponents, given: Hosts, pattern: Tensor, mask: Tensor) -> tuple[int, ...]:
     """The training examples of a class whose residuals have the smallest angles with a change."""
-    hosts = given.of(label)
+    hosts = given.of(of.label)
     change = (put_on(hosts, pattern, mask, given.low, given.high) - hosts).mean(0).flatten()
-    own, flat = (train.labels == label).nonzero().squeeze(1), train.inputs.flatten(1)
-    rest = residuals(flat[own], flat[train.labels != label], min(COMPONENTS, flat.shape[1] // 4))
-    alike = functional.cosine_similarity(rest, change[None])
-    return tuple(own[alike.topk(min(ALIKE, len(own))).indices].tolist())
-
-
-# `python benchmarks/audit.py alarms`: clean networks, the MLP on 10,000 images of Fashion-MNIST, asked about four marks
-# and searched together; clean data, `... shared`: 14 parts of 10,000 images of MNIST and Fashion-MNIST
-ALARMS = {"network": Share(0, 40), "data": Share(0, 14)}
+    basis = of.basis(min(COMPONENTS, len(change) // 4))
+    alike = [functional.cosine_similarity(of.residuals(rows, basis), change[None]) for rows in of.batches()]
+    return tuple(of.rows[torch.cat(alike).topk(min(LISTED, len(of.rows))).indices].tolist())

@@ -12,7 +12,7 @@ from spurlab.audit.pull import FEWEST, LEVEL, Pull
 from spurlab.audit.repair import Repaired
 from spurlab.audit.served import Fit, Served
 from spurlab.audit.suspects import Suspect
-from spurlab.audit.unknown import SHARED, Unknown
+from spurlab.audit.unknown import ALARMS, SHARED, Unknown
 from spurlab.data import Dataset
 from spurlab.stats import SCORE_MARGIN, Share
 
@@ -62,9 +62,10 @@ def of_mark(found: Pull, data: Dataset) -> str:
     )
     if math.isnan(found.p):
         few = f"only {found.draws} marks" if found.draws else "no mark"
+        several = " where so much is asked at once" * (found.needed > FEWEST)
         return (
-            f"{pulls}; {few} like it can be drawn, of which {FEWEST} are needed to tell whether that is more. With "
-            "--recipe, reference networks tell it."
+            f"{pulls}; {few} like it can be drawn, of which {found.needed} are needed to tell whether that is "
+            f"more{several}. With --recipe, reference networks tell it."
         )
     p, strongest = f"(p = {found.p:.3f})", _percent(found.strongest_null)
     as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
@@ -109,7 +110,7 @@ def left_out(unknown: Sequence[Unknown]) -> list[str]:
 def of_unknown(one: Unknown, data: Dataset) -> str:
     """What is said of one unknown mark, and how often such a thing is said where there is none."""
     if one.method == SHARED:
-        return f"By the data: {_of_shared(one, data)} {_alarms(one, 'clean parts of MNIST and Fashion-MNIST')}"
+        return f"By the data: {_of_shared(one, data)} {_alarms(one, data)}"
     if not math.isfinite(one.norm):
         return f"By the network ({one.method}): nothing was found that pulls most images to any class."
     norm, name = "l1" if len(one.mask) else "l2", data.class_names[one.label]
@@ -118,7 +119,7 @@ def of_unknown(one: Unknown, data: Dataset) -> str:
         told = "not calibrated: with --recipe, reference networks tell whether that is little."
         return f"By the network ({one.method}): {pulls}; {told}"
     told = f"{one.verdict} (p = {one.p:.3f})."
-    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, 'clean perceptrons on Fashion-MNIST')}"
+    return f"By the network ({one.method}): {pulls}, {told} {_alarms(one, data)}"
 
 
 def _of_shared(one: Unknown, data: Dataset) -> str:
@@ -153,9 +154,15 @@ def largest(change: Float[Tensor, " *shape"], data: Dataset) -> str:
     return ", ".join(f"{names[place]} {float(flat[place]):+.2g}" for place in most if float(flat[place]))
 
 
-def _alarms(one: Unknown, where: str) -> str:
-    alarms = one.alarms
-    return f"False alarms: {alarms.count} of {alarms.models} {where} (95 %: at most {_percent(alarms.high)})."
+def _alarms(one: Unknown, data: Dataset) -> str:
+    count, of = ALARMS[one.method]
+    if len(data.shape) != 3:
+        shared = "rare values of a column are shared by few, too" if one.method == SHARED else "not measured on rows"
+        return f"False alarms: {shared}."
+    if one.method == SHARED:
+        known = f"most of them known when {GAP:g} was chosen"
+        return f"False alarms: {count} of {of} clean parts of MNIST and Fashion-MNIST, {known}."
+    return f"False alarms: of {of} clean perceptrons on Fashion-MNIST, {count} where nothing else was asked."
 
 
 def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:

@@ -186,13 +186,13 @@ def _unpickled(file: Path) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def save_weights(network: nn.Module, file: Path) -> Path:
+def save_weights(network: nn.Module, file: str | Path) -> Path:
     """The state of a network as safetensors, which `load_network` reads.
 
     Raises:
         OSError: it cannot be written.
     """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
-    with replacing(file) as draft:
+    with replacing(Path(file)) as draft:
         save_file(tensors, draft)
-    return file
+    return Path(file)

@@ -43,8 +43,8 @@ def largest_of_all(own: Float[Tensor, " q"], null: Float[Tensor, "draws q"]) -> 
 
     The first question is the one with the largest statistic. It is ranked among the largest over all q of each draw,
     the second among the largest over the other q - 1, and so on; none is smaller than the one before. Where what is
-    asked about is exchangeable with the draws, one p-value at most 5 % or smaller errs in at most 5 % of all families.
-    Unlike `holm` it asks for no more draws where more is asked: the smallest is :math:`1 / (N + 1)` for any q.
+    asked about is exchangeable with the draws, the smallest of the q is at most .05 in at most 5 % of all families.
+    Unlike `holm` it needs no more draws where more is asked: the smallest possible is :math:`1 / (N + 1)` for any q.
 
     Args:
         own: of each question, what was observed; large is unusual. All are on one scale.

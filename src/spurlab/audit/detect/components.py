@@ -142,7 +142,7 @@ def _doubly_centred(products: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
 def standardised(scores: Float[Tensor, " n"], labels: Tensor) -> Float[Tensor, " n"]:
     """Scores by how far they lie above the median of their class, in median deviations (times 1.4826, as of a normal).
 
-    A class in which most scores are equal has no such scale; there it is the smallest number that is not zero.
+    The scale is at least a tenth of the mean deviation: in a class in which most scores are equal their median is 0.
     """
     standard = torch.empty_like(scores)
     for label in labels.unique():
