@@ -54,8 +54,9 @@ SPREAD = " of the largest score over all classes, each by its spread)."
                                              "the difference to nearly all of them is no more than 0.05."),
         ({"nulls": NULLS[:0], "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
                                               "that is more. With --recipe, reference networks tell it."),
-        ({"nulls": NULLS[:30], "p": math.nan, "needed": 39}, "only 30 marks like it can be drawn, of which 39 are needed "
-            "to tell whether that is more where so much is asked at once. With --recipe, reference networks tell it."),
+        ({"nulls": NULLS[:30], "p": math.nan, "needed": 39}, "only 30 marks like it can be drawn, of which 39 are "
+            "needed to tell whether that is more where so much is asked at once. With --recipe, reference networks tell"
+            " it."),
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
                                             "than 6.0 % (p = 0.010)."),
         ({"against": "reference networks", "p": 0.2}, ", which is not shown to exceed reference networks: it "
