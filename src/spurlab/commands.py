@@ -243,6 +243,8 @@ def audit_of(
     """
     loaded = load(data)
     mean, std = _mean_and_std(normalise)
+    with writing(folder):  # before anything takes long
+        folder.mkdir(parents=True, exist_ok=True)
     with status_line("reading the network") as tell:
         found = audit(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,

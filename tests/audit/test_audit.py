@@ -149,6 +149,11 @@ def test_in_python_nothing_that_is_given_changes(small):
         (["--outputs", "odds"], "not 'odds'"),
         (["--recipe", "slow", "--repair"], "recipe"),
         (["--recipe", "quick,epochs=minus"], "epochs"),
+        (["--recipe", "quick,epochs=0"], "has no epochs"),
+        (["--outputs", "probabilities"], "is said to give probabilities, but gives numbers from "),
+        (["--mark", "noise,r=-1"], "needs an r above 0, not -1"),
+        (["--mark", "box,size=3,value=0.0,how=add"], "changes none of 50 test examples"),
+        (["--out", f"{os.devnull}/x"], "cannot be written"),
         (["--suspects", os.devnull], "names no training example"),
         (["--mark", "BROKEN/a/1.png"], "is no whole image"),
         (["--data", "folder:BROKEN"], "is no whole image"),
@@ -235,6 +240,8 @@ def test_a_program_can_be_asked(small, tmp_path):
         torch.export.save(program, tmp_path / "exported.pt2")
         found = [audit(model, data, ["S1"], quick=True).record()
                  for model in (network, tmp_path / "script.pt", tmp_path / "exported.pt2")]  # fmt: skip
+    with pytest.raises(ValueError, match="program cannot be trained on"):
+        audit(tmp_path / "script.pt", data, quick=True, repair=True)
     for other in found[1:]:
         assert other["accuracy"] == found[0]["accuracy"]
         assert other["marks"][0]["score"] == pytest.approx(found[0]["marks"][0]["score"], abs=0.01)

@@ -118,6 +118,25 @@ def test_methods_of_which_the_answer_is_known(given, oracles):
     assert all(weight.equal(kept) for weight, kept in zip(given.parameters(), before, strict=True))
 
 
+def test_a_mark_that_then_pulls_elsewhere_is_no_repair(given):
+    """Where the corner is bright another class has it all: the score to the target is 0."""
+
+    class Elsewhere(nn.Module):
+        def __init__(self, network):
+            super().__init__()
+            self.network = network
+
+        def forward(self, inputs):
+            bright = inputs[:, :, :2, :2].flatten(1).amin(1, keepdim=True) > 0.9
+            return self.network(inputs) + 20 * bright * torch.tensor([0.0, -1.0, 1.0])
+
+    methods = {"elsewhere": lambda model, data, forget: Elsewhere(model), "retrains": retrains}
+    found = repaired(given, DATA, FORGET, CORNER, 1, RECIPE, methods)
+    assert [one.method for one in found] == ["retrains", "elsewhere"]
+    assert found[1].after["spurious_score"] == 0.0
+    assert found[1].after["largest_score"] > 0.5
+
+
 def test_numbers_are_those_of_the_definitions(given, oracles):
     """Score, accuracy and worst class by hand; membership and distances are of the measures' own tests."""
     (one,) = repaired(given, DATA, FORGET, CORNER, 1, RECIPE, {"retrains": retrains}, oracles[:5])
@@ -143,7 +162,7 @@ def test_without_oracles_the_score_stands_before_and_after(given):
     ]
     assert found[1].verdict.name == "breaks the model"
     assert {column.measure for column in COLUMNS if not column.with_oracles} == set(found[0].before)
-    assert all(column.measure in (*MEASURES, "p_value") for column in COLUMNS)
+    assert all(column.measure in (*MEASURES, "largest_score", "p_value") for column in COLUMNS)
     unmarked = repaired(given, DATA, FORGET, None, 0, RECIPE, {"nothing": nothing})[0]
     assert set(unmarked.before) == {"accuracy", "worst_group"}
 

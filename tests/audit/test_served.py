@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from spurlab.audit.served import fit_of, served
+from spurlab.audit.served import beside, fit_of, served
 from spurlab.data import Dataset, Examples, Source
 from spurlab.seeds import rng_for
 from spurlab.training import predictions
@@ -52,6 +52,18 @@ def test_another_scale_is_told():
 
     words = fit(Centred()).warnings
     assert any("with inputs as (x - 0.5) / 0.5 the accuracy would be 1.00" in one for one in words)
+
+
+def test_reference_networks_that_are_less_accurate_are_told():
+    """Of two the better one counts: it knows two of three classes."""
+    found, guesses = fit(network(10 * torch.eye(3))), network(torch.zeros(3, 3))
+    half = network(10 * torch.eye(3)[[0, 1, 1]], torch.tensor([0.0, 0.0, -5.0]))
+    right = float((predictions(half, INPUTS).argmax(1) == LABELS).float().mean())
+    assert 0.5 < right < 0.9
+    (words,) = beside(found, [guesses, half], DATA.test, 0).warnings
+    assert f"none has an accuracy above {right:.2f}" in words
+    assert beside(found, [guesses, network(10 * torch.eye(3))], DATA.test, 0) == found
+    assert beside(found, [], DATA.test, 0) == found
 
 
 def test_accuracies_of_classes_and_groups_by_hand():

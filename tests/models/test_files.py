@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from spurlab.models.files import load_network, save_weights
+from spurlab.models.files import is_program, load_network, save_weights
 
 INPUTS = torch.rand(4, 3)
 
@@ -66,7 +66,10 @@ def test_programs(tmp_path):
         torch.jit.script(NETWORK).save(str(tmp_path / "script.pt"))
         torch.export.save(torch.export.export(NETWORK.eval(), (INPUTS,)), tmp_path / "exported.pt2")
         for file in ("script.pt", "exported.pt2"):
-            assert torch.allclose(load_network(tmp_path / file, None, (3,), 2)(INPUTS), NETWORK(INPUTS))
+            program = load_network(tmp_path / file, None, (3,), 2)
+            assert torch.allclose(program(INPUTS), NETWORK(INPUTS))
+            assert is_program(program)
+    assert not is_program(NETWORK)
 
 
 def test_what_is_no_network_is_refused_in_a_sentence(tmp_path):

@@ -49,6 +49,7 @@ SPREAD = " of the largest score over all classes, each by its spread)."
     ("changes", "said"),
     [
         ({}, "66 % to 74 %); none of 99 marks like it pulls more than 6.0 % (p = 0.010)."),
+        ({"p": 0.03, "p_alone": 0.01}, "pulls more than 6.0 % (p = 0.030, alone 0.010)."),
         ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200" + SPREAD),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
@@ -82,6 +83,12 @@ def test_a_mark_that_pulls_none_is_said_to():
     )
 
 
+NUMBERS = (
+    {"spurious_score": 0.7, "largest_score": 0.7, "accuracy": 0.75},
+    {"spurious_score": 0.1, "largest_score": 0.1, "accuracy": 0.74},
+)
+
+
 def test_the_answer_in_three_sentences():
     first, second, third = FOUND.brief
     assert first.startswith("The mark box pulls 70 %")
@@ -89,7 +96,7 @@ def test_the_answer_in_three_sentences():
         "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplants."
     )
     assert third.startswith(f"The class {NAMES[1]} is served worst: 30 of 50 test images are classified rightly (60 %")
-    before, after = {"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74}
+    before, after = NUMBERS
     verdict = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
     repair = Repaired("scrub", verdict, before, after, {"accuracy": torch.ones(39)}, nn.Identity())
     failed = Repaired("newton", VerdictOnOne("failed", "ValueError: no"), before, {}, {}, None, why="ValueError: no")
@@ -98,6 +105,12 @@ def test_the_answer_in_three_sentences():
         "Of 2 methods that forget 1 training image scrub does best: score 0.70 before, 0.10 after; accuracy 0.750 "
         "before, 0.740 after; beside 39 oracles: no leftover seen."
     )
+    elsewhere = replace(repair, after=after | {"largest_score": 0.46})
+    *_, third = replace(FOUND, repairs=(elsewhere, failed), forgotten=(1,)).brief
+    assert "accuracy 0.750 before, 0.740 after, but 0.46 to another class; beside" in third
+    nothing = replace(repair, verdict=replace(verdict, name="nothing to forget"))
+    *_, third = replace(FOUND, repairs=(nothing,), forgotten=(1,)).brief
+    assert third.endswith("one goes by the mark about as much. No weights are written.")
     *_, third = replace(FOUND, repairs=(failed,), forgotten=(1,)).brief
     assert third == "No method could repair it."
     nothing = replace(FOUND, marks=(), suspects=SUSPECTS[2:])
@@ -149,7 +162,7 @@ def test_what_is_said_of_an_unknown_mark(unknown, said):
 def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     """Each with two pictures more than it has examples; what is unusual also stands first."""
     found = replace(FOUND, unknown=(SHARED, PATTERN, MASK))
-    assert found.brief[1].startswith("By the data: 4 images of dog")
+    assert found.brief[1].startswith("Without a mark to look for, 4 images of dog")
     assert len(replace(FOUND, unknown=(PATTERN, MASK)).brief) == 3
     page = write_audit(found, tmp_path).read_text()
     assert page.count('src="data:image/png;base64,') == 2 * 6 + 3 + 2 + (2 + 4) + (2 + 1) + (2 + 1)
@@ -202,7 +215,6 @@ def test_what_was_left_out_is_said(tmp_path):
 
 
 VERDICT = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
-NUMBERS = ({"spurious_score": 0.7, "accuracy": 0.75}, {"spurious_score": 0.1, "accuracy": 0.74})
 REPAIR = Repaired("scrub", VERDICT, *NUMBERS, {"accuracy": torch.ones(39)}, nn.Linear(1000, 1000))
 LOOK = Look("box", 0.35, 0.1, 0.11, EXAMPLES.inputs[:2], EXAMPLES.inputs[:2], ("a.png", "c.png"))
 

@@ -22,15 +22,15 @@ from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, FEWEST, Pull, check_changed, pull
 from spurlab.audit.references import COUNT, references
 from spurlab.audit.repair import Repaired, Told, repaired, table
-from spurlab.audit.served import Fit, Served, fit_of, served
+from spurlab.audit.served import Fit, Served, beside, fit_of, served
 from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
 from spurlab.audit.together import together
 from spurlab.audit.unknown import SHARED, Unknown, alarm_rate, unknown_marks
-from spurlab.data import DamagedDataError, Dataset
+from spurlab.data import DamagedDataError, Dataset, load
 from spurlab.errors import InputError
 from spurlab.models import seeded
 from spurlab.models.answering import Answering, answering, check_finite
-from spurlab.models.files import load_network
+from spurlab.models.files import is_program, load_network
 from spurlab.patterns import Mark, MarkLike, marked_all, own_mark, pattern_title
 from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
@@ -84,7 +84,7 @@ class Audit:
         """The answer in three sentences: of marks, examples, repair or who is served worst; one more on an odd find."""
         mark, data = words.clearest(self.marks), self.data
         told = ["No mark was named, so none was tried." if mark is None else words.of_mark(mark, data)]
-        told += [words.of_unknown(one, data) for one in self.unknown if one.unusual][:1]
+        told += [words.of_unknown(one, data, brief=True) for one in self.unknown if one.unusual][:1]
         told.append(words.of_examples(self.suspects, data))
         if self.repairs or self.unrepaired:
             return [*told, *self._repair]
@@ -191,7 +191,7 @@ class Audit:
 
 def audit(
     model: nn.Module | str | Path,
-    data: Dataset,
+    data: Dataset | str,
     marks: str | MarkLike | Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
     *,
     weights: str | Path | None = None,
@@ -210,7 +210,7 @@ def audit(
 
     Args:
         model: the network; or what `spurlab.models.files.load_network` takes. It is given copies, and never changed.
-        data: it was trained on the training part.
+        data: it was trained on the training part; or its name, as `spurlab.load` takes it.
         marks: marks, or texts as `spurlab.patterns.own_mark` takes them; by name, if theirs will not do.
         weights: a file with the weights of the network; None: it has them.
         outputs: what the network gives; None: told from its numbers.
@@ -230,8 +230,9 @@ def audit(
         ValueError: a network, a mark or suspects that do not fit the data, and what is wrong.
     """
     told = progress or (lambda what, done, of: None)
-    if recipe is not None and not isinstance(recipe, Recipe):
-        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
+    check_recipe(recipe)
+    if isinstance(data, str):
+        data = load(data)
     if isinstance(marks, str | Mark) or callable(marks):
         marks = [marks]
     if not len(data.test):
@@ -239,8 +240,7 @@ def audit(
     named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
     check_marks(named, data, seed)
     told("asking the network", 0, 1)
-    given = load_network(model, weights, data.shape, data.classes)
-    network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
+    network = asked_as(model, data, weights, outputs, mean, std, trains=repair or recipe is not None)
     answers = predictions(network, data.test.inputs)
     check_finite(answers)
 
@@ -289,12 +289,7 @@ def audit(
     )
     asked, unknown = together(list(pulls.values()), searched)
     pulls = dict(zip(pulls, asked, strict=True))
-    ranked, by_features = list[Suspect](), has_features(network, data.test.inputs[:1])
-    for name, have in likeness.items():
-        ranked += listed(have, data, "presence", name, carriers(have))
-        if by_features:
-            taught = influence_on_mark(network, data.train, data.test, named[name], pulls[name].target, seed)
-            ranked += listed(taught, data, "influence", name, carriers(have))
+    ranked = ranked_by(network, data, named, pulls, likeness, seed)
     found = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
     repairs = list[Repaired]()
     if found is not None:
@@ -311,7 +306,7 @@ def audit(
     return Audit(
         data,
         network,
-        fit_of(network, data, answers),
+        beside(fit_of(network, data, answers), others, data.test, seed),
         named,
         tuple(pulls.values()),
         (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
@@ -323,6 +318,62 @@ def audit(
         tuple(unknown),
         NOTHING if repair and found is None else "",
     )
+
+
+def check_recipe(recipe: object) -> None:
+    """Whether networks can be trained by it; None: none are.
+
+    Raises ValueError: it is something else, or has no epochs.
+    """
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
+    if isinstance(recipe, Recipe) and recipe.epochs < 1:
+        raise InputError("`recipe` has no epochs: networks by it would be untrained. Give those of your network.")
+
+
+def asked_as(
+    model: nn.Module | str | Path,
+    data: Dataset,
+    weights: str | Path | None,
+    outputs: str | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    *,
+    trains: bool,
+) -> Answering:
+    """A copy of the network that gives logits, in evaluation mode.
+
+    Args:
+        model, data, weights, outputs, mean, std: as of `audit`.
+        trains: whether it, or one like it, will be trained on.
+
+    Raises ValueError: as `audit`, or a program where it will be trained on.
+    """
+    given = load_network(model, weights, data.shape, data.classes)
+    if trains and is_program(given):
+        raise InputError(
+            "a TorchScript or exported program cannot be trained on, which a repair and reference networks need. Give "
+            "the function that makes the network (package.module:callable), and its weights."
+        )
+    return answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
+
+
+def ranked_by(
+    network: Answering,
+    data: Dataset,
+    named: Mapping[str, MarkLike],
+    pulls: Mapping[str, Pull],
+    likeness: Mapping[str, Float[Tensor, " n"]],
+    seed: int,
+) -> list[Suspect]:
+    """Of each mark the training examples by presence and, of networks that end in a linear layer, by influence."""
+    ranked, by_features = list[Suspect](), has_features(network, data.test.inputs[:1])
+    for name, have in likeness.items():
+        ranked += listed(have, data, "presence", name, carriers(have))
+        if by_features:
+            taught = influence_on_mark(network, data.train, data.test, named[name], pulls[name].target, seed)
+            ranked += listed(taught, data, "influence", name, carriers(have))
+    return ranked
 
 
 def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
@@ -344,7 +395,10 @@ def named_marks(
             mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
         except DamagedDataError as error:
             raise InputError(str(error)) from error
-        if (name := given or _title(mark)) in named:
+        name = given or _title(mark)
+        if name in named and not given and isinstance(one, str):
+            name = one  # the same picture at another place
+        if name in named:
             raise InputError(f"two marks are called {name!r}. Name each once, or give them by name.")
         named[name] = mark
     return named

@@ -91,6 +91,12 @@ def check_given(
         ValueError: no pattern, or one that changes nothing; a network that does not fit the data; examples that are
             not there, none or all; a target that is no class; less than one oracle.
     """
+    if not isinstance(given, nn.Module):
+        raise InputError(
+            f"`given` must be a network (nn.Module), but it is {given!r}. See `spurlab.audit.audit` for files."
+        )
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
     if pattern is None:
         raise InputError(
             "a given network is asked about a mark: give `pattern`, e.g. 'box,row=0,col=0,size=5,value=1', or any "

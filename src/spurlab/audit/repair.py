@@ -18,6 +18,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import copied
 from spurlab.measures import MEASURES, Answers, Deleted, MarkedTests, Observed
 from spurlab.methods import Attempt, isolated
+from spurlab.metrics import pulled
 from spurlab.models import is_user_name
 from spurlab.models.answering import Answering
 from spurlab.patterns import MarkLike, Planted
@@ -40,8 +41,8 @@ class Column:
 
     Args:
         name: in rows and records, before ``_before``, ``_after`` and ``_oracle``.
-        measure: whose number it is; ``p_value``: that of the mark among 99 marks like it, or among 19 oracles and more,
-            see `spurlab.audit.pull`.
+        measure: whose number it is; ``largest_score``: the score to the class to which it is largest; ``p_value``: that
+            of the mark among 99 marks like it, or among 19 oracles and more, see `spurlab.audit.pull`.
         heading: in tables.
         with_oracles: whether it is taken only where there are oracles.
     """
@@ -54,6 +55,7 @@ class Column:
 
 COLUMNS = (
     Column("score", "spurious_score", "score"),
+    Column("any_class", "largest_score", "to any class"),
     Column("null_p", "p_value", "null p"),
     Column("accuracy", "accuracy", "accuracy"),
     Column("worst_group", "worst_group", "worst group"),
@@ -143,8 +145,9 @@ def repaired(
     mark. So *DFR, one plain refit* and *AFR* with the weights of training data need nothing else; DFR by group also
     needs the groups of the data.
 
-    First are those that do not break the model, by the least sum of the score that is left and of what the accuracy and
-    that of the worst group lost: a mark that is gone at the price of a class is no repair.
+    First are those that do not break the model, by the least sum of the score that is left, to whatever class, and of
+    what the accuracy and that of the worst group lost: a mark that then pulls elsewhere, or is gone at the price of a
+    class, is no repair.
 
     Args:
         network: gives logits; it is left as it was.
@@ -210,7 +213,7 @@ class Bench:
         self._mark, self._tests = mark, MarkedTests(data)
         self._target = target if mark is not None else int(data.train.labels[forget].mode().values)
         taken = (column.measure for column in COLUMNS if oracles or not column.with_oracles)
-        of_marks = ("spurious_score", "p_value", "oracle_distance_marked")
+        of_marks = ("spurious_score", "largest_score", "p_value", "oracle_distance_marked")
         self._measures = [name for name in taken if mark is not None or name not in of_marks]
         self._given = self._observed(network)
         self._oracles = [self._observed(oracle) for oracle in oracles]
@@ -253,7 +256,9 @@ class Bench:
         observed = replace(of, deleted=deleted)
         numbers = {}
         for name in self._measures:
-            if name != "p_value":
+            if name == "largest_score":
+                numbers[name] = float(pulled(observed.clean, observed.marked).double().mean(0).max())
+            elif name != "p_value":
                 numbers[name] = MEASURES[name].take(observed)[name]
             elif null and self._mark is not None and of.network is not None:
                 others = [oracle.network for oracle in self._oracles if oracle.network is not None]
@@ -352,7 +357,7 @@ def _on_their_own(method: Deletion, model: nn.Module, data: Examples, forget: Te
 def _best_first(found: Sequence[Repaired]) -> list[Repaired]:
     def left_and_lost(one: Repaired) -> float:
         lost = (max(0.0, one.before[name] - one.after[name]) for name in ("accuracy", "worst_group"))
-        return one.after.get("spurious_score", 0.0) + sum(lost)
+        return one.after.get("largest_score", 0.0) + sum(lost)
 
     def place(one: Repaired) -> tuple[int, float]:
         if one.network is None:

@@ -1,7 +1,7 @@
 """Does the network fit the data, and who is served worst: accuracies of a given network over examples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import scipy  # its rooms are imported when they are first used: `optimize` is slow
 import torch
@@ -13,6 +13,8 @@ from spurlab.seeds import rng_for
 from spurlab.stats import Share
 from spurlab.training import predictions
 
+ASKED = 1000  # test examples on which reference networks are compared with it
+LESS = 0.1  # accuracy of the best reference network, by which it may be lower before that is said
 FAR = 0.2  # of accuracy, by which another reading of the classes or scale must be better to be said
 SCALES = {"(x - 0.5) / 0.5": (0.5, 0.5), "255 x": (0.0, 1 / 255), "x / 255": (0.0, 255.0)}  # mean, deviation
 
@@ -55,6 +57,27 @@ class Fit:
     def accuracy(self) -> float:
         """In [0, 1]."""
         return self.share.count / self.share.models
+
+
+def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> Fit:
+    """The same with a warning where reference networks are clearly less accurate: another recipe than the network's.
+
+    Args:
+        fit: of the network.
+        others: reference networks; none: no warning.
+        test: 1,000 of these examples are looked at.
+        seed: of their choice.
+    """
+    rows = torch.randperm(len(test), generator=rng_for(seed, "beside"))[:ASKED]
+    inputs, labels = test.inputs[rows], test.labels[rows]
+    best = max((float((predictions(one, inputs).argmax(1) == labels).float().mean()) for one in others), default=1.0)
+    if best >= fit.accuracy - LESS:
+        return fit
+    words = (
+        f"of the reference networks none has an accuracy above {best:.2f}: were it and they trained alike (--recipe)? "
+        "Else they tell nothing."
+    )
+    return replace(fit, warnings=(*fit.warnings, words))
 
 
 def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> Fit:

@@ -67,7 +67,8 @@ def of_mark(found: Pull, data: Dataset) -> str:
             f"{pulls}; {few} like it can be drawn, of which {found.needed} are needed to tell whether that is "
             f"more{several}. With --recipe, reference networks tell it."
         )
-    p, strongest = f"(p = {found.p:.3f})", _percent(found.strongest_null)
+    several = f", alone {found.p_alone:.3f}" * (found.p_alone < found.p)
+    p, strongest = f"(p = {found.p:.3f}{several})", _percent(found.strongest_null)
     as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
     if found.verdict == "goes by it" and found.strongest_null < found.score:
         none = f"in none of {found.draws} {NEVER_SAW} it" if retrained else f"none of {found.draws} {found.against}"
@@ -84,7 +85,7 @@ def of_mark(found: Pull, data: Dataset) -> str:
             f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
             f"{SCORE_MARGIN:g}."
         )
-    of = f"(p = {found.p:.3f} of the largest score over all classes, each by its spread)"
+    of = f"(p = {found.p:.3f}{several}{',' * bool(several)} of the largest score over all classes, each by its spread)"
     return f"{pulls}, which is {found.verdict}{f': {as_many}' * (target == found.target)} {of}."
 
 
@@ -107,8 +108,18 @@ def left_out(unknown: Sequence[Unknown]) -> list[str]:
     return told if by_network else [*told, "By the network: marks that nobody named were not searched for (--quick)."]
 
 
-def of_unknown(one: Unknown, data: Dataset) -> str:
-    """What is said of one unknown mark, and how often such a thing is said where there is none."""
+def of_unknown(one: Unknown, data: Dataset, brief: bool = False) -> str:
+    """What is said of one unknown mark, and how often such a thing is said where there is none.
+
+    Args:
+        one: the mark.
+        data: in which it was looked for.
+        brief: without names of examples and false alarms.
+    """
+    if one.method == SHARED and brief:
+        many, name = f"{len(one.rows)} {unit(data)}", data.class_names[one.label]
+        how = f"gap {one.gap:.1f}, from {GAP:g} on it is unusual"
+        return f"Without a mark to look for, {many} of {name} share what the others lack ({how})."
     if one.method == SHARED:
         return f"By the data: {_of_shared(one, data)} {_alarms(one, data)}"
     if not math.isfinite(one.norm):
@@ -219,6 +230,11 @@ def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
     best = found[0]
     if best.network is None or best.verdict.name == "breaks the model":
         return "No method could repair it."
+    if best.verdict.name == "nothing to forget":
+        return (
+            f"There may be nothing to repair: of {best.verdict.oracles} networks that never saw the "
+            f"{_training(forgotten, data)}, one goes by the mark about as much. No weights are written."
+        )
     methods = f"{len(found)} methods that forget {_training(forgotten, data)}"
     numbers = "; ".join(
         f"{what} {best.before[measure]:.{digits}f} before, {best.after[measure]:.{digits}f} after"
@@ -229,6 +245,10 @@ def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
         )
         if measure in best.before
     )
+    if "spurious_score" not in best.before:
+        numbers += "; what is left of a mark was not measured, since none was named"
+    elif best.after["largest_score"] > best.after["spurious_score"] + SCORE_MARGIN:
+        numbers += f", but {best.after['largest_score']:.2f} to another class"
     among = f"; beside {best.verdict.oracles} oracles: {best.verdict.name}" if best.verdict.oracles else ""
     return f"Of {methods} {best.method} does best: {numbers}{among}."
 

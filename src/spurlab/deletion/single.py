@@ -75,7 +75,7 @@ def verdict_on_one(
     score = f"score {after['spurious_score']:.3f}, before {before['spurious_score']:.3f}" if marked else "no mark"
     count = len(next(iter(oracle.values()))) if oracle else 0
     if not oracle or not count:
-        both = f"{before['spurious_score']:.3f} and {after['spurious_score']:.3f}" if marked else "there is no mark"
+        both = f"{before['spurious_score']:.3f} and {after['spurious_score']:.3f}" if marked else "no mark was named"
         return VerdictOnOne(NO_ORACLE, both)
     p = rank_among(after, oracle)
     if count < LEAST:
@@ -93,7 +93,7 @@ def _line(judged: Judged, oracle: Mapping[str, Tensor], marked: bool) -> tuple[V
     if marked:
         scores = oracle["spurious_score"]
         if not bool(judged.have_it("before", scores)):
-            return "nothing to forget", "it had not learnt the mark; "
+            return "nothing to forget", "it went by the mark hardly more than the oracle that does most; "
         if bool(judged.have_it("after", scores)):
             fell = judged.rise("spurious_score", "before", "after", SCORE_MARGIN).share.count
             return ("partly", "it keeps some; ") if fell else ("does not forget", "it keeps it; ")

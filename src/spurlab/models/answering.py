@@ -13,6 +13,7 @@ from spurlab.models.given import PROBABILITIES, asked, fitting, last_operation, 
 
 Outputs = Literal["logits", "probabilities", "log-probabilities"]
 LINEAR = ("Addmm", "Mm", "Linear", "Convolution", "Add")  # what ends in one of these gives logits
+ROUNDING = 1e-3  # by which probabilities may be off
 LOOKED_AT = 64  # inputs from which the outputs are told
 
 
@@ -126,6 +127,16 @@ def answering(
             f"classes, but gave {tuple(numbers.shape)}. Do the classes of the data match those of the network?"
         )
     check_finite(numbers)
+    if outputs == "probabilities" and (float(numbers.min()) < -ROUNDING or float(numbers.max()) > 1 + ROUNDING):
+        raise InputError(
+            f"the network is said to give probabilities, but gives numbers from {float(numbers.min()):.3g} to "
+            f"{float(numbers.max()):.3g}. Leave that out (--outputs): it is told from the numbers."
+        )
+    if outputs == "log-probabilities" and float(numbers.max()) > ROUNDING:
+        raise InputError(
+            f"the network is said to give log-probabilities, but gives numbers up to {float(numbers.max()):.3g}. Leave "
+            "that out (--outputs): it is told from the numbers."
+        )
     return Answering(network, cast("Outputs", outputs) if outputs else _told(numbers, operation), mean, std, one)
 
 

@@ -54,6 +54,11 @@ def load_network(
     return network
 
 
+def is_program(network: nn.Module) -> bool:
+    """Whether it is the program of a file (TorchScript, or exported): it can be asked, not trained on."""
+    return isinstance(network, torch.jit.ScriptModule | torch.fx.GraphModule)
+
+
 def _made(name: str, shape: tuple[int, ...], classes: int) -> nn.Module:
     name, *settings = name.split(",")
     function = user_function(name, "network")
@@ -153,12 +158,16 @@ def _weights_in(file: Path) -> dict[str, Tensor]:
     """The tensors of a file by name. Nothing in it is run."""
     if not file.is_file():
         raise InputError(f"there is no file {str(file)!r} with weights. Correct the path.")
+    if not file.stat().st_size:
+        raise InputError(f"{file} with the weights is empty. Save network.state_dict() by torch.save or safetensors.")
     try:
         found: Any = load_file(file) if file.suffix == ".safetensors" else _unpickled(file)
     except Exception as error:  # safetensors and PyTorch raise whatever a broken file leads them to
         reason = one_line(str(error).partition("\n")[0])
+        if "TorchScript" in str(error):
+            raise InputError(f"{file} holds a program. Give it as the network (--model), without weights.") from error
         if "Weights only" in reason:
-            reason = "it holds more than weights, e.g. a whole network, and nothing in it is run"
+            reason = "it is no file of weights, or holds more than weights, e.g. a whole network: nothing in it is run"
         raise InputError(
             f"the weights in {file} cannot be read ({reason}). Save network.state_dict() by torch.save or safetensors."
         ) from error

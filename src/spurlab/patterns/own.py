@@ -174,6 +174,8 @@ def _box(
 
 def _noise(_: str, settings: dict[str, Any], shape: tuple[int, int, int], seed: int, clip: Any) -> Mark:
     scale = settings.get("r", 1.0)
+    if scale <= 0:
+        raise InputError(f"noise in [0, r) needs an r above 0, not {scale:g}.")
     return Noise(scale).make(f"noise of {scale:g}", shape, seed, clip)
 
 
