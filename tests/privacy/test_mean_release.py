@@ -7,7 +7,7 @@ from scipy.stats import norm
 from spurlab.privacy import Margins, halves, scores_of, tpr_at
 from spurlab.seeds import rng_for
 
-D, HALF, NETWORKS, TARGETS = 200, 1000, 640, 24
+D, HALF, NETWORKS, TARGETS = 200, 1000, 400, 24
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def found():
     shift = (2 * pool.square().sum(1) / HALF).sqrt()  # c = 2: halves of a fixed pool
     for rate in (0.001, 0.01, 0.1):
         wanted[rate] = float(norm.cdf(norm.ppf(rate) + shift.numpy()).mean())
-    return margins, scores_of(margins, ["z-score", "lira-offline", "lira"], range(TARGETS)), wanted
+    return margins, scores_of(margins, ["z-score"], range(TARGETS)), wanted
 
 
 def test_the_formula_is_the_published_one(found):
@@ -29,11 +29,10 @@ def test_the_formula_is_the_published_one(found):
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.1])
-@pytest.mark.parametrize("name", ["z-score", "lira-offline"])
-def test_the_power_is_the_formulas(found, name, rate):
+def test_the_power_is_the_formulas(found, rate):
     """Within four standard errors over networks; fails for one seed in about 5,000, ours is fixed."""
     margins, scores, wanted = found
-    at = tpr_at(scores[name], margins.members[:TARGETS], rate)
+    at = tpr_at(scores["z-score"], margins.members[:TARGETS], rate)
     stderr = (at.tpr.high - at.tpr.low) / (2 * 2.07)  # Student's with 23 degrees of freedom
     assert stderr < 0.06 * wanted[rate] ** 0.8
     assert abs(at.tpr.value - wanted[rate]) < 4 * stderr

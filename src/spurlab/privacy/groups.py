@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.methods.settings import one_of
 
 How = Literal["sum", "mean"]
 
 
 def group_scores(
-    scores: Float64[Tensor, "*networks n"], groups: Int64[Tensor, " n"], how: How = "sum"
+    scores: Float[Tensor, "*networks n"], groups: Int64[Tensor, " n"], how: How = "sum"
 ) -> Float64[Tensor, "*networks g"]:
     r"""What an attack says of groups: its scores of their examples added up.
 
@@ -33,10 +32,10 @@ def group_scores(
     Raises:
         ValueError: there is no group.
 
-    >>> group_scores(torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64), torch.tensor([0, 0, -1])).tolist()
+    >>> import torch
+    >>> group_scores(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([0, 0, -1])).tolist()
     [3.0]
     """
-    one_of(How, "how scores of a group are put together", how)
     cells, count = _cells(groups)
     total = scores.double() @ cells
     return total / count if how == "mean" else total
@@ -48,6 +47,7 @@ def group_members(members: Bool[Tensor, "*networks n"], groups: Int64[Tensor, " 
     Raises:
         ValueError: a group of which a part was in, and there is no yes or no; or no group.
 
+    >>> import torch
     >>> group_members(torch.tensor([True, True, False]), torch.tensor([0, 0, 1])).tolist()
     [True, False]
     """

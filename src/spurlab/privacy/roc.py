@@ -164,7 +164,7 @@ def auc(
     of clustered ROC curve data, Biometrics 53, 567-578.
 
     >>> print(auc(torch.tensor([0.9, 0.8, 0.4, 0.7, 0.2, 0.1]), torch.tensor([1, 1, 1, 0, 0, 0]).bool()))
-    0.889 [0.244, 0.995]
+    0.889 [0.008, 1.000]
     """
     values, truth = _checked(scores, members)
     asked = truth & _among(among, truth)

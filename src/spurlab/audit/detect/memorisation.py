@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.patterns import Planted
-from spurlab.privacy import halves
+from spurlab.privacy.halves import halves
 from spurlab.seeds import seed_for
 from spurlab.terminal import on_a_line
 from spurlab.training import Member, Progress, Recipe, fit
