@@ -91,6 +91,13 @@ def short(target, shadows):
     return target.phi[:3]
 def nothing(target, shadows):
     return target.phi * torch.nan
+def careless(target, shadows):
+    torch.manual_seed(7)
+    torch.set_default_dtype(torch.float64)
+    shadows.phi.zero_(), shadows.members.zero_(), shadows.logits.zero_()
+    return target.phi.zero_()
+def broken(target, shadows):
+    return shadows.phi[:, 10**6]
 """
 
 
@@ -103,6 +110,21 @@ def test_an_attack_of_ones_own(tmp_path, monkeypatch, something):
         scores_of(something, ["own_attacks:short"], [0])
     with pytest.raises(FailureError, match="not finite"):
         scores_of(something, ["own_attacks:nothing"], [0])
+    with pytest.raises(FailureError, match=r"attack 'own_attacks:broken' failed\. IndexError"):
+        scores_of(something, ["own_attacks:broken"], [0])
+
+
+def test_what_an_attack_of_ones_own_changes_is_its_own(tmp_path, monkeypatch, something):
+    """It stands first, so that the next would see what it left."""
+    (tmp_path / "careless_attacks.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    before, state = something.phi.clone(), torch.get_rng_state()
+    scores = scores_of(something, ["careless_attacks:careless", "lira", "sorted-logits"], [0])
+    assert something.phi.equal(before)
+    assert torch.get_rng_state().equal(state)
+    assert torch.get_default_dtype() == torch.float32
+    for name in ("lira", "sorted-logits"):
+        assert scores[name].equal(scores_of(something, [name], [0])[name])
 
 
 # -- Too little to go by --

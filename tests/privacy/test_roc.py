@@ -143,11 +143,27 @@ def test_a_rate_is_the_best_of_all_thresholds(steps, fpr):
 
 
 def test_intervals_of_one_network_are_exact():
+    """By scipy: where the threshold of a tenth of all non-members lies, 97.5 %, and the rates there, 97.5 %."""
     scores, members = drawn(700)
-    at = tpr_at(scores, members, 0.1)
-    for rate, of in ((at.tpr, members), (at.fpr, ~members)):
-        exact = scipy.stats.binomtest(rate.count, int(of.sum())).proportion_ci(0.95, "exact")
-        assert (rate.low, rate.high) == pytest.approx((exact.low, exact.high))
+    at, u = tpr_at(scores, members, 0.1), int((~members).sum())
+    exact = scipy.stats.binomtest(at.false_positives, u).proportion_ci(0.95, "exact")
+    assert (at.fpr.low, at.fpr.high) == pytest.approx((exact.low, exact.high))
+    least, most = scipy.stats.binom.interval(0.975, u, 0.1)
+    ranked, own = sorted(scores[~members].tolist(), reverse=True), scores[members]
+    fewest, all_ = int((own > ranked[int(least) - 1]).sum()), int((own >= ranked[int(most)]).sum())
+    low = scipy.stats.binomtest(fewest, len(own)).proportion_ci(0.975, "exact").low
+    high = scipy.stats.binomtest(all_, len(own)).proportion_ci(0.975, "exact").high
+    assert (at.tpr.low, at.tpr.high) == pytest.approx((low, high))
+
+
+def test_an_interval_covers_the_rate_at_just_that_share():
+    """Of normal scores it is known; 95 % of 100 are 95, below 86 in one of 10,000 tests."""
+    truth, covered = scipy.stats.norm.cdf(scipy.stats.norm.ppf(0.05) + 1), 0
+    for seed in range(100):
+        scores, members = drawn(500, seed=seed)
+        rate = tpr_at(scores, members, 0.05).tpr
+        covered += rate.low <= truth <= rate.high
+    assert covered >= 86
 
 
 def test_intervals_of_several_are_those_of_a_jackknife():

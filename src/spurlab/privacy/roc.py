@@ -205,10 +205,12 @@ def tpr_at(
     The threshold is the score of the first non-member that must not be called a member; members are called those
     above it. So of tied scores all are called or none, and there may be fewer false positives than allowed.
 
-    Of one network the intervals are exact for its threshold (Clopper and Pearson). Of several they are clustered: of a
-    jackknife that leaves out one network at a time, with its part in the threshold, and Student's distribution; or, for
-    few examples a network, the interval of `spurlab.stats.mean_between` for the mean over networks, whose threshold
-    counts as given.
+    Intervals are of the rate at just that share of all non-members there could be, of which those seen tell where the
+    threshold lies. Of one network they are exact: half of the error is for the threshold, by ranks, and half for the
+    rate (Clopper and Pearson). Of several they are clustered: of a jackknife that leaves out one network at a time,
+    with its part in the threshold, and Student's distribution; or, for few examples a network, the interval of
+    `spurlab.stats.mean_between` for the mean over networks, whose threshold counts as given. The false positives' own
+    interval is at the threshold itself.
 
     Args:
         scores: as of `roc`.
@@ -240,17 +242,30 @@ def tpr_at(
         )
     mask = _among(among, truth)
     ranked, order = values[~truth].sort(descending=True)
-    threshold, networks = float(ranked[allowed]), len(values)
-    above = values > threshold
-    without = torch.empty(0, dtype=torch.float64)
-    if networks > 1:
-        owner = (~truth).nonzero()[order, 0]
-        without = torch.stack([_threshold_without(i, ranked, owner, fpr) for i in range(networks)])
+    threshold = float(ranked[allowed])
+    false = _exact(values > threshold, ~truth, confidence)
+    if len(values) == 1:
+        high, low = _quantile(ranked, fpr, (1 - confidence) / 4)
+        own, other = (
+            Rate(
+                *(int(((values > threshold) & cells).sum()), int(cells.sum())),
+                _exact(values > high, cells, (1 + confidence) / 2).low,
+                _exact(values >= low, cells, (1 + confidence) / 2).high,
+                *(1, confidence),
+            )
+            for cells in (truth & mask, ~truth & mask)
+        )
+        return Operating(threshold, false.count, false, own, false if among is None else other)
+    owner = (~truth).nonzero()[order, 0]
+    without = torch.stack([_threshold_without(i, ranked, owner, fpr) for i in range(len(values))])
     nearly = among is None if normal is None else normal
-    fpr_rate, tpr_rate, among_rate = (
-        _rate(values, cells, above, without, confidence, nearly) for cells in (~truth, truth & mask, ~truth & mask)
+    own, other = (
+        _clustered(values, cells, threshold, without if nearly else None, confidence)
+        for cells in (truth & mask, ~truth & mask)
     )
-    return Operating(threshold, fpr_rate.count, fpr_rate, tpr_rate, among_rate)
+    # its threshold counts as given: with one of its own, each part would have the rate that was asked for
+    false = _clustered(values, ~truth, threshold, torch.full_like(without, threshold), confidence)
+    return Operating(threshold, false.count, false, own, false if among is None else other)
 
 
 def _among(among: Tensor | None, truth: Bool[Tensor, "m n"]) -> Bool[Tensor, "m n"]:
@@ -260,34 +275,54 @@ def _among(among: Tensor | None, truth: Bool[Tensor, "m n"]) -> Bool[Tensor, "m 
     return mask
 
 
-def _rate(values: Tensor, cells: Tensor, above: Tensor, without: Tensor, confidence: float, normal: bool) -> Rate:
-    """Of the scores at these cells, a row for each network.
+def _exact(above: Bool[Tensor, "m n"], cells: Bool[Tensor, "m n"], confidence: float) -> Rate:
+    """Of independent scores (Clopper and Pearson)."""
+    share = Share(int((above & cells).sum()), int(cells.sum()), confidence)
+    return Rate(share.count, share.models, share.low, share.high, len(above), confidence)
+
+
+def _quantile(ranked: Float64[Tensor, " u"], fpr: float, level: float) -> tuple[float, float]:
+    """Where the threshold lies that just a share of all non-members exceeds, by the ranks of those seen.
+
+    Args:
+        ranked: falling.
+        fpr: the share.
+        level: how often it lies above, and how often below.
+    """
+    least, most = (int(scipy.stats.binom.ppf(end, len(ranked), fpr)) for end in (level, 1 - level))
+    return float(ranked[least - 1]) if least else math.inf, float(ranked[min(most, len(ranked) - 1)])
+
+
+def _clustered(
+    values: Float64[Tensor, "m n"],
+    cells: Bool[Tensor, "m n"],
+    threshold: float,
+    without: Float64[Tensor, " m"] | None,
+    confidence: float,
+) -> Rate:
+    """Of networks.
 
     Args:
         values: the scores.
         cells: which are counted.
-        above: which are above the threshold.
-        without: the threshold with each network left out.
+        threshold: above which.
+        without: the threshold with each network left out, for a jackknife; None: the mean over networks, of anything.
+        confidence: as of `Rate`.
     """
-    networks = len(values)
-    hits, of = (above & cells).sum(1), cells.sum(1)
-    count, total = int(hits.sum()), int(of.sum())
-    if networks == 1 or total == 0:
-        share = Share(count, total, confidence)
-        return Rate(count, total, share.low, share.high, networks, confidence)
-    counted = of > 0
-    if normal and 0 < count < total and int(counted.sum()) > 1:
-        left = torch.stack([
-            ((values > end) & cells).sum() - ((values[i] > end) & cells[i]).sum() for i, end in enumerate(without)
-        ])  # fmt: skip
-        rest = total - of
-        pseudo = networks * count / total - (networks - 1) * left / rest
-        half = Estimate.across_models(pseudo, confidence=confidence)
-        middle, width = count / total, (half.high - half.low) / 2
-        return Rate(count, total, max(0.0, middle - width), min(1.0, middle + width), networks, confidence)
-    over = Estimate.across_models(hits[counted] / of[counted], (0.0, 1.0), confidence)
-    low, high = (over.low, over.high) if over.models > 1 else (0.0, 1.0)
-    return Rate(count, total, low, high, networks, confidence)
+    hits, of = ((values > threshold) & cells).sum(1), cells.sum(1)
+    count, total, counted = int(hits.sum()), int(of.sum()), of > 0
+    if without is not None and 0 < count < total and int(counted.sum()) > 1:
+        ranked = [own[asked].sort().values for own, asked in zip(values, cells, strict=True)]
+        left = torch.stack([len(own) - torch.searchsorted(own, without, right=True) for own in ranked])
+        shares = (left.sum(0) - left.diag()) / (total - of)
+        pseudo = len(values) * count / total - (len(values) - 1) * shares
+        over = Estimate.across_models(pseudo, confidence=confidence)
+        half = (over.high - over.low) / 2
+        low, high = max(0.0, count / total - half), min(1.0, count / total + half)
+    else:
+        over = Estimate.across_models(hits[counted] / of[counted], (0.0, 1.0), confidence)
+        low, high = (over.low, over.high) if over.models > 1 else (0.0, 1.0)
+    return Rate(count, total, low, high, len(values), confidence)
 
 
 def _threshold_without(network: int, ranked: Tensor, owner: Tensor, fpr: float) -> Tensor:

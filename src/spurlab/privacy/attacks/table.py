@@ -6,8 +6,10 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from spurlab.errors import FailureError
+from spurlab.errors import FAILURES, FailureError, SpurlabError, worded
+from spurlab.lent import copied, settings_kept
 from spurlab.methods import Entry, Table
+from spurlab.models import is_user_name
 from spurlab.privacy.attacks.attack import Attack
 from spurlab.privacy.attacks.base import Base
 from spurlab.privacy.attacks.global_threshold import GlobalThreshold
@@ -17,7 +19,7 @@ from spurlab.privacy.attacks.qmia import Qmia
 from spurlab.privacy.attacks.rmia import Rmia
 from spurlab.privacy.attacks.sorted_logits import SortedLogits
 from spurlab.privacy.attacks.z_score import ZScore
-from spurlab.privacy.margins import Margins
+from spurlab.privacy.margins import Attacked, Margins
 from spurlab.training import Recipe
 
 # A new attack is one file and one line here.
@@ -65,7 +67,8 @@ def scores_of(
 
     Args:
         margins: of all networks.
-        attacks: names, or attacks by name.
+        attacks: names, or attacks by name. One of the user's is given copies, and all settings are afterwards as they
+            were.
         targets: which networks are attacked; None: all.
 
     Returns:
@@ -73,7 +76,7 @@ def scores_of(
 
     Raises:
         ValueError: as `attack_named`, `Margins.attack` and the attack itself.
-        FailureError: an attack that does not give one finite score for each example.
+        FailureError: an attack of the user's that raises, or any that does not give one finite score for each example.
     """
     given = attacks if isinstance(attacks, Mapping) and not isinstance(attacks, Table) else {}
     by_name = given or {name: attack_named(name) for name in attacks}
@@ -81,8 +84,21 @@ def scores_of(
     for number in range(len(margins)) if targets is None else targets:
         target, shadows = margins.attack(number)
         for name, attack in by_name.items():
-            rows[name].append(_checked(name, attack(target, shadows), target.phi))
+            own = name in given or is_user_name(name)
+            found = _of_foreign(name, attack, target, shadows) if own else attack(target, shadows)
+            rows[name].append(_checked(name, found, target.phi))
     return {name: torch.stack(found) for name, found in rows.items()}
+
+
+def _of_foreign(name: str, attack: Attack, target: Attacked, shadows: Margins) -> object:
+    try:
+        with settings_kept(), torch.no_grad():
+            found: object = attack(copied(target), copied(shadows))
+            return found
+    except FAILURES as error:
+        if isinstance(error, SpurlabError):
+            raise
+        raise FailureError(f"attack {name!r} failed. {worded(error)}") from error
 
 
 def _checked(name: str, scores: object, phi: Tensor) -> Tensor:
@@ -91,4 +107,4 @@ def _checked(name: str, scores: object, phi: Tensor) -> Tensor:
         raise FailureError(f"attack {name!r} must give a tensor with {len(phi)} scores, but it gives {found}.")
     if not bool(scores.isfinite().all()):
         raise FailureError(f"attack {name!r} gives scores that are not finite, of which none can be ranked.")
-    return scores.detach().double()
+    return scores.detach().clone().double()
