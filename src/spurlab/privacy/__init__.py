@@ -12,6 +12,7 @@ from spurlab.privacy.audited_epsilon import threshold_of as threshold_of
 from spurlab.privacy.groups import group_members as group_members
 from spurlab.privacy.groups import group_scores as group_scores
 from spurlab.privacy.halves import Halves as Halves
+from spurlab.privacy.halves import half as half
 from spurlab.privacy.halves import halves as halves
 from spurlab.privacy.margins import Attacked as Attacked
 from spurlab.privacy.margins import Margins as Margins

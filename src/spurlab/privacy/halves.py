@@ -57,11 +57,24 @@ def halves(n: int, networks: int, seed: int, groups: Int64[Tensor, " n"] | None 
     count = int(unit.max()) + 1 if n else 0
     if count < 2:
         raise InputError(f"halves are drawn from two examples or groups of them, or more, but there are {count}.")
-    chosen = torch.zeros(networks, count, dtype=torch.bool)
-    for first in range(0, networks, 2):
-        chosen[first, torch.randperm(count, generator=rng_for(seed, "halves", first // 2))[: count // 2]] = True
-        chosen[first + 1] = ~chosen[first]
+    chosen = torch.stack([half(count, network, seed) for network in range(networks)])
     return Halves(chosen[:, unit], torch.arange(networks) ^ 1)
+
+
+def half(n: int, network: int, seed: int) -> Bool[Tensor, " n"]:
+    """The half of one network in a design without groups: its row of `Halves.members`.
+
+    Args:
+        n: how many examples.
+        network: its number, from 0; an odd one is the complement of that before it.
+        seed: of the draws.
+
+    >>> half(4, 1, 0).equal(halves(4, 2, 0).members[1])
+    True
+    """
+    chosen = torch.full((n,), network % 2 == 1)
+    chosen[torch.randperm(n, generator=rng_for(seed, "halves", network // 2))[: n // 2]] ^= True
+    return chosen
 
 
 def shadows_of(target: int, networks: int, pair: Int64[Tensor, " m"] | None) -> Int64[Tensor, " s"]:

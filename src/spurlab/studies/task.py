@@ -24,7 +24,8 @@ class Task:
 
     Args:
         nodes: trainings of one data set, one architecture and recipes that may run in lockstep; or treatments of one
-            kind and one network, compared with the same others, of which all train or none does.
+            kind and one network, compared with the same others, of which all train or none does; or attacks on networks
+            that are each other's shadows.
         requests: for each node.
         data: the checksum of the data set.
         folder: the results folder, where weights are read and kept.
@@ -77,7 +78,8 @@ class Task:
         training = first.training
         kind = TREATMENTS[first.kind]
         marked = f"share {training.share:g}" if training.share is not None else f"n = {training.n}"
-        return f"{count} {kind.plural} {kind.to} {networks} ({marked}, seed {training.seed})"
+        seed = f"seed {training.seed}" if training.halves is None else f"halves {training.halves}"
+        return f"{count} {kind.plural} {kind.to} {networks} ({marked}, {seed})"
 
     @property
     def work(self) -> int:
