@@ -67,8 +67,13 @@ def _pattern_answer(observed: Observed) -> dict[str, float]:
 
 
 def says_member_or_not(attack: str) -> bool:
-    """Whether an attack is a classifier, which learns from many examples and has accuracies, and no score of groups."""
-    return attack.split()[0] == "sorted-logits"
+    """Whether an attack is a classifier, of which accuracies can be taken."""
+    return attack.split(maxsplit=1)[0] == "sorted-logits"
+
+
+def scores_of_few(attack: str) -> bool:
+    """Whether what an attack says of an example needs no other examples; of one of the user's it is taken to be so."""
+    return attack.split(maxsplit=1)[0] not in ("sorted-logits", "rmia", "rmia-offline", "qmia")
 
 
 def _accuracies(observed: Observed) -> dict[str, float]:
@@ -113,7 +118,7 @@ GROUP_SCORES = Measure(
     needs="attack",
     by_pattern=True,
     numbers=("group_planted", "group_control"),
-    suits_attack=lambda attack: not says_member_or_not(attack),
+    suits_attack=scores_of_few,
     lumpy=True,
 )
 ATTACK_ACCURACY = Measure(

@@ -251,9 +251,10 @@ def networks(rows: pd.DataFrame) -> int:
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that were measured on trained networks; not those of a pattern or an architecture."""
+    """The rows that were measured on trained networks; not those of a pattern, an architecture or an attack."""
     others = [name for name, measure in MEASURES.items() if not measure.needs_network]
-    return rows[~rows["measure"].isin(others)]
+    rows = rows[~rows["measure"].isin(others)]
+    return rows[rows["attack"].isna()] if "attack" in rows else rows
 
 
 def paired(

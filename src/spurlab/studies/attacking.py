@@ -16,7 +16,7 @@ from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
 from spurlab.seeds import rng_for
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
-from spurlab.studies.halving import group_of, members_of
+from spurlab.studies.halving import members_of
 from spurlab.studies.materials import Materials
 from spurlab.studies.measuring import Measuring
 from spurlab.studies.subjects import Request
@@ -98,9 +98,7 @@ class Attacking:
             partial(self._group, treatment),
             partial(self._accuracies, treatment) if margins.logits is not None else None,
         )
-        observed = Observed(
-            self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed
-        )
+        observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
         return Attempt(self._measuring.numbers(observed, requests))
 
     @cached_property
@@ -141,19 +139,13 @@ class Attacking:
         """What the attack says of the network's own marked examples together, and of those without it.
 
         Shadows learnt from the whole group, or from no marked example. The network, that of its seed without marks,
-        and their complements are not among them.
+        and their complements are not among them, so that both are judged by the same.
         """
-        place = self._seeds.index(treatment.seed)
-        columns = torch.isin(self._pool.positions.cpu(), group_of(self._pool, self._data_seed, treatment.seed))
-        planted, control = (self._marked_margins[own][:, columns] for own in (True, False))
+        place, places = self._seeds.index(treatment.seed), self._pool.positions.cpu()
+        learnt = self._members[:, places]  # of the marked examples, one group or the other
+        planted, control = (self._marked_margins[own][:, learnt[place]] for own in (True, False))
         others = torch.tensor([seed ^ treatment.seed > 1 for seed in self._seeds])
-        same = torch.tensor(
-            [
-                group_of(self._pool, self._data_seed, seed).equal(group_of(self._pool, self._data_seed, treatment.seed))
-                for seed in self._seeds
-            ]
-        )
-        inside, outside = planted[others & same], control[others]
+        inside, outside = planted[others & (learnt == learnt[place]).all(1)], control[others]
         members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
         shadows = Margins(torch.cat([inside, outside]), members)
         attack = attack_named(treatment.method)

@@ -166,8 +166,8 @@ AXES: Mapping[str, Axis] = {
         ),
         Axis(
             "attack",
-            "attacks on networks that learnt from `halves`, each with all others as its shadows; the networks as they are "
-            "always come with them",
+            "attacks on networks that learn from `halves`, each with all others as its shadows; the networks as they "
+            "are always come with them",
             str,
             (),
             _attack,
@@ -198,9 +198,8 @@ OF_TRAINING: Mapping[str, Axis] = {
         ),
         Axis(
             "halves",
-            "networks that learn from halves of one training set, that of this data seed: two seeds after each other (0 "
-            "and 1, 2 and 3, ...) from complements. Each learns from n marked examples, and n others are marked and in "
-            "the other half",
+            "the data seed of one training set of which all networks learn a half: seeds 0 and 1, 2 and 3, ... learn "
+            "from complements; each from n marked examples, and n others are marked and in the other half",
             Count | None,
             (None,),
             absent="whole",

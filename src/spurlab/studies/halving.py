@@ -25,14 +25,9 @@ def members_of(pool: Planted, data_seed: int, network: int) -> Bool[Tensor, " n"
     members = torch.zeros(len(pool), dtype=torch.bool)
     others = (~pool.mask.cpu()).nonzero().squeeze(1)
     members[others] = half(len(others), network, data_seed)
-    members[group_of(pool, data_seed, network)] = True
+    group = int(torch.randint(2, (), generator=rng_for(data_seed, "marked half", network // 2)))
+    members[pool.positions.cpu().view(2, -1)[(group + network) % 2]] = True
     return members
-
-
-def group_of(pool: Planted, data_seed: int, network: int) -> Tensor:
-    """Where the marked examples stand that a network learns from; arguments as of `members_of`."""
-    first = int(torch.randint(2, (), generator=rng_for(data_seed, "marked half", network // 2)))
-    return pool.positions.cpu().view(2, -1)[(first + network) % 2]
 
 
 def half_of(pool: Planted, data_seed: int, network: int) -> Planted:

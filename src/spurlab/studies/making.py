@@ -29,7 +29,11 @@ from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)
 
-BENCHES = {"deletion": Deleting, "prevention": Preventing, "attack": Attacking}  # by kind of `TREATMENTS`, what carries it out
+BENCHES = {
+    "deletion": Deleting,
+    "prevention": Preventing,
+    "attack": Attacking,
+}  # by kind of `TREATMENTS`, what carries it out
 
 
 def carried_out(task: Task, load: Callable[[str], Dataset], told: Callable[[int], None]) -> Outcome:

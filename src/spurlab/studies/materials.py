@@ -13,8 +13,8 @@ from spurlab.methods import Make
 from spurlab.models import build
 from spurlab.patterns import MarkLike, Planted
 from spurlab.studies.graph import Train
-from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.studies.margins import kept_margins
+from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.studies.weights import damaged_weights, read_weights, weights_file
 
 Network = tuple[nn.Module, bool]  # in evaluation mode, and whether it diverged

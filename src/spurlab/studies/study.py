@@ -169,8 +169,8 @@ class Grid(BaseModel):
             )
         if len(self["seed"]) < FEWEST_HALVES:
             raise InputError(
-                f"key 'attack': of {len(self['seed'])} networks none is left as a shadow when one and its complement are "
-                f"left out. Give {FEWEST_HALVES} seeds or more, in pairs (0 and 1, 2 and 3, ...)."
+                f"key 'attack': of {len(self['seed'])} networks none is left as a shadow when one and its complement "
+                f"are left out. Give {FEWEST_HALVES} seeds or more, in pairs (0 and 1, 2 and 3, ...)."
             )
         return self
 

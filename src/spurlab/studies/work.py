@@ -284,6 +284,8 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         )
     cells = cells_of(study)
     try:
+        for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
+            check_attack(attack or "", shadows)
         _check(study, cells, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
@@ -296,9 +298,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
     asked: dict[Node, dict[Request, None]] = {training: {} for training in trainings_of(made)}
     for cell in made:
         requests = (
-            request_of(cell, number)
-            for number, measure in numbers[cell.setting.dataset]
-            if measured_in(cell, measure)
+            request_of(cell, number) for number, measure in numbers[cell.setting.dataset] if measured_in(cell, measure)
         )
         asked.setdefault(cell.node, {}).update(dict.fromkeys(requests))
     return Work(study, data, cells, {node: tuple(wanted) for node, wanted in asked.items()})
@@ -356,9 +356,6 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
                 measure_named(measure).check_network(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
-    for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells):
-        if attack is not None:
-            check_attack(attack, shadows)
     largest: dict[tuple[str, str | None, int, int | None], Cell] = {}
     for cell in cells:
         kind = cell.setting.dataset, cell.pattern, cell.target, cell.training.halves

@@ -16,6 +16,7 @@ from spurlab.report.views import (
     deletion_curves,
     draws,
     embeddings,
+    exposure,
     gallery,
     importance,
     norm,
@@ -51,6 +52,7 @@ VIEWS: dict[str, View[Any]] = {
         signals.VIEW,
         embeddings.VIEW,
         saliency.VIEW,
+        exposure.VIEW,
     )
 }
 NOTHING = "Nothing has been measured yet."
