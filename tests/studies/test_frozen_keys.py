@@ -31,6 +31,8 @@ FROZEN = {
     ("deletion", "paper"): ((120, "3e59edbeb0717501"), (5200, "eb3d80c693ab6929"), NONE),
     ("draws", "quick"): ((105, "313eea31ba4be7f1"), NONE, NONE),
     ("draws", "paper"): ((105, "e89528c333e038d8"), NONE, NONE),
+    ("exposure", "quick"): ((448, "e8fc1793cdeea756"), (1344, "af25ef3aeac4e113"), NONE),
+    ("exposure", "paper"): ((4096, "2fb707080c7b4972"), (16384, "800ef378e6de02df"), NONE),
     ("fig2-cifar10", "quick"): ((35, "2d287dd647dfa71b"), NONE, NONE),
     ("fig2-cifar10", "paper"): ((425, "965900fb1ff487ca"), NONE, NONE),
     ("fig2-fashion", "quick"): ((215, "d4167936c77c6344"), NONE, NONE),

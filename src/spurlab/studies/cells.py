@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from spurlab.patterns import mark_content
 from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras, changing, mark_name
-from spurlab.studies.graph import Setting, Train, Treat
+from spurlab.studies.graph import Setting, Train, Treat, one_of_each
 from spurlab.studies.study import Grid, Study
 
 ORACLES = 5  # networks that outputs are compared with: the first seeds, so that more seeds ask for nothing anew
@@ -136,6 +136,6 @@ def _attacks(grid: Grid) -> Sequence[dict[str, Any]]:
 
 def trainings_of(cells: Iterable[Cell]) -> list[Train]:
     """What must be trained for these cells, each network once, in the order in which the cells need it."""
-    nodes = dict.fromkeys(cell.node for cell in cells)
+    nodes = one_of_each(dict.fromkeys(cell.node for cell in cells))
     needed = (node.needs if isinstance(node, Treat) else (node,) for node in nodes)
     return list(dict.fromkeys(training for several in needed for training in several))

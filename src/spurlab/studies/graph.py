@@ -9,7 +9,7 @@ its tasks in `Work.phases` and its way to be made in `making.perform`, and be co
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -317,6 +317,12 @@ class Treat(NamedTuple):
 
 
 Node = Train | Treat
+
+
+def one_of_each(nodes: Iterable[Node]) -> list[Node]:
+    """These, but of attacks on networks that are each other's shadows one: all of them need the same networks."""
+    kinds = {node.alike if isinstance(node, Treat) and node.kind == "attack" else node: node for node in nodes}
+    return list(kinds.values())
 
 
 def digests_of(node: Node) -> dict[str, str]:

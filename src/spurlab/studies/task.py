@@ -12,7 +12,7 @@ from typing import Any
 
 from spurlab.patterns import mark_record, mark_recorded
 from spurlab.studies.errors import StudyError
-from spurlab.studies.graph import TREATMENTS, Node, Train, from_json
+from spurlab.studies.graph import TREATMENTS, Node, Train, from_json, one_of_each
 from spurlab.studies.locks import LOCKS
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.weights import weights_file
@@ -62,7 +62,10 @@ class Task:
     def _pictures(self) -> tuple[Any, ...]:
         """The records of the pictures that it names."""
         planted = (
-            needed.pattern or "" for node in self.nodes for needed in (node, *node.needs) if isinstance(needed, Train)
+            needed.pattern or ""
+            for node in one_of_each(self.nodes)
+            for needed in (node, *node.needs)
+            if isinstance(needed, Train)
         )
         measured = (request.pattern for several in self.requests for request in several)
         records = map(mark_record, dict.fromkeys((*planted, *measured)))

@@ -220,7 +220,7 @@ class Panel(NamedTuple):
 
 def figure(exposures: list[Exposure], about: About) -> Figure:
     """For each pattern: the ROC of all examples on log axes, the marked examples at 1 %, and the three questions."""
-    if not exposures:
+    if not any(attack.auc for one in exposures for attack in one.attacks):
         raise NotDrawnError(NEEDED)
     looks = looks_of([attack.name for attack in one.attacks] for one in exposures)
     several = len(exposures) > 1
@@ -242,9 +242,9 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
     ]
     note = (
         "Each network is attacked with all others but its complement as shadows. Left: nothing is interpolated, and "
-        "dashed is guessing. Middle: at 1 % false positives of all; marked non-members are the marked examples of the other half. Right: marked "
-        "members over marked non-members; a group over networks that saw no mark; the pattern by the answers to marked "
-        "test images. "
+        "dashed is guessing. Middle: at 1 % false positives of all; marked non-members are the marked examples of the "
+        "other half. Right: marked members over marked non-members; a group over networks that saw no mark; the "
+        "pattern by the answers to marked test images. "
     )
     return panelled(about, panels, 3.4, partial(_draw, looks), legend, _words, "Means over networks.", note)
 
@@ -268,7 +268,7 @@ def _draw(looks: Looks, axes: Axes, panel: Panel) -> None:
 
 
 def _draw_roc(looks: Looks, axes: Axes, one: Exposure) -> None:
-    lowest = min((rate for attack in one.attacks for rate in attack.roc), default=0.01)
+    lowest = min((rate for attack in one.attacks for rate in attack.roc), default=AT)
     for attack in one.attacks:
         colour, marker = looks[attack.name]
         rates = sorted(attack.roc)
