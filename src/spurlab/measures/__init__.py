@@ -59,7 +59,8 @@ MEASURES: Mapping[str, Measure] = {
     "marked_auc": exposure.MARKED_AUC,
     "marked_rates": exposure.MARKED_RATES,
     "group_scores": exposure.GROUP_SCORES,
-    "attack_accuracies": exposure.ATTACK_ACCURACY,
+    "attack_accuracies": exposure.ATTACK_ACCURACIES,
+    "marked_attack_accuracies": exposure.MARKED_ATTACK_ACCURACIES,
 }
 
 

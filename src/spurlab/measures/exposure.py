@@ -77,14 +77,15 @@ def scores_of_few(attack: str) -> bool:
 
 
 def _accuracies(observed: Observed) -> dict[str, float]:
-    """As the public code of the paper computes them; its second number is a rate of true positives. And right."""
+    """As the public code of the paper computes them, and right."""
     public, right = required(required(observed.exposed).accuracies)()
-    return {
-        "code_accuracy": public.all,
-        "code_marked_accuracy": public.marked,
-        "attack_accuracy": right.all,
-        "attack_marked_accuracy": right.marked,
-    }
+    return {"code_accuracy": public.all, "attack_accuracy": right.all}
+
+
+def _marked_accuracies(observed: Observed) -> dict[str, float]:
+    """The first, as the public code has it, is a rate of true positives."""
+    public, right = required(required(observed.exposed).accuracies)()
+    return {"code_marked_accuracy": public.marked, "attack_marked_accuracy": right.marked}
 
 
 def _at_one_percent(data: Dataset) -> bool:
@@ -121,12 +122,19 @@ GROUP_SCORES = Measure(
     suits_attack=scores_of_few,
     lumpy=True,
 )
-ATTACK_ACCURACY = Measure(
-    "how often an attack's word of members is right, as the paper's code counts and right",
+ATTACK_ACCURACIES = Measure(
+    "how often an attack's word is right, as the paper's code counts and right",
     _accuracies,
     needs="attack",
+    numbers=("code_accuracy", "attack_accuracy"),
+    suits_attack=says_member_or_not,
+)
+MARKED_ATTACK_ACCURACIES = Measure(
+    "how often an attack's word is right of marked examples, as the paper's code counts and right",
+    _marked_accuracies,
+    needs="attack",
     by_pattern=True,
-    numbers=("code_accuracy", "code_marked_accuracy", "attack_accuracy", "attack_marked_accuracy"),
+    numbers=("code_marked_accuracy", "attack_marked_accuracy"),
     suits_attack=says_member_or_not,
     lumpy=True,
 )

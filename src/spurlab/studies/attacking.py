@@ -1,7 +1,7 @@
 """Attacks on networks that learnt from halves of one training set: each with all others as its shadows."""
 
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -96,7 +96,7 @@ class Attacking:
             margins.members[place],
             self._pool.mask.cpu(),
             partial(self._group, treatment),
-            partial(self._accuracies, treatment) if margins.logits is not None else None,
+            cache(partial(self._accuracies, treatment)) if margins.logits is not None else None,
         )
         observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
         return Attempt(self._measuring.numbers(observed, requests))

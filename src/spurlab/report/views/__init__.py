@@ -19,6 +19,7 @@ from spurlab.report.views import (
     exposure,
     gallery,
     importance,
+    membership,
     norm,
     parameters,
     regularization,
@@ -53,6 +54,7 @@ VIEWS: dict[str, View[Any]] = {
         embeddings.VIEW,
         saliency.VIEW,
         exposure.VIEW,
+        membership.VIEW,
     )
 }
 NOTHING = "Nothing has been measured yet."
