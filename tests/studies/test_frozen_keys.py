@@ -55,6 +55,8 @@ FROZEN = {
     ("fig7-optimizer", "paper"): ((100, "f1aee8500857dc53"), NONE, NONE),
     ("fig8-clipping", "quick"): ((150, "9a6df5362e8a6d19"), NONE, NONE),
     ("fig8-clipping", "paper"): ((150, "fa4fb8e3228de6af"), NONE, NONE),
+    ("membership", "quick"): ((70, "f1fad7d19ebb94b0"), (70, "ec24b247fe547a07"), NONE),
+    ("membership", "paper"): ((480, "501eb927a5f12c15"), (480, "bdb4ded93caa038a"), NONE),
     ("norm-correlation", "quick"): ((220, "db5620c6e7421504"), NONE, (70, "6ea2bcb40f6c46a5")),
     ("norm-correlation", "paper"): ((990, "f3759bdd1e92483c"), NONE, (70, "6ea2bcb40f6c46a5")),
     ("patterns", "quick"): (NONE, NONE, (70, "6ea2bcb40f6c46a5")),

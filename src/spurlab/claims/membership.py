@@ -38,12 +38,13 @@ def _part(where: str, same: Evidence, dataset: str, marked: str, every: str) -> 
     if not (counts := same.counts()):
         return None
     table = Seeds.of(same.where(n=tuple(counts)), ["measure", "n"])
-    sides = [table.mean([(measure, n) for n in counts]) for measure in (marked, every)]
+    higher, lower = (table.mean([(measure, n) for n in counts]) for measure in (marked, every))
     numbers = published("membership").get(PAPER.get(dataset, ""), {})
     return above(
         where,
         table,
-        *sides,
+        higher,
+        lower,
         about="marked less all",
         values={f"n = {n}": (table.values[marked, n] - table.values[every, n]).mean().item() for n in counts},
         note="by n",

@@ -48,13 +48,13 @@ VIEWS: dict[str, View[Any]] = {
         sensitivity.VIEW,
         deletion.VIEW,
         deletion_curves.VIEW,
+        exposure.VIEW,
+        membership.VIEW,
         repairs.VIEW,
         reweighting.VIEW,
         signals.VIEW,
         embeddings.VIEW,
         saliency.VIEW,
-        exposure.VIEW,
-        membership.VIEW,
     )
 }
 NOTHING = "Nothing has been measured yet."

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -81,31 +82,38 @@ def shape(result: StudyResult) -> list[Exposure]:
     return [
         Exposure(group, str(pattern), int(target), _attacks(part), _found(part, "pattern_answer", "pattern_answer"))
         for group in groups(rows)
-        for (pattern, target), part in group.rows.groupby(["pattern", "target"], sort=False)
+        for (pattern, target), part in _parts(group.rows, ["pattern", "target"])
         if part["attack"].notna().any()
     ]
+
+
+def _parts(rows: pd.DataFrame, by: list[str]) -> list[tuple[Any, pd.DataFrame]]:
+    return list(rows.groupby(by, sort=False))
 
 
 def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
     return tuple(
         Attack(
             ATTACKS.title_of(str(name)),
-            {
-                TPRS[str(measure)]: mean
-                for (measure,), mean in estimates(
-                    part[part["measure"].isin(list(TPRS)) & (part["n"] == 0)], ["measure"], SHARE
-                ).items()
-            },
-            *(_by_n(part, measure) for measure in ("member_auc", "marked_tpr", "marked_fpr", "marked_auc")),
-            _found(part, "group_planted", "group_control"),
+            _roc(part[part["n"] == 0]),
+            auc=_by_n(part, "member_auc"),
+            tpr=_by_n(part, "marked_tpr"),
+            fpr=_by_n(part, "marked_fpr"),
+            marked_auc=_by_n(part, "marked_auc"),
+            group=_found(part, "group_planted", "group_control"),
         )
-        for name, part in rows.dropna(subset="attack").groupby("attack", sort=False)
+        for (name,), part in _parts(rows.dropna(subset="attack"), ["attack"])
     )
 
 
+def _roc(rows: pd.DataFrame) -> dict[float, Mean]:
+    means = estimates(rows[rows["measure"].isin(list(TPRS))], ["measure"], SHARE)
+    return {TPRS[str(measure)]: mean for (measure,), mean in means.items()}
+
+
 def _by_n(rows: pd.DataFrame, measure: str) -> ByN:
-    part = rows[rows["measure"] == measure]
-    means = {int(n): estimate(own.set_index("seed")["value"], SHARE, measure) for n, own in part.groupby("n")}
+    parts = sorted(_parts(rows[rows["measure"] == measure], ["n"]), key=itemgetter(0))
+    means = {int(n): estimate(own.set_index("seed")["value"], SHARE, measure) for (n,), own in parts}
     return {n: mean for n, mean in means.items() if mean.models}
 
 
@@ -137,7 +145,7 @@ def _by_seed(rows: pd.DataFrame, measure: str) -> dict[int, dict[int, float]]:
     part = rows[rows["measure"] == measure].dropna(subset="value")
     return {
         int(n): dict(zip(own["seed"].astype(int), own["value"].astype(float), strict=True))
-        for n, own in part.groupby("n")
+        for (n,), own in _parts(part, ["n"])
     }
 
 
@@ -249,7 +257,7 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
     return panelled(about, panels, 3.4, partial(_draw, looks), legend, _words, "Means over networks.", note)
 
 
-QUESTIONS = {"the example, among marked ones": "-", GROUP: "--", PATTERN: ":"}
+QUESTIONS: dict[str, Any] = {"the example, among marked ones": "-", GROUP: "--", PATTERN: ":"}
 
 
 def _draw(looks: Looks, axes: Axes, panel: Panel) -> None:
