@@ -121,6 +121,13 @@ class Margins:
                     f"`{name}` is of {tuple(shape)}, but the margins are of {m} networks and {n} examples. Give both "
                     "of the same, in the same order."
                 )
+        if self.population_features is not None and self.features is not None and self.population is not None:
+            wanted = (self.population.shape[1], self.features.shape[1])
+            if tuple(self.population_features.shape) != wanted:
+                raise InputError(
+                    f"`population_features` are of {tuple(self.population_features.shape)}, but the population and "
+                    f"the features of the examples ask for {wanted}."
+                )
         check_finite(self.phi, "the margins")
         if self.population is not None:
             check_finite(self.population, "the margins of the population")
