@@ -17,6 +17,7 @@ from spurlab.measures import (
     Answers,
     Deleted,
     Exposed,
+    LeftOut,
     MarkedTests,
     Observed,
     effects,
@@ -56,12 +57,18 @@ def seen(data):
     forget = torch.arange(len(data.train)) < 3
     scores = torch.randn(len(data.train), generator=rng_for(0, "test")).double()
     exposed = Exposed(
-        scores, torch.arange(400) % 2 == 0, torch.arange(400) < 10, lambda: (2.0, 1.0), lambda: (HALF, HALF)
+        scores,
+        torch.arange(400) % 2 == 0,
+        torch.arange(400) < 10,
+        lambda: LeftOut(scores[:10], 2.0, 1.0),
+        lambda: (HALF, HALF),
     )
     return replace(observed, deleted=Deleted(observed, forget, [observed, observed], 1.0, lambda: 2.0), exposed=exposed)
 
 
-@pytest.mark.parametrize("name", [name for name in MEASURES if name not in ("block_saliency", "marked_rates")])
+@pytest.mark.parametrize(
+    "name", [name for name in MEASURES if name not in ("block_saliency", "marked_rates", "left_out_rates")]
+)
 def test_a_measure_gives_the_numbers_that_it_names(name, seen, data):
     numbers = MEASURES[name].take(seen)
     assert list(numbers) == numbers_of(name, data)

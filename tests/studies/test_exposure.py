@@ -28,7 +28,7 @@ ATTACKED = (
     f"halves={DATA_SEED}",
     "pattern=R3",
     "recipe.epochs=2",
-    'measure=["member_auc", "member_tpr", "marked_rates", "marked_auc", "group_scores", "pattern_answer", "accuracy"]',
+    'measure=["member_auc", "member_tpr", "marked_rates", "left_out_rates", "marked_auc", "group_scores", "pattern_answer", "accuracy"]',
     'figure="scores"',
 )
 
@@ -123,17 +123,29 @@ def test_the_group_has_the_likelihood_ratio_of_networks_with_it_and_without_mark
     rows = attacked.rows[(attacked.rows["n"] == N) & (attacked.rows["attack"] == "lira-fixed")]
     for seed in (0, 5):
         learnt = margins.members[:, places]
-        mine, others = learnt[seed].numpy(), [other for other in range(SEEDS) if other // 2 != seed // 2]
-        inside = own[[other for other in others if learnt[other].equal(learnt[seed])]][:, mine]
-        outside = controls.numpy()[others][:, mine]
+        scores, others = torch.zeros(2 * N), [other for other in range(SEEDS) if other // 2 != seed // 2]
 
         def spread(part):
             return math.sqrt(((part - part.mean(0)) ** 2).sum() / (part.size - part.shape[1]))
 
-        for name, phi in (("group_planted", own[seed, mine]), ("group_control", controls.numpy()[seed, mine])):
-            ratio = stats.norm.logpdf(phi, inside.mean(0), spread(inside)).sum()
-            ratio -= stats.norm.logpdf(phi, outside.mean(0), spread(outside)).sum()
-            assert number(rows, name, seed=seed) == pytest.approx(ratio, rel=1e-4)
+        for group in (learnt[seed].numpy(), ~learnt[seed].numpy()):
+            inside = own[[other for other in others if (learnt[other].numpy() == group).all()]][:, group]
+            outside = controls.numpy()[others][:, group]
+
+            def ratios(phi, inside=inside, outside=outside):
+                ratio = stats.norm.logpdf(phi, inside.mean(0), spread(inside))
+                return ratio - stats.norm.logpdf(phi, outside.mean(0), spread(outside))
+
+            scores[group] = torch.tensor(ratios(own[seed, group])).float()
+            if group[0] == learnt[seed, 0]:
+                for name, phi in (("group_planted", own), ("group_control", controls.numpy())):
+                    wanted = ratios(phi[seed, group]).sum()
+                    assert number(rows, name, seed=seed) == pytest.approx(wanted, rel=1e-4)
+        every = scores_of(margins, ["lira-fixed"], [seed])["lira-fixed"][0]
+        every[places] = scores.double()
+        at = tpr_at(every, margins.members[seed], 0.01, pool.mask)
+        assert number(rows, "left_out_tpr", seed=seed) == at.tpr.value
+        assert number(rows, "left_out_fpr", seed=seed) == at.fpr_among.value
 
 
 def test_the_pattern_is_that_of_the_data_seed_for_all_networks(attacked, networks, small, number):

@@ -26,6 +26,7 @@ from spurlab.measures.measure import Measure as Measure
 from spurlab.measures.observed import Answers as Answers
 from spurlab.measures.observed import Deleted as Deleted
 from spurlab.measures.observed import Exposed as Exposed
+from spurlab.measures.observed import LeftOut as LeftOut
 from spurlab.measures.observed import MarkedTests as MarkedTests
 from spurlab.measures.observed import Observed as Observed
 from spurlab.measures.sensitivity import PERCENTS as PERCENTS
@@ -58,6 +59,7 @@ MEASURES: Mapping[str, Measure] = {
     "member_tpr": exposure.MEMBER_TPR,
     "marked_auc": exposure.MARKED_AUC,
     "marked_rates": exposure.MARKED_RATES,
+    "left_out_rates": exposure.LEFT_OUT_RATES,
     "group_scores": exposure.GROUP_SCORES,
     "attack_accuracies": exposure.ATTACK_ACCURACIES,
     "marked_attack_accuracies": exposure.MARKED_ATTACK_ACCURACIES,

@@ -50,9 +50,17 @@ def _marked_rates(observed: Observed) -> dict[str, float]:
     return {"marked_tpr": found.tpr.value, "marked_fpr": found.fpr_among.value}
 
 
+def _left_out_rates(observed: Observed) -> dict[str, float]:
+    """The same by shadows that left the whole pattern out, to which all that saw it look alike."""
+    seen = required(observed.exposed)
+    scores = seen.scores.masked_scatter(seen.marked, seen.left_out().scores)
+    found = tpr_at(scores, seen.members, AT, seen.marked)
+    return {"left_out_tpr": found.tpr.value, "left_out_fpr": found.fpr_among.value}
+
+
 def _group_scores(observed: Observed) -> dict[str, float]:
-    planted, control = required(observed.exposed).group()
-    return {"group_planted": planted, "group_control": control}
+    found = required(observed.exposed).left_out()
+    return {"group_planted": found.planted, "group_control": found.control}
 
 
 def _pattern_answer(observed: Observed) -> dict[str, float]:
@@ -111,6 +119,16 @@ MARKED_RATES = Measure(
     by_pattern=True,
     numbers=("marked_tpr", "marked_fpr"),
     suits_data=_at_one_percent,
+    lumpy=True,
+)
+LEFT_OUT_RATES = Measure(
+    "the same by shadows that left the whole pattern out",
+    _left_out_rates,
+    needs="attack",
+    by_pattern=True,
+    numbers=("left_out_tpr", "left_out_fpr"),
+    suits_data=_at_one_percent,
+    suits_attack=scores_of_few,
     lumpy=True,
 )
 GROUP_SCORES = Measure(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
@@ -113,6 +113,20 @@ class Deleted:
         return self.planted.base[self.planted.base_rows(self.places)]
 
 
+class LeftOut(NamedTuple):
+    """What an attack says with shadows that learnt from an example's whole group, or from no marked example at all.
+
+    Args:
+        scores: of the marked examples of both groups, in the order of the training set.
+        planted: of the marked members together.
+        control: of the same together where the network of this seed is attacked that learnt from no marked example.
+    """
+
+    scores: Float64[Tensor, " marked"]
+    planted: float
+    control: float
+
+
 @dataclass(frozen=True, eq=False)
 class Exposed:
     """An attack on a network that learnt from a half, for what is measured of it; see `Observed.exposed`.
@@ -121,8 +135,7 @@ class Exposed:
         scores: what the attack says of each of the n examples of both halves, the likeliest member first.
         members: True for those that the network learnt from.
         marked: True for those with the pattern, half of them members.
-        group: gives what the attack says of the marked members together, of this network and of that of its seed which
-            learnt from no marked example: shadows have the group as a whole, or no marked example at all.
+        left_out: gives what the attack says of the marked examples with shadows that left the whole pattern out.
         accuracies: gives the accuracies of an attack that says member or not, as the public code of the paper computes
             them and right; None: the attack only ranks.
     """
@@ -130,7 +143,7 @@ class Exposed:
     scores: Float64[Tensor, " n"]
     members: Bool[Tensor, " n"]
     marked: Bool[Tensor, " n"]
-    group: Callable[[], tuple[float, float]]
+    left_out: Callable[[], LeftOut]
     accuracies: Callable[[], tuple[Accuracies, Accuracies]] | None = None
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from spurlab.errors import FailureError, InputError
-from spurlab.measures import Exposed, Observed
+from spurlab.measures import Exposed, LeftOut, Observed
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt
 from spurlab.privacy import Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
@@ -95,7 +95,7 @@ class Attacking:
             scores,
             margins.members[place],
             self._pool.mask.cpu(),
-            partial(self._group, treatment),
+            cache(partial(self._left_out, treatment)),
             cache(partial(self._accuracies, treatment)) if margins.logits is not None else None,
         )
         observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
@@ -135,23 +135,24 @@ class Attacking:
         ]
         return {True: self._phi[:, places], False: torch.stack(controls)}
 
-    def _group(self, treatment: Treat) -> tuple[float, float]:
-        """What the attack says of the network's own marked examples together, and of those without it.
+    def _left_out(self, treatment: Treat) -> LeftOut:
+        """What the attack says of marked examples with shadows that learnt from an example's group, or from no mark.
 
-        Shadows learnt from the whole group, or from no marked example. The network, that of its seed without marks,
-        and their complements are not among them, so that both are judged by the same.
+        The network, that of its seed without marks, and their complements are not among the shadows, so that both are
+        judged by the same.
         """
         place, places = self._seeds.index(treatment.seed), self._pool.positions.cpu()
         learnt = self._members[:, places]  # of the marked examples, one group or the other
-        planted, control = (self._marked_margins[own][:, learnt[place]] for own in (True, False))
         others = torch.tensor([seed ^ treatment.seed > 1 for seed in self._seeds])
-        inside, outside = planted[others & (learnt == learnt[place]).all(1)], control[others]
-        members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
-        shadows = Margins(torch.cat([inside, outside]), members)
-        attack = attack_named(treatment.method)
-        scores = torch.stack([attack(Attacked(phi[place]), shadows) for phi in (planted, control)])
-        first, second = group_scores(scores, torch.zeros(scores.shape[1], dtype=torch.int64)).squeeze(1).tolist()
-        return first, second
+        attack, scores = attack_named(treatment.method), torch.zeros(2, len(places), dtype=torch.float64)
+        for group in (learnt[place], ~learnt[place]):
+            planted, control = (self._marked_margins[own][:, group] for own in (True, False))
+            inside, outside = planted[others & (learnt == group).all(1)], control[others]
+            members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
+            shadows = Margins(torch.cat([inside, outside]), members)
+            scores[:, group] = torch.stack([attack(Attacked(phi[place]), shadows) for phi in (planted, control)])
+        groups = group_scores(scores, torch.where(learnt[place], 0, -1)).squeeze(1).tolist()
+        return LeftOut(scores[0][places.argsort()], *groups)
 
     def _accuracies(self, treatment: Treat) -> tuple[Accuracies, Accuracies]:
         """Those of the attack's word, as the public code computes them, and right."""

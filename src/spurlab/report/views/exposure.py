@@ -21,6 +21,7 @@ from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
 
 MEMBERS, OTHERS = "marked members", "marked non-members"
+ALL, MARKED, LEFT_OUT = "all examples, n = 0", f"marked examples, at {AT:.0%}", f"pattern left out, at {AT:.0%}"
 GROUP, PATTERN = "the marked examples, as a group", "the pattern"
 NEEDED = "Nothing was attacked. Give `attack` and `halves`, and measure `member_auc` and `marked_rates`."
 COUNTS = "marked training examples, n"  # evenly spaced
@@ -37,6 +38,8 @@ class Attack:
         auc: the area under the ROC of all examples.
         tpr: at 1 % false positives, the share of marked members found.
         fpr: likewise of marked non-members.
+        left_out_tpr: as `tpr`, by shadows that left the whole pattern out.
+        left_out_fpr: likewise.
         marked_auc: the area under the ROC of marked examples alone.
         group: by n, how well the group is told from networks without marks.
     """
@@ -46,6 +49,8 @@ class Attack:
     auc: ByN
     tpr: ByN
     fpr: ByN
+    left_out_tpr: ByN
+    left_out_fpr: ByN
     marked_auc: ByN
     group: Mapping[int, Presence]
 
@@ -99,6 +104,8 @@ def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
             auc=_by_n(part, "member_auc"),
             tpr=_by_n(part, "marked_tpr"),
             fpr=_by_n(part, "marked_fpr"),
+            left_out_tpr=_by_n(part, "left_out_tpr"),
+            left_out_fpr=_by_n(part, "left_out_fpr"),
             marked_auc=_by_n(part, "marked_auc"),
             group=_found(part, "group_planted", "group_control"),
         )
@@ -155,6 +162,7 @@ def sheets(exposures: list[Exposure]) -> list[Sheet]:
         (
             *(*place_cells(one.group), one.pattern, target_cell(one.group.dataset, one.target), attack.name),
             *(count_cell(n), mean_cell(mean), mean_cell(attack.tpr.get(n)), mean_cell(attack.fpr.get(n))),
+            *(mean_cell(attack.left_out_tpr.get(n)), mean_cell(attack.left_out_fpr.get(n))),
             *(mean_cell(attack.marked_auc.get(n)), _presence_cell(attack.group.get(n))),
         )
         for one in exposures
@@ -174,7 +182,10 @@ def sheets(exposures: list[Exposure]) -> list[Sheet]:
         f"means over attacked networks [95 % interval]; at {AT:.0%} false positives of all; marked AUC: members "
         "over marked non-members; group AUC: networks with the group over networks without any mark [exact]"
     )
-    headings = (*place, "attack", "n", "AUC", f"{MEMBERS} found", f"{OTHERS} found", "marked AUC", "group AUC")
+    headings = (
+        *(*place, "attack", "n", "AUC", f"{MEMBERS} found", f"{OTHERS} found"),
+        *("members, pattern left out", "non-members, pattern left out", "marked AUC", "group AUC"),
+    )
     pattern_note = "networks with the pattern over networks without, by their answer to marked test images [exact]"
     return [
         slim("Is this example a member, and was its group in the training set?", headings, examples, note),
@@ -205,22 +216,26 @@ def answer(exposures: list[Exposure]) -> list[str]:
 
 
 def brief(exposures: list[Exposure]) -> str:
-    """What the attack that finds most marked members says of them and of marked non-members, for each n."""
+    """Of the attack that finds most marked members, how it calls these and marked non-members, for each n.
+
+    By shadows that left the pattern out, where this was measured.
+    """
     words = []
     for one in exposures:
-        attacks = [attack for attack in one.attacks if attack.tpr]
-        if not attacks:
+        left_out = any(attack.left_out_tpr for attack in one.attacks)
+        kind = LEFT_OUT if left_out else MARKED
+        found = [(attack.name, *_rates(kind, attack)) for attack in one.attacks]
+        found = [(name, tpr, fpr) for name, tpr, fpr in found if tpr]
+        if not found:
             continue
-        best = max(attacks, key=lambda attack: sum(mean.value for mean in attack.tpr.values()))
-        rates = ", ".join(
-            f"{tpr.value:.2f} and {best.fpr[n].value:.2f} at n = {n}" for n, tpr in best.tpr.items() if n in best.fpr
-        )
-        words.append(f"{one.place}: {best.name} calls of marked members and of marked non-members {rates}")
+        name, tpr, fpr = max(found, key=lambda rates: sum(mean.value for mean in rates[1].values()))
+        shadows = " with shadows that left the pattern out" if left_out else ""
+        words.append(f"{one.place}: {name}{shadows} calls of marked members and non-members {both_rates(tpr, fpr)}")
     return f"{'; '.join(words)} members, at {AT:.0%} false positives." if words else ""
 
 
 class Panel(NamedTuple):
-    """One panel: the ROC of all examples, the marked examples, or the three questions."""
+    """One panel: the ROC of all examples, the marked examples by either kind of shadows, or the three questions."""
 
     kind: str
     of: Exposure
@@ -235,7 +250,7 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
     panels = [
         (f"{one.place}: {kind}" if several else kind, Panel(kind, one))
         for one in exposures
-        for kind in ("all examples, n = 0", f"marked examples, at {AT:.0%}", "three questions")
+        for kind in (ALL, MARKED, LEFT_OUT, "three questions")
     ]
     legend = [
         (Line2D([], [], color=colour, marker=marker, linewidth=1.5), name) for name, (colour, marker) in looks.items()
@@ -249,10 +264,11 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
         for name, stroke in QUESTIONS.items()
     ]
     note = (
-        "Each network is attacked with all others but its complement as shadows. Left: nothing is interpolated, and "
-        "dashed is guessing. Middle: at 1 % false positives of all; marked non-members are the marked examples of the "
-        "other half. Right: marked members over marked non-members; a group over networks that saw no mark; the "
-        "pattern by the answers to marked test images. "
+        "Each network is attacked with all others but its complement as shadows. All examples: nothing is "
+        "interpolated, and dashed is guessing. Marked examples: at 1 % false positives of all; marked non-members are "
+        "those of the other half. Pattern left out: shadows learnt from an example's group, or from no marked example. "
+        "Areas: marked members over marked non-members; a group over networks that saw no mark; the pattern by the "
+        "answers to marked test images. "
     )
     return panelled(about, panels, 3.4, partial(_draw, looks), legend, _words, "Means over networks.", note)
 
@@ -260,13 +276,23 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
 QUESTIONS: dict[str, Any] = {"the example, among marked ones": "-", GROUP: "--", PATTERN: ":"}
 
 
+def _rates(kind: str, attack: Attack) -> tuple[ByN, ByN]:
+    return (attack.tpr, attack.fpr) if kind == MARKED else (attack.left_out_tpr, attack.left_out_fpr)
+
+
+def both_rates(tpr: ByN, fpr: ByN) -> str:
+    """Of marked members and of marked non-members, by n."""
+    return ", ".join(f"{mean.value:.2f} and {fpr[n].value:.2f} at n = {n}" for n, mean in tpr.items() if n in fpr)
+
+
 def _draw(looks: Looks, axes: Axes, panel: Panel) -> None:
     one = panel.of
-    if panel.kind.startswith("all"):
+    if panel.kind == ALL:
         _draw_roc(looks, axes, one)
-    elif panel.kind.startswith("marked"):
-        lines = {f"{attack.name}, members": attack.tpr for attack in one.attacks}
-        others = {f"{attack.name}, others": attack.fpr for attack in one.attacks}
+    elif panel.kind in (MARKED, LEFT_OUT):
+        rates = {attack.name: _rates(panel.kind, attack) for attack in one.attacks}
+        lines = {f"{name}, members": tpr for name, (tpr, _) in rates.items()}
+        others = {f"{name}, others": fpr for name, (_, fpr) in rates.items()}
         styles = {f"{name}, {which}": style for name, style in looks.items() for which in ("members", "others")}
         draw_counts(axes, lines | others, styles, hollow=list(others), step=0.06)
         axes.set_xlabel(COUNTS)
@@ -311,16 +337,16 @@ def _draw_questions(looks: Looks, axes: Axes, one: Exposure) -> None:
 
 def _words(panel: Panel) -> str:
     one = panel.of
-    if panel.kind.startswith("all"):
+    if panel.kind == ALL:
         return "; ".join(
             f"{attack.name} {', '.join(f'{mean.value:.3f} at {rate:g}' for rate, mean in sorted(attack.roc.items()))}"
             for attack in one.attacks
         )
-    if panel.kind.startswith("marked"):
+    if panel.kind in (MARKED, LEFT_OUT):
         return "; ".join(
-            f"{attack.name} "
-            + ", ".join(f"{tpr.value:.2f} and {attack.fpr[n].value:.2f} at n = {n}" for n, tpr in attack.tpr.items())
+            f"{attack.name} {both_rates(*_rates(panel.kind, attack))}"
             for attack in one.attacks
+            if _rates(panel.kind, attack)[0]
         )
     return "; ".join(
         [
