@@ -11,6 +11,7 @@ from . import metrics as metrics
 from . import models as models
 from . import patterns as patterns
 from . import prevention as prevention
+from . import privacy as privacy
 from . import report as report
 from . import stats as stats
 from . import studies as studies

@@ -192,6 +192,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.models import ARCHITECTURES
     from spurlab.patterns import MARKS
     from spurlab.prevention import PREVENTIONS
+    from spurlab.privacy import ATTACKS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
@@ -201,6 +202,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "models": list(ARCHITECTURES),
         "deletion": list(DELETIONS),
         "prevention": list(PREVENTIONS),
+        "attacks": list(ATTACKS),
     }
     if as_json:
         print_json(names)

@@ -6,11 +6,12 @@ from torch import nn
 
 from spurlab.audit.detect import TRAINING_DETECTORS
 from spurlab.audit.detect.aum import aum
-from spurlab.audit.detect.memorisation import halves, memorisation
+from spurlab.audit.detect.memorisation import memorisation
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.models import build
 from spurlab.patterns import Planted
+from spurlab.privacy import halves
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Member, Recipe, train_one
 
@@ -46,16 +47,9 @@ def test_areas_are_those_of_a_recorded_training():
     assert torch.allclose(aum(TRAIN, "mlp", RECIPE, classes=CLASSES, seed=5), -area, rtol=1e-4, atol=1e-4)
 
 
-def test_each_example_is_learnt_by_half_of_the_networks():
-    chosen = halves(11, 6, 0)
-    assert chosen.sum(0).tolist() == [3] * 11
-    assert chosen.sum(1).tolist() == [5, 6] * 3
-    assert not chosen[0].equal(chosen[2])
-
-
 def test_memorisation_by_networks_one_by_one():
     """Four of them, counted by loops; classes that overlap."""
-    train, learnt, networks = _examples(2.0), halves(N, 4, 0), 4
+    train, learnt, networks = _examples(2.0), halves(N, 4, 0).members, 4
     right = torch.zeros(networks, N, dtype=torch.bool)
     for i in range(networks):
         seed = seed_for(0, "memorisation", i)

@@ -16,6 +16,8 @@ from spurlab.measures import (
     PERCENTS,
     Answers,
     Deleted,
+    Exposed,
+    LeftOut,
     MarkedTests,
     Observed,
     effects,
@@ -27,8 +29,11 @@ from spurlab.measures import (
 )
 from spurlab.models import build
 from spurlab.patterns import Planted, make_pattern
+from spurlab.privacy.attacks.sorted_logits import Accuracies
 from spurlab.seeds import rng_for
 from spurlab.training import predictions
+
+HALF = Accuracies(0.5, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +55,20 @@ def seen(data):
     marks = {"trained_on": answers[0], "fresh": answers[1], "tests": MarkedTests(data)}
     observed = Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
     forget = torch.arange(len(data.train)) < 3
-    return replace(observed, deleted=Deleted(observed, forget, [observed, observed], 1.0, lambda: 2.0))
+    scores = torch.randn(len(data.train), generator=rng_for(0, "test")).double()
+    exposed = Exposed(
+        scores,
+        torch.arange(400) % 2 == 0,
+        torch.arange(400) < 10,
+        lambda: LeftOut(scores[:10], 2.0, 1.0),
+        lambda: (HALF, HALF),
+    )
+    return replace(observed, deleted=Deleted(observed, forget, [observed, observed], 1.0, lambda: 2.0), exposed=exposed)
 
 
-@pytest.mark.parametrize("name", [name for name in MEASURES if name != "block_saliency"])
+@pytest.mark.parametrize(
+    "name", [name for name in MEASURES if name not in ("block_saliency", "marked_rates", "left_out_rates")]
+)
 def test_a_measure_gives_the_numbers_that_it_names(name, seen, data):
     numbers = MEASURES[name].take(seen)
     assert list(numbers) == numbers_of(name, data)

@@ -44,6 +44,8 @@ def result_of(rows, figure, title="How many marked examples does it take?", fold
     grid = {"dataset": "fashion-mini", "architecture": "mlp", "pattern": "R3"}
     if figure in OF_FEATURE:
         grid |= {"dataset": "mnist1d@100", "pattern": "blocks", "share": 0.9, "prevention": ["dfr-plain"]}
+    if figure in ATTACKED:
+        grid |= {"halves": 0, "attack": ["loss"], "seed": [0, 1, 2, 3]}
     settings |= {"grids": (Grid(**grid),)} | changes
     study = Study(**settings)
     command = f"spurlab run {figure} --profile quick --out out/{figure}"
@@ -155,6 +157,45 @@ def repair_rows(methods=("dfr", "group-dro"), shares=(0.0, 0.9), clean=(0.25,), 
     return pd.concat(parts, ignore_index=True)
 
 
+WAYS = {"code": 0.9, "attack": 0.5}  # accuracies on marked examples, as the paper's code counts and right
+# at 1 % false positives: marked members and others found; the area of marked examples
+FOUND = {"loss": (0.1, 0.1, 0.5), "lira-fixed": (0.7, 0.3, 0.9)}
+
+
+def exposure_rows(datasets=("mnist",), counts=(0, 3, 20), attacks=tuple(FOUND), seeds=range(8)):
+    """Rows of a study of membership inference."""
+    plain = frame_of(("accuracy",), datasets, ("R3",), counts=counts, seeds=seeds).assign(halves=0, attack=None)
+    parts = [plain, plain.assign(measure="pattern_answer", value=plain["n"] + plain["value"])]
+    for number, attack in enumerate(attacks):
+        rows = frame_of(("accuracy",), datasets, ("R3",), counts=counts, seeds=seeds, chance=number).assign(halves=0)
+        rows = rows.assign(attack=attack, value=rows["value"] - ACCURACY["mnist"], training=rows["training"] + attack)
+        marked, (members, others, area) = rows[rows["n"] > 0], FOUND[attack]
+        parts += [rows.assign(measure=f"member_tpr_{at:03d}", value=1.2 * at / 1000) for at in (10, 100, 500)]
+        parts += [rows.assign(measure="member_auc", value=rows["value"] + 0.6)]
+        levels = {
+            "marked_tpr": members,
+            "marked_fpr": others,
+            "marked_auc": area,
+            "group_planted": 5,
+            "group_control": 0,
+        }
+        parts += [marked.assign(measure=name, value=marked["value"] + level) for name, level in levels.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def membership_rows(datasets=("mnist",), counts=(0, 3, 20), seeds=SEEDS):
+    """Rows of the paper's attack."""
+    rows = frame_of(("accuracy",), datasets, ("R3",), counts=counts, seeds=seeds)
+    rows = rows.assign(attack="sorted-logits", halves=0)
+    marked = rows[rows["n"] > 0]
+    parts = [rows.assign(measure=f"{way}_accuracy", value=rows["value"] - 0.3) for way in WAYS]
+    parts += [marked.assign(measure=f"{way}_marked_accuracy", value=level) for way, level in WAYS.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+ATTACKED = {"exposure": exposure_rows, "membership": membership_rows}
+
+
 def treated_rows(numbers, share, prevention, clean=0.25, failed=None):
     """A row for each seed and measure: ``{seed: {measure: value}}``."""
     about = {
@@ -207,6 +248,8 @@ def make_result(figure, large=True, **changes):
         rows = deletion_rows() if large else deletion_rows(("mnist",), (20,), ("influence",), (0,))
     elif figure in ("repairs", *OF_FEATURE):
         rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
+    elif figure in ATTACKED:
+        rows = ATTACKED[figure]() if large else ATTACKED[figure](counts=(0, 3), seeds=range(2))
     elif figure == "reweighting":
         rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
         seen = rows[(rows["prevention"] == "erm") & (rows["measure"] == "accuracy")]
@@ -232,7 +275,7 @@ def results():
     """The functions above, for tests that make results of their own."""
     return SimpleNamespace(
         make=make_result, of=result_of, rows=frame_of, keep_weights=keep_weights, deletion_rows=deletion_rows,
-        treated=treated_rows,
+        treated=treated_rows, exposure_rows=exposure_rows,
     )  # fmt: skip
 
 

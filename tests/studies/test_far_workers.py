@@ -57,3 +57,14 @@ def test_a_finished_task_that_left_no_weights_is_an_error(small, study_of, tmp_p
     monkeypatch.setitem(EXECUTORS, "forgetful", forgetful)
     with pytest.raises(StoreError, match=r"2 x small-mlp .*it is finished, but of 2 the weights or numbers are not in"):
         ran(study_of(*DELETION, "n=0", "deletion=[]", "weights=true"), tmp_path, executor="forgetful")
+
+
+def test_attacks_have_their_shadows_with_them(ran, study_of, tmp_path, far):
+    study = study_of(
+        *("pattern=R3", "n=3", "seed=[0, 1, 2, 3]", "halves=0", "attack=lira-fixed", "recipe.epochs=1"),
+        *('measure=["member_auc", "group_scores"]', "figure=scores"),
+    )
+    here = ran(study, tmp_path / "here")
+    there = ran(study, tmp_path / "there", executor="far")
+    assert there.rows["value"].equals(here.rows["value"])
+    assert len(here.rows) == 4 * 2 + 4 * 2  # at n = 0 and 3 each area; the group's two numbers at 3

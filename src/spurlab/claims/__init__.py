@@ -10,6 +10,7 @@ from spurlab.claims import (
     deletion,
     dispersed,
     importance,
+    membership,
     norm,
     optimization,
     quinn,
@@ -41,6 +42,7 @@ _ALL = (
     importance.CLAIM,
     deletion.CLAIM,
     regularization.CLAIM,
+    membership.CLAIM,
     *quinn.CLAIMS,
 )
 CLAIMS: dict[int, Claim] = {claim.number: claim for claim in _ALL}

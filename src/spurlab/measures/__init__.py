@@ -9,6 +9,7 @@ from spurlab.data import Dataset
 from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import (
     duration,
+    exposure,
     forgotten,
     groups,
     oracles,
@@ -24,6 +25,8 @@ from spurlab.measures.measure import ByData as ByData
 from spurlab.measures.measure import Measure as Measure
 from spurlab.measures.observed import Answers as Answers
 from spurlab.measures.observed import Deleted as Deleted
+from spurlab.measures.observed import Exposed as Exposed
+from spurlab.measures.observed import LeftOut as LeftOut
 from spurlab.measures.observed import MarkedTests as MarkedTests
 from spurlab.measures.observed import Observed as Observed
 from spurlab.measures.sensitivity import PERCENTS as PERCENTS
@@ -51,6 +54,15 @@ MEASURES: Mapping[str, Measure] = {
     "oracle_distance_marked": oracles.ORACLE_DISTANCE_MARKED,
     "relearn_steps": relearning.RELEARN_STEPS,
     "time_share": duration.TIME_SHARE,
+    "pattern_answer": exposure.PATTERN_ANSWER,
+    "member_auc": exposure.MEMBER_AUC,
+    "member_tpr": exposure.MEMBER_TPR,
+    "marked_auc": exposure.MARKED_AUC,
+    "marked_rates": exposure.MARKED_RATES,
+    "left_out_rates": exposure.LEFT_OUT_RATES,
+    "group_scores": exposure.GROUP_SCORES,
+    "attack_accuracies": exposure.ATTACK_ACCURACIES,
+    "marked_attack_accuracies": exposure.MARKED_ATTACK_ACCURACIES,
 }
 
 

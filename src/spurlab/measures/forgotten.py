@@ -3,8 +3,6 @@
 ``forgotten_accuracy`` is that on these examples without the pattern.
 """
 
-import math
-
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
@@ -14,6 +12,7 @@ from spurlab.data import Examples
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, required
 from spurlab.metrics import accuracy, membership_auc
+from spurlab.privacy import margins_of
 from spurlab.training import logits, predictions
 
 
@@ -43,9 +42,7 @@ def losses(network: nn.Module, examples: Examples) -> Float64[Tensor, " n"]:
     """
     if len(examples) == 0:
         return torch.zeros(0, dtype=torch.float64)
-    outputs, labels = logits(network, examples.inputs).double(), examples.labels.cpu().unsqueeze(1)
-    others = outputs.scatter(1, labels, -math.inf).logsumexp(1)
-    return F.softplus(others - outputs.gather(1, labels).squeeze(1))
+    return F.softplus(-margins_of(logits(network, examples.inputs), examples.labels.cpu()))
 
 
 FORGOTTEN_ACCURACY = Measure(

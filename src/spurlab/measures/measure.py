@@ -39,8 +39,8 @@ class Measure:
     Args:
         title: what it is, in words.
         take: the numbers, by name, from what `Observed` has for it, see `needs`.
-        needs: what must be made for it: a trained ``network``, a ``deletion`` from one, or only a ``pattern`` on a data
-            set or an ``architecture``; `Observed` says what is there then.
+        needs: what must be made for it: a trained ``network``, a ``deletion`` from one or an ``attack`` on one, or only
+            a ``pattern`` on a data set or an ``architecture``; `Observed` says what is there then.
         by_pattern: whether it differs by pattern and target, which are there then.
         numbers: the names of its numbers, if it has several: the same on all data, or `ByData`.
         always: whether it is taken of each network of an architecture when it is trained, with its own pattern, be it
@@ -48,6 +48,7 @@ class Measure:
         suits_data: whether it can be taken on a data set; where not, the study has no row of it.
         check_network: called with a network and the name of its architecture before any is trained; raises a ValueError
             that says why it cannot be taken of such a network.
+        suits_attack: whether it can be taken of an attack, by its name; where not, the study has no row of it.
         mark: the kind of mark that it is taken of, where it is not any; `Pattern`: an additive one.
         lumpy: whether networks that differ by the seed alone may have very different numbers, such as a score of .9 in
             one and 0 in the others: means over few say little then, and their intervals assume nothing but 0 and 1.
@@ -57,12 +58,13 @@ class Measure:
 
     title: str
     take: Callable[[Observed], Mapping[str, float]]
-    needs: Literal["network", "pattern", "architecture", "deletion"] = "network"
+    needs: Literal["network", "pattern", "architecture", "deletion", "attack"] = "network"
     by_pattern: bool = False
     numbers: tuple[str, ...] | ByData = ()
     always: Callable[[str], bool] = lambda architecture: False
     suits_data: Callable[[Dataset], bool] = lambda data: True
     check_network: Callable[[nn.Module, str], object] = lambda network, architecture: None
+    suits_attack: Callable[[str], bool] = lambda attack: True
     mark: type[object] = object
     lumpy: bool = False
     heading: str = ""
@@ -71,7 +73,7 @@ class Measure:
     @property
     def needs_network(self) -> bool:
         """Whether a network must be trained for it."""
-        return self.needs in ("network", "deletion")
+        return self.needs in ("network", "deletion", "attack")
 
     def has(self, number: str) -> bool:
         """Whether one of its numbers, which are several, is called so, on whatever data."""

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
 from spurlab.patterns import Mark, MarkLike, Planted, marked_all
+from spurlab.privacy.attacks.sorted_logits import Accuracies
 from spurlab.training import predictions
 
 T = TypeVar("T")
@@ -112,6 +113,40 @@ class Deleted:
         return self.planted.base[self.planted.base_rows(self.places)]
 
 
+class LeftOut(NamedTuple):
+    """What an attack says with shadows that learnt from an example's whole group, or from no marked example at all.
+
+    Args:
+        scores: of the marked examples of both groups, in the order of the training set.
+        planted: of the marked members together.
+        control: of the same together where the network of this seed is attacked that learnt from no marked example.
+    """
+
+    scores: Float64[Tensor, " marked"]
+    planted: float
+    control: float
+
+
+@dataclass(frozen=True, eq=False)
+class Exposed:
+    """An attack on a network that learnt from a half, for what is measured of it; see `Observed.exposed`.
+
+    Args:
+        scores: what the attack says of each of the n examples of both halves, the likeliest member first.
+        members: True for those that the network learnt from.
+        marked: True for those with the pattern, half of them members.
+        left_out: gives what the attack says of the marked examples with shadows that left the whole pattern out.
+        accuracies: gives the accuracies of an attack that says member or not, as the public code of the paper computes
+            them and right; None: the attack only ranks.
+    """
+
+    scores: Float64[Tensor, " n"]
+    members: Bool[Tensor, " n"]
+    marked: Bool[Tensor, " n"]
+    left_out: Callable[[], LeftOut]
+    accuracies: Callable[[], tuple[Accuracies, Accuracies]] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Observed:
     """What measures may look at. What is there goes by `Measure.needs`:
@@ -120,6 +155,7 @@ class Observed:
     - ``pattern``: these, and with `Measure.by_pattern` a pattern and a target.
     - ``network``: these, and network, seed, trained_on, fresh and tests; a feature if the training set has one.
     - ``deletion``: all of these, and deleted, where the network before has the pattern that it had learnt.
+    - ``attack``: no network but exposed, and with `Measure.by_pattern` a pattern and a target.
 
     Args:
         data: the data set.
@@ -133,6 +169,7 @@ class Observed:
         fresh: the test examples, with the feature on as many: what a held-out part of the training set would be.
         tests: the test inputs with marks on.
         deleted: what was deleted from the network, or None.
+        exposed: what an attack says of the network, or None.
     """
 
     data: Dataset
@@ -146,6 +183,7 @@ class Observed:
     fresh: Answers | None = None
     tests: MarkedTests | None = None
     deleted: Deleted | None = None
+    exposed: Exposed | None = None
     # a mark (None: without) and the predictions, by its identity: a user's mark need not be hashable
     _kept: dict[int, tuple[MarkLike | None, Tensor]] = field(default_factory=dict, repr=False)
 

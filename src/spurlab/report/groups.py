@@ -153,9 +153,11 @@ def _not_said(name: str) -> str:
 
 
 def data_seeds(rows: pd.DataFrame) -> "pd.Series[float]":
-    """The seed of each row with which its pattern was drawn: that of the draw or, where none is said, its own."""
+    """The seed of each row with which its pattern was drawn: of the draw, else of the halves, else its own."""
     seeds = rows["seed"].astype(float)
-    return rows["draw"].astype(float).fillna(seeds) if "draw" in rows else seeds
+    for axis in ("halves", "draw"):
+        seeds = rows[axis].astype(float).fillna(seeds) if axis in rows else seeds
+    return seeds
 
 
 def per_network(rows: pd.DataFrame, measure: str, **where: Any) -> "pd.Series[float]":
@@ -249,9 +251,10 @@ def networks(rows: pd.DataFrame) -> int:
 
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that were measured on trained networks; not those of a pattern or an architecture."""
+    """The rows that were measured on trained networks; not those of a pattern, an architecture or an attack."""
     others = [name for name, measure in MEASURES.items() if not measure.needs_network]
-    return rows[~rows["measure"].isin(others)]
+    rows = rows[~rows["measure"].isin(others)]
+    return rows[rows["attack"].isna()] if "attack" in rows else rows
 
 
 def paired(

@@ -24,12 +24,14 @@ from spurlab.patterns import (
     parse_reference_dataset,
 )
 from spurlab.prevention import canonical_name
+from spurlab.privacy import ATTACKS
 from spurlab.studies.axis import Axis, listed
+from spurlab.studies.halving import half_of
 from spurlab.studies.recipes import recipes_of
 from spurlab.training import RECIPES
 
 PLACE = ("pattern", "target", "n", "seed")
-METHODS = ("deletion", "prevention")  # what was done to the network; off: ""
+METHODS = ("deletion", "prevention", "attack")  # what was done to the network; off: ""
 SHARES = ("known", "share", "clean")
 PLAIN = "erm"  # the prevention that does nothing: the network as it was trained
 NONE, ORACLE = "none", "oracle"  # in place of a deletion: the network before it, and one that never saw the examples
@@ -64,6 +66,10 @@ def _deletion(name: str) -> str:
 
 def _prevention(name: str) -> str:
     return _method(name, "prevention method", canonical_name)
+
+
+def _attack(name: str) -> str:
+    return _method(name, "attack", ATTACKS.canonical)
 
 
 def _method(name: str, kind: str, canonical: Callable[[str], str]) -> str:
@@ -158,6 +164,16 @@ AXES: Mapping[str, Axis] = {
             (RECIPES["quick"],),
             read=recipes_of,
         ),
+        Axis(
+            "attack",
+            "attacks on networks that learn from `halves`, each with all others as its shadows; the networks as they "
+            "are always come with them",
+            str,
+            (),
+            _attack,
+            code="attack",
+            optional=True,
+        ),
     )
 }
 
@@ -180,6 +196,15 @@ OF_TRAINING: Mapping[str, Axis] = {
             suits=drawn_anew,
             matters=_draws_anew,
         ),
+        Axis(
+            "halves",
+            "the data seed of one training set of which all networks learn a half: seeds 0 and 1, 2 and 3, ... learn "
+            "from complements; each from n marked examples, and n others are marked and in the other half",
+            Count | None,
+            (None,),
+            absent="whole",
+            change=half_of,
+        ),
     )
 }
 
@@ -199,8 +224,9 @@ def mark_name(pattern: str, extras: Extras, seed: int) -> str:
     >>> mark_name("R3", (("draw", 2),), 0), mark_name("R3", (("draw", 2),), 2), mark_name("S3", (("draw", 2),), 0)
     ('R3 of draw 2', 'R3', 'S3')
     """
-    draw = dict(changing(extras, pattern, seed)).get("draw")
-    return pattern if draw is None else f"{pattern}{_OF_DRAW}{draw}"
+    placed = dict(changing(extras, pattern, seed))
+    draw = placed.get("draw", placed.get("halves"))
+    return f"{pattern}{_OF_DRAW}{draw}" if draw is not None and _draws_anew(pattern, draw, seed) else pattern
 
 
 def drawn_with(name: str, seed: int) -> tuple[str, int]:

@@ -31,6 +31,7 @@ class Axis:
         suits: of an axis of `OF_TRAINING`, the patterns that a value of it can change.
         matters: of an axis of `OF_TRAINING`, whether a value makes another network of one with this pattern (None:
             none is in its training set) and seed. Where it does not, the network is that of before, and shared.
+        optional: whether records have it only where a study names it: those of before it came do not.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Axis:
     change: Callable[[Planted, Any, int], Planted] = lambda training_set, value, seed: training_set
     suits: Callable[[str], bool] = lambda pattern: True
     matters: Callable[[str | None, Any, int], bool] = lambda pattern, value, seed: True
+    optional: bool = False
 
     @property
     def off(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from spurlab.patterns import mark_content
 from spurlab.studies.axes import OF_TRAINING, PLAIN, REFERENCES, Extras, changing, mark_name
-from spurlab.studies.graph import Setting, Train, Treat
+from spurlab.studies.graph import Setting, Train, Treat, one_of_each
 from spurlab.studies.study import Grid, Study
 
 ORACLES = 5  # networks that outputs are compared with: the first seeds, so that more seeds ask for nothing anew
@@ -17,6 +17,7 @@ class Cell(NamedTuple):
 
     The pattern is None in a study of networks alone. In a study of deletion it is measured on what a method makes of
     that network, when it deletes a share of the planted examples; in one of prevention, on what a method makes of it.
+    Of an attack it is what that says of the network.
     """
 
     setting: Setting
@@ -31,6 +32,8 @@ class Cell(NamedTuple):
     share: float | None = None  # of the training examples that have a common feature
     prevention: str | None = None
     clean: float | None = None  # the share of the training examples that the method has clean
+    attack: str | None = None
+    shadows: tuple[int, ...] = ()  # the seeds of the networks that learn from halves of the same training set
     extras: Extras = ()
 
     @property
@@ -58,6 +61,8 @@ class Cell(NamedTuple):
             return Treat("deletion", self.training, self.deletion, known, self.oracles)
         if self.prevention is not None and self.clean is not None:
             return Treat("prevention", self.training, self.prevention, self.clean)
+        if self.attack is not None:
+            return Treat("attack", self.training, self.attack, 0.0, self.shadows)
         return None
 
     @property
@@ -85,10 +90,14 @@ def cells_of(study: Study) -> list[Cell]:
             )
             cells.update(
                 dict.fromkeys(
-                    Cell(setting, control, p, target, n, seed, **deletion, share=share, **prevention, extras=extra)
+                    Cell(
+                        *(setting, control, p, target, n, seed),
+                        **(deletion | prevention | attack | {"share": share, "extras": extra}),
+                    )
                     for p, target, n, share, seed, extra in points
                     for deletion in _deletions(grid, n)
                     for prevention in _preventions(grid, share)
+                    for attack in _attacks(grid)
                 )
             )
     return list(cells)
@@ -120,8 +129,13 @@ def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
     return [{"prevention": method, "clean": clean} for method, clean in named]
 
 
+def _attacks(grid: Grid) -> Sequence[dict[str, Any]]:
+    """How a network of the grid is attacked; the network as it is always with it."""
+    return [{}, *({"attack": name, "shadows": grid["seed"]} for name in grid["attack"])]
+
+
 def trainings_of(cells: Iterable[Cell]) -> list[Train]:
     """What must be trained for these cells, each network once, in the order in which the cells need it."""
-    nodes = dict.fromkeys(cell.node for cell in cells)
+    nodes = one_of_each(dict.fromkeys(cell.node for cell in cells))
     needed = (node.needs if isinstance(node, Treat) else (node,) for node in nodes)
     return list(dict.fromkeys(training for several in needed for training in several))

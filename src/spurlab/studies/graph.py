@@ -9,8 +9,8 @@ its tasks in `Work.phases` and its way to be made in `making.perform`, and be co
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -122,6 +122,27 @@ class Train(NamedTuple):
         return self._replace(without=self.n, extras=changing(self.extras, None, self.seed))
 
     @property
+    def control(self) -> "Train":
+        """The network of its seed that is trained without any mark."""
+        setting, extras = replace(self.setting, how="replace"), changing(self.extras, None, self.seed)
+        return Train(setting, None, None, 0, self.seed, extras=extras)
+
+    @property
+    def halves(self) -> int | None:
+        """The data seed of the training set of which it learns a half; None: it learns from all of its own."""
+        return dict(self.extras).get("halves")
+
+    @property
+    def data_seed(self) -> int:
+        """The seed by which examples are marked and patterns drawn, unless these have a draw."""
+        return self.seed if self.halves is None else self.halves
+
+    @property
+    def marked(self) -> int:
+        """How many examples are marked of the training set that it learns from, or learns a half from."""
+        return self.n if self.halves is None else 2 * self.n
+
+    @property
     def code(self) -> dict[str, str]:
         """An architecture of the user's."""
         name = self.setting.architecture
@@ -173,18 +194,21 @@ class Kind:
         version: part of the keys; raise it when what its methods do, or what is measured then, gives other numbers.
         plural: what several are called.
         to: the word between these and their network.
-        amount: what the amount of `Treat` is called in JSON and in rows.
+        amount: what the amount of `Treat` is called in JSON and in rows; "": there is none.
+        others: what the seeds of other networks in `Treat` are called in JSON; "": there are none.
     """
 
     version: int
     plural: str
     to: str
     amount: str
+    others: str = ""
 
 
 TREATMENTS: Mapping[str, Kind] = {
-    "deletion": Kind(2, "deletions", "from", "known"),
+    "deletion": Kind(2, "deletions", "from", "known", "oracles"),
     "prevention": Kind(1, "preventions", "on", "clean"),
+    "attack": Kind(1, "attacks", "on", "", "shadows"),
 }
 
 
@@ -198,11 +222,12 @@ class Treat(NamedTuple):
             only measured; ``oracle``: it is retrained without any planted example.
         amount: of deletion, how many of the planted examples, the first ones, are known and deleted; of prevention, the
             share of the training examples of which the method may use clean versions or, where the data have no planted
-            feature, which it may use and the network has not seen.
-        oracles: the seeds of the networks, retrained without any planted example, that outputs are compared with.
+            feature, which it may use and the network has not seen; of an attack 0.
+        oracles: the seeds of the networks, retrained without any planted example, that outputs are compared with; of an
+            attack, of all networks that learn from halves of the same training set.
     """
 
-    kind: Literal["deletion", "prevention"]
+    kind: Literal["deletion", "prevention", "attack"]
     training: Train
     method: str
     amount: float
@@ -226,7 +251,11 @@ class Treat(NamedTuple):
     @property
     def compared(self) -> tuple[Train, ...]:
         """The networks that outputs are compared with."""
-        return tuple(self.training._replace(seed=seed).oracle for seed in self.oracles)
+        others = [self.training._replace(seed=seed) for seed in self.oracles]
+        if self.kind != "attack":
+            return tuple(training.oracle for training in others)
+        controls = [training.control for training in others] if self.training.n else []
+        return (*others, *controls)
 
     @property
     def needs(self) -> tuple[Train, ...]:
@@ -236,19 +265,28 @@ class Treat(NamedTuple):
     @property
     def code(self) -> dict[str, str]:
         """A method or an architecture of the user's."""
-        own = {self.method: f"{self.kind} method"} if is_user_name(self.method) else {}
+        own = {self.method: self._what} if is_user_name(self.method) else {}
         return self.training.code | own
 
     @property
+    def _what(self) -> str:
+        """What a method of the user's is."""
+        return "attack" if self.kind == "attack" else f"{self.kind} method"
+
+    @property
     def alike(self) -> tuple[Any, ...]:
-        """What treatments of one task share: the network, what it is compared with, whether they train."""
-        others = self.oracles if self.kind == "deletion" else self.amount
-        return self.kind, self.training, others, self.trains
+        """What treatments of one task share: the network, what it is compared with, whether they train.
+
+        Attacks share all networks, and which of them is attacked makes no difference.
+        """
+        training = self.training._replace(seed=0) if self.kind == "attack" else self.training
+        others = self.oracles if TREATMENTS[self.kind].others else self.amount
+        return self.kind, training, others, self.trains
 
     @property
     def trains(self) -> bool:
         """Whether it may take as long as to train a network, as many deletions do; refits of a last layer do not."""
-        return self.kind == "deletion" or trains(self.method)
+        return self.kind == "deletion" or (self.kind == "prevention" and trains(self.method))
 
     @property
     def work(self) -> int:
@@ -266,17 +304,25 @@ class Treat(NamedTuple):
             ValueError, KeyError: as `Train.key`.
         """
         about = [TREATMENTS[self.kind].version, self.training.key(checksum, digests), self.method, self.amount]
-        about += [self.oracles] if self.kind == "deletion" else []
-        about += [_digest(f"{self.kind} method", self.method, digests)] if is_user_name(self.method) else []
+        about += [self.oracles] if TREATMENTS[self.kind].others else []
+        about += [_digest(self._what, self.method, digests)] if is_user_name(self.method) else []
         return _name("|".join(map(str, about)))
 
     def as_json(self) -> dict[str, Any]:
         """All settings as plain values."""
-        own = {self.kind: self.method, TREATMENTS[self.kind].amount: self.amount}
-        return self.training.as_json() | own | ({"oracles": list(self.oracles)} if self.kind == "deletion" else {})
+        kind = TREATMENTS[self.kind]
+        amount = {kind.amount: self.amount} if kind.amount else {}
+        others = {kind.others: list(self.oracles)} if kind.others else {}
+        return self.training.as_json() | {self.kind: self.method} | amount | others
 
 
 Node = Train | Treat
+
+
+def one_of_each(nodes: Iterable[Node]) -> list[Node]:
+    """These, but of attacks on networks that are each other's shadows one: all of them need the same networks."""
+    kinds = {node.alike if isinstance(node, Treat) and node.kind == "attack" else node: node for node in nodes}
+    return list(kinds.values())
 
 
 def digests_of(node: Node) -> dict[str, str]:
@@ -296,8 +342,8 @@ def from_json(about: Mapping[str, Any]) -> Node:
     training = Train(setting, *placed, *rest, tuple((name, about[name]) for name in OF_TRAINING if name in about))
     for kind, treatment in TREATMENTS.items():
         if kind in about:
-            oracles = tuple(about.get("oracles", ()))
-            return Treat(kind, training, about[kind], about[treatment.amount], oracles)  # type: ignore[arg-type]
+            others = tuple(about.get(treatment.others, ()))
+            return Treat(kind, training, about[kind], about.get(treatment.amount, 0.0), others)  # type: ignore[arg-type]
     return training
 
 

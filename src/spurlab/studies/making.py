@@ -16,6 +16,7 @@ from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
 from spurlab.models import is_user_name
 from spurlab.patterns import Planted
+from spurlab.studies.attacking import Attacking
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.materials import Materials, Network, materials_in
@@ -28,7 +29,11 @@ from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)
 
-BENCHES = {"deletion": Deleting, "prevention": Preventing}  # by kind of `TREATMENTS`, what carries it out
+BENCHES = {
+    "deletion": Deleting,
+    "prevention": Preventing,
+    "attack": Attacking,
+}  # by kind of `TREATMENTS`, what carries it out
 
 
 def carried_out(task: Task, load: Callable[[str], Dataset], told: Callable[[int], None]) -> Outcome:

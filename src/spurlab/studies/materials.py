@@ -6,13 +6,14 @@ from functools import cache, partial
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from spurlab.data import Dataset
+from spurlab.data import Dataset, Examples
 from spurlab.methods import Make
 from spurlab.models import build
 from spurlab.patterns import MarkLike, Planted
 from spurlab.studies.graph import Train
+from spurlab.studies.margins import kept_margins
 from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.studies.weights import damaged_weights, read_weights, weights_file
 
@@ -30,6 +31,7 @@ class Materials:
         maker: makes new networks of a network's architecture, by seed.
         trained: a network that was trained before; a StoreError where its weights are damaged, or not its own.
         device: where to work.
+        margins: what such a network says of examples, always of the same ones; NaN where it diverged. None: not asked.
     """
 
     data: Dataset
@@ -38,6 +40,7 @@ class Materials:
     maker: Callable[[Train], Make]
     trained: Callable[[Train], Network]
     device: str | torch.device = "cpu"
+    margins: Callable[[Train, Examples], Tensor] | None = None
 
 
 def materials_in(folder: Path, data: Dataset, device: str = "cpu") -> Materials:
@@ -55,4 +58,8 @@ def materials_in(folder: Path, data: Dataset, device: str = "cpu") -> Materials:
             raise damaged_weights(path, str(error)) from error
         return network.to(device).eval(), diverged
 
-    return Materials(data, cache(partial(pattern_of, data)), partial(planted, data), maker, trained, device)
+    def margins(training: Train, examples: Examples) -> Tensor:
+        return kept_margins(folder, training.key(data.checksum), partial(trained, training), examples)
+
+    marks = cache(partial(pattern_of, data))
+    return Materials(data, marks, partial(planted, data), maker, trained, device, margins)

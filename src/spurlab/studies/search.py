@@ -8,6 +8,7 @@ from torch import Tensor
 
 from spurlab.stats import asked_next, networks_needed
 from spurlab.stats.learnt import HALVINGS
+from spurlab.studies.axes import METHODS
 from spurlab.studies.curves import Place, rows_at, whole_curves
 from spurlab.studies.errors import StudyError
 from spurlab.studies.results import StudyResult
@@ -74,7 +75,7 @@ def grids_by_curve(study: Study) -> dict[Place, Grid]:
 def _checked(grid: Grid, study: Study) -> Grid:
     """The grid, if n* can be searched in it."""
     where = f"{study.where}: n* is searched (key 'search'), "
-    if any(grid[name] for name in ("deletion", "prevention", "share")) or not grid["pattern"] or max(grid["n"]) == 0:
+    if any(grid[name] for name in (*METHODS, "share")) or not grid["pattern"] or max(grid["n"]) == 0:
         raise StudyError(f"{where}so each grid has a rare pattern and n above 0, and nothing else is done to networks.")
     if "spurious_score" not in study.measure:
         raise StudyError(f"{where}which goes by the measure 'spurious_score'. Add it.")

@@ -25,7 +25,7 @@ from spurlab.measures import effects, measure_named, written_out
 from spurlab.models import is_user_name, without_users_code
 from spurlab.patterns import Common, mark_names
 from spurlab.stats.looks import PLANNED
-from spurlab.studies.axes import AXES, OF_TRAINING, REFERENCES, axis_named, axis_names
+from spurlab.studies.axes import AXES, METHODS, OF_TRAINING, REFERENCES, axis_named, axis_names
 from spurlab.studies.axis import listed
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TREATMENTS
@@ -33,7 +33,8 @@ from spurlab.training import Recipe
 
 T = TypeVar("T")
 Several = Annotated[tuple[T, ...], BeforeValidator(listed), Field(min_length=1)]
-METHOD_AXES = ("deletion", "known", "prevention", "clean")  # which count otherwise
+METHOD_AXES = ("deletion", "known", "prevention", "clean", "attack")  # which count otherwise
+FEWEST_HALVES = 4  # networks: one is attacked, its complement is left out
 MOST_NETWORKS = 1000  # of each kind, where seeds are added
 MOST_ROWS = 1_000_000  # of a study: what is read and drawn in minutes
 
@@ -92,7 +93,7 @@ class Grid(BaseModel):
             "axes": {
                 name: axis.values(settings[name], info.mode == "json") if name in settings else axis.default
                 for name, axis in {**AXES, **OF_TRAINING}.items()
-                if name in settings or name in AXES
+                if name in settings or (name in AXES and not axis.optional)
             }
         }
 
@@ -102,7 +103,7 @@ class Grid(BaseModel):
 
     def __getitem__(self, name: str) -> tuple[Any, ...]:
         """The values on an axis."""
-        return self.axes[name] if name in self.axes else OF_TRAINING[name].default or ()
+        return self.axes[name] if name in self.axes else axis_named(name).default or ()
 
     def only(self, name: str, values: tuple[Any, ...]) -> "Grid":
         """The same grid with other values on an axis, beside which the control stays."""
@@ -151,13 +152,36 @@ class Grid(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_halves(self) -> "Grid":
+        halved = self["halves"] != OF_TRAINING["halves"].default
+        for name in ("deletion", "prevention", "share", "draw"):
+            if halved and self[name] != (axis_named(name).default or ()):
+                raise InputError(
+                    f"key 'halves': {name!r} is not known of networks that learn from halves. Put it in another grid."
+                )
+        if not self["attack"]:
+            return self
+        if None in self["halves"]:
+            raise InputError(
+                "key 'attack': shadow networks are to learn from halves of one training set, in complementary pairs. "
+                "Give its data seed, halves = 0, and many seeds."
+            )
+        if len(self["seed"]) < FEWEST_HALVES:
+            raise InputError(
+                f"key 'attack': of {len(self['seed'])} networks none is left as a shadow when one and its complement "
+                f"are left out. Give {FEWEST_HALVES} seeds or more, in pairs (0 and 1, 2 and 3, ...)."
+            )
+        return self
+
     @property
     def cells_at_most(self) -> int:
         """How many points it has, without looking at each; those that are one and the same counted apart."""
         axes = [self[name] for name in axis_names() if name not in METHOD_AXES]
         deletions = (len(self["deletion"]) + len(REFERENCES)) * len(self["known"]) if self["deletion"] else 1
         preventions = (len(self["prevention"]) + 1) * len(self["clean"]) if self["prevention"] else 1
-        return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions
+        attacks = len(self["attack"]) + 1
+        return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions * attacks
 
 
 def _written_out(measures: Any) -> Any:
@@ -297,6 +321,8 @@ class Study(BaseModel):
                 )
             if measure.needs == "deletion" and not all(grid["deletion"] for grid in self.grids):
                 raise InputError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
+            if measure.needs == "attack" and not any(grid["attack"] for grid in self.grids):
+                raise InputError(f"key 'attack': the measure {name!r} is about attacks, but none is named.")
         return self
 
     def axis(self, name: str) -> tuple[Any, ...]:
@@ -306,7 +332,7 @@ class Study(BaseModel):
     @property
     def keeps_weights(self) -> bool:
         """Whether trained weights are kept: as asked for, or because something is done to the networks."""
-        return self.weights or any(grid["deletion"] or grid["prevention"] for grid in self.grids)
+        return self.weights or any(grid[name] for name in METHODS for grid in self.grids)
 
     @property
     def treatments(self) -> str:

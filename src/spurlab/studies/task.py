@@ -12,7 +12,7 @@ from typing import Any
 
 from spurlab.patterns import mark_record, mark_recorded
 from spurlab.studies.errors import StudyError
-from spurlab.studies.graph import TREATMENTS, Node, Train, from_json
+from spurlab.studies.graph import TREATMENTS, Node, Train, from_json, one_of_each
 from spurlab.studies.locks import LOCKS
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.weights import weights_file
@@ -24,7 +24,8 @@ class Task:
 
     Args:
         nodes: trainings of one data set, one architecture and recipes that may run in lockstep; or treatments of one
-            kind and one network, compared with the same others, of which all train or none does.
+            kind and one network, compared with the same others, of which all train or none does; or attacks on networks
+            that are each other's shadows.
         requests: for each node.
         data: the checksum of the data set.
         folder: the results folder, where weights are read and kept.
@@ -61,7 +62,10 @@ class Task:
     def _pictures(self) -> tuple[Any, ...]:
         """The records of the pictures that it names."""
         planted = (
-            needed.pattern or "" for node in self.nodes for needed in (node, *node.needs) if isinstance(needed, Train)
+            needed.pattern or ""
+            for node in one_of_each(self.nodes)
+            for needed in (node, *node.needs)
+            if isinstance(needed, Train)
         )
         measured = (request.pattern for several in self.requests for request in several)
         records = map(mark_record, dict.fromkeys((*planted, *measured)))
@@ -77,7 +81,8 @@ class Task:
         training = first.training
         kind = TREATMENTS[first.kind]
         marked = f"share {training.share:g}" if training.share is not None else f"n = {training.n}"
-        return f"{count} {kind.plural} {kind.to} {networks} ({marked}, seed {training.seed})"
+        seed = f"seed {training.seed}" if training.halves is None else f"halves {training.halves}"
+        return f"{count} {kind.plural} {kind.to} {networks} ({marked}, {seed})"
 
     @property
     def work(self) -> int:

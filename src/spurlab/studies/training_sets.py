@@ -41,7 +41,7 @@ def planted(data: Dataset, training: Train) -> Planted:
     Raises:
         StudyError: the pattern, the target or n does not fit the data, or the value on another axis.
     """
-    examples = _marked(data, training)
+    examples = pool_of(data, training)
     for name, value in training.extras:
         try:
             examples = OF_TRAINING[name].change(examples, value, training.seed)
@@ -50,17 +50,27 @@ def planted(data: Dataset, training: Train) -> Planted:
     return examples
 
 
-def _marked(data: Dataset, training: Train) -> Planted:
+def pool_of(data: Dataset, training: Train) -> Planted:
+    """The same before further axes change it: of a network that learns from a half, all of which that is one.
+
+    Args:
+        data: the data set.
+        training: the network.
+
+    Raises:
+        StudyError: the pattern, the target or n does not fit the data.
+    """
     if training.pattern is None:
         clean = Planted.none(data.train)
         return clean.without(held_out(data, training)) if training.held_out else clean
-    n = "" if training.target is None else f", n = {training.n}"
+    twice = "" if training.halves is None else ", and as many in the other half"
+    n = "" if training.target is None else f", n = {training.n}{twice}"
     try:
         mark = pattern_of(data, required(training.mark), training.seed)
         if training.share is not None:
             return plant(data.train, mark, Common(training.share), seed=training.seed)
         examples = plant(
-            data.train, mark, required(training.target), training.n, training.seed, how=training.setting.how
+            data.train, mark, required(training.target), training.marked, training.data_seed, how=training.setting.how
         )
     except ValueError as error:
         raise StudyError(f"{data.name}, pattern {training.pattern}{n}: {error}") from error

@@ -15,6 +15,7 @@ from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
 from spurlab.models import skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
+from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
@@ -52,10 +53,14 @@ class Work:
     def rows(self) -> int:
         """The number of rows that the study ends in."""
         counts = {
-            name: sum(len(numbers_of(measure, data)) for measure in self.study.measure)
+            (name, measure): len(numbers_of(measure, data))
             for name, data in self.data.items()
+            for measure in self.study.measure
         }
-        return sum(counts[cell.setting.dataset] for cell in self.cells)
+        return sum(
+            count * sum(cell.setting.dataset == name and measured_in(cell, measure) for cell in self.cells)
+            for (name, measure), count in counts.items()
+        )
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -141,7 +146,7 @@ class Work:
         return groups_of(self.trainings, counts, [sizes[_network(training)] for training in self.trainings], workers)
 
     def _alike(self) -> list[list[Treat]]:
-        """The treatments, a few of one network together; what they are compared with is read once for them.
+        """The treatments, a few of one network together, or all attacks on some; what they need is read once for them.
 
         Those that train are apart from those that do not: the steps of one task are about equally long.
         """
@@ -149,9 +154,10 @@ class Work:
         for node in self.treatments:
             alike.setdefault(node.alike, []).append(node)
         return [
-            several[i : i + TREATMENTS_AT_ONCE]
-            for several in alike.values()
-            for i in range(0, len(several), TREATMENTS_AT_ONCE)
+            several[i : i + size]
+            for (kind, *_), several in alike.items()
+            for size in [len(several) if kind == "attack" else TREATMENTS_AT_ONCE]
+            for i in range(0, len(several), size)
         ]
 
     def _with_more(self, node: Node) -> tuple[Request, ...]:
@@ -180,7 +186,7 @@ class Work:
         untrained = [name for name in self.study.measure if not measure_named(name).needs_network]
         for name, cell in product(untrained, self.cells):
             data = self.data[cell.setting.dataset]
-            if numbers := numbers_of(name, data):
+            if measured_in(cell, name) and (numbers := numbers_of(name, data)):
                 key = key_of(cell, name, data.checksum)
                 cells.setdefault(key, cell)
                 requests.setdefault(key, {}).update(dict.fromkeys(request_of(cell, number) for number in numbers))
@@ -203,8 +209,10 @@ class Work:
 
     def examples(self, training: Train) -> int:
         """How many training examples it has."""
-        added = training.n if training.setting.how == "append" else 0
+        added = training.marked if training.setting.how == "append" else 0
         examples = len(self.data[training.setting.dataset].train)
+        if training.halves is not None:
+            return (examples + added + training.seed % 2) // 2
         return examples + added - training.without - round(training.held_out * examples)
 
 
@@ -276,20 +284,31 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         )
     cells = cells_of(study)
     try:
+        for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
+            check_attack(attack or "", shadows)
         _check(study, cells, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).needs_network]
     numbers = {
-        name: [number for measure in named for number in numbers_of(measure, data_set)]
+        name: [(number, measure) for measure in named for number in numbers_of(measure, data_set)]
         for name, data_set in data.items()
     }
     made = cells if named else []
     asked: dict[Node, dict[Request, None]] = {training: {} for training in trainings_of(made)}
     for cell in made:
-        requests = (request_of(cell, number) for number in numbers[cell.setting.dataset])
+        requests = (
+            request_of(cell, number) for number, measure in numbers[cell.setting.dataset] if measured_in(cell, measure)
+        )
         asked.setdefault(cell.node, {}).update(dict.fromkeys(requests))
     return Work(study, data, cells, {node: tuple(wanted) for node, wanted in asked.items()})
+
+
+def measured_in(cell: Cell, measure: str) -> bool:
+    """Whether a measure is taken in a cell: of an attack those about attacks, by pattern only where one is planted."""
+    if (about := measure_named(measure)).needs != "attack":
+        return cell.attack is None
+    return cell.attack is not None and (cell.n > 0 or not about.by_pattern) and about.suits_attack(cell.attack)
 
 
 def request_of(place: Cell | Train, measure: str) -> Request:
@@ -315,7 +334,7 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
     if (treatment := cell.treatment) is not None:
         return treatment.key(checksum)
     match measure_named(measure).needs:
-        case "network" | "deletion":
+        case "network" | "deletion" | "attack":
             return cell.training.key(checksum)
         case "pattern":
             about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.mark}|{cell.seed}"
@@ -337,12 +356,12 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
                 measure_named(measure).check_network(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
-    largest: dict[tuple[str, str | None, int], Cell] = {}
+    largest: dict[tuple[str, str | None, int, int | None], Cell] = {}
     for cell in cells:
-        kind = cell.setting.dataset, cell.pattern, cell.target
+        kind = cell.setting.dataset, cell.pattern, cell.target, cell.training.halves
         if kind not in largest or (cell.n, cell.share or 0) > (largest[kind].n, largest[kind].share or 0):
             largest[kind] = cell
-    for (name, pattern, target), cell in largest.items():
+    for (name, pattern, target, _), cell in largest.items():
         if target >= data[name].classes:
             raise StudyError(
                 f"key 'target': {name} has the classes 0 to {data[name].classes - 1}, but {target} is asked for."

@@ -2,30 +2,17 @@
 
 from collections.abc import Callable
 
-import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.errors import InputError
 from spurlab.patterns import Planted
-from spurlab.seeds import rng_for, seed_for
+from spurlab.privacy.halves import halves
+from spurlab.seeds import seed_for
 from spurlab.terminal import on_a_line
 from spurlab.training import Member, Progress, Recipe, fit
 
 NETWORKS = 40
-
-
-def halves(n: int, networks: int, seed: int) -> Bool[Tensor, "networks n"]:
-    """Which examples each network learns from: a half drawn at random, then the other half, and so on.
-
-    So each example is in half of the networks, and out of as many.
-    """
-    chosen = torch.zeros(networks, n, dtype=torch.bool)
-    for pair in range(networks // 2):
-        chosen[2 * pair, torch.randperm(n, generator=rng_for(seed, "halves", pair))[: n // 2]] = True
-        chosen[2 * pair + 1] = ~chosen[2 * pair]
-    return chosen
 
 
 def memorisation(
@@ -61,11 +48,7 @@ def memorisation(
     Source: Feldman and Zhang (2020), What neural networks memorize and why, arXiv:2008.03703, equation 1, by the
         estimate of its algorithm 1 (there with 70 % of the examples at a time and 2,000 networks).
     """
-    if networks < 2 or networks % 2:
-        raise InputError(f"memorisation takes an even number of networks, two or more, but it is {networks}.")
-    if len(train) < 2:
-        raise InputError(f"memorisation takes two examples or more, but there are {len(train)}.")
-    learnt, whole = halves(len(train), networks, seed), Planted.none(train)
+    learnt, whole = halves(len(train), networks, seed).members, Planted.none(train)
     members = [Member(whole.without(~own), seed_for(seed, "memorisation", i)) for i, own in enumerate(learnt)]
     trained = fit(architecture, members, recipe, classes=classes, workers=workers, progress=progress)
     right = trained.predict(train.inputs).argmax(-1) == train.labels

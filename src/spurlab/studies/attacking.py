@@ -1,0 +1,163 @@
+"""Attacks on networks that learnt from halves of one training set: each with all others as its shadows."""
+
+from collections.abc import Sequence
+from functools import cache, cached_property, partial
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from spurlab.errors import FailureError, InputError
+from spurlab.measures import Exposed, LeftOut, Observed
+from spurlab.measures.observed import required
+from spurlab.methods import Attempt
+from spurlab.privacy import Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
+from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
+from spurlab.seeds import rng_for
+from spurlab.studies.errors import StudyError
+from spurlab.studies.graph import Train, Treat
+from spurlab.studies.halving import members_of
+from spurlab.studies.materials import Materials
+from spurlab.studies.measuring import Measuring
+from spurlab.studies.subjects import Request
+from spurlab.studies.training_sets import pool_of
+from spurlab.studies.treating import UNTRAINED, Numbers
+from spurlab.training import logits
+
+TRIED, CLASSES = 64, 3  # examples, with which an attack is tried
+
+
+def pairs_of(seeds: Sequence[int]) -> Tensor:
+    """Of each network the place of its complement; -1 where that is not among them."""
+    return torch.tensor([seeds.index(seed ^ 1) if seed ^ 1 in seeds else -1 for seed in seeds])
+
+
+def check_attack(name: str, seeds: Sequence[int]) -> None:
+    """Try an attack with as many shadows as it will have: it says itself what it lacks.
+
+    Args:
+        name: of the attack.
+        seeds: of the networks.
+
+    Raises:
+        StudyError: too few networks for it, or it needs what a study does not give.
+    """
+    rng = rng_for(0, "attack", "tried")
+    outputs = torch.randn(len(seeds), TRIED, CLASSES, generator=rng)
+    labels = torch.randint(CLASSES, (TRIED,), generator=rng)
+    members = torch.stack([half(TRIED, seed, 0) for seed in seeds])
+    margins = Margins(margins_of(outputs, labels), members, pairs_of(seeds), labels, outputs)
+    try:
+        scores_of(margins, [name], [0])
+    except InputError as error:
+        raise StudyError(f"key 'attack': {name}: {error}") from error
+
+
+class Attacking:
+    """The margins of networks that learnt from halves of one training set, and attacks on each of them.
+
+    A network that diverged is left out, with its complement.
+
+    Args:
+        first: one of the attacks on one of them.
+        materials: what they are made from.
+    """
+
+    def __init__(self, first: Treat, materials: Materials) -> None:
+        self._materials, self._training = materials, first.training
+        self._measuring = Measuring(materials)
+        self._data_seed = required(first.training.halves)
+        self._pool = pool_of(materials.data, first.training)
+        self._examples = self._pool.materialize()
+        every = list(first.oracles)
+        phi = torch.stack([self._margins(seed) for seed in every])
+        lost = {seed for seed, row in zip(every, phi, strict=True) if bool(row.isnan().any())}
+        places = [place for place, seed in enumerate(every) if not {seed, seed ^ 1} & lost]
+        self._seeds = [every[place] for place in places]
+        self._phi = phi[places]
+
+    def treated(self, treatment: Treat, requests: Sequence[Request]) -> Attempt[Numbers]:
+        """Attack one network and measure what is found.
+
+        Args:
+            treatment: which network, and how.
+            requests: what to measure.
+        """
+        if treatment.seed not in self._seeds:
+            return UNTRAINED
+        margins = self._all_margins if isinstance(attack_named(treatment.method), SortedLogits) else self._margins_alone
+        place = self._seeds.index(treatment.seed)
+        try:
+            scores = scores_of(margins, [treatment.method], [place])[treatment.method][0]
+        except FailureError as error:
+            return Attempt(None, failed=str(error), end="failed")
+        exposed = Exposed(
+            scores,
+            margins.members[place],
+            self._pool.mask.cpu(),
+            cache(partial(self._left_out, treatment)),
+            cache(partial(self._accuracies, treatment)) if margins.logits is not None else None,
+        )
+        observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
+        return Attempt(self._measuring.numbers(observed, requests))
+
+    @cached_property
+    def _members(self) -> Bool[Tensor, "m n"]:
+        return torch.stack([members_of(self._pool, self._data_seed, seed) for seed in self._seeds])
+
+    @cached_property
+    def _margins_alone(self) -> Margins:
+        return Margins(self._phi, self._members, pairs_of(self._seeds), self._examples.labels.cpu())
+
+    @cached_property
+    def _all_margins(self) -> Margins:
+        """With the logits of all classes."""
+        outputs = torch.stack([self._outputs(self._of(seed), self._examples.inputs) for seed in self._seeds])
+        return Margins(self._phi, self._members, pairs_of(self._seeds), self._examples.labels.cpu(), outputs)
+
+    def _of(self, seed: int) -> Train:
+        return self._training._replace(seed=seed)
+
+    def _outputs(self, training: Train, inputs: Tensor) -> Float[Tensor, "n k"]:
+        return logits(self._materials.trained(training)[0], inputs)
+
+    def _margins(self, seed: int) -> Float64[Tensor, " n"]:
+        return required(self._materials.margins)(self._of(seed), self._examples)
+
+    @cached_property
+    def _marked_margins(self) -> dict[bool, Float64[Tensor, "m marked"]]:
+        """Of the marked examples, by whether networks have learnt from some: theirs, and those of the controls."""
+        places = self._pool.positions.cpu()
+        marked = self._examples[places]
+        controls = [
+            margins_of(self._outputs(self._of(seed).control, marked.inputs), marked.labels.cpu())
+            for seed in self._seeds
+        ]
+        return {True: self._phi[:, places], False: torch.stack(controls)}
+
+    def _left_out(self, treatment: Treat) -> LeftOut:
+        """What the attack says of marked examples with shadows that learnt from an example's group, or from no mark.
+
+        The network, that of its seed without marks, and their complements are not among the shadows, so that both are
+        judged by the same.
+        """
+        place, places = self._seeds.index(treatment.seed), self._pool.positions.cpu()
+        learnt = self._members[:, places]  # of the marked examples, one group or the other
+        others = torch.tensor([seed ^ treatment.seed > 1 for seed in self._seeds])
+        attack, scores = attack_named(treatment.method), torch.zeros(2, len(places), dtype=torch.float64)
+        for group in (learnt[place], ~learnt[place]):
+            planted, control = (self._marked_margins[own][:, group] for own in (True, False))
+            inside, outside = planted[others & (learnt == group).all(1)], control[others]
+            members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
+            shadows = Margins(torch.cat([inside, outside]), members)
+            scores[:, group] = torch.stack([attack(Attacked(phi[place]), shadows) for phi in (planted, control)])
+        groups = group_scores(scores, torch.where(learnt[place], 0, -1)).squeeze(1).tolist()
+        return LeftOut(scores[0][places.argsort()], *groups)
+
+    def _accuracies(self, treatment: Treat) -> tuple[Accuracies, Accuracies]:
+        """Those of the attack's word, as the public code computes them, and right."""
+        attack, place = attack_named(treatment.method), self._seeds.index(treatment.seed)
+        assert isinstance(attack, SortedLogits)  # noqa: S101  # as `treated` has looked
+        target, shadows = self._all_margins.attack(place)
+        given = target, shadows, self._members[place], self._pool.mask.cpu()
+        return attack.accuracies_of_public_code(*given), attack.accuracies(*given)
