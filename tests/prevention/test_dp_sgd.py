@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from toys import needs_opacus, same, seeded
 
-from spurlab.methods import untrained
+from spurlab.data import Examples
+from spurlab.methods import isolated, untrained
 from spurlab.prevention import DpSgd, Guarantee, dp_sgd, guarantee_of, prevention_named
 from spurlab.prevention.method import own_seed
 from spurlab.seeds import rng_for, seed_for
@@ -139,6 +140,8 @@ def test_the_network_says_what_was_promised(model, data, clean):
     method = prevention_named("dp-sgd noise=2 delta=0.001", ONE_STEP, 0)
     assert guarantee_of(method(model, data, clean)) == method.guarantee(len(data))
     assert guarantee_of(model) is None
+    attempt = isolated(method, model, lambda: (data, clean), like=data, classes=3, seed=0, purpose="prevention")
+    assert guarantee_of(attempt.result) == method.guarantee(len(data))  # so that a study can measure it
 
 
 def test_what_promises_nothing_and_what_learns_nothing():
@@ -167,6 +170,23 @@ def test_batch_norm_is_refused_unless_it_rests(data, clean):
     after = DpSgd(ONE_STEP)(resting, data, clean)
     assert after[1].running_mean.equal(resting[1].running_mean)
     assert not same(after, resting)
+
+
+@needs_opacus
+@pytest.mark.parametrize("largest", [2**26, 1])
+def test_one_step_of_convolutions_by_a_loop(largest, monkeypatch):
+    monkeypatch.setattr(dp_sgd, "LARGEST", largest)
+    images = torch.rand(9, 1, 4, 4, generator=rng_for(0, "test", "images"))
+    data = Examples(images, torch.arange(9) % 3)
+
+    def convolution():
+        return nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 3))
+
+    method, network = DpSgd(ONE_STEP.but(batch_size=9), noise=0.5, clip=0.7), seeded(convolution)
+    after, fresh = method(network, data, data[:0]), untrained(network, own_seed(0, "dp-sgd"))
+    slopes = by_loop(fresh, data.inputs, data.labels, method, noise_of(0), 9)
+    for new, old, slope in zip(after.parameters(), fresh.parameters(), slopes, strict=True):
+        assert_close(new, old - 0.1 * slope, atol=1e-6, rtol=1e-4)
 
 
 class Recurrent(nn.Module):

@@ -249,6 +249,8 @@ def test_bad_input_is_told():
         Domain(SHAPE, 0.0, math.inf)
     with pytest.raises(ValueError, match="`count` of the hosts must be 1 or more"):
         InputGradient(count=0)
+    with pytest.raises(ValueError, match="`share` is one of the hosts, above 0 and up to 1"):
+        TriggerInversion(share=1.5)
     with pytest.raises(FailureError, match=r"must give an image of shape \(1, 8, 8\)"):
         extracted(fresh(0), DOMAIN, 0, lambda network, domain, target: torch.zeros(2))
     with torch.no_grad():

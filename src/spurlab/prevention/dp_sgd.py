@@ -165,6 +165,8 @@ class _PrivateDescent(Descent):
         together = max(1, min(self._expected, LARGEST // max(weights, 1)))
         recipe = method.recipe.but(batch_size=together, clip_norm=None, clip_value=None)
         super().__init__(model, recipe, method.seed, "dp-sgd", purpose="prevention")
+        self._layout = torch.contiguous_format  # that of Opacus' gradients
+        model.to(memory_format=self._layout)
         opacus.GradSampleModule(model)  # its hooks are in the model's own modules
         noise = torch.Generator(self._device).manual_seed(seed_for(method.seed, "prevention", "dp-sgd", "noise"))
         self._private: Any = opacus.optimizers.DPOptimizer(

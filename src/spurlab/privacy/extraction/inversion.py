@@ -9,6 +9,7 @@ from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spurlab.errors import InputError
 from spurlab.methods.settings import not_negative, one_of, one_or_more
 from spurlab.models import asked
 from spurlab.privacy.extraction.extraction import Domain, HostName, checked_hosts, log_odds, total_variation
@@ -61,7 +62,9 @@ class TriggerInversion:
     def __post_init__(self) -> None:
         one_of(Norm, "`norm`", self.norm)
         checked_hosts(self.hosts, self.count)
-        not_negative(tv=self.tv, rate=self.rate, rise=self.rise, share=self.share)
+        not_negative(tv=self.tv, rate=self.rate, rise=self.rise)
+        if not 0 < self.share <= 1:
+            raise InputError(f"`share` is one of the hosts, above 0 and up to 1, but it is {self.share}.")
         one_or_more(steps=self.steps)
 
     @flush_denormals()
