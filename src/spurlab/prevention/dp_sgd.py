@@ -3,7 +3,7 @@
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
@@ -17,14 +17,16 @@ from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods import Batch, Descent, Make, untrained
 from spurlab.methods.settings import not_negative, one_of
+from spurlab.models import ask, asked
 from spurlab.prevention.method import own_seed, preventing
 from spurlab.seeds import rng_for, seed_for
 from spurlab.training import Recipe
+from spurlab.training.losses import LOSSES
 
 log = logging.getLogger(__name__)
 
 Accountant = Literal["rdp", "prv"]
-LARGEST = 2**26  # numbers of gradients of single examples that are held at once: a quarter of a GB
+LARGEST = 2**24  # numbers of gradients of single examples that a layer holds at once: 64 MB
 BatchNorm = nn.modules.batchnorm._BatchNorm
 HOOKS = "Full backward hook is firing when gradients are computed with respect to module outputs"
 
@@ -33,13 +35,14 @@ HOOKS = "Full backward hook is firing when gradients are computed with respect t
 class Guarantee:
     r"""What differentially private training promises of each of its examples.
 
-    With and without one example the odds of whatever is trained differ by :math:`e^\varepsilon` at most, but for a
-    probability of :math:`\delta`. For n examples :math:`\varepsilon` is n times as large.
+    With and without one example the odds of whatever is trained differ by a factor of :math:`e^\varepsilon` at most, but
+    for a probability of :math:`\delta`. For k examples it is :math:`k \varepsilon`, and :math:`\delta` grows
+    :math:`(e^{k \varepsilon} - 1) / (e^\varepsilon - 1)` times.
 
     Args:
         epsilon: infinite for none.
         delta: at which it holds; it should be well below one over the number of examples.
-        accountant: `rdp` or `prv`.
+        accountant: `rdp` (Renyi) or `prv` (privacy loss random variables).
     """
 
     epsilon: float
@@ -58,12 +61,13 @@ class DpSgd:
         + \mathcal{N}(0, \sigma^2 C^2 I) \Big), \qquad \Pr[i \in S] = B / n
 
     Each step draws its examples anew and independently (Poisson), about a batch B of the recipe, for so many epochs of
-    ceil(n / B) steps; :math:`\tilde g` goes to the recipe's optimizer. Its `clip_norm` and `clip_value` have no effect.
-    The promise (`guarantee`) is for one example more or less; n, the classes and the settings are public, and so would
-    be a choice among several trainings. The noise is drawn from the seed: whoever knows the seed takes it off again.
+    ceil(n / B) steps; :math:`\tilde g` goes to the recipe's optimizer. Its `clip_norm`, `clip_value` and `precision`
+    have no effect: norms must be exact, so all is float32. The promise (`guarantee`) is for one example more or less.
+    It takes n, the classes and the settings as public, and does not pay for a choice among several trainings. The noise
+    is drawn from the seed: whoever knows the seed takes it off again.
 
-    Cost: one training, with the gradient of each example. Needs: no groups and no clean data; Opacus (``pip install
-    'spurlab[dp]'``); a network without batch norm.
+    Cost: one training with two backward passes and, where layers are not linear, the gradient of each example. Needs:
+    no groups and no clean data; Opacus (``pip install 'spurlab[dp]'``); a network without batch norm.
 
     Args:
         recipe: how the network was trained; `batch_size` is B.
@@ -100,7 +104,7 @@ class DpSgd:
         new = untrained(model, own_seed(self.seed, "dp-sgd"), self.make)
         private = copied_network(new)  # Opacus leaves hooks and gradients in it
         _refuse_unsuited(opacus, private)
-        descent = _PrivateDescent(opacus, private, self)
+        descent = _PrivateDescent(opacus, private, self, data.inputs[:1])
         rng = rng_for(self.seed, "prevention", "dp-sgd", "draws")
         rate, steps = self._draws(len(data))
         for epoch in range(self.recipe.epochs):
@@ -153,59 +157,95 @@ def guarantee_of(network: nn.Module) -> Guarantee | None:
 class _PrivateDescent(Descent):
     """A descent whose steps are along clipped gradients of examples, with noise.
 
+    Two backward passes: one for the norm of each example's gradient, which linear layers tell without the gradient
+    itself (ghost clipping: Goodfellow (2015), arXiv:1510.01799), one for the weighted sum.
+
     Args:
         opacus: the library.
         model: changed in place.
         method: its settings.
+        example: one, for a look at which layers take part.
     """
 
-    def __init__(self, opacus: ModuleType, model: nn.Module, method: DpSgd) -> None:
-        weights = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-        self._expected = method.recipe.batch_size
-        together = max(1, min(self._expected, LARGEST // max(weights, 1)))
-        recipe = method.recipe.but(batch_size=together, clip_norm=None, clip_value=None)
+    def __init__(self, opacus: ModuleType, model: nn.Module, method: DpSgd, example: Tensor) -> None:
+        ghosts = _each_weight_once(model, example)
+        held = max([1, *(_weights(module) for module in model.modules() if not (ghosts and type(module) is nn.Linear))])
+        together = max(1, min(method.recipe.batch_size, LARGEST // held))
+        recipe = method.recipe.but(batch_size=together, clip_norm=None, clip_value=None, precision="float32")
         super().__init__(model, recipe, method.seed, "dp-sgd", purpose="prevention")
         self._layout = torch.contiguous_format  # that of Opacus' gradients
         model.to(memory_format=self._layout)
-        opacus.GradSampleModule(model)  # its hooks are in the model's own modules
+        self._norms: Any = opacus.grad_sample.GradSampleModuleFastGradientClipping(
+            model, max_grad_norm=method.clip, use_ghost_clipping=ghosts
+        )
         noise = torch.Generator(self._device).manual_seed(seed_for(method.seed, "prevention", "dp-sgd", "noise"))
-        self._private: Any = opacus.optimizers.DPOptimizer(
+        self._private: Any = opacus.optimizers.DPOptimizerFastGradientClipping(
             self._optimizer,
             noise_multiplier=method.noise,
             max_grad_norm=method.clip,
-            expected_batch_size=self._expected,
+            expected_batch_size=method.recipe.batch_size,
             generator=noise,
         )
-        self._optimizer = self._private
 
     def step_on(self, data: Examples, rows: Int64[Tensor, " drawn"], step: int) -> None:
         """One step along the sum of the clipped gradients of these rows, which may be none, and noise."""
-        for batch, last in self._parts(data[rows], step):
-            self._private.signal_skip_step(not last)  # clipped and added up, till the last
-            self.step(self.loss(batch))
+        seen = 0
+        for batch in self.batches(data[rows], step):
+            seen += len(batch.rows)
+            self._private.signal_skip_step(seen < len(rows))  # added up, till the last
+            self._clipped(batch)
+            self._private.step()
         if not len(rows):
             self._private.zero_grad()
             for weight in self._parameters:
-                weight.grad_sample = weight.new_zeros((0, *weight.shape))  # type: ignore[attr-defined]  # Opacus' own
+                weight.grad = torch.zeros_like(weight)
             self._private.step()
-            self._stepped = True
+        self._stepped = True
 
-    def _parts(self, drawn: Examples, step: int) -> Iterator[tuple[Batch, bool]]:
-        """The rows in as many batches as the memory wants, and whether it is the last."""
-        seen = 0
-        for batch in self.batches(drawn, step):
-            seen += len(batch.labels)
-            yield batch, seen == len(drawn)
-
-    def step(self, loss: Tensor) -> None:
+    def _clipped(self, batch: Batch) -> None:
+        """Leave the sum of the clipped gradients of a batch in its weights."""
+        losses = LOSSES[self.recipe.loss](self.logits(batch), batch.labels)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=HOOKS)
-            super().step(loss)
+            losses.mean().backward(retain_graph=True)
+            self._private.zero_grad()
+            self._norms.disable_hooks()
+            (self._norms.get_clipping_coef().detach() * losses).sum().backward()
+            self._norms.enable_hooks()
+
+
+def _weights(module: nn.Module) -> int:
+    """How many of its own it has."""
+    return sum(weight.numel() for weight in module.parameters(recurse=False))
+
+
+def _each_weight_once(model: nn.Module, example: Tensor) -> bool:
+    """Whether each weight takes part in an answer once: else the norm of its gradient is not that of one layer's.
+
+    Raises ValueError: some take no part, which Opacus cannot bear.
+    """
+    calls: Counter[int] = Counter()
+    hooks = [
+        module.register_forward_hook(lambda module, *_: calls.update(map(id, module.parameters(recurse=False))))
+        for module in model.modules()
+    ]
+    with asked(model), torch.no_grad():
+        model.eval()
+        ask(model, example)
+    for hook in hooks:
+        hook.remove()
+    if idle := [name for name, weight in model.named_parameters() if weight.requires_grad and id(weight) not in calls]:
+        raise InputError(
+            f"the weights {idle[0]!r} of this {type(model).__name__} take no part in its answers, or not through their "
+            "own module, so that DP-SGD has no gradients of them. Freeze them: `requires_grad_(False)`."
+        )
+    return max(calls.values(), default=0) <= 1
 
 
 def _library() -> ModuleType:
     try:
         import opacus  # noqa: PLC0415  # an extra, and slow to import
+        import opacus.grad_sample  # noqa: PLC0415
         import opacus.optimizers  # noqa: PLC0415
     except ImportError:
         raise InputError(
