@@ -35,7 +35,7 @@ HOOKS = "Full backward hook is firing when gradients are computed with respect t
 class Guarantee:
     r"""What differentially private training promises of each of its examples.
 
-    With and without one example the odds of whatever is trained differ by a factor of :math:`e^\varepsilon` at most, but
+    With and without one example the odds of whatever is trained differ :math:`e^\varepsilon` times at most, but
     for a probability of :math:`\delta`. For k examples it is :math:`k \varepsilon`, and :math:`\delta` grows
     :math:`(e^{k \varepsilon} - 1) / (e^\varepsilon - 1)` times.
 
