@@ -1,6 +1,7 @@
 """What the tests of methods share: points in the plane that any network learns, and networks that have learnt them."""
 
 import copy
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from spurlab.data import Examples
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, train_one
+
+needs_opacus = pytest.mark.skipif(find_spec("opacus") is None, reason="Opacus is missing: pip install 'spurlab[dp]'")
 
 
 @pytest.fixture(autouse=True, scope="module")

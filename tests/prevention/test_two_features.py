@@ -6,6 +6,7 @@ the tolerance is for what a minority of 100 examples a group, or 8 epochs of ste
 """
 
 import pytest
+from toys import needs_opacus
 
 from spurlab.prevention import PREVENTIONS, prevention_named
 
@@ -49,7 +50,7 @@ def test_who_goes_by_errors_serves_the_minority_better(name, gain, served):
     assert min(served(name)) > 0.55
 
 
-@pytest.mark.parametrize("name", ["mixup", "irm"])
+@pytest.mark.parametrize("name", ["mixup", "irm", pytest.param("dp-sgd", marks=needs_opacus)])
 def test_who_knows_nothing_of_it_does_not_serve_the_minority_better(name, served):
     """Mixup knows no groups. Of the environments of IRM each has one value of the attribute, so none can show that
     what it says of the label varies."""
@@ -59,7 +60,7 @@ def test_who_knows_nothing_of_it_does_not_serve_the_minority_better(name, served
 
 def test_every_method_has_its_expectation():
     told = {"erm", "clean-only", "suby", "rwy", "dfr", "dfr-plain", "group-dro", "subg", "rwg"}
-    told |= {"afr", "afr-train", "jtt", "jtt-given", "lff", "mixup", "irm"}
+    told |= {"afr", "afr-train", "jtt", "jtt-given", "lff", "mixup", "irm", "dp-sgd"}
     assert told == set(PREVENTIONS)
 
 

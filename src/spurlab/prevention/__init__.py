@@ -7,6 +7,9 @@ from spurlab.prevention.balancing import Reweighting as Reweighting
 from spurlab.prevention.balancing import Subsampling as Subsampling
 from spurlab.prevention.clean_only import CleanOnly as CleanOnly
 from spurlab.prevention.dfr import Dfr as Dfr
+from spurlab.prevention.dp_sgd import DpSgd as DpSgd
+from spurlab.prevention.dp_sgd import Guarantee as Guarantee
+from spurlab.prevention.dp_sgd import guarantee_of as guarantee_of
 from spurlab.prevention.erm import Erm as Erm
 from spurlab.prevention.group_dro import GroupDro as GroupDro
 from spurlab.prevention.irm import Irm as Irm

@@ -5,6 +5,7 @@ from spurlab.prevention.afr import Afr
 from spurlab.prevention.balancing import Reweighting, Subsampling
 from spurlab.prevention.clean_only import CleanOnly
 from spurlab.prevention.dfr import Dfr
+from spurlab.prevention.dp_sgd import DpSgd
 from spurlab.prevention.erm import Erm
 from spurlab.prevention.group_dro import GroupDro
 from spurlab.prevention.irm import Irm
@@ -33,6 +34,7 @@ PREVENTIONS = Table[Prevention](
         "lff": Entry.of("LfF", Lff, "training"),
         "mixup": Entry.of("mixup", Mixup, "training"),
         "irm": Entry.of("IRM", Irm, "groups", "training"),
+        "dp-sgd": Entry.of("DP-SGD", DpSgd, "training"),
     },
     shortest=False,
 )
