@@ -26,7 +26,8 @@ ENOUGH = 39  # marks like it
 AT_ONCE = 2**24  # numbers of marked examples that go through the network together, but for one mark
 FEWEST = 19  # marks like it, with which p can be .05
 IMAGES = 500  # test examples
-LOOKED_AT = 50  # of them, by which marks like it are told
+LOOKED_AT, FEWEST_LOOKED_AT = 200, 50  # of them, by which marks like it are told; fewer of large inputs
+TOGETHER = 2**23  # numbers that are looked at together, of them
 LEAST_SPREAD = 0.01  # of the scores of a class: one example of a hundred more is no wonder
 LEVEL = 0.05  # of the test
 NEARLY_ALL = 0.99  # of the marks like it
@@ -116,9 +117,9 @@ def pull(
 
     Marks like it are of the same family, drawn elsewhere or otherwise (:meth:`spurlab.patterns.Mark.redraw`), all
     different, and change the examples alike: in the mean and in the spread over examples by as much, to within .5 %. If
-    fewer than wanted do, to within 1, 2 or 5 %; if still fewer, to within the first of these that 39 do. For no box
-    over the edge of a shirt is like one over a corner that is always dark: weights that training never touched answer
-    otherwise. With fewer than 19 alike nothing is tested.
+    fewer than wanted do, to within 1, 2 or 5 %; if still fewer, to within the first of these that 39 do; else to within
+    2 %. For no box over the edge of a shirt is like one over a corner that is always dark: weights that training never
+    touched answer otherwise. With fewer than 19 alike nothing is tested.
 
     Where 19 reference networks and more are given, their scores for the same mark take the place of these: a
     convolutional network that has learnt a mark goes by it elsewhere too, and marks like it cannot tell that.
@@ -203,7 +204,8 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         count: how many at most; fewer where the family has no more.
         seed: of draws.
     """
-    picked = torch.randperm(len(examples), generator=rng_for(seed, "looked at"))[:LOOKED_AT]
+    most = max(FEWEST_LOOKED_AT, min(LOOKED_AT, TOGETHER // examples.inputs[:1].numel()))
+    picked = torch.randperm(len(examples), generator=rng_for(seed, "looked at"))[:most]
     few = examples[picked]  # of all classes, in whatever order they come
     rows = torch.arange(len(few))
 
@@ -224,7 +226,7 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())
         found.setdefault(changed.sum(0).numpy().tobytes(), (off, null))
     many = {by: sum(off <= by for off, _ in found.values()) for by in ALIKE}
-    within = next((by for enough in (count, ENOUGH) for by in ALIKE if many[by] >= enough), ALIKE[-1])
+    within = next((by for enough in (count, ENOUGH) for by in ALIKE if many[by] >= enough), ALIKE[-2])
     return [null for off, null in found.values() if off <= within][:count]
 
 
