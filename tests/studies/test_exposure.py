@@ -28,7 +28,8 @@ ATTACKED = (
     f"halves={DATA_SEED}",
     "pattern=R3",
     "recipe.epochs=2",
-    'measure=["member_auc", "member_tpr", "marked_rates", "left_out_rates", "marked_auc", "group_scores", "pattern_answer", "accuracy"]',
+    'measure=["member_auc", "member_tpr", "marked_rates", "left_out_rates", "marked_auc", "group_scores", '
+    '"pattern_answer", "accuracy"]',
     'figure="scores"',
 )
 
