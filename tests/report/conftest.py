@@ -173,6 +173,8 @@ def exposure_rows(datasets=("mnist",), counts=(0, 3, 20), attacks=tuple(FOUND), 
         parts += [rows.assign(measure=f"member_tpr_{at:03d}", value=1.2 * at / 1000) for at in (10, 100, 500)]
         parts += [rows.assign(measure="member_auc", value=rows["value"] + 0.6)]
         levels = {
+            "left_out_tpr": members,
+            "left_out_fpr": members,
             "marked_tpr": members,
             "marked_fpr": others,
             "marked_auc": area,

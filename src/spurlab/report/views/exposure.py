@@ -251,6 +251,7 @@ def figure(exposures: list[Exposure], about: About) -> Figure:
         (f"{one.place}: {kind}" if several else kind, Panel(kind, one))
         for one in exposures
         for kind in (ALL, MARKED, LEFT_OUT, "three questions")
+        if kind not in (MARKED, LEFT_OUT) or any(_rates(kind, attack)[0] for attack in one.attacks)
     ]
     legend = [
         (Line2D([], [], color=colour, marker=marker, linewidth=1.5), name) for name, (colour, marker) in looks.items()
