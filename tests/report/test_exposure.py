@@ -40,7 +40,10 @@ def test_an_attack_is_no_network(result):
 
 
 def test_it_is_told(result, results):
-    assert "LiRA, fixed variance with shadows that left the pattern out calls of marked members and non-members 0.70 and 0.70 at n = 3" in brief(result)
+    words = (
+        "LiRA, fixed variance with shadows that left the pattern out calls of marked members and non-members 0.70 and "
+    )
+    assert f"{words}0.70 at n = 3" in brief(result)
     assert any("n = 20, loss: at 1% false positives it finds" in words for words in answer(result))
     examples, pattern = study_sheets(result)
     assert len(examples.lines) == 6
