@@ -137,7 +137,7 @@ def test_tables_stand_wherever_patterns_do(study):
             "the mark logo.png has 40 x 27 pixels .* do not lie within images of 28",
         ),
         ('"clear.png"', "clear.png 2x2, top left #.* changes none of 500 images of fashion-mini"),
-        ("{ noise = 0 }", "noise, r=0.0 changes none of 500 images"),
+        ("{ noise = 0 }", "needs an r above 0, not 0"),
         ("[[1]]", "key 'pattern': must be text"),
     ],
 )
