@@ -286,6 +286,7 @@ def test_a_check_of_a_given_network_trains_its_own_oracles(given):
         ({"given": nn.Linear(3, 3)}, "the network fails on a batch of shape"),
         ({"target": 3}, "`target` is class 3, but rows has the classes 0 to 2"),
         ({"oracles": 0, "recipe": RECIPE}, "`oracles` must be 1 or more"),
+        ({"recipe": RECIPE.but(epochs=0)}, "`recipe` has no epochs"),
         ({"method": "salum"}, r"there is no method 'salum'. Did you mean 'salun'"),
         ({"share": 0.5}, "without prepared networks, `share` and `most`"),
     ],

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from toys import bits, same, seeded, trained
+from toys import Recurrent, bits, same, seeded, trained
 
 from spurlab.data import Examples
 from spurlab.deletion import DELETIONS, Deletion, Sharded, forget_mask
@@ -199,17 +199,6 @@ def test_steps_that_are_too_large_are_an_error(table, name, problem):
 def test_what_trains_no_network_does_not_ask_how(table, name, problem):
     hot = problem.recipe.but(optimizer="sgd", learning_rate=1e30)
     assert same(problem.after(table, name, recipe=hot), problem.result(table, name))
-
-
-class Recurrent(nn.Module):
-    """Each input a sequence of two numbers."""
-
-    def __init__(self):
-        super().__init__()
-        self.cell, self.head = nn.GRU(1, 6, batch_first=True), nn.Linear(6, 3)
-
-    def forward(self, inputs):
-        return self.head(self.cell(inputs.unsqueeze(2))[0][:, -1])
 
 
 def tied():

@@ -103,3 +103,14 @@ def assert_moved(after, before, steps):
     """Each parameter has gone by its step."""
     for new, old, step in zip(after.parameters(), before.parameters(), steps, strict=True):
         assert_close(new, old + step)
+
+
+class Recurrent(nn.Module):
+    """Each input a sequence of two numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.head = nn.GRU(1, 6, batch_first=True), nn.Linear(6, 3)
+
+    def forward(self, inputs):
+        return self.head(self.cell(inputs.unsqueeze(2))[0][:, -1])

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
-from toys import needs_opacus, same, seeded
+from toys import Recurrent, needs_opacus, same, seeded
 
 from spurlab.data import Examples
 from spurlab.methods import isolated, untrained
@@ -185,15 +185,6 @@ def test_one_step_of_convolutions_by_a_loop(largest, monkeypatch):
     slopes = by_loop(fresh, data.inputs, data.labels, method, noise_of(0), 9)
     for new, old, slope in zip(after.parameters(), fresh.parameters(), slopes, strict=True):
         assert_close(new, old - 0.1 * slope, atol=1e-6, rtol=1e-4)
-
-
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.cell, self.head = nn.GRU(1, 6, batch_first=True), nn.Linear(6, 3)
-
-    def forward(self, inputs):
-        return self.head(self.cell(inputs.unsqueeze(2))[0][:, -1])
 
 
 @needs_opacus

@@ -20,7 +20,7 @@ from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
 from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, FEWEST, Pull, check_changed, pull
-from spurlab.audit.references import COUNT, references
+from spurlab.audit.references import COUNT, check_recipe, references
 from spurlab.audit.repair import Repaired, Told, repaired, table
 from spurlab.audit.served import Fit, Served, beside, fit_of, served
 from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
@@ -318,17 +318,6 @@ def audit(
         tuple(unknown),
         NOTHING if repair and found is None else "",
     )
-
-
-def check_recipe(recipe: object) -> None:
-    """Whether networks can be trained by it; None: none are.
-
-    Raises ValueError: it is something else, or has no epochs.
-    """
-    if recipe is not None and not isinstance(recipe, Recipe):
-        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
-    if isinstance(recipe, Recipe) and recipe.epochs < 1:
-        raise InputError("`recipe` has no epochs: networks by it would be untrained. Give those of your network.")
 
 
 def asked_as(

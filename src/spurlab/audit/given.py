@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from spurlab.audit.references import references
+from spurlab.audit.references import check_recipe, references
 from spurlab.audit.repair import Repaired, Told, repaired, table
 from spurlab.audit.suspects import mask_of
 from spurlab.data import Dataset
@@ -95,8 +95,7 @@ def check_given(
         raise InputError(
             f"`given` must be a network (nn.Module), but it is {given!r}. See `spurlab.audit.audit` for files."
         )
-    if recipe is not None and not isinstance(recipe, Recipe):
-        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
+    check_recipe(recipe)
     if pattern is None:
         raise InputError(
             "a given network is asked about a mark: give `pattern`, e.g. 'box,row=0,col=0,size=5,value=1', or any "

@@ -101,6 +101,17 @@ def references(
     return networks
 
 
+def check_recipe(recipe: object) -> None:
+    """Whether networks can be trained by it; None: none are.
+
+    Raises ValueError: it is something else, or has no epochs.
+    """
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise InputError(f"`recipe` must be a Recipe, e.g. RECIPES['quick'], but it is {recipe!r}.")
+    if isinstance(recipe, Recipe) and recipe.epochs < 1:
+        raise InputError("`recipe` has no epochs: networks by it would be untrained. Give those of your network.")
+
+
 def _kept(file: Path, state: Mapping[str, Tensor], networks: int) -> dict[str, Tensor]:
     """The weights of some networks.
 

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
+from spurlab.metrics import accuracy
 from spurlab.seeds import rng_for
 from spurlab.stats import Share
 from spurlab.training import predictions
@@ -70,7 +71,7 @@ def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> 
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "beside"))[:ASKED]
     inputs, labels = test.inputs[rows], test.labels[rows]
-    best = max((float((predictions(one, inputs).argmax(1) == labels).float().mean()) for one in others), default=1.0)
+    best = max((accuracy(predictions(one, inputs), labels).item() for one in others), default=1.0)
     if best >= fit.accuracy - LESS:
         return fit
     words = (

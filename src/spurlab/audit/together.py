@@ -35,7 +35,7 @@ def together(pulls: Sequence[Pull], unknown: Sequence[Unknown]) -> tuple[list[Pu
     kinds = 1 + bool(by_networks)
     needed = {}
     if by_networks and len(by_networks[0].standardised) * LEVEL < kinds:
-        kinds, needed, alike = 1, {id(one): _needed(2 * len(alike)) for one in alike}, []
+        needed, alike = {id(one): _needed(2 * len(alike)) for one in alike}, []
     while alike and _most(alike[-1]) < _needed(kinds * len(alike)):
         needed[id(alike[-1])] = _needed(kinds * len(alike))
         alike.pop()

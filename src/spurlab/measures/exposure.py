@@ -24,7 +24,11 @@ AT = 0.01  # the rate of false positives at which marked examples are looked at
 
 def tprs_on(data: Dataset) -> list[str]:
     """Those that rest on ten false positives or more, of the half that a network never saw."""
-    return [name for name, rate in TPRS.items() if rate * (len(data.train) // 2) >= FALSE_POSITIVES]
+    return [name for name, rate in TPRS.items() if _rests_on_enough(data, rate)]
+
+
+def _rests_on_enough(data: Dataset, rate: float) -> bool:
+    return rate * (len(data.train) // 2) >= FALSE_POSITIVES
 
 
 def _member_auc(observed: Observed) -> dict[str, float]:
@@ -97,7 +101,7 @@ def _marked_accuracies(observed: Observed) -> dict[str, float]:
 
 
 def _at_one_percent(data: Dataset) -> bool:
-    return len(data.train) // 2 * AT >= FALSE_POSITIVES
+    return _rests_on_enough(data, AT)
 
 
 PATTERN_ANSWER = Measure("rise of the target's log-odds by the pattern", _pattern_answer, by_pattern=True, lumpy=True)
