@@ -63,12 +63,13 @@ def influence_on_mark(
         )
     few = test[others[torch.randperm(len(others), generator=rng_for(seed, "influence"))[:IMAGES].sort().values]]
     change = (features(network, marked_all(mark, few, seed)) - features(network, few.inputs)).mean(0)
-    batches = torch.arange(len(train)).split(IMAGES)
     moment = torch.zeros(len(change), len(change), dtype=torch.float64)
-    for rows in batches:
+    for rows in torch.arange(len(train)).split(IMAGES):
         seen = features(network, train.inputs[rows]).double()
         moment += seen.T @ seen / len(train)
     moment.diagonal().add_(RIDGE * float(moment.diagonal().mean()) + 1e-12)
     direction = torch.linalg.solve(moment, change.double()).float()
-    along = torch.cat([features(network, train.inputs[rows]) @ direction for rows in batches])
-    return along.where(train.labels == target, 0.0)
+    influence = torch.zeros(len(train))
+    for rows in (train.labels == target).nonzero().squeeze(1).split(IMAGES):
+        influence[rows] = features(network, train.inputs[rows]) @ direction
+    return influence
