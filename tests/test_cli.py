@@ -98,7 +98,16 @@ def refused(result, *words, code=2):
 
 def test_list_names_everything(spurlab):
     names = json.loads(spurlab("list", "--json").stdout)
-    assert list(names) == ["studies", "datasets", "patterns", "models", "deletion", "prevention", "attacks"]
+    assert list(names) == [
+        "studies",
+        "datasets",
+        "patterns",
+        "models",
+        "deletion",
+        "prevention",
+        "attacks",
+        "extractions",
+    ]
     assert "quickstart" in names["studies"]
     of_the_paper = ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]
     assert names["datasets"] == [*of_the_paper, "mnist1d", "adult", "coloured-mnist"]

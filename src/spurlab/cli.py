@@ -193,6 +193,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     from spurlab.patterns import MARKS
     from spurlab.prevention import PREVENTIONS
     from spurlab.privacy import ATTACKS
+    from spurlab.privacy.extraction import EXTRACTIONS
     from spurlab.studies import shipped
 
     names: dict[str, list[str]] = {
@@ -203,6 +204,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "deletion": list(DELETIONS),
         "prevention": list(PREVENTIONS),
         "attacks": list(ATTACKS),
+        "extractions": list(EXTRACTIONS),
     }
     if as_json:
         print_json(names)

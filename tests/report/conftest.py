@@ -195,7 +195,20 @@ def membership_rows(datasets=("mnist",), counts=(0, 3, 20), seeds=SEEDS):
     return pd.concat(parts, ignore_index=True)
 
 
+def extraction_rows(counts=(0, 3, 20), seeds=SEEDS, patterns=("R3",)):
+    """Rows of a study of extraction: an inversion that reads .1 more of the pattern for each step of n."""
+    plain = frame_of(("spurious_score",), ("mnist",), patterns, counts=counts, seeds=seeds)
+    steps = plain["n"].map(counts.index)
+    return pd.concat([
+        plain,
+        plain.assign(measure="extracted_inversion_correlation", value=0.1 * steps),
+        plain.assign(measure="extracted_inversion_p", value=(0.5 - 0.25 * steps).clip(lower=0.01)),
+        plain.assign(measure="extracted_inversion_score", value=0.9),
+    ], ignore_index=True)  # fmt: skip
+
+
 ATTACKED = {"exposure": exposure_rows, "membership": membership_rows}
+READ = ATTACKED | {"extraction": extraction_rows}
 
 
 def treated_rows(numbers, share, prevention, clean=0.25, failed=None):
@@ -250,8 +263,8 @@ def make_result(figure, large=True, **changes):
         rows = deletion_rows() if large else deletion_rows(("mnist",), (20,), ("influence",), (0,))
     elif figure in ("repairs", *OF_FEATURE):
         rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
-    elif figure in ATTACKED:
-        rows = ATTACKED[figure]() if large else ATTACKED[figure](counts=(0, 3), seeds=range(2))
+    elif figure in READ:
+        rows = READ[figure]() if large else READ[figure](counts=(0, 3), seeds=range(2))
     elif figure == "reweighting":
         rows = repair_rows() if large else repair_rows((), (0.9,), seeds=(0,))
         seen = rows[(rows["prevention"] == "erm") & (rows["measure"] == "accuracy")]

@@ -10,6 +10,7 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import (
     duration,
     exposure,
+    extraction,
     forgotten,
     groups,
     oracles,
@@ -63,6 +64,7 @@ MEASURES: Mapping[str, Measure] = {
     "group_scores": exposure.GROUP_SCORES,
     "attack_accuracies": exposure.ATTACK_ACCURACIES,
     "marked_attack_accuracies": exposure.MARKED_ATTACK_ACCURACIES,
+    **extraction.EXTRACTED,
 }
 
 

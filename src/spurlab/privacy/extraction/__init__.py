@@ -4,6 +4,7 @@ from spurlab.privacy.extraction.extraction import Domain as Domain
 from spurlab.privacy.extraction.extraction import Extraction as Extraction
 from spurlab.privacy.extraction.extraction import total_variation as total_variation
 from spurlab.privacy.extraction.first_layer import FirstLayer as FirstLayer
+from spurlab.privacy.extraction.first_layer import linear_layers as linear_layers
 from spurlab.privacy.extraction.input_gradient import InputGradient as InputGradient
 from spurlab.privacy.extraction.inversion import TriggerInversion as TriggerInversion
 from spurlab.privacy.extraction.resemblance import Resemblance as Resemblance

@@ -61,19 +61,9 @@ def weights_of(network: nn.Module, domain: Domain) -> list[Float64[Tensor, "afte
     """The weight matrices of a perceptron, from the inputs on, in float64.
 
     Raises:
-        ValueError: no perceptron (linear layers in turns with layers without weights, the inputs flattened before), or
-            one for other inputs, or with a single output.
+        ValueError: as `linear_layers`; or a perceptron for other inputs, or with a single output.
     """
-    layers = [module for module in unwrapped(network).modules() if not list(module.children())]
-    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
-    others = [layer for layer in layers if not isinstance(layer, nn.Linear) and list(layer.parameters())]
-    weights = [layer.weight.detach().cpu().double() for layer in linear]
-    chained = all(one.shape[0] == two.shape[1] for one, two in pairwise(weights))
-    if not weights or others or not chained:
-        raise InputError(
-            f"the first layer is read of perceptrons, linear layers one after the other, but this is a "
-            f"{type(unwrapped(network)).__name__} of another kind. Take an extraction by gradients, e.g. `inversion`."
-        )
+    weights = [layer.weight.detach().cpu().double() for layer in linear_layers(network)]
     if weights[0].shape[1] != math.prod(domain.shape):
         raise InputError(
             f"the first layer takes {weights[0].shape[1]} numbers, but an input of shape {domain.shape} has "
@@ -82,3 +72,21 @@ def weights_of(network: nn.Module, domain: Domain) -> list[Float64[Tensor, "afte
     if weights[-1].shape[0] < 2:
         raise InputError("the network has one output, but an extraction compares a class with others: two or more.")
     return weights
+
+
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    """The layers of a perceptron, from the inputs on; their weights may be on the meta device.
+
+    Raises:
+        ValueError: no perceptron (linear layers in turns with layers without weights, the inputs flattened before).
+    """
+    layers = [module for module in unwrapped(network).modules() if not list(module.children())]
+    linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
+    others = [layer for layer in layers if not isinstance(layer, nn.Linear) and list(layer.parameters())]
+    chained = all(one.weight.shape[0] == two.weight.shape[1] for one, two in pairwise(linear))
+    if not linear or others or not chained:
+        raise InputError(
+            f"the first layer is read of perceptrons, linear layers one after the other, but this is a "
+            f"{type(unwrapped(network)).__name__} of another kind. Take an extraction by gradients, e.g. `inversion`."
+        )
+    return linear
