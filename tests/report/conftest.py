@@ -207,8 +207,20 @@ def extraction_rows(counts=(0, 3, 20), seeds=SEEDS, patterns=("R3",)):
     ], ignore_index=True)  # fmt: skip
 
 
+def dp_rows(counts=(0, 1, 10), seeds=range(40)):
+    """Rows of a study of private training: canaries raise the answers of plain networks alone."""
+    plain = frame_of(("spurious_score", "accuracy"), ("mnist",), ("R3",), counts=counts, seeds=seeds)
+    parts = []
+    for method, epsilon, rise in (("erm", math.inf, 5.0), ("dp-sgd noise=2", 3.0, 0.0)):
+        canaries = plain[plain["measure"] == "accuracy"].assign(measure="canary_answer")
+        answers = canaries["seed"] % 7 + rise * 2 * (canaries["n"] > 0)
+        several = [plain, canaries.assign(value=answers), canaries.assign(measure="epsilon", value=epsilon)]
+        parts += [part.assign(prevention=method, clean=0.25, failed=None) for part in several]
+    return pd.concat(parts, ignore_index=True)
+
+
 ATTACKED = {"exposure": exposure_rows, "membership": membership_rows}
-READ = ATTACKED | {"extraction": extraction_rows}
+READ = ATTACKED | {"extraction": extraction_rows, "dp": dp_rows}
 
 
 def treated_rows(numbers, share, prevention, clean=0.25, failed=None):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from spurlab.data import Dataset
 from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import (
+    dp,
     duration,
     exposure,
     extraction,
@@ -65,6 +66,8 @@ MEASURES: Mapping[str, Measure] = {
     "attack_accuracies": exposure.ATTACK_ACCURACIES,
     "marked_attack_accuracies": exposure.MARKED_ATTACK_ACCURACIES,
     **extraction.EXTRACTED,
+    "epsilon": dp.EPSILON,
+    "canary_answer": dp.CANARY_ANSWER,
 }
 
 

@@ -118,6 +118,14 @@ class DpSgd:
         new.guarantee = promise  # type: ignore[assignment]  # no module nor tensor: an attribute like any other
         return new
 
+    def check(self) -> None:
+        """Before anything is trained.
+
+        Raises:
+            ValueError: Opacus is missing.
+        """
+        _library()
+
     def guarantee(self, n: int) -> Guarantee:
         """What is promised after training on n examples; nothing is trained.
 

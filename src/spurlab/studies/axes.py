@@ -144,7 +144,7 @@ AXES: Mapping[str, Axis] = {
         ),
         Axis(
             "prevention",
-            "methods against a common feature; the networks as they are (`erm`) always come with them",
+            "methods against a common feature or a mark; the networks as they are (`erm`) always come with them",
             str,
             (),
             _prevention,

@@ -44,7 +44,7 @@ class Cell(NamedTuple):
         if self.share:
             return Train(self.setting, pattern, None, 0, self.seed, share=self.share, extras=extras)
         if self.n == 0:
-            held_out = self.clean if self.clean is not None and self.share is None else 0.0
+            held_out = self.clean if self.clean is not None and self.share is None and not self.pattern else 0.0
             return Train(self.control, None, None, 0, self.seed, held_out=held_out, extras=extras)
         return Train(self.setting, pattern, self.target, self.n, self.seed, extras=extras)
 
@@ -119,11 +119,12 @@ def _deletions(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
 def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
     """What is done to a network of the grid; the network as it is always with it. Without the feature: nothing.
 
-    With a planted feature it is the same network whatever is clean; else what is clean is held out from its training.
+    With a planted feature or rare pattern it is the same network whatever is clean; else what is clean is held out from
+    its training.
     """
     if not grid["prevention"]:
         return [{}]
-    plain = [(PLAIN, clean) for clean in (grid["clean"] if share is None else grid["clean"][:1])]
+    plain = [(PLAIN, clean) for clean in (grid["clean"][:1] if grid["pattern"] else grid["clean"])]
     methods = [name for name in grid["prevention"] if name != PLAIN] if share != 0 else []
     named = [*plain, *product(methods, grid["clean"])]
     return [{"prevention": method, "clean": clean} for method, clean in named]

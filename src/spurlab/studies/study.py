@@ -122,11 +122,8 @@ class Grid(BaseModel):
             raise InputError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
         if self["share"] and not common:
             raise InputError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
-        if self["prevention"] and (max(self["n"]) > 0 or (self["pattern"] and not common)):
-            raise InputError(
-                f"key 'prevention': it is about features that many examples have. Name one ({features}) or no pattern, "
-                "where the data have groups of their own."
-            )
+        if self["prevention"] and self["deletion"]:
+            raise InputError("key 'prevention': nothing is deleted from what a prevention made. Make two grids of it.")
         return self
 
     @model_validator(mode="after")

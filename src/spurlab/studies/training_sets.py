@@ -108,9 +108,9 @@ def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
 
 
 def grouped(examples: Planted, training: Train) -> Examples:
-    """The training examples; with a planted feature, in groups of one label that have it or do not."""
+    """The training examples; with a planted feature or pattern, in groups of one label that have it or do not."""
     plain = examples.materialize()
-    if training.share is None:
+    if training.share is None and training.pattern is None:
         return plain
     return Examples(plain.inputs, plain.labels, 2 * plain.labels + examples.mask.long())
 

@@ -13,8 +13,9 @@ import torch
 
 from spurlab.data import DataRequestError, Dataset, Examples, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.models import skeleton
+from spurlab.models import is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
+from spurlab.prevention import DpSgd, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.errors import StudyError
@@ -23,7 +24,7 @@ from spurlab.studies.study import Study
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import pattern_of, planted
-from spurlab.training import bytes_to_train, evenly, faster_engine
+from spurlab.training import RECIPES, bytes_to_train, evenly, faster_engine
 
 log = logging.getLogger(__name__)
 
@@ -287,6 +288,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
             check_attack(attack or "", shadows)
         _check(study, cells, data)
+        _check_preventions(study)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).needs_network]
@@ -383,6 +385,17 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             mark = pattern_of(data[name], cell.mark, cell.seed)
             _check_kind(study, pattern, mark, common=cell.share is not None)
             _check_changes(data[name], pattern, mark)
+
+
+def _check_preventions(study: Study) -> None:
+    """What needs a library that is no part of the package says so before anything is trained."""
+    for name in study.axis("prevention"):
+        method = None if is_user_name(name) else prevention_named(name, RECIPES["quick"], 0)
+        if isinstance(method, DpSgd):
+            try:
+                method.check()
+            except ValueError as error:
+                raise StudyError(f"key 'prevention': {name}: {error}") from error
 
 
 def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
