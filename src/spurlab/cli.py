@@ -423,6 +423,9 @@ def audit_model(
     normalise: Annotated[str | None, typer.Option(help="mean/std of the inputs, e.g. .5,.5,.5/.2,.2,.2")] = None,
     suspects: Annotated[Path | None, typer.Option(help="A file or row of a training example on each line.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Try to make it forget the suspects.")] = False,
+    exposure: Annotated[
+        bool, typer.Option("--exposure", help="Which training examples are exposed; needs --recipe.")
+    ] = False,
     recipe: Annotated[str | None, typer.Option(help="How it was trained, e.g. quick,epochs=20.")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer marks and networks to compare with; no search by the network.")
@@ -451,7 +454,7 @@ def audit_model(
         raise InputError(f"an audit needs a network and its data, but {missing} is not there. To see one: --demo.")
     found, written = audit_of(
         model, data, marks, out, weights=weights, outputs=outputs, normalise=normalise, suspects=suspects,
-        repair=repair, recipe=recipe, quick=quick, seed=seed,
+        repair=repair, exposure=exposure, recipe=recipe, quick=quick, seed=seed,
     )  # fmt: skip
     if as_json:
         print_json(found.record())

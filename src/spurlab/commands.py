@@ -221,6 +221,7 @@ def audit_of(
     normalise: str | None = None,
     suspects: Path | None = None,
     repair: bool = False,
+    exposure: bool = False,
     recipe: str | None = None,
     quick: bool = False,
     seed: int = 0,
@@ -229,7 +230,7 @@ def audit_of(
     """An audit, its page ``audit.html`` and the weights that were repaired: all that ``spurlab audit`` does.
 
     Args:
-        model, weights, outputs, repair, quick, seed: as of `spurlab.audit.audit`.
+        model, weights, outputs, repair, exposure, quick, seed: as of `spurlab.audit.audit`.
         data: the name of the data.
         marks: as texts, see `spurlab.patterns.own_mark`.
         folder: for the page and the repaired weights.
@@ -248,8 +249,8 @@ def audit_of(
     with status_line("reading the network") as tell:
         found = audit(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
-            suspects=_lines_of(suspects), repair=repair, recipe=_recipe(recipe), quick=quick, seed=seed,
-            folder=folder / "references",
+            suspects=_lines_of(suspects), repair=repair, exposure=exposure, recipe=_recipe(recipe), quick=quick,
+            seed=seed, folder=folder / "references",
             progress=paced(tell),
         )  # fmt: skip
     options: dict[str, object] = {
@@ -262,7 +263,7 @@ def audit_of(
     words = ["spurlab", "audit", "--model", model, "--data", data]
     words += [word for mark in marks for word in ("--mark", mark)]
     words += [str(word) for option, value in options.items() if value is not None for word in (option, value)]
-    words += ["--repair"] * repair + ["--quick"] * quick
+    words += ["--repair"] * repair + ["--exposure"] * exposure + ["--quick"] * quick
     written = [report.write_audit(found, folder, shlex.join(words))]
     for one in found.repairs[:1]:
         if isinstance(one.network, Answering) and one.verdict.name not in ("breaks the model", "nothing to forget"):

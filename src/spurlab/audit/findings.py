@@ -15,6 +15,7 @@ from spurlab.audit import words
 from spurlab.audit.detect.components import class_components
 from spurlab.audit.detect.shared import FEW, SharedComponent, shared_components
 from spurlab.audit.detect.transplant import transplant
+from spurlab.audit.exposed import Exposure, check_exposure, exposure_of, shadow_members
 from spurlab.audit.influence import has_features, influence_on_mark
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import Look, look_at_mark, look_at_worst
@@ -63,6 +64,7 @@ class Audit:
         others: how many reference networks were trained.
         unknown: what may be marks that nobody named.
         unrepaired: why nothing was repaired although that was asked for, or "".
+        exposure: which training examples are exposed to membership inference; None: that was not asked.
     """
 
     data: Dataset
@@ -78,6 +80,7 @@ class Audit:
     others: int = 0
     unknown: tuple[Unknown, ...] = ()
     unrepaired: str = ""
+    exposure: Exposure | None = None
 
     @property
     def brief(self) -> list[str]:
@@ -109,6 +112,7 @@ class Audit:
             *words.left_out(self.unknown),
             words.of_examples(self.suspects, data),
             words.of_served(self.served, self.fit, data),
+            *([words.of_exposure(self.exposure, data)] if self.exposure else []),
             *self._repair,
         ]
         return "\n".join([*lines, *(["", *table(self.repairs, data)] if self.repairs else [])])
@@ -125,7 +129,7 @@ class Audit:
         (`share`), ``null`` (`against`), ``null_draws`` (`draws`), ``null_largest`` (`strongest_null`) and ``p_value``
         (`p`); of an unknown one ``class`` (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and
         ``false_alarm_rate`` (`alarm_rate`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair``
-        `repairs`, each as its `Repaired.row`. NaN is null.
+        `repairs`, each as its `Repaired.row`; ``exposure`` is null where it was not asked. NaN is null.
         """
         return {
             "accuracy": self.fit.accuracy,
@@ -184,6 +188,7 @@ class Audit:
                 }
                 for one in self.looks
             ],
+            "exposure": None if self.exposure is None else self.exposure.record(),
             "unrepaired": self.unrepaired,
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
@@ -200,6 +205,7 @@ def audit(
     std: Sequence[float] | None = None,
     suspects: Sequence[int | str] = (),
     repair: bool = False,
+    exposure: bool = False,
     recipe: Recipe | None = None,
     quick: bool = False,
     seed: int = 0,
@@ -217,6 +223,8 @@ def audit(
         mean, std: of each channel, where the network wants normalised inputs.
         suspects: training examples to be forgotten, as rows or names of files.
         repair: whether to try to repair it.
+        exposure: whether to ask which training examples are exposed to membership inference, by 32 shadow networks (16
+            of a quick audit) that learn from halves of them; needs a recipe.
         recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
             they tell what marks of which there are few pull, and whether the network needs less of an unknown mark than
             they. A repair is judged beside 19 oracles, trained without exactly what is forgotten. None: no such
@@ -237,6 +245,7 @@ def audit(
         marks = [marks]
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
+    check_exposure(data, exposure, recipe is not None)
     named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
     check_marks(named, data, seed)
     told("asking the network", 0, 1)
@@ -298,11 +307,16 @@ def audit(
         repairs = repaired(
             *(network, data, forget, mark, target, recipe or RECIPES["quick"]), oracles=oracles, seed=seed, told=told
         )
+    exposed = None
+    if exposure and recipe is not None:
+        learns = shadow_members(data, quick, seed)
+        shadows = trained_without(~learns, recipe, len(learns), "training shadow networks, epochs")
+        exposed = exposure_of(network, shadows, learns, data, likeness, seed)
     told("looking where it looks", 0, 1)
-    exposed = served(data.test, answers, data.class_names, data.group_names)
+    worst = served(data.test, answers, data.class_names, data.group_names)
     looks = [look_at_mark(network, data.test, named[name], name, one.target, seed) for name, one in pulls.items()]
-    if exposed and exposed[0].worst:
-        looks.append(look_at_worst(network, data.test, f"{exposed[0].kind} {exposed[0].name}", exposed[0].worst))
+    if worst and worst[0].worst:
+        looks.append(look_at_worst(network, data.test, f"{worst[0].kind} {worst[0].name}", worst[0].worst))
     return Audit(
         data,
         network,
@@ -310,13 +324,14 @@ def audit(
         named,
         tuple(pulls.values()),
         (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
-        tuple(exposed),
+        tuple(worst),
         tuple(looks),
         tuple(repairs),
         tuple(found[0].nonzero().squeeze(1).tolist()) if found is not None else (),
         len(others),
         tuple(unknown),
         NOTHING if repair and found is None else "",
+        exposed,
     )
 
 

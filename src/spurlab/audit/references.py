@@ -34,7 +34,7 @@ TOGETHER = 10  # that are trained in lockstep, and kept in one file
 def references(
     network: Answering,
     train: Examples,
-    left_out: Bool[Tensor, " n"],
+    left_out: Bool[Tensor, " n"] | Bool[Tensor, "m n"],
     recipe: Recipe,
     *,
     classes: int,
@@ -49,7 +49,7 @@ def references(
     Args:
         network: gives their architecture and way of answering; it is left as it was.
         train: its n training examples.
-        left_out: True for the examples that they never see.
+        left_out: True for the examples that they never see; of each network its own, or one for all.
         recipe: how to train; as the given one was, else they are no references.
         classes: k.
         make: as `spurlab.methods.untrained` takes it; None: a copy, every layer reset.
@@ -69,7 +69,9 @@ def references(
         return network.around(untrained(network.network, int(torch.randint(2**31, ())), make).train())
 
     seeds = [seed_for(seed, "reference", number) for number in range(count)]
-    kept, networks, told = Planted.none(train).without(left_out), list[nn.Module](), progress or (lambda done, of: None)
+    whole, networks, told = Planted.none(train), list[nn.Module](), progress or (lambda done, of: None)
+    lacks = left_out.expand(count, len(train))
+    same = whole.without(left_out) if left_out.ndim == 1 else None
     try:
         template = seeded(new, seeds[0])
         asked = _digest(network, template, train, left_out, recipe)
@@ -79,8 +81,9 @@ def references(
             if file is not None and file.is_file():
                 states = _kept(file, unwrapped(template).state_dict(), len(group))
             else:
+                members = [Member(same or whole.without(lacks[start + i]), own) for i, own in enumerate(group)]
                 trained = fit(
-                    *(new, [Member(kept, number) for number in group], recipe),
+                    *(new, members, recipe),
                     classes=classes,
                     workers=0,
                     progress=partial(_told, told, start * recipe.epochs, count * recipe.epochs),
@@ -134,7 +137,7 @@ def _told(told: Callable[[int, int], None], before: int, of: int, now: Progress)
 
 
 def _digest(
-    network: Answering, template: nn.Module, train: Examples, left_out: Bool[Tensor, " n"], recipe: Recipe
+    network: Answering, template: nn.Module, train: Examples, left_out: Bool[Tensor, "*m n"], recipe: Recipe
 ) -> str:
     """Of all that the weights depend on; the template is a network before training, known also by what it answers."""
     normal = [None if one is None else one.flatten().tolist() for one in (network.mean, network.std)]

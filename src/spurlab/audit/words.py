@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spurlab.audit.detect.shared import GAP
+from spurlab.audit.exposed import Exposure
 from spurlab.audit.looks import Look
 from spurlab.audit.pull import FEWEST, LEVEL, Pull
 from spurlab.audit.repair import Repaired
@@ -205,6 +206,19 @@ def of_served(served: Sequence[Served], fit: Fit, data: Dataset) -> str:
         f"are classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
         f"{_percent(worst.share.high)}); over all it is {_percent(fit.accuracy)}."
     )
+
+
+def of_exposure(found: Exposure, data: Dataset) -> str:
+    """Which training examples are told from test examples, and how many of those that carry a mark."""
+    tpr, area = found.told.tpr, found.area
+    told = (
+        f"Of {_training(tpr.of, data)} {tpr.count:,} ({_percent(tpr.value)}) are told from test {unit(data)} at "
+        f"{_percent(found.rate)} false positives (area under the ROC {area.value:.3f}, 95 %: {area.low:.3f} to "
+        f"{area.high:.3f})"
+    )
+    marked = [f"; of the {share.models} that carry {name} {share.count}" for name, share in found.marked.items()]
+    first = ", ".join(f"{one.source} ({one.label})" for one in found.examples[:3])
+    return f"{told}{''.join(marked)}. Most exposed: {first}. By {found.title}, {found.shadows} shadow networks."
 
 
 def of_look(look: Look, data: Dataset) -> str:

@@ -62,6 +62,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
                 for one in found.served[:6]
             ],
             looks=[_look(one, found) for one in found.looks],
+            exposure=_exposure(found),
             repairs=cells(found.repairs, found.data) if found.repairs else [],
             alike=words.ALIKE.format(words.unit(found.data)),
             not_shown=words.NOT_SHOWN,
@@ -129,6 +130,19 @@ def _look(look: Look, found: Audit) -> dict[str, Any]:
                 _picture(image, name),
                 *([_picture(_heat(image, saliency), f"{name}, saliency")] if _are_images(found) else []),
             )
+        ],
+    }
+
+
+def _exposure(found: Audit) -> dict[str, Any] | None:
+    """The training examples that are exposed most."""
+    if found.exposure is None:
+        return None
+    train = found.data.train
+    return {
+        "words": words.of_exposure(found.exposure, found.data),
+        "examples": [
+            {"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in found.exposure.examples
         ],
     }
 
