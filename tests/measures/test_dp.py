@@ -94,3 +94,11 @@ def test_without_opacus_a_study_says_so_before_anything_is_trained(small, monkey
 def test_nothing_is_deleted_from_what_a_prevention_made():
     with pytest.raises(StudyError, match="nothing is deleted from what a prevention made"):
         load_study("dp", changes=[*DP, 'deletion="scrub"'])
+
+
+def test_canaries_of_halves_are_refused(small):
+    study = load_study(
+        "exposure", changes=["seed=[0, 1, 2, 3]", "n=[3]", "measure=canary_answer", "attack=[]", "figure=scores"]
+    )
+    with pytest.raises(StudyError, match="networks that learn from halves share theirs"):
+        work_of(study, {"fashion-mini": small})

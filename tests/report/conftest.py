@@ -210,7 +210,7 @@ def extraction_rows(counts=(0, 3, 20), seeds=SEEDS, patterns=("R3",)):
 def dp_rows(counts=(0, 1, 10), seeds=range(40)):
     """Rows of a study of private training: canaries raise the answers of plain networks alone."""
     plain = frame_of(("spurious_score", "accuracy"), ("mnist",), ("R3",), counts=counts, seeds=seeds)
-    parts = []
+    plain, parts = plain.assign(how="append"), []
     for method, epsilon, rise in (("erm", math.inf, 5.0), ("dp-sgd noise=2", 3.0, 0.0)):
         canaries = plain[plain["measure"] == "accuracy"].assign(measure="canary_answer")
         answers = canaries["seed"] % 7 + rise * 2 * (canaries["n"] > 0)

@@ -288,7 +288,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
             check_attack(attack or "", shadows)
         _check(study, cells, data)
-        _check_preventions(study)
+        _check_private(study)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).needs_network]
@@ -387,8 +387,13 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             _check_changes(data[name], pattern, mark)
 
 
-def _check_preventions(study: Study) -> None:
-    """What needs a library that is no part of the package says so before anything is trained."""
+def _check_private(study: Study) -> None:
+    """What needs a library that is no part of the package says so before anything is trained; and odd canaries."""
+    if "canary_answer" in study.measure and any(half is not None for half in study.axis("halves")):
+        raise StudyError(
+            "key 'measure': 'canary_answer' looks at the example that a network's own seed marks, but networks that "
+            "learn from halves share theirs. Ask for it in a study without halves."
+        )
     for name in study.axis("prevention"):
         method = None if is_user_name(name) else prevention_named(name, RECIPES["quick"], 0)
         if isinstance(method, DpSgd):

@@ -25,6 +25,7 @@ from spurlab.training import Recipe
 
 AS_TRAINED = "no privacy"
 PROMISED, AUDITED, MOST = "promised", "shown by canaries", "the most that could be shown"
+FEWEST = 4  # seeds: two that choose the threshold, two that test it
 ByN = Mapping[int, Mean]
 
 
@@ -85,7 +86,7 @@ def _private(group: Group, place: tuple[str, int, str], rows: pd.DataFrame) -> P
         int(target),
         method,
         float(promised.max()) if len(promised) else math.nan,
-        _audited(rows, delta_of(method)),
+        _audited(rows, delta_of(method), 1 if group.settings.get("how") == "append" else 2),
         _means(rows, "spurious_score"),
         accuracies[min(accuracies)] if accuracies else estimate(pd.Series(dtype=float)),
     )
@@ -105,26 +106,36 @@ def _by_n(rows: pd.DataFrame, measure: str) -> list[tuple[int, pd.DataFrame]]:
 
 
 def _means(rows: pd.DataFrame, measure: str) -> dict[int, Mean]:
-    means = {n: estimate(own.set_index("seed")["value"], SHARE, measure) for n, own in _by_n(rows, measure)}
+    means = {n: estimate(_by_seed(own), SHARE, measure) for n, own in _by_n(rows, measure)}
     return {n: mean for n, mean in means.items() if mean.models}
 
 
-def _audited(rows: pd.DataFrame, delta: float) -> dict[int, AuditedEpsilon]:
+def _by_seed(rows: pd.DataFrame) -> "pd.Series[float]":
+    """The number of each seed. DP-SGD does not look at what is clean: its numbers are alike over that axis."""
+    return rows.dropna(subset="value").groupby("seed")["value"].mean()
+
+
+def _audited(rows: pd.DataFrame, delta: float, changed: int) -> dict[int, AuditedEpsilon]:
     """The first half of the seeds chooses the threshold, the other half tests it, each network a trial.
 
     Networks of one seed with the canary and without it may depend on each other: each end of the bound is of trials of
-    one kind, which do not.
+    one kind, which do not. With fewer than four seeds nothing is audited.
+
+    Args:
+        rows: of one method.
+        delta: at which its epsilon is promised.
+        changed: by how many examples one that is marked makes training sets differ: 1 where it was added, 2 where it
+            took the place of another.
     """
-    answers = {
-        n: own.dropna(subset="value").set_index("seed")["value"].sort_index() for n, own in _by_n(rows, "canary_answer")
-    }
+    answers = {n: _by_seed(own) for n, own in _by_n(rows, "canary_answer")}
     found = {}
     for n in sorted(answers.keys() - {0}):
-        if 0 not in answers or len(seeds := answers[n].index.intersection(answers[0].index)) < 4:
+        if 0 not in answers or len(seeds := answers[n].index.intersection(answers[0].index)) < FEWEST:
             continue
         chosen, tested = seeds[: len(seeds) // 2], seeds[len(seeds) // 2 :]
-        threshold = threshold_of(*_trials(answers, n, chosen), delta=delta, examples=n)
-        found[n] = epsilon_at(*_trials(answers, n, tested), threshold, delta=delta, examples=n)
+        examples = changed * n
+        threshold = threshold_of(*_trials(answers, n, chosen), delta=delta, examples=examples)
+        found[n] = epsilon_at(*_trials(answers, n, tested), threshold, delta=delta, examples=examples)
     return found
 
 
@@ -152,7 +163,8 @@ def sheets(every: list[Private]) -> list[Sheet]:
     note = "means over networks [95 % interval]; epsilon of one example, inf: none promised; accuracy at the least n"
     rule = (
         "canaries: half of the networks choose the threshold, the other half test it; found: of networks with the "
-        "canary, false: of those without it; of n examples by group privacy; lower bound at 95 %, exact"
+        "canary, false: of those without it; of n examples by group privacy (2 n where they take the place of others); "
+        "lower bound at 95 %, exact; from four seeds on"
     )
     headings = (*place, "epsilon", "accuracy", *(f"score, n = {n:,}" for n in counts))
     audited = (*place, "n", "epsilon", "at least", "could show", "found", "false")
@@ -181,7 +193,8 @@ def answer(every: list[Private]) -> list[str]:
 def _told(one: Private) -> str:
     words = [f"epsilon {one.epsilon:.2f}" if math.isfinite(one.epsilon) else "nothing promised"]
     words += [
-        f"at least {audit.value:.2f} by canaries of n = {n}, which could show {audit.ceiling:.2f}"
+        f"at least {audit.value:.2f} by canaries of n = {n} ({audit.tpr.models} networks with them, {audit.fpr.models} "
+        f"without, could show {audit.ceiling:.2f})"
         for n, audit in one.audited.items()
     ]
     if one.score:
