@@ -162,8 +162,8 @@ def _margins(network: nn.Module, data: Dataset) -> Float64[Tensor, " n"]:
 def _finite(phi: Float64[Tensor, "*m n"]) -> Float64[Tensor, "*m n"]:
     if not bool(phi.isfinite().all()):
         raise InputError(
-            "exposure is judged by log-odds, but the network gives some examples a probability of exactly 0 or 1. Give "
-            "a network that ends in logits."
+            "exposure is judged by log-odds, but the network, or a shadow of it, gives some examples a probability of "
+            "exactly 0 or 1. Give a network that ends in logits."
         )
     return phi
 

@@ -218,7 +218,8 @@ def of_exposure(found: Exposure, data: Dataset) -> str:
     )
     marked = [f"; of the {share.models} that carry {name} {share.count}" for name, share in found.marked.items()]
     first = ", ".join(f"{one.source} ({one.label})" for one in found.examples[:3])
-    return f"{told}{''.join(marked)}. Most exposed: {first}. By {found.title}, {found.shadows} shadow networks."
+    by = f"By {found.title}, {found.shadows} shadow networks that learnt halves: a better attack may tell more."
+    return f"{told}{''.join(marked)}. Most exposed: {first}. {by}"
 
 
 def of_look(look: Look, data: Dataset) -> str:
