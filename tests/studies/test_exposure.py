@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
+from spurlab.deletion import deletion_named, forget_mask
 from spurlab.measures import numbers_of
 from spurlab.models import build
 from spurlab.patterns import Planted, Rare, make_named, marked_all, plant
@@ -18,7 +19,7 @@ from spurlab.studies.halving import members_of
 from spurlab.studies.margins import margins_file
 from spurlab.studies.materials import materials_in
 from spurlab.studies.training_sets import planted
-from spurlab.training import logits
+from spurlab.training import RECIPES, logits
 
 SEEDS, N, TARGET, DATA_SEED = 8, 3, 1, 7
 ATTACKED = (
@@ -195,6 +196,31 @@ def test_more_attacks_train_nothing_and_a_lost_or_damaged_file_of_margins_is_mad
     assert any(result.rows.equals(more.rows) for result in results_in(attacked.folder))
 
 
+def test_what_has_forgotten_is_attacked_in_the_place_of_the_network(
+    attacked, ran, study_of, margins, pool, networks, number
+):
+    """By hand: the method called on the kept network, its margins in that row alone; retraining forgets the group."""
+    changes = [*ATTACKED, 'attack="lira-fixed"', 'deletion=["neggrad+", "retrain"]']
+    rows = ran(study_of(*changes), attacked.folder).rows
+    seed = 5
+    own = pool.without(~members_of(pool, DATA_SEED, seed))
+    forget = forget_mask(own.positions, len(own))
+    method = deletion_named("neggrad+", RECIPES["quick"].lasting(2), seed)
+    network = method(networks(N, seed), own.materialize(), forget)
+    phi = margins.phi.clone()
+    phi[seed] = Margins.of([network], pool.materialize(), margins.members[:1]).phi[0]
+    scores = scores_of(replace(margins, phi=phi), ["lira-fixed"], [seed])["lira-fixed"][0]
+    where = {"seed": seed, "n": N, "attack": "lira-fixed"}
+    after = number(rows, "member_auc", deletion="neggrad+", **where)
+    assert after == pytest.approx(auc(scores, margins.members[seed]).value, abs=1e-4)
+    before = number(rows[rows["deletion"].isna()], "member_auc", **where)
+    assert before == number(attacked.rows, "member_auc", **where) != after
+    groups = rows[rows["measure"] == "group_planted"].groupby("deletion", dropna=False)["value"].mean()
+    assert groups["retrain"] < rows.loc[rows["deletion"].isna() & (rows["measure"] == "group_planted"), "value"].mean()
+    assert set(rows.loc[rows["n"] == 0, "deletion"].dropna()) == set()
+    assert set(rows.loc[rows["deletion"].notna(), "attack"]) == {"lira-fixed"}
+
+
 def test_a_network_that_diverged_is_left_out_with_its_complement(attacked, small):
     cells = cells_of(attacked.study)
     attacks = [cell.treatment for cell in cells if cell.n and cell.attack == "loss"]
@@ -237,7 +263,8 @@ def test_an_attack_of_ones_own_is_called_by_its_name(study_of, ran, tmp_path, mo
         (["attack=lira", "halves=whole"], "key 'attack': shadow networks are to learn from halves"),
         (["attack=lira", "seed=[0, 1]"], "of 2 networks none is left as a shadow.*Give 4 seeds"),
         (["attack=lyra"], "attack.*lyra.*Did you mean 'lira'"),
-        (["attack=loss", "deletion=retrain"], "'deletion' is not known of networks that learn from halves"),
+        (["attack=[]", "deletion=retrain"], "'deletion' is not known of networks that learn from halves"),
+        (["attack=loss", "deletion=retrain", "measure=relearn_steps"], "about deletion, but no method is named"),
         (["draw=1"], "'draw' is not known of networks that learn from halves"),
         (["halves=-1"], "halves"),
         ([], "key 'attack': the measure 'member_auc' is about attacks, but none is named"),

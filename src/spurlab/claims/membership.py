@@ -21,6 +21,7 @@ def questions(evidence: Evidence) -> Iterator[Question]:
     """For each dataset and way to count: R3 in class 0, the mean over n."""
     for dataset in evidence.datasets("attack_accuracy", tuple(PAPER)):
         fixed = {"dataset": dataset, "attack": "sorted-logits", "pattern": "R3", "target": 0, "optimizer": "adam"}
+        fixed["deletion"] = None  # nothing was forgotten before
         rows = evidence.where(architecture=("large-mlp", "resnet20"), **fixed, **usual(dataset))
         for words, (marked, every, of_code) in WAYS.items():
             where, of_paper = f"{dataset}, {words}", of_code and dataset in PAPER

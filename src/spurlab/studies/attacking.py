@@ -1,16 +1,19 @@
 """Attacks on networks that learnt from halves of one training set: each with all others as its shadows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, cached_property, partial
 
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from spurlab.deletion import deletion_named, forget_mask
 from spurlab.errors import FailureError, InputError
 from spurlab.measures import Exposed, LeftOut, Observed
 from spurlab.measures.observed import required
-from spurlab.methods import Attempt
+from spurlab.methods import Attempt, isolated
+from spurlab.models import is_user_name
 from spurlab.privacy import Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
 from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
 from spurlab.seeds import rng_for
@@ -75,9 +78,10 @@ class Attacking:
         places = [place for place, seed in enumerate(every) if not {seed, seed ^ 1} & lost]
         self._seeds = [every[place] for place in places]
         self._phi = phi[places]
+        self._forgotten: dict[tuple[str, int], Attempt[Tensor]] = {}
 
     def treated(self, treatment: Treat, requests: Sequence[Request]) -> Attempt[Numbers]:
-        """Attack one network and measure what is found.
+        """Attack one network, or what a deletion makes of it, and measure what is found.
 
         Args:
             treatment: which network, and how.
@@ -86,20 +90,54 @@ class Attacking:
         if treatment.seed not in self._seeds:
             return UNTRAINED
         margins = self._all_margins if isinstance(attack_named(treatment.method), SortedLogits) else self._margins_alone
-        place = self._seeds.index(treatment.seed)
+        if treatment.after:
+            forgotten = self._after(treatment.after, treatment.seed)
+            return forgotten.measured(
+                lambda outputs: self._numbers(treatment, requests, self._seen(margins, treatment.seed, outputs)),
+                foreign=bool(treatment.code),
+            )
         try:
-            scores = scores_of(margins, [treatment.method], [place])[treatment.method][0]
+            return Attempt(self._numbers(treatment, requests, margins))
         except FailureError as error:
             return Attempt(None, failed=str(error), end="failed")
+
+    def _numbers(self, treatment: Treat, requests: Sequence[Request], margins: Margins) -> Numbers:
+        place = self._seeds.index(treatment.seed)
         exposed = Exposed(
-            scores,
+            scores_of(margins, [treatment.method], [place])[treatment.method][0],
             margins.members[place],
             self._pool.mask.cpu(),
-            cache(partial(self._left_out, treatment)),
-            cache(partial(self._accuracies, treatment)) if margins.logits is not None else None,
+            cache(partial(self._left_out, treatment, margins.phi[place])),
+            cache(partial(self._accuracies, treatment, margins)) if margins.logits is not None else None,
         )
         observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
-        return Attempt(self._measuring.numbers(observed, requests))
+        return self._measuring.numbers(observed, requests)
+
+    def _after(self, deletion: str, seed: int) -> Attempt[Tensor]:
+        """What the network answers, once it has forgotten all its marked examples; of one deletion made once."""
+        if (deletion, seed) not in self._forgotten:
+            training, planted = self._of(seed), self._materials.planted(self._of(seed))
+            forget = forget_mask(planted.positions.cpu(), len(planted))
+            make, recipe = self._materials.maker(training), training.setting.recipe
+            attempt = isolated(
+                deletion_named(deletion, recipe, seed, make),
+                self._materials.trained(training)[0],
+                lambda: (planted.materialize(), forget.clone()),
+                like=planted.base,
+                classes=self._materials.data.classes,
+                seed=seed,
+            )
+            self._forgotten[deletion, seed] = attempt.measured(
+                lambda network: logits(network, self._examples.inputs), foreign=is_user_name(deletion)
+            )
+        return self._forgotten[deletion, seed]
+
+    def _seen(self, margins: Margins, seed: int, outputs: Float[Tensor, "n k"]) -> Margins:
+        """The margins with other answers of one network; it is no shadow of itself."""
+        place = torch.tensor([self._seeds.index(seed)])
+        phi = margins.phi.index_copy(0, place, margins_of(outputs, self._examples.labels)[None].cpu())
+        kept = None if margins.logits is None else margins.logits.index_copy(0, place, outputs[None].cpu())
+        return replace(margins, phi=phi, logits=kept)
 
     @cached_property
     def _members(self) -> Bool[Tensor, "m n"]:
@@ -135,11 +173,11 @@ class Attacking:
         ]
         return {True: self._phi[:, places], False: torch.stack(controls)}
 
-    def _left_out(self, treatment: Treat) -> LeftOut:
+    def _left_out(self, treatment: Treat, phi: Float64[Tensor, " n"]) -> LeftOut:
         """What the attack says of marked examples with shadows that learnt from an example's group, or from no mark.
 
         The network, that of its seed without marks, and their complements are not among the shadows, so that both are
-        judged by the same.
+        judged by the same. Its own margins are `phi`, those of a network that has forgotten included.
         """
         place, places = self._seeds.index(treatment.seed), self._pool.positions.cpu()
         learnt = self._members[:, places]  # of the marked examples, one group or the other
@@ -150,14 +188,15 @@ class Attacking:
             inside, outside = planted[others & (learnt == group).all(1)], control[others]
             members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
             shadows = Margins(torch.cat([inside, outside]), members)
-            scores[:, group] = torch.stack([attack(Attacked(phi[place]), shadows) for phi in (planted, control)])
+            asked = phi[places][group], control[place]
+            scores[:, group] = torch.stack([attack(Attacked(seen), shadows) for seen in asked])
         groups = group_scores(scores, torch.where(learnt[place], 0, -1)).squeeze(1).tolist()
         return LeftOut(scores[0][places.argsort()], *groups)
 
-    def _accuracies(self, treatment: Treat) -> tuple[Accuracies, Accuracies]:
+    def _accuracies(self, treatment: Treat, margins: Margins) -> tuple[Accuracies, Accuracies]:
         """Those of the attack's word, as the public code computes them, and right."""
         attack, place = attack_named(treatment.method), self._seeds.index(treatment.seed)
         assert isinstance(attack, SortedLogits)  # noqa: S101  # as `treated` has looked
-        target, shadows = self._all_margins.attack(place)
+        target, shadows = margins.attack(place)
         given = target, shadows, self._members[place], self._pool.mask.cpu()
         return attack.accuracies_of_public_code(*given), attack.accuracies(*given)

@@ -167,7 +167,7 @@ AXES: Mapping[str, Axis] = {
         Axis(
             "attack",
             "attacks on networks that learn from `halves`, each with all others as its shadows; the networks as they "
-            "are always come with them",
+            "are always come with them. With `deletion`, also on what forgets all their marked examples",
             str,
             (),
             _attack,

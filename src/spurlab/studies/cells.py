@@ -17,7 +17,7 @@ class Cell(NamedTuple):
 
     The pattern is None in a study of networks alone. In a study of deletion it is measured on what a method makes of
     that network, when it deletes a share of the planted examples; in one of prevention, on what a method makes of it.
-    Of an attack it is what that says of the network.
+    Of an attack it is what that says of the network, or of what a deletion made of it.
     """
 
     setting: Setting
@@ -56,13 +56,13 @@ class Cell(NamedTuple):
     @property
     def treatment(self) -> Treat | None:
         """What is done to the trained network before it is measured, if anything is; one example or more is deleted."""
+        if self.attack is not None:
+            return Treat("attack", self.training, self.attack, 0.0, self.shadows, self.deletion or "")
         if self.deletion is not None and self.known is not None:
             known = max(1, round(self.known * self.n))
             return Treat("deletion", self.training, self.deletion, known, self.oracles)
         if self.prevention is not None and self.clean is not None:
             return Treat("prevention", self.training, self.prevention, self.clean)
-        if self.attack is not None:
-            return Treat("attack", self.training, self.attack, 0.0, self.shadows)
         return None
 
     @property
@@ -97,7 +97,7 @@ def cells_of(study: Study) -> list[Cell]:
                     for p, target, n, share, seed, extra in points
                     for deletion in _deletions(grid, n)
                     for prevention in _preventions(grid, share)
-                    for attack in _attacks(grid)
+                    for attack in _attacks(grid, n)
                 )
             )
     return list(cells)
@@ -105,7 +105,7 @@ def cells_of(study: Study) -> list[Cell]:
 
 def _deletions(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
     """What is deleted from a network of the grid, and how; the networks before and the oracles always with it."""
-    if not grid["deletion"]:
+    if not grid["deletion"] or grid["attack"]:
         return [{}]
     if n == 0:  # nothing to delete: the oracles are the control
         return []
@@ -130,9 +130,11 @@ def _preventions(grid: Grid, share: float | None) -> Sequence[dict[str, Any]]:
     return [{"prevention": method, "clean": clean} for method, clean in named]
 
 
-def _attacks(grid: Grid) -> Sequence[dict[str, Any]]:
-    """How a network of the grid is attacked; the network as it is always with it."""
-    return [{}, *({"attack": name, "shadows": grid["seed"]} for name in grid["attack"])]
+def _attacks(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
+    """How a network of the grid is attacked, also after deletions; the network as it is always with it."""
+    after = [None, *(name for name in grid["deletion"] if n and name not in REFERENCES)]
+    named = product(grid["attack"], after)
+    return [{}, *({"attack": name, "deletion": method, "shadows": grid["seed"]} for name, method in named)]
 
 
 def trainings_of(cells: Iterable[Cell]) -> list[Train]:

@@ -225,6 +225,7 @@ class Treat(NamedTuple):
             feature, which it may use and the network has not seen; of an attack 0.
         oracles: the seeds of the networks, retrained without any planted example, that outputs are compared with; of an
             attack, of all networks that learn from halves of the same training set.
+        after: of an attack, the deletion by which the attacked network forgets its marked examples first; "": none.
     """
 
     kind: Literal["deletion", "prevention", "attack"]
@@ -232,6 +233,7 @@ class Treat(NamedTuple):
     method: str
     amount: float
     oracles: tuple[int, ...] = ()
+    after: str = ""
 
     @property
     def setting(self) -> Setting:
@@ -265,8 +267,8 @@ class Treat(NamedTuple):
     @property
     def code(self) -> dict[str, str]:
         """A method or an architecture of the user's."""
-        own = {self.method: self._what} if is_user_name(self.method) else {}
-        return self.training.code | own
+        own = {self.method: self._what, self.after: "deletion method"}
+        return self.training.code | {name: what for name, what in own.items() if is_user_name(name)}
 
     @property
     def _what(self) -> str:
@@ -286,7 +288,7 @@ class Treat(NamedTuple):
     @property
     def trains(self) -> bool:
         """Whether it may take as long as to train a network, as many deletions do; refits of a last layer do not."""
-        return self.kind == "deletion" or (self.kind == "prevention" and trains(self.method))
+        return self.kind == "deletion" or bool(self.after) or (self.kind == "prevention" and trains(self.method))
 
     @property
     def work(self) -> int:
@@ -305,7 +307,8 @@ class Treat(NamedTuple):
         """
         about = [TREATMENTS[self.kind].version, self.training.key(checksum, digests), self.method, self.amount]
         about += [self.oracles] if TREATMENTS[self.kind].others else []
-        about += [_digest(self._what, self.method, digests)] if is_user_name(self.method) else []
+        about += [f"after {self.after}"] if self.after else []
+        about += [_digest(what, name, digests) for name, what in self.code.items() if name in (self.method, self.after)]
         return _name("|".join(map(str, about)))
 
     def as_json(self) -> dict[str, Any]:
@@ -313,7 +316,8 @@ class Treat(NamedTuple):
         kind = TREATMENTS[self.kind]
         amount = {kind.amount: self.amount} if kind.amount else {}
         others = {kind.others: list(self.oracles)} if kind.others else {}
-        return self.training.as_json() | {self.kind: self.method} | amount | others
+        after = {"after": self.after} if self.after else {}
+        return self.training.as_json() | {self.kind: self.method} | amount | others | after
 
 
 Node = Train | Treat
@@ -343,7 +347,8 @@ def from_json(about: Mapping[str, Any]) -> Node:
     for kind, treatment in TREATMENTS.items():
         if kind in about:
             others = tuple(about.get(treatment.others, ()))
-            return Treat(kind, training, about[kind], about.get(treatment.amount, 0.0), others)  # type: ignore[arg-type]
+            placed_on = (about[kind], about.get(treatment.amount, 0.0), others, about.get("after", ""))
+            return Treat(kind, training, *placed_on)  # type: ignore[arg-type]
     return training
 
 

@@ -152,7 +152,9 @@ class Grid(BaseModel):
     @model_validator(mode="after")
     def _check_halves(self) -> "Grid":
         halved = self["halves"] != OF_TRAINING["halves"].default
-        for name in ("deletion", "prevention", "share", "draw"):
+        for name in ("deletion", "known", "prevention", "share", "draw"):
+            if name == "deletion" and self["attack"]:
+                continue  # the attacked networks forget their marked examples first
             if halved and self[name] != (axis_named(name).default or ()):
                 raise InputError(
                     f"key 'halves': {name!r} is not known of networks that learn from halves. Put it in another grid."
@@ -177,7 +179,8 @@ class Grid(BaseModel):
         axes = [self[name] for name in axis_names() if name not in METHOD_AXES]
         deletions = (len(self["deletion"]) + len(REFERENCES)) * len(self["known"]) if self["deletion"] else 1
         preventions = (len(self["prevention"]) + 1) * len(self["clean"]) if self["prevention"] else 1
-        attacks = len(self["attack"]) + 1
+        attacks = len(self["attack"]) * (len(self["deletion"]) + 1) + 1
+        deletions = 1 if self["attack"] else deletions
         return math.prod(max(1, len(axis)) for axis in axes) * deletions * preventions * attacks
 
 
@@ -312,11 +315,12 @@ class Study(BaseModel):
     def _check_deletion_measured(self) -> "Study":
         for name in self.measure:
             measure = measure_named(name)
-            if any(grid["deletion"] for grid in self.grids) and measure not in effects().values():
+            deleted = [bool(grid["deletion"]) and not grid["attack"] for grid in self.grids]
+            if any(deleted) and measure not in effects().values():
                 raise InputError(
                     f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, list(effects()))}"
                 )
-            if measure.needs == "deletion" and not all(grid["deletion"] for grid in self.grids):
+            if measure.needs == "deletion" and not all(deleted):
                 raise InputError(f"key 'deletion': the measure {name!r} is about deletion, but no method is named.")
             if measure.needs == "attack" and not any(grid["attack"] for grid in self.grids):
                 raise InputError(f"key 'attack': the measure {name!r} is about attacks, but none is named.")

@@ -156,8 +156,8 @@ class Work:
             alike.setdefault(node.alike, []).append(node)
         return [
             several[i : i + size]
-            for (kind, *_), several in alike.items()
-            for size in [len(several) if kind == "attack" else TREATMENTS_AT_ONCE]
+            for (kind, *_, trains), several in alike.items()
+            for size in [len(several) if kind == "attack" and not trains else TREATMENTS_AT_ONCE]
             for i in range(0, len(several), size)
         ]
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from spurlab.deletion import DELETIONS
 from spurlab.measures.exposure import AT, TPRS
 from spurlab.privacy import ATTACKS, Presence, presence
 from spurlab.report.groups import SHARE, Group, Mean, estimate, estimates, groups
@@ -93,13 +94,13 @@ def shape(result: StudyResult) -> list[Exposure]:
 
 
 def _parts(rows: pd.DataFrame, by: list[str]) -> list[tuple[Any, pd.DataFrame]]:
-    return list(rows.groupby(by, sort=False))
+    return list(rows.groupby(by, sort=False, dropna=False))
 
 
 def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
     return tuple(
         Attack(
-            ATTACKS.title_of(str(name)),
+            ATTACKS.title_of(str(name)) + (f", after {DELETIONS.title_of(after)}" if isinstance(after, str) else ""),
             _roc(part[part["n"] == 0]),
             auc=_by_n(part, "member_auc"),
             tpr=_by_n(part, "marked_tpr"),
@@ -109,7 +110,7 @@ def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
             marked_auc=_by_n(part, "marked_auc"),
             group=_found(part, "group_planted", "group_control"),
         )
-        for (name,), part in _parts(rows.dropna(subset="attack"), ["attack"])
+        for (name, after), part in _parts(rows.dropna(subset="attack"), ["attack", "deletion"])
     )
 
 
