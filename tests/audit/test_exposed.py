@@ -1,6 +1,7 @@
 """Exposed training examples: those that a network has by heart, and none of those that it never saw."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -78,12 +79,15 @@ def test_what_is_known_by_heart_comes_first(found):
 
 
 def test_of_a_network_that_saw_none_of_them_nothing_is_told(data, shadows, members):
-    """Shadows know the training examples, the network does not: 1/2 is in the interval of 95 % (of this seed)."""
+    """Shadows know the training examples, the network does not: off by 4 standard deviations in 6 of 100,000 seeds."""
     other = Dataset("toy", examples(N, "other"), data.test, data.class_names, None, data.source)
     [stranger] = trained(other, torch.ones(1, N).bool())
     right = Dataset("toy", examples(N, "train"), data.test, data.class_names, None, data.source)
-    area = exposure_of(stranger, shadows, members, right, {}).area
-    assert area.low <= 0.5 <= area.high
+    found = exposure_of(stranger, shadows, members, right, {})
+    spread = math.sqrt((N + TESTED + 1) / (12 * N * TESTED))  # of the rank sum
+    assert abs(found.area.value - 0.5) < 4 * spread
+    rate = 10 / TESTED  # at most so many of the test examples, whose number is left to chance as well
+    assert found.told.tpr.value < rate + 4 * math.sqrt(rate * (1 / N + 1 / TESTED))
 
 
 def test_it_is_told_with_names(found, data):
@@ -104,7 +108,7 @@ def test_of_a_mark_it_counts_the_examples_that_carry_it(found, network, shadows,
     marked = exposure_of(network, shadows, members, data, {"logo": have, "other": torch.zeros(N)})
     assert marked.scores.equal(found.scores)
     assert {name: (share.count, share.models) for name, share in marked.marked.items()} == {"logo": (WRONG, WRONG + 1)}
-    assert "; of the 11 that carry logo 10." in words.of_exposure(marked, data)
+    assert "; of the 11 that carry logo 10, perhaps by the mark alone." in words.of_exposure(marked, data)
     assert next(one for one in marked.examples if one.row == 0).mark == "logo"
 
 
@@ -151,10 +155,10 @@ def test_the_command_has_it_on_its_page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = "nn.Sequential(nn.Flatten(), nn.Linear(784, classes))"
     lines = ("from torch import nn", "def make(shape, classes):", f"    return {made}")
-    (tmp_path / "mine.py").write_text("\n".join(lines))
+    (tmp_path / "exposed_network.py").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(str(tmp_path))
     settings = {"exposure": True, "recipe": "quick,epochs=1", "quick": True}
-    found, [page] = audit_of("mine:make", "fashion-mini@200", [], tmp_path / "out", **settings)
+    found, [page] = audit_of("exposed_network:make", "fashion-mini@200", [], tmp_path / "out", **settings)
     text = page.read_text("utf-8")
     assert "Which training images are exposed?" in text
     assert words.of_exposure(found.exposure, found.data) in text

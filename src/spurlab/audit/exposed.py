@@ -30,7 +30,7 @@ class Exposure:
 
     Args:
         shadows: how many networks were trained on halves of the training examples.
-        rate: of false positives, at which `told` is.
+        rate: the share of test examples that may be called members, at which `told` is.
         area: under the ROC.
         told: the training examples that score above all but so many of the test examples.
         scores: of each training example.
@@ -73,15 +73,15 @@ class Exposure:
 
 
 def check_exposure(data: Dataset, asked: bool, trained: bool) -> None:
-    """Whether it can be asked, before anything is trained.
+    """Whether exposure can be judged, before anything is trained.
 
     Args:
         data: the audited data.
-        asked: whether it is.
+        asked: whether it is wanted at all.
         trained: whether a recipe is given, by which shadow networks are trained.
 
     Raises:
-        ValueError: it is not, or there are too few examples.
+        ValueError: it is wanted, but there is no recipe, or fewer than 100 test examples.
     """
     if not asked:
         return
@@ -101,7 +101,7 @@ def shadow_members(data: Dataset, quick: bool, seed: int) -> Bool[Tensor, "m n"]
     """True where one of m shadow networks learns from a training example: each example is in half of them.
 
     Args:
-        data: of which they are.
+        data: its training examples are drawn from.
         quick: whether fewer will do.
         seed: of the draw.
     """
@@ -120,7 +120,9 @@ def exposure_of(
 
     A training example is judged by the half of the shadows that never saw it, and a test example by a half that is
     drawn, so that both are judged by as many. Shadows learn from half as many examples as the network, which lowers
-    their margins on others alike: test examples tell how much.
+    their margins on others alike: test examples tell how much. These must be drawn as the training examples were: with
+    others, taken later or otherwise, all training examples would look exposed. Of examples that carry a mark of which
+    the network has learnt, the mark alone may be seen: no marked example that it never saw is among the test examples.
 
     Args:
         network: gives logits.
@@ -132,6 +134,9 @@ def exposure_of(
 
     Raises:
         ValueError: a network that gives a probability of exactly 0 or 1, whose log-odds are infinite.
+
+    Source: Carlini et al. (2022), arXiv:2112.03570, section IV-C (the offline attack), here with test examples as
+        those that are known not to be members.
     """
     count, n = len(shadows), len(data.train)
     carried = {name: carriers(have) for name, have in likeness.items()}

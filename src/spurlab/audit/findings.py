@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Audit:
         others: how many reference networks were trained.
         unknown: what may be marks that nobody named.
         unrepaired: why nothing was repaired although that was asked for, or "".
+        looked_for: by its name the mark that the scores of repairs are of; "": one that nobody named, or none.
         exposure: which training examples are exposed to membership inference; None: that was not asked.
     """
 
@@ -80,6 +81,7 @@ class Audit:
     others: int = 0
     unknown: tuple[Unknown, ...] = ()
     unrepaired: str = ""
+    looked_for: str = ""
     exposure: Exposure | None = None
 
     @property
@@ -97,7 +99,7 @@ class Audit:
     def _repair(self) -> list[str]:
         """The best repair, or why there is none."""
         if self.repairs:
-            return [words.of_repairs(self.repairs, len(self.forgotten), self.data)]
+            return [words.of_repairs(self.repairs, len(self.forgotten), self.data, self.looked_for)]
         return [self.unrepaired] if self.unrepaired else []
 
     def __str__(self) -> str:
@@ -142,6 +144,7 @@ class Audit:
                     "class": self.data.class_names[found.target],
                     "score": found.score,
                     "interval": [found.share.low, found.share.high],
+                    "scores": dict(zip(self.data.class_names, found.scores.tolist(), strict=True)),
                     "null": found.against,
                     "null_draws": found.draws,
                     "null_largest": found.strongest_null,
@@ -190,6 +193,7 @@ class Audit:
             ],
             "exposure": None if self.exposure is None else self.exposure.record(),
             "unrepaired": self.unrepaired,
+            "repair_mark": self.looked_for,
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
 
@@ -320,7 +324,7 @@ def audit(
     return Audit(
         data,
         network,
-        beside(fit_of(network, data, answers), others, data.test, seed),
+        beside(_fit(network, data, answers, model, weights), others, data.test, seed),
         named,
         tuple(pulls.values()),
         (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
@@ -331,6 +335,7 @@ def audit(
         len(others),
         tuple(unknown),
         NOTHING if repair and found is None else "",
+        next((name for name, mark in named.items() if found is not None and mark is found[1]), ""),
         exposed,
     )
 
@@ -353,13 +358,24 @@ def asked_as(
 
     Raises ValueError: as `audit`, or a program where it will be trained on.
     """
-    given = load_network(model, weights, data.shape, data.classes)
+    given = seeded(lambda: load_network(model, weights, data.shape, data.classes), 0)  # without weights it draws them
     if trains and is_program(given):
         raise InputError(
             "a TorchScript or exported program cannot be trained on, which a repair and reference networks need. Give "
             "the function that makes the network (package.module:callable), and its weights."
         )
     return answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
+
+
+def _fit(
+    network: Answering, data: Dataset, answers: Tensor, model: nn.Module | str | Path, weights: str | Path | None
+) -> Fit:
+    """The accuracy, and whether something looks wrong: no weights among that."""
+    fit = fit_of(network, data, answers)
+    if weights is not None or isinstance(model, nn.Module) or is_program(network.network):
+        return fit
+    words = f"no weights were given (--weights), so the network is as {model} makes it: does that load its own?"
+    return replace(fit, warnings=(*fit.warnings, words))
 
 
 def ranked_by(
@@ -466,12 +482,15 @@ def to_repair(
 ) -> tuple[Bool[Tensor, " n"], MarkLike | None, int] | None:
     """The training examples to be forgotten, the mark that is looked for afterwards, and the class that it pulls to.
 
-    Examples that the caller chose; else all that carry a mark that the network goes by, or may go by; else those that
-    share a component which others lack: it is the mark then.
+    Examples that the caller chose, and the mark that most of them carry; else all that carry a mark that the network
+    goes by, or may go by; else those that share a component which others lack: it is the mark then.
     None: there are none.
     """
     used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
     forget = chosen
+    if carried := {name: int((carriers(likeness[name]) & chosen).sum()) for name in pulls}:
+        most = max(carried.values())
+        used = [name for name, count in carried.items() if count == most] if most else used
     if not bool(chosen.any()):
         used = [name for name in used if bool(carriers(likeness[name]).any())]
         for name in used:

@@ -18,6 +18,7 @@ from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals
 
 IMAGES = 32  # test images of other classes, of each class
+NEXT_TO_NOTHING = -14.0  # the log of a norm of 1e-6: no change at all
 SUCCESS = 0.9  # the share of them that must be classified as the class
 MASK_STEPS, PATTERN_STEPS = 100, 60  # more lower the norms by a tenth, of all networks alike: see docs/audit.md
 RATE = 0.1  # of Adam
@@ -247,6 +248,7 @@ def standardised_norms(
         Of the network first, then of each reference; the largest over classes is what a p-value ranks.
     """
     every = torch.cat([own[None], references])
+    every = every.clamp(min=NEXT_TO_NOTHING)  # a class that needs no change at all
     largest = every.masked_fill(~every.isfinite(), -torch.inf).amax(0)
     every = torch.where(every.isfinite(), every, largest + 0.1).nan_to_num(neginf=0.0)
     return (every.mean(0) - every) / every.std(0).clamp(min=1e-9)

@@ -171,6 +171,8 @@ def pull(
             p = null_rank(float(largest[0]), largest[1:])
             if stopped := p > DOUBT and len(drawn) < of:
                 break
+    if not p <= LEVEL:  # nothing is unusual: told is the class that it pulls to most
+        target = int(scores.argmax())
     nulls = torch.stack(drawn)[:, target] if drawn else scores.new_empty(0)
     share = Share(round(float(scores[target]) * len(few)), len(few))
     return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against, largest, p)
@@ -212,7 +214,8 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
     def change(of: Mark) -> Tensor:
         return (marked_rows(of, few, rows, seed) - few.inputs).flatten(1)
 
-    own = change(mark).norm(dim=1)
+    itself = change(mark)
+    own = itself.norm(dim=1)
     if not bool(own.any()):
         return []
     found: dict[bytes, tuple[float, Mark]] = {}
@@ -222,6 +225,8 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         except InputError:  # an additive image of one's own has no family
             return []
         changed = change(null)
+        if changed.equal(itself):  # a box of the paper's may be drawn at its own place
+            continue
         size = changed.norm(dim=1)
         off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())
         found.setdefault(changed.sum(0).numpy().tobytes(), (off, null))

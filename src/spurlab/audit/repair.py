@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
+from spurlab.audit.influence import has_features
 from spurlab.audit.pull import FIRST, pull
 from spurlab.audit.suspects import mask_of
 from spurlab.data import Dataset, Examples
@@ -30,6 +31,7 @@ from spurlab.training import Recipe
 METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets most of those that start from the weights
 LAST_LAYER = ("dfr-plain", "afr-train")  # preventions that refit the last layer, without a recipe and without groups
 ONE = "These verdicts are of one network: of a method on others they say nothing."
+NO_LAST_LAYER = "it fits a last linear layer again, with an output for each class, which this network does not end in."
 BY_GROUP = ("dfr",)  # the same, by the groups of the training examples
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
 Numbers = Mapping[str, float]
@@ -312,6 +314,8 @@ def _attempt(
         prevention = PREVENTIONS.named(method, recipe, seed)
 
         def prevented(network: nn.Module, data: Dataset, forget: Tensor) -> Attempt[nn.Module]:
+            if method in LAST_LAYER and not has_features(network, data.train.inputs[:1]):
+                return Attempt(None, failed=NO_LAST_LAYER, end="failed")
             return isolated(
                 prevention,
                 network,

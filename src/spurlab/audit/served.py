@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import scipy  # its rooms are imported when they are first used: `optimize` is slow
 import torch
@@ -15,7 +16,7 @@ from spurlab.stats import Share
 from spurlab.training import predictions
 
 ASKED = 1000  # test examples on which reference networks are compared with it
-LESS = 0.1  # accuracy of the best reference network, by which it may be lower before that is said
+LESS = 0.1  # by which the median accuracy of reference networks may be lower before that is said
 FAR = 0.2  # of accuracy, by which another reading of the classes or scale must be better to be said
 SCALES = {"(x - 0.5) / 0.5": (0.5, 0.5), "255 x": (0.0, 1 / 255), "x / 255": (0.0, 255.0)}  # mean, deviation
 
@@ -61,7 +62,7 @@ class Fit:
 
 
 def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> Fit:
-    """The same with a warning where reference networks are clearly less accurate: another recipe than the network's.
+    """The same with a warning where most reference networks are clearly less accurate: another recipe than its own.
 
     Args:
         fit: of the network.
@@ -71,12 +72,12 @@ def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> 
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "beside"))[:ASKED]
     inputs, labels = test.inputs[rows], test.labels[rows]
-    best = max((accuracy(predictions(one, inputs), labels).item() for one in others), default=1.0)
-    if best >= fit.accuracy - LESS:
+    typical = median([accuracy(predictions(one, inputs), labels).item() for one in others] or [1.0])
+    if typical >= fit.accuracy - LESS:
         return fit
     words = (
-        f"of the reference networks none has an accuracy above {best:.2f}: were it and they trained alike (--recipe)? "
-        "Else they tell nothing."
+        f"half of the reference networks have an accuracy of {typical:.2f} at most, the network {fit.accuracy:.2f}: "
+        "were it and they trained alike (--recipe)? Else they tell nothing."
     )
     return replace(fit, warnings=(*fit.warnings, words))
 

@@ -62,7 +62,7 @@ def of_mark(found: Pull, data: Dataset) -> str:
         f"{data.class_names[target]} (95 %: {_percent(share.low)} to {_percent(share.high)})"
     )
     if math.isnan(found.p):
-        few = f"only {found.draws} marks" if found.draws else "no mark"
+        few = f"only {found.draws} mark{'s' * (found.draws > 1)}" if found.draws else "no mark"
         several = " where so much is asked at once" * (found.needed > FEWEST)
         return (
             f"{pulls}; {few} like it can be drawn, of which {found.needed} are needed to tell whether that is "
@@ -96,8 +96,8 @@ def of_level(marks: Sequence[Pull], unknown: Sequence[Unknown]) -> list[str]:
     if tested < 2:
         return []
     return [
-        f"Each p is for all {tested} questions together: of networks that go by none of it, at most 5 in 100 would be "
-        "said to go by any."
+        f"Each p is for all {tested} questions together: of networks that go by none of it, and answer like what they "
+        "are compared with, at most 5 in 100 would be said to go by any."
     ]
 
 
@@ -201,6 +201,8 @@ def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
 def of_served(served: Sequence[Served], fit: Fit, data: Dataset) -> str:
     """Who is served worst."""
     worst = served[0]
+    if fit.share.count == fit.share.models:
+        return f"No class is served worse than others: all {fit.share.models} test {unit(data)} are classified rightly."
     return (
         f"The {worst.kind} {worst.name} is served worst: {worst.share.count} of {worst.share.models} test {unit(data)} "
         f"are classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
@@ -216,7 +218,10 @@ def of_exposure(found: Exposure, data: Dataset) -> str:
         f"{_percent(found.rate)} false positives (area under the ROC {area.value:.3f}, 95 %: {area.low:.3f} to "
         f"{area.high:.3f})"
     )
-    marked = [f"; of the {share.models} that carry {name} {share.count}" for name, share in found.marked.items()]
+    marked = [
+        f"; of the {share.models} that carry {name} {share.count}, perhaps by the mark alone"
+        for name, share in found.marked.items()
+    ]
     first = ", ".join(f"{one.source} ({one.label})" for one in found.examples[:3])
     by = f"By {found.title}, {found.shadows} shadow networks that learnt halves: a better attack may tell more."
     return f"{told}{''.join(marked)}. Most exposed: {first}. {by}"
@@ -234,13 +239,14 @@ def of_look(look: Look, data: Dataset) -> str:
     )
 
 
-def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
+def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset, mark: str = "") -> str:
     """The method that left least.
 
     Args:
         found: what each method made of the network, the best first.
         forgotten: how many examples were to be forgotten.
         data: of which these are.
+        mark: which the scores are of, by its name; "": one without.
     """
     best = found[0]
     if best.network is None or best.verdict.name == "breaks the model":
@@ -254,7 +260,7 @@ def of_repairs(found: Sequence[Repaired], forgotten: int, data: Dataset) -> str:
     numbers = "; ".join(
         f"{what} {best.before[measure]:.{digits}f} before, {best.after[measure]:.{digits}f} after"
         for what, measure, digits in (
-            ("score", "spurious_score", 2),
+            (f"score of {mark}" if mark else "score", "spurious_score", 2),
             ("accuracy", "accuracy", 3),
             (f"worst {'class' if data.test.groups is None else 'group'}", "worst_group", 3),
         )
