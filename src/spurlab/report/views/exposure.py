@@ -98,6 +98,7 @@ def _parts(rows: pd.DataFrame, by: list[str]) -> list[tuple[Any, pd.DataFrame]]:
 
 
 def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
+    rows = rows if "deletion" in rows else rows.assign(deletion=None)
     return tuple(
         Attack(
             ATTACKS.title_of(str(name)) + (f", after {DELETIONS.title_of(after)}" if isinstance(after, str) else ""),
