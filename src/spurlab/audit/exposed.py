@@ -1,7 +1,7 @@
 """Which training examples are exposed: to which the network answers otherwise than networks that never saw them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from spurlab.audit.presence import carriers
-from spurlab.audit.suspects import Suspect
+from spurlab.audit.suspects import Suspect, listed
 from spurlab.data import Dataset
 from spurlab.errors import InputError
 from spurlab.privacy import ATTACKS, Area, Attacked, Margins, Operating, attack_named, auc, halves, margins_of, tpr_at
@@ -21,7 +21,6 @@ SHADOWS, QUICK_SHADOWS = 32, 16  # even: halves and their complements
 METHOD = "lira-offline-fixed"  # networks that never saw an example alone judge it: none saw a test example
 RATE = 0.01  # of false positives
 LEAST = 100  # test examples
-SHOWN = 20  # training examples that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,17 +175,11 @@ def _finite(phi: Float64[Tensor, "*m n"]) -> Float64[Tensor, "*m n"]:
 def _listed(
     scores: Float64[Tensor, " n"], data: Dataset, carried: Mapping[str, Bool[Tensor, " n"]]
 ) -> tuple[Suspect, ...]:
-    order = scores.argsort(descending=True)[:SHOWN].tolist()
     return tuple(
-        Suspect(
-            row,
-            data.train.source(row),
-            data.class_names[int(data.train.labels[row])],
-            rank,
-            float(scores[row]),
-            "exposure",
-            ", ".join(name for name, have in carried.items() if have[row]),
-            any(bool(have[row]) for have in carried.values()) if carried else None,
+        replace(
+            one,
+            mark=", ".join(name for name, have in carried.items() if have[one.row]),
+            carries=any(bool(have[one.row]) for have in carried.values()) if carried else None,
         )
-        for rank, row in enumerate(order, 1)
+        for one in listed(scores, data, "exposure")
     )
