@@ -1,17 +1,17 @@
 """What an audit is worth: how often it cries wolf on clean networks, what it finds, and how fast the null marks go.
 
-    python benchmarks/audit.py [alarms | power | shared | speed] [--networks 40] [--groups 4] [--seeds 2]
-        [--counts 10,20] [--architecture mlp] [--no-search]
+    python benchmarks/audit.py [alarms | power | shared | speed] [--recipe] [--quick] [--networks 40] [--seeds 2]
+        [--counts 10,20] [--architecture mlp]
 
-alarms: clean networks on Fashion-MNIST mini, each asked about four marks that it has never seen, without a recipe and
-beside 39 reference networks (as many sets of them as groups, 0 for none) with both searches for unknown marks. power:
-how often planted marks are found so. shared: what few examples share, in planted and clean data. speed: null marks a
-second on networks of the zoo. Which examples teach a mark: `detect.py`.
+alarms: audits of clean networks on Fashion-MNIST mini, each asked about four marks that it has never seen. power:
+audits of networks with a planted mark, asked about it and three others. With `--recipe` each beside its own reference
+networks, 39 and both searches for unknown marks, or 19 and none with `--quick`. shared: what few examples share, in
+planted and clean data. speed: null marks a second on networks of the zoo. Which examples teach a mark: `detect.py`.
 """
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -21,90 +21,65 @@ from rich.table import Table
 
 from detect import mark_of
 from spurlab import RECIPES, Member, fit, load, plant
-from spurlab.audit import Pull, Unknown, pull
-from spurlab.audit.detect import DETECTORS
+from spurlab.audit import Audit, Pull, Unknown, audit, pull
 from spurlab.audit.detect.shared import shared_components
-from spurlab.audit.findings import first_of_each_class
-from spurlab.audit.inversion import SEARCHES, hosts, inverted, log_norms, standardised_norms
-from spurlab.audit.presence import carriers, presence
-from spurlab.audit.together import together
-from spurlab.data import Dataset
+from spurlab.audit.unknown import SHARED
 from spurlab.models import parameter_count
 from spurlab.patterns import Planted
-from spurlab.stats import Share, null_rank
+from spurlab.stats import Share
 
 console = Console()
 ASKED = ("noise,r=.5", "box,row=0,col=0,size=5,value=1", "box,row=20,col=3,size=5,value=.5", "picture")
+PLANTED = ("R3", "S3", "picture")
 
 
-class Asked:
-    """Networks that are asked about some marks and searched, one after the other, beside shared reference networks.
+class Audits:
+    """Audits of networks that are trained in lockstep, one after the other, each as a user would run it.
 
-    An audit trains references for each network. Here several networks share them: they never saw what carries one of
-    the marks, nor the 2 % of each class that transplants rank first in the first of these networks.
+    Args:
+        architecture: of the networks.
+        marks: that each is asked about.
+        recipe: whether they are asked beside reference networks.
+        quick: as of `spurlab.audit.audit`.
     """
 
-    def __init__(self, data: Dataset, members: Sequence[Member], architecture: str, marks: Sequence[str]) -> None:
-        self.data, self.members, self.architecture = data, members, architecture
-        self.marks = {name: mark_of(name, data.shape, 0) for name in marks}
-        self.trained = fit(architecture, members, RECIPES["quick"], classes=data.classes)
+    def __init__(self, architecture: str, marks: Sequence[str], recipe: bool, quick: bool) -> None:
+        self.data = load("fashion-mini")
+        self.marks = {name: mark_of(name, self.data.shape, 0) for name in marks}
+        self.architecture, self.recipe, self.quick = architecture, RECIPES["quick"] if recipe else None, quick
 
-    def without_references(self, i: int) -> list[Pull]:
-        """Each mark among marks like it."""
-        of = self.trained.member(i)
-        pulls = [pull(of, self.data.test, mark, seed=i, name=name) for name, mark in self.marks.items()]
-        return together(pulls, [])[0]
+    def __str__(self) -> str:
+        searched = "19, no search" if self.quick else "39, both searches"
+        beside = f"each beside its own reference networks ({searched})" if self.recipe else "no recipe"
+        return f"{self.architecture}, {self.data.name}, {beside}"
 
-    def referred(self, rows: Sequence[int], search: bool) -> Iterator[tuple[list[Pull], list[Unknown]]]:
-        """Each mark among 39 references, and the searches for unknown marks, of some of the networks."""
-        train = self.data.train
-        left_out = first_of_each_class(
-            DETECTORS["transplant"].score(self.trained.member(rows[0]), train, self.data.test, 0), train.labels
-        )
-        for mark in self.marks.values():
-            left_out |= carriers(presence(mark, train))
-        kept = [Member(Planted.none(train).without(left_out), 1000 * rows[0] + number) for number in range(39)]
-        others = fit(self.architecture, kept, RECIPES["quick"], classes=self.data.classes)
-        networks = [others.member(number) for number in range(39)]
-        given = hosts(train, self.data.test, self.data.classes)
-        norms = torch.stack([log_norms(inverted(one, given)) for one in networks]) if search else torch.empty(0)
-        for i in rows:
-            of = self.trained.member(i)
-            pulls = [
-                pull(of, self.data.test, mark, seed=i, name=name, others=networks) for name, mark in self.marks.items()
-            ]
-            unknown = []
-            if search:
-                below = standardised_norms(log_norms(inverted(of, given)), norms)
-                for place, method in enumerate(SEARCHES):
-                    ranked = below[:, place].amax(1)
-                    p, label = null_rank(float(ranked[0]), ranked[1:]), int(below[0, place].argmax())
-                    none = torch.empty(0)
-                    unknown.append(Unknown(method, label, 0.0, 0.0, p, none, none, (), standardised=ranked, p_alone=p))
-            yield together(pulls, unknown)
+    def of(self, members: Sequence[Member]) -> list[Audit]:
+        """One of each, told as it comes."""
+        trained, found = fit(self.architecture, members, RECIPES["quick"], classes=self.data.classes), []
+        for i, member in enumerate(members):
+            begin, data = time.perf_counter(), replace(self.data, train=member.data.materialize())
+            asked = {"recipe": self.recipe, "quick": self.quick, "seed": 1000 + i}
+            found.append(audit(trained.member(i), data, self.marks, **asked))
+            told = " ".join(f"{one.p_alone:.3f}" for one in [*found[-1].marks, *found[-1].unknown])
+            console.print(f"{i}: {told}, {time.perf_counter() - begin:.0f} s", highlight=False)
+        return found
 
 
-def alarms(networks: int, groups: int, architecture: str, search: bool) -> None:
+def alarms(networks: int, audits: Audits) -> None:
     """How many clean networks are said to go by a mark that they have never seen, or to need less than others."""
-    data = load("fashion-mini")
-    clean = Planted.none(data.train)
-    asked = Asked(data, [Member(clean, 100 + number) for number in range(networks)], architecture, ASKED)
-    alone = [(asked.without_references(i), list[Unknown]()) for i in range(networks)]
-    _tell_alarms(alone, f"{networks} clean networks ({architecture}, {data.name}), no recipe")
-    beside = []
-    for rows in torch.arange(networks).chunk(groups) if groups else ():
-        beside += list(asked.referred(rows.tolist(), search))
-        console.print(f"{len(beside)} networks", [f"{one.p:.3f}" for one in beside[-1][0]])
-    if beside:
-        _tell_alarms(beside, f"the same beside reference networks, {groups} sets of 39")
+    clean = Planted.none(audits.data.train)
+    found = [(one.marks, one.unknown) for one in audits.of([Member(clean, 100 + i) for i in range(networks)])]
+    _tell_alarms(found, f"{networks} clean networks ({audits})")
 
 
-def _tell_alarms(found: Sequence[tuple[list[Pull], list[Unknown]]], title: str) -> None:
+def _tell_alarms(found: Sequence[tuple[Sequence[Pull], Sequence[Unknown]]], title: str) -> None:
     table = Table("question", "tested", "p alone <= .05", "alarm alone", "p <= .05", "alarm", title=title)
-    for place in range(len(found[0][0]) + len(found[0][1])):
-        own = [[*pulls, *unknown][place] for pulls, unknown in found]
+    asked = dict[str, list[Pull | Unknown]]()
+    for one in (one for pulls, unknown in found for one in [*pulls, *unknown]):
+        asked.setdefault(one.mark if isinstance(one, Pull) else one.method, []).append(one)
+    for name, own in asked.items():
         table.add_row(
-            own[0].mark if isinstance(own[0], Pull) else own[0].method,
+            name,
             str(sum(one.p == one.p for one in own)),
             str(sum(one.p_alone <= 0.05 for one in own)),
             str(sum(_alarm(replace(one, p=one.p_alone)) for one in own)),
@@ -121,31 +96,31 @@ def _alarm(one: Pull | Unknown) -> bool:
     return one.verdict == "goes by it" if isinstance(one, Pull) else one.unusual
 
 
-def power(seeds: int, counts: Sequence[int], architecture: str, search: bool) -> None:
-    """How often planted marks are found beside 39 shared references, when asked alone and with three others."""
-    data = load("fashion-mini")
-    marks = ("R3", "S3", "picture", ASKED[2])
-    cells = list(product(marks[:3], counts, (0, 7), range(seeds)))
-    members = [
-        Member(plant(data.train, mark_of(name, data.shape, 0), target=target, count=n, seed=seed), 500 + seed)
-        for name, n, target, seed in cells
-    ]
-    asked = Asked(data, [*members, Member(Planted.none(data.train), 100)], architecture, marks)
-    found = list(asked.referred([len(members), *range(len(members))], search))[1:]
-    table = Table(
-        "mark", "n", "score", "alone, goes by it", "together", "p of the searches alone", "searches, together"
+def power(seeds: int, counts: Sequence[int], audits: Audits) -> None:
+    """How often planted marks are found, when asked alone and with three others."""
+    cells = list(product(PLANTED, counts, (0, 7), range(seeds)))
+    train = audits.data.train
+    found = audits.of(
+        [
+            Member(plant(train, audits.marks[name], target=target, count=n, seed=seed), 500 + seed)
+            for name, n, target, seed in cells
+        ]
     )
-    for name, n in product(marks[:3], counts):
-        own = [both for both, cell in zip(found, cells, strict=True) if cell[:2] == (name, n)]
-        right = [pulls[marks.index(name)] for pulls, _ in own]
+    table = Table(
+        "mark", "n", "score", "goes by it, alone", "together", "by the data", "by the network", title=str(audits)
+    )
+    for name, n in product(PLANTED, counts):
+        own = [one for one, cell in zip(found, cells, strict=True) if cell[:2] == (name, n)]
+        right = [next(mark for mark in one.marks if mark.mark == name) for one in own]
+        unknown = [[one for one in of.unknown if one.unusual] for of in own]
         table.add_row(
             name,
             str(n),
             " ".join(f"{one.score:.2f}" for one in right),
             str(sum(replace(one, p=one.p_alone).verdict == "goes by it" for one in right)),
             f"{sum(_alarm(one) for one in right)} of {len(right)}",
-            " ".join(f"{min((one.p_alone for one in unknown), default=float('nan')):.3f}" for _, unknown in own),
-            str(sum(any(_alarm(one) for one in unknown) for _, unknown in own)),
+            str(sum(any(one.method == SHARED for one in of) for of in unknown)),
+            str(sum(any(one.method != SHARED for one in of) for of in unknown)),
         )
     console.print(table)
 
@@ -164,15 +139,15 @@ def shared(seeds: int, counts: Sequence[int]) -> None:
         gaps = " ".join(f"{first.gap:.0f}" for first in firsts)
         table.add_row(name, str(n), f"{found} of {len(firsts)}", str(exact), gaps)
     console.print(table)
-    alarms, widest = 0, []
-    for name in ("mnist", "fashion-mnist"):
-        for whole in (load(name).train, load(name).test):
-            for rows in torch.arange(len(whole)).split(10_000):
-                first = shared_components(whole[rows])[0]
-                alarms += first.verdict == "shared by few"
-                widest.append(first.gap)
-    console.print(f"clean parts of 10,000 of MNIST and Fashion-MNIST: alarms in {alarms} of {len(widest)};")
-    console.print("widest gaps " + " ".join(f"{gap:.1f}" for gap in widest))
+    for name in ("mnist", "fashion-mnist", "cifar10"):
+        firsts = [
+            shared_components(whole[rows])[0]
+            for whole in (load(name).train, load(name).test)
+            for rows in torch.arange(len(whole)).split(10_000)
+        ]
+        said = sum(first.verdict == "shared by few" for first in firsts)
+        gaps = " ".join(f"{first.gap:.1f}" for first in firsts)
+        console.print(f"clean parts of 10,000 of {name}: alarms in {said} of {len(firsts)}; widest gaps {gaps}")
 
 
 def speed() -> None:
@@ -194,20 +169,21 @@ def speed() -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["alarms", "speed"])
+    parser.add_argument("what", nargs="*", default=["speed"])
     parser.add_argument("--networks", type=int, default=40)
-    parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--counts", default="10,20")
     parser.add_argument("--architecture", default="mlp")
-    parser.add_argument("--no-search", action="store_true")
+    parser.add_argument("--recipe", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.counts.split(",")]
+    asked = arguments.architecture, arguments.recipe, arguments.quick
     for what in arguments.what:
         if what == "alarms":
-            alarms(arguments.networks, arguments.groups, arguments.architecture, not arguments.no_search)
+            alarms(arguments.networks, Audits(asked[0], ASKED, *asked[1:]))
         elif what == "power":
-            power(arguments.seeds, counts, arguments.architecture, not arguments.no_search)
+            power(arguments.seeds, counts, Audits(asked[0], (*PLANTED, ASKED[2]), *asked[1:]))
         elif what == "shared":
             shared(arguments.seeds, counts)
         else:

@@ -10,11 +10,12 @@ from spurlab.audit.together import together
 from spurlab.stats import Share, holm
 
 
-def mark(p, standardised=(), against="marks like it", draws=999, stopped=False):
+def mark(p, standardised=(), against="marks like it", draws=999, available=None):
     """A mark of which p is known; the statistic of the network is the first."""
     numbers = torch.tensor(standardised, dtype=torch.float64)
-    nulls = torch.zeros(draws, dtype=torch.float64)
-    return Pull("m", 0, torch.tensor([0.5]).double(), Share(5, 10), nulls, p, stopped, against, numbers, p)
+    nulls, apart = torch.zeros(draws, dtype=torch.float64), torch.ones(draws, dtype=torch.bool)
+    scores, available = torch.tensor([0.5]).double(), available or draws
+    return Pull("m", 0, scores, Share(5, 10), nulls, apart, p, available, against, numbers, p)
 
 
 def search(p, standardised):
@@ -69,9 +70,12 @@ def test_marks_that_could_not_be_shown_beside_the_others_are_not_tested():
     pulls, _ = together([few, many], [])
     assert math.isnan(pulls[0].p)
     assert (pulls[0].needed, pulls[1].p) == (39, 0.03)
-    stopped = mark(0.5, draws=99, stopped=True)
+    stopped = mark(0.5, draws=99, available=999)
     pulls, _ = together([stopped] * 5 + [mark(0.001)], [])
     assert pulls[-1].p == pytest.approx(0.006), "99 were enough to stop, of 999"
+    few = [mark(0.5, draws=99, available=110) for _ in range(6)]
+    told = [not math.isnan(one.p) for one in together([*few, mark(0.001)], [])[0]]
+    assert (sum(told), told[-1]) == (5, True), "seven questions need 139, six 119, five 99"
 
 
 def test_what_was_not_asked_changes_nothing():

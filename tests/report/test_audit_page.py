@@ -29,7 +29,7 @@ EXAMPLES = Examples(
 DATA = Dataset("toy", EXAMPLES, EXAMPLES, NAMES, (0.0, 1.0), Source("", "", ""))
 MARK = box((6, 6), (2, 2), 0, 0, 1.0)
 NULLS = torch.linspace(0, 0.06, 99, dtype=torch.float64)
-PULL = Pull("box", 1, torch.tensor([0.0, 0.7], dtype=torch.float64), Share(350, 500), NULLS, 0.01)
+PULL = Pull("box", 1, torch.tensor([0.0, 0.7]).double(), Share(350, 500), NULLS, NULLS >= 0, 0.01, 99)
 SUSPECTS = (
     Suspect(1, "<i>b.png", NAMES[1], 1, 0.99, "presence", "box", carries=True),
     Suspect(0, "a.png", NAMES[0], 2, 0.01, "presence", "box", carries=False),
@@ -53,9 +53,11 @@ SPREAD = " of the largest score over all classes, each by its spread)."
         ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200" + SPREAD),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
-        ({"nulls": NULLS[:0], "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
+        ({"apart": NULLS < 0.05}, "none of 82 marks like it elsewhere pulls more than 5.0 % (p = 0.010); p is among these "
+                                  "and 17 that overlap it."),
+        ({"nulls": NULLS[:0], "apart": NULLS[:0] > 0, "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
                                               "that is more. With --recipe, reference networks tell it."),
-        ({"nulls": NULLS[:30], "p": math.nan, "needed": 39}, "only 30 marks like it can be drawn, of which 39 are "
+        ({"nulls": NULLS[:30], "apart": NULLS[:30] > 0, "p": math.nan, "needed": 39}, "only 30 marks like it can be drawn, of which 39 are "
             "needed to tell whether that is more where so much is asked at once. With --recipe, reference networks tell"
             " it."),
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "

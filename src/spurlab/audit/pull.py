@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -46,9 +46,11 @@ class Pull:
         scores: to each class, the share of examples whose probability of it rises by more than .1.
         share: k of n examples that are pulled to the target. The interval is over examples: the network is given.
         nulls: the scores to the target that it is compared with; empty where there are none.
+        apart: True for those of marks like it that change nothing which it changes, and for all where every one does
+            (noise), or of reference networks.
         p: of the largest standardised score over all classes; NaN where there are fewer than 19 to compare with. In an
             audit it holds for all that is asked together, see `spurlab.audit.together`.
-        stopped: whether the draws ended early, since p was above .2.
+        available: how many it could be compared with: more than it was where the draws ended early.
         against: whose scores these are: of marks like it, or of reference networks for the same mark.
         standardised: the largest over classes, of the mark first and then of each that it is compared with.
         p_alone: had nothing else been asked.
@@ -60,8 +62,9 @@ class Pull:
     scores: Float64[Tensor, " k"]
     share: Share
     nulls: Float64[Tensor, " draws"]
+    apart: Bool[Tensor, " draws"]
     p: float
-    stopped: bool = False
+    available: int
     against: Against = "marks like it"
     standardised: Float64[Tensor, " one_and_draws"] = field(default_factory=lambda: torch.zeros(0).double())
     p_alone: float = math.nan
@@ -78,21 +81,32 @@ class Pull:
         return len(self.nulls)
 
     @property
+    def stopped(self) -> bool:
+        """Whether the draws ended early, since p was above .2."""
+        return self.draws < self.available
+
+    @property
+    def elsewhere(self) -> Float64[Tensor, " some"]:
+        """The scores of those that are apart from it."""
+        return self.nulls[self.apart]
+
+    @property
     def strongest_null(self) -> float:
-        """The largest score that it is compared with; 0 of none."""
-        return float(self.nulls.max()) if len(self.nulls) else 0.0
+        """The largest score of those that are apart from it; 0 of none."""
+        return float(self.elsewhere.max()) if len(self.elsewhere) else 0.0
 
     @property
     def verdict(self) -> str:
         """What follows at 5 %. To go by it, the score must also lie beyond nearly all others by what matters.
 
-        For marks like it are never quite exchangeable with it: a corner is a corner.
+        For marks like it are never quite exchangeable with it: a corner is a corner. These others are those apart from
+        it: what it pulls, one that covers half of it pulls in part.
         """
         if math.isnan(self.p):
             return "not tested"
         if self.p > LEVEL:
             return f"not shown to exceed {self.against}"
-        beyond = self.score - float(self.nulls.quantile(NEARLY_ALL))
+        beyond = self.score - float(self.elsewhere.quantile(NEARLY_ALL))
         return "goes by it" if beyond > SCORE_MARGIN else f"hardly more than {self.against}"
 
     def __repr__(self) -> str:
@@ -115,7 +129,7 @@ def pull(
 ) -> Pull:
     r"""Whether a network goes by a mark more than by marks like it.
 
-    Marks like it are of the same family, drawn elsewhere or otherwise (:meth:`spurlab.patterns.Mark.redraw`), all
+    Marks like it are of the same family, drawn at any place or otherwise (:meth:`spurlab.patterns.Mark.redraw`), all
     different, and change the examples alike: in the mean and in the spread over examples by as much, to within .5 %. If
     fewer than wanted do, to within 1, 2 or 5 %; if still fewer, to within the first of these that 39 do; else to within
     2 %. For no box over the edge of a shirt is like one over a corner that is always dark: weights that training never
@@ -126,7 +140,8 @@ def pull(
 
     Scores to class c are standardised over the mark's and all that it is compared with,
     :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all classes is ranked: one p-value for any number
-    of classes, exact where they are exchangeable.
+    of classes, exact where they are exchangeable. So marks that overlap it are among those like it: they overlap one
+    another, too, and a network that looks at one place would else be said to go by marks there too often.
 
     Args:
         network: gives logits, see `spurlab.models.answering`.
@@ -154,13 +169,15 @@ def pull(
     scores = _scores(clean, predictions(network, inputs))
     against: Against = "marks like it"
     compared: Iterator[Tensor]
+    apart = torch.ones(len(others), dtype=torch.bool)
     if len(others) >= FEWEST:
         against, of = "reference networks", len(others)
         compared = (_scores(predictions(one, few.inputs), predictions(one, inputs)) for one in others)
     else:
         alike = marks_like(mark, few, draws, seed) if isinstance(mark, Mark) else []
-        compared, of = _null_scores(network, few, clean, alike, seed), len(alike)
-    drawn, p, target, stopped = list[Tensor](), math.nan, int(scores.argmax()), False
+        compared, of = _null_scores(network, few, clean, [null for null, _ in alike], seed), len(alike)
+        apart = torch.tensor([far for _, far in alike], dtype=torch.bool)
+    drawn, p, target = list[Tensor](), math.nan, int(scores.argmax())
     largest = scores.new_empty(0)
     for null in compared:
         drawn.append(null)
@@ -169,13 +186,14 @@ def pull(
         if len(drawn) == of >= FEWEST or (len(drawn) == FIRST and against == "marks like it"):
             largest, target = _standardised(torch.cat([scores[None], torch.stack(drawn)]))
             p = null_rank(float(largest[0]), largest[1:])
-            if stopped := p > DOUBT and len(drawn) < of:
+            if p > DOUBT:
                 break
     if not p <= LEVEL:  # nothing is unusual: told is the class that it pulls to most
         target = int(scores.argmax())
     nulls = torch.stack(drawn)[:, target] if drawn else scores.new_empty(0)
+    apart = apart[: len(nulls)]
     share = Share(round(float(scores[target]) * len(few)), len(few))
-    return Pull(name or pattern_title(mark), target, scores, share, nulls, p, stopped, against, largest, p)
+    return Pull(name or pattern_title(mark), target, scores, share, nulls, apart, p, of, against, largest, p)
 
 
 def check_changed(mark: MarkLike, examples: Examples, marked: Float[Tensor, "n *shape"]) -> None:
@@ -197,7 +215,7 @@ def _standardised(scores: Float64[Tensor, "m k"]) -> tuple[Float64[Tensor, " m"]
     return standard.amax(1), target
 
 
-def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Mark]:
+def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[tuple[Mark, bool]]:
     """Different marks of the family that change examples as this one does, in random order; none without a family.
 
     Args:
@@ -205,6 +223,9 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
         examples: some are looked at.
         count: how many at most; fewer where the family has no more.
         seed: of draws.
+
+    Returns:
+        Each with whether it changes nothing which this one changes; where all change something of it, True.
     """
     most = max(FEWEST_LOOKED_AT, min(LOOKED_AT, TOGETHER // examples.inputs[:1].numel()))
     picked = torch.randperm(len(examples), generator=rng_for(seed, "looked at"))[:most]
@@ -218,21 +239,23 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[Ma
     own = itself.norm(dim=1)
     if not bool(own.any()):
         return []
-    found: dict[bytes, tuple[float, Mark]] = {}
+    place, found = itself.any(0), dict[bytes, tuple[float, Mark, bool]]()
     for number in range(CANDIDATES * count):
         try:
             null = mark.redraw(seed_for(seed, "null mark", number))
         except InputError:  # an additive image of one's own has no family
             return []
         changed = change(null)
-        if changed.equal(itself):  # a box of the paper's may be drawn at its own place
+        if changed.equal(itself):  # a box may be drawn at its own place
             continue
         size = changed.norm(dim=1)
         off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())
-        found.setdefault(changed.sum(0).numpy().tobytes(), (off, null))
-    many = {by: sum(off <= by for off, _ in found.values()) for by in ALIKE}
+        found.setdefault(changed.sum(0).numpy().tobytes(), (off, null, not bool(changed[:, place].any())))
+    many = {by: sum(off <= by for off, _, _ in found.values()) for by in ALIKE}
     within = next((by for enough in (count, ENOUGH) for by in ALIKE if many[by] >= enough), ALIKE[-2])
-    return [null for off, null in found.values() if off <= within][:count]
+    alike = [(null, apart) for off, null, apart in found.values() if off <= within][:count]
+    anywhere = not any(apart for _, apart in alike)  # noise
+    return [(null, apart or anywhere) for null, apart in alike]
 
 
 def _null_scores(

@@ -31,12 +31,13 @@ def together(pulls: Sequence[Pull], unknown: Sequence[Unknown]) -> tuple[list[Pu
     asked = [one for one in pulls if not math.isnan(one.p_alone)]
     by_networks: list[Pull | Unknown] = [one for one in asked if one.against == "reference networks"]
     by_networks += [one for one in unknown if len(one.standardised)]
-    alike = sorted((one for one in asked if one.against == "marks like it"), key=_most, reverse=True)
+    alike = [one for one in asked if one.against == "marks like it"]
+    alike.sort(key=lambda one: one.available, reverse=True)
     kinds = 1 + bool(by_networks)
     needed = {}
     if by_networks and len(by_networks[0].standardised) * LEVEL < kinds:
         needed, alike = {id(one): _needed(2 * len(alike)) for one in alike}, []
-    while alike and _most(alike[-1]) < _needed(kinds * len(alike)):
+    while alike and alike[-1].available < _needed(kinds * len(alike)):
         needed[id(alike[-1])] = _needed(kinds * len(alike))
         alike.pop()
     kinds = bool(by_networks) + bool(alike)
@@ -52,11 +53,6 @@ def together(pulls: Sequence[Pull], unknown: Sequence[Unknown]) -> tuple[list[Pu
         [replace(one, p=p(one), needed=needed.get(id(one), one.needed)) for one in pulls],
         [replace(one, p=p(one)) for one in unknown],
     )
-
-
-def _most(pull: Pull) -> float:
-    """How many marks like it there are: more than were drawn where the draws were stopped."""
-    return math.inf if pull.stopped else float(pull.draws)
 
 
 def _needed(questions: int) -> int:

@@ -17,7 +17,7 @@ from spurlab.audit.unknown import ALARMS, SHARED, Unknown
 from spurlab.data import Dataset
 from spurlab.stats import SCORE_MARGIN, Share
 
-ALIKE = "like it: the same mark elsewhere, turned or mirrored, or drawn anew, that changes the {} as much"
+ALIKE = "like it: the same mark at any place, turned or mirrored, or drawn anew, that changes the {} as much"
 LARGEST = 5  # numbers of a change that are named
 WAYS = {
     "shared": "shared components",
@@ -72,8 +72,11 @@ def of_mark(found: Pull, data: Dataset) -> str:
     p, strongest = f"(p = {found.p:.3f}{several})", _percent(found.strongest_null)
     as_strong, retrained = int((found.nulls >= found.score).sum()), found.against == "reference networks"
     if found.verdict == "goes by it" and found.strongest_null < found.score:
-        none = f"in none of {found.draws} {NEVER_SAW} it" if retrained else f"none of {found.draws} {found.against}"
-        return f"{pulls}; {none} pulls more than {strongest} {p}."
+        overlap = found.draws - len(found.elsewhere)
+        none = f"none of {len(found.elsewhere)} {found.against}{' elsewhere' * (overlap > 0)}"
+        none = f"in none of {found.draws} {NEVER_SAW} it" if retrained else none
+        beside = f"; p is among these and {overlap} that overlap it" * (overlap > 0)
+        return f"{pulls}; {none} pulls more than {strongest} {p}{beside}."
     as_many = (
         f"it pulls as many in {as_strong} of {found.draws}"
         if retrained

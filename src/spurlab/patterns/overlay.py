@@ -95,10 +95,7 @@ class Overlay:
         return self(data.inputs[rows])
 
     def redraw(self, seed: int) -> "Overlay":
-        """The picture elsewhere: turned by quarters and mirrored, at a place drawn among all that it does not cover.
-
-        Where it covers so much that every place overlaps its own, at any place.
-        """
+        """The picture turned by quarters and mirrored, at a place drawn among all where it fits, its own included."""
         rng = rng_for(seed, "redraw")
         turns, mirrored = int(torch.randint(4, (), generator=rng)), bool(torch.randint(2, (), generator=rng))
         picture, opacity = (_turned(each, turns, mirrored) for each in (self.picture, self.opacity))
@@ -106,12 +103,8 @@ class Overlay:
         if height > self.image[0] or width > self.image[1]:  # a wide one that does not stand upright
             picture, opacity = (_turned(each, 0, mirrored) for each in (self.picture, self.opacity))
             height, width = opacity.shape
-        tops, lefts = torch.arange(self.image[0] - height + 1), torch.arange(self.image[1] - width + 1)
-        rows = (tops < self.top + self.opacity.shape[0]) & (tops + height > self.top)
-        columns = (lefts < self.left + self.opacity.shape[1]) & (lefts + width > self.left)
-        free = (~(rows[:, None] & columns[None, :])).nonzero()
-        places = free if len(free) else torch.cartesian_prod(tops, lefts)
-        top, left = places[int(torch.randint(len(places), (), generator=rng))].tolist()
+        top = int(torch.randint(self.image[0] - height + 1, (), generator=rng))
+        left = int(torch.randint(self.image[1] - width + 1, (), generator=rng))
         return replace(self, picture=picture, opacity=opacity, top=top, left=left)
 
 
