@@ -38,6 +38,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/signals.py
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/attacks.py
+	$(BIN)/python benchmarks/audit.py
 
 results: .venv/.made # draw the figures of docs/results again, from the rows that stand beside them
 	for folder in docs/results/*/; do \

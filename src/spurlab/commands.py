@@ -6,6 +6,7 @@ import re
 import shlex
 from ast import literal_eval
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
 from spurlab.report.style import writing
+from spurlab.stopping import going_on
 from spurlab.studies import (
     Search,
     Study,
@@ -246,7 +248,8 @@ def audit_of(
     mean, std = _mean_and_std(normalise)
     with writing(folder):  # before anything takes long
         folder.mkdir(parents=True, exist_ok=True)
-    with status_line("reading the network") as tell:
+    kept = going_on() if recipe else nullcontext()  # the reference networks are
+    with kept, status_line("reading the network") as tell:
         found = audit(
             model, loaded, marks, weights=weights, outputs=outputs, mean=mean, std=std,
             suspects=_lines_of(suspects), repair=repair, exposure=exposure, recipe=_recipe(recipe), quick=quick,

@@ -18,8 +18,9 @@ from torch import nn
 import spurlab
 from spurlab import Member, Recipe, check, fit, load, plant
 from spurlab.audit import audit
+from spurlab.audit.suspects import rows_of
 from spurlab.cli import main
-from spurlab.data import from_npz, image_folder
+from spurlab.data import Examples, from_npz, image_folder
 from spurlab.models import seeded
 from spurlab.models.files import load_network, save_weights
 from spurlab.patterns import own_mark, picture
@@ -28,6 +29,7 @@ from spurlab.training import predictions
 
 SHAPE, CLASSES, MARK = (1, 28, 28), 10, "noise,r=.5"
 SMALL = (1, 14, 14)
+RECIPE = Recipe(epochs=12, batch_size=64, learning_rate=0.003)
 
 
 def make(shape, classes):
@@ -47,8 +49,7 @@ def planted_in(folder, many, shape):
     arrays = {name: column.numpy() for name, column in arrays.items()}
     np.savez(folder / "mine.npz", **arrays, class_names=np.array(mini.class_names))
     (folder / "rows.txt").write_text("\n".join(map(str, planted.rows.tolist())))
-    recipe = Recipe(epochs=12, batch_size=64, learning_rate=0.003)
-    network = fit(lambda: make(shape, CLASSES), [Member(planted, 0)], recipe, classes=CLASSES).member(0)
+    network = fit(lambda: make(shape, CLASSES), [Member(planted, 0)], RECIPE, classes=CLASSES).member(0)
     save_weights(network, folder / "weights.safetensors")
     return folder
 
@@ -122,6 +123,18 @@ def test_the_page_says_it_and_needs_nothing_else(folder, printed):
                   "given network", "null p", "worst class", "salun", "no oracle: score before and after"):  # fmt: skip
         assert words in page, words
     assert not re.search(r"(?:src|href)=\"(?!data:|#)", page)
+
+
+def test_beside_reference_networks_each_p_is_a_rank_of_twenty(folder):
+    """19 that never saw the mark: the mark, and what the 15 shirts share, pull the network more than all of them."""
+    data = from_npz(folder / "mine.npz")
+    network = load_network("nets:make", folder / "weights.safetensors", SHAPE, CLASSES)
+    found = audit(network, data, MARK, recipe=replace(RECIPE, epochs=6), quick=True)
+    (noise,), (unknown,) = found.marks, found.unknown
+    for one in (noise, unknown):
+        assert (one.p_alone, one.p, one.verdict) == (1 / 20, 1 / 20, "goes by it")
+    assert (noise.against, noise.draws, found.others) == ("reference networks", 19, 19)
+    assert float(noise.nulls.max()) < noise.score
 
 
 def test_in_python_nothing_that_is_given_changes(small):
@@ -225,6 +238,27 @@ def test_suspects_that_are_not_there_are_told(small, capsys):
     with pytest.raises(SystemExit):
         main(command(small, "--suspects", str(small / "no.txt"), "--repair"))
     assert "there is no training example 'cat/1.png'. Suspects are rows from 0 to 999" in capsys.readouterr().err
+
+
+def test_suspects_may_have_wildcards():
+    names = np.array(["cat/1.png", "cat/2.png", "dog/1.png", "dog/[a].png"])
+    train = Examples(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64), sources=names)
+    for suspects, rows in (
+        (["cat/*"], [0, 1]),
+        (["*/1.png"], [0, 2]),
+        (["dog/[a].png"], [3]),
+        (["cat/?.png", 3], [0, 1, 3]),
+    ):
+        assert rows_of(suspects, train).nonzero().squeeze(1).tolist() == rows
+    with pytest.raises(ValueError, match=re.escape("there is no training example 'cow/*'")):
+        rows_of(["cow/*"], train)
+
+
+def test_a_mark_that_is_given_twice_is_asked_once(small):
+    data = from_npz(small / "mine.npz")
+    data = replace(data, train=data.train[:300], test=data.test[:100])
+    found = audit(seeded(lambda: make(SMALL, CLASSES), 3), data, ["S1", "S2", "S1"], quick=True)
+    assert [one.mark for one in found.marks] == ["S1", "S2"]
 
 
 def test_a_program_can_be_asked(small, tmp_path):

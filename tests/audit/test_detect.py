@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from scipy import linalg
+from scipy.spatial import distance
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
 from torch import nn
@@ -116,6 +118,34 @@ def test_spectral_signatures_by_numpy():
     for label in range(CLASSES):
         own = TRAIN.labels.numpy() == label
         assert np.array_equal(np.argsort(got.numpy()[own])[-20:], np.argsort(expected[own])[-20:])
+
+
+def test_activation_clusters_by_hand():
+    """Of class 0 ten lie at one point and thirty at another: 3 / 4 and -1 / 4 of the way is nothing; class 1 is one."""
+    inputs = torch.zeros(44, 12)
+    inputs[:10, 3], inputs[40:] = 8.0, torch.rand(4, 12, generator=rng_for(0, "one cluster"))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    labels = (torch.arange(44) >= 40).long()
+    scores = DETECTORS["clustering"].score(network, Examples(inputs, labels), TEST, 0)
+    assert scores[:40].tolist() == pytest.approx([0.75] * 10 + [-0.75] * 30, abs=1e-5)
+
+
+def test_pairs_by_numpy():
+    """The cosine to the second nearest in inputs times the inverse root of the covariance, itself by scipy."""
+    few = TRAIN[torch.arange(90)]
+    inputs = few.inputs[:, :20]
+    cosines = torch.zeros(90)
+    for label in range(CLASSES):
+        own = few.labels == label
+        centred = inputs[own].double().numpy()
+        centred = centred - centred.mean(0)
+        covariance = centred.T @ centred / len(centred)
+        ridge = 1e-3 * np.trace(covariance) / 20 * np.eye(20)
+        white = centred @ linalg.inv(linalg.sqrtm(covariance + ridge))
+        between = 1 - distance.cdist(white, white, "cosine")
+        cosines[own] = torch.from_numpy(np.sort(between, 1)[:, -3]).float()  # the last is of each with itself
+    got = DETECTORS["pairs"].score(nn.Identity(), Examples(inputs, few.labels), TEST, 0)
+    assert torch.allclose(got, standardised(cosines, few.labels), atol=1e-3)
 
 
 def test_self_influence_is_the_gradient_of_the_last_layer():

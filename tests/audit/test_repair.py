@@ -311,14 +311,14 @@ def test_a_pattern_may_be_an_additive_one(given):
 
 def test_an_audit_with_a_recipe_compares_its_repairs_with_oracles(given, monkeypatch, tmp_path):
     """Five of them here, which lack what is forgotten and no other. What is written as JSON are numbers and words."""
-    monkeypatch.setattr("spurlab.audit.findings.FEWEST", 5)
+    monkeypatch.setattr("spurlab.audit.auditing.FEWEST", 5)
     asked = []
 
     def spied(network, train, left_out, recipe, **settings):
         asked.append(left_out)
         return references(network, train, left_out, recipe, **settings)
 
-    monkeypatch.setattr("spurlab.audit.findings.references", spied)
+    monkeypatch.setattr("spurlab.audit.auditing.references", spied)
     found = audit(given, DATA, {"corner": CORNER}, repair=True, recipe=RECIPE, quick=True)
     assert asked[-1].nonzero().squeeze(1).tolist() == list(found.forgotten) == FORGET.nonzero().squeeze(1).tolist()
     assert asked[0].sum() > asked[1].sum(), "reference networks also lack what ranks first in each class"

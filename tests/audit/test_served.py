@@ -39,6 +39,13 @@ def test_classes_in_another_order_are_told():
     assert "with its outputs in another order the accuracy would be 1.00, e.g. output 0 for " in words
 
 
+def test_a_class_without_test_examples_is_told():
+    lacking = replace(DATA, test=DATA.test[DATA.test.labels != 1])
+    perfect = network(10 * torch.eye(3))
+    (words,) = fit_of(perfect, lacking, predictions(perfect, lacking.test.inputs)).warnings
+    assert words == f"there are no test examples of {DATA.class_names[1]}, so nothing is known of these."
+
+
 def test_a_network_that_guesses_is_told():
     assert "near that of guessing (0.33)" in fit(network(torch.zeros(3, 3))).warnings[0]
 

@@ -189,7 +189,7 @@ def test_sixteen_bits_are_refused(birds):
 
 FORMS = {  # what is added, and what is said of it
     "an empty class": (["gull/"], "gull holds no image. Each sub-folder is a class; images end in .bmp, .jpeg"),
-    "a hidden class": (["crow -> .crow"], "birds has 1 sub-folders; there must be one for each class"),
+    "a hidden class": (["crow -> .crow"], "birds has 1 sub-folder; there must be one for each class"),
     "a single image": (["gull/only.png"], "gull holds a single image, and one must be set aside"),
     "no test": (["train/wren/1.png"], "has a folder train with classes in it, but no folder test"),
     "a strange class": (

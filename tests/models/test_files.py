@@ -33,6 +33,7 @@ def importable(monkeypatch):
 
     module = type(sys)("mine")
     module.make, module.plain, module.wide, module.number = make, plain, wide, lambda: 3
+    module.deep = lambda depth: nn.Linear(3, depth)
     monkeypatch.setitem(sys.modules, "mine", module)
 
 
@@ -78,6 +79,7 @@ def test_what_is_no_network_is_refused_in_a_sentence(tmp_path):
     cases = {
         "mine:number": "must give an nn.Module, but gave int",
         "mine:wide,width": "settings are key=value",
+        "mine:deep": "asks for depth. .* others are given as settings, mine:deep,depth=...",
         "mine:wide,depth=3": "wide\\(depth=3\\) failed. TypeError",
         "mine:none": "has no 'none'",
         "nowhere_at_all:make": "cannot be imported",

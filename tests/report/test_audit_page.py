@@ -3,15 +3,18 @@
 import base64
 import io
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from torch import nn
 
 from spurlab.audit import Audit, Fit, Look, Pull, Repaired, Served, Suspect, Unknown, words
+from spurlab.audit.unknown import ALARMS
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import VerdictOnOne
 from spurlab.models.answering import Answering
@@ -53,12 +56,13 @@ SPREAD = " of the largest score over all classes, each by its spread)."
         ({"p": 0.2}, ", which is not shown to exceed marks like it: 0 of 99 pull as many (p = 0.200" + SPREAD),
         ({"nulls": NULLS + 0.65, "p": 0.03}, ", hardly more than marks like it: 17 of 99 pull as many (p = 0.030), but "
                                              "the difference to nearly all of them is no more than 0.05."),
-        ({"apart": NULLS < 0.05}, "none of 82 marks like it elsewhere pulls more than 5.0 % (p = 0.010); p is among these "
-                                  "and 17 that overlap it."),
-        ({"nulls": NULLS[:0], "apart": NULLS[:0] > 0, "p": math.nan}, "no mark like it can be drawn, of which 19 are needed to tell whether "
-                                              "that is more. With --recipe, reference networks tell it."),
-        ({"nulls": NULLS[:30], "apart": NULLS[:30] > 0, "p": math.nan, "needed": 39}, "only 30 marks like it can be drawn, of which 39 are "
-            "needed to tell whether that is more where so much is asked at once. With --recipe, reference networks tell"
+        ({"apart": NULLS < 0.05}, "none of 82 marks like it elsewhere pulls more than 5.0 % (p = 0.010); p is among "
+                                  "these and 17 that overlap it."),
+        ({"nulls": NULLS[:0], "apart": NULLS[:0] > 0, "p": math.nan}, "no mark like it can be drawn, of which 19 are "
+            "needed to tell whether that is more. With --recipe, reference networks tell it."),
+        ({"nulls": NULLS[:30], "apart": NULLS[:30] > 0, "p": math.nan, "needed": 39},
+            "only 30 marks like it can be drawn, of which 39 are needed to tell whether that is more where so much is "
+            "asked at once. With --recipe, reference networks tell"
             " it."),
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
                                             "than 6.0 % (p = 0.010)."),
@@ -97,7 +101,11 @@ def test_the_answer_in_three_sentences():
     assert second == (
         "1 training image carries box; without a mark to look for, c.png (cat) is the first of the list by transplants."
     )
-    assert third.startswith(f"The class {NAMES[1]} is served worst: 30 of 50 test images are classified rightly (60 %")
+    ends = stats.binomtest(30, 50).proportion_ci(0.975, "exact")  # 95 % for both classes together
+    assert third == (
+        f"The class {NAMES[1]} is served worst: 30 of 50 test images are classified rightly, 60 % (95 % for the worst "
+        f"of 2: {100 * ends.low:.0f} % to {100 * ends.high:.0f} %); over all it is 75 %."
+    )
     before, after = NUMBERS
     verdict = VerdictOnOne("no leftover seen", "score 0.1", 0.5, 39)
     repair = Repaired("scrub", verdict, before, after, {"accuracy": torch.ones(39)}, nn.Identity())
@@ -172,8 +180,21 @@ def test_unknown_marks_stand_on_the_page_and_in_the_record(tmp_path):
     assert (shared["class"], shared["p_value"], shared["near_identical"]) == (NAMES[1], 0.025, ["d.png"])
     assert (pattern["p_value"], pattern["gap"], pattern["norm"]) == (None, None, 3.456)
     assert mask["examples"] == ["<i>b.png"]
-    assert [one["false_alarm_rate"] for one in (shared, pattern, mask)] == [0.0, 4 / 40, 5 / 40]
-    assert "5 where nothing else was asked." in page
+    assert pattern["false_alarms"] is None, "not calibrated: it said nothing"
+    for one, (count, of, on) in ((shared, ALARMS["shared component"]), (mask, ALARMS["least mask"])):
+        assert one["false_alarms"] == {"count": count, "of": of, "on": on}
+        assert f"False alarms: {count} of {of} {on}." in page
+
+
+def test_the_first_screen_has_pictures_without_a_mark(tmp_path):
+    """Of an odd find: the component, a test image with it, and the images that share it; else those served worst."""
+    for unknown, captions in (
+        ((SHARED,), ["what is added", "a test image with it"]),
+        ((PATTERN,), ["&lt;i&gt;b.png", "d.png"]),
+    ):
+        page = write_audit(replace(FOUND, marks=(), suspects=(), unknown=unknown), tmp_path).read_text()
+        first = page[page.index("<main") : page.index("</section>")]
+        assert re.findall("<figcaption>(.*?)</figcaption>", first)[:2] == captions
 
 
 def test_photos_are_embedded_in_the_size_in_which_they_are_shown():

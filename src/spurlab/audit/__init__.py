@@ -1,7 +1,7 @@
 """An audit of a trained network and its data: does it go by this mark, which examples teach it, who is served worst."""
 
+from spurlab.audit.auditing import audit as audit
 from spurlab.audit.findings import Audit as Audit
-from spurlab.audit.findings import audit as audit
 from spurlab.audit.given import CheckOnOne as CheckOnOne
 from spurlab.audit.looks import Look as Look
 from spurlab.audit.pull import Pull as Pull

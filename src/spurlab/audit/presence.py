@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from spurlab.audit.detect.centred import Centred, together, without
+from spurlab.audit.detect.centred import Centred, rows_at_once, without
 from spurlab.data import Examples, room
 from spurlab.patterns import MarkLike, marked_rows
 
@@ -46,7 +46,7 @@ def presence(
 
     tell = progress or (lambda done, of: None)
     tell(0, 1 + ROUNDS)
-    batches = torch.arange(len(train)).split(together(train.inputs))
+    batches = torch.arange(len(train)).split(rows_at_once(train.inputs))
     marked = Examples(_all_marked(mark, train, batches, seed), train.labels)
 
     def of_each(numbers: Callable[[Int64[Tensor, " some"]], Tensor]) -> Tensor:

@@ -31,6 +31,7 @@ from spurlab.training import Recipe
 METHODS = ("random-labels", "salun", "neggrad+", "dampening")  # what forgets most of those that start from the weights
 LAST_LAYER = ("dfr-plain", "afr-train")  # preventions that refit the last layer, without a recipe and without groups
 ONE = "These verdicts are of one network: of a method on others they say nothing."
+PICKED = "The first was picked by the test examples that its numbers are of: on others they may be somewhat worse."
 NO_LAST_LAYER = "it fits a last linear layer again, with an output for each class, which this network does not end in."
 BY_GROUP = ("dfr",)  # the same, by the groups of the training examples
 Told = Callable[[str, int, int], None]  # what is under way, how much of it is done, of how much
@@ -299,7 +300,13 @@ def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
     """The lines of the table that is printed, and below it a sentence on each method."""
     width = max(len(one.method) for one in found)
     told = [f"{one.method:<{width}}  {one.verdict}" for one in found]
-    return [*aligned(cells(found, data)), "", *told, *([ONE] if any(one.verdict.oracles for one in found) else [])]
+    return [*aligned(cells(found, data)), "", *told, *conditions(found)]
+
+
+def conditions(found: Sequence[Repaired]) -> list[str]:
+    """What the numbers and verdicts do not say."""
+    of_one = [ONE] if any(one.verdict.oracles for one in found) else []
+    return [*of_one, *([PICKED] if sum(one.network is not None for one in found) > 1 else [])]
 
 
 def _attempt(

@@ -97,6 +97,8 @@ def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> 
     right = Share(int((answers.argmax(1) == labels).sum()), len(labels))
     chance = float(labels.bincount().max()) / len(labels)
     warnings = []
+    if missing := [name for label, name in enumerate(data.class_names) if label not in labels]:
+        warnings.append(f"there are no test examples of {', '.join(missing)}, so nothing is known of these.")
     if right.low <= chance:
         warnings.append(f"the accuracy is near that of guessing ({chance:.2f}): are these the network and its data?")
     mixed = torch.randperm(len(labels), generator=rng_for(0, "fit"))

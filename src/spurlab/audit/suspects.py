@@ -1,5 +1,6 @@
 """Training examples by name, and lists of those that may teach a mark."""
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Suspect:
             deviations above the median of its class, or the gap of the component that it shares.
         method: by which it was found.
         mark: which mark it is about; "" for one that nobody named.
-        carries: whether it surely carries the mark; None where that is not asked.
+        carries: whether it is likelier than not to carry the mark; None where that is not asked.
     """
 
     row: int
@@ -75,7 +76,8 @@ def rows_of(suspects: Sequence[int | str], train: Examples, test: Examples | Non
     """True for the training examples that are named by their row or their file.
 
     Args:
-        suspects: rows, ``row 17``, or files as the examples' sources have them; one alone needs no list.
+        suspects: rows, ``row 17``, or files as the examples' sources have them, also with ``*`` and ``?``; one alone
+            needs no list.
         train: n examples.
         test: by which a file of the test part is told from one that is nowhere.
 
@@ -85,6 +87,9 @@ def rows_of(suspects: Sequence[int | str], train: Examples, test: Examples | Non
     mask, files = torch.zeros(len(train), dtype=torch.bool), _files(train)
     for name in [suspects] if isinstance(suspects, str) else suspects:
         text = str(name).strip()
+        if text not in files and (alike := fnmatch.filter(files, text)):
+            mask[[files[file] for file in alike]] = True
+            continue
         row = files.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdecimal() else -1)
         if not 0 <= row < len(train):
             what = f"there is no training example {text!r}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -26,10 +27,13 @@ WAYS = {
     "influence": "influence on the answer to",
 }
 NEVER_SAW = "reference networks, which never saw it,"
+OVER_EXAMPLES = (
+    "The intervals are over test examples: another network, trained on the same data, may go by other marks."
+)
 NOT_SHOWN = (
     "Marks that nobody named: what fewer than 3 or more than 50 examples of a class share is not looked for, nor what "
     "differs from one to the next, and a search by the network misses most marks. That none is found is no proof.",
-    "The intervals are over test examples: another network, trained on the same data, may go by other marks.",
+    OVER_EXAMPLES,
     "That a network goes by a mark does not say that somebody planted it.",
 )
 
@@ -170,14 +174,11 @@ def largest(change: Float[Tensor, " *shape"], data: Dataset) -> str:
 
 
 def _alarms(one: Unknown, data: Dataset) -> str:
-    count, of = ALARMS[one.method]
     if len(data.shape) != 3:
         shared = "rare values of a column are shared by few, too" if one.method == SHARED else "not measured on rows"
         return f"False alarms: {shared}."
-    if one.method == SHARED:
-        known = f"most of them known when {GAP:g} was chosen"
-        return f"False alarms: {count} of {of} clean parts of MNIST and Fashion-MNIST, {known}."
-    return f"False alarms: of {of} clean perceptrons on Fashion-MNIST, {count} where nothing else was asked."
+    count, of, where = ALARMS[one.method]
+    return f"False alarms: {count} of {of} {where}."
 
 
 def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
@@ -203,13 +204,14 @@ def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
 
 def of_served(served: Sequence[Served], fit: Fit, data: Dataset) -> str:
     """Who is served worst."""
-    worst = served[0]
+    worst, of = served[0], len(served)
     if fit.share.count == fit.share.models:
         return f"No class is served worse than others: all {fit.share.models} test {unit(data)} are classified rightly."
+    share = replace(worst.share, confidence=1 - (1 - worst.share.confidence) / of)  # it was picked among them
     return (
-        f"The {worst.kind} {worst.name} is served worst: {worst.share.count} of {worst.share.models} test {unit(data)} "
-        f"are classified rightly ({_percent(worst.accuracy)}, 95 %: {_percent(worst.share.low)} to "
-        f"{_percent(worst.share.high)}); over all it is {_percent(fit.accuracy)}."
+        f"The {worst.kind} {worst.name} is served worst: {share.count} of {share.models} test {unit(data)} are "
+        f"classified rightly, {_percent(worst.accuracy)} (95 % for the worst of {of}: {_percent(share.low)} to "
+        f"{_percent(share.high)}); over all it is {_percent(fit.accuracy)}."
     )
 
 

@@ -75,7 +75,8 @@ def image_folder(
     classes = _folders(roots[0])
     if len(classes) < 2:
         raise DataRequestError(
-            f"{roots[0]} has {len(classes)} sub-folders; there must be one for each class, two or more."
+            f"{roots[0]} has {len(classes)} sub-folder{'s' * (len(classes) != 1)}; there must be one for each class, "
+            "two or more."
         )
     if strange := sorted(set(_folders(roots[1])) - set(classes)):
         raise DataRequestError(f"{roots[1] / strange[0]} is a class that is not in {roots[0]}. Move it away.")

@@ -94,7 +94,13 @@ def _arguments(
     except (TypeError, ValueError):
         return [], {}
     needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return ([shape, classes] if len(needed) == 2 else []), {}
+    if needed and len(needed) != 2:
+        raise InputError(
+            f"network {name!r} asks for {', '.join(p.name for p in needed)}. A function that asks for two arguments "
+            "gets the shape of an input and the number of classes; others are given as settings, "
+            f"{name},{needed[0].name}=..."
+        )
+    return ([shape, classes] if needed else []), {}
 
 
 def _program(file: Path) -> nn.Module:

@@ -16,7 +16,7 @@ from torch import Tensor
 from spurlab.audit import Audit, Look, Pull, Suspect, Unknown, words
 from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import spread
-from spurlab.audit.repair import cells
+from spurlab.audit.repair import cells, conditions
 from spurlab.audit.unknown import SHARED
 from spurlab.files import replacing
 from spurlab.patterns import marked_all
@@ -25,6 +25,7 @@ from spurlab.report.style import writing
 
 SIDE = 84  # pixels of a picture on the page; larger ones have up to twice as many
 SHOWN = 20  # training examples of a list
+FIRST = 6  # pictures of the first screen, where no mark is named
 
 
 def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
@@ -38,7 +39,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     Raises:
         FolderError: it cannot be written there.
     """
-    test, clearest = found.data.test, words.clearest(found.marks)
+    test = found.data.test
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     page = (
         page_templates()
@@ -52,7 +53,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             unit=words.unit(found.data),
             marks=[_mark(found, pull) for pull in found.marks],
             unknown=[_unknown(found, one) for one in found.unknown],
-            first=[] if clearest is None else _mark(found, clearest)["pictures"],
+            first=_first(found),
             lists=_lists(found),
             served=[
                 {
@@ -63,6 +64,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             ],
             looks=[_look(one, found) for one in found.looks],
             exposure=_exposure(found),
+            conditions=conditions(found.repairs),
             repairs=cells(found.repairs, found.data) if found.repairs else [],
             alike=words.ALIKE.format(words.unit(found.data)),
             not_shown=words.NOT_SHOWN,
@@ -76,6 +78,17 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     with writing(folder), replacing(file) as draft:
         draft.write_text(page, encoding="utf-8")
     return file
+
+
+def _first(found: Audit) -> list[dict[str, str]]:
+    """The pictures of the first screen: of the clearest mark, else of an odd find, else of who is served worst."""
+    if (clearest := words.clearest(found.marks)) is not None:
+        return list[dict[str, str]](_mark(found, clearest)["pictures"])
+    odd = next((_unknown(found, one) for one in found.unknown if one.unusual), None)
+    if odd is not None:
+        return [*odd["pictures"], *odd["examples"]][:FIRST]
+    test = found.data.test
+    return [_picture(test.inputs[row], test.source(row)) for one in found.served[:1] for row in one.worst]
 
 
 def _mark(found: Audit, pull: Pull) -> dict[str, Any]:

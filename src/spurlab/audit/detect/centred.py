@@ -14,7 +14,7 @@ AT_ONCE = 2**24  # numbers of examples that are looked at together
 SPARE, TURNS = 10, 6  # components more, and power iterations, of the randomised decomposition
 
 
-def together(inputs: Float[Tensor, "n *shape"]) -> int:
+def rows_at_once(inputs: Float[Tensor, "n *shape"]) -> int:
     """How many examples are looked at together."""
     return max(1, AT_ONCE // max(1, inputs[:1].numel()))
 
@@ -51,13 +51,13 @@ class Centred:
     @classmethod
     def of(cls, inputs: Float32[Tensor, "n *shape"], rows: Int64[Tensor, " m"]) -> "Centred":
         """These rows, with their mean."""
-        batches = rows.split(together(inputs))
+        batches = rows.split(rows_at_once(inputs))
         sums = torch.stack([inputs[some].flatten(1).sum(0, dtype=torch.float64) for some in batches])
         return cls(inputs, rows, sums.sum(0).div(len(rows)).float())
 
     def batches(self) -> list[Tensor]:
         """The rows, in parts."""
-        return list(self.rows.split(together(self.inputs)))
+        return list(self.rows.split(rows_at_once(self.inputs)))
 
     def vectors(self, rows: Int64[Tensor, " some"]) -> Float32[Tensor, "some d"]:
         """Some rows of the matrix."""
@@ -74,7 +74,7 @@ class Centred:
     def transposed_times(self, right: Float32[Tensor, "m q"]) -> Float32[Tensor, "d q"]:
         """The transposed matrix times another."""
         product = torch.zeros(len(self.mean), right.shape[1])
-        for rows, some in zip(self.batches(), right.split(together(self.inputs)), strict=True):
+        for rows, some in zip(self.batches(), right.split(rows_at_once(self.inputs)), strict=True):
             product += self.vectors(rows).T @ some
         return product
 

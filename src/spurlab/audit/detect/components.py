@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from spurlab.audit.detect import centred
-from spurlab.audit.detect.centred import Centred, largest, together, without
+from spurlab.audit.detect.centred import Centred, largest, rows_at_once, without
 from spurlab.data import Examples
 from spurlab.seeds import rng_for
 
@@ -61,7 +61,7 @@ class ClassComponents:
 
     def batches(self) -> list[Tensor]:
         """The rows, in parts."""
-        return list(self.rows.split(together(self.inputs)))
+        return list(self.rows.split(rows_at_once(self.inputs)))
 
     def residuals(self, rows: Int64[Tensor, " some"], basis: Float32[Tensor, "d k"]) -> Float32[Tensor, "some d"]:
         """What a basis does not explain of some examples."""

@@ -1,0 +1,288 @@
+"""The audit: one network and its data in, findings out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spurlab.audit.detect.components import class_components
+from spurlab.audit.detect.shared import shared_components
+from spurlab.audit.detect.transplant import transplant
+from spurlab.audit.exposed import check_exposure, exposure_of, shadow_members
+from spurlab.audit.findings import Audit
+from spurlab.audit.influence import has_features, influence_on_mark
+from spurlab.audit.left_out import may_teach, to_repair
+from spurlab.audit.looks import look_at_mark, look_at_worst
+from spurlab.audit.presence import carriers, presence
+from spurlab.audit.pull import DRAWS, FEWEST, Pull, check_changed, pull
+from spurlab.audit.references import COUNT, check_recipe, references
+from spurlab.audit.repair import Repaired, Told, repaired
+from spurlab.audit.served import Fit, beside, fit_of, served
+from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
+from spurlab.audit.together import together
+from spurlab.audit.unknown import unknown_marks
+from spurlab.data import DamagedDataError, Dataset, load
+from spurlab.errors import InputError
+from spurlab.models import seeded
+from spurlab.models.answering import Answering, answering, check_finite
+from spurlab.models.files import is_program, load_network
+from spurlab.patterns import Mark, MarkLike, marked_all, own_mark, pattern_title
+from spurlab.seeds import rng_for
+from spurlab.training import RECIPES, Recipe, predictions
+
+NOTHING = (
+    "There is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
+    "them share what others lack. Name those to be forgotten (suspects)."
+)
+QUICK = 199  # null marks of a quick audit
+TRIED = 50  # test examples that each mark is put on first
+
+
+def audit(
+    model: nn.Module | str | Path,
+    data: Dataset | str,
+    marks: str | MarkLike | Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
+    *,
+    weights: str | Path | None = None,
+    outputs: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    suspects: Sequence[int | str] = (),
+    repair: bool = False,
+    exposure: bool = False,
+    recipe: Recipe | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    folder: Path | None = None,
+    progress: Told | None = None,
+) -> Audit:
+    """Ask a trained network and its data: does it go by these marks, who teaches it, who is served worst.
+
+    Args:
+        model: the network; or what `spurlab.models.files.load_network` takes. It is given copies, and never changed.
+        data: it was trained on the training part; or its name, as `spurlab.load` takes it.
+        marks: marks, or texts as `spurlab.patterns.own_mark` takes them; by name, if theirs will not do.
+        weights: a file with the weights of the network; None: it has them.
+        outputs: what the network gives; None: told from its numbers.
+        mean, std: of each channel, where the network wants normalised inputs.
+        suspects: training examples to be forgotten, as rows or names of files.
+        repair: whether to try to repair it.
+        exposure: whether to ask which training examples are exposed to membership inference, by 32 shadow networks (16
+            of a quick audit) that learn from halves of them; needs a recipe.
+        recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
+            they tell what marks of which there are few pull, and whether the network needs less of an unknown mark than
+            they. A repair is judged beside 19 oracles, trained without exactly what is forgotten. None: no such
+            networks, and methods that train on do so by the quick recipe.
+        quick: whether fewer null marks will do, and no search for unknown marks by the network.
+        seed: of all draws.
+        folder: where reference networks are kept, so that they are not trained again; None: nowhere.
+        progress: is told what is done, how much of it, of how much.
+
+    Raises:
+        ValueError: a network, a mark or suspects that do not fit the data, and what is wrong.
+    """
+    told = progress or (lambda what, done, of: None)
+    check_recipe(recipe)
+    if isinstance(data, str):
+        data = load(data)
+    if isinstance(marks, str | Mark) or callable(marks):
+        marks = [marks]
+    if not len(data.test):
+        raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
+    check_exposure(data, exposure, recipe is not None)
+    named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
+    check_marks(named, data, seed)
+    told("asking the network", 0, 1)
+    network = asked_as(model, data, weights, outputs, mean, std, trains=repair or recipe is not None)
+    answers = predictions(network, data.test.inputs)
+    check_finite(answers)
+
+    def trained_without(left_out: Tensor, recipe: Recipe, count: int, what: str) -> list[nn.Module]:
+        return references(
+            *(network, data.train, left_out, recipe),
+            classes=data.classes,
+            make=None if isinstance(model, nn.Module) else partial(_new, model, data),
+            count=count,
+            seed=seed,
+            folder=folder,
+            progress=partial(told, what),
+        )
+
+    told("looking for examples", 0, 1)
+    likeness = {
+        name: presence(mark, data.train, seed, partial(told, f"{name}, looking for examples that carry it, steps"))
+        for name, mark in named.items()
+    }
+    classes = class_components(data.train, progress=partial(told, "looking for examples, classes decomposed"))
+    transplanted = partial(told, "looking for examples, transplanted")
+    unnamed = transplant(network, data.train, data.test, seed, classes=classes, progress=transplanted)
+    shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
+    others: Sequence[nn.Module] = ()
+    if recipe is not None:
+        left_out = chosen | may_teach(likeness.values(), shared, unnamed, data.train.labels)
+        count = FEWEST if quick else COUNT
+        others = trained_without(left_out, recipe, count, "training reference networks, epochs")
+    pulls = {
+        name: pull(
+            *(network, data.test, mark),
+            draws=QUICK if quick else DRAWS,
+            seed=seed,
+            name=name,
+            others=others if bool(likeness[name].any()) else (),  # else they may have seen it
+            progress=partial(told, f"{name}, compared with others"),
+        )
+        for name, mark in named.items()
+    }
+    searched = unknown_marks(
+        *(network, data, shared, classes),
+        others=others,
+        invert=not quick,
+        seed=seed,
+        progress=partial(told, "searching for unknown marks, networks"),
+    )
+    asked, unknown = together(list(pulls.values()), searched)
+    pulls = dict(zip(pulls, asked, strict=True))
+    ranked = ranked_by(network, data, named, pulls, likeness, seed)
+    forget = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
+    repairs = list[Repaired]()
+    if forget is not None:
+        without = forget.examples
+        oracles = [] if recipe is None else trained_without(without, recipe, FEWEST, "training oracles, epochs")
+        asked_of = network, data, without, forget.mark, forget.target, recipe or RECIPES["quick"]
+        repairs = repaired(*asked_of, oracles=oracles, seed=seed, told=told)
+    exposed = None
+    if exposure and recipe is not None:
+        learns = shadow_members(data, quick, seed)
+        shadows = trained_without(~learns, recipe, len(learns), "training shadow networks, epochs")
+        exposed = exposure_of(network, shadows, learns, data, likeness, seed)
+    told("looking where it looks", 0, 1)
+    worst = served(data.test, answers, data.class_names, data.group_names)
+    looks = [look_at_mark(network, data.test, named[name], name, one.target, seed) for name, one in pulls.items()]
+    if worst and worst[0].worst:
+        looks.append(look_at_worst(network, data.test, f"{worst[0].kind} {worst[0].name}", worst[0].worst))
+    return Audit(
+        data,
+        network,
+        beside(_fit(network, data, answers, model, weights), others, data.test, seed),
+        named,
+        tuple(pulls.values()),
+        (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
+        tuple(worst),
+        tuple(looks),
+        tuple(repairs),
+        () if forget is None else tuple(forget.examples.nonzero().squeeze(1).tolist()),
+        len(others),
+        tuple(unknown),
+        NOTHING if repair and forget is None else "",
+        "" if forget is None else forget.name,
+        exposed,
+    )
+
+
+def asked_as(
+    model: nn.Module | str | Path,
+    data: Dataset,
+    weights: str | Path | None,
+    outputs: str | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    *,
+    trains: bool,
+) -> Answering:
+    """A copy of the network that gives logits, in evaluation mode.
+
+    Args:
+        model, data, weights, outputs, mean, std: as of `audit`.
+        trains: whether it, or one like it, will be trained on.
+
+    Raises ValueError: as `audit`, or a program where it will be trained on.
+    """
+    given = seeded(lambda: load_network(model, weights, data.shape, data.classes), 0)  # without weights it draws them
+    if trains and is_program(given):
+        raise InputError(
+            "a TorchScript or exported program cannot be trained on, which a repair and reference networks need. Give "
+            "the function that makes the network (package.module:callable), and its weights."
+        )
+    return answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
+
+
+def _fit(
+    network: Answering, data: Dataset, answers: Tensor, model: nn.Module | str | Path, weights: str | Path | None
+) -> Fit:
+    """The accuracy, and whether something looks wrong: no weights among that."""
+    fit = fit_of(network, data, answers)
+    if weights is not None or isinstance(model, nn.Module) or is_program(network.network):
+        return fit
+    words = f"no weights were given (--weights), so the network is as {model} makes it: does that load its own?"
+    return replace(fit, warnings=(*fit.warnings, words))
+
+
+def ranked_by(
+    network: Answering,
+    data: Dataset,
+    named: Mapping[str, MarkLike],
+    pulls: Mapping[str, Pull],
+    likeness: Mapping[str, Float[Tensor, " n"]],
+    seed: int,
+) -> list[Suspect]:
+    """Of each mark the training examples by presence and, of networks that end in a linear layer, by influence."""
+    ranked, by_features = list[Suspect](), has_features(network, data.test.inputs[:1])
+    for name, have in likeness.items():
+        ranked += listed(have, data, "presence", name, carriers(have))
+        if by_features:
+            taught = influence_on_mark(network, data.train, data.test, named[name], pulls[name].target, seed)
+            ranked += listed(taught, data, "influence", name, carriers(have))
+    return ranked
+
+
+def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
+    """A new network, by what makes it."""
+    return seeded(lambda: load_network(model, None, data.shape, data.classes), seed)
+
+
+def named_marks(
+    marks: Sequence[str | MarkLike] | Mapping[str, str | MarkLike], data: Dataset, seed: int
+) -> dict[str, MarkLike]:
+    """Marks by name; of marks without names of the caller's, their own, each once.
+
+    Raises ValueError: a text that is no mark, a picture that is damaged, or two of one name.
+    """
+    pairs = marks.items() if isinstance(marks, Mapping) else (("", mark) for mark in marks)
+    named: dict[str, MarkLike] = {}
+    texts = set[str]()
+    for given, one in pairs:
+        if not given and isinstance(one, str):
+            if one in texts:
+                continue
+            texts.add(one)
+        try:
+            mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
+        except DamagedDataError as error:
+            raise InputError(str(error)) from error
+        name = given or _title(mark)
+        if name in named and not given and isinstance(one, str):
+            name = one  # the same picture at another place
+        if name in named:
+            raise InputError(f"two marks are called {name!r}. Name each once, or give them by name.")
+        named[name] = mark
+    return named
+
+
+def check_marks(named: Mapping[str, MarkLike], data: Dataset, seed: int) -> None:
+    """Put each mark on some test examples, before anything is trained.
+
+    Raises ValueError: a mark that does not fit, or changes none of them.
+    """
+    few = data.test[torch.randperm(len(data.test), generator=rng_for(seed, "tried"))[:TRIED]]
+    for mark in named.values():
+        check_changed(mark, few, marked_all(mark, few, seed))
+
+
+def _title(mark: MarkLike) -> str:
+    """What a mark is called without a name of the caller's."""
+    title = pattern_title(mark)
+    return "of a function" if title == "<lambda>" else title

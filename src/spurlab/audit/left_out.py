@@ -1,0 +1,104 @@
+"""Training examples that are left out: those that may teach a mark, of reference networks; those to be forgotten."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from spurlab.audit.detect.shared import FEW, SharedComponent
+from spurlab.audit.inversion import put_on
+from spurlab.audit.presence import carriers
+from spurlab.audit.pull import Pull
+from spurlab.audit.unknown import SHARED, Unknown
+from spurlab.data import Dataset
+from spurlab.patterns import MarkLike
+
+SHARE = 0.02  # of each class, by the transplant score: what reference networks do not see
+
+
+@dataclass(frozen=True, eq=False)
+class ToForget:
+    """What a repair is to make a network forget.
+
+    Args:
+        examples: True for the training examples.
+        mark: that is looked for afterwards; None: none.
+        target: the class that it pulls to.
+        name: of the mark; "": nobody named it, or there is none.
+    """
+
+    examples: Bool[Tensor, " n"]
+    mark: MarkLike | None = None
+    target: int = 0
+    name: str = ""
+
+
+def may_teach(
+    likeness: Iterable[Float[Tensor, " n"]],
+    shared: Sequence[SharedComponent],
+    unnamed: Float[Tensor, " n"],
+    labels: Int64[Tensor, " n"],
+) -> Bool[Tensor, " n"]:
+    """True for the training examples that reference networks may not see: they may teach a mark.
+
+    Args:
+        likeness: of each named mark, the probability that an example carries it.
+        shared: what few examples of a class share.
+        unnamed: the ranking without a mark, of which the first of each class may not be seen.
+        labels: of the examples.
+    """
+    mask = first_of_each_class(unnamed, labels)
+    for have in likeness:
+        mask |= carriers(have)
+    for one in shared:
+        if one.verdict == FEW:
+            mask[list(one.rows)] = True
+    return mask
+
+
+def first_of_each_class(scores: Float[Tensor, " n"], labels: Int64[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """True for the 2 % of each class, and at least one example, with the highest scores."""
+    first = torch.zeros(len(scores), dtype=torch.bool)
+    for label in labels.unique():
+        own = (labels == label).nonzero().squeeze(1)
+        first[own[scores[own].topk(max(1, round(SHARE * len(own)))).indices]] = True
+    return first
+
+
+def to_repair(
+    chosen: Bool[Tensor, " n"],
+    pulls: Mapping[str, Pull],
+    named: Mapping[str, MarkLike],
+    likeness: Mapping[str, Float[Tensor, " n"]],
+    unknown: Sequence[Unknown],
+    data: Dataset,
+) -> ToForget | None:
+    """The training examples to be forgotten, and the mark that is looked for afterwards.
+
+    Examples that the caller chose, and the mark that most of them carry; else all that carry a mark that the network
+    goes by, or may go by; else those that share a component which others lack: it is the mark then.
+    None: there are none.
+    """
+    used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]
+    forget = chosen
+    if carried := {name: int((carriers(likeness[name]) & chosen).sum()) for name in pulls}:
+        most = max(carried.values())
+        used = [name for name, count in carried.items() if count == most] if most else used
+    if not bool(chosen.any()):
+        used = [name for name in used if bool(carriers(likeness[name]).any())]
+        for name in used:
+            forget = forget | carriers(likeness[name])
+    strongest = max(used or pulls, key=lambda name: pulls[name].score, default=None)
+    if bool(forget.any()):
+        if strongest is None:
+            return ToForget(forget)
+        return ToForget(forget, named[strongest], pulls[strongest].target, strongest)
+    for one in unknown:
+        if one.method == SHARED and one.unusual:
+            forget, (low, high) = forget.index_fill(0, torch.tensor(one.rows), True), data.train.inputs.aminmax()
+            shared = partial(put_on, pattern=one.pattern, mask=one.mask, low=float(low), high=float(high))
+            return ToForget(forget, shared, one.label)
+    return None
