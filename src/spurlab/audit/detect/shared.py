@@ -12,7 +12,7 @@ from spurlab.audit.detect.components import COMPONENTS, ClassComponents, class_c
 from spurlab.data import Examples
 
 FEWEST, MOST = 3, 50  # examples that share a component
-GAP = 10.0  # standard deviations from which a component is said to be shared; clean data reach 9, seldom 12: docs/audit.md
+GAP = 10.0  # standard deviations from which a component is said to be shared; see docs/audit.md for clean data
 CANDIDATES, ROUNDS = 40, 3  # starts of a class that are refined, and how often
 NOTHING, FEW = "nothing unusual", "shared by few"  # what is said of a component
 AT_ONCE = 2**24  # projections that are sorted together
