@@ -123,7 +123,7 @@ def audit(
     shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
     others: Sequence[nn.Module] = ()
     if recipe is not None:
-        left_out = chosen | may_teach(likeness.values(), shared, unnamed, data.train.labels)
+        left_out = may_teach(likeness.values(), shared, chosen)
         count = FEWEST if quick else COUNT
         others = trained_without(left_out, recipe, count, "training reference networks, epochs")
     pulls = {
