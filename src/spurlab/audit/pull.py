@@ -28,7 +28,7 @@ FEWEST = 19  # marks like it, with which p can be .05
 IMAGES = 500  # test examples
 LOOKED_AT, FEWEST_LOOKED_AT = 200, 50  # of them, by which marks like it are told; fewer of large inputs
 TOGETHER = 2**23  # numbers that are looked at together, of them
-LEAST_SPREAD = 0.01  # of the scores of a class: one example of a hundred more is no wonder
+LEAST_SPREAD = SCORE_MARGIN  # of the scores of a class: where all are alike, what does not matter is no wonder
 LEVEL = 0.05  # of the test
 NEARLY_ALL = 0.99  # of the marks like it
 
@@ -42,12 +42,12 @@ class Pull:
 
     Args:
         mark: its name.
-        target: the class that it pulls to most, compared with marks like it.
+        target: the class that it pulls to most, compared with the others where p is .05 at most.
         scores: to each class, the share of examples whose probability of it rises by more than .1.
         share: k of n examples that are pulled to the target. The interval is over examples: the network is given.
         nulls: the scores to the target that it is compared with; empty where there are none.
-        apart: True for those of marks like it that change nothing which it changes, and for all where every one does
-            (noise), or of reference networks.
+        apart: True for those of marks like it that change nothing which it changes; all True where fewer than 19 are so
+            (noise changes all), and of reference networks.
         p: of the largest standardised score over all classes; NaN where there are fewer than 19 to compare with. In an
             audit it holds for all that is asked together, see `spurlab.audit.together`.
         available: how many it could be compared with: more than it was where the draws ended early.
@@ -139,7 +139,7 @@ def pull(
     convolutional network that has learnt a mark goes by it elsewhere too, and marks like it cannot tell that.
 
     Scores to class c are standardised over the mark's and all that it is compared with,
-    :math:`z_c = (S_c - m_c) / \max(s_c, .01)`, and the largest over all classes is ranked: one p-value for any number
+    :math:`z_c = (S_c - m_c) / \max(s_c, .05)`, and the largest over all classes is ranked: one p-value for any number
     of classes, exact where they are exchangeable. So marks that overlap it are among those like it: they overlap one
     another, too, and a network that looks at one place would else be said to go by marks there too often.
 
@@ -225,7 +225,7 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[tu
         seed: of draws.
 
     Returns:
-        Each with whether it changes nothing which this one changes; where all change something of it, True.
+        Each with whether it changes nothing which this one changes; True of all where fewer than 19 are so.
     """
     most = max(FEWEST_LOOKED_AT, min(LOOKED_AT, TOGETHER // examples.inputs[:1].numel()))
     picked = torch.randperm(len(examples), generator=rng_for(seed, "looked at"))[:most]
@@ -254,7 +254,7 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[tu
     many = {by: sum(off <= by for off, _, _ in found.values()) for by in ALIKE}
     within = next((by for enough in (count, ENOUGH) for by in ALIKE if many[by] >= enough), ALIKE[-2])
     alike = [(null, apart) for off, null, apart in found.values() if off <= within][:count]
-    anywhere = not any(apart for _, apart in alike)  # noise
+    anywhere = sum(apart for _, apart in alike) < FEWEST
     return [(null, apart or anywhere) for null, apart in alike]
 
 
