@@ -10,6 +10,7 @@ planted and clean data. speed: null marks a second on networks of the zoo. Which
 """
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from rich.table import Table
 from detect import mark_of
 from spurlab import RECIPES, Member, fit, load, plant
 from spurlab.audit import Audit, Pull, Unknown, audit, pull
-from spurlab.audit.detect.shared import shared_components
+from spurlab.audit.detect.shared import FEW, shared_components
 from spurlab.audit.unknown import SHARED
 from spurlab.models import parameter_count
 from spurlab.patterns import Planted
@@ -81,7 +82,7 @@ def _tell_alarms(found: Sequence[tuple[Sequence[Pull], Sequence[Unknown]]], titl
     for name, own in asked.items():
         table.add_row(
             name,
-            str(sum(one.p == one.p for one in own)),
+            str(sum(not math.isnan(one.p) for one in own)),
             str(sum(one.p_alone <= 0.05 for one in own)),
             str(sum(_alarm(replace(one, p=one.p_alone)) for one in own)),
             str(sum(one.p <= 0.05 for one in own)),
@@ -136,7 +137,7 @@ def shared(seeds: int, counts: Sequence[int]) -> None:
             some = plant(data.train, mark_of(name, data.shape, seed), target=target, count=n, seed=seed)
             firsts.append(shared_components(some.materialize())[0])
             exact += set(firsts[-1].rows) == set(some.rows.tolist())
-        found = sum(first.verdict == "shared by few" for first in firsts)
+        found = sum(first.verdict == FEW for first in firsts)
         gaps = " ".join(f"{first.gap:.0f}" for first in firsts)
         table.add_row(name, str(n), f"{found} of {len(firsts)}", str(exact), gaps)
     console.print(table)
@@ -146,7 +147,7 @@ def shared(seeds: int, counts: Sequence[int]) -> None:
             for whole in (load(name).train, load(name).test)
             for rows in torch.arange(len(whole)).split(10_000)
         ]
-        said = sum(first.verdict == "shared by few" for first in firsts)
+        said = sum(first.verdict == FEW for first in firsts)
         gaps = " ".join(f"{first.gap:.1f}" for first in firsts)
         console.print(f"clean parts of 10,000 of {name}: alarms in {said} of {len(firsts)}; widest gaps {gaps}")
 
@@ -179,12 +180,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     counts = [int(count) for count in arguments.counts.split(",")]
-    asked = arguments.architecture, arguments.recipe, arguments.quick
+    asked = {"architecture": arguments.architecture, "recipe": arguments.recipe, "quick": arguments.quick}
     for what in arguments.what:
         if what == "alarms":
-            alarms(arguments.networks, Audits(asked[0], ASKED, *asked[1:]))
+            alarms(arguments.networks, Audits(marks=ASKED, **asked))
         elif what == "power":
-            power(arguments.seeds, counts, Audits(asked[0], (*PLANTED, ASKED[2]), *asked[1:]))
+            power(arguments.seeds, counts, Audits(marks=(*PLANTED, ASKED[2]), **asked))
         elif what == "shared":
             shared(arguments.seeds, counts)
         else:

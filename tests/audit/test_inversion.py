@@ -119,7 +119,7 @@ def test_hosts_are_of_other_classes():
 def test_the_level_holds_for_exchangeable_networks():
     """Norms of 2 searches and 10 classes, some not found, of 20 networks drawn alike: p <= .1 in one of ten.
 
-    In 600 draws more than 86 or fewer than 37 come out once in about 1,000 times.
+    In 600 draws more than 85 or fewer than 37 come out once in about 1,000 times.
     """
     low, rng = 0, rng_for(0, "exchangeable")
     for _ in range(600):

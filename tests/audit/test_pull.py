@@ -33,6 +33,7 @@ class Knows(nn.Module):
 
 
 def test_a_network_that_looks_there_goes_by_it():
+    """Of 63 other places one is missed in 897 draws in 1 of 20,000 runs."""
     got = pull(Knows(strength=0.6), TEST, CORNER, draws=299)
     assert (got.target, got.score, got.verdict) == (1, 1.0, "goes by it")
     assert (got.draws, got.available, len(got.elsewhere)) == (63, 63, 55)  # of 64 places nine touch the corner's
@@ -75,12 +76,15 @@ def test_a_network_that_looks_everywhere_does_not_go_by_it():
 
 
 def test_marks_like_it_change_as_much_where_it_is_alike():
-    """Images that are bright below and on the right: of all other places those that are dark, each once."""
+    """Images that are bright below and on the right: of all other places those that are dark, each once.
+
+    One of the 17 is missed in 897 draws in 1 of 80,000 runs.
+    """
     inputs = torch.zeros(20, *SHAPE)
     inputs[:, :, 5:] = 1.0
     inputs[:10, :, :, 8:] = 1.0
     dark = Examples(inputs, torch.arange(20) % 3)
-    alike = marks_like(CORNER, dark, 99, 0)
+    alike = marks_like(CORNER, dark, 299, 0)
     places = {(mark.top, mark.left): apart for mark, apart in alike}
     assert len(places) == len(alike)
     assert set(places) == {(top, left) for top in range(3) for left in range(6) if top or left}
@@ -92,18 +96,19 @@ def test_marks_like_it_change_as_much_where_it_is_alike():
 def test_the_level_holds_for_a_network_that_looks_at_one_place():
     """A box at each of 36 places among all others: p is its rank, so at most k of 36 have one of k / 36 or less.
 
-    Were those that overlap a box left out, two places beside what the network looks at would have the smallest p, too.
+    Were those that overlap a box left out, the four beside what the network looks at would have the smallest p, too. A
+    place that is missed makes p no smaller, unless two are that pull more.
     """
-    test = Examples(TEST.inputs[:9, :, :8, :8].clone(), TEST.labels[:9])
-    network = Knows(slice(2, 5), slice(3, 6), strength=0.8)
-    network.noise = network.noise[:64]
+    test = Examples(TEST.inputs[:9, :, :7, :7].clone(), TEST.labels[:9])
+    network = Knows(slice(2, 4), slice(3, 5), strength=1.3)
+    network.noise = network.noise[:49]
     places = [(top, left) for top in range(6) for left in range(6)]
-    pulls = [pull(network, test, box((8, 8), (3, 3), *place, 1.0), draws=99) for place in places]
-    assert min(one.available for one in pulls) >= 34
+    pulls = [pull(network, test, box((7, 7), (2, 2), *place, 1.0), draws=99) for place in places]
     p = torch.tensor([one.p for one in pulls])
-    assert p[places.index((2, 3))] == p.min()
+    assert p[places.index((2, 3))] == p.min() <= 1 / 34
     for rank in range(1, 37):
         assert (p <= rank / 36 + 1e-9).sum() <= rank
+    assert (p < 0.2).sum() == 5, "and those beside it come next"
 
 
 def test_a_function_cannot_be_drawn_anew():
@@ -148,7 +153,7 @@ def test_reference_networks_tell_where_they_are_given():
 
 
 def test_marks_alike_do_not_hang_on_the_order_of_the_classes():
-    """One class is dark on the left, the other on the right; sorted or not. A place is missed once in 70,000."""
+    """One class is dark on the left, the other on the right; sorted or not. A place is missed in 1 of 9,000 runs."""
     inputs = torch.zeros(200, *SHAPE)
     inputs[:100, :, :, 5:], inputs[100:, :, :, :5] = 1.0, 1.0
     labels = (torch.arange(200) >= 100).long()
@@ -171,7 +176,7 @@ def test_the_widest_tolerance_needs_39_marks(beyond, alike):
     """Brightness by column: of other places than the corner, 15 change as much to within 2 %, by hand.
 
     These are those in columns 0 and 1. Those in column 2 do to within 5 % and, where the next columns are dark, up to
-    column 5: 47 places, and only then it is taken. One of them is missing in 1,200 draws once in a million runs.
+    column 5: 47 places, and only then it is taken. One of them is missing in 1,200 draws in 1 of 3 million runs.
     """
     columns = torch.tensor([0, 0, 0, 0.04, 0.04, beyond, 0.04, 2 * beyond, 0.5, 0.5])
     striped = Examples(columns.expand(9, 1, 10, 10).clone(), torch.arange(9) % 3)

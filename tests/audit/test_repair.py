@@ -112,10 +112,9 @@ def test_methods_of_which_the_answer_is_known(given, oracles):
     assert found[-1].method in ("fails", "infinite")
     assert by["nothing"].after == by["nothing"].before
     assert by["nothing"].verdict.p == pytest.approx(0.1), "the last of ten"
-    assert min(by["retrains"].verdict.p, by["an oracle"].verdict.p) > 0.1
+    assert by["an oracle"].verdict.p > 0.1, "it is as near to itself as can be"
     assert "distance" in by["loud"].verdict.finding
     assert by["fails"].row["failed"] == "RuntimeError: no such luck"
-    assert by["noise"].verdict.name == "breaks the model"
     assert all(weight.equal(kept) for weight, kept in zip(given.parameters(), before, strict=True))
 
 
@@ -321,7 +320,7 @@ def test_an_audit_with_a_recipe_compares_its_repairs_with_oracles(given, monkeyp
     monkeypatch.setattr("spurlab.audit.auditing.references", spied)
     found = audit(given, DATA, {"corner": CORNER}, repair=True, recipe=RECIPE, quick=True)
     assert asked[-1].nonzero().squeeze(1).tolist() == list(found.forgotten) == FORGET.nonzero().squeeze(1).tolist()
-    assert asked[0].sum() > asked[1].sum(), "reference networks also lack what ranks first in each class"
+    assert asked[0].equal(asked[1]), "reference networks lack what carries the corner, and no other"
     record = json.loads(json.dumps(found.record()["repair"], allow_nan=False))
     assert {one["method"] for one in record} == set(default_methods(DATA))
     wanted = {f"{column.name}_{when}" for column in COLUMNS for when in ("before", "after", "oracle")}

@@ -45,7 +45,7 @@ def test_those_that_share_a_component_are_found_and_no_others(many):
 
 
 def test_normal_data_share_nothing():
-    """Ten data sets of three classes. The widest of 150 x 48 gaps would have to be 10 standard deviations wide."""
+    """Ten data sets of three classes. The widest of 150 x 35 gaps would have to be 10 standard deviations wide."""
     found = [one for seed in range(10) for one in shared_components(normal(seed))]
     assert {one.verdict for one in found} == {"nothing unusual"}
     assert len(found) == 30

@@ -34,7 +34,7 @@ from spurlab.patterns import Mark, MarkLike, marked_all, own_mark, pattern_title
 from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
 
-NOTHING = (
+NOTHING_TO_REPAIR = (
     "There is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
     "them share what others lack. Name those to be forgotten (suspects)."
 )
@@ -73,11 +73,12 @@ def audit(
         repair: whether to try to repair it.
         exposure: whether to ask which training examples are exposed to membership inference, by 32 shadow networks (16
             of a quick audit) that learn from halves of them; needs a recipe.
-        recipe: how it was trained. Then 39 reference networks are trained without the examples that may teach a mark:
+        recipe: how it was trained. Then 39 reference networks (19 of a quick audit) are trained without the examples
+            that carry a named mark, are suspects, or share what others lack:
             they tell what marks of which there are few pull, and whether the network needs less of an unknown mark than
             they. A repair is judged beside 19 oracles, trained without exactly what is forgotten. None: no such
             networks, and methods that train on do so by the quick recipe.
-        quick: whether fewer null marks will do, and no search for unknown marks by the network.
+        quick: whether 199 null marks and 19 reference networks will do, and no search for unknown marks by the network.
         seed: of all draws.
         folder: where reference networks are kept, so that they are not trained again; None: nowhere.
         progress: is told what is done, how much of it, of how much.
@@ -165,21 +166,21 @@ def audit(
     if worst and worst[0].worst:
         looks.append(look_at_worst(network, data.test, f"{worst[0].kind} {worst[0].name}", worst[0].worst))
     return Audit(
-        data,
-        network,
-        beside(_fit(network, data, answers, model, weights), others, data.test, seed),
-        named,
-        tuple(pulls.values()),
-        (*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
-        tuple(worst),
-        tuple(looks),
-        tuple(repairs),
-        () if forget is None else tuple(forget.examples.nonzero().squeeze(1).tolist()),
-        len(others),
-        tuple(unknown),
-        NOTHING if repair and forget is None else "",
-        "" if forget is None else forget.name,
-        exposed,
+        data=data,
+        network=network,
+        fit=beside(_fit(network, data, answers, model, weights), others, data.test, seed),
+        named=named,
+        marks=tuple(pulls.values()),
+        suspects=(*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
+        served=tuple(worst),
+        looks=tuple(looks),
+        repairs=tuple(repairs),
+        forgotten=() if forget is None else tuple(forget.examples.nonzero().squeeze(1).tolist()),
+        others=len(others),
+        unknown=tuple(unknown),
+        unrepaired=NOTHING_TO_REPAIR if repair and forget is None else "",
+        looked_for="" if forget is None else forget.name,
+        exposure=exposed,
     )
 
 
@@ -213,7 +214,7 @@ def asked_as(
 def _fit(
     network: Answering, data: Dataset, answers: Tensor, model: nn.Module | str | Path, weights: str | Path | None
 ) -> Fit:
-    """The accuracy, and whether something looks wrong: no weights among that."""
+    """The accuracy, and whether something looks wrong, such as that no weights were given."""
     fit = fit_of(network, data, answers)
     if weights is not None or isinstance(model, nn.Module) or is_program(network.network):
         return fit

@@ -102,10 +102,11 @@ class Audit:
         """As JSON: numbers first.
 
         Its keys, where they are not the names of attributes: of a mark ``class`` (`Pull.target`), ``interval``
-        (`share`), ``null`` (`against`), ``null_draws`` (`draws`), ``null_largest`` (`strongest_null`) and ``p_value``
-        (`p`); of an unknown one ``class`` (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and
-        ``false_alarms`` (`spurlab.audit.unknown.false_alarms`); ``examples`` are `suspects`, ``groups`` are `served`
-        and ``repair`` `repairs`, each as its `Repaired.row`; ``exposure`` is null where it was not asked. NaN is null.
+        (`share`), ``null`` (`against`), ``null_draws`` (`draws`), ``null_apart`` (how many of these do not overlap it,
+        `apart`), ``null_largest`` (`strongest_null`, of those) and ``p_value`` (`p`); of an unknown one ``class``
+        (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and ``false_alarms``
+        (`spurlab.audit.unknown.false_alarms`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair``
+        `repairs`, each as its `Repaired.row`; ``exposure`` is null where it was not asked. NaN is null.
         """
         return {
             "accuracy": self.fit.accuracy,
@@ -121,6 +122,7 @@ class Audit:
                     "scores": dict(zip(self.data.class_names, found.scores.tolist(), strict=True)),
                     "null": found.against,
                     "null_draws": found.draws,
+                    "null_apart": len(found.elsewhere),
                     "null_largest": found.strongest_null,
                     "p_value": _number(found.p),
                     "p_alone": _number(found.p_alone),

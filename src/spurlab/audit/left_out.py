@@ -35,19 +35,19 @@ class ToForget:
 
 
 def may_teach(
-    likeness: Iterable[Float[Tensor, " n"]], shared: Sequence[SharedComponent], among: Bool[Tensor, " n"]
+    likeness: Iterable[Float[Tensor, " n"]], shared: Sequence[SharedComponent], chosen: Bool[Tensor, " n"]
 ) -> Bool[Tensor, " n"]:
     """True for the training examples that reference networks may not see: they may teach a mark.
 
-    No others, such as the first of a ranking without a mark: those are unusual in clean data, too, and of clean
-    networks that saw them six of 40 differed so at 5 % from 19 references that did not.
+    No others, such as the first of a ranking without a mark: those are unusual in clean data, too, and clean networks,
+    which saw them, then differ from their references: see docs/audit.md.
 
     Args:
         likeness: of each named mark, the probability that an example carries it.
         shared: what few examples of a class share.
-        among: True for those that are left out anyway.
+        chosen: True for those that the caller suspects.
     """
-    mask = among.clone()
+    mask = chosen.clone()
     for have in likeness:
         mask |= carriers(have)
     for one in shared:
@@ -66,8 +66,9 @@ def to_repair(
 ) -> ToForget | None:
     """The training examples to be forgotten, and the mark that is looked for afterwards.
 
-    Examples that the caller chose, and the mark that most of them carry; else all that carry a mark that the network
-    goes by, or may go by; else those that share a component which others lack: it is the mark then.
+    Examples that the caller chose, and the mark that most of them carry, or if they carry none, the strongest that the
+    network goes by, or may go by, or any; else all that carry a mark that it goes by, or may go by; else those that
+    share the first component which others lack, whether or not it goes by it: that is the mark then.
     None: there are none.
     """
     used = [name for name, one in pulls.items() if one.verdict in ("goes by it", "not tested")]

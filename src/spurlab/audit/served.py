@@ -89,9 +89,6 @@ def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> 
         network: gives logits.
         data: its test examples are looked at.
         answers: the network's probabilities of these.
-
-    Raises:
-        ValueError: some of the answers are not finite.
     """
     labels = data.test.labels
     right = Share(int((answers.argmax(1) == labels).sum()), len(labels))

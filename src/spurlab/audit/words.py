@@ -14,7 +14,7 @@ from spurlab.audit.pull import FEWEST, LEVEL, Pull
 from spurlab.audit.repair import Repaired
 from spurlab.audit.served import Fit, Served
 from spurlab.audit.suspects import Suspect
-from spurlab.audit.unknown import ALARMS, SHARED, Unknown
+from spurlab.audit.unknown import SHARED, Unknown, false_alarms
 from spurlab.data import Dataset
 from spurlab.stats import SCORE_MARGIN, Share
 
@@ -31,8 +31,9 @@ OVER_EXAMPLES = (
     "The intervals are over test examples: another network, trained on the same data, may go by other marks."
 )
 NOT_SHOWN = (
-    "Marks that nobody named: what fewer than 3 or more than 50 examples of a class share is not looked for, nor what "
-    "differs from one to the next, and a search by the network misses most marks. That none is found is no proof.",
+    "Marks that nobody named: what fewer than 3 examples of a class share, or more than 50 or a quarter of it, is not "
+    "looked for, nor what differs from one to the next, and a search by the network misses most marks. That none is "
+    "found is no proof.",
     OVER_EXAMPLES,
     "That a network goes by a mark does not say that somebody planted it.",
 )
@@ -177,8 +178,9 @@ def _alarms(one: Unknown, data: Dataset) -> str:
     if len(data.shape) != 3:
         shared = "rare values of a column are shared by few, too" if one.method == SHARED else "not measured on rows"
         return f"False alarms: {shared}."
-    count, of, where = ALARMS[one.method]
-    return f"False alarms: {count} of {of} {where}."
+    if (known := false_alarms(one, data)) is None:
+        return ""
+    return "False alarms: {count} of {of} {on}.".format(**known)
 
 
 def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:

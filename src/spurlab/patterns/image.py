@@ -52,7 +52,7 @@ class Family(Protocol):
 
 @dataclass(frozen=True)
 class Box(Family):
-    """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn elsewhere in the image."""
+    """A bright box, x_sp = 1 inside and 0 outside, alike in all channels; redrawn at any place of the image."""
 
     height: int  # in pixels
     width: int

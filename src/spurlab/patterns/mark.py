@@ -30,7 +30,7 @@ class Mark(Protocol):
         """
 
     def redraw(self, seed: int) -> "Mark":
-        """Another of its family, of the same size and kind, elsewhere or otherwise drawn: a null mark."""
+        """Another of its family, of the same size and kind, at any place or otherwise drawn: a null mark."""
 
 
 MarkLike: TypeAlias = Mark | Callable[[Tensor], Tensor]
