@@ -100,7 +100,7 @@ def test_the_level_holds_for_a_network_that_looks_at_one_place():
     place that is missed makes p no smaller, unless two are that pull more.
     """
     test = Examples(TEST.inputs[:9, :, :7, :7].clone(), TEST.labels[:9])
-    network = Knows(slice(2, 4), slice(3, 5), strength=1.3)
+    network = Knows(slice(2, 4), slice(3, 5), strength=1.0)
     network.noise = network.noise[:49]
     places = [(top, left) for top in range(6) for left in range(6)]
     pulls = [pull(network, test, box((7, 7), (2, 2), *place, 1.0), draws=99) for place in places]
