@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[str], Dataset]
 
+REPAIRED = "repaired.safetensors"  # the weights, in the folder of an audit
+
 
 @dataclass(frozen=True, eq=False)
 class Finished(StudyResult):
@@ -268,9 +270,11 @@ def audit_of(
     words += [str(word) for option, value in options.items() if value is not None for word in (option, value)]
     words += ["--repair"] * repair + ["--exposure"] * exposure + ["--quick"] * quick
     written = [report.write_audit(found, folder, shlex.join(words))]
+    with writing(folder):
+        (folder / REPAIRED).unlink(missing_ok=True)  # of another audit
     for one in found.repairs[:1]:
         if isinstance(one.network, Answering) and one.verdict.name not in ("breaks the model", "nothing to forget"):
-            written.append(save_weights(one.network.network, folder / "repaired.safetensors"))
+            written.append(save_weights(one.network.network, folder / REPAIRED))
     return found, written
 
 

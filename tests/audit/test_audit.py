@@ -143,6 +143,19 @@ def test_beside_reference_networks_each_p_is_a_rank_of_twenty(folder):
     assert float(noise.nulls.max()) < noise.score
 
 
+def test_networks_that_are_unlike_it_are_no_references(small):
+    """After an epoch at a rate of nearly 0 they guess: it is said, and nothing is compared with them."""
+    data = from_npz(small / "mine.npz")
+    data = replace(data, train=data.train[:500], test=data.test[:200])
+    network = load_network("nets:make", small / "weights.safetensors", SMALL, CLASSES)
+    recipe = replace(RECIPE, epochs=1, learning_rate=1e-9)
+    found = audit(network, data, "S1", suspects=[3], repair=True, recipe=recipe, quick=True)
+    assert "so nothing is compared with them" in found.fit.warnings[-1]
+    assert found.others == 19
+    assert {one.against for one in found.marks} == {"marks like it"}
+    assert {one.verdict.oracles for one in found.repairs} == {0}
+
+
 def test_in_python_nothing_that_is_given_changes(small):
     data, network = from_npz(small / "mine.npz"), seeded(lambda: make(SMALL, CLASSES), 3).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -249,6 +262,7 @@ def test_suspects_that_are_not_there_are_told(small, capsys):
 def test_suspects_may_have_wildcards():
     names = np.array(["cat/1.png", "cat/2.png", "dog/1.png", "dog/[a].png"])
     train = Examples(torch.zeros(4, 2), torch.zeros(4, dtype=torch.int64), sources=names)
+    assert rows_of(["photos/cat/2.png"], train).nonzero().squeeze(1).tolist() == [1], "as a shell gives it"
     for suspects, rows in (
         (["cat/*"], [0, 1]),
         (["*/1.png"], [0, 2]),

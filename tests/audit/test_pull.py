@@ -111,6 +111,15 @@ def test_the_level_holds_for_a_network_that_looks_at_one_place():
     assert (p < 0.2).sum() == 5, "and those beside it come next"
 
 
+def test_test_examples_that_carry_it_already_are_left_out():
+    """Two of 62: they cannot be pulled, and no other mark changes none of them. But for rounding they are unchanged."""
+    carriers = marked(CORNER, TEST.inputs[:2]) - 0.001
+    both = Examples(torch.cat([TEST.inputs, carriers]), torch.cat([TEST.labels, TEST.labels[:2]]))
+    got = pull(Knows(), both, CORNER, draws=39)
+    assert (got.score, got.share.models) == (1.0, 60)
+    assert got.draws == 39
+
+
 def test_a_function_cannot_be_drawn_anew():
     got = pull(Knows(), TEST, lambda inputs: marked(CORNER, inputs), draws=19)
     assert (got.target, got.verdict, got.draws) == (1, "not tested", 0)

@@ -79,7 +79,7 @@ def test_what_is_no_network_is_refused_in_a_sentence(tmp_path):
     cases = {
         "mine:number": "must give an nn.Module, but gave int",
         "mine:wide,width": "settings are key=value",
-        "mine:deep": "asks for depth. .* others are given as settings, mine:deep,depth=...",
+        "mine:deep": "asks for depth. .* or give what it asks for: mine:deep,depth=...",
         "mine:wide,depth=3": "wide\\(depth=3\\) failed. TypeError",
         "mine:none": "has no 'none'",
         "nowhere_at_all:make": "cannot be imported",

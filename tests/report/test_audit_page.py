@@ -33,6 +33,8 @@ DATA = Dataset("toy", EXAMPLES, EXAMPLES, NAMES, (0.0, 1.0), Source("", "", ""))
 MARK = box((6, 6), (2, 2), 0, 0, 1.0)
 NULLS = torch.linspace(0, 0.06, 99, dtype=torch.float64)
 PULL = Pull("box", 1, torch.tensor([0.0, 0.7]).double(), Share(350, 500), NULLS, NULLS >= 0, 0.01, 99)
+NETWORK = nn.Sequential(nn.Flatten(), nn.Linear(36, 2, bias=False))
+nn.init.zeros_(NETWORK[1].weight)
 SUSPECTS = (
     Suspect(1, "<i>b.png", NAMES[1], 1, 0.99, "presence", "box", carries=True),
     Suspect(0, "a.png", NAMES[0], 2, 0.01, "presence", "box", carries=False),
@@ -40,12 +42,12 @@ SUSPECTS = (
 )
 SERVED = (Served(NAMES[1], "class", Share(30, 50), (1, 3)), Served("cat", "class", Share(45, 50), ()))
 FOUND = Audit(
-    *(DATA, Answering(nn.Identity(), "logits"), Fit(Share(75, 100), ("classes look odd",))),
+    *(DATA, Answering(NETWORK, "logits"), Fit(Share(75, 100), ("classes look odd",))),
     *({"box": MARK}, (PULL,), SUSPECTS, SERVED),
 )
 
 
-SPREAD = " of the largest score over all classes, each by its spread)."
+SPREAD = " over all classes)."
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_mark_that_pulls_none_is_said_to():
     few = replace(none, scores=torch.tensor([0.02, 0.0]).double())
     assert words.of_mark(few, DATA) == (
         "The mark box pulls 2.0 % of the test images to cat (95 %: 1.0 % to 3.6 %), which is not shown to exceed marks "
-        "like it (p = 1.000 of the largest score over all classes, each by its spread)."
+        "like it (p = 1.000 over all classes)."
     )
 
 
@@ -203,6 +205,24 @@ def test_photos_are_embedded_in_the_size_in_which_they_are_shown():
     assert Image.open(io.BytesIO(content)).size == (126, 168)
 
 
+def test_the_pictures_of_a_mark_are_of_images_that_it_pulls(tmp_path):
+    """A network that knows the corner: it pulls the darker of two images, and the other is its class already."""
+    knows = nn.Sequential(nn.Flatten(), nn.Linear(36, 2, bias=False))
+    corner = torch.zeros(2, 1, 6, 6)
+    corner[1, :, :2, :2] = 10.0
+    with torch.no_grad():
+        knows[1].weight.copy_(corner.flatten(1))
+    test = Examples(torch.stack([MARK(torch.zeros(1, 1, 6, 6))[0], torch.zeros(1, 6, 6)]), torch.tensor([1, 0]),
+                    sources=np.array(["there.png", "pulled.png"]))  # fmt: skip
+    found = replace(FOUND, data=replace(DATA, test=test), network=Answering(knows, "logits"),
+                    served=(Served("cat", "class", Share(45, 50), ()),))  # fmt: skip
+    page = write_audit(found, tmp_path).read_text()
+    first = page[page.index("<main") : page.index("</section>")]
+    assert re.findall("<figcaption>(.*?)</figcaption>", first) == [
+        "pulled.png, clean: cat", "pulled.png, marked: dog &amp; &lt;b&gt;owl&lt;/b&gt;",
+    ]  # fmt: skip
+
+
 def test_names_of_files_and_classes_are_text_on_the_page(tmp_path):
     page = write_audit(FOUND, tmp_path, "spurlab audit --data '<x>'").read_text()
     assert "<i>b.png" not in page
@@ -253,7 +273,7 @@ def test_findings_are_printed_in_sentences():
     assert lines[2] == words.of_mark(PULL, DATA)
     assert lines[3:5] == [words.of_unknown(one, DATA) for one in (SHARED, PATTERN)]
     (level,) = words.of_level(found.marks, found.unknown)
-    assert level.startswith("Each p is for all 2 questions together: ")
+    assert level.startswith("Each p holds for all 2 questions together: ")
     assert words.of_level(found.marks, ()) == [], "of one question"
     assert lines[5:9] == [
         level,

@@ -1,16 +1,16 @@
 """The audit: one network and its data in, findings out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from spurlab.audit.detect.components import class_components
-from spurlab.audit.detect.shared import shared_components
+from spurlab.audit.detect.components import ClassComponents, class_components
+from spurlab.audit.detect.shared import SharedComponent, shared_components
 from spurlab.audit.detect.transplant import transplant
 from spurlab.audit.exposed import check_exposure, exposure_of, shadow_members
 from spurlab.audit.findings import Audit
@@ -21,7 +21,7 @@ from spurlab.audit.presence import carriers, presence
 from spurlab.audit.pull import DRAWS, FEWEST, Pull, check_changed, pull
 from spurlab.audit.references import COUNT, check_recipe, references
 from spurlab.audit.repair import Repaired, Told, repaired
-from spurlab.audit.served import Fit, beside, fit_of, served
+from spurlab.audit.served import Fit, fit_of, served, unlike
 from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
 from spurlab.audit.together import together
 from spurlab.audit.unknown import unknown_marks
@@ -35,7 +35,7 @@ from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
 
 NOTHING_TO_REPAIR = (
-    "There is nothing to repair: no mark that the network may go by is carried by training examples, and no few of "
+    "There is nothing to repair: the network is not shown to go by a mark that training examples carry, and no few of "
     "them share what others lack. Name those to be forgotten (suspects)."
 )
 QUICK = 199  # null marks of a quick audit
@@ -95,7 +95,7 @@ def audit(
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
     check_exposure(data, exposure, recipe is not None)
-    named, chosen = named_marks(marks, data, seed), rows_of(suspects, data.train, data.test)
+    named, chosen = named_marks(marks, data, seed), suspected(suspects, data, repair or recipe is not None)
     check_marks(named, data, seed)
     told("asking the network", 0, 1)
     network = asked_as(model, data, weights, outputs, mean, std, trains=repair or recipe is not None)
@@ -113,6 +113,93 @@ def audit(
             progress=partial(told, what),
         )
 
+    by = looked_for(named, network, data, seed, told)
+    fit = _fit(network, data, answers, model, weights)
+    others: Sequence[nn.Module] = ()
+    if recipe is not None:
+        left_out = may_teach(by.likeness.values(), by.shared, chosen)
+        count = FEWEST if quick else COUNT
+        others = trained_without(left_out, recipe, count, "training reference networks, epochs")
+    trained = len(others)
+    if warning := unlike(fit, others, data.test, seed):
+        fit, others = replace(fit, warnings=(*fit.warnings, warning)), ()
+    pulls = {
+        name: pull(
+            *(network, data.test, mark),
+            draws=QUICK if quick else DRAWS,
+            seed=seed,
+            name=name,
+            others=others if bool(by.likeness[name].any()) else (),  # else they may have seen it
+            progress=partial(told, f"{name}, compared with others"),
+        )
+        for name, mark in named.items()
+    }
+    searched = unknown_marks(
+        *(network, data, by.shared, by.classes),
+        others=others,
+        invert=not quick,
+        seed=seed,
+        progress=partial(told, "searching for unknown marks, networks"),
+    )
+    asked, unknown = together(list(pulls.values()), searched)
+    pulls = dict(zip(pulls, asked, strict=True))
+    ranked = ranked_by(network, data, named, pulls, by.likeness, seed)
+    forget = to_repair(chosen, pulls, named, by.likeness, unknown, data) if repair else None
+    repairs = list[Repaired]()
+    if forget is not None:
+        without = forget.examples
+        told_by = recipe if others else None  # networks that are unlike it are no oracles either
+        oracles = [] if told_by is None else trained_without(without, told_by, FEWEST, "training oracles, epochs")
+        asked_of = network, data, without, forget.mark, forget.target, recipe or RECIPES["quick"]
+        repairs = repaired(*asked_of, oracles=oracles, seed=seed, told=told)
+    exposed = None
+    if exposure and recipe is not None:
+        learns = shadow_members(data, quick, seed)
+        shadows = trained_without(~learns, recipe, len(learns), "training shadow networks, epochs")
+        exposed = exposure_of(network, shadows, learns, data, by.likeness, seed)
+    told("looking where it looks", 0, 1)
+    worst = served(data.test, answers, data.class_names, data.group_names)
+    looks = [look_at_mark(network, data.test, named[name], name, one.target, seed) for name, one in pulls.items()]
+    if worst and worst[0].worst:
+        looks.append(look_at_worst(network, data.test, f"{worst[0].kind} {worst[0].name}", worst[0].worst))
+    return Audit(
+        data=data,
+        network=network,
+        fit=fit,
+        named=named,
+        marks=tuple(pulls.values()),
+        suspects=(*ranked, *listed_components(by.shared, data), *listed(by.unnamed, data, "transplant")),
+        served=tuple(worst),
+        looks=tuple(looks),
+        repairs=tuple(repairs),
+        forgotten=() if forget is None else tuple(forget.examples.nonzero().squeeze(1).tolist()),
+        others=trained,
+        unknown=tuple(unknown),
+        unrepaired=NOTHING_TO_REPAIR if repair and forget is None else "",
+        looked_for="" if forget is None else forget.name,
+        exposure=exposed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class LookedFor:
+    """What is known of the training examples before reference networks are trained.
+
+    Args:
+        likeness: of each named mark, the probability that an example carries it.
+        classes: the components of each class.
+        unnamed: the ranking without a mark.
+        shared: what few examples of a class share.
+    """
+
+    likeness: Mapping[str, Float[Tensor, " n"]]
+    classes: Sequence[ClassComponents]
+    unnamed: Float[Tensor, " n"]
+    shared: Sequence[SharedComponent]
+
+
+def looked_for(named: Mapping[str, MarkLike], network: Answering, data: Dataset, seed: int, told: Told) -> LookedFor:
+    """Look for the training examples that may teach a mark, named or not."""
     told("looking for examples", 0, 1)
     likeness = {
         name: presence(mark, data.train, seed, partial(told, f"{name}, looking for examples that carry it, steps"))
@@ -122,66 +209,18 @@ def audit(
     transplanted = partial(told, "looking for examples, transplanted")
     unnamed = transplant(network, data.train, data.test, seed, classes=classes, progress=transplanted)
     shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
-    others: Sequence[nn.Module] = ()
-    if recipe is not None:
-        left_out = may_teach(likeness.values(), shared, chosen)
-        count = FEWEST if quick else COUNT
-        others = trained_without(left_out, recipe, count, "training reference networks, epochs")
-    pulls = {
-        name: pull(
-            *(network, data.test, mark),
-            draws=QUICK if quick else DRAWS,
-            seed=seed,
-            name=name,
-            others=others if bool(likeness[name].any()) else (),  # else they may have seen it
-            progress=partial(told, f"{name}, compared with others"),
-        )
-        for name, mark in named.items()
-    }
-    searched = unknown_marks(
-        *(network, data, shared, classes),
-        others=others,
-        invert=not quick,
-        seed=seed,
-        progress=partial(told, "searching for unknown marks, networks"),
-    )
-    asked, unknown = together(list(pulls.values()), searched)
-    pulls = dict(zip(pulls, asked, strict=True))
-    ranked = ranked_by(network, data, named, pulls, likeness, seed)
-    forget = to_repair(chosen, pulls, named, likeness, unknown, data) if repair else None
-    repairs = list[Repaired]()
-    if forget is not None:
-        without = forget.examples
-        oracles = [] if recipe is None else trained_without(without, recipe, FEWEST, "training oracles, epochs")
-        asked_of = network, data, without, forget.mark, forget.target, recipe or RECIPES["quick"]
-        repairs = repaired(*asked_of, oracles=oracles, seed=seed, told=told)
-    exposed = None
-    if exposure and recipe is not None:
-        learns = shadow_members(data, quick, seed)
-        shadows = trained_without(~learns, recipe, len(learns), "training shadow networks, epochs")
-        exposed = exposure_of(network, shadows, learns, data, likeness, seed)
-    told("looking where it looks", 0, 1)
-    worst = served(data.test, answers, data.class_names, data.group_names)
-    looks = [look_at_mark(network, data.test, named[name], name, one.target, seed) for name, one in pulls.items()]
-    if worst and worst[0].worst:
-        looks.append(look_at_worst(network, data.test, f"{worst[0].kind} {worst[0].name}", worst[0].worst))
-    return Audit(
-        data=data,
-        network=network,
-        fit=beside(_fit(network, data, answers, model, weights), others, data.test, seed),
-        named=named,
-        marks=tuple(pulls.values()),
-        suspects=(*ranked, *listed_components(shared, data), *listed(unnamed, data, "transplant")),
-        served=tuple(worst),
-        looks=tuple(looks),
-        repairs=tuple(repairs),
-        forgotten=() if forget is None else tuple(forget.examples.nonzero().squeeze(1).tolist()),
-        others=len(others),
-        unknown=tuple(unknown),
-        unrepaired=NOTHING_TO_REPAIR if repair and forget is None else "",
-        looked_for="" if forget is None else forget.name,
-        exposure=exposed,
-    )
+    return LookedFor(likeness, classes, unnamed, shared)
+
+
+def suspected(suspects: Sequence[int | str], data: Dataset, asked: bool) -> Bool[Tensor, " n"]:
+    """True for the training examples that are suspected.
+
+    Raises ValueError: there is no such example, or nothing asks for them.
+    """
+    chosen = rows_of(suspects, data.train, data.test)
+    if bool(chosen.any()) and not asked:
+        raise InputError("suspects are what a repair forgets (--repair), and what reference networks lack (--recipe).")
+    return chosen
 
 
 def asked_as(

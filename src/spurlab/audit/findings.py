@@ -123,7 +123,7 @@ class Audit:
                     "null": found.against,
                     "null_draws": found.draws,
                     "null_apart": len(found.elsewhere),
-                    "null_largest": found.strongest_null,
+                    "null_largest": found.strongest_null if found.draws else None,
                     "p_value": _number(found.p),
                     "p_alone": _number(found.p_alone),
                     "verdict": found.verdict,

@@ -24,6 +24,7 @@ CANDIDATES = 3  # drawn for each that is wanted
 ALIKE = (0.005, 0.01, 0.02, 0.05)  # differences in what they change, as shares: the first that enough are within
 ENOUGH = 39  # marks like it
 AT_ONCE = 2**24  # numbers of marked examples that go through the network together, but for one mark
+CARRIED = 0.05  # of the mean change: an example that is changed less carries the mark, but for rounding
 FEWEST = 19  # marks like it, with which p can be .05
 IMAGES = 500  # test examples
 LOOKED_AT, FEWEST_LOOKED_AT = 200, 50  # of them, by which marks like it are told; fewer of large inputs
@@ -148,7 +149,7 @@ def pull(
         test: examples that it was not trained on.
         mark: any; one without `redraw` has no null marks.
         draws: of null marks at most. After 99 no more are drawn if p is above .2.
-        images: of the test examples, at most; drawn under the seed.
+        images: of the test examples, at most; drawn under the seed. Those that carry the mark are left out.
         seed: of draws.
         name: of the mark; its own title, if it is "".
         others: reference networks, which never saw the mark, see `spurlab.audit.references`.
@@ -162,10 +163,10 @@ def pull(
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "audit examples"))[:images].sort().values
     few = test[rows]
-    everything = torch.arange(len(few))
-    clean = predictions(network, few.inputs)
-    inputs = marked_rows(mark, few, everything, seed)
+    inputs = marked_rows(mark, few, torch.arange(len(few)), seed)
     check_changed(mark, few, inputs)
+    few, inputs = _without_carriers(few, inputs)
+    clean = predictions(network, few.inputs)
     scores = _scores(clean, predictions(network, inputs))
     against: Against = "marks like it"
     compared: Iterator[Tensor]
@@ -196,6 +197,18 @@ def pull(
     return Pull(name or pattern_title(mark), target, scores, share, nulls, apart, p, of, against, largest, p)
 
 
+def _without_carriers(
+    examples: Examples, marked: Float[Tensor, "n *shape"]
+) -> tuple[Examples, Float[Tensor, "some *shape"]]:
+    """Those that the mark changes, and the same with the mark; all, if it changes fewer than half of them.
+
+    What carries it already cannot be pulled, and would make no other mark like it.
+    """
+    sizes = (marked - examples.inputs).flatten(1).norm(dim=1)
+    changed = sizes > CARRIED * sizes.mean()
+    return (examples[changed], marked[changed]) if changed.sum() >= len(changed) / 2 else (examples, marked)
+
+
 def check_changed(mark: MarkLike, examples: Examples, marked: Float[Tensor, "n *shape"]) -> None:
     """Whether a mark does anything.
 
@@ -204,7 +217,8 @@ def check_changed(mark: MarkLike, examples: Examples, marked: Float[Tensor, "n *
     """
     if bool((marked == examples.inputs).all()):
         raise InputError(
-            f"the mark {pattern_title(mark)} changes none of {len(examples)} test examples. Is it as they are already?"
+            f"the mark {pattern_title(mark)} changes none of {len(examples)} test examples that it was put on. Is it "
+            "transparent, or as they are already?"
         )
 
 

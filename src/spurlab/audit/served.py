@@ -1,7 +1,7 @@
 """Does the network fit the data, and who is served worst: accuracies of a given network over examples."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import scipy  # its rooms are imported when they are first used: `optimize` is slow
@@ -61,12 +61,12 @@ class Fit:
         return self.share.count / self.share.models
 
 
-def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> Fit:
-    """The same with a warning where most reference networks are clearly less accurate: another recipe than its own.
+def unlike(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> str:
+    """Why nothing can be told by reference networks: half of them are clearly less accurate; "" where that is not so.
 
     Args:
         fit: of the network.
-        others: reference networks; none: no warning.
+        others: reference networks; none: nothing is wrong with them.
         test: 1,000 of these examples are looked at.
         seed: of their choice.
     """
@@ -74,12 +74,11 @@ def beside(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> 
     inputs, labels = test.inputs[rows], test.labels[rows]
     typical = median([accuracy(predictions(one, inputs), labels).item() for one in others] or [1.0])
     if typical >= fit.accuracy - LESS:
-        return fit
-    words = (
-        f"half of the reference networks have an accuracy of {typical:.2f} at most, the network {fit.accuracy:.2f}: "
-        "were it and they trained alike (--recipe)? Else they tell nothing."
+        return ""
+    return (
+        f"half of the reference networks have an accuracy of {typical:.2f} at most, the network {fit.accuracy:.2f}, so "
+        "nothing is compared with them: were it and they trained alike (--recipe)?"
     )
-    return replace(fit, warnings=(*fit.warnings, words))
 
 
 def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> Fit:

@@ -76,8 +76,8 @@ def rows_of(suspects: Sequence[int | str], train: Examples, test: Examples | Non
     """True for the training examples that are named by their row or their file.
 
     Args:
-        suspects: rows, ``row 17``, or files as the examples' sources have them, also with ``*`` and ``?``; one alone
-            needs no list.
+        suspects: rows, ``row 17``, or files as the examples' sources have them, also with ``*`` and ``?``, or with
+            folders before; one alone needs no list.
         train: n examples.
         test: by which a file of the test part is told from one that is nowhere.
 
@@ -90,6 +90,8 @@ def rows_of(suspects: Sequence[int | str], train: Examples, test: Examples | Non
         if text not in files and (alike := fnmatch.filter(files, text)):
             mask[[files[file] for file in alike]] = True
             continue
+        if text not in files and (ends := [file for file in files if text.endswith(f"/{file}")]):
+            text = max(ends, key=len)  # a path with folders before
         row = files.get(text, int(text.removeprefix("row ")) if text.removeprefix("row ").isdecimal() else -1)
         if not 0 <= row < len(train):
             what = f"there is no training example {text!r}"

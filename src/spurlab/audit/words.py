@@ -94,7 +94,7 @@ def of_mark(found: Pull, data: Dataset) -> str:
             f"{pulls}, {found.verdict}: {as_many} {p}, but the difference to nearly all of them is no more than "
             f"{SCORE_MARGIN:g}."
         )
-    of = f"(p = {found.p:.3f}{several}{',' * bool(several)} of the largest score over all classes, each by its spread)"
+    of = f"(p = {found.p:.3f}{several}{',' * bool(several)} over all classes)"
     return f"{pulls}, which is {found.verdict}{f': {as_many}' * (target == found.target)} {of}."
 
 
@@ -104,8 +104,8 @@ def of_level(marks: Sequence[Pull], unknown: Sequence[Unknown]) -> list[str]:
     if tested < 2:
         return []
     return [
-        f"Each p is for all {tested} questions together: of networks that go by none of it, and answer like what they "
-        "are compared with, at most 5 in 100 would be said to go by any."
+        f"Each p holds for all {tested} questions together: of audits of networks that go by none of it, and answer "
+        "like what they are compared with, at most 5 in 100 have a p of .05 or less."
     ]
 
 

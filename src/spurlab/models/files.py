@@ -93,12 +93,12 @@ def _arguments(
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return [], {}
-    needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if needed and len(needed) != 2:
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if needed and (len(needed) != 2 or needed[1].kind == needed[1].KEYWORD_ONLY):
         raise InputError(
-            f"network {name!r} asks for {', '.join(p.name for p in needed)}. A function that asks for two arguments "
-            "gets the shape of an input and the number of classes; others are given as settings, "
-            f"{name},{needed[0].name}=..."
+            f"network {name!r} asks for {', '.join(p.name for p in needed)}. Let it ask for the shape of an input and "
+            f"the number of classes, in this order, or for nothing, or give what it asks for: "
+            f"{','.join([name, *(f'{p.name}=...' for p in needed)])}."
         )
     return ([shape, classes] if needed else []), {}
 

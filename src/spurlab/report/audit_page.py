@@ -19,12 +19,15 @@ from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells, conditions
 from spurlab.audit.unknown import SHARED
 from spurlab.files import replacing
+from spurlab.metrics import pulled
 from spurlab.patterns import marked_all
 from spurlab.report.page import page_templates
 from spurlab.report.style import writing
+from spurlab.training import predictions
 
 SIDE = 84  # pixels of a picture on the page; larger ones have up to twice as many
 SHOWN = 20  # training examples of a list
+TRIED = 100  # test images, of which those that a mark pulls most are shown
 FIRST = 6  # pictures of the first screen, where no mark is named
 
 
@@ -92,21 +95,28 @@ def _first(found: Audit) -> list[dict[str, str]]:
 
 
 def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
-    """What was found of a mark, and three test images without and with it."""
-    test = found.data.test
-    few = test[spread(len(test), 3 if _are_images(found) else 0)]
-    marked = marked_all(found.named[pull.mark], few, 0)
-    pictures = [
-        _picture(images[row], f"{test.source(row)}, {kind}")
-        for row in range(len(few))
-        for kind, images in (("clean", few.inputs), ("marked", marked))
-    ]
+    """What was found of a mark, and some test images without and with it."""
     return {
         "name": pull.mark,
         "pull": pull,
         "words": words.of_mark(pull, found.data),
-        "pictures": pictures,
+        "pictures": _marked(found, pull) if _are_images(found) else [],
     }
+
+
+def _marked(found: Audit, pull: Pull) -> list[dict[str, str]]:
+    """Three test images without and with a mark, and what they are classified as: such that it pulls, if it does any."""
+    test, names = found.data.test, found.data.class_names
+    some = test[spread(len(test), TRIED)]
+    marked = marked_all(found.named[pull.mark], some, 0)
+    clean, after = predictions(found.network, some.inputs), predictions(found.network, marked)
+    pulls = pulled(clean, after)[:, pull.target]
+    shown = pulls.nonzero().squeeze(1)[:3] if bool(pulls.any()) else torch.arange(len(some))[:3]
+    return [
+        _picture(images[row], f"{some.source(row)}, {kind}: {names[int(answers[row].argmax())]}")
+        for row in shown.tolist()
+        for kind, images, answers in (("clean", some.inputs, clean), ("marked", marked, after))
+    ]
 
 
 def _unknown(found: Audit, one: Unknown) -> dict[str, Any]:

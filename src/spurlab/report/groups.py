@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -30,6 +31,9 @@ class Mean(Estimate):
     """A mean over networks that knows them: figures show each."""
 
     each: tuple[float, ...] = ()
+
+
+ByN = Mapping[int, Mean]  # by the number of marked examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,3 +275,18 @@ def higher(one: "pd.Series[float]", other: "pd.Series[float]") -> Share:
     """In how many networks a measure is higher, of the seeds that both have."""
     both = pd.concat([one, other], axis=1, join="inner").dropna().to_numpy(float)
     return risen(torch.from_numpy(both[:, 0].copy()), torch.from_numpy(both[:, 1].copy()))
+
+
+def by_n(rows: pd.DataFrame, measure: str) -> list[tuple[int, pd.DataFrame]]:
+    """The rows of one measure for each number n of marked examples, the fewest first."""
+    parts: list[Any] = sorted(rows[rows["measure"] == measure].groupby("n"), key=itemgetter(0))
+    return [(int(n), own) for n, own in parts]
+
+
+def means_by_n(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] = SHARE) -> dict[int, Mean]:
+    """The mean of one measure over seeds, by n; what a seed has several times counts as its mean."""
+    means = {
+        n: estimate(own.dropna(subset="value").groupby("seed")["value"].mean(), bounds, measure)
+        for n, own in by_n(rows, measure)
+    }
+    return {n: mean for n, mean in means.items() if mean.models}

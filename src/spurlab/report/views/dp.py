@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from spurlab.models import is_user_name
 from spurlab.prevention import DpSgd, prevention_named, title_of
 from spurlab.privacy import AuditedEpsilon, epsilon_at, threshold_of
-from spurlab.report.groups import SHARE, Group, Mean, estimate, groups
+from spurlab.report.groups import ByN, Group, Mean, by_n, estimate, groups, means_by_n
 from spurlab.report.sheet import Cell, Number, Sheet, count_cell, mean_cell, number_cell, place_cells, slim, target_cell
 from spurlab.report.style import bands, draw_counts, look, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.view import About, NotDrawnError, View
@@ -26,7 +25,6 @@ from spurlab.training import Recipe
 AS_TRAINED = "no privacy"
 PROMISED, AUDITED, MOST = "promised", "shown by canaries", "the most that could be shown"
 FEWEST = 4  # seeds: two that choose the threshold, two that test it
-ByN = Mapping[int, Mean]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +77,7 @@ def shape(result: StudyResult) -> list[Private]:
 def _private(group: Group, place: tuple[str, int, str], rows: pd.DataFrame) -> Private:
     pattern, target, method = place
     promised = rows.loc[rows["measure"] == "epsilon", "value"].dropna()
-    accuracies = _means(rows, "accuracy")
+    accuracies = means_by_n(rows, "accuracy")
     return Private(
         group,
         pattern,
@@ -87,7 +85,7 @@ def _private(group: Group, place: tuple[str, int, str], rows: pd.DataFrame) -> P
         method,
         float(promised.max()) if len(promised) else math.nan,
         _audited(rows, delta_of(method), 1 if group.settings.get("how") == "append" else 2),
-        _means(rows, "spurious_score"),
+        means_by_n(rows, "spurious_score"),
         accuracies[min(accuracies)] if accuracies else estimate(pd.Series(dtype=float)),
     )
 
@@ -98,16 +96,6 @@ def delta_of(method: str) -> float:
         return 0.0
     made = prevention_named(method, Recipe(), 0)
     return made.delta if isinstance(made, DpSgd) else 0.0
-
-
-def _by_n(rows: pd.DataFrame, measure: str) -> list[tuple[int, pd.DataFrame]]:
-    parts: list[Any] = sorted(rows[rows["measure"] == measure].groupby("n"), key=itemgetter(0))
-    return [(int(n), own) for n, own in parts]
-
-
-def _means(rows: pd.DataFrame, measure: str) -> dict[int, Mean]:
-    means = {n: estimate(_by_seed(own), SHARE, measure) for n, own in _by_n(rows, measure)}
-    return {n: mean for n, mean in means.items() if mean.models}
 
 
 def _by_seed(rows: pd.DataFrame) -> "pd.Series[float]":
@@ -127,7 +115,7 @@ def _audited(rows: pd.DataFrame, delta: float, changed: int) -> dict[int, Audite
         changed: by how many examples one that is marked makes training sets differ: 1 where it was added, 2 where it
             took the place of another.
     """
-    answers = {n: _by_seed(own) for n, own in _by_n(rows, "canary_answer")}
+    answers = {n: _by_seed(own) for n, own in by_n(rows, "canary_answer")}
     found = {}
     for n in sorted(answers.keys() - {0}):
         if 0 not in answers or len(seeds := answers[n].index.intersection(answers[0].index)) < FEWEST:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,7 +14,7 @@ from matplotlib.lines import Line2D
 from spurlab.deletion import DELETIONS
 from spurlab.measures.exposure import AT, TPRS
 from spurlab.privacy import ATTACKS, Presence, presence
-from spurlab.report.groups import SHARE, Group, Mean, estimate, estimates, groups
+from spurlab.report.groups import SHARE, ByN, Group, Mean, estimates, groups, means_by_n
 from spurlab.report.sheet import Number, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
 from spurlab.report.style import Looks, draw_counts, looks_of, panelled, share_axis
 from spurlab.report.view import About, NotDrawnError, View
@@ -26,7 +25,6 @@ ALL, MARKED, LEFT_OUT = "all examples, n = 0", f"marked examples, at {AT:.0%}", 
 GROUP, PATTERN = "the marked examples, as a group", "the pattern"
 NEEDED = "Nothing was attacked. Give `attack` and `halves`, and measure `member_auc` and `marked_rates`."
 COUNTS = "marked training examples, n"  # evenly spaced
-ByN = Mapping[int, Mean]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,12 +101,12 @@ def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
         Attack(
             ATTACKS.title_of(str(name)) + (f", after {DELETIONS.title_of(after)}" if isinstance(after, str) else ""),
             _roc(part[part["n"] == 0]),
-            auc=_by_n(part, "member_auc"),
-            tpr=_by_n(part, "marked_tpr"),
-            fpr=_by_n(part, "marked_fpr"),
-            left_out_tpr=_by_n(part, "left_out_tpr"),
-            left_out_fpr=_by_n(part, "left_out_fpr"),
-            marked_auc=_by_n(part, "marked_auc"),
+            auc=means_by_n(part, "member_auc"),
+            tpr=means_by_n(part, "marked_tpr"),
+            fpr=means_by_n(part, "marked_fpr"),
+            left_out_tpr=means_by_n(part, "left_out_tpr"),
+            left_out_fpr=means_by_n(part, "left_out_fpr"),
+            marked_auc=means_by_n(part, "marked_auc"),
             group=_found(part, "group_planted", "group_control"),
         )
         for (name, after), part in _parts(rows.dropna(subset="attack"), ["attack", "deletion"])
@@ -118,12 +116,6 @@ def _attacks(rows: pd.DataFrame) -> tuple[Attack, ...]:
 def _roc(rows: pd.DataFrame) -> dict[float, Mean]:
     means = estimates(rows[rows["measure"].isin(list(TPRS))], ["measure"], SHARE)
     return {TPRS[str(measure)]: mean for (measure,), mean in means.items()}
-
-
-def _by_n(rows: pd.DataFrame, measure: str) -> ByN:
-    parts = sorted(_parts(rows[rows["measure"] == measure], ["n"]), key=itemgetter(0))
-    means = {int(n): estimate(own.set_index("seed")["value"], SHARE, measure) for (n,), own in parts}
-    return {n: mean for n, mean in means.items() if mean.models}
 
 
 def _found(rows: pd.DataFrame, planted: str, control: str) -> dict[int, Presence]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from spurlab.measures.extraction import measure_of
 from spurlab.privacy.extraction import EXTRACTIONS
-from spurlab.report.groups import SHARE, Group, Mean, estimate, groups
+from spurlab.report.groups import ByN, Group, by_n, groups, means_by_n
 from spurlab.report.sheet import Sheet, count_cell, mean_cell, place_cells, share_of_networks, slim, target_cell
 from spurlab.report.style import draw_counts, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.view import About, NotDrawnError, View
@@ -22,7 +22,6 @@ LEVEL = 0.05  # at which what is read of one network is more like the pattern th
 PLANTED = "the planted pattern"
 CORRELATION, SCORE = "correlation with the pattern", "score of what was read"
 NEEDED = "Nothing was extracted. Measure e.g. `extracted_inversion` or `extracted_first_layer`."
-ByN = Mapping[int, Mean]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,7 @@ def shape(result: StudyResult) -> list[Extracted]:
     for group in groups(result.rows):
         parts: list[Any] = list(group.rows.groupby(["pattern", "target"], sort=False))
         every += [
-            Extracted(group, str(pattern), int(target), _readings(part), _means(part, "spurious_score"))
+            Extracted(group, str(pattern), int(target), _readings(part), means_by_n(part, "spurious_score"))
             for (pattern, target), part in parts
         ]
     return [one for one in every if one.readings]
@@ -82,21 +81,11 @@ def _readings(rows: pd.DataFrame) -> tuple[Reading, ...]:
     found = []
     for name in EXTRACTIONS:
         measure = measure_of(name)
-        if correlation := _means(rows, f"{measure}_correlation", bounds=(-1.0, 1.0)):
-            ranks = {n: own["value"].dropna() for n, own in _by_n(rows, f"{measure}_p")}
+        if correlation := means_by_n(rows, f"{measure}_correlation", bounds=(-1.0, 1.0)):
+            ranks = {n: own["value"].dropna() for n, own in by_n(rows, f"{measure}_p")}
             alike = {n: Share(int((p <= LEVEL).sum()), len(p)) for n, p in ranks.items() if len(p)}
-            found.append(Reading(EXTRACTIONS.title_of(name), correlation, alike, _means(rows, f"{measure}_score")))
+            found.append(Reading(EXTRACTIONS.title_of(name), correlation, alike, means_by_n(rows, f"{measure}_score")))
     return tuple(found)
-
-
-def _by_n(rows: pd.DataFrame, measure: str) -> list[tuple[int, pd.DataFrame]]:
-    parts: list[Any] = sorted(rows[rows["measure"] == measure].groupby("n"), key=itemgetter(0))
-    return [(int(n), own) for n, own in parts]
-
-
-def _means(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] = SHARE) -> dict[int, Mean]:
-    means = {n: estimate(own.set_index("seed")["value"], bounds, measure) for n, own in _by_n(rows, measure)}
-    return {n: mean for n, mean in means.items() if mean.models}
 
 
 def sheets(every: list[Extracted]) -> list[Sheet]:
