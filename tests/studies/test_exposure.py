@@ -1,5 +1,6 @@
 """Studies of membership inference: halves of one training set, attacks on each network, the numbers of these."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -255,6 +256,50 @@ def test_an_attack_of_ones_own_is_called_by_its_name(study_of, ran, tmp_path, mo
     rows = ran(study, attacked.folder).rows
     own, loss = (rows.loc[rows["attack"] == name, "value"].tolist() for name in ("my_attacks:guess", "loss"))
     assert own == loss  # the margin ranks as the loss does
+
+
+FAILING = """
+import torch
+
+def stumbles(target, shadows):
+    if len(target.phi) < 10:  # marked examples alone: where shadows without marks are asked
+        raise RuntimeError("too few for me")
+    return target.phi
+
+def forgets(target, shadows):
+    return target.phi[:1] if len(target.phi) < 10 else target.phi
+"""
+
+
+def test_an_attack_of_ones_own_that_fails_ends_nothing(study_of, ran, tmp_path, monkeypatch, attacked):
+    """On the marked examples alone, which it sees last: its rows say why, and another attack has its numbers."""
+    (tmp_path / "weak_attacks.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ["weak_attacks:stumbles", "weak_attacks:forgets", "loss"]
+    study = study_of(*ATTACKED, f"attack={json.dumps(names)}", "measure=left_out_rates")
+    rows = ran(study, attacked.folder).rows
+    rows = rows[rows["n"] == N]
+    why = {name: set(rows.loc[rows["attack"] == name, "failed"].dropna()) for name in names}
+    assert why == {
+        names[0]: {"attack 'weak_attacks:stumbles' failed. RuntimeError: too few for me"},
+        names[1]: {"attack 'weak_attacks:forgets' must give a tensor with 3 scores, but it gives a tensor of (1,)."},
+        "loss": set(),
+    }
+
+
+def test_too_few_shadows_after_divergence_are_a_reason(attacked, small):
+    """Of eight networks six diverged: the two that are left are complements, so no shadow is."""
+    attacks = [cell.treatment for cell in cells_of(attacked.study) if cell.n and cell.attack == "lira-fixed"]
+    materials = materials_in(attacked.folder, small)
+
+    def margins(training, examples):
+        found = materials.margins(training, examples)
+        return torch.full_like(found, torch.nan) if training.seed > 1 else found
+
+    bench = Attacking(attacks[0], replace(materials, margins=margins))
+    told = bench.treated(next(one for one in attacks if one.seed == 0), [])
+    assert told.end == "failed"
+    assert "shadow" in told.failed
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
 
 
 def _marked(found: Audit, pull: Pull) -> list[dict[str, str]]:
-    """Three test images without and with a mark, and what they are classified as: such that it pulls, if it does any."""
+    """Three test images without and with a mark, and what they are classified as: those that it pulls first."""
     test, names = found.data.test, found.data.class_names
     some = test[spread(len(test), TRIED)]
     marked = marked_all(found.named[pull.mark], some, 0)

@@ -16,6 +16,7 @@ from spurlab.methods import Attempt, isolated
 from spurlab.models import is_user_name
 from spurlab.privacy import Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
 from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
+from spurlab.privacy.attacks.table import scored
 from spurlab.seeds import rng_for
 from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
@@ -89,16 +90,17 @@ class Attacking:
         """
         if treatment.seed not in self._seeds:
             return UNTRAINED
-        margins = self._all_margins if isinstance(attack_named(treatment.method), SortedLogits) else self._margins_alone
-        if treatment.after:
+        of_all_classes = isinstance(attack_named(treatment.method), SortedLogits)
+        try:
+            margins = self._all_margins if of_all_classes else self._margins_alone
+            if not treatment.after:
+                return Attempt(self._numbers(treatment, requests, margins))
             forgotten = self._after(treatment.after, treatment.seed)
             return forgotten.measured(
                 lambda outputs: self._numbers(treatment, requests, self._seen(margins, treatment.seed, outputs)),
                 foreign=bool(treatment.code),
             )
-        try:
-            return Attempt(self._numbers(treatment, requests, margins))
-        except FailureError as error:
+        except (FailureError, InputError) as error:  # also too few shadows, where many diverged
             return Attempt(None, failed=str(error), end="failed")
 
     def _numbers(self, treatment: Treat, requests: Sequence[Request], margins: Margins) -> Numbers:
@@ -189,7 +191,10 @@ class Attacking:
             members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
             shadows = Margins(torch.cat([inside, outside]), members)
             asked = phi[places][group], control[place]
-            scores[:, group] = torch.stack([attack(Attacked(seen), shadows) for seen in asked])
+            foreign = is_user_name(treatment.method)
+            scores[:, group] = torch.stack(
+                [scored(treatment.method, attack, Attacked(seen), shadows, foreign=foreign) for seen in asked]
+            )
         groups = group_scores(scores, torch.where(learnt[place], 0, -1)).squeeze(1).tolist()
         return LeftOut(scores[0][places.argsort()], *groups)
 

@@ -84,10 +84,26 @@ def scores_of(
     for number in range(len(margins)) if targets is None else targets:
         target, shadows = margins.attack(number)
         for name, attack in by_name.items():
-            own = name in given or is_user_name(name)
-            found = _of_foreign(name, attack, target, shadows) if own else attack(target, shadows)
-            rows[name].append(_checked(name, found, target.phi))
+            rows[name].append(scored(name, attack, target, shadows, foreign=name in given or is_user_name(name)))
     return {name: torch.stack(found) for name, found in rows.items()}
+
+
+def scored(name: str, attack: Attack, target: Attacked, shadows: Margins, *, foreign: bool) -> Float64[Tensor, " n"]:
+    """What one attack says of one network.
+
+    Args:
+        name: of the attack, for messages.
+        attack: is called.
+        target: what it may know of the network.
+        shadows: of others.
+        foreign: whether it is the user's: it is given copies then, and may fail in any way.
+
+    Raises:
+        ValueError: too few shadows for it.
+        FailureError: as `scores_of`.
+    """
+    found = _of_foreign(name, attack, target, shadows) if foreign else attack(target, shadows)
+    return _checked(name, found, target.phi)
 
 
 def _of_foreign(name: str, attack: Attack, target: Attacked, shadows: Margins) -> object:
