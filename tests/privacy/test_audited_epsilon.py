@@ -1,6 +1,7 @@
 """Lower bounds of epsilon: published ceilings, loops over thresholds, and mechanisms whose epsilon is known."""
 
 import math
+from statistics import median
 
 import pytest
 import scipy.stats
@@ -42,10 +43,10 @@ def randomised_response(epsilon, trials, seed):
 
 @pytest.mark.parametrize("epsilon", [0.5, 1.0, 2.0])
 def test_of_a_known_mechanism_the_bound_holds_and_comes_near(epsilon):
-    """Wrong in at most 5 % of audits; ours are fixed seeds, of 20 none should exceed it by more than luck."""
+    """Wrong in at most 5 % of audits: of 20, five or more in one of 380 such tests. Half of them come near."""
     bounds = [audited_epsilon(*randomised_response(epsilon, 2000, seed), seed=seed).value for seed in range(20)]
-    assert sum(bound > epsilon for bound in bounds) <= 3  # more in one of 40 such tests at most
-    assert max(bounds) > 0.75 * epsilon
+    assert sum(bound > epsilon for bound in bounds) <= 4
+    assert median(bounds) > 0.75 * epsilon
 
 
 def test_no_leak_shows_nothing():

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from spurlab.data import Examples
 from spurlab.errors import FailureError
 from spurlab.metrics import spurious_score
-from spurlab.models import mlp
+from spurlab.models import mlp, seeded
 from spurlab.patterns import Pattern, plant
 from spurlab.patterns.image import Box, Noise
 from spurlab.privacy.extraction import (
@@ -117,16 +117,21 @@ def learnt():
 
 @pytest.mark.parametrize(("name", "kind"), FOUND)
 def test_a_network_that_learnt_it_gives_it_and_one_that_did_not_gives_chance(name, kind, learnt):
-    """By luck both ranks of noise are the first of 50 in one of 2,500 tests; a box has 36 places."""
+    """By luck both ranks of noise are the first of 50 in one of 2,500 tests; a box has 36 places.
+
+    Without it both are among the first 2 of 50, of two seeds, in one of 600 tests.
+    """
     networks, patterns, _ = learnt
+    ranks = []
     for seed, pattern in enumerate(patterns[kind]):
         without, found = (
             resemblance(extracted(networks[kind, n, seed], DOMAIN, TARGET, quick(name)), pattern, nulls=49, seed=seed)
             for n in (0, 50)
         )
         assert found.correlation > max(0.25, without.correlation + 0.1)
-        assert without.p > 0.05
+        ranks.append(without.p)
         assert found.p <= (0.02 if kind == "noise" else 0.16)
+    assert max(ranks) > 0.05
 
 
 def test_what_was_extracted_pulls_test_images(learnt):
@@ -157,7 +162,8 @@ def test_correlation_by_scipy_and_support_by_hand():
 
 
 def test_the_sum_of_first_rows_is_the_gradient_of_the_network_with_open_gates():
-    network, x = mlp(SHAPE, CLASSES, (6, 5)), torch.randn(1, *SHAPE, requires_grad=True)
+    network = seeded(lambda: mlp(SHAPE, CLASSES, (6, 5)), 0)
+    x = torch.randn(1, *SHAPE, generator=rng_for(0, "test")).requires_grad_()
     linear_layers = nn.Sequential(*[layer for layer in network if not isinstance(layer, nn.ReLU)])
     logits = linear_layers(x)[0]
     others = (logits.sum() - logits[TARGET]) / (CLASSES - 1)
@@ -167,7 +173,7 @@ def test_the_sum_of_first_rows_is_the_gradient_of_the_network_with_open_gates():
 
 def test_the_principal_direction_has_no_better_one():
     """Brute force: of 2,000 random directions, and of those near by, none has more of the units' weight."""
-    network = mlp((3,), 3, (5,))
+    network = seeded(lambda: mlp((3,), 3, (5,)), 0)
     found = FirstLayer("principal")(network, Domain((3,)), 0).double()
     first, last = (network[place].weight.detach().double() for place in (1, 3))
     path = last[0] - (last[1] + last[2]) / 2

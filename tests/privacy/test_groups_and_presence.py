@@ -81,9 +81,6 @@ def tensor(*numbers):
 def test_presence_is_the_share_of_pairs_with_an_exact_interval():
     """Pairs in order: won, lost, tied, won."""
     found = presence(tensor(3.0, 1.0, 2.0, 5.0), tensor(0.0, 2.0, 2.0, 4.0, 9.0))
-    assert found.auc == pytest.approx(
-        (2 + 1 / 2 + 1 / 2 + 2 + 1 / 2 + 2 + 1 / 2 + 3 - 0.5 - 0.5 + 1 + 0.5) / 20, abs=0.2
-    )
     wins = [sum((p > c) + (p == c) / 2 for c in (0.0, 2.0, 2.0, 4.0, 9.0)) for p in (3.0, 1.0, 2.0, 5.0)]
     assert found.auc == pytest.approx(sum(wins) / 20)
     assert found.trials == 4
@@ -99,7 +96,7 @@ def test_presence_needs_networks_of_both_kinds():
 
 
 def test_many_groups_in_each_network_are_clustered_by_network():
-    """Ten groups in each of 30 networks: a rate at 10 % false positives, of 150 groups that are out."""
+    """Ten groups in each of 30 networks: a rate at 10 % false positives, of 150 groups that are out; 1 in 20 fails."""
     rng = rng_for(0, "test")
     groups = torch.arange(40) // 4
     members = group_members(halves(40, 30, 0, groups).members, groups)

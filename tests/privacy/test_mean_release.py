@@ -30,7 +30,7 @@ def test_the_formula_is_the_published_one(found):
 
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.1])
 def test_the_power_is_the_formulas(found, rate):
-    """Within four standard errors over networks; fails for one seed in about 5,000, ours is fixed."""
+    """Within four standard errors over networks: of as many independent ones once in 600 for three rates."""
     margins, scores, wanted = found
     at = tpr_at(scores["z-score"], margins.members[:TARGETS], rate)
     stderr = (at.tpr.high - at.tpr.low) / (2 * 2.07)  # Student's with 23 degrees of freedom

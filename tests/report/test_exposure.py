@@ -1,12 +1,13 @@
 """Who is exposed: what the view makes of rows."""
 
+import pandas as pd
 import pytest
 import torch
 
 from spurlab.privacy import presence
 from spurlab.report.groups import networks
 from spurlab.report.views import answer, brief, study_figure, study_sheets
-from spurlab.report.views.exposure import NEEDED, shape
+from spurlab.report.views.exposure import NEEDED, _found, shape
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +52,12 @@ def test_it_is_told(result, results):
     nobody = results.of(results.rows(("accuracy",)), "exposure")
     assert answer(nobody) == [NEEDED]
     assert NEEDED in study_figure(nobody).get_label()
+
+
+def test_of_an_odd_number_of_pairs_complements_stay_together():
+    """Ten seeds are five pairs: four networks with marks and six controls, of the same n where there are any."""
+    rows = [("group_planted", 3, seed, 10.0 + seed) for seed in range(10)]
+    rows += [("group_control", 3, seed, float(seed)) for seed in range(10)]
+    found = _found(pd.DataFrame(rows, columns=["measure", "n", "seed", "value"]), "group_planted", "group_control")
+    assert found[3] == presence(torch.arange(10.0, 14).double(), torch.arange(4.0, 10).double())
+    assert found[3].trials == 4
