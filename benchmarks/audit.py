@@ -1,12 +1,13 @@
 """What an audit is worth: how often it cries wolf on clean networks, what it finds, and how fast the null marks go.
 
-    python benchmarks/audit.py [alarms | power | shared | speed] [--recipe] [--quick] [--networks 40] [--seeds 2]
-        [--counts 10,20] [--architecture mlp]
+    python benchmarks/audit.py [alarms | level | power | shared | speed] [--recipe] [--quick] [--networks 40]
+        [--seeds 2] [--counts 10,20] [--architecture mlp]
 
 alarms: audits of clean networks on Fashion-MNIST mini, each asked about four marks that it has never seen. power:
 audits of networks with a planted mark, asked about it and three others. With `--recipe` each beside its own reference
-networks, 39 and both searches for unknown marks, or 19 and none with `--quick`. shared: what few examples share, in
-planted and clean data. speed: null marks a second on networks of the zoo. Which examples teach a mark: `detect.py`.
+networks, 39 and both searches for unknown marks, or 19 and none with `--quick`. level: 20 clean networks beside each of
+five sets of 19 references. shared: what few examples share, in planted and clean data. speed: null marks a second on
+networks of the zoo. Which examples teach a mark: `detect.py`.
 """
 
 import argparse
@@ -24,8 +25,11 @@ from detect import mark_of
 from spurlab import RECIPES, Member, fit, load, plant
 from spurlab.audit import Audit, Pull, Unknown, audit, pull
 from spurlab.audit.detect.shared import FEW, shared_components
+from spurlab.audit.references import references
+from spurlab.audit.together import together
 from spurlab.audit.unknown import SHARED
 from spurlab.models import parameter_count
+from spurlab.models.answering import answering
 from spurlab.patterns import Planted
 from spurlab.stats import Share
 
@@ -72,6 +76,24 @@ def alarms(networks: int, audits: Audits) -> None:
     clean = Planted.none(audits.data.train)
     found = [(one.marks, one.unknown) for one in audits.of([Member(clean, FIRST + i) for i in range(networks)])]
     _tell_alarms(found, f"{networks} clean networks ({audits})")
+
+
+def level(architecture: str) -> None:
+    """How often clean networks differ at 5 % from sets of references, over the four marks together."""
+    data, recipe = load("fashion-mini"), RECIPES["quick"]
+    marks = {name: mark_of(name, data.shape, 0) for name in ASKED}
+    members = [Member(Planted.none(data.train), 2000 + i) for i in range(20)]
+    trained = fit(architecture, members, recipe, classes=data.classes)
+    asked = [answering(trained.member(i), data.test.inputs, data.classes).eval() for i in range(len(members))]
+    nobody, low = torch.zeros(len(data.train), dtype=torch.bool), []
+    for seed in range(5):
+        others = references(asked[0], data.train, nobody, recipe, classes=data.classes, count=19, seed=seed)
+        found = [
+            together([pull(one, data.test, mark, name=name, others=others) for name, mark in marks.items()], [])[0]
+            for one in asked
+        ]
+        low.append(sum(min(one.p for one in pulls) <= 0.05 for pulls in found))
+    console.print(f"of {len(asked)} clean networks beside each of {len(low)} sets of 19 references, p <= .05: {low}")
 
 
 def _tell_alarms(found: Sequence[tuple[Sequence[Pull], Sequence[Unknown]]], title: str) -> None:
@@ -184,6 +206,8 @@ def main() -> None:
     for what in arguments.what:
         if what == "alarms":
             alarms(arguments.networks, Audits(marks=ASKED, **asked))
+        elif what == "level":
+            level(arguments.architecture)
         elif what == "power":
             power(arguments.seeds, counts, Audits(marks=(*PLANTED, ASKED[2]), **asked))
         elif what == "shared":
