@@ -120,7 +120,7 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"{error.filename or folder} cannot be written ({error.strerror or error})."
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT):
             raise FolderError(f"{what} Use a folder that you may write to.") from error
         raise StoreError(f"{what} What was measured is kept: make room, and the same command goes on.") from error
 
