@@ -70,9 +70,11 @@ def unlike(fit: Fit, others: Sequence[nn.Module], test: Examples, seed: int) -> 
         test: 1,000 of these examples are looked at.
         seed: of their choice.
     """
+    if not others:
+        return ""
     rows = torch.randperm(len(test), generator=rng_for(seed, "beside"))[:ASKED]
     inputs, labels = test.inputs[rows], test.labels[rows]
-    typical = median([accuracy(predictions(one, inputs), labels).item() for one in others] or [1.0])
+    typical = median(accuracy(predictions(one, inputs), labels).item() for one in others)
     if typical >= fit.accuracy - LESS:
         return ""
     return (

@@ -43,6 +43,11 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
         FolderError: it cannot be written there.
     """
     test = found.data.test
+    marks, unknown = [_mark(found, pull) for pull in found.marks], [_unknown(found, one) for one in found.unknown]
+    served = [
+        {"one": one, "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst]}
+        for one in found.served[:6]
+    ]
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     page = (
         page_templates()
@@ -54,17 +59,11 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             level=words.of_level(found.marks, found.unknown),
             left_out=words.left_out(found.unknown),
             unit=words.unit(found.data),
-            marks=[_mark(found, pull) for pull in found.marks],
-            unknown=[_unknown(found, one) for one in found.unknown],
-            first=_first(found),
+            marks=marks,
+            unknown=unknown,
+            first=_first(found, marks, unknown, served),
             lists=_lists(found),
-            served=[
-                {
-                    "one": one,
-                    "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst],
-                }
-                for one in found.served[:6]
-            ],
+            served=served,
             looks=[_look(one, found) for one in found.looks],
             exposure=_exposure(found),
             conditions=conditions(found.repairs),
@@ -83,15 +82,15 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     return file
 
 
-def _first(found: Audit) -> list[dict[str, str]]:
+def _first(
+    found: Audit, marks: list[dict[str, Any]], unknown: list[dict[str, Any]], served: list[dict[str, Any]]
+) -> list[dict[str, str]]:
     """The pictures of the first screen: of the clearest mark, else of an odd find, else of who is served worst."""
-    if (clearest := words.clearest(found.marks)) is not None:
-        return list[dict[str, str]](_mark(found, clearest)["pictures"])
-    odd = next((_unknown(found, one) for one in found.unknown if one.unusual), None)
-    if odd is not None:
-        return [*odd["pictures"], *odd["examples"]][:FIRST]
-    test = found.data.test
-    return [_picture(test.inputs[row], test.source(row)) for one in found.served[:1] for row in one.worst]
+    clearest = words.clearest(found.marks)
+    pictures = [mark["pictures"] for mark in marks if mark["pull"] is clearest]
+    pictures += [[*one["pictures"], *one["examples"]][:FIRST] for one in unknown if one["one"].unusual]
+    pictures += [one["pictures"] for one in served]
+    return next(iter(pictures), [])
 
 
 def _mark(found: Audit, pull: Pull) -> dict[str, Any]:

@@ -283,10 +283,12 @@ def by_n(rows: pd.DataFrame, measure: str) -> list[tuple[int, pd.DataFrame]]:
     return [(int(n), own) for n, own in parts]
 
 
+def by_seed(rows: pd.DataFrame) -> "pd.Series[float]":
+    """The number of each seed; what a seed has several times counts as its mean."""
+    return rows.dropna(subset="value").groupby("seed")["value"].mean()
+
+
 def means_by_n(rows: pd.DataFrame, measure: str, bounds: tuple[float, float] = SHARE) -> dict[int, Mean]:
-    """The mean of one measure over seeds, by n; what a seed has several times counts as its mean."""
-    means = {
-        n: estimate(own.dropna(subset="value").groupby("seed")["value"].mean(), bounds, measure)
-        for n, own in by_n(rows, measure)
-    }
+    """The mean of one measure over seeds (see `by_seed`), by n."""
+    means = {n: estimate(by_seed(own), bounds, measure) for n, own in by_n(rows, measure)}
     return {n: mean for n, mean in means.items() if mean.models}

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from spurlab.models import is_user_name
 from spurlab.prevention import DpSgd, prevention_named, title_of
 from spurlab.privacy import AuditedEpsilon, epsilon_at, threshold_of
-from spurlab.report.groups import ByN, Group, Mean, by_n, estimate, groups, means_by_n
+from spurlab.report.groups import ByN, Group, Mean, by_n, by_seed, estimate, groups, means_by_n
 from spurlab.report.sheet import Cell, Number, Sheet, count_cell, mean_cell, number_cell, place_cells, slim, target_cell
 from spurlab.report.style import bands, draw_counts, look, looks_of, mark_legend, panelled, share_axis
 from spurlab.report.view import About, NotDrawnError, View
@@ -98,11 +98,6 @@ def delta_of(method: str) -> float:
     return made.delta if isinstance(made, DpSgd) else 0.0
 
 
-def _by_seed(rows: pd.DataFrame) -> "pd.Series[float]":
-    """The number of each seed. DP-SGD does not look at what is clean: its numbers are alike over that axis."""
-    return rows.dropna(subset="value").groupby("seed")["value"].mean()
-
-
 def _audited(rows: pd.DataFrame, delta: float, changed: int) -> dict[int, AuditedEpsilon]:
     """The first half of the seeds chooses the threshold, the other half tests it, each network a trial.
 
@@ -115,7 +110,7 @@ def _audited(rows: pd.DataFrame, delta: float, changed: int) -> dict[int, Audite
         changed: by how many examples one that is marked makes training sets differ: 1 where it was added, 2 where it
             took the place of another.
     """
-    answers = {n: _by_seed(own) for n, own in by_n(rows, "canary_answer")}
+    answers = {n: by_seed(own) for n, own in by_n(rows, "canary_answer")}
     found = {}
     for n in sorted(answers.keys() - {0}):
         if 0 not in answers or len(seeds := answers[n].index.intersection(answers[0].index)) < FEWEST:
