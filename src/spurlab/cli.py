@@ -189,6 +189,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
     """
     from spurlab.data import DATASETS
     from spurlab.deletion import DELETIONS
+    from spurlab.measures import MEASURES
     from spurlab.models import ARCHITECTURES
     from spurlab.patterns import MARKS
     from spurlab.prevention import PREVENTIONS
@@ -205,6 +206,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         "prevention": list(PREVENTIONS),
         "attacks": list(ATTACKS),
         "extractions": list(EXTRACTIONS),
+        "measures": list(MEASURES),
     }
     if as_json:
         print_json(names)

@@ -90,13 +90,13 @@ def scores_of_few(attack: str) -> bool:
 
 def _accuracies(observed: Observed) -> dict[str, float]:
     """As the public code of the paper computes them, and right."""
-    public, right = required(required(observed.exposed).accuracies)()
+    public, right = required(observed.exposed).accuracies()
     return {"code_accuracy": public.all, "attack_accuracy": right.all}
 
 
 def _marked_accuracies(observed: Observed) -> dict[str, float]:
     """The first, as the public code has it, is a rate of true positives."""
-    public, right = required(required(observed.exposed).accuracies)()
+    public, right = required(observed.exposed).accuracies()
     return {"code_marked_accuracy": public.marked, "attack_marked_accuracy": right.marked}
 
 

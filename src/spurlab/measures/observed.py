@@ -137,14 +137,14 @@ class Exposed:
         marked: True for those with the pattern, half of them members.
         left_out: gives what the attack says of the marked examples with shadows that left the whole pattern out.
         accuracies: gives the accuracies of an attack that says member or not, as the public code of the paper computes
-            them and right; None: the attack only ranks.
+            them and right; not to be asked of others.
     """
 
     scores: Float64[Tensor, " n"]
     members: Bool[Tensor, " n"]
     marked: Bool[Tensor, " n"]
     left_out: Callable[[], LeftOut]
-    accuracies: Callable[[], tuple[Accuracies, Accuracies]] | None = None
+    accuracies: Callable[[], tuple[Accuracies, Accuracies]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from spurlab.models import is_user_name, user_function
 from spurlab.training import Recipe
 
 Method = TypeVar("Method")
-Need = Literal["groups", "clean", "clean groups", "training"]
+Need = Literal["groups", "clean", "clean groups", "training", "logits", "population"]
 GIVEN = ("recipe", "seed", "make")  # not by name
 SAID = {  # what `_said` would say less well
     "balanced=false": "not balanced",
@@ -38,7 +38,8 @@ class Entry(Generic[Method]):
         make: the method, for a network that was trained by a recipe, a seed for what it draws, and how a new network of
             that architecture is made, by seed (None: by resetting each layer of a copy).
         needs: with the settings of this entry: ``groups`` of the training examples, ``clean`` examples, ``clean
-            groups``, and ``training`` of a network.
+            groups``, and ``training`` of a network; of an attack ``logits`` of all classes, and a ``population`` that
+            no network learnt from, with features.
         family: what stands before settings of other values, where the title tells those of this entry; "": the title.
     """
 

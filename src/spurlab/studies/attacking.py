@@ -13,8 +13,9 @@ from spurlab.errors import FailureError, InputError
 from spurlab.measures import Exposed, LeftOut, Observed
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt, isolated
+from spurlab.methods.table import Need
 from spurlab.models import is_user_name
-from spurlab.privacy import Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
+from spurlab.privacy import ATTACKS, Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
 from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
 from spurlab.privacy.attacks.table import scored
 from spurlab.seeds import rng_for
@@ -29,6 +30,7 @@ from spurlab.studies.treating import UNTRAINED, Numbers
 from spurlab.training import logits
 
 TRIED, CLASSES = 64, 3  # examples, with which an attack is tried
+COMPONENTS = 20  # principal components of the inputs: what QMIA predicts margins from
 
 
 def pairs_of(seeds: Sequence[int]) -> Tensor:
@@ -50,7 +52,8 @@ def check_attack(name: str, seeds: Sequence[int]) -> None:
     outputs = torch.randn(len(seeds), TRIED, CLASSES, generator=rng)
     labels = torch.randint(CLASSES, (TRIED,), generator=rng)
     members = torch.stack([half(TRIED, seed, 0) for seed in seeds])
-    margins = Margins(margins_of(outputs, labels), members, pairs_of(seeds), labels, outputs)
+    phi, features = margins_of(outputs, labels), torch.randn(TRIED, 2, generator=rng)
+    margins = Margins(phi, members, pairs_of(seeds), labels, outputs, phi, features, features)
     try:
         scores_of(margins, [name], [0])
     except InputError as error:
@@ -80,6 +83,7 @@ class Attacking:
         self._seeds = [every[place] for place in places]
         self._phi = phi[places]
         self._forgotten: dict[tuple[str, int], Attempt[Tensor]] = {}
+        self._known: dict[frozenset[Need], Margins] = {}
 
     def treated(self, treatment: Treat, requests: Sequence[Request]) -> Attempt[Numbers]:
         """Attack one network, or what a deletion makes of it, and measure what is found.
@@ -90,9 +94,8 @@ class Attacking:
         """
         if treatment.seed not in self._seeds:
             return UNTRAINED
-        of_all_classes = isinstance(attack_named(treatment.method), SortedLogits)
         try:
-            margins = self._all_margins if of_all_classes else self._margins_alone
+            margins = self._margins_for(treatment.method)
             if not treatment.after:
                 return Attempt(self._numbers(treatment, requests, margins))
             forgotten = self._after(treatment.after, treatment.seed)
@@ -110,13 +113,16 @@ class Attacking:
             margins.members[place],
             self._pool.mask.cpu(),
             cache(partial(self._left_out, treatment, margins.phi[place])),
-            cache(partial(self._accuracies, treatment, margins)) if margins.logits is not None else None,
+            cache(partial(self._accuracies, treatment, margins)),
         )
         observed = Observed(self._materials.data, treatment.setting.architecture, seed=treatment.seed, exposed=exposed)
         return self._measuring.numbers(observed, requests)
 
     def _after(self, deletion: str, seed: int) -> Attempt[Tensor]:
-        """What the network answers, once it has forgotten all its marked examples; of one deletion made once."""
+        """What the network answers, once it has forgotten all its marked examples; of one deletion made once.
+
+        Of the examples, and of the population after them.
+        """
         if (deletion, seed) not in self._forgotten:
             training, planted = self._of(seed), self._materials.planted(self._of(seed))
             forget = forget_mask(planted.positions.cpu(), len(planted))
@@ -130,30 +136,61 @@ class Attacking:
                 seed=seed,
             )
             self._forgotten[deletion, seed] = attempt.measured(
-                lambda network: logits(network, self._examples.inputs), foreign=is_user_name(deletion)
+                lambda network: torch.cat([logits(network, inputs) for inputs in self._asked]),
+                foreign=is_user_name(deletion),
             )
         return self._forgotten[deletion, seed]
 
-    def _seen(self, margins: Margins, seed: int, outputs: Float[Tensor, "n k"]) -> Margins:
+    def _seen(self, margins: Margins, seed: int, outputs: Float[Tensor, "both k"]) -> Margins:
         """The margins with other answers of one network; it is no shadow of itself."""
-        place = torch.tensor([self._seeds.index(seed)])
-        phi = margins.phi.index_copy(0, place, margins_of(outputs, self._examples.labels)[None].cpu())
-        kept = None if margins.logits is None else margins.logits.index_copy(0, place, outputs[None].cpu())
-        return replace(margins, phi=phi, logits=kept)
+        place, n = torch.tensor([self._seeds.index(seed)]), len(self._examples)
+        population = self._materials.data.test
+
+        def instead(rows: Tensor | None, own: Tensor) -> Tensor | None:
+            return None if rows is None else rows.index_copy(0, place, own[None].cpu())
+
+        return replace(
+            margins,
+            phi=instead(margins.phi, margins_of(outputs[:n], self._examples.labels)),
+            logits=instead(margins.logits, outputs[:n]),
+            population=instead(margins.population, margins_of(outputs[n:], population.labels)),
+        )
 
     @cached_property
     def _members(self) -> Bool[Tensor, "m n"]:
         return torch.stack([members_of(self._pool, self._data_seed, seed) for seed in self._seeds])
 
-    @cached_property
-    def _margins_alone(self) -> Margins:
-        return Margins(self._phi, self._members, pairs_of(self._seeds), self._examples.labels.cpu())
+    def _margins_for(self, attack: str) -> Margins:
+        """With what else an attack needs."""
+        needs = ATTACKS.needs(attack)
+        if needs not in self._known:
+            margins = Margins(self._phi, self._members, pairs_of(self._seeds), self._examples.labels.cpu())
+            if "logits" in needs:
+                margins = replace(margins, logits=self._outputs_of_all(self._examples.inputs))
+            if "population" in needs:
+                test = self._materials.data.test
+                population = margins_of(self._outputs_of_all(test.inputs), test.labels.cpu())
+                features = dict(zip(("features", "population_features"), self._features, strict=True))
+                margins = replace(margins, population=population, **features)
+            self._known[needs] = margins
+        return self._known[needs]
 
-    @cached_property
-    def _all_margins(self) -> Margins:
-        """With the logits of all classes."""
-        outputs = torch.stack([self._outputs(self._of(seed), self._examples.inputs) for seed in self._seeds])
-        return Margins(self._phi, self._members, pairs_of(self._seeds), self._examples.labels.cpu(), outputs)
+    @property
+    def _asked(self) -> tuple[Tensor, Tensor]:
+        """The examples, and the population: the test images, which no network learns from."""
+        return self._examples.inputs, self._materials.data.test.inputs
+
+    @property
+    def _features(self) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "z d"]]:
+        """Principal components of the examples, and of the population along the same directions."""
+        from sklearn.decomposition import PCA  # noqa: PLC0415  # slow to import
+
+        examples, population = (inputs.flatten(1).double().cpu().numpy() for inputs in self._asked)
+        components = PCA(min(COMPONENTS, *examples.shape), svd_solver="covariance_eigh").fit(examples)
+        return torch.from_numpy(components.transform(examples)), torch.from_numpy(components.transform(population))
+
+    def _outputs_of_all(self, inputs: Tensor) -> Float[Tensor, "m n k"]:
+        return torch.stack([self._outputs(self._of(seed), inputs) for seed in self._seeds])
 
     def _of(self, seed: int) -> Train:
         return self._training._replace(seed=seed)

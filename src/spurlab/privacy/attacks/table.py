@@ -28,7 +28,7 @@ ATTACKS = Table[Attack](
     {
         "loss": Entry.of("loss", Loss),
         "global": Entry.of("global threshold", GlobalThreshold),
-        "sorted-logits": Entry.of("sorted logits (the paper's)", SortedLogits),
+        "sorted-logits": Entry.of("sorted logits (the paper's)", SortedLogits, "logits"),
         "lira": Entry.of("LiRA", Lira),
         "lira-fixed": Entry.of("LiRA, fixed variance", Lira, family="LiRA", variance="fixed"),
         "lira-offline": Entry.of("LiRA, offline", OfflineLira),
@@ -43,7 +43,7 @@ ATTACKS = Table[Attack](
         "base-offline": Entry.of("BASE, offline", Base, family="BASE", online=False),
         "rmia": Entry.of("RMIA", Rmia),
         "rmia-offline": Entry.of("RMIA, offline", Rmia, family="RMIA", online=False),
-        "qmia": Entry.of("QMIA", Qmia),
+        "qmia": Entry.of("QMIA", Qmia, "population"),
     },
 )
 
