@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from spurlab.data import load
-from spurlab.studies import EXECUTORS, Store, Study, load_study, plan, rows_of, run, work_of
-from spurlab.studies.executors import local
+from spurlab.studies import Room, Store, Study, load_study, plan, rows_of, run, work_of
+from spurlab.studies.executors.local import local
 from spurlab.studies.subjects import Finished
 
 REPETITIONS = 5
@@ -53,7 +53,9 @@ def planning(cells: int) -> float:
             assert len(work.cells) == cells
             missing = store.missing(work.wanted)
             tasks = [
-                left for task in work.phases(2, 10**10, Path(folder))[0] if (left := task.only(missing)) is not None
+                left
+                for task in work.phases(Room(2, 10**10), Path(folder))[0]
+                if (left := task.only(missing)) is not None
             ]
             assert sum(len(task.nodes) for task in tasks) == len(missing)
 
@@ -84,13 +86,12 @@ def overhead() -> tuple[float, float]:
             inside[1] += outcome.measure_seconds
             yield task, outcome
 
-    EXECUTORS["local"] = timed  # type: ignore[index]
     study = load_study("quickstart", changes=["n=[0, 3, 10]", "seed=[0, 1]", "recipe.epochs=12"])
     data = load("fashion-mini")
     assert data.checksum
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        run(study, Path(folder), workers=0, load=lambda name: data)
+        run(study, Path(folder), executor=timed, workers=0, load=lambda name: data)
         whole = time.perf_counter() - start
     return inside[0], whole - sum(inside)
 

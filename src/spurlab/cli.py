@@ -226,7 +226,12 @@ Decide = Annotated[
 ]
 Most = Annotated[int | None, typer.Option(help="With --decide: networks at most; default 20, or as the study says.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the results, also of several studies; default out/STUDY.")]
-ExecutorName = Annotated[str, typer.Option(help="local: worker processes on this machine.")]
+ExecutorName = Annotated[
+    str, typer.Option(help="local: worker processes on this machine; ray: the machines of a Ray cluster.")
+]
+Address = Annotated[
+    str, typer.Option(help="With --executor ray: local (Ray on this machine alone, the default), auto or HOST:PORT.")
+]
 Workers = Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")]
 Device = Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")]
 Folder = Annotated[Path, typer.Argument(help="A folder that `spurlab run` has filled.")]
@@ -259,6 +264,7 @@ def run_study(
     most: Most = None,
     out: Out = None,
     executor: ExecutorName = "local",
+    address: Address = "",
     workers: Workers = None,
     device: Device = "cpu",
     offline: Offline = False,
@@ -284,7 +290,7 @@ def run_study(
     with going_on(), study_bar(Path(study).stem) as advance:
         which: dict[str, Any] = {"profile": profile, "changes": set_ or [], "only": only or []}
         which |= _until(decide, most)
-        finished = run(study, out, **which, **_how(executor, workers, device, offline), progress=advance)
+        finished = run(study, out, **which, **_how(executor, address, workers, device, offline), progress=advance)
     if as_json:
         print_json(finished.rows.to_dict("records"))
     else:
@@ -318,6 +324,7 @@ def plan_study(
     most: Most = None,
     out: Out = None,
     executor: ExecutorName = "local",
+    address: Address = "",
     workers: Workers = None,
     device: Device = "cpu",
     time_: Annotated[bool, typer.Option("--time/--no-time", help="Train a few steps to tell time and memory.")] = True,
@@ -356,7 +363,7 @@ def plan_study(
         if time_ and counts.groups and not as_json:
             say("  timing a few steps of each kind ...")
 
-    how = _how(executor, workers, device, offline)
+    how = _how(executor, address, workers, device, offline)
     few = plan(least, folder, calibrate=False, **how) if least else None
     counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
     if as_json:
@@ -479,9 +486,12 @@ def _until(decide: bool, most: int | None) -> dict[str, Any]:
     return {"decide": decide, "most": most}
 
 
-def _how(executor: str, workers: int | None, device: str, offline: bool) -> dict[str, Any]:
+def _how(executor: str, address: str, workers: int | None, device: str, offline: bool) -> dict[str, Any]:
     """The options that `run` and `plan` share."""
-    return {"executor": executor, "workers": workers, "device": device, "load": _loader(offline)}
+    from spurlab.studies.executors import executor_named
+
+    where = {"executor": executor_named(executor, address), "workers": workers, "device": device}
+    return where | {"load": _loader(offline)}
 
 
 def _loader(offline: bool) -> "Loader":

@@ -41,6 +41,7 @@ from spurlab.studies import (
     together,
 )
 from spurlab.studies import run as run_study
+from spurlab.studies.executors import Executor, working
 from spurlab.studies.recipes import recipes_of
 from spurlab.terminal import on_a_line, paced, status_line
 from spurlab.training import Recipe
@@ -97,7 +98,7 @@ def run(
     only: Sequence[str] = (),
     most: int | None = None,
     decide: bool = False,
-    executor: str = "local",
+    executor: str | Executor = "local",
     workers: int | None = None,
     device: str = "cpu",
     load: Loader = load_dataset,
@@ -144,7 +145,8 @@ def run(
     asked = until_decided(asked, most, decide=decide)
     _say_if_raised(asked, folder)
     once = Search(trained) if asked.search else trained
-    result, left = decided(asked, once) if asked.most else (once(asked), None)
+    with working(executor, workers, device) if asked.most or asked.search else nullcontext():  # for all its parts
+        result, left = decided(asked, once) if asked.most else (once(asked), None)
     return Finished(**vars(result), written=tuple(_files(result)), still_open=left)
 
 

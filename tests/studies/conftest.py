@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from spurlab.studies import load_study, run, work_of
+from spurlab.studies import Room, load_study, run, work_of
 
 CHANGES = ("n=[0, 40]", "seed=[3, 5]", "recipe.epochs=2", "architecture=small-mlp", "target=1")
 
@@ -39,6 +39,6 @@ def tasks_of(small, tmp_path):
     """(study, workers, memory, device) -> the tasks of its first phase."""
 
     def tasks(study, workers=1, memory=10**10, device="cpu"):
-        return work_of(study, {"fashion-mini": small}).phases(workers, memory, tmp_path, device)[0]
+        return work_of(study, {"fashion-mini": small}).phases(Room(workers, memory), tmp_path, device)[0]
 
     return tasks

@@ -16,7 +16,7 @@ from spurlab.measures.forgotten import losses
 from spurlab.metrics import accuracy, margins, membership_auc, oracle_distance, spurious_score
 from spurlab.models import source_digest
 from spurlab.patterns import make_pattern, plant
-from spurlab.studies import Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
+from spurlab.studies import Room, Store, StudyError, cells_of, load_study, plan, results_in, run, trainings_of
 from spurlab.studies.graph import Train, Treat, from_json
 from spurlab.studies.materials import materials_in
 from spurlab.studies.task import Task
@@ -357,7 +357,7 @@ def test_tasks_are_small_and_have_one_set_of_oracles(small, tmp_path):
     removals = list(work.treatments)
     other = [removal._replace(oracles=(5, 6)) for removal in removals[:3]]
     both = replace(work, requests={**work.requests, **dict.fromkeys(other, ())})
-    tasks = both.phases(1, 10**10, tmp_path)[1]
+    tasks = both.phases(Room(1, 10**10), tmp_path)[1]
     done = [removal for task in tasks for removal in task.nodes]
     assert len(done) == len(set(done)) == len(removals) + 3
     assert set(done) == {*removals, *other}

@@ -10,7 +10,19 @@ from PIL import Image
 
 from spurlab.cli import main
 from spurlab.patterns import kept, mark_content, marked
-from spurlab.studies import Grid, Study, StudyError, Task, cells_of, load_study, pattern_of, results_in, run, work_of
+from spurlab.studies import (
+    Grid,
+    Room,
+    Study,
+    StudyError,
+    Task,
+    cells_of,
+    load_study,
+    pattern_of,
+    results_in,
+    run,
+    work_of,
+)
 from spurlab.studies.records import Record, study_of
 
 HEAD = 'title = "Is the logo learnt?"\ndataset = "fashion-mini"\narchitecture = "logistic"\nn = [0, 3]\n'
@@ -87,7 +99,7 @@ def test_a_study_lays_on_what_the_picture_says(study, small):
 def test_a_worker_needs_no_file(study, small, tmp_path):
     """What it is sent has the pixels."""
     work = work_of(study(f"[{AT}, 'S3']"), {"fashion-mini": small})
-    sent = [json.dumps(task.as_json()) for task in work.phases(1, 10**10, tmp_path)[0]]
+    sent = [json.dumps(task.as_json()) for task in work.phases(Room(1, 10**10), tmp_path)[0]]
     kept._PICTURES.clear()
     nodes = [node for text in sent for node in Task.from_json(json.loads(text)).nodes if node.pattern]
     names = {node.pattern for node in nodes}

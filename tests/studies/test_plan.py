@@ -47,7 +47,7 @@ def known_machine(monkeypatch):
             step = m * cost[task.nodes[0].setting.architecture]
             yield task, Outcome((), (task.steps * step,), (), 1.0 * predictions, 10**9, task.steps)
 
-    monkeypatch.setitem(EXECUTORS, "local", pretend)
+    monkeypatch.setitem(EXECUTORS, "local", lambda address: pretend)
     return trials
 
 
@@ -95,7 +95,7 @@ def test_the_start_of_the_workers_counts(small, study_of, tmp_path, monkeypatch)
         for task in tasks:
             yield task, Outcome((), (1e-6 * task.steps,), (), 1e-6, 10**9, task.steps)
 
-    monkeypatch.setitem(EXECUTORS, "local", slow_to_start)
+    monkeypatch.setitem(EXECUTORS, "local", lambda address: slow_to_start)
     start = time.perf_counter()
     found = plan(study_of(), tmp_path, workers=1, load=lambda name: small).seconds
     assert 0.4 <= found <= time.perf_counter() - start + 0.1  # no more than it took, and the steps themselves

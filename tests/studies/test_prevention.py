@@ -13,7 +13,7 @@ from spurlab.metrics import accuracy, worst_group_accuracy
 from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.prevention import prevention_named
 from spurlab.seeds import rng_for
-from spurlab.studies import StudyError, cells_of, load_study, run, trainings_of, work_of
+from spurlab.studies import Room, StudyError, cells_of, load_study, run, trainings_of, work_of
 from spurlab.studies.graph import Train, Treat, from_json
 from spurlab.studies.measuring import Measuring
 from spurlab.studies.task import Task
@@ -131,7 +131,7 @@ def test_a_refit_is_little_work_beside_a_training(tmp_path, data):
     """Two epochs for what trains a network, one for a refit; the tasks of one network keep them apart."""
     methods = ["dfr", "afr", "afr-train gamma=2", "afr gamma=2", "group-dro", "dfr-plain"]
     study = study_of("seed=[3]", f"prevention={json.dumps(methods)}")
-    tasks = work_of(study, {"mnist1d": data}).phases(1, 10**10, tmp_path)[1]
+    tasks = work_of(study, {"mnist1d": data}).phases(Room(1, 10**10), tmp_path)[1]
     marked = [task for task in tasks if task.nodes[0].training.share]
     assert {task.work // len(task.nodes): {each.method for each in task.nodes} for task in marked} == {
         1: {"erm", "dfr", "afr-train gamma=2", "dfr-plain"},

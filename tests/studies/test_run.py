@@ -16,7 +16,7 @@ from spurlab.patterns import make_pattern, plant
 from spurlab.studies import EXECUTORS, StoreError, StudyError, cells_of, load_study, narrowed, results_in, run, together
 from spurlab.studies import making as making_room
 from spurlab.studies.database import FILE
-from spurlab.studies.executors import local
+from spurlab.studies.executors.local import local
 from spurlab.training import Member, fit, train_each
 
 
@@ -38,7 +38,7 @@ def given(monkeypatch):
 
         return local(noted(), *rest)
 
-    monkeypatch.setitem(EXECUTORS, "local", counting)
+    monkeypatch.setitem(EXECUTORS, "local", lambda address: counting)
     return seen
 
 

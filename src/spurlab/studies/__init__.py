@@ -8,6 +8,8 @@ from spurlab.studies.database import StoreError as StoreError
 from spurlab.studies.errors import StudyError as StudyError
 from spurlab.studies.executors import EXECUTORS as EXECUTORS
 from spurlab.studies.executors import Executor as Executor
+from spurlab.studies.executors import OnRay as OnRay
+from spurlab.studies.executors import Room as Room
 from spurlab.studies.graph import Node as Node
 from spurlab.studies.graph import Setting as Setting
 from spurlab.studies.graph import Train as Train

@@ -151,7 +151,7 @@ class Attacking:
 
         return replace(
             margins,
-            phi=instead(margins.phi, margins_of(outputs[:n], self._examples.labels)),
+            phi=required(instead(margins.phi, margins_of(outputs[:n], self._examples.labels))),
             logits=instead(margins.logits, outputs[:n]),
             population=instead(margins.population, margins_of(outputs[n:], population.labels)),
         )

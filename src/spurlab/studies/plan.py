@@ -10,9 +10,9 @@ from statistics import fmean
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.studies.database import FILE
-from spurlab.studies.executors import Executor, executor_named
+from spurlab.studies.executors import Executor, working
 from spurlab.studies.graph import Train, Treat
-from spurlab.studies.run import free_memory, import_methods, workers_for
+from spurlab.studies.run import import_methods
 from spurlab.studies.store import Store
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
@@ -78,7 +78,7 @@ def plan(
     study: Study,
     folder: Path,
     *,
-    executor: str = "local",
+    executor: str | Executor = "local",
     workers: int | None = None,
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
@@ -90,7 +90,7 @@ def plan(
     Args:
         study: what to train and measure.
         folder: where its results would be; it need not be there yet.
-        executor: a name of `EXECUTORS`.
+        executor: as in `run`.
         workers: as in `run`.
         device: as in `run`.
         load: as in `run`.
@@ -102,7 +102,6 @@ def plan(
         ValueError: a method of the user's cannot be imported.
         StoreError: the folder's results cannot be read.
     """
-    carry_out, workers = executor_named(executor), workers_for(workers, device)
     work = work_of(study, data_of(study, load))
     import_methods(work)
     wanted, treated = (
@@ -115,29 +114,32 @@ def plan(
             untreated = store.missing(treated)
     else:
         missing, untreated = set(wanted), set(treated)
-    every = [task for phase in work.phases(workers, free_memory(), folder, device) for task in phase]
-    tasks = [left for task in every if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None]
-    to_measure = {key for key in missing if weights_file(folder, key).is_file()}
-    counts = Plan(
-        cells=len(work.cells),
-        rows=work.rows,
-        trainings=len(wanted),
-        shared=max(len(work.cells) - len(treated) - len(wanted), 0) if wanted else 0,
-        done=len(wanted) - len(missing),
-        to_measure=len(to_measure),
-        to_do=len(missing) - len(to_measure),
-        groups=len(tasks),
-        workers=workers,
-        treatments=len(treated),
-        treatments_to_do=len(untreated),
-    )
-    counted(counts)
-    if not calibrate:
-        return counts
-    if not tasks:
-        return replace(counts, seconds=0.0, memory=0)
-    seconds, memory = _cost(work, tasks, to_measure, workers, carry_out, load)
-    return replace(counts, seconds=seconds, memory=memory)
+    with working(executor, workers, device) as (carry_out, room):
+        every = [task for phase in work.phases(room, folder, device) for task in phase]
+        tasks = [
+            left for task in every if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None
+        ]
+        to_measure = {key for key in missing if weights_file(folder, key).is_file()}
+        counts = Plan(
+            cells=len(work.cells),
+            rows=work.rows,
+            trainings=len(wanted),
+            shared=max(len(work.cells) - len(treated) - len(wanted), 0) if wanted else 0,
+            done=len(wanted) - len(missing),
+            to_measure=len(to_measure),
+            to_do=len(missing) - len(to_measure),
+            groups=len(tasks),
+            workers=room.workers,
+            treatments=len(treated),
+            treatments_to_do=len(untreated),
+        )
+        counted(counts)
+        if not calibrate:
+            return counts
+        if not tasks:
+            return replace(counts, seconds=0.0, memory=0)
+        seconds, memory = _cost(work, tasks, to_measure, room.workers, carry_out, load)
+        return replace(counts, seconds=seconds, memory=memory)
 
 
 def _cost(

@@ -1,14 +1,11 @@
 """Running a study: train what is missing, measure it, keep it."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import psutil
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
@@ -16,7 +13,7 @@ from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
 from spurlab.studies.database import StoreError, now
 from spurlab.studies.errors import StudyError
-from spurlab.studies.executors import executor_named
+from spurlab.studies.executors import Executor, working
 from spurlab.studies.maps import keep_maps
 from spurlab.studies.records import Record, study_of, unreadable
 from spurlab.studies.results import StudyResult, rows_of
@@ -26,7 +23,6 @@ from spurlab.studies.task import Outcome, Task
 from spurlab.studies.weights import put_weights, weights_file
 from spurlab.studies.work import Work, data_of, work_of
 from spurlab.terminal import duration, on_a_line, told_on_a_line
-from spurlab.training import usable_device
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +75,7 @@ def run(
     study: Study,
     folder: Path,
     *,
-    executor: str = "local",
+    executor: str | Executor = "local",
     workers: int | None = None,
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
@@ -95,9 +91,9 @@ def run(
     Args:
         study: what to train and measure.
         folder: where results are kept, of this study and others.
-        executor: a name of `EXECUTORS`.
+        executor: a name of `EXECUTORS`, or one of these or of your own, see `Executor`.
         workers: processes; None: one for each core that this process may use; 0: train in this process.
-        device: where to train; other than ``cpu``: in this process.
+        device: where to train; other than ``cpu``: in this process, unless the executor works elsewhere.
         load: gives a data set by its name; worker processes use `spurlab.data.load`.
         progress: called now and then; see `spurlab.terminal.on_a_line`.
         command: what the user typed, kept beside the results.
@@ -110,21 +106,20 @@ def run(
         StoreError: the results cannot be read or written; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
     """
-    carry_out, workers = executor_named(executor), workers_for(workers, device)
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")
     work = work_of(study, data_of(study, load))
     import_methods(work)
-    with Store(folder) as store:
+    with working(executor, workers, device) as (carry_out, room), Store(folder) as store:
         started = now()
         store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted)
-        watch = _Watch(store, work, work.phases(workers, free_memory(), folder, device), progress)
+        watch = _Watch(store, work, work.phases(room, folder, device), progress)
         for tasks in watch.phases:
             while missing := watch.missing(tasks):
-                with closing(carry_out(watch.claimed(tasks), workers, load, watch.told)) as outcomes:
+                with closing(carry_out(watch.claimed(tasks), room.workers, load, watch.told)) as outcomes:
                     for task, outcome in outcomes:
                         watch.keep(task, outcome)
                 if watch.missing(tasks) == missing:  # another process is at it
@@ -141,27 +136,6 @@ def import_methods(work: Work) -> None:
     """
     for method in {treatment.method for treatment in work.treatments if is_user_name(treatment.method)}:
         user_function(method, "method")
-
-
-def free_memory() -> int:
-    """Bytes that can be taken without swapping, half of them left to others."""
-    return int(psutil.virtual_memory().available // 2)
-
-
-def workers_for(asked: int | None, device: str) -> int:
-    """How many processes to train in: as asked; one for each core that this process may use; none on another device.
-
-    Raises:
-        StudyError: fewer than none were asked for.
-        ValueError: a device that this machine does not have.
-    """
-    if asked is not None and asked < 0:
-        raise StudyError(f"`workers` must be 0 (train in this process) or more, but it is {asked}.")
-    if usable_device(device).type != "cpu":
-        return 0
-    if asked is not None:
-        return asked
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _remember(store: Store, work: Work, command: str, started: str) -> Study | None:

@@ -19,6 +19,7 @@ from spurlab.prevention import DpSgd, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.errors import StudyError
+from spurlab.studies.executors import Room
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
 from spurlab.studies.study import Study
 from spurlab.studies.subjects import Finished, Request
@@ -105,17 +106,16 @@ class Work:
         """What to measure of each node, by its key."""
         return {key: self.requests[node] for key, node in self.nodes.items()}
 
-    def phases(self, workers: int, memory: int, folder: Path, device: str = "cpu") -> list[list[Task]]:
+    def phases(self, room: Room, folder: Path, device: str = "cpu") -> list[list[Task]]:
         """The nodes in tasks; those of a phase need only what earlier phases made.
 
         Args:
-            workers: how many tasks are carried out at the same time.
-            memory: bytes that all of them together may take; on a CUDA device half of what is free there instead.
+            room: how many tasks are carried out at the same time, and how much memory they may take.
             folder: where results are kept.
             device: where to train.
         """
         phases: dict[int, list[Task]] = {}
-        several: list[Sequence[Node]] = [*self._groups(workers, memory, device), *self._alike()]
+        several: list[Sequence[Node]] = [*self._groups(room, device), *self._alike()]
         for nodes in several:
             first = nodes[0]
             task = Task(
@@ -130,21 +130,20 @@ class Work:
             phases.setdefault(rank(first), []).append(task)
         return [phases[step] for step in sorted(phases)]
 
-    def _groups(self, workers: int, memory: int, device: str) -> list[list[Train]]:
+    def _groups(self, room: Room, device: str) -> list[list[Train]]:
         """The networks in groups for lockstep, of as many as fit."""
-        if torch.device(device).type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            memory = free // 2  # the data set lies there too, and what the kernels work with
         sizes = {}  # one where they train one at a time anyway
         for network, training in {_network(training): training for training in self.trainings}.items():
             data, setting = self.data[training.setting.dataset], training.setting
             model = skeleton(setting.architecture, data.shape, data.classes)
             engine, why = faster_engine(model, data.shape, torch.device(device))
             log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
-            most = memory // max(workers, 1) // bytes_to_train(model, data.shape, setting.recipe.batch_size)
+            most = room.memory // max(room.workers, 1) // bytes_to_train(model, data.shape, setting.recipe.batch_size)
             sizes[network] = max(1, min(LARGEST_GROUP, most)) if engine == "lockstep" else 1
         counts = [self.examples(training) for training in self.trainings]
-        return groups_of(self.trainings, counts, [sizes[_network(training)] for training in self.trainings], workers)
+        return groups_of(
+            self.trainings, counts, [sizes[_network(training)] for training in self.trainings], room.workers
+        )
 
     def _alike(self) -> list[list[Treat]]:
         """The treatments, a few of one network together, or all attacks on some; what they need is read once for them.

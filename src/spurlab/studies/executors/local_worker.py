@@ -1,4 +1,4 @@
-"""The program that a local worker process runs; see `spurlab.studies.executors`."""
+"""The program that a local worker process runs; see `spurlab.studies.executors.local`."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache

@@ -1,0 +1,55 @@
+"""Where tasks are carried out: on this machine, or on those of a Ray cluster. See `Executor`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from spurlab.errors import did_you_mean
+from spurlab.studies.errors import StudyError
+from spurlab.studies.executors.executor import Elsewhere as Elsewhere
+from spurlab.studies.executors.executor import Executor as Executor
+from spurlab.studies.executors.executor import Room as Room
+from spurlab.studies.executors.local import local, room_here
+from spurlab.studies.executors.ray import OnRay as OnRay
+
+# A new executor is one file and one line here: made for an address, "" where none is given.
+EXECUTORS: Mapping[str, Callable[[str], Executor]] = {"local": lambda address: local, "ray": OnRay}
+
+
+def executor_named(name: str, address: str = "") -> Executor:
+    """The executor of this name.
+
+    Args:
+        name: an entry of `EXECUTORS`.
+        address: where it works, of one that works on other machines.
+
+    Raises:
+        StudyError: there is none; or an address for the one that works here.
+        ValueError: what it needs is not installed.
+    """
+    if name not in EXECUTORS:
+        raise StudyError(f"there is no executor {name!r}. {did_you_mean(name, list(EXECUTORS))}")
+    if address and name == "local":
+        raise StudyError(f"the address {address!r} is of other machines. Say --executor ray.")
+    return EXECUTORS[name](address)
+
+
+@contextmanager
+def working(executor: str | Executor, workers: int | None, device: str) -> Iterator[tuple[Executor, Room]]:
+    """An executor, and the room that it has, while there is work.
+
+    Args:
+        executor: one, or the name of one.
+        workers: as many tasks at once at most; None: as many as there is room for.
+        device: where each works.
+
+    Raises:
+        StudyError: as `executor_named`, or the workers are too few.
+        ValueError: a device that is not there.
+        FailureError: the other machines do not answer.
+    """
+    carry_out = executor_named(executor) if isinstance(executor, str) else executor
+    if isinstance(carry_out, Elsewhere):
+        with carry_out.opened(workers, device) as room:
+            yield carry_out, room
+    else:
+        yield carry_out, room_here(workers, device)
