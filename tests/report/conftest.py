@@ -185,6 +185,16 @@ def exposure_rows(datasets=("mnist",), counts=(0, 3, 20), attacks=tuple(FOUND), 
     return pd.concat(parts, ignore_index=True)
 
 
+def factor_rows(counts=(0, 3), seeds=range(8)):
+    """The same of two architectures, of which one exposes more; of the first after a deletion, too."""
+    rows = exposure_rows(counts=counts, attacks=("lira-fixed",), seeds=seeds).assign(deletion=None)
+    left_out = rows["measure"].isin(["left_out_tpr", "left_out_fpr"])
+    small = rows.assign(architecture="small-mlp", training="small" + rows["training"])
+    small.loc[rows["measure"] == "left_out_tpr", "value"] += 0.2
+    forgotten = rows[left_out].assign(deletion="neggrad+", value=0.0)
+    return pd.concat([rows, forgotten, small], ignore_index=True)
+
+
 def membership_rows(datasets=("mnist",), counts=(0, 3, 20), seeds=SEEDS):
     """Rows of the paper's attack."""
     rows = frame_of(("accuracy",), datasets, ("R3",), counts=counts, seeds=seeds)
@@ -219,7 +229,7 @@ def dp_rows(counts=(0, 1, 10), seeds=range(40)):
     return pd.concat(parts, ignore_index=True)
 
 
-ATTACKED = {"exposure": exposure_rows, "membership": membership_rows}
+ATTACKED = {"exposure": exposure_rows, "exposure-factors": factor_rows, "membership": membership_rows}
 READ = ATTACKED | {"extraction": extraction_rows, "dp": dp_rows}
 
 

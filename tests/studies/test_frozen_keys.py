@@ -145,8 +145,11 @@ OUTCOMES = {
         16: ("not tested as published", "-r-rrrrr"),
     },
     "privacy": {
-        1: ("not tested as published", "------rrr"),
-        3: ("not tested as published", "---rrr"),
+        1: ("not tested as published", "------rrrrr"),
+        3: ("not tested as published", "---rrrur"),
+        5: ("not tested as published", "---------u"),
+        7: ("not tested as published", "---u"),
+        11: ("not tested as published", "------rururrrr"),
         12: ("not tested as published", "---rnun"),
     },
     "rare-spurious": {

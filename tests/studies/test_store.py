@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from spurlab.studies import FolderError, Store, StoreError, results_in
 from spurlab.studies.database import FILE, VERSION
+from spurlab.studies.network_files import network_file_system
 from spurlab.studies.records import Record
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.weights import weights_file
@@ -89,6 +91,53 @@ def test_studies_are_remembered_by_name_and_settings(tmp_path):
         assert store.records() == [one._replace(command="again")]  # the first start is kept
         store.record(two._replace(started="z, much later"), instead_of=[one])
         assert store.records() == [two]  # and handed on
+
+
+@pytest.fixture
+def shared_by_machines(monkeypatch, tmp_path):
+    """A folder under a network's mount, as the system tells it."""
+    part = namedtuple("part", "mountpoint fstype")
+    parts = [part("/", "ext4"), part(str(tmp_path), "nfs4"), part(str(tmp_path / "disk"), "xfs")]
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: parts)
+    return tmp_path / "results"
+
+
+def test_a_folder_that_machines_share_is_known(shared_by_machines, tmp_path):
+    assert network_file_system(shared_by_machines) == "nfs4"
+    assert network_file_system(shared_by_machines / "deep" / "er") == "nfs4"
+    assert network_file_system(tmp_path / "disk" / "results") == ""
+    assert network_file_system(tmp_path.parent) == ""
+
+
+def mode_of(folder):
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        return connection.execute("PRAGMA journal_mode").fetchone()[0]
+
+
+def test_on_a_file_system_that_machines_share_there_is_no_log_for_one_machine(shared_by_machines, caplog):
+    """Two processes, here two stores, share the work as elsewhere."""
+    with Store(shared_by_machines) as one, Store(shared_by_machines) as two:
+        assert one.claim({"a": [ACCURACY]}) == {"a"}
+        assert two.claim(WANTED) == {"b"}
+        one.put([done("a")])
+        two.put([done("b", {ACCURACY: 0.5, SCORE: 0.1})])
+        assert len(numbers(one)) == len(numbers(two)) == 3
+    assert mode_of(shared_by_machines) == "delete"
+    assert "machines share (nfs4)" in caplog.text
+
+
+def test_a_log_of_one_machine_is_left_where_machines_share_a_folder(shared_by_machines, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("psutil.disk_partitions", lambda all: [])
+        with Store(shared_by_machines) as store:
+            store.put([done("a")])
+            assert mode_of(shared_by_machines) == "wal"
+            patch.undo()
+            with pytest.raises(StoreError, match="a process uses it in a mode that is for one machine"):
+                Store(shared_by_machines)
+    with Store(shared_by_machines) as store:
+        assert len(numbers(store)) == 1
+    assert mode_of(shared_by_machines) == "delete"
 
 
 def test_a_network_that_was_trained_twice_names_both_ways(store, monkeypatch):

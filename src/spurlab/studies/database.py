@@ -4,6 +4,9 @@ Several processes may use it at once: what is read is of one moment, and what is
 itself would read a number that was damaged on the disk as another number: the table ``checksum`` has a checksum of the
 rows of each subject and of the record of each study. (A claim needs none: it counts while the lock that it names is
 held.)
+
+Processes share it by SQLite's write-ahead log, which is for processes of one machine. On a file system that machines
+share it has a rollback journal instead: slower, and as safe as that file system's locks are.
 """
 
 import hashlib
@@ -21,6 +24,7 @@ from typing import Any
 
 from spurlab.errors import FailureError, InputError, brief, one_line, shortened
 from spurlab.files import new_file
+from spurlab.studies.network_files import network_file_system
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +94,7 @@ class Database:
                 if not self._path.exists():
                     if left := self._companions():
                         raise StoreError(self._damaged(f"it is gone, but {left[0].name} is there"))
-                    _create(self._path)
+                    _create(self._path, "DELETE" if network_file_system(folder) else "WAL")
                 if not self._is_writable():
                     raise PermissionError("no permission to write")
             self._connection, self._version = self._opened()
@@ -115,10 +119,28 @@ class Database:
         with self._in_words():
             connection = sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)
             try:
+                if not self._read_only and (kind := network_file_system(self.folder)):
+                    self._leave_the_log(connection, kind)
                 return connection, self._checked(connection)
             except BaseException:
                 connection.close()
                 raise
+
+    def _leave_the_log(self, connection: sqlite3.Connection, kind: str) -> None:
+        """For the mode that is safe where machines share the file."""
+        _tell_of_network(self.folder, kind)
+        if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            connection.execute("PRAGMA busy_timeout = 1000")
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+            except sqlite3.OperationalError:
+                mode = "wal"
+            if mode != "delete":
+                raise StoreError(
+                    f"{self._path} is on a file system that machines share ({kind}), and a process uses it in a mode "
+                    "that is for one machine. Wait until that has ended, or choose another folder with --out."
+                )
+            connection.execute("PRAGMA busy_timeout = 60000")
 
     def _checked(self, connection: sqlite3.Connection) -> int:
         """The version of a file that is sound and ours."""
@@ -229,7 +251,7 @@ class Database:
         self._connection.executemany("INSERT OR REPLACE INTO checksum VALUES (?, ?, ?)", rows)
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, journal: str) -> None:
     """An empty file, made beside its place and then put there whole, unless another process was faster."""
     draft = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
     try:
@@ -238,7 +260,7 @@ def _create(path: Path) -> None:
             connection.executescript(TABLES + CHECKSUMS)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {journal}")
         with suppress(FileExistsError):
             try:
                 os.link(draft, path)
@@ -280,6 +302,15 @@ def named(keys: Collection[object]) -> str:
 def tell_of_no_checksums(what: str) -> None:
     """A note, once for each file or folder."""
     log.warning("%s: what was damaged on the disk would not be noticed.", what)
+
+
+@cache
+def _tell_of_network(folder: Path, kind: str) -> None:
+    log.warning(
+        "%s is on a file system that machines share (%s): results are as safe as its locks are. Run studies in it on "
+        "one machine at a time, or use --executor ray, where only one writes.",
+        *(folder, kind),
+    )
 
 
 def now() -> str:

@@ -1,0 +1,38 @@
+"""Whether a folder is on a file system that several machines share: SQLite's usual mode is for one."""
+
+from pathlib import Path
+
+import psutil
+
+SHARED = {
+    *("9p", "afs", "beegfs", "ceph", "cifs", "davfs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "fuse.s3fs", "gfs2"),
+    *(
+        "glusterfs",
+        "gpfs",
+        "lustre",
+        "moosefs",
+        "ncpfs",
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "ocfs2",
+        "panfs",
+        "pvfs2",
+        "smb",
+        "smb2",
+    ),
+    *("smb3", "smbfs", "virtiofs", "wekafs"),
+}
+
+
+def network_file_system(folder: Path) -> str:
+    """The kind of shared file system that a folder is on, e.g. ``nfs4``; "" on a disk of this machine.
+
+    Args:
+        folder: need not be there yet.
+    """
+    parts = psutil.disk_partitions(all=True)
+    kinds = {Path(part.mountpoint): part.fstype.lower() for part in parts}  # of one place the last, which covers others
+    place = folder.resolve()
+    kind = next((kinds[above] for above in (place, *place.parents) if above in kinds), "")
+    return kind if kind in SHARED else ""
