@@ -107,7 +107,7 @@ def test_list_names_everything(spurlab):
         "prevention",
         "attacks",
         "extractions",
-        "measures",
+        "executors",
     ]
     assert "quickstart" in names["studies"]
     of_the_paper = ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]

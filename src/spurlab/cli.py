@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spurlab import names, study_files
 from spurlab.errors import InputError, SpurlabError, worded
 from spurlab.printing import console, print_facts, print_json, print_table, say_written, show
 from spurlab.stopping import Stopped, going_on, stopped_by_signals
@@ -187,32 +188,12 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
 
     Example: [bold]spurlab list --json[/bold]
     """
-    from spurlab.data import DATASETS
-    from spurlab.deletion import DELETIONS
-    from spurlab.measures import MEASURES
-    from spurlab.models import ARCHITECTURES
-    from spurlab.patterns import MARKS
-    from spurlab.prevention import PREVENTIONS
-    from spurlab.privacy import ATTACKS
-    from spurlab.privacy.extraction import EXTRACTIONS
-    from spurlab.studies import shipped
-
-    names: dict[str, list[str]] = {
-        "studies": shipped(),
-        "datasets": list(DATASETS),
-        "patterns": list(MARKS),
-        "models": list(ARCHITECTURES),
-        "deletion": list(DELETIONS),
-        "prevention": list(PREVENTIONS),
-        "attacks": list(ATTACKS),
-        "extractions": list(EXTRACTIONS),
-        "measures": list(MEASURES),
-    }
+    every = names.of_everything()
     if as_json:
-        print_json(names)
+        print_json(every)
         return
-    for room, known in names.items():
-        put(f"{room}: {', '.join(known) if known else 'none yet'}")
+    for kind, known in every.items():
+        put(f"{kind}: {', '.join(known)}")
 
 
 StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")]
@@ -282,6 +263,7 @@ def run_study(
 
     Example: [bold]spurlab run quickstart --decide[/bold]  adds seeds until each verdict is decided, up to 20 networks
     """
+    study_files.check(study, profile, set_ or [])
     from spurlab.commands import run
     from spurlab.progress import study_bar
     from spurlab.report import brief, claims_table, study_tables
@@ -337,6 +319,7 @@ def plan_study(
 
     Example: [bold]spurlab plan fig2-mnist --out out/paper[/bold]
     """
+    study_files.check(study, profile, set_ or [])
     from dataclasses import asdict
 
     from spurlab.commands import folder_of, study_named

@@ -1,11 +1,11 @@
 """Studies: a TOML file in; trainings and rows out."""
 
+from spurlab.names import studies as shipped  # noqa: F401
 from spurlab.studies.cells import Cell as Cell
 from spurlab.studies.cells import cells_of as cells_of
 from spurlab.studies.cells import trainings_of as trainings_of
 from spurlab.studies.database import FolderError as FolderError
 from spurlab.studies.database import StoreError as StoreError
-from spurlab.studies.errors import StudyError as StudyError
 from spurlab.studies.executors import EXECUTORS as EXECUTORS
 from spurlab.studies.executors import Executor as Executor
 from spurlab.studies.executors import OnRay as OnRay
@@ -16,7 +16,6 @@ from spurlab.studies.graph import Train as Train
 from spurlab.studies.graph import Treat as Treat
 from spurlab.studies.load import load_study as load_study
 from spurlab.studies.load import narrowed as narrowed
-from spurlab.studies.load import shipped as shipped
 from spurlab.studies.making import carried_out as carried_out
 from spurlab.studies.making import perform as perform
 from spurlab.studies.plan import Plan as Plan
@@ -40,3 +39,4 @@ from spurlab.studies.training_sets import planted as planted
 from spurlab.studies.work import Work as Work
 from spurlab.studies.work import groups_of as groups_of
 from spurlab.studies.work import work_of as work_of
+from spurlab.study_files import StudyError as StudyError

@@ -19,7 +19,6 @@ from spurlab.privacy import ATTACKS, Attacked, Margins, attack_named, group_scor
 from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
 from spurlab.privacy.attacks.table import scored
 from spurlab.seeds import rng_for
-from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.halving import members_of
 from spurlab.studies.materials import Materials
@@ -27,6 +26,7 @@ from spurlab.studies.measuring import Measuring
 from spurlab.studies.subjects import Request
 from spurlab.studies.training_sets import pool_of
 from spurlab.studies.treating import UNTRAINED, Numbers
+from spurlab.study_files import StudyError
 from spurlab.training import logits
 
 TRIED, CLASSES = 64, 3  # examples, with which an attack is tried

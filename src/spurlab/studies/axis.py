@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from spurlab.errors import InputError
 from spurlab.patterns import Planted
-from spurlab.studies.errors import StudyError, sentence_of
+from spurlab.studies.errors import sentence_of
+from spurlab.study_files import StudyError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from spurlab.errors import InputError, did_you_mean, shortened
+from spurlab.errors import did_you_mean
 
 MUST_BE = {
     "too_short": "must not be empty",
@@ -17,13 +17,6 @@ MUST_BE = {
     "string_type": "must be text",
     "tuple_type": "must be a list",
 }
-
-
-class StudyError(InputError):
-    """A study that cannot be run as it is written."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(shortened(message))
 
 
 def sentence_of(error: ValidationError, table: str = "", keys: Sequence[str] = ()) -> str:

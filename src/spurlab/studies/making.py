@@ -17,7 +17,6 @@ from spurlab.errors import FAILURES, worded
 from spurlab.models import is_user_name
 from spurlab.patterns import Planted
 from spurlab.studies.attacking import Attacking
-from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.materials import Materials, Network, materials_in
 from spurlab.studies.measuring import Measuring
@@ -25,6 +24,7 @@ from spurlab.studies.task import Outcome, Task
 from spurlab.studies.training_sets import checked
 from spurlab.studies.treating import Deleting, Preventing
 from spurlab.studies.weights import weights_file, write_weights
+from spurlab.study_files import StudyError
 from spurlab.training import Ensemble, Member, Progress, Recipe, fit
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from spurlab.errors import did_you_mean
-from spurlab.studies.errors import StudyError, sentence_of
+from spurlab.studies.errors import sentence_of
+from spurlab.study_files import StudyError
 from spurlab.training import CHOICES, RECIPES, Recipe
 
 MOST_RECIPES = 10_000

@@ -12,7 +12,6 @@ from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
 from spurlab.studies.database import StoreError, now
-from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import Executor, working
 from spurlab.studies.maps import keep_maps
 from spurlab.studies.records import Record, study_of, unreadable
@@ -22,6 +21,7 @@ from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.weights import put_weights, weights_file
 from spurlab.studies.work import Work, data_of, work_of
+from spurlab.study_files import StudyError
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from spurlab.stats import asked_next, networks_needed
 from spurlab.stats.learnt import HALVINGS
 from spurlab.studies.axes import METHODS
 from spurlab.studies.curves import Place, rows_at, whole_curves
-from spurlab.studies.errors import StudyError
 from spurlab.studies.results import StudyResult
 from spurlab.studies.study import Grid, Study
+from spurlab.study_files import StudyError
 
 
 class Search:

@@ -27,8 +27,8 @@ from spurlab.patterns import Common, mark_names
 from spurlab.stats.looks import PLANNED
 from spurlab.studies.axes import AXES, METHODS, OF_TRAINING, REFERENCES, axis_named, axis_names
 from spurlab.studies.axis import listed
-from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TREATMENTS
+from spurlab.study_files import StudyError
 from spurlab.training import Recipe
 
 T = TypeVar("T")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from spurlab.patterns import mark_record, mark_recorded
-from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import TREATMENTS, Node, Train, from_json, one_of_each
 from spurlab.studies.locks import LOCKS
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.weights import weights_file
+from spurlab.study_files import StudyError
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from spurlab.measures.observed import required
 from spurlab.patterns import Common, Mark, Planted, make_named, plant
 from spurlab.seeds import rng_for
 from spurlab.studies.axes import OF_TRAINING, drawn_with
-from spurlab.studies.errors import StudyError
 from spurlab.studies.graph import Train
+from spurlab.study_files import StudyError
 
 
 def checked(name: str, checksum: str, load: Callable[[str], Dataset]) -> Dataset:

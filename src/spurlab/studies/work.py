@@ -18,13 +18,13 @@ from spurlab.patterns import MARKS, Mark, Pattern, marked_all
 from spurlab.prevention import DpSgd, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
-from spurlab.studies.errors import StudyError
 from spurlab.studies.executors import Room
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
 from spurlab.studies.study import Study
 from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import pattern_of, planted
+from spurlab.study_files import StudyError
 from spurlab.training import RECIPES, bytes_to_train, evenly, faster_engine
 
 log = logging.getLogger(__name__)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from spurlab.errors import did_you_mean
-from spurlab.studies.errors import StudyError
 from spurlab.studies.executors.executor import Elsewhere as Elsewhere
 from spurlab.studies.executors.executor import Executor as Executor
 from spurlab.studies.executors.executor import Room as Room
 from spurlab.studies.executors.local import local, room_here
 from spurlab.studies.executors.ray import OnRay as OnRay
+from spurlab.study_files import StudyError
 
 # A new executor is one file and one line here: made for an address, "" where none is given.
 EXECUTORS: Mapping[str, Callable[[str], Executor]] = {"local": lambda address: local, "ray": OnRay}

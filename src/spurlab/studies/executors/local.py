@@ -7,10 +7,10 @@ from functools import partial
 import psutil
 import torch
 
-from spurlab.studies.errors import StudyError
 from spurlab.studies.executors.executor import Load, Room, Told
 from spurlab.studies.making import carried_out
 from spurlab.studies.task import Outcome, Task
+from spurlab.study_files import StudyError
 from spurlab.training import usable_device
 from spurlab.training.pool import Order, run_orders
 

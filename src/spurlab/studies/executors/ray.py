@@ -20,11 +20,11 @@ from typing import Any
 import torch
 
 from spurlab.errors import FailureError, InputError, worded
-from spurlab.studies.errors import StudyError
 from spurlab.studies.executors.executor import Load, Room, Told
 from spurlab.studies.executors.local import cores
 from spurlab.studies.executors.ray_worker import carry_out, packed, versions
 from spurlab.studies.task import Outcome, Task
+from spurlab.study_files import StudyError
 from spurlab.training.pool import TRIES, WorkerError
 
 log = logging.getLogger(__name__)
