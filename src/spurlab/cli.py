@@ -284,6 +284,8 @@ def run_study(
         if finished.study.claims:
             asked = [verdict for verdict in finished.verdicts if verdict.claim.number in finished.study.claims]
             print_table(claims_table(asked))
+    for failure in finished.failures:
+        say(failure)
     if finished.still_open:
         count, verdicts = finished.still_open
         at_most = f"with {finished.study.most} networks at most"
@@ -310,6 +312,7 @@ def plan_study(
     workers: Workers = None,
     device: Device = "cpu",
     time_: Annotated[bool, typer.Option("--time/--no-time", help="Train a few steps to tell time and memory.")] = True,
+    anew: Annotated[bool, typer.Option("--anew", help="Time them again; what was timed is kept for a month.")] = False,
     offline: Offline = False,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -325,6 +328,7 @@ def plan_study(
     from spurlab.commands import folder_of, study_named
     from spurlab.deciding import bounds, until_decided
     from spurlab.studies import plan
+    from spurlab.studies.calibration import calibration_file
     from spurlab.studies.search import grids_by_curve
 
     _speak(verbose)
@@ -344,17 +348,18 @@ def plan_study(
         if asked.search and not as_json:
             put("  that is every n; the search of n* trains about three networks of each seed and curve, or a few more")
         if time_ and counts.groups and not as_json:
-            say("  timing a few steps of each kind ...")
+            say("  timing a few steps of each kind, where that is not kept ...")
 
     how = _how(executor, address, workers, device, offline)
     few = plan(least, folder, calibrate=False, **how) if least else None
-    counts = plan(asked, folder, calibrate=time_, counted=tell, **how)
+    counts = plan(asked, folder, calibrate=time_, keep=calibration_file(), anew=anew, counted=tell, **how)
     if as_json:
         beside: dict[str, Any] = {"trainings_if_decided_at_once": few.trainings} if few else {}
         beside |= {"search": asked.search} if asked.search else {}  # of every n then, most of which it will not train
         print_json({"study": asked.name, "profile": asked.profile, "out": str(folder)} | asdict(counts) | beside)
     elif counts.seconds is not None and counts.memory is not None and counts.groups:
-        put(f"  about {duration(counts.seconds)}, {counts.memory / 1e9:.1f} GB of memory")
+        kept = f" (steps timed on {counts.timed}; --anew times them again)" if counts.timed else ""
+        put(f"  about {duration(counts.seconds)}, {counts.memory / 1e9:.1f} GB of memory{kept}")
 
 
 @app.command("claims")

@@ -27,6 +27,7 @@ from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.report.groups import failures
 from spurlab.report.style import writing
 from spurlab.stopping import going_on
 from spurlab.studies import (
@@ -65,6 +66,11 @@ class Finished(StudyResult):
 
     written: tuple[Path, ...] = ()
     still_open: tuple[int, int] | None = None
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each method or attack that failed on some network; its numbers are missing there."""
+        return failures(self.rows)
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:

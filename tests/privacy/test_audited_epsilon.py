@@ -1,6 +1,7 @@
 """Lower bounds of epsilon: published ceilings, loops over thresholds, and mechanisms whose epsilon is known."""
 
 import math
+import sys
 from statistics import median
 
 import pytest
@@ -63,10 +64,24 @@ def test_the_threshold_shows_most_of_all(delta, examples):
     assert epsilon_at(scores, arms(30), chosen, delta=delta, examples=examples).value == pytest.approx(best)
 
 
-def test_the_threshold_comes_from_other_trials():
-    """Where one half of the trials is separable at 0 and all are asked, no trial has two roles."""
+def test_the_threshold_comes_from_other_trials(monkeypatch):
+    """No trial has two roles: which scores choose the threshold, and which are tested by it."""
     scores, present = torch.randn(80, generator=rng_for(0, "test")), arms(40)
+    roles = []
+
+    def noted(function):
+        def asked(given, *rest, **more):
+            roles.append(set(given.tolist()))
+            return function(given, *rest, **more)
+
+        return asked
+
+    for function in (threshold_of, epsilon_at):
+        monkeypatch.setattr(sys.modules["spurlab.privacy.audited_epsilon"], function.__name__, noted(function))
     found = audited_epsilon(scores, present, seed=3)
+    choosing, tested = roles
+    assert choosing.isdisjoint(tested)
+    assert choosing | tested == set(scores.tolist())
     assert (found.tpr.models, found.fpr.models) == (20, 20)
     assert found.ceiling == ceiling(20, 20)
 

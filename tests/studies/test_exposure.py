@@ -11,10 +11,13 @@ from sklearn.decomposition import PCA
 
 from spurlab.deletion import deletion_named, forget_mask
 from spurlab.measures import numbers_of
+from spurlab.measures.exposure import scores_of_few
 from spurlab.models import build
 from spurlab.patterns import Planted, Rare, make_named, marked_all, plant
-from spurlab.privacy import Margins, answers, auc, scores_of, tpr_at
+from spurlab.privacy import ATTACKS, Margins, answers, auc, scores_of, tpr_at
 from spurlab.privacy.attacks.sorted_logits import SortedLogits
+from spurlab.report.groups import failures
+from spurlab.report.page import progress_of
 from spurlab.studies import StudyError, Treat, cells_of, load_study, making, results_in, trainings_of, work_of
 from spurlab.studies.attacking import Attacking, check_attack
 from spurlab.studies.graph import from_json
@@ -166,6 +169,27 @@ def test_the_pattern_is_that_of_the_data_seed_for_all_networks(attacked, network
 def test_networks_differ_in_more_than_their_halves(networks):
     first, second = (networks(0, seed).state_dict() for seed in (0, 2))
     assert not any(first[name].equal(second[name]) for name in first)
+
+
+def test_where_no_shadow_is_asked_of_an_example_leaving_the_pattern_out_changes_nothing(attacked, number):
+    """The loss is the network's own; a threshold that goes by the spread of all examples is not asked so."""
+    rows = attacked.rows[(attacked.rows["n"] == N) & (attacked.rows["attack"] == "loss")]
+    for seed in range(SEEDS):
+        for rate in ("tpr", "fpr"):
+            assert number(rows, f"left_out_{rate}", seed=seed) == number(rows, f"marked_{rate}", seed=seed)
+    assert [name for name in ATTACKS if not scores_of_few(name)] == [
+        *("global", "sorted-logits", "rmia", "rmia-offline", "qmia"),
+    ]
+    assert not scores_of_few("lira variance=overall")
+
+
+def test_a_page_takes_it_for_finished(attacked):
+    """Attacks count beside the networks; one that is not there is missed."""
+    assert progress_of(attacked) is None
+    rows = attacked.rows
+    left = rows[rows["training"] != rows.loc[rows["attack"].notna(), "training"].iloc[0]]
+    done, of = progress_of(replace(attacked, rows=left))
+    assert of - done == 1
 
 
 def test_rows_have_the_measures_of_their_kind(attacked):
@@ -322,6 +346,9 @@ def test_an_attack_of_ones_own_that_fails_ends_nothing(study_of, ran, tmp_path, 
         names[1]: {"attack 'weak_attacks:forgets' must give a tensor with 3 scores, but it gives a tensor of (1,)."},
         "loss": set(),
     }
+    told = failures(ran(study, attacked.folder).rows)
+    assert [line.split(" networks")[0] for line in told] == [f"attack {name} failed on 8 of 8" for name in names[:2]]
+    assert told[0].endswith("RuntimeError: too few for me")
 
 
 def test_too_few_shadows_after_divergence_are_a_reason(attacked, small):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -226,6 +226,19 @@ class Seeds:
         networks = frozenset(rows.loc[rows["seed"].isin(seeds), "network"])
         left_out, most = LeftOut(tuple(sorted(diverged)), tuple(sorted(lacking))), rows["most"].max()
         return cls(values, tuple(seeds), left_out, networks, Looks(None if math.isnan(most) else int(most)))
+
+    def by_pair(self) -> "Seeds":
+        """Networks that learnt from complements, those of seeds 0 and 1, 2 and 3, ..., as one: the mean of the two.
+
+        They share a training set and, as attacked networks, their shadows. One whose other is lacking is left out.
+        """
+        place = {seed: at for at, seed in enumerate(self.seeds)}
+        whole = [seed for seed in self.seeds if seed % 2 == 0 and seed + 1 in place]
+        first, second = ([place[seed + other] for seed in whole] for other in (0, 1))
+        values = {cell: (numbers[first] + numbers[second]) / 2 for cell, numbers in self.values.items()}
+        alone = {seed for seed in self.seeds if seed ^ 1 not in place}
+        left_out = self.left_out._replace(incomplete=tuple(sorted({*self.left_out.incomplete, *alone})))
+        return replace(self, values=values, seeds=tuple(whole), left_out=left_out)
 
     def mean(self, cells: Sequence[tuple[Any, ...]]) -> Float64[Tensor, " m"]:
         """The mean over cells, one number for each seed."""

@@ -84,8 +84,14 @@ def says_member_or_not(attack: str) -> bool:
 
 
 def scores_of_few(attack: str) -> bool:
-    """Whether what an attack says of an example needs no other examples; of one of the user's it is taken to be so."""
-    return attack.split(maxsplit=1)[0] not in ("sorted-logits", "rmia", "rmia-offline", "qmia")
+    """Whether what an attack says of an example needs no examples but those of its group; of a user's it is taken so.
+
+    Others say it by all examples together, a global threshold by their mean and spread: marked ones alone have another.
+    """
+    name, *settings = attack.split()
+    return (
+        name not in ("global", "sorted-logits", "rmia", "rmia-offline", "qmia") and "variance=overall" not in settings
+    )
 
 
 def _accuracies(observed: Observed) -> dict[str, float]:

@@ -254,6 +254,20 @@ def networks(rows: pd.DataFrame) -> int:
     return int(trained(rows)["training"].nunique())
 
 
+def failures(rows: pd.DataFrame) -> list[str]:
+    """A sentence for each method or attack that failed somewhere: on how many networks, and why the first time."""
+    told = []
+    for axis in ("deletion", "prevention", "attack"):
+        if axis not in rows or "failed" not in rows:
+            continue
+        for name, part in rows[rows[axis].notna()].groupby(axis, sort=False):
+            failed = part[part["failed"].notna()]
+            if len(failed):
+                count, of = failed["training"].nunique(), part["training"].nunique()
+                told.append(f"{axis} {name} failed on {count:,} of {of:,} networks: {failed['failed'].iloc[0]}")
+    return told
+
+
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that were measured on trained networks; not those of a pattern, an architecture or an attack."""
     others = [name for name, measure in MEASURES.items() if not measure.needs_network]

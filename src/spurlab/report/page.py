@@ -18,7 +18,7 @@ from markupsafe import Markup
 from spurlab.claims import Verdict
 from spurlab.files import replacing
 from spurlab.report.glossary import Term, glossary
-from spurlab.report.groups import diverged, networks, settings_in, trained, varying
+from spurlab.report.groups import diverged, failures, networks, settings_in, trained, varying
 from spurlab.report.sheet import Number, setting_text, settings_sheet
 from spurlab.report.style import ENDINGS, save_figure, sentence, spoken, svg_of, writing
 from spurlab.report.svg import inline_svg
@@ -102,6 +102,7 @@ def write_report(
             "brief": brief(result),
             "answer": answer(result),
             "progress": progress_of(result),
+            "failures": failures(result.rows),
             "command": command_of(result),
             "verdicts": [verdict for verdict in verdicts if verdict.claim.number in result.study.claims],
             "figures": figures,
@@ -159,11 +160,16 @@ def leading(results: Sequence[StudyResult]) -> int:
 
 
 def progress_of(result: StudyResult) -> tuple[int, int] | None:
-    """How many networks of how many were measured, where the study is not finished; deletions count as networks."""
+    """How many networks of how many were measured, where the study is not finished.
+
+    What is done to networks counts as one: deletions, preventions, attacks.
+    """
     with only_read(result.study):
         of = len({cell.node for cell in cells_of(result.study)})
-    done = networks(result.rows)
-    return (done, of) if done < of and len(trained(result.rows)) else None
+    rows = result.rows
+    attacked = rows.loc[rows["attack"].notna(), "training"].nunique() if "attack" in rows else 0
+    done = networks(rows) + int(attacked)
+    return (done, of) if done < of and len(trained(rows)) else None
 
 
 def command_of(result: StudyResult) -> str:

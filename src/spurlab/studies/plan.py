@@ -2,15 +2,17 @@
 
 import heapq
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
+from spurlab.studies.calibration import Calibration, Timed, today
 from spurlab.studies.database import FILE
-from spurlab.studies.executors import Executor, working
+from spurlab.studies.executors import Executor, Room, working
+from spurlab.studies.executors.local import local
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.run import import_methods
 from spurlab.studies.store import Store
@@ -21,6 +23,8 @@ from spurlab.studies.work import Work, data_of, work_of
 from spurlab.training.recipe import PER_MEMBER
 
 STEPS = 40  # of calibration, of each kind of group
+Kind = tuple[object, ...]  # of groups that take the same time for each member and step
+Load = Callable[[str], Dataset]
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Plan:
         workers: groups that are trained at the same time.
         seconds: expected for what is to do; None where it was not asked for.
         memory: bytes expected, of all processes together; None where it was not asked for.
+        timed: the day on which the oldest of the steps that tell the time were timed; "": today.
     """
 
     cells: int
@@ -57,6 +62,7 @@ class Plan:
     treatments_to_do: int = 0
     seconds: float | None = None
     memory: int | None = None
+    timed: str = ""
 
     def lines(self, study: Study, folder: Path) -> list[str]:
         """What a reader is told, before anything is timed; arguments as of `plan`."""
@@ -83,6 +89,8 @@ def plan(
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
     calibrate: bool = True,
+    keep: Path | None = None,
+    anew: bool = False,
     counted: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """What `run` would do with the same arguments; nothing is written.
@@ -95,6 +103,9 @@ def plan(
         device: as in `run`.
         load: as in `run`.
         calibrate: train a few steps of each kind of group, as many groups at once as `run` would, to tell the time.
+        keep: a file for what was timed, so that it is not timed again for a month; None: it is. See
+            `spurlab.studies.calibration.calibration_file`.
+        anew: time it again all the same.
         counted: called with the plan before anything is timed.
 
     Raises:
@@ -138,45 +149,78 @@ def plan(
             return counts
         if not tasks:
             return replace(counts, seconds=0.0, memory=0)
-        seconds, memory = _cost(work, tasks, to_measure, room.workers, carry_out, load)
-        return replace(counts, seconds=seconds, memory=memory)
+        calibration = Calibration(keep if carry_out is local else None, anew=anew)
+        trials = _trials(tasks)
+        timed = {kind: kept for kind, trial in trials.items() if (kept := calibration.get(_trial_kind(trial, room)))}
+        fresh = _timed({kind: trial for kind, trial in trials.items() if kind not in timed}, room, carry_out, load)
+        calibration.put({_trial_kind(trials[kind], room): one for kind, one in fresh.items()})
+    seconds, memory = _cost(work, tasks, to_measure, max(room.workers, 1), trials, timed | fresh)
+    days = sorted(one.day for one in timed.values())
+    return replace(counts, seconds=seconds, memory=memory, timed=days[0] if days else "")
+
+
+def _trials(tasks: Sequence[Task]) -> dict[Kind, Task]:
+    """The largest group of each kind, for a few steps."""
+    trials: dict[Kind, Task] = {}
+    for task in sorted(tasks, key=lambda task: len(task.nodes), reverse=True):
+        trials.setdefault(_kind(task), replace(task, steps=STEPS))
+    return trials
+
+
+def _timed(trials: Mapping[Kind, Task], room: Room, carry_out: Executor, load: Load) -> dict[Kind, Timed]:
+    """What the steps of each take, on all workers at once."""
+    at_once = max(room.workers, 1)
+    outcomes: dict[Kind, list[Outcome]] = {kind: [] for kind in trials}
+    start = time.perf_counter()
+    tried = (trial for trial in trials.values() for _ in range(at_once))
+    for trial, outcome in carry_out(tried, room.workers, load, lambda task, epochs: None):
+        outcomes[_kind(trial)].append(outcome)
+    wall, every = time.perf_counter() - start, [outcome for several in outcomes.values() for outcome in several]
+    start_up = max(wall - sum(2 * o.make_seconds + o.measure_seconds for o in every) / at_once, 0.0)
+    return {
+        kind: Timed(
+            fmean(o.make_seconds for o in several),
+            fmean(o.measure_seconds for o in several),
+            max(o.peak_bytes for o in several),
+            several[0].steps,
+            start_up,
+            today().isoformat(),
+        )
+        for kind, several in outcomes.items()
+    }
+
+
+def _trial_kind(trial: Task, room: Room) -> Kind:
+    """What the times of a trial depend on, beside the machine and the versions."""
+    measured = sorted({request.measure for requests in trial.requests for request in requests})
+    shared = (trial.data, trial.device, trial.steps, room.workers)
+    return _kind(trial), len(trial.nodes), _predictions(trial), tuple(measured), shared
 
 
 def _cost(
     work: Work,
     tasks: Sequence[Task],
     to_measure: Container[str],
-    workers: int,
-    carry_out: Executor,
-    load: Callable[[str], Dataset],
+    at_once: int,
+    trials: Mapping[Kind, Task],
+    timed: Mapping[Kind, Timed],
 ) -> tuple[float, int]:
-    """Seconds and bytes for these tasks, from a few steps of each kind of group on all workers at once."""
-    trials: dict[tuple[object, ...], Task] = {}  # the largest group of each kind
-    for task in sorted(tasks, key=lambda task: len(task.nodes), reverse=True):
-        trials.setdefault(_kind(task), replace(task, steps=STEPS))
-    at_once = max(workers, 1)
-    outcomes: dict[tuple[object, ...], list[Outcome]] = {kind: [] for kind in trials}
-    start = time.perf_counter()
-    tried = (trial for trial in trials.values() for _ in range(at_once))
-    for trial, outcome in carry_out(tried, workers, load, lambda task, epochs: None):
-        outcomes[_kind(trial)].append(outcome)
-    wall, every = time.perf_counter() - start, [outcome for several in outcomes.values() for outcome in several]
-    start_up = max(wall - sum(2 * o.make_seconds + o.measure_seconds for o in every) / at_once, 0.0)
-
+    """Seconds and bytes for these tasks, from what a few steps of each kind of group took."""
     ends = [0.0] * at_once  # when each worker is free again; each takes the next group then
     for task in tasks:
         first, recipe = task.nodes[0], task.nodes[0].setting.recipe
         assert isinstance(first, Train)  # noqa: S101  # as all of these tasks
-        trial, several = trials[_kind(task)], outcomes[_kind(task)]
+        trial, one = trials[_kind(task)], timed[_kind(task)]
         steps = -(-work.examples(first) // recipe.batch_size) * recipe.epochs
         size = sum(key not in to_measure for key in task.keys) / len(trial.nodes)
-        step = fmean(o.make_seconds / o.steps for o in several) * size
-        prediction = fmean(o.measure_seconds for o in several) / _predictions(trial)
+        step = one.make_seconds / one.steps * size
+        prediction = one.measure_seconds / _predictions(trial)
         heapq.heappush(ends, heapq.heappop(ends) + steps * step + prediction * _predictions(task))
-    return start_up + max(ends), max(outcome.peak_bytes for outcome in every) * at_once
+    start_up = max(one.start_up for one in timed.values())
+    return start_up + max(ends), max(one.peak_bytes for one in timed.values()) * at_once
 
 
-def _kind(task: Task) -> tuple[object, ...]:
+def _kind(task: Task) -> Kind:
     """Groups of a kind take the same time for each member and step."""
     setting = task.nodes[0].setting
     recipe = setting.recipe

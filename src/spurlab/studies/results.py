@@ -198,7 +198,7 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     known = stored.subjects.keys() | stored.damaged if users else set()
     stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
     kinds = [
-        (number, measure_named(name).needs_network, measure_named(name).by_pattern)
+        (number, measure_named(name))
         for name in study.measure
         for number in [number for number in stored_names if is_number_of(number, name)] or [name]
     ]
@@ -210,9 +210,11 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
             own = users and bool(node.code)
             key = keys[node] = _key_of_own(node, checksums, store, known) if own else node.key(checksum)
         mark = cell.mark
-        for name, of_network, by_pattern in kinds:
-            subject = key if of_network or type(node) is Treat else key_of(cell, name, checksum)
-            request = (subject, name, mark, cell.target) if by_pattern else (subject, name, "", -1)
+        for name, measure in kinds:
+            if cell.attack is not None and not measure.suits_attack(cell.attack):
+                continue  # an earlier version may have measured it
+            subject = key if measure.needs_network or type(node) is Treat else key_of(cell, name, checksum)
+            request = (subject, name, mark, cell.target) if measure.by_pattern else (subject, name, "", -1)
             if request in values:
                 numbers.append((place, name, values[request], subject))
             elif stored.damaged:

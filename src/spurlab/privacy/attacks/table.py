@@ -61,14 +61,14 @@ def attack_named(name: str) -> Attack:
 
 
 def scores_of(
-    margins: Margins, attacks: Iterable[str] | Mapping[str, Attack], targets: Iterable[int] | None = None
+    margins: Margins, attacks: str | Iterable[str] | Mapping[str, Attack], targets: Iterable[int] | None = None
 ) -> dict[str, Float64[Tensor, "t n"]]:
     """What attacks say of each example and network in turn, the network and its complement left out of the shadows.
 
     Args:
         margins: of all networks.
-        attacks: names, or attacks by name. One of the user's is given copies, and all settings are afterwards as they
-            were.
+        attacks: a name, names, or attacks by name. One of the user's is given copies, and all settings are afterwards
+            as they were.
         targets: which networks are attacked; None: all.
 
     Returns:
@@ -78,6 +78,7 @@ def scores_of(
         ValueError: as `attack_named`, `Margins.attack` and the attack itself.
         FailureError: an attack of the user's that raises, or any that does not give one finite score for each example.
     """
+    attacks = [attacks] if isinstance(attacks, str) else attacks
     given = attacks if isinstance(attacks, Mapping) and not isinstance(attacks, Table) else {}
     by_name = given or {name: attack_named(name) for name in attacks}
     rows: dict[str, list[Tensor]] = {name: [] for name in by_name}

@@ -173,14 +173,19 @@ def sheets(exposures: list[Exposure]) -> list[Sheet]:
     ]
     place = ("dataset", "networks", "pattern", "target")
     note = (
-        f"means over attacked networks [95 % interval]; at {AT:.0%} false positives of all; marked AUC: members "
-        "over marked non-members; group AUC: networks with the group over networks without any mark [exact]"
+        f"means over attacked networks [95 % interval]; at {AT:.0%} false positives of all; pattern left out, and "
+        "groups: of attacks that say something of an example without others; marked AUC: members "
+        "over marked non-members; group AUC: networks with the group over networks without any mark [exact for "
+        "independent networks; complements are not, so it is wider in truth]"
     )
     headings = (
         *(*place, "attack", "n", "AUC", f"{MEMBERS} found", f"{OTHERS} found"),
         *("members, pattern left out", "non-members, pattern left out", "marked AUC", "group AUC"),
     )
-    pattern_note = "networks with the pattern over networks without, by their answer to marked test images [exact]"
+    pattern_note = (
+        "networks with the pattern over networks without, by their answer to marked test images [exact for independent "
+        "networks; complements are not, so it is wider in truth]"
+    )
     return [
         slim("Is this example a member, and was its group in the training set?", headings, examples, note),
         slim("Was the pattern in it?", (*place, "n", "AUC", "pairs of networks"), patterns, pattern_note),
