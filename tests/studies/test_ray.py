@@ -133,6 +133,17 @@ def test_no_more_workers_than_there_is_room_for(connected):
         OnRay().opened(None, "cuda").__enter__()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU that is there can be used")
+def test_a_gpu_that_pytorch_cannot_use_is_a_sentence(cluster):
+    """A node says that it has one."""
+    node = cluster.add_node(num_cpus=0, num_gpus=1)
+    try:
+        with pytest.raises(FailureError, match=r"a worker of the Ray cluster cannot use its GPU .*Is PyTorch there"):
+            OnRay(cluster.address).opened(None, "cuda").__enter__()
+    finally:
+        cluster.remove_node(node)
+
+
 def test_a_head_that_is_gone_is_a_sentence_and_the_same_command_goes_on(study_of, on, ran, tmp_path):
     study, killed = study_of("recipe.epochs=10", "seed=3"), []
     own = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from spurlab.explain import input_sensitivity, sensitivity_examples
 from spurlab.measures import observed
 from spurlab.models import build, skeleton
 from spurlab.studies import Outcome, StoreError, StudyError, Task, load_study, perform
+from spurlab.studies.executors import Room
+from spurlab.studies.executors.local import room_here
 from spurlab.studies.weights import WEIGHTS, weights_file
 from spurlab.training import bytes_to_train
 
@@ -112,10 +115,16 @@ def test_groups_count_what_the_layers_put_out(small, study_of, tasks_of):
 
 
 def test_on_a_gpu_its_own_memory_counts(small, study_of, monkeypatch, tasks_of):
-    """Room for two beside as much again, whatever the machine has."""
+    """Room for two beside as much again, whatever the machine has; and with more room one group of all."""
     each = bytes_to_train(skeleton("small-mlp", small.shape, 10), small.shape, 128)
+    monkeypatch.setattr(sys.modules[room_here.__module__], "usable_device", torch.device)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2 * 2 * each, 10**12))
-    assert [len(task.nodes) for task in tasks_of(study_of("pattern=R3"), 0, 10**12, "cuda")] == [2, 2]
+    room = room_here(None, "cuda")
+    assert room == Room(0, 2 * each)
+    assert [len(task.nodes) for task in tasks_of(study_of("pattern=R3"), 0, room.memory, "cuda")] == [2, 2]
+    many = study_of("pattern=R3", f"seed={list(range(12))}")
+    assert [len(task.nodes) for task in tasks_of(many, 0, 24 * each, "cuda")] == [24]
+    assert max(len(task.nodes) for task in tasks_of(many, 1, 24 * each, "cpu")) <= 10
 
 
 def test_kept_networks_are_measured_on_the_tasks_device(study_of, monkeypatch, done, tasks_of):

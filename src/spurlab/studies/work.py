@@ -30,7 +30,7 @@ from spurlab.training import RECIPES, bytes_to_train, evenly, faster_engine
 log = logging.getLogger(__name__)
 
 WORDS = {"lockstep": "many in lockstep", "plain": "one at a time"}
-LARGEST_GROUP = 10  # larger groups are hardly faster, and more is lost when one is killed
+LARGEST_GROUP = 10  # on a processor: larger groups are hardly faster, and more is lost when one is killed
 
 TREATMENTS_AT_ONCE = 8  # of one network, in one task: what a stop can cost
 
@@ -139,7 +139,8 @@ class Work:
             engine, why = faster_engine(model, data.shape, torch.device(device))
             log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
             most = room.memory // max(room.workers, 1) // bytes_to_train(model, data.shape, setting.recipe.batch_size)
-            sizes[network] = max(1, min(LARGEST_GROUP, most)) if engine == "lockstep" else 1
+            most = min(LARGEST_GROUP, most) if torch.device(device).type == "cpu" else most
+            sizes[network] = max(1, most) if engine == "lockstep" else 1
         counts = [self.examples(training) for training in self.trainings]
         return groups_of(
             self.trainings, counts, [sizes[_network(training)] for training in self.trainings], room.workers

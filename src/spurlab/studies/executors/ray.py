@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 
-from spurlab.errors import FailureError, InputError, worded
+from spurlab.errors import FailureError, InputError, one_line, worded
 from spurlab.studies.executors.executor import Load, Room, Told
 from spurlab.studies.executors.local import cores
-from spurlab.studies.executors.ray_worker import carry_out, packed, versions
+from spurlab.studies.executors.ray_worker import carry_out, free_memory, packed, versions
 from spurlab.studies.task import Outcome, Task
 from spurlab.study_files import StudyError
 from spurlab.training.pool import TRIES, WorkerError
@@ -152,8 +152,25 @@ class OnRay:
                 f"{share:g} {kind}, which a task takes. Start a node that has."
             )
         each = min(machine.get("memory", 0) / own for machine, own in zip(machines, slots, strict=True) if own)
+        if not _on_cpu(device):
+            each = self._of_gpu(device)
         most = sum(slots) if workers is None else min(workers, sum(slots))
         return Room(most, int(each * most))
+
+    def _of_gpu(self, device: str) -> float:
+        """Half of what is free on a GPU, or of a share of it: the data set and what kernels work with lie there too.
+
+        Raises:
+            FailureError: PyTorch cannot use it.
+        """
+        ray = _ray()
+        asked = ray.remote(num_cpus=0.0, num_gpus=self.gpus, max_retries=0)(free_memory).remote(device)
+        try:
+            return float(ray.get(asked)) * min(self.gpus, 1.0) / 2
+        except ray.exceptions.RayError as error:
+            raise FailureError(
+                f"a worker of the Ray cluster cannot use its GPU ({_cause(error)}). Is PyTorch there one with CUDA?"
+            ) from error
 
     def _connect(self, workers: int | None) -> None:
         """Raises FailureError where no cluster answers."""
@@ -175,6 +192,11 @@ class OnRay:
                 f"there is no way into a Ray cluster at {self.address or 'local'} ({worded(error)}). Start one there "
                 "(ray start --head), or leave --address out."
             ) from error
+
+
+def _cause(error: Exception) -> str:
+    """The last line of what Ray says, which has the traceback of the worker."""
+    return one_line(str(error).strip().splitlines()[-1]).rstrip(".")
 
 
 def _ray() -> ModuleType:
@@ -261,8 +283,9 @@ def _next(stream: Any, task: Task, deaths: int) -> Mapping[str, Any]:
         log.warning("%s; the group is tried once more.", what)
         return {"deaths": 1}
     except errors.RayTaskError as error:
-        cause = str(error).strip().splitlines()[-1]
-        raise WorkerError(f"{task.name} could not be carried out: {cause}. Is Spurlab on every machine?") from error
+        raise WorkerError(
+            f"{task.name} could not be carried out: {_cause(error)}. Is Spurlab on every machine?"
+        ) from error
     except errors.RayError as error:
         raise HeadGoneError(f"the Ray cluster is gone. {worded(error)} The same command goes on.") from error
     if "failed" in event or "refused" in event:

@@ -21,6 +21,15 @@ TELLS = 0.2  # seconds between two words on how far a task is
 _kept: dict[str, Dataset] = {}  # the last data set of this process, by checksum
 
 
+def free_memory(device: str) -> int:
+    """Bytes that are free on a GPU of this worker.
+
+    Raises:
+        RuntimeError: PyTorch cannot use it.
+    """
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
 def versions() -> dict[str, str]:
     """What numbers go by, of this process."""
     return {"Spurlab": spurlab.__version__, "PyTorch": torch.__version__, "Python": platform.python_version()}
