@@ -322,7 +322,7 @@ def test_a_damaged_store_is_a_failure_and_stays_as_it_is(spurlab, tmp_path):
         (["run", "quickstart", "--set", "dataset=mnist"], ["MNIST", "offline"]),
         (["data", "info", "fashion-mnst"], ["Did you mean 'fashion-mnist'"]),
         (["run", "quickstart", "--executor", "rey"], ["there is no executor 'rey'. Did you mean 'ray'?"]),
-        (["run", "quickstart", "--address", "head:6379"], ["'head:6379'", "Say --executor ray"]),
+        (["run", "quickstart", "--address", "head:6379"], ["'head:6379'", "for --executor ray"]),
         (["run", "quickstart", "--device", "warp"], ["warp"]),
         (["run", "quickstart", "--only", "pattern=S1"], ["pattern=S1", "R3, S3"]),
         (["run", "fig2-cifar10"], ["CIFAR-10", "offline"]),

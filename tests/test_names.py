@@ -39,7 +39,7 @@ def test_names_are_those_of_the_tables():
 
 def test_keys_are_those_of_a_study():
     assert names.axes() == axis_names()
-    assert set(names.study_keys()) == set(Study.model_fields) - {"name", "profile", "grids", "origin"}
+    assert set(names.study_keys()) == set(Study.model_fields) - set(names.MADE)
     assert names.recipe_keys() == ["name", *(field.name for field in fields(Recipe))]
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+MADE = ("name", "profile", "grids", "origin")  # of a study, what is made from its file
 # of each kind the file and the name of its table
 TABLES: Mapping[str, tuple[str, str]] = {
     "datasets": ("data/catalogue.py", "DATASETS"),
@@ -44,7 +45,7 @@ def axes() -> list[str]:
 
 def study_keys() -> list[str]:
     """What a study file can have besides axes and grids."""
-    return [name for name in _fields("studies/study.py", "Study") if name not in ("name", "profile", "grids", "origin")]
+    return [name for name in _fields("studies/study.py", "Study") if name not in MADE]
 
 
 def recipe_keys() -> list[str]:

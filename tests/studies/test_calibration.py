@@ -69,7 +69,7 @@ def test_it_comes_back_for_the_same_kind_alone(tmp_path, monkeypatch):
 
 def test_what_is_old_is_timed_again(tmp_path):
     file = tmp_path / "calibration.json"
-    for days, kept in ((1, True), (LASTS.days - 1, True), (LASTS.days, False)):
+    for days, kept in ((1, True), (LASTS.days - 1, True), (LASTS.days, False), (-1, False)):
         Calibration(file).put({"kind": replace(TIMED, day=(today() - timedelta(days)).isoformat())})
         assert (Calibration(file).get("kind") is not None) == kept
 

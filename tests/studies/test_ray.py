@@ -1,8 +1,10 @@
 """Studies on a Ray cluster of this machine: the rows of a local run, whatever is lost meanwhile."""
 
+import signal
 import socket
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from spurlab.data import Dataset, Examples, Source
 from spurlab.errors import FailureError, InputError
 from spurlab.studies import OnRay, StudyError, run
 from spurlab.studies.executors import ray as on_ray
+from spurlab.studies.executors import working
 from spurlab.studies.executors.ray_worker import carry_out, packed, unpacked, versions
 from spurlab.studies.weights import WEIGHTS
 from spurlab.training.pool import WorkerError
@@ -124,6 +127,7 @@ def test_workers_with_other_versions_are_refused(connected, study_of, on, tmp_pa
 
 
 def test_no_more_workers_than_there_is_room_for(connected):
+    connected.wait_for_nodes()  # one that was lost before is known to be
     with OnRay().opened(None, "cpu") as room:
         assert room.workers == 2
     with OnRay().opened(1, "cpu") as one:
@@ -145,7 +149,7 @@ def test_a_gpu_that_pytorch_cannot_use_is_a_sentence(cluster):
 
 
 def test_a_head_that_is_gone_is_a_sentence_and_the_same_command_goes_on(study_of, on, ran, tmp_path):
-    study, killed = study_of("recipe.epochs=10", "seed=3"), []
+    study, killed = study_of("recipe.epochs=40", "seed=3"), []
     own = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 
     def kill(now):
@@ -153,13 +157,48 @@ def test_a_head_that_is_gone_is_a_sentence_and_the_same_command_goes_on(study_of
             killed.append(now)
             own.head_node.kill_gcs_server()
 
-    with pytest.raises(
-        FailureError, match=r"the head of the Ray cluster, .*, does not answer any more .*the same comm"
-    ):
-        on(study, tmp_path / "there", OnRay(own.address), progress=kill)
-    own.shutdown()
+    try:
+        with pytest.raises(
+            FailureError, match=r"the head of the Ray cluster, .*, does not answer any more .*the same c"
+        ):
+            on(study, tmp_path / "there", OnRay(own.address), progress=kill)
+    finally:
+        own.shutdown()
     assert killed
     assert same_rows(ran(study, tmp_path / "there"), ran(study, tmp_path / "here"))
+
+
+def test_ray_on_this_machine_alone_listens_to_nobody_else_and_leaves_signals_as_they_are(study_of, small, tmp_path):
+    """And data are read once, though a deletion comes after the training; a finished study needs no Ray."""
+    read, handler = [], signal.getsignal(signal.SIGTERM)
+
+    def load(name):
+        read.append(name)
+        return small
+
+    def listening():
+        us = psutil.Process()
+        for process in (us, *us.children(recursive=True)):
+            for connection in process.net_connections("inet"):
+                if connection.status == psutil.CONN_LISTEN:
+                    yield process.name(), connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port
+
+    seen, before = {}, set(listening())  # of the cluster of other tests
+
+    def look(now):
+        if now.running and not seen:
+            names, addresses, _ = zip(*(set(listening()) - before), strict=True)
+            seen.update(addresses=set(addresses), names=set(names))
+            seen["handler"] = signal.getsignal(signal.SIGTERM)
+
+    study = study_of(*DELETION, "deletion=retrain", "seed=3")
+    run(study, tmp_path, executor=OnRay(), workers=1, load=load, progress=look)
+    assert seen["addresses"] == {"127.0.0.1"}
+    assert {"raylet", "gcs_server"} <= seen["names"]
+    assert seen["handler"] == handler
+    assert len(read) == 2  # by the study, and for the cluster
+    assert not ray.is_initialized()
+    run(study, tmp_path, executor=OnRay("127.0.0.1:1"), load=load)  # where nobody is
 
 
 # -- without a cluster --
@@ -188,11 +227,11 @@ def test_what_is_sent_is_the_same_data_in_the_same_memory(data):
 
 
 def test_a_task_is_refused_before_anything_is_done():
-    [word] = carry_out({}, {}, versions() | {"Spurlab": "0.0.1"})
+    [word] = carry_out({}, {}, {}, versions() | {"Spurlab": "0.0.1"})
     assert "and not 0.0.1. Install the same everywhere." in word["refused"]
 
 
-@pytest.mark.parametrize("address", ["here", "here:", "here:port", "here:0", "here:65536", ":"])
+@pytest.mark.parametrize("address", ["here", "here:", "here:port", "here:0", "here:65536", ":", "ray://head:10001"])
 def test_what_is_no_address_is_told(address):
     with pytest.raises(StudyError, match="the address of a Ray cluster is auto, local or HOST:PORT, but it is"):
         OnRay(address)
@@ -204,12 +243,22 @@ def test_where_nobody_listens_it_is_told_at_once(tmp_path, monkeypatch):
         port = closed.getsockname()[1]
     with pytest.raises(FailureError, match=f"no way into a Ray cluster at 127.0.0.1:{port} .Conn.*ray start"):
         OnRay(f"127.0.0.1:{port}").opened(None, "cpu").__enter__()
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     (tmp_path / "ray").mkdir()
     (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{port}")  # of a cluster that is no more
-    with pytest.raises(FailureError, match=r"no way into a Ray cluster at auto .Conn.*ray start"):
-        OnRay("auto").opened(None, "cpu").__enter__()
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, str(tmp_path))
+            with pytest.raises(FailureError, match=r"no way into a Ray cluster at auto .Conn.*ray start"):
+                OnRay("auto").opened(None, "cpu").__enter__()
     with pytest.raises(StudyError, match="one worker or more, but `workers` is 0"):
         OnRay().opened(0, "cpu").__enter__()
+    with pytest.raises(StudyError, match="the device is cpu or cuda, but it is 'cuda:1'"):
+        OnRay().opened(None, "cuda:1").__enter__()
+    with pytest.raises(StudyError, match=r"`executor` is a class, OnRay. Give one of it: OnRay\(\)"):
+        working(OnRay, None, "cpu").__enter__()
+
+
+@pytest.mark.parametrize("gpus", [0.0, -1.0, 1.5, float("nan"), float("inf")])
+def test_what_is_no_share_of_a_gpu_is_told(gpus):
     with pytest.raises(InputError, match="share of a GPU"):
-        OnRay(gpus=0.0)
+        OnRay(gpus=gpus)

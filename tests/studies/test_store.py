@@ -102,6 +102,23 @@ def shared_by_machines(monkeypatch, tmp_path):
     return tmp_path / "results"
 
 
+@pytest.mark.parametrize(
+    ("kind", "shared"),
+    [
+        ("nfs", True),
+        ("CIFS", True),
+        ("fuse.sshfs", True),
+        ("fuse.mergerfs", False),
+        ("ext4", False),
+        ("fuseblk", False),
+    ],
+)
+def test_which_file_systems_machines_share(monkeypatch, tmp_path, kind, shared):
+    part = namedtuple("part", "mountpoint fstype")
+    monkeypatch.setattr("psutil.disk_partitions", lambda all: [part(str(tmp_path), kind)])
+    assert network_file_system(tmp_path / "results") == (kind.lower() if shared else "")
+
+
 def test_a_folder_that_machines_share_is_known(shared_by_machines, tmp_path):
     assert network_file_system(shared_by_machines) == "nfs4"
     assert network_file_system(shared_by_machines / "deep" / "er") == "nfs4"

@@ -65,13 +65,14 @@ class Calibration:
     def get(self, kind: object) -> Timed | None:
         """What was timed of this kind, on this machine with these versions, in the last month."""
         timed = self._all.get(_key(kind))
-        return timed if timed and date.fromisoformat(timed.day) > today() - LASTS else None
+        return timed if timed and _is_new(timed) else None
 
     def put(self, timed: dict[Any, Timed]) -> None:
         """Keep more, by kind."""
         if self._path is None or not timed:
             return
-        self._all = _read(self._path) | {_key(kind): one for kind, one in timed.items()}
+        kept = {key: one for key, one in _read(self._path).items() if _is_new(one)}
+        self._all = kept | {_key(kind): one for kind, one in timed.items()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self._path) as draft:
@@ -85,13 +86,18 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+def _is_new(one: Timed) -> bool:
+    return today() - LASTS < date.fromisoformat(one.day) <= today()
+
+
 def _key(kind: object) -> str:
-    what = repr((kind, machine(), torch.__version__, spurlab.__version__))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    what = repr((kind, machine(), gpu, torch.__version__, spurlab.__version__))
     return hashlib.sha256(what.encode()).hexdigest()[:20]
 
 
 def _read(path: Path) -> dict[str, Timed]:
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
         kept = {key: Timed(**one) for key, one in json.loads(path.read_text("utf-8")).items()}
         if all(_is_sound(one) for one in kept.values()):
             return kept

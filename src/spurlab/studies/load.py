@@ -79,7 +79,7 @@ def _in_grids(content: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     Each ``[[grid]]`` changes what stands outside of them, and the changes of the command line hold in every grid.
     """
-    keys = [key for key in Study.model_fields if key not in ("name", "profile", "grids", "origin")]
+    keys = [key for key in Study.model_fields if key not in names.MADE]
     axes = axis_names()
     tables = changes.get("grid", content.get("grid", [{}]))
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):

@@ -4,25 +4,13 @@ from pathlib import Path
 
 import psutil
 
+# by type; of those in user space (``fuse.*``) all but the ones that are a view of a disk
 SHARED = {
-    *("9p", "afs", "beegfs", "ceph", "cifs", "davfs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "fuse.s3fs", "gfs2"),
-    *(
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "moosefs",
-        "ncpfs",
-        "nfs",
-        "nfs3",
-        "nfs4",
-        "ocfs2",
-        "panfs",
-        "pvfs2",
-        "smb",
-        "smb2",
-    ),
-    *("smb3", "smbfs", "virtiofs", "wekafs"),
+    *("9p", "afpfs", "afs", "beegfs", "ceph", "cifs", "davfs", "gfs2", "glusterfs", "gpfs", "lustre", "moosefs"),
+    *("ncpfs", "nfs", "nfs3", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "smb", "smb2", "smb3", "smbfs"),
+    *("virtiofs", "webdav", "wekafs"),
 }
+VIEWS_OF_DISKS = {"fuse.bindfs", "fuse.gocryptfs", "fuse.mergerfs", "fuse.ntfs-3g", "fuse.snapfuse"}
 
 
 def network_file_system(folder: Path) -> str:
@@ -35,4 +23,5 @@ def network_file_system(folder: Path) -> str:
     kinds = {Path(part.mountpoint): part.fstype.lower() for part in parts}  # of one place the last, which covers others
     place = folder.resolve()
     kind = next((kinds[above] for above in (place, *place.parents) if above in kinds), "")
-    return kind if kind in SHARED else ""
+    in_user_space = kind.startswith("fuse.") and kind not in VIEWS_OF_DISKS
+    return kind if kind in SHARED or in_user_space else ""

@@ -194,7 +194,8 @@ def _trial_kind(trial: Task, room: Room) -> Kind:
     """What the times of a trial depend on, beside the machine and the versions."""
     measured = sorted({request.measure for requests in trial.requests for request in requests})
     shared = (trial.data, trial.device, trial.steps, room.workers)
-    return _kind(trial), len(trial.nodes), _predictions(trial), tuple(measured), shared
+    code = [key for key, node in zip(trial.keys, trial.nodes, strict=True) if node.code]  # these go by its text
+    return _kind(trial), len(trial.nodes), _predictions(trial), tuple(measured), shared, tuple(code)
 
 
 def _cost(

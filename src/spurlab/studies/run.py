@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
 from spurlab.studies.database import StoreError, now
-from spurlab.studies.executors import Executor, working
+from spurlab.studies.executors import Executor, Room, working
+from spurlab.studies.executors.local import local
+from spurlab.studies.graph import Train, Treat
 from spurlab.studies.maps import keep_maps
 from spurlab.studies.records import Record, study_of, unreadable
 from spurlab.studies.results import StudyResult, rows_of
@@ -91,7 +93,7 @@ def run(
     Args:
         study: what to train and measure.
         folder: where results are kept, of this study and others.
-        executor: a name of `EXECUTORS`, or one of these or of your own, see `Executor`.
+        executor: a name of `EXECUTORS`, or an executor, e.g. `OnRay(address)` or one of your own, see `Executor`.
         workers: processes; None: one for each core that this process may use; 0: train in this process.
         device: where to train; other than ``cpu``: in this process, unless the executor works elsewhere.
         load: gives a data set by its name; worker processes use `spurlab.data.load`.
@@ -104,28 +106,41 @@ def run(
         ValueError: a method of the user's cannot be imported; nothing has been trained then.
         FolderError: the folder cannot hold results.
         StoreError: the results cannot be read or written; what was finished before is kept.
+        FailureError: other machines do not answer; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
     """
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")
     work = work_of(study, data_of(study, load))
     import_methods(work)
-    with working(executor, workers, device) as (carry_out, room), Store(folder) as store:
+    with Store(folder) as store:
         started = now()
         store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted)
-        watch = _Watch(store, work, work.phases(room, folder, device), progress)
-        for tasks in watch.phases:
-            while missing := watch.missing(tasks):
-                with closing(carry_out(watch.claimed(tasks), room.workers, load, watch.told)) as outcomes:
-                    for task, outcome in outcomes:
-                        watch.keep(task, outcome)
-                if watch.missing(tasks) == missing:  # another process is at it
-                    watch.wait(len(missing))
+        # where all is there, no other machine is needed
+        place = working(executor, workers, device) if _missing(store, work) else nullcontext((local, Room(0, 0)))
+        with place as (carry_out, room):
+            watch = _Watch(store, work, work.phases(room, folder, device), progress)
+            for tasks in watch.phases:
+                while missing := watch.missing(tasks):
+                    with closing(carry_out(watch.claimed(tasks), room.workers, load, watch.told)) as outcomes:
+                        for task, outcome in outcomes:
+                            watch.keep(task, outcome)
+                    if watch.missing(tasks) == missing:  # another process is at it
+                        watch.wait(len(missing))
         keep_maps(work, folder)
         return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
+
+
+def _missing(store: Store, work: Work) -> set[str]:
+    """The keys of what is to be made or measured."""
+    trained, treated = (
+        {key: wanted for key, wanted in work.wanted.items() if isinstance(work.nodes[key], kind)}
+        for kind in (Train, Treat)
+    )
+    return store.missing(trained, weights=work.study.keeps_weights) | store.missing(treated)
 
 
 def import_methods(work: Work) -> None:

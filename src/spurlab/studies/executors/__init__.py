@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from spurlab.errors import did_you_mean
-from spurlab.studies.executors.executor import Elsewhere as Elsewhere
 from spurlab.studies.executors.executor import Executor as Executor
+from spurlab.studies.executors.executor import RemoteExecutor as RemoteExecutor
 from spurlab.studies.executors.executor import Room as Room
 from spurlab.studies.executors.local import local, room_here
 from spurlab.studies.executors.ray import OnRay as OnRay
@@ -29,7 +29,7 @@ def executor_named(name: str, address: str = "") -> Executor:
     if name not in EXECUTORS:
         raise StudyError(f"there is no executor {name!r}. {did_you_mean(name, list(EXECUTORS))}")
     if address and name == "local":
-        raise StudyError(f"the address {address!r} is of other machines. Say --executor ray.")
+        raise StudyError(f"the address {address!r} is for --executor ray, but the executor is {name}.")
     return EXECUTORS[name](address)
 
 
@@ -47,8 +47,10 @@ def working(executor: str | Executor, workers: int | None, device: str) -> Itera
         ValueError: a device that is not there.
         FailureError: the other machines do not answer.
     """
+    if isinstance(executor, type):
+        raise StudyError(f"`executor` is a class, {executor.__name__}. Give one of it: {executor.__name__}().")
     carry_out = executor_named(executor) if isinstance(executor, str) else executor
-    if isinstance(carry_out, Elsewhere):
+    if isinstance(carry_out, RemoteExecutor):
         with carry_out.opened(workers, device) as room:
             yield carry_out, room
     else:

@@ -41,7 +41,7 @@ class Room:
 
 
 @runtime_checkable
-class Elsewhere(Protocol):
+class RemoteExecutor(Protocol):
     """An executor that works on other machines, which are there while it is open."""
 
     def opened(self, workers: int | None, device: str) -> AbstractContextManager[Room]:

@@ -7,17 +7,16 @@ is one group, which is carried out again.
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import torch
+from typing import Any, NamedTuple
 
 from spurlab.errors import FailureError, InputError, one_line, worded
 from spurlab.studies.executors.executor import Load, Room, Told
@@ -29,13 +28,24 @@ from spurlab.training.pool import TRIES, WorkerError
 
 log = logging.getLogger(__name__)
 
-LOOK = 1.0  # seconds between looks at the head of the cluster
-ANSWERS = 5.0  # seconds in which the head of a cluster must answer
-HERE = ("", "local")  # addresses of a cluster on this machine alone, which ends with the study
+CHECK_EVERY = 1.0  # seconds between looks at the head of the cluster
+ANSWERS = 5.0  # seconds in which it must answer
+MISSES = 3  # times in a row that it does not, until it counts as gone
+LOSSES = 5  # machines that may be lost over one group
+LOCAL = ("", "local")  # addresses of a cluster on this machine alone, which ends with the study
+NOWHERE = "/nowhere"  # the results folder, to a worker
 
 
 class HeadGoneError(FailureError):
     """The cluster does not answer any more."""
+
+
+class Running(NamedTuple):
+    """A task under way: how many workers have died over it, and how many machines were lost."""
+
+    task: Task
+    deaths: int = 0
+    losses: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,10 +53,10 @@ class OnRay:
     """Carries out tasks on a Ray cluster, each on a processor core or a share of a GPU.
 
     Args:
-        address: ``auto``: the cluster that was started on this machine; ``HOST:PORT``: that of this head; "" or
-            ``local``: Ray on this machine alone, at 127.0.0.1 and without dashboard, until the study ends. Where this
-            process is connected already (``ray.init``), that cluster is used, and left as it is.
-        gpus: the share of a GPU that a task takes, where it works on one.
+        address: ``auto``: the cluster that this machine is part of; ``HOST:PORT``: that of this head, which it
+            must be part of; "" or ``local``: Ray on this machine alone, at 127.0.0.1 and without dashboard, until the
+            study ends. Where this process is connected already (``ray.init``), that cluster is used, and left as it is.
+        gpus: the share of a GPU that a task takes, where it works on one; above 1 whole ones.
 
     Raises:
         ValueError: Ray is not installed; or an address or share that is none.
@@ -54,13 +64,14 @@ class OnRay:
 
     address: str = ""
     gpus: float = 1.0
+    _data: dict[tuple[str, str], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _ray()
-        if self.address not in (*HERE, "auto"):
+        if self.address not in (*LOCAL, "auto"):
             _host_and_port(self.address)
-        if self.gpus <= 0:
-            raise InputError(f"`gpus` is the share of a GPU that a task takes, above 0, but it is {self.gpus}.")
+        if not (0 < self.gpus <= 1 or (self.gpus > 1 and float(self.gpus).is_integer())):
+            raise InputError(f"`gpus` is the share of a GPU that a task takes, or a number of them, not {self.gpus}.")
 
     @contextmanager
     def opened(self, workers: int | None, device: str) -> Iterator[Room]:
@@ -68,22 +79,26 @@ class OnRay:
 
         Args:
             workers: as many tasks at once at most; None: one for each core, or for each share of a GPU.
-            device: where each works.
+            device: where each works, ``cpu`` or ``cuda``.
 
         Raises:
-            StudyError: no worker is asked for.
+            StudyError: no worker is asked for, or another device; or this process is connected to another cluster.
             FailureError: no cluster answers, or it has no room.
         """
         if workers is not None and workers < 1:
             raise StudyError(f"on Ray a study needs one worker or more, but `workers` is {workers}.")
-        ray = _ray()
+        on_gpu, ray = _is_gpu(device), _ray()
         if ray.is_initialized():
-            yield self._room(workers, device)
+            own = ray.get_runtime_context().gcs_address
+            if self.address not in (*LOCAL, "auto", own):
+                raise StudyError(f"this process is connected to the Ray cluster at {own}, and not {self.address}.")
+            yield self._room(workers, on_gpu)
             return
-        self._connect(workers)
         try:
-            yield self._room(workers, device)
+            self._connect(workers)
+            yield self._room(workers, on_gpu)
         finally:
+            self._data.clear()
             ray.shutdown()
 
     def __call__(
@@ -92,79 +107,99 @@ class OnRay:
         """Each task with its outcome, as they are finished; the cluster is open.
 
         Raises:
-            FailureError: the cluster is gone.
+            FailureError: the cluster is gone, or has no room for the data.
             WorkerError: workers died twice over the same group, have other versions than this process, or could not
                 carry it out.
         """
-        ray, pending = _ray(), iter(tasks)
-        running: dict[Any, tuple[Task, int]] = {}  # by what a task tells: the task, and how many workers died over it
-        put = cache(lambda name: ray.put(packed(load(name))))
+        ray, pending, running = _ray(), iter(tasks), dict[Any, Running]()
+        head, remotes = _Head(self._slots), dict[bool, Any]()
 
-        def start(task: Task, deaths: int = 0) -> None:
-            sent = replace(task.packed(), folder="")  # not to be seen, also where it could be
-            data = put(task.nodes[0].setting.dataset)
-            running[self._remote(task.device).remote(sent.as_json(), data, versions())] = task, deaths
+        def start(one: Running) -> None:
+            on_gpu = _is_gpu(one.task.device)
+            if on_gpu not in remotes:  # one for all tasks: each would be exported to all workers
+                remotes[on_gpu] = ray.remote(**self._resources(on_gpu), num_returns="streaming")(carry_out)
+            sent = one.task.packed()
+            about = replace(sent, folder=NOWHERE, given={}).as_json()
+            data = self._sent(one.task.nodes[0].setting.dataset, load)
+            running[remotes[on_gpu].remote(about, dict(sent.given), data, versions())] = one
 
         def fill() -> None:
             while len(running) < workers and (task := next(pending, None)) is not None:
-                start(task)
+                start(Running(task))
 
-        looked = time.monotonic()
         try:
             fill()
             while running:
-                if time.monotonic() - looked >= LOOK:
-                    _check_head()
-                    looked = time.monotonic()
-                for stream in ray.wait(list(running), timeout=LOOK)[0]:
-                    task, deaths = running[stream]
-                    event = _next(stream, task, deaths)
-                    if "done" in event:
-                        told(task, event["done"])
-                        continue
-                    del running[stream]
-                    if "finished" in event:
-                        yield task, Outcome.from_json(event["finished"])
+                head.check(_is_gpu(next(iter(running.values())).task.device))
+                for stream in _ready(list(running)):
+                    one = running[stream]
+                    event = _next(stream, one)
+                    if isinstance(event, Running):
+                        del running[stream]
+                        told(one.task, 0)
+                        start(event)
+                    elif "done" in event:
+                        told(one.task, event["done"])
                     else:
-                        told(task, 0)
-                        start(task, deaths + event["deaths"])
+                        del running[stream]
+                        outcome = replace(Outcome.from_json(event["finished"]), weights=event["weights"])
+                        yield one.task, outcome
                 fill()
         except HeadGoneError:
             running.clear()  # gone with it
             raise
+        except ray.exceptions.RayError as error:
+            raise FailureError(f"the Ray cluster cannot take more tasks. {worded(error)}") from error
         finally:
             for stream in running:
-                ray.cancel(stream, force=True)
+                with suppress(ray.exceptions.RayError):  # it has ended meanwhile
+                    ray.cancel(stream, force=True)
 
-    def _remote(self, device: str) -> Any:
-        """The remote task. Ray itself tries nothing twice: what was lost is claimed here, and told."""
-        room = {"num_cpus": 1.0} if _on_cpu(device) else {"num_cpus": 0.0, "num_gpus": self.gpus}
-        return _ray().remote(**room, max_retries=0, num_returns="streaming")(carry_out)
+    def _sent(self, name: str, load: Load) -> Any:
+        """A data set in the cluster's memory, put there once for each connection."""
+        ray = _ray()
+        key = ray.get_runtime_context().get_job_id(), name
+        if key not in self._data:
+            self._data[key] = ray.put(packed(load(name)))
+        return self._data[key]
 
-    def _room(self, workers: int | None, device: str) -> Room:
+    def _resources(self, on_gpu: bool) -> dict[str, Any]:
+        """What a task takes. Ray itself tries nothing twice: what was lost is known, and told, here."""
+        return {"num_cpus": 0.0 if on_gpu else 1.0, "num_gpus": self.gpus if on_gpu else 0.0, "max_retries": 0}
+
+    def _slots(self, machine: Mapping[str, Any], on_gpu: bool) -> int:
+        """How many tasks a machine takes; a share of a GPU is of one."""
+        has = int(machine["Resources"].get("GPU" if on_gpu else "CPU", 0)) if machine["Alive"] else 0
+        if not on_gpu:
+            return has
+        return has // int(self.gpus) if self.gpus >= 1 else has * int(1 / self.gpus)
+
+    def _room(self, workers: int | None, on_gpu: bool) -> Room:
         """One task for each core, or share of a GPU; of memory what the tightest machine has for each."""
-        kind, share = ("CPU", 1.0) if _on_cpu(device) else ("GPU", self.gpus)
-        machines = [node["Resources"] for node in _ray().nodes() if node["Alive"]]
-        slots = [int(machine.get(kind, 0) / share) for machine in machines]
+        machines = _ray().nodes()
+        slots = [self._slots(machine, on_gpu) for machine in machines]
         if not any(slots):
+            alive, what = sum(machine["Alive"] for machine in machines), f"{self.gpus:g} GPU" if on_gpu else "1 CPU"
             raise FailureError(
-                f"the Ray cluster has {len(machines)} {'machine' if len(machines) == 1 else 'machines'}, but none with "
-                f"{share:g} {kind}, which a task takes. Start a node that has."
+                f"the Ray cluster has {alive} {'machine' if alive == 1 else 'machines'}, but none with {what}, which a "
+                "task takes. Start a node that has."
             )
-        each = min(machine.get("memory", 0) / own for machine, own in zip(machines, slots, strict=True) if own)
-        if not _on_cpu(device):
-            each = self._of_gpu(device)
+        each = min(
+            machine["Resources"].get("memory", 0) / own for machine, own in zip(machines, slots, strict=True) if own
+        )
+        if on_gpu:
+            each = self._of_gpu()
         most = sum(slots) if workers is None else min(workers, sum(slots))
         return Room(most, int(each * most))
 
-    def _of_gpu(self, device: str) -> float:
+    def _of_gpu(self) -> float:
         """Half of what is free on a GPU, or of a share of it: the data set and what kernels work with lie there too.
 
         Raises:
             FailureError: PyTorch cannot use it.
         """
         ray = _ray()
-        asked = ray.remote(num_cpus=0.0, num_gpus=self.gpus, max_retries=0)(free_memory).remote(device)
+        asked = ray.remote(**self._resources(on_gpu=True))(free_memory).remote()
         try:
             return float(ray.get(asked)) * min(self.gpus, 1.0) / 2
         except ray.exceptions.RayError as error:
@@ -175,23 +210,116 @@ class OnRay:
     def _connect(self, workers: int | None) -> None:
         """Raises FailureError where no cluster answers."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it asks the network
-        how: dict[str, Any] = {"address": self.address}
-        if self.address in HERE:
-            how = {
-                "address": "local",
-                "num_cpus": workers or cores(),
-                "include_dashboard": False,
-                "_node_ip_address": "127.0.0.1",
-            }
+        how: dict[str, Any] = {"address": self.address, "log_to_driver": False, "logging_level": logging.ERROR}
+        ray, alone = _ray(), self.address in LOCAL
+        if alone:
+            how |= {"address": "local", "num_cpus": workers or cores(), "include_dashboard": False}
         try:
-            if said := _said(self.address):
-                _check_answer(said)
-            _ray().init(**how, log_to_driver=False, logging_level=logging.ERROR, configure_logging=True)
+            if not alone and (head := _head_address(self.address)):
+                _check_answer(head)
+            with _signals_kept(), _on_loopback(alone):
+                ray.init(**how)
         except Exception as error:  # of many kinds, and some of no kind of Ray's
             raise FailureError(
                 f"there is no way into a Ray cluster at {self.address or 'local'} ({worded(error)}). Start one there "
                 "(ray start --head), or leave --address out."
             ) from error
+        if alone and any(node["NodeManagerAddress"] != "127.0.0.1" for node in ray.nodes()):
+            raise FailureError(
+                f"Ray {ray.__version__} on this machine would listen to the network. Start it yourself (ray start "
+                "--head), as safe as you want it, and say --address auto."
+            )
+
+
+class _Head:
+    """The head of the cluster, looked at now and then.
+
+    Args:
+        slots: how many tasks a machine takes, on GPUs or not.
+    """
+
+    def __init__(self, slots: Callable[[Mapping[str, Any], bool], int]) -> None:
+        self._slots, self._looked, self._misses, self._warned = slots, time.monotonic(), 0, False
+
+    def check(self, on_gpu: bool) -> None:
+        """Whether it is there, and Ray on this machine; a line where no machine has room for a task any more.
+
+        Raises:
+            HeadGoneError: one is not.
+        """
+        if time.monotonic() - self._looked < CHECK_EVERY:
+            return
+        context = _ray().get_runtime_context()
+        try:
+            _check_answer(context.gcs_address)
+            self._misses = 0
+        except OSError as error:
+            self._misses += 1
+            if self._misses >= MISSES:
+                raise HeadGoneError(
+                    f"the head of the Ray cluster, {context.gcs_address}, does not answer any more ({error}). What is "
+                    "finished is kept: start it again, and the same command goes on."
+                ) from error
+        else:
+            machines = _ray().nodes()
+            _check_own(machines, context.get_node_id())
+            if not self._warned and not any(self._slots(machine, on_gpu) for machine in machines):
+                log.warning("no machine of the Ray cluster has room for a task any more; the study waits for one.")
+                self._warned = True
+        self._looked = time.monotonic()
+
+
+def _check_own(machines: Iterable[Mapping[str, Any]], own: str) -> None:
+    if not any(machine["Alive"] and machine["NodeID"] == own for machine in machines):
+        raise HeadGoneError(
+            "Ray on this machine has stopped. What is finished is kept: start it again, and the same command goes on."
+        )
+
+
+def _ready(streams: list[Any]) -> list[Any]:
+    """All of these that have something to tell, once one has, or after a second."""
+    ray = _ray()
+    first, _ = ray.wait(streams, timeout=CHECK_EVERY)
+    found: list[Any] = ray.wait(streams, num_returns=len(streams), timeout=0)[0] if first else []
+    return found
+
+
+def _next(stream: Any, one: Running) -> Mapping[str, Any] | Running:
+    """What a task tells next; where it was lost, how it is to be started again.
+
+    Raises:
+        WorkerError: as `OnRay`.
+        HeadGoneError: Ray on this machine has stopped.
+    """
+    ray, task = _ray(), one.task
+    errors = ray.exceptions
+    try:
+        event: Mapping[str, Any] = ray.get(next(stream))
+    except (errors.NodeDiedError, errors.ObjectLostError) as error:
+        what = f"the machine that trained {task.name} is lost"
+        if one.losses + 1 >= LOSSES:
+            raise WorkerError(f"{what}, for the {LOSSES}th time. Does the group take its memory?") from error
+        log.warning("%s; the group is tried once more.", what)
+        return one._replace(losses=one.losses + 1)
+    except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
+        what = f"the worker that trained {task.name} died"
+        if one.deaths + 1 >= TRIES:
+            raise WorkerError(f"{what}, for the second time. Out of memory? Train with fewer workers.") from error
+        log.warning("%s; the group is tried once more.", what)
+        return one._replace(deaths=one.deaths + 1)
+    except errors.LocalRayletDiedError as error:
+        raise HeadGoneError(
+            "Ray on this machine has stopped. What is finished is kept: start it again, and the same command goes on."
+        ) from error
+    except errors.RayTaskError as error:
+        raise WorkerError(
+            f"{task.name} could not be carried out: {_cause(error)}. Is Spurlab on every machine?"
+        ) from error
+    except errors.RayError as error:
+        raise WorkerError(f"{task.name} could not be carried out. {worded(error)}") from error
+    if "failed" in event or "refused" in event:
+        raise WorkerError(f"{task.name} could not be trained: {event.get('failed') or event['refused']}")
+    return event
 
 
 def _cause(error: Exception) -> str:
@@ -207,25 +335,59 @@ def _ray() -> ModuleType:
     return ray
 
 
-def _on_cpu(device: str) -> bool:
-    return torch.device(device).type == "cpu"
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray has a handler of its own for SIGTERM; a program's stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+@contextmanager
+def _on_loopback(alone: bool) -> Iterator[None]:
+    """Ray's switch for machines that are to be reached by nobody: without it 127.0.0.1 becomes the outside address."""
+    if not alone:
+        yield
+        return
+    from ray._private import ray_constants as constants  # noqa: PLC0415  # with Ray alone
+
+    name, was = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
+    given = os.environ.get(name)
+    os.environ[name], constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = was
+        os.environ.pop(name)
+        os.environ.update({} if given is None else {name: given})
+
+
+def _is_gpu(device: str) -> bool:
+    """Raises StudyError where it is neither the processor nor a GPU of whatever number Ray gives."""
+    if device not in ("cpu", "cuda"):
+        raise StudyError(f"on Ray the device is cpu or cuda, but it is {device!r}.")
+    return device == "cuda"
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
     """Raises StudyError where it is no address."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not colon or "/" in host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise StudyError(f"the address of a Ray cluster is auto, local or HOST:PORT, but it is {address!r}.")
     return host.strip("[]"), int(port)
 
 
-def _said(address: str) -> str:
+def _head_address(address: str) -> str:
     """Where the head is said to be; "" where nobody says. What was written when it started may be out of date."""
-    if address in HERE:
-        return ""
     if address != "auto":
         return address
-    written = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")  # noqa: S108  # Ray's own
+    temporary = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108  # as Ray has it
+    written = Path(temporary, "ray", "ray_current_cluster")
     return os.environ.get("RAY_ADDRESS") or (written.read_text().strip() if written.is_file() else "")
 
 
@@ -236,58 +398,3 @@ def _check_answer(address: str) -> None:
         OSError: nobody does.
     """
     socket.create_connection(_host_and_port(address), ANSWERS).close()
-
-
-def _check_head() -> None:
-    """Whether the head of the cluster, and Ray on this machine, are there.
-
-    Raises:
-        HeadGoneError: one is not.
-    """
-    ray = _ray()
-    context = ray.get_runtime_context()
-    try:
-        _check_answer(context.gcs_address)
-    except OSError as error:
-        raise HeadGoneError(
-            f"the head of the Ray cluster, {context.gcs_address}, does not answer any more ({error}). What is finished "
-            "is kept: start it again, and the same command goes on."
-        ) from error
-    if not any(node["Alive"] and node["NodeID"] == context.get_node_id() for node in ray.nodes()):
-        raise HeadGoneError(
-            "Ray on this machine has stopped. What is finished is kept: start it again, and the same command goes on."
-        )
-
-
-def _next(stream: Any, task: Task, deaths: int) -> Mapping[str, Any]:
-    """What a task tells next; ``deaths``, 0 or 1 workers that died over it, where it was lost.
-
-    A machine that is lost does not count: it is lost once.
-
-    Raises:
-        WorkerError: as `OnRay`.
-        FailureError: the cluster is gone.
-    """
-    ray = _ray()
-    errors = ray.exceptions
-    try:
-        event: Mapping[str, Any] = ray.get(next(stream))
-    except (errors.NodeDiedError, errors.ObjectLostError, errors.LocalRayletDiedError) as error:
-        log.warning("the machine that trained %s is lost; the group is tried once more.", task.name)
-        log.debug("%s", error)
-        return {"deaths": 0}
-    except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
-        what = f"the worker that trained {task.name} died"
-        if deaths + 1 >= TRIES:
-            raise WorkerError(f"{what}, for the second time. Out of memory? Train with fewer workers.") from error
-        log.warning("%s; the group is tried once more.", what)
-        return {"deaths": 1}
-    except errors.RayTaskError as error:
-        raise WorkerError(
-            f"{task.name} could not be carried out: {_cause(error)}. Is Spurlab on every machine?"
-        ) from error
-    except errors.RayError as error:
-        raise HeadGoneError(f"the Ray cluster is gone. {worded(error)} The same command goes on.") from error
-    if "failed" in event or "refused" in event:
-        raise WorkerError(f"{task.name} could not be trained: {event.get('failed') or event['refused']}")
-    return event

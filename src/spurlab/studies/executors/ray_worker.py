@@ -5,6 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from queue import Queue
 from typing import Any
 
@@ -21,13 +22,13 @@ TELLS = 0.2  # seconds between two words on how far a task is
 _kept: dict[str, Dataset] = {}  # the last data set of this process, by checksum
 
 
-def free_memory(device: str) -> int:
-    """Bytes that are free on a GPU of this worker.
+def free_memory() -> int:
+    """Bytes that are free on the GPU of this worker.
 
     Raises:
         RuntimeError: PyTorch cannot use it.
     """
-    return int(torch.cuda.mem_get_info(device)[0])
+    return int(torch.cuda.mem_get_info()[0])
 
 
 def versions() -> dict[str, str]:
@@ -62,11 +63,14 @@ def _tensors(arrays: Mapping[str, Any]) -> dict[str, torch.Tensor]:
         return {name: torch.from_numpy(column) for name, column in arrays.items()}
 
 
-def carry_out(about: Mapping[str, Any], sent: Mapping[str, Any], wanted: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def carry_out(
+    about: Mapping[str, Any], given: Mapping[str, bytes], sent: Mapping[str, Any], wanted: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """Carry out a task and tell how far it is: ``done`` now and then, and ``finished``, ``failed`` or ``refused`` last.
 
     Args:
-        about: the task, as JSON.
+        about: the task, as JSON, without weights.
+        given: the files of the weights that it needs, by key.
         sent: its data, as `packed` gives it.
         wanted: the `versions` of the driver, which this process must have too.
     """
@@ -79,10 +83,9 @@ def carry_out(about: Mapping[str, Any], sent: Mapping[str, Any], wanted: Mapping
 
     def work() -> None:
         try:
-            outcome = carried_out(
-                Task.from_json(about), lambda name: unpacked(sent), lambda done: events.put({"done": done})
-            )
-            events.put({"finished": outcome.as_json()})
+            task = replace(Task.from_json(about), given=dict(given))
+            outcome = carried_out(task, lambda name: unpacked(sent), lambda done: events.put({"done": done}))
+            events.put({"finished": replace(outcome, weights={}).as_json(), "weights": dict(outcome.weights)})
         except BaseException as error:  # else nobody would hear of it
             events.put({"failed": worded(error)})
 
