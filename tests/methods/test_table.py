@@ -100,7 +100,8 @@ def test_what_a_method_needs_goes_by_its_entry():
     assert DELETIONS.trains("scrub,alpha=0.3")
     assert not DELETIONS.trains("influence")
     assert PREVENTIONS.needs("irm penalty=1") == {"groups", "training"}
-    assert PREVENTIONS.needs("own.module:method") == {"groups", "clean", "clean groups", "training"}
+    everything = {"groups", "clean", "clean groups", "training", "logits", "population"}
+    assert PREVENTIONS.needs("own.module:method") == everything
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ ANSWERS = 5.0  # seconds in which it must answer
 MISSES = 3  # times in a row that it does not, until it counts as gone
 LOSSES = 5  # machines that may be lost over one group
 LOCAL = ("", "local")  # addresses of a cluster on this machine alone, which ends with the study
-NOWHERE = "/nowhere"  # the results folder, to a worker
+NOWHERE = "nowhere"  # the results folder and its lock, to a worker, which sees neither
 
 
 class HeadGoneError(FailureError):
@@ -119,7 +119,7 @@ class OnRay:
             if on_gpu not in remotes:  # one for all tasks: each would be exported to all workers
                 remotes[on_gpu] = ray.remote(**self._resources(on_gpu), num_returns="streaming")(carry_out)
             sent = one.task.packed()
-            about = replace(sent, folder=NOWHERE, given={}).as_json()
+            about = replace(sent, folder=NOWHERE, lock=NOWHERE, given={}).as_json()
             data = self._sent(one.task.nodes[0].setting.dataset, load)
             running[remotes[on_gpu].remote(about, dict(sent.given), data, versions())] = one
 
