@@ -391,6 +391,8 @@ def test_too_many_marked_examples_and_too_few_shadows_are_told_before_anything_i
         ran(study_of(*ATTACKED, "attack=loss", "n=150"), tmp_path)
     with pytest.raises(StudyError, match=r"key 'attack': lira: LiRA needs 2 shadow networks"):
         ran(study_of(*ATTACKED, "attack=lira", "seed=[0, 1, 2, 3]"), tmp_path)
+    with pytest.raises(StudyError, match=r"without example .* Seeds 0 and 1, 2 and 3, \.\.\. learn from complements"):
+        check_attack("global", [0, 1, 3, 4])
     check_attack("qmia", range(4))
     check_attack("sorted-logits", range(4))
     assert not list(tmp_path.iterdir())

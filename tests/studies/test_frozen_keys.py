@@ -36,7 +36,7 @@ FROZEN = {
     ("exposure", "quick"): ((448, "e8fc1793cdeea756"), (1344, "af25ef3aeac4e113"), NONE),
     ("exposure", "paper"): ((4096, "2fb707080c7b4972"), (16384, "800ef378e6de02df"), NONE),
     ("exposure-factors", "quick"): ((672, "52315e63138b606e"), (1472, "c5ec63792409f58d"), NONE),
-    ("exposure-factors", "paper"): ((14976, "b596a0805193d7b2"), (48000, "5c892120039af326"), NONE),
+    ("exposure-factors", "paper"): ((8320, "e66e7ef3f11c8569"), (17664, "27efe412bca63743"), NONE),
     ("extraction", "quick"): ((65, "e04f53534140264a"), NONE, NONE),
     ("extraction", "paper"): ((580, "17260b94cfa01edf"), NONE, NONE),
     ("fig2-cifar10", "quick"): ((35, "2d287dd647dfa71b"), NONE, NONE),

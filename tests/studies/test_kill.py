@@ -13,7 +13,7 @@ import pytest
 from spurlab.studies import Store
 from spurlab.studies.database import FILE
 
-KILLS = int(os.environ.get("SPURLAB_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("SPURLAB_TEST_KILLS", "4"))
 STUDY = """
 title = "short?"
 dataset = "fashion-mini"

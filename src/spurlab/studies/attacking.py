@@ -57,7 +57,9 @@ def check_attack(name: str, seeds: Sequence[int]) -> None:
     try:
         scores_of(margins, [name], [0])
     except InputError as error:
-        raise StudyError(f"key 'attack': {name}: {error}") from error
+        alone = [seed for seed in seeds if seed ^ 1 not in seeds]
+        pairs = "Seeds 0 and 1, 2 and 3, ... learn from complements: give both of each."
+        raise StudyError(f"key 'attack': {name}: {error}{f' {pairs}' if alone else ''}") from error
 
 
 class Attacking:
