@@ -16,14 +16,15 @@ from statistics import median
 
 from spurlab.data import load
 from spurlab.studies import Executor, OnRay, Room, Task, load_study, work_of
-from spurlab.studies.executors import working
+from spurlab.studies.executors import workplace
 from spurlab.studies.subjects import machine
 
 
 def timed(executor: str | Executor, tasks: list[Task], workers: int) -> tuple[float, float]:
     """Seconds until the first outcome, and from there to the last."""
     start, ends = time.perf_counter(), []
-    with working(executor, workers, "cpu") as (carry_out, room):
+    carry_out, place = workplace(executor, workers, "cpu")
+    with place as room:
         for _ in carry_out(iter(tasks), room.workers, load, lambda task, done: None):
             ends.append(time.perf_counter())
     return ends[0] - start, ends[-1] - ends[0]

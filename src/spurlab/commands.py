@@ -42,7 +42,7 @@ from spurlab.studies import (
     together,
 )
 from spurlab.studies import run as run_study
-from spurlab.studies.executors import Executor, working
+from spurlab.studies.executors import Executor, workplace
 from spurlab.studies.recipes import recipes_of
 from spurlab.terminal import on_a_line, paced, status_line
 from spurlab.training import Recipe
@@ -151,7 +151,8 @@ def run(
     asked = until_decided(asked, most, decide=decide)
     _say_if_raised(asked, folder)
     once = Search(trained) if asked.search else trained
-    with working(executor, workers, device) if asked.most or asked.search else nullcontext():  # for all its parts
+    several = asked.most or asked.search  # parts, for all of which other machines stay connected
+    with workplace(executor, workers, device)[1] if several else nullcontext():
         result, left = decided(asked, once) if asked.most else (once(asked), None)
     return Finished(**vars(result), written=tuple(_files(result)), still_open=left)
 

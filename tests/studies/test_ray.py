@@ -12,7 +12,7 @@ from spurlab.data import Dataset, Examples, Source
 from spurlab.errors import FailureError, InputError
 from spurlab.studies import OnRay, StudyError, run
 from spurlab.studies.executors import ray as on_ray
-from spurlab.studies.executors import working
+from spurlab.studies.executors import workplace
 from spurlab.studies.executors.ray_worker import carry_out, packed, unpacked, versions
 from spurlab.studies.weights import WEIGHTS
 from spurlab.training.pool import WorkerError
@@ -186,9 +186,10 @@ def test_ray_on_this_machine_alone_listens_to_nobody_else_and_leaves_signals_as_
     seen, before = {}, set(listening())  # of the cluster of other tests
 
     def look(now):
-        if now.running and not seen:
+        if ray.is_initialized():
             names, addresses, _ = zip(*(set(listening()) - before), strict=True)
-            seen.update(addresses=set(addresses), names=set(names))
+            seen["addresses"] = seen.get("addresses", set()) | set(addresses)
+            seen["names"] = seen.get("names", set()) | set(names)
             seen["handler"] = signal.getsignal(signal.SIGTERM)
 
     study = study_of(*DELETION, "deletion=retrain", "seed=3")
@@ -255,10 +256,19 @@ def test_where_nobody_listens_it_is_told_at_once(tmp_path, monkeypatch):
     with pytest.raises(StudyError, match="the device is cpu or cuda, but it is 'cuda:1'"):
         OnRay().opened(None, "cuda:1").__enter__()
     with pytest.raises(StudyError, match=r"`executor` is a class, OnRay. Give one of it: OnRay\(\)"):
-        working(OnRay, None, "cpu").__enter__()
+        workplace(OnRay, None, "cpu")
 
 
 @pytest.mark.parametrize("gpus", [0.0, -1.0, 1.5, float("nan"), float("inf")])
 def test_what_is_no_share_of_a_gpu_is_told(gpus):
     with pytest.raises(InputError, match="share of a GPU"):
         OnRay(gpus=gpus)
+
+
+@pytest.mark.parametrize(
+    "how", [{"executor": OnRay(), "workers": 0}, {"executor": OnRay(), "device": "warp"}, {"device": "warp"}]
+)
+def test_a_wrong_place_to_work_is_told_before_anything_is_recorded(study_of, on, tmp_path, how):
+    with pytest.raises(ValueError, match=r"worker|device"):
+        on(study_of(), tmp_path / "out", **{"executor": "local"} | how)
+    assert not (tmp_path / "out").exists()

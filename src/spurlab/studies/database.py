@@ -29,6 +29,7 @@ from spurlab.studies.network_files import network_file_system
 log = logging.getLogger(__name__)
 
 FILE = "results.sqlite"
+BUSY = 60  # seconds in which another process must have written
 VERSION = 2  # of the tables; raise it when they change. Version 1 had no checksums
 APPLICATION = 0x5370_7572  # "Spur": marks the file as ours
 
@@ -84,6 +85,7 @@ class Database:
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.folder, self._path, self._read_only = folder, folder / FILE, read_only
+        self._shared_by = "" if read_only else network_file_system(folder)  # machines
         if read_only and not self._path.exists():
             raise FolderError(f"there are no results in {folder}. `spurlab run STUDY --out {folder}` makes some.")
         try:
@@ -94,7 +96,7 @@ class Database:
                 if not self._path.exists():
                     if left := self._companions():
                         raise StoreError(self._damaged(f"it is gone, but {left[0].name} is there"))
-                    _create(self._path, "DELETE" if network_file_system(folder) else "WAL")
+                    _create(self._path, "DELETE" if self._shared_by else "WAL")
                 if not self._is_writable():
                     raise PermissionError("no permission to write")
             self._connection, self._version = self._opened()
@@ -117,18 +119,18 @@ class Database:
             )
         uri = f"{self._path.absolute().as_uri()}?{'immutable=1' if frozen else 'mode=rw'}"
         with self._in_words():
-            connection = sqlite3.connect(uri, uri=True, timeout=60, isolation_level=None)
+            connection = sqlite3.connect(uri, uri=True, timeout=BUSY, isolation_level=None)
             try:
-                if not self._read_only and (kind := network_file_system(self.folder)):
-                    self._leave_the_log(connection, kind)
+                if self._shared_by:
+                    self._leave_the_log(connection)
                 return connection, self._checked(connection)
             except BaseException:
                 connection.close()
                 raise
 
-    def _leave_the_log(self, connection: sqlite3.Connection, kind: str) -> None:
+    def _leave_the_log(self, connection: sqlite3.Connection) -> None:
         """For the mode that is safe where machines share the file."""
-        _tell_of_network(self.folder, kind)
+        _tell_of_network(self.folder, self._shared_by)
         if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
             connection.execute("PRAGMA busy_timeout = 1000")
             try:
@@ -137,10 +139,10 @@ class Database:
                 mode = "wal"
             if mode != "delete":
                 raise StoreError(
-                    f"{self._path} is on a file system that machines share ({kind}), and a process uses it in a mode "
-                    "that is for one machine. Wait until that has ended, or choose another folder with --out."
+                    f"{self._path} is on a file system that machines share ({self._shared_by}), and a process uses it "
+                    "in a mode that is for one machine. Wait until that has ended, or choose another folder with --out."
                 )
-            connection.execute("PRAGMA busy_timeout = 60000")
+            connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY}")
 
     def _checked(self, connection: sqlite3.Connection) -> int:
         """The version of a file that is sound and ours."""

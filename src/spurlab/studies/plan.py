@@ -11,7 +11,8 @@ from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
 from spurlab.studies.calibration import Calibration, Timed, today
 from spurlab.studies.database import FILE
-from spurlab.studies.executors import Executor, Room, working
+from spurlab.studies.executors import Executor, Room, workplace
+from spurlab.studies.executors.executor import Load
 from spurlab.studies.executors.local import local
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.run import import_methods
@@ -24,7 +25,6 @@ from spurlab.training.recipe import PER_MEMBER
 
 STEPS = 40  # of calibration, of each kind of group
 Kind = tuple[object, ...]  # of groups that take the same time for each member and step
-Load = Callable[[str], Dataset]
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,15 @@ def plan(
     """
     work = work_of(study, data_of(study, load))
     import_methods(work)
-    wanted, treated = (
-        {key: work.requests[node] for key, node in work.nodes.items() if isinstance(node, kind)}
-        for kind in (Train, Treat)
-    )
+    wanted, treated = work.wanted_of(Train), work.wanted_of(Treat)
     if (folder / FILE).exists():
         with Store(folder, read_only=True) as store:
             missing = store.missing(wanted, weights=study.keeps_weights)
             untreated = store.missing(treated)
     else:
         missing, untreated = set(wanted), set(treated)
-    with working(executor, workers, device) as (carry_out, room):
+    carry_out, place = workplace(executor, workers, device)
+    with place as room:
         every = [task for phase in work.phases(room, folder, device) for task in phase]
         tasks = [
             left for task in every if isinstance(task.nodes[0], Train) and (left := task.only(missing)) is not None

@@ -12,8 +12,7 @@ from spurlab.data import load as load_dataset
 from spurlab.models import is_user_name, user_function
 from spurlab.studies.cells import cells_of
 from spurlab.studies.database import StoreError, now
-from spurlab.studies.executors import Executor, Room, working
-from spurlab.studies.executors.local import local
+from spurlab.studies.executors import Executor, Room, workplace
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.maps import keep_maps
 from spurlab.studies.records import Record, study_of, unreadable
@@ -111,6 +110,7 @@ def run(
     """
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")
+    carry_out, place = workplace(executor, workers, device)
     work = work_of(study, data_of(study, load))
     import_methods(work)
     with Store(folder) as store:
@@ -120,8 +120,7 @@ def run(
         store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted)
         # where all is there, no other machine is needed
-        place = working(executor, workers, device) if _missing(store, work) else nullcontext((local, Room(0, 0)))
-        with place as (carry_out, room):
+        with place if _missing(store, work) else nullcontext(Room(0, 0)) as room:
             watch = _Watch(store, work, work.phases(room, folder, device), progress)
             for tasks in watch.phases:
                 while missing := watch.missing(tasks):
@@ -136,11 +135,8 @@ def run(
 
 def _missing(store: Store, work: Work) -> set[str]:
     """The keys of what is to be made or measured."""
-    trained, treated = (
-        {key: wanted for key, wanted in work.wanted.items() if isinstance(work.nodes[key], kind)}
-        for kind in (Train, Treat)
-    )
-    return store.missing(trained, weights=work.study.keeps_weights) | store.missing(treated)
+    trained = store.missing(work.wanted_of(Train), weights=work.study.keeps_weights)
+    return trained | store.missing(work.wanted_of(Treat))
 
 
 def import_methods(work: Work) -> None:

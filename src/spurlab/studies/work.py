@@ -106,6 +106,10 @@ class Work:
         """What to measure of each node, by its key."""
         return {key: self.requests[node] for key, node in self.nodes.items()}
 
+    def wanted_of(self, kind: type[Node]) -> dict[str, tuple[Request, ...]]:
+        """The same of the nodes of one kind, `Train` or `Treat`."""
+        return {key: self.requests[node] for key, node in self.nodes.items() if isinstance(node, kind)}
+
     def phases(self, room: Room, folder: Path, device: str = "cpu") -> list[list[Task]]:
         """The nodes in tasks; those of a phase need only what earlier phases made.
 

@@ -1,7 +1,6 @@
 """The front door of training: members in, an ensemble out."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
+from spurlab.training.pool import cores
 from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.rounding import placement_moves_bits
 from spurlab.training.sizes import multiply_adds
@@ -139,7 +139,7 @@ def fit(
     if not by_name or device.type != "cpu":
         workers = 0
     elif workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = cores()
 
     start, done, total = time.perf_counter(), 0, len(members) * recipes[0].epochs
 

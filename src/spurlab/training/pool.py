@@ -40,6 +40,11 @@ class Order:
     of: Any = None
 
 
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_orders(
     program: Sequence[str],
     orders: Iterable[Order],

@@ -1,7 +1,7 @@
 """Where tasks are carried out: on this machine, or on those of a Ray cluster. See `Executor`."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from spurlab.errors import did_you_mean
 from spurlab.studies.executors.executor import Executor as Executor
@@ -33,9 +33,10 @@ def executor_named(name: str, address: str = "") -> Executor:
     return EXECUTORS[name](address)
 
 
-@contextmanager
-def working(executor: str | Executor, workers: int | None, device: str) -> Iterator[tuple[Executor, Room]]:
-    """An executor, and the room that it has, while there is work.
+def workplace(
+    executor: str | Executor, workers: int | None, device: str
+) -> tuple[Executor, AbstractContextManager[Room]]:
+    """An executor, and the room that it has once that is entered: no other machine is asked before.
 
     Args:
         executor: one, or the name of one.
@@ -45,13 +46,11 @@ def working(executor: str | Executor, workers: int | None, device: str) -> Itera
     Raises:
         StudyError: as `executor_named`, or the workers are too few.
         ValueError: a device that is not there.
-        FailureError: the other machines do not answer.
+        FailureError: (when entered) the other machines do not answer.
     """
     if isinstance(executor, type):
         raise StudyError(f"`executor` is a class, {executor.__name__}. Give one of it: {executor.__name__}().")
     carry_out = executor_named(executor) if isinstance(executor, str) else executor
     if isinstance(carry_out, RemoteExecutor):
-        with carry_out.opened(workers, device) as room:
-            yield carry_out, room
-    else:
-        yield carry_out, room_here(workers, device)
+        return carry_out, carry_out.opened(workers, device)
+    return carry_out, nullcontext(room_here(workers, device))

@@ -45,7 +45,7 @@ class RemoteExecutor(Protocol):
     """An executor that works on other machines, which are there while it is open."""
 
     def opened(self, workers: int | None, device: str) -> AbstractContextManager[Room]:
-        """The room that they have.
+        """The room that they have, once it is entered; arguments are checked before.
 
         Args:
             workers: how many are wanted; None: as many as there can be.

@@ -1,6 +1,5 @@
 """One-thread worker processes on this machine."""
 
-import os
 from collections.abc import Generator, Iterable, Mapping
 from functools import partial
 
@@ -12,7 +11,7 @@ from spurlab.studies.making import carried_out
 from spurlab.studies.task import Outcome, Task
 from spurlab.study_files import StudyError
 from spurlab.training import usable_device
-from spurlab.training.pool import Order, run_orders
+from spurlab.training.pool import Order, cores, run_orders
 
 WORKER = "spurlab.studies.executors.local_worker"
 
@@ -52,8 +51,3 @@ def room_here(workers: int | None, device: str) -> Room:
     if where.type != "cpu":
         workers = 0
     return Room(cores() if workers is None else workers, int(free // 2))
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

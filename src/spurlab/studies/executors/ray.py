@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +20,10 @@ from typing import Any, NamedTuple
 
 from spurlab.errors import FailureError, InputError, one_line, worded
 from spurlab.studies.executors.executor import Load, Room, Told
-from spurlab.studies.executors.local import cores
 from spurlab.studies.executors.ray_worker import carry_out, free_memory, packed, versions
 from spurlab.studies.task import Outcome, Task
 from spurlab.study_files import StudyError
-from spurlab.training.pool import TRIES, WorkerError
+from spurlab.training.pool import TRIES, WorkerError, cores
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +31,16 @@ CHECK_EVERY = 1.0  # seconds between looks at the head of the cluster
 ANSWERS = 5.0  # seconds in which it must answer
 MISSES = 3  # times in a row that it does not, until it counts as gone
 LOSSES = 5  # machines that may be lost over one group
+STOPPED = "Ray on this machine has stopped."
 LOCAL = ("", "local")  # addresses of a cluster on this machine alone, which ends with the study
 NOWHERE = "nowhere"  # the results folder and its lock, to a worker, which sees neither
 
 
 class HeadGoneError(FailureError):
-    """The cluster does not answer any more."""
+    """The cluster does not answer any more, for which `why` is said in a sentence."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} What is finished is kept: start it again, and the same command goes on.")
 
 
 class Running(NamedTuple):
@@ -73,9 +76,8 @@ class OnRay:
         if not (0 < self.gpus <= 1 or (self.gpus > 1 and float(self.gpus).is_integer())):
             raise InputError(f"`gpus` is the share of a GPU that a task takes, or a number of them, not {self.gpus}.")
 
-    @contextmanager
-    def opened(self, workers: int | None, device: str) -> Iterator[Room]:
-        """Connected to the cluster.
+    def opened(self, workers: int | None, device: str) -> AbstractContextManager[Room]:
+        """Connected to the cluster, once it is entered.
 
         Args:
             workers: as many tasks at once at most; None: one for each core, or for each share of a GPU.
@@ -87,7 +89,11 @@ class OnRay:
         """
         if workers is not None and workers < 1:
             raise StudyError(f"on Ray a study needs one worker or more, but `workers` is {workers}.")
-        on_gpu, ray = _is_gpu(device), _ray()
+        return self._opened(workers, _is_gpu(device))
+
+    @contextmanager
+    def _opened(self, workers: int | None, on_gpu: bool) -> Iterator[Room]:
+        ray = _ray()
         if ray.is_initialized():
             own = ray.get_runtime_context().gcs_address
             if self.address not in (*LOCAL, "auto", own):
@@ -257,23 +263,16 @@ class _Head:
             self._misses += 1
             if self._misses >= MISSES:
                 raise HeadGoneError(
-                    f"the head of the Ray cluster, {context.gcs_address}, does not answer any more ({error}). What is "
-                    "finished is kept: start it again, and the same command goes on."
+                    f"the head of the Ray cluster, {context.gcs_address}, does not answer any more ({error})."
                 ) from error
         else:
             machines = _ray().nodes()
-            _check_own(machines, context.get_node_id())
+            if not any(machine["Alive"] and machine["NodeID"] == context.get_node_id() for machine in machines):
+                raise HeadGoneError(STOPPED)
             if not self._warned and not any(self._slots(machine, on_gpu) for machine in machines):
                 log.warning("no machine of the Ray cluster has room for a task any more; the study waits for one.")
                 self._warned = True
         self._looked = time.monotonic()
-
-
-def _check_own(machines: Iterable[Mapping[str, Any]], own: str) -> None:
-    if not any(machine["Alive"] and machine["NodeID"] == own for machine in machines):
-        raise HeadGoneError(
-            "Ray on this machine has stopped. What is finished is kept: start it again, and the same command goes on."
-        )
 
 
 def _ready(streams: list[Any]) -> list[Any]:
@@ -296,30 +295,27 @@ def _next(stream: Any, one: Running) -> Mapping[str, Any] | Running:
     try:
         event: Mapping[str, Any] = ray.get(next(stream))
     except (errors.NodeDiedError, errors.ObjectLostError) as error:
-        what = f"the machine that trained {task.name} is lost"
-        if one.losses + 1 >= LOSSES:
+        what, again = f"the machine that trained {task.name} is lost", one._replace(losses=one.losses + 1)
+        if again.losses >= LOSSES:
             raise WorkerError(f"{what}, for the {LOSSES}th time. Does the group take its memory?") from error
-        log.warning("%s; the group is tried once more.", what)
-        return one._replace(losses=one.losses + 1)
     except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
-        what = f"the worker that trained {task.name} died"
-        if one.deaths + 1 >= TRIES:
+        what, again = f"the worker that trained {task.name} died", one._replace(deaths=one.deaths + 1)
+        if again.deaths >= TRIES:
             raise WorkerError(f"{what}, for the second time. Out of memory? Train with fewer workers.") from error
-        log.warning("%s; the group is tried once more.", what)
-        return one._replace(deaths=one.deaths + 1)
     except errors.LocalRayletDiedError as error:
-        raise HeadGoneError(
-            "Ray on this machine has stopped. What is finished is kept: start it again, and the same command goes on."
-        ) from error
+        raise HeadGoneError(STOPPED) from error
     except errors.RayTaskError as error:
         raise WorkerError(
             f"{task.name} could not be carried out: {_cause(error)}. Is Spurlab on every machine?"
         ) from error
     except errors.RayError as error:
         raise WorkerError(f"{task.name} could not be carried out. {worded(error)}") from error
-    if "failed" in event or "refused" in event:
-        raise WorkerError(f"{task.name} could not be trained: {event.get('failed') or event['refused']}")
-    return event
+    else:
+        if "failed" in event or "refused" in event:
+            raise WorkerError(f"{task.name} could not be trained: {event.get('failed') or event['refused']}")
+        return event
+    log.warning("%s; the group is tried once more.", what)
+    return again
 
 
 def _cause(error: Exception) -> str:

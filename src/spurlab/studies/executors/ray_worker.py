@@ -17,6 +17,7 @@ from spurlab.errors import worded
 from spurlab.studies.making import carried_out
 from spurlab.studies.task import Task
 
+ABOUT = ("name", "class_names", "input_range", "group_names", "features")  # of a data set, beside its examples
 TELLS = 0.2  # seconds between two words on how far a task is
 
 _kept: dict[str, Dataset] = {}  # the last data set of this process, by checksum
@@ -38,7 +39,7 @@ def versions() -> dict[str, str]:
 
 def packed(data: Dataset) -> dict[str, Any]:
     """A data set as arrays and plain values, without the sources of its examples."""
-    about = {name: getattr(data, name) for name in ("name", "class_names", "input_range", "group_names", "features")}
+    about = {name: getattr(data, name) for name in ABOUT}
     parts = {part: _arrays(getattr(data, part)) for part in ("train", "test")}
     return about | parts | {"checksum": data.checksum}
 
@@ -51,7 +52,7 @@ def unpacked(sent: Mapping[str, Any]) -> Dataset:
     """The data set of `packed`, whose tensors are the arrays themselves."""
     if sent["checksum"] not in _kept:
         _kept.clear()
-        about = {name: sent[name] for name in ("name", "class_names", "input_range", "group_names", "features")}
+        about = {name: sent[name] for name in ABOUT}
         train, test = (Examples.of(_tensors(sent[part])) for part in ("train", "test"))
         _kept[sent["checksum"]] = Dataset(train=train, test=test, source=Source("", "sent by the driver", ""), **about)
     return _kept[sent["checksum"]]
