@@ -167,7 +167,7 @@ def test_only_like_is_compared_with_like():
 def test_networks_that_differ_in_any_field_of_the_recipe_are_never_averaged(name):
     """The fields as they are, so that a new one counts at once."""
     optimizer = "sgd" if name == "momentum" else "adam"  # which has no momentum
-    rows = frame({("R3", 0, 3): HIGH}, loss="ce", augmentation="none", optimizer=optimizer)
+    rows = frame({("R3", 0, 3): HIGH}, loss="ce", augmentation="none", schedule="steps", optimizer=optimizer)
     other = "x" if isinstance(rows[name][0], str) else 7.0
     both = Evidence.of(pd.concat([rows, rows.assign(**{name: other}, value=0.0)]))
     assert sorted(both.rows["value"]) == [0.0] * 5 + HIGH.tolist()

@@ -153,3 +153,21 @@ def test_augmentation_is_drawn_anew_for_each_member_epoch_and_batch():
     for i, one in enumerate(drawn):
         assert not any(one.equal(other) for other in drawn[:i])
     assert all(one.equal(again) for one, again in zip(seen(1), drawn[4:], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings_of", "rounded"),
+    [({}, True), ({"input_noise": [0.0, 0.1, 0.0]}, False), ({"augmentation": "crop"}, False), ({"most": 99}, False)],
+)
+def test_inputs_rounded_once_are_those_rounded_at_each_step(members_of, monkeypatch, settings_of, rounded):
+    """Marked ones too. What comes before the rounding, or does not fit the memory for it, leaves float32."""
+    most = settings_of.pop("most", None)
+    if most is not None:
+        monkeypatch.setattr("spurlab.training.batches.MOST_ROUNDED", most)
+    members = members_of([0, 3, 20])
+    plain = Batches(members, 32, **settings_of)
+    once = Batches(members, 32, precision=torch.bfloat16, **settings_of)
+    for (wanted, labels), (inputs, same) in zip(plain.epoch(1), once.epoch(1), strict=True):
+        assert inputs.dtype == (torch.bfloat16 if rounded else torch.float32)
+        assert inputs.equal(wanted.to(inputs.dtype))
+        assert same.equal(labels)

@@ -27,6 +27,7 @@ def test_the_recipe_of_the_paper():
         "precision": "float32",
         "loss": "ce",
         "augmentation": "none",
+        "schedule": "steps",
     }
 
 
@@ -50,6 +51,7 @@ WRONG = {
     "precision": ["float16", ""],
     "loss": ["bce", ""],
     "augmentation": ["mixup", ""],
+    "schedule": ["cosine", ""],
 }
 
 
@@ -97,10 +99,11 @@ def test_shared_forgets_what_a_member_may_have_for_itself():
     assert Recipe(**own).shared == Recipe().shared == Recipe()
     others = {"optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "batch_size": 7, "epochs": 3} | {
         "milestones": (1,), "decay": 0.5, "precision": "bfloat16", "loss": "mse", "augmentation": "crop",
+        "schedule": "one-cycle",
     }  # fmt: skip
     assert set(own) | set(others) == {setting.name for setting in dataclasses.fields(Recipe)}
     for name, value in others.items():
-        recipe = Recipe(**{name: value})
+        recipe = Recipe(**{name: value}, **({"milestones": ()} if name == "schedule" else {}))
         assert recipe.but(**own).shared == recipe.shared == recipe != Recipe()
 
 
@@ -133,12 +136,44 @@ def test_a_recipe_cannot_be_changed_and_names_a_result():
 def test_learning_rate_of_each_epoch(optimizer):
     """Milestones count epochs that are done: with (2, 3) the third epoch is the first at a fifth."""
     recipe = Recipe(optimizer=optimizer, learning_rate=0.5, epochs=5, milestones=(2, 3), decay=0.2)
+    assert rates(recipe, batches=1) == pytest.approx([0.5, 0.5, 0.1, 0.02, 0.02])
+    assert rates(recipe, batches=3)[4:10] == pytest.approx([0.5, 0.5, 0.1, 0.1, 0.1, 0.02])
+
+
+def rates(recipe, batches):
+    """At each batch."""
     weight = torch.zeros(1, requires_grad=True)
     weight.grad = torch.zeros(1)
-    steps, schedule = recipe.optimizer_for([weight])
-    rates = []
-    for _ in range(recipe.epochs):
-        rates.append(steps.param_groups[0]["lr"])
-        steps.step()
+    optimizer = recipe.optimizer_for([weight])
+    schedule = recipe.schedule_for(optimizer, batches)
+    found = []
+    for _ in range(recipe.epochs * batches):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
         schedule.step()
-    assert rates == pytest.approx([0.5, 0.5, 0.1, 0.02, 0.02])
+    return found
+
+
+def test_one_cycle_is_that_of_pytorch():
+    """PyTorch's own with a batch more at each end, which it gives the lowest rates (here zero and almost zero)."""
+    recipe = Recipe(optimizer="sgd", learning_rate=0.4, epochs=7, milestones=(), schedule="one-cycle")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.4, 7 * 7 + 2, pct_start=0.2 + 0.8 / 51, anneal_strategy="linear", cycle_momentum=False,
+        div_factor=1e12, final_div_factor=1e12,
+    )  # fmt: skip
+    found = []
+    for _ in range(7 * 7 + 2):
+        found.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step() if len(found) < 7 * 7 + 2 else None
+    assert rates(recipe, batches=7) == pytest.approx(found[1:-1], rel=1e-6)
+    assert max(rates(recipe, batches=7)) == pytest.approx(0.4)
+    assert min(rates(recipe.but(epochs=1), batches=1)) > 0
+
+
+def test_one_cycle_has_no_milestones_and_a_constant_rate_no_cycle():
+    with pytest.raises(ValueError, match="`milestones` of a recipe must be empty where the schedule is 'one-cycle'"):
+        Recipe(schedule="one-cycle")
+    assert rates(RECIPES["fast"].constant(0.25, 2), batches=2) == [0.25] * 4
+    assert RECIPES["fast"].lasting(3).schedule == "one-cycle"

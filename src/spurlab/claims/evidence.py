@@ -99,7 +99,7 @@ class Evidence:
             else:
                 table[name] = pd.to_numeric(column.astype(object), errors="coerce").astype(float)
         table["value"] = table["value"].where(np.isfinite(table["value"]))
-        off = {**OFF, "loss": "ce", "augmentation": "none", **axes_off()}
+        off = {**OFF, "loss": "ce", "augmentation": "none", "schedule": "steps", **axes_off()}
         table = table.fillna({name: value for name, value in off.items() if value is not None})
         table.loc[table["optimizer"] != "sgd", "momentum"] = 0.0
         placed = table[["target", "n", "seed"]].notna().all(axis=1)

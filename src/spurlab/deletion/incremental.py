@@ -42,5 +42,5 @@ class Incremental:
     @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:
         member = Member(Planted.none(data[~forget]), seed_for(self.seed, "deletion", "incremental"))
-        recipe = self.recipe if self.rate is None else self.recipe.but(learning_rate=self.rate, milestones=())
+        recipe = self.recipe if self.rate is None else self.recipe.constant(self.rate)
         return train_one(model, member, recipe, device=device_of(model))[0]

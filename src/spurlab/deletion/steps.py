@@ -18,7 +18,7 @@ def fine_tuning(recipe: Recipe, epochs: int, rate: float | None) -> Recipe:
     0.001
     """
     rate = recipe.learning_rate / 10 if rate is None else rate
-    return recipe.but(epochs=epochs, learning_rate=rate, milestones=())
+    return recipe.constant(rate, epochs)
 
 
 def teacher_from(model: nn.Module) -> nn.Module:

@@ -34,10 +34,10 @@ class Batch(NamedTuple):
 class Descent:
     """A network that is being trained or fine-tuned: losses go in, steps of the recipe's optimizer come out.
 
-    The optimizer starts anew. Modules that have parameters of their own, all of them frozen, rest in evaluation mode:
-    such a batch norm keeps its running numbers too. Modules without parameters are in training mode with the rest of
-    the network: dropout, and batch norm with ``affine=False``, whose running numbers change also where all around it is
-    frozen.
+    The optimizer starts anew; its rate stands still within an epoch, also in one cycle. Modules that have parameters of
+    their own, all of them frozen, rest in evaluation mode: such a batch norm keeps its running numbers too. Modules
+    without parameters are in training mode with the rest of the network: dropout, and batch norm with
+    ``affine=False``, whose running numbers change also where all around it is frozen.
 
     Args:
         model: changed in place.
@@ -76,7 +76,8 @@ class Descent:
                 "float32: `network.float()`."
             )
         self._masked = [(named[name], mask, named[name].detach().clone()) for name, mask in (masks or {}).items()]
-        self._optimizer, self._schedule = recipe.optimizer_for(self._parameters)
+        self._optimizer = recipe.optimizer_for(self._parameters)
+        self._schedule = recipe.schedule_for(self._optimizer, 1)
         self._stepped = False
 
     @contextmanager

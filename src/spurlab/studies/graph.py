@@ -40,6 +40,7 @@ KEY_DEFAULTS = {
     "precision": "float32",
     "loss": "ce",
     "augmentation": "none",
+    "schedule": "steps",
 }
 
 Digests = Mapping[str, str]  # of modules of the user's, by `entry_of`

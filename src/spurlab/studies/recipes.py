@@ -21,9 +21,9 @@ _TYPES = {name: TypeAdapter(hint) for name, hint in get_type_hints(Recipe).items
 def recipes_of(settings: Any, recorded: bool) -> tuple[Recipe, ...]:
     """The recipes that a ``[recipe]`` table means: a named one, and settings that differ from it; a list is an axis.
 
-    Where it gives other epochs and no milestones, these stay at the same fractions. ``"none"`` is no clipping. Recipes
-    of Python's are given back as they are; of JSON, as results folders have it, they are all settings of each, in a
-    list.
+    Where it gives other epochs and no milestones, these stay at the same fractions; one cycle has none. ``"none"`` is
+    no clipping. Recipes of Python's are given back as they are; of JSON, as results folders have it, they are all
+    settings of each, in a list.
 
     Args:
         settings: the table.
@@ -63,6 +63,8 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
             settings[key] = None
         elif isinstance(value, str) and key not in CHOICES:
             raise StudyError(f"key 'recipe.{key}': must be a number, but it is {value!r}.")
+    if settings.get("schedule") == "one-cycle":
+        settings.setdefault("milestones", [])
     recipe = RECIPES[name].but(**_of_right_type(settings))
     if "epochs" in settings and "milestones" not in settings:
         recipe = recipe.but(milestones=RECIPES[name].lasting(recipe.epochs).milestones)

@@ -14,8 +14,9 @@ from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_dif
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.losses import LOSSES
+from spurlab.training.one_pass import one_pass_adam
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
-from spurlab.training.stacked import StackedMLP, State, can_stack, layout_for
+from spurlab.training.stacked import Stacked, StackedMLP, State, can_stack, layout_for
 from spurlab.training.stacked_cnn import StackedCNN, can_stack_cnn
 from spurlab.training.vectorized import VectorizedNet
 
@@ -129,10 +130,16 @@ def train_group(
         network = VectorizedNet(models[0], stacked, [member.seed for member in members], PRECISIONS[shared.precision])
     del models, stacked  # the network's own copy is trained
     parameters = list(network.parameters())
-    optimizer, schedule = shared.optimizer_for(network.trained)
     batches = Batches(
-        members, shared.batch_size, device, [recipe.input_noise for recipe in recipes], shared.augmentation
+        members,
+        shared.batch_size,
+        device,
+        [recipe.input_noise for recipe in recipes],
+        shared.augmentation,
+        PRECISIONS[shared.precision] if isinstance(network, Stacked) else torch.float32,
     )
+    optimizer = one_pass_adam(network, recipes) or shared.optimizer_for(network.trained)
+    schedule = shared.schedule_for(optimizer, len(batches))
     loss_of = LOSSES[shared.loss]
     history = torch.zeros(shared.epochs, len(members))
     for epoch in range(shared.epochs):
@@ -145,10 +152,10 @@ def train_group(
             clip(parameters, recipes)
             decay(parameters, recipes)
             optimizer.step()
+            schedule.step()
             total += losses.detach() * labels.shape[1]
             if after_step is not None:
                 after_step(losses.detach())
-        schedule.step()
         history[epoch] = (total / len(members[0].data)).cpu()
         after_epoch()
     return Trained({name: tensor.clone() for name, tensor in network.state().items()}, history.T.contiguous())
@@ -242,9 +249,10 @@ def train_one(
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
     parameters = list(model.parameters())
-    optimizer, schedule = recipe.optimizer_for(parameters)
     plain = member.data.materialize()
     inputs, labels = plain.inputs.to(device), plain.labels.to(device)
+    optimizer = recipe.optimizer_for(parameters)
+    schedule = recipe.schedule_for(optimizer, -(-len(inputs) // recipe.batch_size))
     kind = fitting(network, inputs[:0]).dtype
     history = torch.zeros(recipe.epochs)
     autocast = torch.autocast(torch.device(device).type, PRECISIONS[recipe.precision], recipe.precision != "float32")
@@ -269,10 +277,10 @@ def train_one(
                 if recipe.clip_value is not None:
                     nn.utils.clip_grad_value_(parameters, recipe.clip_value)
                 optimizer.step()
+                schedule.step()
                 total += loss.detach() * len(rows)
                 if after_step is not None:
                     after_step(loss.detach().unsqueeze(0))
-        schedule.step()
         history[epoch] = total.cpu() / len(inputs)
         after_epoch()
     return model, history

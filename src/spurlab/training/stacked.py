@@ -62,13 +62,38 @@ class Stacked(nn.Module):
     So call ``backward`` before the next ``forward``.
 
     All weights stand in `weights`, with their gradients in ``weights.grad``: that is what an optimizer steps. They are
-    copies of the tensors, each a parameter with a leading axis m. The precision is that of the products.
+    copies of the tensors, each a parameter with a leading axis m. The products take `rounded`, the weights in their
+    precision, and give `gradient`; where the precision is the weights' own, these are the weights and their gradients.
+
+    `converts`: whether ``forward`` rounds the weights, and ``backward`` widens the gradient. An optimizer that does
+    both while it steps, `spurlab.training.one_pass`, turns it off.
     """
 
     def __init__(self, tensors: Sequence[Tensor], precision: torch.dtype) -> None:
         super().__init__()
-        self.weights, self._parameters_in_order = in_one_vector(tensors)
+        self.weights = in_one_vector(tensors)
+        self.weights.grad = torch.zeros_like(self.weights)
+        self.converts = precision != self.weights.dtype
+        self.rounded = self.weights.to(precision)  # the same tensor where nothing is to be rounded
+        self.gradient = torch.zeros_like(self.rounded) if self.converts else self.weights.grad
+        self._factors, self._gradients = in_pieces(self.rounded, tensors), in_pieces(self.gradient, tensors)
+        self._parameters_in_order = nn.ParameterList(map(nn.Parameter, in_pieces(self.weights, tensors)))
+        for parameter, piece in zip(self._parameters_in_order, in_pieces(self.weights.grad, tensors), strict=True):
+            parameter.grad = piece
         self._scratch = Scratch(precision)
+
+    def factors(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases of the layers, as this step's products take them."""
+        if self.converts:
+            self.rounded.copy_(self.weights)
+        return self._factors[0::2], self._factors[1::2]
+
+    def write_gradients(self, k: int, upstream: Tensor, across: Tensor, inputs: Tensor) -> None:
+        """Those of layer `k`, from that of its outputs, the same transposed, and the layer's inputs."""
+        torch.bmm(across, inputs, out=self._gradients[2 * k])
+        torch.sum(upstream, 1, out=self._gradients[2 * k + 1])
+        if k == 0 and self.converts:
+            self.weights.grad.copy_(self.gradient)  # type: ignore[union-attr]
 
     @property
     def trained(self) -> list[Tensor]:
@@ -100,7 +125,7 @@ class StackedMLP(Stacked):
         self._names = names
 
     def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
-        logits: Tensor = _Chain.apply(inputs.flatten(2), self._scratch, *self._parameters_in_order)
+        logits: Tensor = _Chain.apply(inputs.flatten(2), self, self._scratch, *self._parameters_in_order)
         return logits.float()
 
     def state(self) -> State:
@@ -108,24 +133,25 @@ class StackedMLP(Stacked):
         return {name: p.detach() for name, p in zip(self._names, self._parameters_in_order, strict=True)}
 
 
-def in_one_vector(tensors: Sequence[Tensor]) -> tuple[Tensor, nn.ParameterList]:
-    """Copies of the tensors in one vector with a gradient, and parameters that are its pieces, their gradients too.
+def in_one_vector(tensors: Sequence[Tensor]) -> Tensor:
+    """Copies of the tensors one after the other, each filled up with zeros to whole vector registers.
 
-    Each piece is filled up with zeros to whole vector registers. The last numbers of a tensor that fills none are
-    computed by another loop, which rounds otherwise, and which member they belong to would depend on how many there
-    are.
+    The last numbers of a tensor that fills none are computed by another loop, which rounds otherwise, and which member
+    they belong to would depend on how many there are.
     """
-    ends = list(accumulate(-(-tensor.numel() // LANES) * LANES for tensor in tensors))
-    vector, gradient = tensors[0].new_zeros(ends[-1]), tensors[0].new_zeros(ends[-1])
-    vector.grad = gradient
-    parameters = nn.ParameterList()
-    for tensor, start in zip(tensors, [0, *ends], strict=False):
-        place = slice(start, start + tensor.numel())
-        vector[place] = tensor.flatten()
-        parameter = nn.Parameter(vector[place].view_as(tensor))
-        parameter.grad = gradient[place].view_as(tensor)
-        parameters.append(parameter)
-    return vector, parameters
+    vector = tensors[0].new_zeros(sum(-(-tensor.numel() // LANES) * LANES for tensor in tensors))
+    for piece, tensor in zip(in_pieces(vector, tensors), tensors, strict=True):
+        piece.copy_(tensor)
+    return vector
+
+
+def in_pieces(vector: Tensor, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The places of the tensors in such a vector, in their shapes."""
+    ends = accumulate(-(-tensor.numel() // LANES) * LANES for tensor in tensors)
+    return [
+        vector[start : start + tensor.numel()].view_as(tensor)
+        for start, tensor in zip([0, *ends], tensors, strict=False)
+    ]
 
 
 class Scratch:
@@ -148,28 +174,17 @@ class Scratch:
             return tensor.detach()
         return self.held(role, k, tensor.shape, tensor.device).copy_(tensor)
 
-    def write_gradients(self, k: int, weight: Any, bias: Any, upstream: Tensor, across: Tensor, inputs: Tensor) -> None:
-        """Those of layer `k`, from that of its outputs, the same transposed, and the layer's inputs."""
-        if self.precision == weight.dtype:
-            torch.bmm(across, inputs, out=weight.grad)
-            torch.sum(upstream, 1, out=bias.grad)
-        else:
-            into = self.held("weight gradient", k, weight.shape, weight.device)
-            weight.grad.copy_(torch.bmm(across, inputs, out=into))
-            bias.grad.copy_(upstream.sum(1))
-
 
 class _Chain(torch.autograd.Function):
     """Linear layers with ReLU between them, forwards and backwards, for m members at once.
 
-    The slow twin is ``nn.Sequential`` with autograd, which the tests compare it with. Parameters come as weight, bias,
-    weight, bias, ...
+    The slow twin is ``nn.Sequential`` with autograd, which the tests compare it with. The parameters are given so that
+    autograd asks for gradients.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, inputs: Tensor, scratch: Scratch, *parameters: Tensor) -> Tensor:
-        weights = [scratch.rounded("weight", k, weight) for k, weight in enumerate(parameters[0::2])]
-        biases = [scratch.rounded("bias", k, bias) for k, bias in enumerate(parameters[1::2])]
+    def forward(ctx: FunctionCtx, inputs: Tensor, stack: Stacked, scratch: Scratch, *parameters: Tensor) -> Tensor:
+        weights, biases = stack.factors()
         activations = [scratch.rounded("inputs", 0, inputs)]
         for k, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
             out = scratch.held("out", k, (*inputs.shape[:2], bias.shape[1]), inputs.device)
@@ -177,22 +192,21 @@ class _Chain(torch.autograd.Function):
             if k < len(weights) - 1:
                 out.clamp_min_(0)
             activations.append(out)
-        ctx.kept = activations[:-1], weights, parameters, scratch  # type: ignore[attr-defined]
+        ctx.kept = activations[:-1], weights, stack, scratch  # type: ignore[attr-defined]
         return activations[-1].clone()  # a copy, since the next step writes here again
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
-        activations, weights, parameters, scratch = ctx.kept
+        activations, weights, stack, scratch = ctx.kept
         gradient = upstream[0]
         for k in reversed(range(len(weights))):
-            weight, bias = parameters[2 * k], parameters[2 * k + 1]
             across = gradient.transpose(1, 2)
-            if k == 0 and scratch.precision != weight.dtype:
+            if k == 0 and scratch.precision == torch.bfloat16:
                 # bfloat16 products of the widest layer are faster than a strided left factor allows
-                across = scratch.held("across", k, across.shape, weight.device).copy_(across)
-            scratch.write_gradients(k, weight, bias, gradient, across, activations[k])
+                across = scratch.held("across", k, across.shape, across.device).copy_(across)
+            stack.write_gradients(k, gradient, across, activations[k])
             if k > 0:
-                out = scratch.held("gradient", k, activations[k].shape, weight.device)
+                out = scratch.held("gradient", k, activations[k].shape, gradient.device)
                 gradient = torch.bmm(gradient, weights[k], out=out)
                 torch.ops.aten.threshold_backward.grad_input(gradient, activations[k], 0, grad_input=gradient)
-        return (None,) * (2 + len(parameters))
+        return (None,) * (3 + 2 * len(weights))

@@ -104,7 +104,7 @@ class StackedCNN(Stacked):
 
     def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
         logits: Tensor = _Chain.apply(
-            inputs.flatten(2).unsqueeze(3), self._convolutions, self._scratch, *self._parameters_in_order
+            inputs.flatten(2).unsqueeze(3), self, self._convolutions, self._scratch, *self._parameters_in_order
         )
         return logits.float()
 
@@ -125,16 +125,20 @@ class StackedCNN(Stacked):
 class _Chain(torch.autograd.Function):
     """Convolutions with ReLU and a linear layer, forwards and backwards, for m members at once.
 
-    The slow twin is ``nn.Sequential`` with autograd, which the tests compare it with. Parameters come as weight, bias,
-    weight, bias, ...
+    The slow twin is ``nn.Sequential`` with autograd, which the tests compare it with. The parameters are given so that
+    autograd asks for gradients.
     """
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, inputs: Tensor, convolutions: list[_Convolution], scratch: Scratch, *parameters: Tensor
+        ctx: FunctionCtx,
+        inputs: Tensor,
+        stack: Stacked,
+        convolutions: list[_Convolution],
+        scratch: Scratch,
+        *parameters: Tensor,
     ) -> Tensor:
-        weights = [scratch.rounded("weight", k, weight) for k, weight in enumerate(parameters[0::2])]
-        biases = [scratch.rounded("bias", k, bias) for k, bias in enumerate(parameters[1::2])]
+        weights, biases = stack.factors()
         (m, n), device, signals = inputs.shape[:2], inputs.device, inputs
         windows, outs = [], []
         for k, each in enumerate(convolutions):
@@ -149,20 +153,19 @@ class _Chain(torch.autograd.Function):
             outs.append(out)
             signals = out.view(m, n, each.places, each.out)
         windows.append(signals.flatten(2))
-        ctx.kept = convolutions, windows, outs, weights, parameters, scratch  # type: ignore[attr-defined]
+        ctx.kept = convolutions, windows, outs, weights, stack, scratch  # type: ignore[attr-defined]
         return torch.baddbmm(biases[-1].unsqueeze(1), windows[-1], weights[-1].transpose(1, 2))
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[None, ...]:
-        convolutions, windows, outs, weights, parameters, scratch = ctx.kept
+        convolutions, windows, outs, weights, stack, scratch = ctx.kept
         gradient = upstream[0]
         m, n = gradient.shape[:2]
         for k in reversed(range(len(weights))):
-            weight, bias = parameters[2 * k], parameters[2 * k + 1]
-            scratch.write_gradients(k, weight, bias, gradient, gradient.transpose(1, 2), windows[k])
+            stack.write_gradients(k, gradient, gradient.transpose(1, 2), windows[k])
             if k == 0:
                 break
-            of_windows = scratch.held("window gradient", k, windows[k].shape, weight.device)
+            of_windows = scratch.held("window gradient", k, windows[k].shape, gradient.device)
             torch.bmm(gradient, weights[k], out=of_windows)
             gradient = of_windows
             if k < len(convolutions):
@@ -171,7 +174,7 @@ class _Chain(torch.autograd.Function):
                 gradient = _overlaid(of_windows.view(shape), each, scratch, k)
             gradient = gradient.view(outs[k - 1].shape)
             torch.ops.aten.threshold_backward.grad_input(gradient, outs[k - 1], 0, grad_input=gradient)
-        return (None,) * (3 + len(parameters))
+        return (None,) * (4 + 2 * len(weights))
 
 
 def _overlaid(windows: Tensor, each: _Convolution, scratch: Scratch, k: int) -> Tensor:
