@@ -33,7 +33,8 @@ def perform(content, tell):
         os.kill(os.getpid(), 9)
     if content.get("fail"):
         raise KeyError("no such thing")
-    return {"square": content["number"] ** 2, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+    return {"square": content["number"] ** 2, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"],
+            "memory": [os.environ.get(name) for name in ("MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")]}
 
 serve(perform)
 """
@@ -61,6 +62,13 @@ def program(tmp_path, monkeypatch):
 
 def order(number, **content):
     return Order(f"order {number}", {"number": number} | content)
+
+
+def test_workers_keep_memory_unless_the_user_says_otherwise(program, monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    ((_, result),) = run_orders(program, [order(1)], 1, nothing)
+    assert result["memory"] == [str(2**36), "glibc.malloc.check=0"]
 
 
 def nothing(order, event):

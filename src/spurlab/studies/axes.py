@@ -159,7 +159,7 @@ AXES: Mapping[str, Axis] = {
         ),
         Axis(
             "recipe",
-            "how to train: `name` (`quick` or `paper`) and what differs from it",
+            "how to train: `name` (`quick`, `paper` or `fast`) and what differs from it",
             Any,
             (RECIPES["quick"],),
             read=recipes_of,
