@@ -22,7 +22,7 @@ SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)
 # what a reader should be told first, where several settings tell two groups apart
 _FIRST = ("optimizer", "clip_norm", "clip_value", "weight_decay", "input_noise", "architecture", "how", "epochs")
 _OF_RECIPE = {field.name for field in fields(Recipe)}
-_NAMES = {"adam": "Adam", "sgd": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop"}
+_NAMES = {"adam": "Adam", "sgd": "SGD", "adagrad": "Adagrad", "rmsprop": "RMSprop", "lbfgs": "L-BFGS"}
 _NAMES |= {"ce": "cross-entropy", "mse": "squared error", "kld": "KL divergence"}
 
 

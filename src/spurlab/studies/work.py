@@ -140,7 +140,7 @@ class Work:
         for network, training in {_network(training): training for training in self.trainings}.items():
             data, setting = self.data[training.setting.dataset], training.setting
             model = skeleton(setting.architecture, data.shape, data.classes)
-            engine, why = faster_engine(model, data.shape, torch.device(device))
+            engine, why = faster_engine(model, data.shape, torch.device(device), setting.recipe)
             log.info("%s on %s: %s, %s.", setting.architecture, setting.dataset, WORDS[engine], why)
             most = room.memory // max(room.workers, 1) // bytes_to_train(model, data.shape, setting.recipe.batch_size)
             most = min(LARGEST_GROUP, most) if torch.device(device).type == "cpu" else most

@@ -16,6 +16,7 @@ from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, or
 from spurlab.training.losses import LOSSES
 from spurlab.training.one_pass import one_pass_adam
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
+from spurlab.training.solving import solve
 from spurlab.training.stacked import Stacked, StackedMLP, State, can_stack, layout_for
 from spurlab.training.stacked_cnn import StackedCNN, can_stack_cnn
 from spurlab.training.vectorized import VectorizedNet
@@ -250,6 +251,8 @@ def train_one(
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
     parameters = list(model.parameters())
     plain = member.data.materialize()
+    if recipe.optimizer == "lbfgs":
+        return model, solve(network, plain, recipe, device, after_epoch)
     inputs, labels = plain.inputs.to(device), plain.labels.to(device)
     optimizer = recipe.optimizer_for(parameters)
     schedule = recipe.schedule_for(optimizer, -(-len(inputs) // recipe.batch_size))

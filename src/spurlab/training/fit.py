@@ -135,7 +135,8 @@ def fit(
         name, make = "", partial(models.made, architecture, base.shape)
     device = usable_device(device)
     # tried even where the engine is given: mistakes in a user's network are told here, not by a worker
-    engine = _engine(engine, *_tried(name, make, members, recipes, classes), base.shape, device)
+    solved = next((own for own in recipes if own.optimizer == "lbfgs"), recipes[0])
+    engine = _engine(engine, *_tried(name, make, members, recipes, classes), base.shape, device, solved)
     if not by_name or device.type != "cpu":
         workers = 0
     elif workers is None:
@@ -184,12 +185,14 @@ def _say_if_company_matters(engine: EngineName, device: torch.device) -> None:
 
 
 def _engine(
-    asked: EngineName, network: nn.Module, unsaved: str, shape: Sequence[int], device: torch.device
+    asked: EngineName, network: nn.Module, unsaved: str, shape: Sequence[int], device: torch.device, recipe: Recipe
 ) -> EngineName:
     """The engine that was asked for, or for ``auto`` the faster one that can."""
+    if asked == "lockstep" and recipe.optimizer == "lbfgs":
+        raise InputError("L-BFGS searches along a line of its own for each network: take the engine 'plain' or 'auto'.")
     if asked != "auto":
         return asked
-    engine, why = faster_engine(network, shape, device)
+    engine, why = faster_engine(network, shape, device, recipe)
     if unsaved and engine == "lockstep":
         engine, why = "plain", f"its {unsaved!r}, which is not saved, differs from member to member"
     log.info("%s: %s.", engine, why)
@@ -233,7 +236,9 @@ def _batch_sizes(members: Sequence[Member], recipes: Sequence[Recipe]) -> set[in
     return sizes
 
 
-def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) -> tuple[EngineName, str]:
+def faster_engine(
+    model: nn.Module, shape: Sequence[int], device: torch.device, recipe: Recipe | None = None
+) -> tuple[EngineName, str]:
     """What `fit` takes on a device unless told, and why.
 
     For a CPU it stands on the benchmarks of training, convolutions and signals; for other devices nothing was measured.
@@ -242,7 +247,15 @@ def faster_engine(model: nn.Module, shape: Sequence[int], device: torch.device) 
         model: the network, or its `spurlab.models.skeleton`.
         shape: of one input.
         device: where it is to be trained.
+        recipe: how; None: with an optimizer that steps by batches.
     """
+    if recipe is not None and recipe.optimizer == "lbfgs":
+        return "plain", "L-BFGS searches along a line of its own for each network"
+    return _by_layers(model, shape, device)
+
+
+def _by_layers(model: nn.Module, shape: Sequence[int], device: torch.device) -> tuple[EngineName, str]:
+    """For optimizers that step by batches."""
     if can_stack(model) or can_stack_cnn(model):
         kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
         return "lockstep", f"{kind}batched products train many at once"

@@ -21,4 +21,5 @@ def uncompiled(kind: type[Kind]) -> type[Kind]:
 
 
 Adam, SGD = uncompiled(torch.optim.Adam), uncompiled(torch.optim.SGD)
+LBFGS = uncompiled(torch.optim.LBFGS)
 Adagrad, RMSprop = uncompiled(torch.optim.Adagrad), uncompiled(torch.optim.RMSprop)

@@ -15,7 +15,7 @@ from spurlab.training import optimizers
 from spurlab.training.augmentation import AugmentationName
 from spurlab.training.losses import LossName
 
-OptimizerName = Literal["adam", "sgd", "adagrad", "rmsprop"]
+OptimizerName = Literal["adam", "sgd", "adagrad", "rmsprop", "lbfgs"]
 Precision = Literal["float32", "bfloat16"]
 ScheduleName = Literal["steps", "one-cycle"]
 # settings in which the members of one lockstep group may differ
@@ -38,6 +38,8 @@ class Recipe:
 
     Args:
         optimizer: ``adam``, ``sgd``, ``adagrad`` or ``rmsprop``, with PyTorch's defaults for what is not named here.
+            Or ``lbfgs``, which solves for the minimum, see `spurlab.training.solving`: loss, weight decay and epochs
+            are all that it looks at.
         learning_rate: at the start; of ``one-cycle`` the highest.
         momentum: of SGD; the others do not use it.
         weight_decay: the l2 penalty that PyTorch's optimizers add to the gradient.
@@ -112,6 +114,12 @@ class Recipe:
             "clip_norm": (self.clip_norm is None or self.clip_norm > 0, "above 0, or none"),
             "clip_value": (self.clip_value is None or self.clip_value > 0, "above 0, or none"),
         }
+        drawn = self.augmentation != "none" or self.input_noise or self.clip_norm or self.clip_value
+        if self.optimizer == "lbfgs" and (drawn or self.precision != "float32"):
+            raise InputError(
+                "`optimizer` 'lbfgs' takes all examples at once, as they are, and in double precision: leave out "
+                "augmentation, noise, clipping and bfloat16."
+            )
         for name, (is_right, range_) in ranges.items():
             if not is_right:
                 raise InputError(f"`{name}` of a recipe must be {range_}, but it is {getattr(self, name)!r}.")
@@ -175,6 +183,8 @@ class Recipe:
                 optimizer = optimizers.Adagrad(parameters, lr=rate, weight_decay=decay)
             case "rmsprop":
                 optimizer = optimizers.RMSprop(parameters, lr=rate, weight_decay=decay)
+            case "lbfgs":
+                raise InputError("'lbfgs' makes no steps of batches. Take another optimizer here.")
         return optimizer
 
     def schedule_for(self, optimizer: torch.optim.Optimizer, batches: int) -> LRScheduler:
