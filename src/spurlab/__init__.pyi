@@ -15,6 +15,7 @@ from . import privacy as privacy
 from . import report as report
 from . import stats as stats
 from . import studies as studies
+from . import theory as theory
 from . import training as training
 from .checking import Check as Check
 from .checking import Prepared as Prepared

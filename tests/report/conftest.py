@@ -229,8 +229,22 @@ def dp_rows(counts=(0, 1, 10), seeds=range(40)):
     return pd.concat(parts, ignore_index=True)
 
 
+def law_rows(counts=(0, 1, 10, 100), seeds=SEEDS, patterns=("S1", "S3")):
+    """Rows of a study of the law: scores are kappa / (1 + kappa), a tenth more in the networks of Adam."""
+    ways = [{"weight_decay": decay, "optimizer": name} for decay in (1e-3, 1e-1) for name in ("lbfgs", "adam")]
+    plain = frame_of(("spurious_score",), ("mnist",), patterns, counts=counts, seeds=seeds, variants=ways)
+    size = plain["pattern"].map({"S1": 1.0, "S3": 25.0})
+    kappa = plain["n"] * size / (10_000 * plain["weight_decay"])
+    law = kappa / (1 + kappa)
+    return pd.concat([
+        plain.assign(value=law * (1 - 0.1 * (plain["optimizer"] == "adam"))),
+        plain.assign(measure="kappa", value=kappa),
+        plain.assign(measure="predicted_score", value=law),
+    ], ignore_index=True)  # fmt: skip
+
+
 ATTACKED = {"exposure": exposure_rows, "exposure-factors": factor_rows, "membership": membership_rows}
-READ = ATTACKED | {"extraction": extraction_rows, "dp": dp_rows}
+READ = ATTACKED | {"extraction": extraction_rows, "dp": dp_rows, "law": law_rows}
 
 
 def treated_rows(numbers, share, prevention, clean=0.25, failed=None):
@@ -312,7 +326,7 @@ def results():
     """The functions above, for tests that make results of their own."""
     return SimpleNamespace(
         make=make_result, of=result_of, rows=frame_of, keep_weights=keep_weights, deletion_rows=deletion_rows,
-        treated=treated_rows, exposure_rows=exposure_rows,
+        treated=treated_rows, exposure_rows=exposure_rows, law_rows=law_rows,
     )  # fmt: skip
 
 

@@ -87,9 +87,22 @@ def test_what_is_not_solved_is_said(examples, caplog):
     assert not caplog.text
 
 
-def test_dropout_has_no_one_loss(examples):
-    with pytest.raises(ValueError, match=r"a network with dropout \('1'\) has no one loss"):
-        solved(examples, RECIPE, nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(D, K)))
+def test_without_decay_least_squares_moves_the_start_no_further_than_it_must():
+    """Fewer examples than inputs: the residual vanishes, and what no input shows stays as it was."""
+    few = Examples(torch.eye(3, D), torch.tensor([0, 1, 2]))
+    model, losses = solved(few, RECIPE.but(weight_decay=0.0, loss="mse"))
+    assert losses[-1].item() < 1e-12
+    assert model[1].weight[:, 3:].equal(linear()[1].weight[:, 3:])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [linear((4,)), nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(D, K)), nn.Linear(D, K)],
+    ids=["two layers", "dropout", "no flatten"],
+)
+def test_other_networks_are_refused(model, examples):
+    with pytest.raises(ValueError, match="'lbfgs' solves for the weights of one linear layer"):
+        solved(examples, RECIPE, model)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
 from spurlab.patterns import Mark, MarkLike, Planted, marked_all
 from spurlab.privacy.attacks.sorted_logits import Accuracies
-from spurlab.training import predictions
+from spurlab.training import Recipe, predictions
 
 T = TypeVar("T")
 MISSING = "a measure asked for something that its cell does not have."
@@ -153,7 +153,7 @@ class Observed:
 
     - ``architecture``: its name and `data`, where the examples may be left out.
     - ``pattern``: these, and with `Measure.by_pattern` a pattern and a target.
-    - ``network``: these, and network, seed, trained_on, fresh and tests; a feature if the training set has one.
+    - ``network``: these, and network, seed, recipe, trained_on, fresh and tests; a feature if the training set has one.
     - ``deletion``: all of these, and deleted, where the network before has the pattern that it had learnt.
     - ``attack``: no network but exposed, and with `Measure.by_pattern` a pattern and a target.
 
@@ -165,6 +165,7 @@ class Observed:
         pattern: the mark, or None.
         target: the class that it was planted in; -1 for none.
         feature: the common feature that is in the network's training set, or None.
+        recipe: how the network was trained, or None where it is not known.
         trained_on: what the network was trained on.
         fresh: the test examples, with the feature on as many: what a held-out part of the training set would be.
         tests: the test inputs with marks on.
@@ -179,6 +180,7 @@ class Observed:
     pattern: MarkLike | None = None
     target: int = -1
     feature: Mark | None = None
+    recipe: Recipe | None = None
     trained_on: Answers | None = None
     fresh: Answers | None = None
     tests: MarkedTests | None = None

@@ -35,6 +35,7 @@ class Measuring:
             network,
             training.seed,
             feature=feature_of(self._materials.data, training),
+            recipe=training.setting.recipe,
             trained_on=Answers(network, lambda: self._materials.planted(training)),
             fresh=Answers(network, lambda: self._fresh(training)),
             tests=self._tests,

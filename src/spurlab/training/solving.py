@@ -1,22 +1,23 @@
-"""Training to the minimum instead of for some epochs: all examples at once, in double precision.
+"""Training to the minimum instead of for some epochs: linear models, all examples at once, in double precision.
 
-For networks whose loss has one minimum: a linear layer, that is linear and logistic regression with weight decay, of
-which theory speaks (`spurlab.theory`). Others end where their gradient vanishes, wherever that is.
+Their loss has one minimum, of which theory speaks (`spurlab.theory`): ridge regression with the loss ``mse``, logistic
+regression with ``ce``, both with weight decay on all weights.
 """
 
 import logging
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.models import logits_in
 from spurlab.training import optimizers
 from spurlab.training.losses import LOSSES
 from spurlab.training.recipe import Recipe
+from spurlab.training.stacked import can_stack
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,13 @@ ITERATIONS = 100  # of L-BFGS in an epoch, each with a search along its line
 def solve(
     model: nn.Module, examples: Examples, recipe: Recipe, device: torch.device | str, after_epoch: Callable[[], None]
 ) -> Float32[Tensor, " epochs"]:
-    """Minimize the mean loss and half the weight decay times all squared weights by L-BFGS; in place.
+    r"""Minimize the mean loss and half the weight decay times all squared weights, those of the bias too; in place.
+
+    Squared error is a system of linear equations, :math:`(\frac{2}{N k} X^\top X + \lambda) W = \frac{2}{N k} X^\top Y`
+    with a column of ones in X. What else there is goes to L-BFGS, which may take thousands of iterations.
 
     Args:
-        model: inputs ``n *shape``, logits ``n k``; float32 again afterwards.
+        model: `nn.Flatten` and one linear layer with a bias.
         examples: all that it is trained on.
         recipe: its loss, weight decay, and epochs at most, of 100 iterations each.
         device: where to.
@@ -42,44 +46,75 @@ def solve(
         weights then grow until the gradient is as small.
 
     Raises:
-        ValueError: a network with dropout, whose loss is another at each look.
+        ValueError: another network.
 
     Source: Nocedal and Wright, Numerical Optimization (2006), algorithm 7.5, as `torch.optim.LBFGS` has it.
     """
-    if dropping := [name for name, part in model.named_modules() if isinstance(part, nn.Dropout) and part.p > 0]:
+    if not can_stack(model) or len(list(model.modules())) != 3:
         raise InputError(
-            f"a network with dropout ({dropping[0]!r}) has no one loss to minimize: take another optimizer."
+            f"'lbfgs' solves for the weights of one linear layer, but this {type(model).__name__} is something else: "
+            "train `logistic`, or take another optimizer."
         )
-    model.to(device).double().train()
-    inputs, labels = examples.inputs.to(device).double(), examples.labels.to(device)
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    layer = next(part for part in model.to(device).modules() if isinstance(part, nn.Linear))
+    flat, labels = examples.inputs.to(device).flatten(1).double(), examples.labels.to(device)
+    inputs = torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
+    start = torch.cat([layer.weight, layer.bias.unsqueeze(1)], 1).detach().double()
+    weights = least_squares(inputs, labels, recipe.weight_decay, start) if recipe.loss == "mse" else start
+    losses = _descended(weights, inputs, labels, recipe, after_epoch)
+    with torch.no_grad():
+        layer.weight.copy_(weights[:, :-1])
+        layer.bias.copy_(weights[:, -1])
+    return losses
+
+
+def least_squares(
+    inputs: Float64[Tensor, "n d"], labels: Int64[Tensor, " n"], decay: float, start: Float64[Tensor, "k d"]
+) -> Float64[Tensor, "k d"]:
+    """The weights of least `squared_error` plus half the decay times their squares; without it those next to start."""
+    scale = 2 / (len(inputs) * len(start))
+    wanted = F.one_hot(labels, len(start)).double()
+    moments = scale * inputs.T @ inputs + decay * torch.eye(inputs.shape[1], dtype=torch.float64, device=inputs.device)
+    pulled = scale * inputs.T @ (wanted - inputs @ start.T) - decay * start.T
+    moved: Tensor = torch.linalg.solve(moments, pulled) if decay > 0 else torch.linalg.pinv(moments) @ pulled
+    return start + moved.T
+
+
+def _descended(
+    weights: Float64[Tensor, "k d"],
+    inputs: Float64[Tensor, "n d"],
+    labels: Int64[Tensor, " n"],
+    recipe: Recipe,
+    after_epoch: Callable[[], None],
+) -> Float32[Tensor, " epochs"]:
+    """Go on from these weights, which change, until the gradient is small; the losses."""
+    weights.requires_grad_()
     optimizer = optimizers.LBFGS(
-        weights,
-        max_iter=ITERATIONS,
-        tolerance_grad=0,
-        tolerance_change=0,
-        history_size=50,
+        [weights], max_iter=ITERATIONS, tolerance_grad=0, tolerance_change=0, history_size=50,
         line_search_fn="strong_wolfe",
-    )
-    loss, norm = torch.zeros(()), torch.inf
+    )  # fmt: skip
+    loss = weights.new_zeros(())
 
     def objective() -> Tensor:
         nonlocal loss
         optimizer.zero_grad()
-        loss = LOSSES[recipe.loss](logits_in(model(inputs), inputs), labels).mean()
-        whole = loss + 0.5 * recipe.weight_decay * torch.stack([weight.square().sum() for weight in weights]).sum()
+        loss = LOSSES[recipe.loss](inputs @ weights.T, labels).mean()
+        whole = loss + 0.5 * recipe.weight_decay * weights.square().sum()
         whole.backward()
         return whole
 
-    losses = torch.full((recipe.epochs,), torch.nan)
+    def steepness() -> float:
+        objective()
+        assert weights.grad is not None  # noqa: S101  # backward has just run
+        return float(weights.grad.norm())
+
+    losses, norm = torch.full((recipe.epochs,), torch.nan), steepness()
     for epoch in range(recipe.epochs):
         if norm > SOLVED:
             optimizer.step(objective)
-            objective()
-            norm = float(nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None]))
+            norm = steepness()
         losses[epoch] = loss.item()
         after_epoch()
     if norm > SOLVED and recipe.epochs:
         log.warning("not solved: the gradient has the norm %.1e after %d epochs of L-BFGS.", norm, recipe.epochs)
-    model.float()
+    weights.requires_grad_(False)
     return losses

@@ -1,0 +1,170 @@
+"""Do all marks follow one law? The spurious score against kappa = n s^2 / (N lambda), beside what theory expects."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from spurlab.models import architecture_title
+from spurlab.report.groups import in_words
+from spurlab.report.sheet import Number, Sheet, count_cell, number_cell, slim
+from spurlab.report.style import COLOURS, MARKERS, panelled, share_axis
+from spurlab.report.titles import dataset_title
+from spurlab.report.view import About, NotDrawnError, View
+from spurlab.studies import StudyResult
+
+NEEDED = ("spurious_score", "kappa", "predicted_score")
+FOLLOWS = 0.95  # the share of variance from which a rising curve is said to be one law
+CLOSE = 0.02  # how near, on average, a prediction must be to be said to be met
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Networks of one kind and weight decay: one line each, of any mark and n > 0.
+
+    Args:
+        points: a row for each network: `NEEDED`, pattern, n and seed.
+    """
+
+    points: pd.DataFrame
+
+    @property
+    def explained(self) -> float:
+        """The share of the scores' variance that a curve rising in kappa explains; NaN where there is none.
+
+        The best curve of all that rise: isotonic regression, `sklearn.isotonic`, with weights 1.
+        """
+        from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  # slow to import
+
+        scores, at = self.points["spurious_score"].to_numpy(), self.points["kappa"].to_numpy()
+        if len(scores) < 3 or np.ptp(scores) == 0:
+            return math.nan
+        rest = scores - IsotonicRegression().fit_transform(at, scores)
+        return 1 - float(np.square(rest).sum() / np.square(scores - scores.mean()).sum())
+
+    @property
+    def off(self) -> "pd.Series[float]":
+        """How far each score lies from its prediction."""
+        return (self.points["spurious_score"] - self.points["predicted_score"]).abs()
+
+
+Panels = dict[str, dict[float, Curve]]  # by kind of network, and weight decay
+
+
+def shape(result: StudyResult) -> Panels:
+    """By kind of network and weight decay, its networks with marked examples."""
+    rows = result.rows[result.rows["measure"].isin(NEEDED) & (result.rows["n"] > 0)]
+    if rows.empty:
+        return {}
+    rows = rows if "loss" in rows else rows.assign(loss="ce")
+    kinds = ["dataset", "architecture", "loss", "optimizer", "epochs", "weight_decay"]
+    wide = rows.pivot_table("value", [*kinds, "pattern", "target", "n", "seed"], "measure", sort=False)
+    wide = wide.reset_index()
+    wide = wide.reindex(columns=[*wide.columns, *(name for name in NEEDED if name not in wide)]).dropna(subset=NEEDED)
+    panels: Panels = {}
+    for (dataset, architecture, loss, optimizer, epochs, decay), points in wide.groupby(kinds, sort=False):
+        trained = ", ".join(in_words({"optimizer": optimizer, "epochs": epochs})[:2])
+        how = "solved to the minimum" if optimizer == "lbfgs" else f"trained by {trained}"
+        name = f"{architecture_title(str(architecture))}, {_LOSSES.get(str(loss), str(loss))}, {how}"
+        title = name if wide["dataset"].nunique() == 1 else f"{dataset_title(str(dataset))}, {name}"
+        panels.setdefault(title, {})[float(str(decay))] = Curve(points.reset_index(drop=True))
+    return panels
+
+
+_LOSSES = {"mse": "squared error", "ce": "cross-entropy"}
+
+
+def sheets(panels: Panels) -> list[Sheet]:
+    """For each kind of network and weight decay, how much kappa explains and how near the prediction is."""
+    lines = [
+        (
+            *(kind, Number(f"{decay:g}", decay), count_cell(len(curve.points))),
+            *(number_cell(value, ".3f") for value in (curve.explained, curve.off.mean(), curve.off.max())),
+        )
+        for kind, curves in panels.items()
+        for decay, curve in sorted(curves.items())
+    ]
+    headings = ("network", "weight decay", "networks", "explained", "off, mean", "off, largest")
+    note = (
+        "Explained: the share of the scores' variance that one curve rising in kappa explains, over networks of all "
+        "marks and n. Off: the distance between the spurious score and what theory expects of the same network."
+    )
+    return [slim("One law, n s^2 / (N lambda)?", headings, lines, note)]
+
+
+def answer(panels: Panels) -> list[str]:
+    """For each kind of network, whether its scores collapse on kappa, and whether theory says which they are."""
+    return [f"{kind}: {_verdict(curves)}" for kind, curves in panels.items() if _known(curves)]
+
+
+def brief(panels: Panels) -> str:
+    """The same in a sentence."""
+    follow = [kind for kind, curves in panels.items() if _known(curves) and _least(curves) >= FOLLOWS]
+    if not panels:
+        return ""
+    others = [kind for kind in panels if kind not in follow]
+    words = [f"{'; '.join(follow)} follow{'s' * (len(follow) == 1)} one curve in kappa" if follow else ""]
+    words.append(f"{'; '.join(others)} do{'es' * (len(others) == 1)} not" if others else "")
+    return f"{', but '.join(filter(None, words))}."
+
+
+def _known(curves: Mapping[float, Curve]) -> list[float]:
+    return [curve.explained for curve in curves.values() if not math.isnan(curve.explained)]
+
+
+def _least(curves: Mapping[float, Curve]) -> float:
+    return min(_known(curves))
+
+
+def _verdict(curves: Mapping[float, Curve]) -> str:
+    least, off = _least(curves), pd.concat([curve.off for curve in curves.values()])
+    collapses = f"{'collapses' if least >= FOLLOWS else 'does not collapse'} on kappa"
+    explained = f"at each weight decay one rising curve explains {least:.3f} or more of the variance"
+    met = "as theory says" if off.mean() <= CLOSE else "not where theory has them"
+    return f"{collapses} ({explained}); scores lie {met}: {off.mean():.3f} off on average, {off.max():.3f} at most."
+
+
+def figure(panels: Panels, about: About) -> Figure:
+    """A panel for each kind of network: a point for each network, a line for what theory expects."""
+    if not panels:
+        raise NotDrawnError("No network with marked examples has been measured beside what theory expects.")
+    decays = sorted({decay for curves in panels.values() for decay in curves})
+    marks = list(
+        dict.fromkeys(mark for curves in panels.values() for c in curves.values() for mark in c.points["pattern"])
+    )
+    colours = {decay: COLOURS[i % len(COLOURS)] for i, decay in enumerate(decays)}
+    shapes = {mark: MARKERS[i % len(MARKERS)] for i, mark in enumerate(marks)}
+
+    def draw(axes: Axes, curves: Mapping[float, Curve]) -> None:
+        for decay, curve in curves.items():
+            for mark, points in curve.points.groupby("pattern", sort=False):
+                axes.plot(points["kappa"], points["spurious_score"], linestyle="none", marker=shapes[str(mark)],
+                          markersize=4.5, color=colours[decay], markerfacecolor="none")  # fmt: skip
+            line = curve.points.groupby(["pattern", "n"])[["kappa", "predicted_score"]].mean().sort_values("kappa")
+            axes.plot(line["kappa"], line["predicted_score"], color=colours[decay], linewidth=1.2, alpha=0.6)
+        share_axis(axes, "spurious score")
+        axes.set_xscale("log")
+        axes.set_xlabel("kappa = n s² / (N λ)")
+
+    legend: list[tuple[Any, str]] = [
+        *((Line2D([], [], color=colour, linewidth=3), f"weight decay {decay:g}") for decay, colour in colours.items()),
+        *((Line2D([], [], color="#555555", marker=shapes[mark], linestyle="none", markerfacecolor="none"), mark)
+          for mark in marks),
+    ]  # fmt: skip
+    note = "Marks: single networks, of all n; lines: what theory expects of them, means over seeds. "
+    return panelled(
+        about, list(panels.items()), 3.6, draw, legend, _words, "Share of variance that kappa explains.", note
+    )
+
+
+def _words(curves: Mapping[float, Curve]) -> str:
+    return "; ".join(f"weight decay {decay:g} {curve.explained:.3f}" for decay, curve in sorted(curves.items()))
+
+
+VIEW: View[Panels] = View("law", "Do all marks follow one law?", shape, figure, sheets, answer, NEEDED, brief=brief)

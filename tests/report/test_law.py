@@ -1,0 +1,55 @@
+"""The view of the law: what kappa explains, by hand, and who is said to follow it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spurlab.report.views.law import VIEW, Curve
+
+
+def curve(kappas, scores, predicted=None):
+    points = {"kappa": kappas, "spurious_score": scores, "predicted_score": scores if predicted is None else predicted}
+    return Curve(pd.DataFrame(points).assign(pattern="S1", n=1, seed=range(len(kappas))))
+
+
+def test_what_a_rising_curve_explains():
+    """0 1 3 2 is best met by 0 1 2.5 2.5: .5 of the variance's 5 is left."""
+    assert curve([1, 2, 3, 4], [0.0, 0.1, 0.2, 0.3]).explained == pytest.approx(1)
+    assert curve([1, 2, 3, 4], [0.0, 0.1, 0.3, 0.2]).explained == pytest.approx(0.9)
+    assert curve([4, 3, 2, 1], [0.2, 0.3, 0.1, 0.0]).explained == pytest.approx(0.9)
+    assert curve([1, 2, 3], [0.3, 0.2, 0.1]).explained == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("scores", [[0.2, 0.2, 0.2], [0.1, 0.2]])
+def test_where_nothing_varies_nothing_is_explained(scores):
+    assert math.isnan(curve(range(len(scores)), scores).explained)
+
+
+def test_networks_that_follow_are_told_from_those_that_do_not(results):
+    """Those of L-BFGS lie on the law. Those of Adam lie on a curve, a tenth below it; noise takes that away."""
+    shaped = VIEW.shape(results.make("law"))
+    solved, trained = shaped
+    assert "solved to the minimum" in solved
+    assert "trained by Adam" in trained
+    assert {decay: len(each.points) for decay, each in shaped[solved].items()} == {1e-3: 30, 1e-1: 30}
+    said = VIEW.answer(shaped)
+    assert said[0].startswith(f"{solved}: collapses on kappa")
+    assert "scores lie as theory says: 0.000 off on average" in said[0]
+    assert "collapses on kappa" in said[1]
+    assert "scores lie not where theory has them" in said[1]
+    rows = results.law_rows()
+    noise = np.random.default_rng(0).random(len(rows))
+    noisy = (rows["measure"] == "spurious_score") & (rows["optimizer"] == "adam")
+    shaped = VIEW.shape(results.of(rows.assign(value=rows["value"].where(~noisy, noise)), "law"))
+    assert "does not collapse" in VIEW.answer(shaped)[1]
+    assert VIEW.brief(shaped) == f"{solved} follows one curve in kappa, but {trained} does not."
+
+
+def test_networks_without_a_prediction_are_left_out(results):
+    """A weight decay of zero has no kappa: NaN."""
+    rows = results.law_rows()
+    lost = (rows["measure"] != "spurious_score") & (rows["weight_decay"] == 1e-3)
+    shaped = VIEW.shape(results.of(rows.assign(value=rows["value"].mask(lost)), "law"))
+    assert all(list(curves) == [1e-1] for curves in shaped.values())
