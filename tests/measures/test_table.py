@@ -31,7 +31,7 @@ from spurlab.models import build
 from spurlab.patterns import Planted, make_pattern
 from spurlab.privacy.attacks.sorted_logits import Accuracies
 from spurlab.seeds import rng_for
-from spurlab.training import predictions
+from spurlab.training import RECIPES, predictions
 
 HALF = Accuracies(0.5, 0.5)
 
@@ -52,7 +52,7 @@ def seen(data):
     network = build("small-mlp", data.shape, data.classes, seed=3)
     pattern = make_pattern("S3", data.shape, 3)
     answers = [Answers(network, lambda examples=part: Planted.none(examples)) for part in (data.train, data.test)]
-    marks = {"trained_on": answers[0], "fresh": answers[1], "tests": MarkedTests(data)}
+    marks = {"recipe": RECIPES["quick"], "trained_on": answers[0], "fresh": answers[1], "tests": MarkedTests(data)}
     observed = Observed(data, "small-mlp", network, 3, pattern, 1, **marks)
     forget = torch.arange(len(data.train)) < 3
     scores = torch.randn(len(data.train), generator=rng_for(0, "test")).double()

@@ -11,7 +11,7 @@ from spurlab.report.views.law import VIEW, Curve
 
 def curve(kappas, scores, predicted=None):
     points = {"kappa": kappas, "spurious_score": scores, "predicted_score": scores if predicted is None else predicted}
-    return Curve(pd.DataFrame(points).assign(pattern="S1", n=1, seed=range(len(kappas))))
+    return Curve(pd.DataFrame(points).assign(pattern="S1", n=range(len(kappas)), seed=0))
 
 
 def test_what_a_rising_curve_explains():
@@ -20,6 +20,14 @@ def test_what_a_rising_curve_explains():
     assert curve([1, 2, 3, 4], [0.0, 0.1, 0.3, 0.2]).explained == pytest.approx(0.9)
     assert curve([4, 3, 2, 1], [0.2, 0.3, 0.1, 0.0]).explained == pytest.approx(0.9)
     assert curve([1, 2, 3], [0.3, 0.2, 0.1]).explained == pytest.approx(0, abs=1e-12)
+
+
+def test_seeds_are_averaged_first():
+    """Of two networks at each n, one above the curve and one as far below."""
+    one, other = (curve([1, 2, 3], scores).points for scores in ([0.0, 0.1, 0.4], [0.2, 0.3, 0.6]))
+    both = Curve(pd.concat([one, other.assign(seed=1)]))
+    assert both.explained == pytest.approx(1)
+    assert both.means["spurious_score"].tolist() == pytest.approx([0.1, 0.2, 0.5])
 
 
 @pytest.mark.parametrize("scores", [[0.2, 0.2, 0.2], [0.1, 0.2]])

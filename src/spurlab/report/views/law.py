@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 
 from spurlab.models import architecture_title
 from spurlab.report.groups import in_words
@@ -35,14 +36,20 @@ class Curve:
     points: pd.DataFrame
 
     @property
-    def explained(self) -> float:
-        """The share of the scores' variance that a curve rising in kappa explains; NaN where there is none.
+    def means(self) -> pd.DataFrame:
+        """Over the seeds of each mark and n, by kappa."""
+        return self.points.groupby(["pattern", "n"])[list(NEEDED)].mean().sort_values("kappa")
 
-        The best curve of all that rise: isotonic regression, `sklearn.isotonic`, with weights 1.
+    @property
+    def explained(self) -> float:
+        """Of the means over seeds, the share of variance that a curve rising in kappa explains; NaN where none varies.
+
+        The best curve of all that rise: isotonic regression, `sklearn.isotonic`, with weights 1. Means, since which
+        examples are marked differs by the seed, and kappa does not know it.
         """
         from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  # slow to import
 
-        scores, at = self.points["spurious_score"].to_numpy(), self.points["kappa"].to_numpy()
+        scores, at = self.means["spurious_score"].to_numpy(), self.means["kappa"].to_numpy()
         if len(scores) < 3 or np.ptp(scores) == 0:
             return math.nan
         rest = scores - IsotonicRegression().fit_transform(at, scores)
@@ -92,8 +99,8 @@ def sheets(panels: Panels) -> list[Sheet]:
     ]
     headings = ("network", "weight decay", "networks", "explained", "off, mean", "off, largest")
     note = (
-        "Explained: the share of the scores' variance that one curve rising in kappa explains, over networks of all "
-        "marks and n. Off: the distance between the spurious score and what theory expects of the same network."
+        "Explained: of the mean scores over seeds, of all marks and n, the share of variance that one curve rising in "
+        "kappa explains. Off: the distance between the spurious score and what theory expects of the same network."
     )
     return [slim("One law, n s^2 / (N lambda)?", headings, lines, note)]
 
@@ -109,6 +116,8 @@ def brief(panels: Panels) -> str:
     if not panels:
         return ""
     others = [kind for kind in panels if kind not in follow]
+    if not follow:
+        return f"At not every weight decay one curve in kappa: {'; '.join(others)}."
     words = [f"{'; '.join(follow)} follow{'s' * (len(follow) == 1)} one curve in kappa" if follow else ""]
     words.append(f"{'; '.join(others)} do{'es' * (len(others) == 1)} not" if others else "")
     return f"{', but '.join(filter(None, words))}."
@@ -125,7 +134,7 @@ def _least(curves: Mapping[float, Curve]) -> float:
 def _verdict(curves: Mapping[float, Curve]) -> str:
     least, off = _least(curves), pd.concat([curve.off for curve in curves.values()])
     collapses = f"{'collapses' if least >= FOLLOWS else 'does not collapse'} on kappa"
-    explained = f"at each weight decay one rising curve explains {least:.3f} or more of the variance"
+    explained = f"at each weight decay one rising curve explains {least:.3f} or more of the variance of means"
     met = "as theory says" if off.mean() <= CLOSE else "not where theory has them"
     return f"{collapses} ({explained}); scores lie {met}: {off.mean():.3f} off on average, {off.max():.3f} at most."
 
@@ -146,10 +155,13 @@ def figure(panels: Panels, about: About) -> Figure:
             for mark, points in curve.points.groupby("pattern", sort=False):
                 axes.plot(points["kappa"], points["spurious_score"], linestyle="none", marker=shapes[str(mark)],
                           markersize=4.5, color=colours[decay], markerfacecolor="none")  # fmt: skip
-            line = curve.points.groupby(["pattern", "n"])[["kappa", "predicted_score"]].mean().sort_values("kappa")
+            line = curve.means
             axes.plot(line["kappa"], line["predicted_score"], color=colours[decay], linewidth=1.2, alpha=0.6)
         share_axis(axes, "spurious score")
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=7))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("kappa = n s² / (N λ)")
 
     legend: list[tuple[Any, str]] = [
@@ -159,7 +171,14 @@ def figure(panels: Panels, about: About) -> Figure:
     ]  # fmt: skip
     note = "Marks: single networks, of all n; lines: what theory expects of them, means over seeds. "
     return panelled(
-        about, list(panels.items()), 3.6, draw, legend, _words, "Share of variance that kappa explains.", note
+        about,
+        list(panels.items()),
+        3.6,
+        draw,
+        legend,
+        _words,
+        "Share of the variance of means that kappa explains.",
+        note,
     )
 
 
