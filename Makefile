@@ -30,15 +30,8 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.dev
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/convolutions.py
-	$(BIN)/python benchmarks/studies.py
-	$(BIN)/python benchmarks/deletion.py
-	$(BIN)/python benchmarks/signals.py
-	$(BIN)/python benchmarks/search.py
-	$(BIN)/python benchmarks/attacks.py
-	$(BIN)/python benchmarks/audit.py
+bench: .venv/.dev # five minutes; `make bench FULL=1` takes an hour, `make bench BENCH_ARGS=training` runs one of them
+	$(BIN)/python benchmarks/all.py $(if $(FULL),--full) $(BENCH_ARGS)
 
 results: .venv/.made # draw the figures of docs/results again, from the rows that stand beside them
 	for folder in docs/results/*/; do \

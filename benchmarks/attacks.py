@@ -1,17 +1,18 @@
 """Membership inference: how long each attack takes on margins that are there already.
 
-    python benchmarks/attacks.py [--networks 64] [--examples 10000] [--population 2000] [--attacks lira,rmia]
+Usage: python benchmarks/attacks.py [--full] [--networks N] [--examples N] [--population 2000] [--attacks lira,rmia]
+           [--json [FILE]]
 
-One row of a markdown table for each attack on all networks in turn, of made-up margins that rise by one standard
-deviation in members; the area beside it says that it was no shortcut. The last row is all attacks at once, which share
-the sums over shadows.
+32 networks and 2,000 examples; with `--full` 64 and 10,000. One row for each attack on all networks in turn, of made-up
+margins that rise by one standard deviation in members; the area beside it says that it was no shortcut. The last row is
+all attacks at once, which share the sums over shadows.
 """
 
-import argparse
 import time
 
 import torch
 
+from reporting import Report, Row, parser_of, table_of
 from spurlab.privacy import ATTACKS, Margins, auc, halves, scores_of
 from spurlab.seeds import rng_for
 
@@ -41,24 +42,31 @@ def margins(networks: int, n: int, z: int) -> Margins:
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", type=int, default=64)
-    parser.add_argument("--examples", type=int, default=10_000)
+    """Show the table."""
+    parser = parser_of(__doc__, "64 networks, 10,000 examples")
+    parser.add_argument("--networks", type=int)
+    parser.add_argument("--examples", type=int)
     parser.add_argument("--population", type=int, default=2_000)
     parser.add_argument("--attacks", default=",".join(ATTACKS))
-    arguments = parser.parse_args()
-    names = arguments.attacks.split(",")
-    found = margins(arguments.networks, arguments.examples, arguments.population)
+    asked = parser.parse_args()
+    names, networks = asked.attacks.split(","), asked.networks or (64 if asked.full else 32)
+    examples = asked.examples or (10_000 if asked.full else 2_000)
+    report = Report(asked.json, networks=networks, examples=examples, population=asked.population)
+    found = margins(networks, examples, asked.population)
     scores_of(found, names, [0])  # what is slow to import
-    print(f"{arguments.networks} networks, {arguments.examples:,} examples.\n\n| attack | seconds | of it CPU | AUC |")
-    print("|---|---|---|---|")
+    columns = ("attack", "seconds", "of it CPU", "all at once / this", "AUC")
+    table = table_of(f"Attacks on {networks} networks, {examples:,} examples", *columns)
+    rows, cpus, areas = [], [], []
     for title, some in [*((name, [name]) for name in names), ("all at once", names)]:
         begin, cpu = time.perf_counter(), time.process_time()
         scores = scores_of(found, some)
-        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-        area = f"{auc(scores[some[0]], found.members).value:.3f}" if len(some) == 1 else ""
-        print(f"| {title} | {seconds:.2f} | {cpu:.2f} | {area} |", flush=True)
+        rows.append(Row(title, time.perf_counter() - begin))
+        cpus.append(time.process_time() - cpu)
+        areas.append(f"{auc(scores[some[0]], found.members).value:.3f}" if len(some) == 1 else "")
+    for row, cpu, area in zip(rows, cpus, areas, strict=True):
+        table.add_row(row.name, f"{row.value:.2f}", f"{cpu:.2f}", f"{rows[-1].value / row.value:.1f}", area)
+    report.show(table)
+    report.end(rows)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """What an audit is worth: how often it cries wolf on clean networks, what it finds, and how fast the null marks go.
 
-    python benchmarks/audit.py [alarms | level | power | shared | speed] [--recipe] [--quick] [--networks 40]
-        [--seeds 2] [--counts 10,20] [--architecture mlp]
+Usage: python benchmarks/audit.py [alarms | level | power | shared | speed] [--recipe] [--quick] [--networks 40]
+           [--seeds 2] [--counts 10,20] [--architecture mlp] [--full] [--json [FILE]]
 
 alarms: audits of clean networks on Fashion-MNIST mini, each asked about four marks that it has never seen. power:
 audits of networks with a planted mark, asked about it and three others. With `--recipe` each beside its own reference
 networks, 39 and both searches for unknown marks, or 19 and none with `--quick`. level: 20 clean networks beside each of
 five sets of 19 references. shared: what few examples share, in planted and clean data. speed: null marks a second on
-networks of the zoo. Which examples teach a mark: `detect.py`.
+networks of the zoo, which alone has a JSON form. Which examples teach a mark: `detect.py`.
 """
 
-import argparse
 import math
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detect import mark_of
+from reporting import Report, Row, parser_of, table_of
 from spurlab import RECIPES, Member, fit, load, plant
 from spurlab.audit import Audit, Pull, Unknown, audit, pull
 from spurlab.audit.detect.shared import FEW, shared_components
@@ -174,25 +174,30 @@ def shared(seeds: int, counts: Sequence[int]) -> None:
         console.print(f"clean parts of 10,000 of {name}: alarms in {said} of {len(firsts)}; widest gaps {gaps}")
 
 
-def speed() -> None:
+def speed(report: Report, draws: int) -> None:
     """Null marks a second, 500 images each, of networks that have learnt the mark, so that all are drawn."""
     data = load("fashion-mini")
     mark = mark_of("noise,r=.5", data.shape, 0)
     planted = plant(data.train, mark, target=0, count=100, seed=0)
-    table = Table("network", "parameters", "null marks", "a second", "999 of them, s")
+    columns = ("network", "parameters", "null marks", "a second", "999 of them, s", "mlp / this")
+    table = table_of("Null marks of an audit", *columns)
+    rows: list[Row] = []
     for name, epochs in (("mlp", 5), ("cnn", 1)):
         recipe = replace(RECIPES["quick"], epochs=epochs, milestones=())
         network = fit(name, [Member(planted, 0)], recipe, classes=data.classes).member(0)
         begin = time.perf_counter()
-        found = pull(network, data.test, mark)
-        rate = (1 + found.draws) / (time.perf_counter() - begin)
-        table.add_row(name, f"{parameter_count(network):,}", str(found.draws), f"{rate:.0f}", f"{1000 / rate:.1f}")
-    console.print(table)
+        found = pull(network, data.test, mark, draws=draws)
+        rows.append(Row(f"999 null marks, {name}", 999 * (time.perf_counter() - begin) / (1 + found.draws)))
+        seconds, ratio = rows[-1].value, rows[0].value / rows[-1].value
+        numbers = str(found.draws), f"{999 / seconds:.0f}", f"{seconds:.1f}", f"{ratio:.2f}"
+        table.add_row(name, f"{parameter_count(network):,}", *numbers)
+    report.show(table)
+    report.end(rows)
 
 
 def main() -> None:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__, "speed: from 999 null marks instead of 99")
     parser.add_argument("what", nargs="*", default=["speed"])
     parser.add_argument("--networks", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=2)
@@ -201,6 +206,8 @@ def main() -> None:
     parser.add_argument("--recipe", action="store_true")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
+    if arguments.json and arguments.what != ["speed"]:
+        parser.error("only `speed` has a JSON form.")
     counts = [int(count) for count in arguments.counts.split(",")]
     asked = {"architecture": arguments.architecture, "recipe": arguments.recipe, "quick": arguments.quick}
     for what in arguments.what:
@@ -213,7 +220,8 @@ def main() -> None:
         elif what == "shared":
             shared(arguments.seeds, counts)
         else:
-            speed()
+            draws = 999 if arguments.full else 99
+            speed(Report(arguments.json, draws=draws), draws)
 
 
 if __name__ == "__main__":

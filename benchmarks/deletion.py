@@ -1,6 +1,6 @@
 """How fast is data deletion, against the ways it is usually done?
 
-Usage: python benchmarks/deletion.py [--quick] [--json]
+Usage: python benchmarks/deletion.py [--full] [--json [FILE]]
 
 Group influence: to forget 100 of the 60,000 inputs of Fashion-MNIST, by the paper's MLP (784-256-256-256-10).
 
@@ -12,14 +12,12 @@ Group influence: to forget 100 of the 60,000 inputs of Fashion-MNIST, by the pap
 
 Both take turns, so that the drift of a virtual machine meets both. The network is trained for one epoch.
 
-Oracles: ten networks, five that learn the pattern and their five oracles, as `spurlab.deletion.prepare` trains them: by
-`fit` in lockstep, in as many processes as there are cores, their start included. Against one network after the other in
-the plain way of `benchmarks/training.py`, a DataLoader over single examples with 4 workers (and with none), which is
-timed for an epoch and scaled.
+Oracles, only with `--full`: ten networks, five that learn the pattern and their five oracles, as
+`spurlab.deletion.prepare` trains them: by `fit` in lockstep, in as many processes as there are cores, their start
+included. Against one network after the other in the plain way of `benchmarks/training.py`, a DataLoader over single
+examples with 4 workers (and with none), which is timed for an epoch and scaled.
 """
 
-import argparse
-import json
 import multiprocessing
 import resource
 import sys
@@ -30,14 +28,14 @@ from statistics import median
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from lockstep import CLASSES, EXAMPLES, fashion_mnist
+from reporting import Goal, Report, Row, parser_of, ratios, say, table_of
 from spurlab.deletion import GroupInfluence, ReferenceInfluence
 from spurlab.models import build
 from spurlab.patterns import make_pattern, plant
 from spurlab.training import RECIPES, Member, fit, train_one
-from training import CLASSES, EXAMPLES, Goal, fashion_mnist, machine, time_loader
+from training import time_loader
 
 FORGET, REPETITIONS, DEPTH = 100, 10, 1_000  # the public code's settings for 100 examples
 RECIPE = RECIPES["quick"]
@@ -51,18 +49,16 @@ class Plan:
         rounds: how often both are timed.
         few: examples that the slow twin is timed on.
         products: of each of them.
-        steps: of training one network in the plain way; an epoch has 469.
-        epochs: of the recipe.
+        epochs: of the oracles' recipe; none: they are left out.
     """
 
-    rounds: int = 3
-    few: int = 5
-    products: int = 100
-    steps: int = 469
-    epochs: int = 10
+    rounds: int = 2
+    few: int = 3
+    products: int = 50
+    epochs: int = 0
 
 
-QUICK = Plan(rounds=1, few=3, products=50, steps=50, epochs=1)
+FULL = Plan(rounds=3, few=5, products=100, epochs=10)
 
 # Group influence
 
@@ -87,7 +83,7 @@ def influence(plan: Plan, pipe: Connection) -> None:
 
     fast, slow = [], []
     for turn in range(plan.rounds):
-        print(f"round {turn + 1} of {plan.rounds}: group influence", file=sys.stderr)
+        say(f"round {turn + 1} of {plan.rounds}: group influence")
         fast.append(timed(GroupInfluence(RECIPE), forget))
         # seconds of one product: what a call costs beside its products (a copy of the data) goes with the short one
         short, long = (timed(ReferenceInfluence(depth=depth, draws="each"), few) for depth in (1, plan.products + 1))
@@ -125,84 +121,68 @@ def measure_oracles(plan: Plan) -> dict[str, Any]:
     lockstep: list[float] = []
     plain: dict[int, list[float]] = {4: [], 0: []}
     for turn in range(plan.rounds):
-        print(f"round {turn + 1} of {plan.rounds}: oracles", file=sys.stderr)
+        say(f"round {turn + 1} of {plan.rounds}: oracles")
         start = time.perf_counter()
         fit("mlp", members, RECIPE.but(epochs=plan.epochs, milestones=()), classes=CLASSES)
         lockstep.append(time.perf_counter() - start)
         for workers, seconds in plain.items():
-            seconds.append(time_loader(base, workers, plan.steps) * plan.epochs * len(members))
+            seconds.append(time_loader(base, workers) * plan.epochs * len(members))
     return {"lockstep": lockstep, "workers": plain[4], "in process": plain[0]}
 
 
 # Output
 
 
-def goals_of(found: dict[str, Any]) -> list[Goal]:
+def goals_of(influence: dict[str, Any], oracles: dict[str, Any]) -> list[Goal]:
     """How many times faster, and the memory."""
-    influence, oracles = found["influence"], found["oracles"]
 
     def faster(name: str, slow: list[float], fast: list[float], goal: float) -> Goal:
-        ratios = [a / b for a, b in zip(slow, fast, strict=True)]
-        return Goal(name, median(ratios), min(ratios), max(ratios), goal)
+        return Goal.of(name, ratios(slow, fast), goal)
 
-    peak = influence["peak_gb"]
-    return [
+    found = [
         faster("example by example, as the public code / group influence", influence["public"], influence["fast"], 50),
         faster("example by example, one repetition / group influence", influence["each"], influence["fast"], 50),
-        Goal("peak of the process that deletes, GB", peak, peak, peak, 2.0, at_most=True),
-        faster("oracles one by one, 4 workers / in lockstep", oracles["workers"], oracles["lockstep"], 4),
-        faster("oracles one by one, in process / in lockstep", oracles["in process"], oracles["lockstep"], 4),
+        Goal.of("peak of the process that deletes, GB", [influence["peak_gb"]], 2.0, at_most=True),
     ]
+    if oracles:
+        found += [
+            faster("oracles one by one, 4 workers / in lockstep", oracles["workers"], oracles["lockstep"], 4),
+            faster("oracles one by one, in process / in lockstep", oracles["in process"], oracles["lockstep"], 4),
+        ]
+    return found
 
 
-def show(console: Console, found: dict[str, Any], goals: list[Goal], plan: Plan) -> None:
-    """The times, and the numbers with a goal."""
+def rows_of(influence: dict[str, Any], oracles: dict[str, Any], plan: Plan) -> list[Row]:
+    """The times."""
     scaled = f"scaled from {plan.products} products for each of {plan.few} examples"
-    influence, oracles = found["influence"], found["oracles"]
-    ways = (
+    ways = [
         (f"forget {FORGET}: GroupInfluence, whole call", influence["fast"]),
         (f"... example by example, batch 1, {REPETITIONS} repetitions (public code); {scaled}", influence["public"]),
         (f"... example by example, batch 1, one repetition; {scaled}", influence["each"]),
-        (f"train 5 networks and 5 oracles, {plan.epochs} epochs, lockstep", oracles["lockstep"]),
-        (f"... one by one, DataLoader with 4 workers; scaled from {plan.steps} steps", oracles["workers"]),
-        (f"... one by one, DataLoader in process; scaled from {plan.steps} steps", oracles["in process"]),
-    )
-    table = Table(title=f"{EXAMPLES:,} examples, MLP, {influence['data']}")
-    table.add_column("way")
-    for column in ("seconds", "min - max"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, seconds in ways:
-        table.add_row(name, f"{median(seconds):.1f}", f"{min(seconds):.1f} - {max(seconds):.1f}")
-    console.print(table)
-    ratios = Table(title=f"Goals, median of {plan.rounds} rounds")
-    ratios.add_column("what")
-    for column in ("measured", "min - max", "goal", "met"):
-        ratios.add_column(column, justify="right", no_wrap=True)
-    for each in goals:
-        sign, met = ("<=" if each.at_most else ">="), "yes" if each.met else "no"
-        ratios.add_row(
-            each.name, f"{each.value:.2f}", f"{each.low:.2f} - {each.high:.2f}", f"{sign} {each.goal:g}", met
-        )
-    console.print(ratios)
+    ]
+    if oracles:
+        ways += [
+            (f"train 5 networks and 5 oracles, {plan.epochs} epochs, lockstep", oracles["lockstep"]),
+            ("... one by one, DataLoader with 4 workers; scaled from an epoch", oracles["workers"]),
+            ("... one by one, DataLoader in process; scaled from an epoch", oracles["in process"]),
+        ]
+    return [Row(name, median(seconds), "s", seconds) for name, seconds in ways]
 
 
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a smoke run; its numbers mean little")
-    parser.add_argument("--json", action="store_true", help="machine-readable, and nothing else on standard output")
-    args = parser.parse_args()
-    plan, about = QUICK if args.quick else Plan(), machine()
-    found = {"influence": measure_influence(plan), "oracles": measure_oracles(plan)}
-    goals = goals_of(found)
-    if args.json:
-        report = {"machine": about, "plan": asdict(plan), **found}
-        print(json.dumps(report | {"goals": [asdict(each) | {"met": each.met} for each in goals]}, indent=2))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 130)
-    line = "{cpu}, {cores} cores, torch {torch}, {threads} threads, load {load} at the start".format(**about)
-    console.print(line, highlight=False)
-    show(console, found, goals, plan)
+    asked = parser_of(__doc__, "more rounds, and oracles in lockstep; many minutes").parse_args()
+    plan = FULL if asked.full else Plan()
+    report = Report(asked.json, **asdict(plan))
+    influence, oracles = measure_influence(plan), measure_oracles(plan) if plan.epochs else {}
+    rows = rows_of(influence, oracles, plan)
+    table = table_of(f"{EXAMPLES:,} examples, MLP, {influence['data']}", "way", "seconds", "min - max")
+    for row in rows:
+        table.add_row(row.name, f"{row.value:.1f}", f"{min(row.samples):.1f} - {max(row.samples):.1f}")
+    report.show(table)
+    if not oracles:
+        report.show("Oracles in lockstep, against one by one, come with --full; the ratio is that of training.py.")
+    report.end(rows, goals_of(influence, oracles), influence=influence, oracles=oracles)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Best of three for each dataset that is here (see SPURLAB_DATA; nothing is downlo
 as they lie there, usually .gz; CIFAR-10 from plain batches, unpacked to a temporary folder before the clock starts.
 """
 
+import argparse
 import lzma
 import os
 import tempfile
@@ -40,6 +41,7 @@ def best(name: str) -> float:
 
 def main() -> None:
     """Load, and print a line for each dataset."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for name in DATASETS:
         if (folder := locate(name)) is None:
             print(f"{name:15} not here")

@@ -1,19 +1,24 @@
 """How many networks a search of n* trains, beside the whole grid, at the same answer.
 
-    python benchmarks/search.py [--dataset fashion-mini] [--patterns R3,S3] [--seeds 7] [--out out/search] [--json]
+Usage: python benchmarks/search.py [--full] [--dataset fashion-mini] [--patterns R3,S3] [--seeds 7] [--out FOLDER]
+           [--json [FILE]]
 
-Both are trained in one folder, so the grid trains what the search has left.
+Both are trained in one folder, so the grid trains what the search has left; with `--out` what is there is not trained
+again. Without `--full` one pattern and two epochs instead of ten, so n* is not that of other pages.
 """
 
-import argparse
 import json
+import tempfile
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import spurlab
+from reporting import Report, Row, parser_of, say, table_of
 from spurlab.report.curves import Curve, curves
 from spurlab.studies import StudyResult
 
+EPOCHS = 2  # without `--full`; ten otherwise
 GRID = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
 
 
@@ -40,10 +45,13 @@ class Searched:
         return self.search / self.grid
 
 
-def measure(dataset: str, patterns: list[str], seeds: int, folder: Path) -> list[Searched]:
+def measure(dataset: str, patterns: list[str], seeds: int, epochs: int | None, folder: Path) -> list[Searched]:
     """Of each pattern, what the search and what the whole grid took."""
     changes = [f"n={list(GRID)}", f"seed={list(range(seeds))}", f"dataset={dataset}", f"pattern={json.dumps(patterns)}"]
+    changes += [] if epochs is None else [f"recipe.epochs={epochs}"]
+    say("the search")
     found = spurlab.run("quickstart", folder, changes=[*changes, "search=n"])
+    say("the whole grid")
     whole = spurlab.run("quickstart", folder, changes=changes)
     pairs = zip(curves(found.rows, search="n"), curves(whole.rows), strict=True)
     return [
@@ -65,20 +73,25 @@ def _networks(result: StudyResult, curve: Curve) -> int:
 
 def main() -> None:
     """Print a line for each pattern."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser = parser_of(__doc__, "two patterns, ten epochs")
     parser.add_argument("--dataset", default="fashion-mini")
-    parser.add_argument("--patterns", default="R3,S3")
+    parser.add_argument("--patterns", help="default R3; R3,S3 with --full")
     parser.add_argument("--seeds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("out/search"))
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="where networks are kept; otherwise nowhere")
     asked = parser.parse_args()
-    searched = measure(asked.dataset, asked.patterns.split(","), asked.seeds, asked.out)
-    if asked.json:
-        print(json.dumps([asdict(curve) | {"ratio": curve.ratio} for curve in searched]))
-        return
+    patterns, epochs = asked.patterns or ("R3,S3" if asked.full else "R3"), None if asked.full else EPOCHS
+    report = Report(asked.json, dataset=asked.dataset, patterns=patterns, seeds=asked.seeds, epochs=epochs)
+    with nullcontext(asked.out) if asked.out else tempfile.TemporaryDirectory(prefix="spurlab-bench-") as folder:
+        searched = measure(asked.dataset, patterns.split(","), asked.seeds, epochs, Path(folder))
+    columns = ("pattern", "n*", "the whole grid says", "networks searched", "of", "search / grid")
+    table = table_of(f"Networks that a search of n* trains ({asked.dataset}, {asked.seeds} seeds)", *columns, words=3)
     for curve in searched:
-        same = "the same" if curve.same else f"another: {curve.of_grid}"
-        print(f"{curve.pattern}: {curve.search} of {curve.grid} networks ({curve.ratio:.2f}), {curve.n_star}; {same}")
+        same = "the same" if curve.same else curve.of_grid
+        numbers = str(curve.search), str(curve.grid), f"{curve.ratio:.2f}"
+        table.add_row(curve.pattern, curve.n_star, same, *numbers)
+    report.show(table)
+    rows = [Row(f"{curve.pattern}: networks of the search / of the grid", curve.ratio, "ratio") for curve in searched]
+    report.end(rows, searched=[asdict(curve) for curve in searched])
 
 
 if __name__ == "__main__":
