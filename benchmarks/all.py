@@ -13,6 +13,7 @@ be run again by its name. About five minutes on two idle cores; `--full`, more r
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from machine import file_name, in_words, machine
-from reporting import WIDTH, table_of
+from reporting import IN_A_ROW, WIDTH, say_if_busy, table_of
 
 HERE = Path(__file__).parent
 BENCHMARKS = ("training", "convolutions", "studies", "deletion", "signals", "search", "attacks", "audit")
@@ -41,7 +42,7 @@ def run_one(name: str, full: bool) -> dict[str, Any]:
         path = Path(folder) / "report.json"
         command = [sys.executable, str(HERE / f"{name}.py"), *["--full"] * full, "--json", str(path)]
         start = time.perf_counter()
-        status = subprocess.run(command, check=False).returncode
+        status = subprocess.run(command, check=False, env=os.environ | {IN_A_ROW: "1"}).returncode
         ran = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "full": full, "status": status}
         ran["seconds"] = round(time.perf_counter() - start, 1)
         return ran | (json.loads(path.read_text()) if path.exists() else {})
@@ -52,6 +53,7 @@ def run(names: Sequence[str], full: bool, path: Path) -> bool:
     kept = json.loads(path.read_text())["benchmarks"] if path.exists() else {}
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {key: value for key, value in machine().items() if key != "load"}
+    say_if_busy(machine())
     for i, name in enumerate(names):
         console.rule(f"{i + 1} of {len(names)}: {name}")
         kept[name] = run_one(name, full)

@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -92,6 +93,15 @@ def parser_of(doc: str | None, full: str) -> argparse.ArgumentParser:
     return parser
 
 
+IN_A_ROW = "SPURLAB_BENCHMARKS_IN_A_ROW"  # set by all.py for the scripts that it runs
+
+
+def say_if_busy(about: Mapping[str, Any]) -> None:
+    """On standard error, where other work stands in the way."""
+    if about["load"] > 0.5 * about["cores"]:
+        say("The machine is busy: these numbers say little, least of all where threads wait for each other.")
+
+
 class Report:
     """Says what the numbers were measured on, before and after.
 
@@ -104,8 +114,8 @@ class Report:
         self.to, self.plan, self.machine = to, plan, machine()
         self.console = Console(width=None if sys.stdout.isatty() else WIDTH, quiet=to == "-")
         self.console.print(in_words(self.machine), highlight=False)
-        if self.machine["load"] > 0.5 * self.machine["cores"]:
-            say("The machine is busy: these numbers say little, least of all where threads wait for each other.")
+        if IN_A_ROW not in os.environ:  # where the load is of the benchmark before
+            say_if_busy(self.machine)
 
     def show(self, *parts: Table | str) -> None:
         """On standard output, if it is not for programs."""
