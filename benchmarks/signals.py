@@ -141,7 +141,7 @@ def one_step(name: str, kind: str, members: int, precision: Precision) -> Callab
     network: nn.Module
     if kind == "alone":
         network = models[0]
-        optimizer, _ = RECIPE.optimizer_for(list(network.parameters()))
+        optimizer = RECIPE.optimizer_for(list(network.parameters()))
         inputs, labels = inputs[0], labels[0]
     else:
         states = stack_states(models)
@@ -150,7 +150,7 @@ def one_step(name: str, kind: str, members: int, precision: Precision) -> Callab
             if kind == "stacked"
             else VectorizedNet(models[0], states, range(members), dtype)
         )
-        network, (optimizer, _) = stack, RECIPE.optimizer_for(stack.trained)
+        network, optimizer = stack, RECIPE.optimizer_for(stack.trained)
 
     def step() -> None:
         if kind != "stacked":  # it writes over its gradients

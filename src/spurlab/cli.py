@@ -197,7 +197,7 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
 
 
 StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")]
-Profile = Annotated[str | None, typer.Option(help="quick or paper, where the study has them; quick is the default.")]
+Profile = Annotated[str | None, typer.Option(help="One of the study's, such as quick or paper; quick is the default.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")]
 Only = Annotated[
     list[str] | None, typer.Option("--only", help="axis=value, or a list of values, e.g. pattern=R3; repeatable.")

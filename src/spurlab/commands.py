@@ -249,7 +249,7 @@ def audit_of(
         folder: for the page and the repaired weights.
         normalise: means and standard deviations, ``.5,.5/.2,.2``.
         suspects: a file with a training example on each line, a file's name or a row.
-        recipe: ``quick`` or ``paper`` with settings after it.
+        recipe: ``quick``, ``paper`` or ``fast`` with settings after it.
         load: gives the data by name.
 
     Raises:

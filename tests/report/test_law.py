@@ -11,7 +11,7 @@ from spurlab.report.views.law import VIEW, Curve
 
 def curve(kappas, scores, predicted=None):
     points = {"kappa": kappas, "spurious_score": scores, "predicted_score": scores if predicted is None else predicted}
-    return Curve(pd.DataFrame(points).assign(pattern="S1", n=range(len(kappas)), seed=0))
+    return Curve(pd.DataFrame(points).assign(pattern="S1", target=0, n=range(len(kappas)), seed=0))
 
 
 def test_what_a_rising_curve_explains():
@@ -53,6 +53,21 @@ def test_networks_that_follow_are_told_from_those_that_do_not(results):
     shaped = VIEW.shape(results.of(rows.assign(value=rows["value"].where(~noisy, noise)), "law"))
     assert "does not collapse" in VIEW.answer(shaped)[1]
     assert VIEW.brief(shaped) == f"{solved} follows one curve in kappa, but {trained} does not."
+
+
+def test_networks_of_another_setting_are_a_panel_of_their_own_and_treated_ones_are_none(results):
+    """Another learning rate, whose scores are all zero, and a deletion that leaves nothing."""
+    rows = results.law_rows().assign(deletion=None)
+    flat = rows.assign(learning_rate=0.5, value=rows["value"].where(rows["measure"] != "spurious_score", 0.0))
+    deleted = flat.assign(learning_rate=0.01, deletion="influence")
+    alone, several = (VIEW.shape(results.of(each, "law")) for each in (rows, pd.concat([rows, flat, deleted])))
+    assert len(several) == 2 * len(alone) == 4
+    found = [curves[1e-1].points["spurious_score"].sum() for curves in several.values()]
+    assert found[:2] == [curves[1e-1].points["spurious_score"].sum() for curves in alone.values()]
+    assert found[2:] == [0.0, 0.0]
+    assert len(VIEW.answer(several)) == 2
+    assert "learning rate 0.5" not in VIEW.brief(several)
+    assert VIEW.brief({name: several[name] for name in list(several)[2:]}) == ""
 
 
 def test_networks_without_a_prediction_are_left_out(results):

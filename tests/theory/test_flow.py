@@ -86,3 +86,12 @@ def test_kappa_and_time_by_hand():
 def test_settings_out_of_range_are_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_nothing_overflows_before_its_product_does():
+    """e^800 (e^t - 1) with a tiny t: the left side is finite where e^800 alone is not."""
+    assert kappa_of_flow(0.0, 800.0) == 0.0
+    tiny = shift_flow(1e300, 800.0)
+    assert 0 < tiny < 1e-40
+    assert kappa_of_flow(tiny, 800.0) == pytest.approx(1e300, rel=1e-9)
+    assert kappa_of_flow(1.0, 1000.0) == float("inf")

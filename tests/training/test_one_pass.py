@@ -14,6 +14,10 @@ from spurlab.training import one_pass as room
 from spurlab.training.engines import flush_denormals, stack_states
 
 pytest.importorskip("numba", reason="the pass is compiled by numba (the extra `fast`)")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.skipif(not room.usable(), reason="here numba's pass does not give PyTorch's bits, and is not taken"),
+]
 RECIPE = Recipe(epochs=3, milestones=(2,), batch_size=32, precision="bfloat16")
 
 
@@ -120,6 +124,15 @@ def test_a_member_that_diverges_leaves_the_others_alone(members):
 )
 def test_what_changes_the_gradient_or_the_optimizer_is_pytorch_s(changes, members, passes):
     train_group(perceptron, members, [RECIPE.but(**({"weight_decay": 0.0} | changes))] * 3)
+    assert not passes
+
+
+def test_on_several_threads_pytorch_s_is_taken(members, passes):
+    torch.set_num_threads(2)
+    try:
+        train_group(perceptron, members, RECIPE)
+    finally:
+        torch.set_num_threads(1)
     assert not passes
 
 

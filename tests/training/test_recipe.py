@@ -37,7 +37,7 @@ def test_quick_is_the_paper_in_ten_epochs():
 
 
 WRONG = {
-    "optimizer": ["lbfgs", ""],
+    "optimizer": ["newton", ""],
     "learning_rate": [0.0, -0.1, math.inf, math.nan],
     "momentum": [-0.1, 1.0, math.nan],
     "weight_decay": [-1e-4, math.inf, math.nan],

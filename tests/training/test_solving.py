@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from spurlab.data import Examples
+from spurlab.methods.attempt import retraining_seconds
 from spurlab.models import mlp, seeded
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
@@ -113,6 +114,11 @@ def test_what_it_cannot_do_is_refused(changes):
         RECIPE.but(**changes)
 
 
+def test_retraining_is_timed_as_a_whole(examples):
+    seconds = retraining_seconds(linear(), Member(Planted.none(examples), 0), RECIPE)
+    assert 0 < seconds < 60
+
+
 def test_fit_trains_members_one_at_a_time_whatever_it_is_asked(examples):
     """Each on its own marked examples; lockstep is refused."""
     rows = torch.arange(5)
@@ -124,5 +130,7 @@ def test_fit_trains_members_one_at_a_time_whatever_it_is_asked(examples):
         assert ensemble.trained.losses[i, -1].item() == pytest.approx(losses[-1].item(), abs=1e-6)
     with pytest.raises(ValueError, match="take the engine 'plain' or 'auto'"):
         fit("logistic", members, RECIPE, classes=K, workers=0, engine="lockstep")
+    with pytest.raises(ValueError, match="'lbfgs' solves for the weights of one linear layer"):
+        fit("small-mlp", members, RECIPE, classes=K, workers=1)  # before any worker starts
     with pytest.raises(ValueError, match="'lbfgs' makes no steps of batches"):
         train_group(lambda _: linear(), members, RECIPE)

@@ -20,7 +20,7 @@ def _law(observed: Observed) -> dict[str, float]:
     s is the root of the mean square of what the mark adds to the planted inputs. The prediction adds the shift of
     theory to the network's own outputs for inputs without the mark: it is exact for a linear model at the minimum of
     its loss where the mark is orthogonal to all examples, and what such a model would do for any other network.
-    Without weight decay kappa is infinite, and both are NaN.
+    Noise, clipping and augmentation are not in it. Without weight decay kappa is infinite, and both are NaN.
     """
     planted, recipe = required(observed.trained_on).planted, required(observed.recipe)
     network, base, count = required(observed.network), planted.base, len(planted.rows)

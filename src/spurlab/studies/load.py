@@ -23,7 +23,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
 
     Args:
         name: e.g. ``quickstart``, or the path of a TOML file.
-        profile: ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings. None:
+        profile: such as ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings. None:
             ``quick`` where the file has it.
         changes: settings to override, each ``key=value`` with a value as in TOML, e.g. ``recipe.epochs=3``,
             ``n=[0, 10]``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same

@@ -113,6 +113,7 @@ def kappa_of_flow(shift: float, margin: float) -> float:
 
 def _spent(shift: float, margin: float) -> float:
     """The left side of the law, written so that neither factor overflows where their product does not."""
-    if margin + shift > 709:
-        return math.inf
-    return shift - math.exp(margin + shift) * math.expm1(-shift)
+    if shift == 0:
+        return 0.0
+    exponent = margin + shift + math.log(-math.expm1(-shift))
+    return shift + math.exp(exponent) if exponent < 709 else math.inf

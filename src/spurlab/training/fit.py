@@ -21,6 +21,7 @@ from spurlab.training.pool import cores
 from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.rounding import placement_moves_bits
 from spurlab.training.sizes import multiply_adds
+from spurlab.training.solving import check_solvable
 from spurlab.training.stacked import can_stack
 from spurlab.training.stacked_cnn import can_stack_cnn
 from spurlab.training.vectorized import vectorizing_fails
@@ -92,8 +93,9 @@ def fit(
         recipe: how to train: one for all, or one for each member, all of the same number of epochs.
         classes: the number of classes, k.
         engine: ``lockstep``, ``plain`` (one at a time, for any network), or ``auto``: the faster one that can train the
-            network; the log says why. ``torch.compile`` is not used: compiling the CNN took 162 s on a CPU, and a step
-            .375 s instead of .192 s (torch 2.14, one thread, bfloat16, 128 images of 28 x 28).
+            network; the log says why. Where one recipe is of ``lbfgs``, all are trained one at a time.
+            ``torch.compile`` is not used: compiling the CNN took 162 s on a CPU, and a step .375 s instead of .192 s
+            (torch 2.14, one thread, bfloat16, 128 images of 28 x 28).
         group_size: the most members that train in lockstep; those of one group have equal numbers of examples and
             recipes with equal ``shared``.
         workers: processes; None: one for each core that this process may use. 0: train in this process.
@@ -188,6 +190,8 @@ def _engine(
     asked: EngineName, network: nn.Module, unsaved: str, shape: Sequence[int], device: torch.device, recipe: Recipe
 ) -> EngineName:
     """The engine that was asked for, or for ``auto`` the faster one that can."""
+    if recipe.optimizer == "lbfgs":
+        check_solvable(network)
     if asked == "lockstep" and recipe.optimizer == "lbfgs":
         raise InputError("L-BFGS searches along a line of its own for each network: take the engine 'plain' or 'auto'.")
     if asked != "auto":

@@ -2,8 +2,8 @@
 
 PyTorch widens the gradient to float32, steps the moments and the weights, and rounds the weights to bfloat16: three
 passes over memory, which take a third of a step. In one pass each number is read and written once. The pass is compiled
-by numba (the extra ``fast``); without it, or where it is not PyTorch's to the bit, PyTorch's three passes are made. So
-it changes no network, just the time.
+by numba (the extra ``fast``), for processes of one thread, as workers are; elsewhere, without numba, or where it is not
+PyTorch's to the bit, PyTorch's three passes are made. So it changes no network, just the time.
 """
 
 import logging
@@ -57,6 +57,7 @@ def one_pass_adam(network: object, recipes: Sequence[Recipe]) -> OnePassAdam | N
         isinstance(network, Stacked)
         and network.rounded.dtype == torch.bfloat16
         and network.weights.device.type == "cpu"
+        and torch.get_num_threads() == 1  # the pass has one thread; others would keep numbers that this one flushes
         and recipes[0].optimizer == "adam"
         # what changes the gradient in float32 before the step
         and all(own.shared == own for own in (recipe.but(input_noise=0.0) for recipe in recipes))
@@ -86,7 +87,7 @@ def kernel() -> Callable[..., None]:
 
 
 def same_bits() -> bool:
-    """A few steps of both on the same numbers, from all that float32 has, compared."""
+    """A few steps of both on the same numbers, with gradients from 1e-8 to 1, compared."""
     rng = rng_for(0, "one pass")
     weights, mean, square = torch.randn(TRIED, generator=rng), torch.zeros(TRIED), torch.zeros(TRIED)
     ours = [tensor.clone() for tensor in (weights, mean, square)]

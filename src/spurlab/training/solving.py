@@ -22,7 +22,7 @@ from spurlab.training.stacked import can_stack
 log = logging.getLogger(__name__)
 
 SOLVED = 1e-8  # l2 norm of the gradient over all weights, with weight decay
-ITERATIONS = 100  # of L-BFGS in an epoch, each with a search along its line
+ITERATIONS = 100  # of L-BFGS in an epoch at most, each with a search along its line
 
 
 def solve(
@@ -50,14 +50,11 @@ def solve(
 
     Source: Nocedal and Wright, Numerical Optimization (2006), algorithm 7.5, as `torch.optim.LBFGS` has it.
     """
-    if not can_stack(model) or len(list(model.modules())) != 3:
-        raise InputError(
-            f"'lbfgs' solves for the weights of one linear layer, but this {type(model).__name__} is something else: "
-            "train `logistic`, or take another optimizer."
-        )
+    check_solvable(model)
     layer = next(part for part in model.to(device).modules() if isinstance(part, nn.Linear))
     flat, labels = examples.inputs.to(device).flatten(1).double(), examples.labels.to(device)
     inputs = torch.cat([flat, flat.new_ones(len(flat), 1)], 1)
+    del flat
     start = torch.cat([layer.weight, layer.bias.unsqueeze(1)], 1).detach().double()
     weights = least_squares(inputs, labels, recipe.weight_decay, start) if recipe.loss == "mse" else start
     losses = _descended(weights, inputs, labels, recipe, after_epoch)
@@ -65,6 +62,15 @@ def solve(
         layer.weight.copy_(weights[:, :-1])
         layer.bias.copy_(weights[:, -1])
     return losses
+
+
+def check_solvable(model: nn.Module) -> None:
+    """Raises ValueError: it is not one linear layer behind `nn.Flatten`."""
+    if not can_stack(model) or len(list(model.modules())) != 3:
+        raise InputError(
+            f"'lbfgs' solves for the weights of one linear layer, but this {type(model).__name__} is something else: "
+            "train `logistic`, or take another optimizer."
+        )
 
 
 def least_squares(
@@ -109,12 +115,12 @@ def _descended(
 
     losses, norm = torch.full((recipe.epochs,), torch.nan), steepness()
     for epoch in range(recipe.epochs):
-        if norm > SOLVED:
+        if not norm <= SOLVED:
             optimizer.step(objective)
             norm = steepness()
         losses[epoch] = loss.item()
         after_epoch()
-    if norm > SOLVED and recipe.epochs:
+    if not norm <= SOLVED and recipe.epochs:
         log.warning("not solved: the gradient has the norm %.1e after %d epochs of L-BFGS.", norm, recipe.epochs)
     weights.requires_grad_(False)
     return losses

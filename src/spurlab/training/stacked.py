@@ -66,7 +66,7 @@ class Stacked(nn.Module):
     precision, and give `gradient`; where the precision is the weights' own, these are the weights and their gradients.
 
     `converts`: whether ``forward`` rounds the weights, and ``backward`` widens the gradient. An optimizer that does
-    both while it steps, `spurlab.training.one_pass`, turns it off.
+    both while it steps, `spurlab.training.one_pass`, turns it off: then ``weights.grad`` stays zero.
     """
 
     def __init__(self, tensors: Sequence[Tensor], precision: torch.dtype) -> None:

@@ -13,12 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from spurlab.models import architecture_title
-from spurlab.report.groups import in_words
+from spurlab.report.groups import groups, in_words, varying
 from spurlab.report.sheet import Number, Sheet, count_cell, number_cell, slim
 from spurlab.report.style import COLOURS, MARKERS, panelled, share_axis
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
+from spurlab.studies.axes import METHODS
 
 NEEDED = ("spurious_score", "kappa", "predicted_score")
 FOLLOWS = 0.95  # the share of variance from which a rising curve is said to be one law
@@ -37,8 +38,8 @@ class Curve:
 
     @property
     def means(self) -> pd.DataFrame:
-        """Over the seeds of each mark and n, by kappa."""
-        return self.points.groupby(["pattern", "n"])[list(NEEDED)].mean().sort_values("kappa")
+        """Over the seeds of each mark, target and n, by kappa."""
+        return self.points.groupby(["pattern", "target", "n"])[list(NEEDED)].mean().sort_values("kappa")
 
     @property
     def explained(self) -> float:
@@ -67,21 +68,33 @@ Panels = dict[str, dict[float, Curve]]  # by kind of network, and weight decay
 def shape(result: StudyResult) -> Panels:
     """By kind of network and weight decay, its networks with marked examples."""
     rows = result.rows[result.rows["measure"].isin(NEEDED) & (result.rows["n"] > 0)]
+    for method in METHODS:  # of the networks as they were trained alone
+        rows = rows[rows[method].isna()] if method in rows else rows
     if rows.empty:
         return {}
-    rows = rows if "loss" in rows else rows.assign(loss="ce")
-    kinds = ["dataset", "architecture", "loss", "optimizer", "epochs", "weight_decay"]
-    wide = rows.pivot_table("value", [*kinds, "pattern", "target", "n", "seed"], "measure", sort=False)
-    wide = wide.reset_index()
-    wide = wide.reindex(columns=[*wide.columns, *(name for name in NEEDED if name not in wide)]).dropna(subset=NEEDED)
+    others = [name for name in varying(rows) if name not in (*SAID, "weight_decay", "milestones")]
     panels: Panels = {}
-    for (dataset, architecture, loss, optimizer, epochs, decay), points in wide.groupby(kinds, sort=False):
-        trained = ", ".join(in_words({"optimizer": optimizer, "epochs": epochs})[:2])
-        how = "solved to the minimum" if optimizer == "lbfgs" else f"trained by {trained}"
-        name = f"{architecture_title(str(architecture))}, {_LOSSES.get(str(loss), str(loss))}, {how}"
-        title = name if wide["dataset"].nunique() == 1 else f"{dataset_title(str(dataset))}, {name}"
-        panels.setdefault(title, {})[float(str(decay))] = Curve(points.reset_index(drop=True))
+    for group in groups(rows):
+        wide = group.rows.pivot_table("value", ["pattern", "target", "n", "seed"], "measure").reset_index()
+        if not set(NEEDED) <= set(wide):
+            continue
+        told = in_words({name: group.settings[name] for name in others})[: len(others)]
+        title = ", ".join([_name(group.settings, rows["dataset"].nunique() > 1), *told])
+        decay = float(group.settings["weight_decay"])
+        panels.setdefault(title, {})[decay] = Curve(wide.dropna(subset=NEEDED).reset_index(drop=True))
     return panels
+
+
+SAID = ("dataset", "architecture", "loss", "optimizer", "epochs")  # in the name of a panel
+
+
+def _name(settings: Mapping[str, Any], with_data: bool) -> str:
+    """What people call networks of these settings."""
+    optimizer, loss = settings["optimizer"], str(settings.get("loss", "ce"))
+    trained = ", ".join(in_words({"optimizer": optimizer, "epochs": settings["epochs"]})[:2])
+    how = "solved to the minimum" if optimizer == "lbfgs" else f"trained by {trained}"
+    name = f"{architecture_title(str(settings['architecture']))}, {_LOSSES.get(loss, loss)}, {how}"
+    return f"{dataset_title(str(settings['dataset']))}, {name}" if with_data else name
 
 
 _LOSSES = {"mse": "squared error", "ce": "cross-entropy"}
@@ -113,9 +126,9 @@ def answer(panels: Panels) -> list[str]:
 def brief(panels: Panels) -> str:
     """The same in a sentence."""
     follow = [kind for kind, curves in panels.items() if _known(curves) and _least(curves) >= FOLLOWS]
-    if not panels:
+    others = [kind for kind in panels if _known(panels[kind]) and kind not in follow]
+    if not follow and not others:
         return ""
-    others = [kind for kind in panels if kind not in follow]
     if not follow:
         return f"At not every weight decay one curve in kappa: {'; '.join(others)}."
     words = [f"{'; '.join(follow)} follow{'s' * (len(follow) == 1)} one curve in kappa" if follow else ""]
