@@ -583,7 +583,6 @@ def as_markdown(results: Sequence[Measured]) -> list[str]:
 
 def main() -> None:
     """Print the table."""
-    logging.getLogger("spurlab").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--networks", default="5,20")
@@ -592,6 +591,7 @@ def main() -> None:
         "--markdown", action="store_true", help="as docs/statistics.md has it, a line for each procedure"
     )
     arguments = parser.parse_args()
+    logging.getLogger("spurlab").setLevel(logging.ERROR)
     results = measurements(arguments.trials, [int(count) for count in arguments.networks.split(",")])
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=2))

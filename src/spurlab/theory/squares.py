@@ -33,8 +33,8 @@ def shift_squares(kappa: float, outputs: Float[Tensor, "n k"], target: int) -> F
     Raises:
         ValueError: a kappa outside its range, outputs that are none, or a target that is no class.
 
-    >>> shift_squares(3.0, torch.tensor([[0.2, 0.8]]), target=0).tolist()
-    [0.6, -0.6]
+    >>> shift_squares(3.0, torch.tensor([[0.25, 0.75]]), target=0).tolist()
+    [0.5625, -0.5625]
     """
     check_from(0, kappa=kappa)
     check_finite(outputs=outputs)
