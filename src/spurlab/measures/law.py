@@ -38,8 +38,8 @@ def _law(observed: Observed) -> dict[str, float]:
 
 
 def _score(observed: Observed, shift: Float64[Tensor, " k"]) -> float:
-    outputs = logits(required(observed.network), observed.data.test.inputs).double()
-    before, after = outputs.softmax(1), (outputs + shift).softmax(1)
+    before = observed.clean.double()  # kept: other measures take it too
+    after = (before.log() + shift).softmax(1)  # logarithms of probabilities are logits but for one number for all
     return spurious_score(before, after, observed.target).item()
 
 
