@@ -200,7 +200,8 @@ def prepare(
     if not 0 <= target < data.classes:
         raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
     patterns = tuple(
-        own_mark(pattern, data.shape, seed, data.input_range) if isinstance(pattern, str) else pattern for seed in seeds
+        own_mark(pattern, data.shape, seed, data.input_range, data.names) if isinstance(pattern, str) else pattern
+        for seed in seeds
     )
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)

@@ -300,7 +300,7 @@ def named_marks(
                 continue
             texts.add(one)
         try:
-            mark = own_mark(one, data.shape, seed, data.input_range) if isinstance(one, str) else one
+            mark = own_mark(one, data.shape, seed, data.input_range, data.names) if isinstance(one, str) else one
         except DamagedDataError as error:
             raise InputError(str(error)) from error
         name = given or _title(mark)

@@ -1,7 +1,7 @@
 """Which training examples teach a mark that is given: by their influence on what the mark does to the answer."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -14,7 +14,7 @@ IMAGES = 500  # test examples of other classes that are marked, and examples tha
 RIDGE = 0.3  # of the mean variance: less finds fewer of marks that change much, more fewer of weak ones
 
 
-def has_features(network: nn.Module, inputs: Float[Tensor, "n *shape"]) -> bool:
+def has_features(network: nn.Module, inputs: Num[Tensor, "n *shape"]) -> bool:
     """Whether its last module is a linear layer that gives its logits, see `spurlab.models.features`."""
     try:
         features(network, inputs)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Int64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -39,8 +39,8 @@ class Look:
     share: float
     without: float
     chance: float
-    inputs: Float[Tensor, "n *shape"]
-    maps: Float[Tensor, "n *shape"]
+    inputs: Num[Tensor, "n *shape"]
+    maps: Num[Tensor, "n *shape"]
     names: tuple[str, ...]
     why: str = ""
 
@@ -59,8 +59,8 @@ def spread(of: int, count: int) -> Int64[Tensor, " some"]:
 
 
 def attributed(
-    network: nn.Module, inputs: Float[Tensor, "n *shape"], target: int | None, ends: tuple[float, float]
-) -> tuple[Float[Tensor, "n *shape"], Float[Tensor, "n *shape"]]:
+    network: nn.Module, inputs: Num[Tensor, "n *shape"], target: int | None, ends: tuple[float, float]
+) -> tuple[Num[Tensor, "n *shape"], Num[Tensor, "n *shape"]]:
     r"""Integrated gradients from the lowest and from the highest value: a black mark has none from black.
 
     Args:

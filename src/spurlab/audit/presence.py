@@ -6,7 +6,7 @@ All passes go through the examples some at a time, so that they need not fit int
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64, Num
 from torch import Tensor
 from torch.nn import functional
 
@@ -47,7 +47,7 @@ def presence(
     tell = progress or (lambda done, of: None)
     tell(0, 1 + ROUNDS)
     batches = torch.arange(len(train)).split(rows_at_once(train.inputs))
-    marked = Examples(_all_marked(mark, train, batches, seed), train.labels)
+    marked = Examples(_all_marked(mark, train, batches, seed), train.labels, words=train.words)
 
     def of_each(numbers: Callable[[Int64[Tensor, " some"]], Tensor]) -> Tensor:
         return torch.cat([numbers(rows) for rows in batches])
@@ -104,7 +104,7 @@ def _by_other_classes(
 
 def _all_marked(
     mark: MarkLike, train: Examples, batches: Sequence[Int64[Tensor, " some"]], seed: int
-) -> Float32[Tensor, "n *shape"]:
+) -> Num[Tensor, "n *shape"]:
     marked = room(*train.inputs.shape)
     for rows in batches:
         marked[rows] = marked_rows(mark, train, rows, seed)
@@ -113,7 +113,7 @@ def _all_marked(
 
 def _alike(
     ordinary: Centred,
-    inputs: Float32[Tensor, "n *shape"],
+    inputs: Num[Tensor, "n *shape"],
     batches: Sequence[Int64[Tensor, " some"]],
     basis: Float32[Tensor, "d k"],
     wanted: Float32[Tensor, "1 d"],

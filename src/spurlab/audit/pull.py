@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -198,8 +198,8 @@ def pull(
 
 
 def _without_carriers(
-    examples: Examples, marked: Float[Tensor, "n *shape"]
-) -> tuple[Examples, Float[Tensor, "some *shape"]]:
+    examples: Examples, marked: Num[Tensor, "n *shape"]
+) -> tuple[Examples, Num[Tensor, "some *shape"]]:
     """Those that the mark changes, and the same with the mark; all, if it changes fewer than half of them.
 
     What carries it already cannot be pulled, and would make no other mark like it.
@@ -209,7 +209,7 @@ def _without_carriers(
     return (examples[changed], marked[changed]) if changed.sum() >= len(changed) / 2 else (examples, marked)
 
 
-def check_changed(mark: MarkLike, examples: Examples, marked: Float[Tensor, "n *shape"]) -> None:
+def check_changed(mark: MarkLike, examples: Examples, marked: Num[Tensor, "n *shape"]) -> None:
     """Whether a mark does anything.
 
     Raises:

@@ -22,9 +22,15 @@ from spurlab.data.folder import image_folder as image_folder
 from spurlab.data.hugging_face import from_hugging_face as from_hugging_face
 from spurlab.data.idx import read_idx as read_idx
 from spurlab.data.memory import room as room
+from spurlab.data.names import Column as Column
+from spurlab.data.names import Columns as Columns
+from spurlab.data.names import Vocabulary as Vocabulary
+from spurlab.data.names import tokens as tokens
 from spurlab.data.official import FilesEntry as FilesEntry
 from spurlab.data.own import without_paths as without_paths
 from spurlab.data.subset import first_examples as first_examples
 from spurlab.data.subset import only_classes as only_classes
 from spurlab.data.tables import table as table
+from spurlab.data.texts import documents as documents
+from spurlab.data.texts import text_file as text_file
 from spurlab.data.torch_data import from_torch as from_torch

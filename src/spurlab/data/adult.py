@@ -16,7 +16,8 @@ from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened
-from spurlab.data.official import FilesEntry, Layout
+from spurlab.data.names import Column, Columns
+from spurlab.data.official import FilesEntry, Layout, Read
 from spurlab.data.tables import csv_rows
 from spurlab.errors import brief
 
@@ -78,15 +79,15 @@ class AdultFiles(Layout):
     def tables(self, path: Path, text: str) -> Iterable[Table]:
         """The parts in a file."""
 
-    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> Read:
         contents = {path: _content(path) for path in self.paths(folder)}
         tables = [
             (path, table) for path, content in contents.items() for table in self.tables(path, _text(content, path))
         ]
-        train, test = _examples(tables, entry)
+        train, test, columns = _examples(tables, entry)
         for (path, content), expected in zip(contents.items(), self.sha256.values(), strict=True):
             check_sha256(path, expected, content)
-        return train, test, self.sha256
+        return Read(train, test, self.sha256, columns)
 
 
 class OfficialFiles(AdultFiles):
@@ -138,7 +139,7 @@ def _table(lines: Iterable[str], columns: Sequence[str], path: Path) -> Table:
     return dict(zip(columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(columns, ())
 
 
-def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[Examples, Examples]:
+def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[Examples, Examples, Columns]:
     """Numbers less their mean over the training rows, divided by their standard deviation there; then categories."""
     for (path, table), size in zip(tables, entry.sizes, strict=True):
         if (found := len(table["salary"])) != size:
@@ -147,11 +148,15 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
         np.stack([_numbers(table[column], f"{path}, {column}") for column in NUMBERS], axis=1) for path, table in tables
     ]
     mean, sd = numbers[0].mean(axis=0), numbers[0].std(axis=0)
-    train, test = (
-        _part((part - mean) / np.where(sd > 0, sd, 1), table, path)
-        for part, (path, table) in zip(numbers, tables, strict=True)
-    )
-    return train, test
+    sd = np.where(sd > 0, sd, 1)
+    train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
+    of_numbers = (mean, sd, numbers[0].min(axis=0), numbers[0].max(axis=0))
+    columns = [Column(name, None, (), *(float(one[place]) for one in of_numbers)) for place, name in enumerate(NUMBERS)]
+    counts = train.inputs[:, len(NUMBERS) :].sum(0).int().tolist()
+    for name, values in CATEGORIES.items():
+        columns.append(Column(name, values, tuple(counts[: len(values)])))
+        counts = counts[len(values) :]
+    return train, test, Columns(tuple(columns))
 
 
 def _part(numbers: Float64[np.ndarray, "n _"], table: Table, path: Path) -> Examples:

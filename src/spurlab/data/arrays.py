@@ -248,6 +248,8 @@ def assembled(
     if absent := set(range(len(class_names))) - set(test.labels.unique().tolist()):
         first = class_names[min(absent)]
         _log.warning("%s: %d of %d classes have no test examples, e.g. %r", name, len(absent), len(class_names), first)
+    if train.words is not None:
+        return Dataset(name, train, test, class_names, None, replace(source))
     _tell_of_scales(train.inputs, test.inputs, name)
     inside = all(0 <= float(bound) <= 1 for part in (train, test) for bound in part.inputs.aminmax())
     return Dataset(name, train, test, class_names, (0.0, 1.0) if inside else None, replace(source))

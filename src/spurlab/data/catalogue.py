@@ -8,7 +8,7 @@ examples, ``mnist@10000``; some classes of such a dataset, ``mnist:3,7``; or a p
 import os
 from pathlib import Path
 
-from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d
+from spurlab.data import adult, cifar10, cifar100, coloured_mnist, fashion_mnist, mnist, mnist1d, newswire, topics
 from spurlab.data.description import Description
 from spurlab.data.entry import Entry
 from spurlab.data.errors import DataRequestError
@@ -28,6 +28,9 @@ DATASETS: dict[str, Entry] = {
     "mnist1d": mnist1d.ENTRY,  # generated
     "adult": adult.ENTRY,
     "coloured-mnist": coloured_mnist.ENTRY,  # made from MNIST
+    "topics": topics.ENTRY,  # generated documents
+    "r8": newswire.R8,
+    "20newsgroups": newswire.NEWSGROUPS,
 }
 
 

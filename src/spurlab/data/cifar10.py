@@ -19,7 +19,7 @@ from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import OFFICIAL_BYTES, check_sha256, opened, read_to_end, told
-from spurlab.data.official import FilesEntry, Layout
+from spurlab.data.official import FilesEntry, Layout, Read
 
 PIXELS = 3 * 32 * 32  # the red, the green and the blue plane, each row by row
 BATCH = 10_000  # records in each file
@@ -40,13 +40,13 @@ class BinaryBatches(Layout):
     def size(self, file: str) -> int:
         return self.records[file] * (self.labels + PIXELS)
 
-    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> Read:
         paths = self.paths(folder)
         with ThreadPoolExecutor(2) as pool:  # unpacking and hashing let go of the interpreter
             *train, test = pool.map(lambda path: self._read(path, entry), paths)
         sizes = zip((train, [test]), entry.sizes, strict=True)
         first, second = (self._examples(batches, entry, size, folder) for batches, size in sizes)
-        return first, second, self.sha256
+        return Read(first, second, self.sha256)
 
     def _read(self, path: Path, entry: FilesEntry) -> UInt8[np.ndarray, "records bytes"]:
         file = path.name.removesuffix(".xz")
@@ -79,7 +79,7 @@ class PickledBatches(Layout):
     suffixes: tuple[str, ...] = ("",)
     sha256: Mapping[str, str] = field(default_factory=dict)  # torchvision's md5 are compared instead
 
-    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> Read:
         from torchvision import datasets  # noqa: PLC0415  # slow to import, rarely needed
 
         reader = getattr(datasets, self.reader)
@@ -97,7 +97,7 @@ class PickledBatches(Layout):
             entry.examples([part.data.transpose(0, 3, 1, 2)], meaning[part.targets].astype(np.uint8), size, folder)
             for part, size in zip(parts, entry.sizes, strict=True)
         )
-        return train, test, sha256
+        return Read(train, test, sha256)
 
 
 def _checked(path: Path, expected: str) -> bytes:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from spurlab.data.examples import Dataset
+import torch
+
+from spurlab.data.examples import Dataset, Examples
 
 
 @dataclass(frozen=True)
@@ -20,17 +22,25 @@ class Description:
     sizes: tuple[int, int] | None  # the numbers of training and of test examples; None: to be counted
     input_range: tuple[float, float] | None = (0.0, 1.0)  # as that of `Dataset`
     group_names: tuple[str, ...] | None = None  # as those of `Dataset`
+    tokens: bool = False  # whether these are documents; then the shape is ``l w`` as that of `Examples`
 
     @classmethod
     def of_data(cls, data: Dataset) -> "Description":
         """That of a dataset, which has no title but its name."""
         about = data.name, data.name, data.source.licence, data.source.origin, data.class_names, data.shape
-        return Description(*about, (len(data.train), len(data.test)), data.input_range, data.group_names)
+        sizes, tokens = (len(data.train), len(data.test)), data.train.words is not None
+        return Description(*about, sizes, data.input_range, data.group_names, tokens)
 
     @property
     def unit(self) -> str:
         """What its examples are to be called: not all are images."""
-        return "images" if len(self.shape) == 3 else "examples"
+        return "documents" if self.tokens else "images" if len(self.shape) == 3 else "examples"
+
+    def empty(self) -> Examples:
+        """No examples of it."""
+        shape, words = (self.shape[:1], self.shape[1]) if self.tokens else (self.shape, None)
+        dtype = torch.int64 if self.tokens else torch.float32
+        return Examples(torch.zeros(0, *shape, dtype=dtype), torch.zeros(0, dtype=torch.int64), words=words)
 
     def first(self, count: int) -> "Description":
         """That of its first training examples, as many of each class."""

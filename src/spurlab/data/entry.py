@@ -8,6 +8,7 @@ from pathlib import Path
 from spurlab.data.description import Description
 from spurlab.data.errors import DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
+from spurlab.data.names import Columns, Vocabulary
 from spurlab.data.subset import first_examples
 
 
@@ -44,10 +45,17 @@ class Entry(Description, ABC):
             DataFailureError: it cannot be had or read. Other errors as :meth:`locate`.
         """
 
-    def dataset(self, train: Examples, test: Examples, location: str, sha256: Mapping[str, str]) -> Dataset:
+    def dataset(
+        self,
+        train: Examples,
+        test: Examples,
+        location: str,
+        sha256: Mapping[str, str],
+        names: Vocabulary | Columns | None = None,
+    ) -> Dataset:
         """These examples as this dataset; see :class:`Source` for where they came from."""
         source = Source(self.licence, self.origin, location, sha256)
-        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names)
+        return Dataset(self.name, train, test, self.class_names, self.input_range, source, self.group_names, names)
 
     def load_first(self, count: int, *, offline: bool) -> Dataset:
         """Its first training examples, as many of each of the `balanced` classes, as :func:`first_examples`."""

@@ -5,18 +5,20 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, Num
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spurlab.data.errors import DataRequestError
 from spurlab.data.memory import mean_of
+from spurlab.data.names import Columns, Vocabulary
 from spurlab.errors import InputError, brief
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
+Kind = Literal["images", "documents", "rows", "examples"]
 WIDEST = 16.0  # what inputs may span where a mark has the size 1, so that it shows
 
 
@@ -25,42 +27,48 @@ class Examples:
     """Labelled examples that share their first axis; checked once, at birth, so that later code can trust them.
 
     Args:
-        inputs: float32, finite, one row per example; images are ``c h w`` in [0, 1], or standardised.
+        inputs: float32, finite, one row per example; images are ``c h w`` in [0, 1], or standardised. Of documents
+            int64: numbers of words, 0 after the last, see `spurlab.data.Vocabulary`.
         labels: the class of each example, 0, 1, ...
         groups: optional, the group of each example (for worst-group measures): whole numbers from 0 on, with gaps or
             without, so that they can be those of hospitals or users.
         sources: optional, an array of texts: where each example came from, for people, e.g. the name of a file.
+        words: of documents how many numbers of words there are, so that all are below it.
 
     Raises:
         TypeError: a column that is not a tensor of its type.
         ValueError: columns of different length, a negative label or group, a label that is too large for the number of
-            a class, an input that is not finite.
+            a class, an input that is not finite, a number of a word that there is not.
 
     >>> examples = Examples(torch.zeros(3, 1, 2, 2), torch.tensor([0, 1, 1]))
     >>> len(examples), examples.shape, examples[examples.labels == 1].labels.tolist()
     (3, (1, 2, 2), [1, 1])
+    >>> Examples(torch.tensor([[2, 5, 0]]), torch.tensor([1]), words=6).shape  # a document of two words
+    (3, 6)
     """
 
-    inputs: Float32[Tensor, "n *shape"]
+    inputs: Num[Tensor, "n *shape"]
     labels: Int64[Tensor, " n"]
     groups: Int64[Tensor, " n"] | None = None
     sources: NDArray[Any] | None = None
+    words: int | None = None
 
     def __post_init__(self) -> None:
         if self.sources is not None and len(self.sources) != len(self.labels):
             raise InputError(f"`sources` names {len(self.sources)} examples, but there are {len(self.labels)}.")
         for name, column in self.columns.items():
-            wanted = torch.float32 if name == "inputs" else torch.int64
+            wanted = torch.float32 if name == "inputs" and self.words is None else torch.int64
             if not isinstance(column, Tensor) or column.dtype != wanted:
                 found = column.dtype if isinstance(column, Tensor) else type(column).__name__
-                raise TypeError(f"`{name}` must be a tensor of {wanted}, but it is {found}.")
+                advice = " Numbers of words need `words`, how many there are." if wanted == torch.float32 else ""
+                raise TypeError(f"`{name}` must be a tensor of {wanted}, but it is {found}.{advice}")
         rows = {name: len(column) for name, column in self.columns.items() if column.ndim > 0}
         if len(rows) < len(self.columns) or len(set(rows.values())) > 1:
             raise InputError(f"every column needs one row per example, but the row counts are {rows}.")
         for name, column in self.columns.items():
             if len(self) == 0 or column.numel() == 0:
                 continue
-            if name != "inputs" and column.min() < 0:
+            if column.dtype == torch.int64 and column.min() < 0:
                 raise InputError(f"`{name}` must count from 0, but the smallest is {int(column.min())}.")
             if name == "inputs" and not all(bound.isfinite() for bound in column.aminmax()):
                 raise InputError("`inputs` must be finite, but some values are NaN or infinite.")
@@ -70,10 +78,15 @@ class Examples:
                     f"gaps: labels.unique(return_inverse=True)[1]."
                 )
 
+        if self.words is not None and (self.inputs.ndim != 2 or not self.inputs.shape[1]):
+            raise InputError(f"documents are `inputs` n l with l from 1 on, but these are {tuple(self.inputs.shape)}.")
+        if self.words is not None and len(self) and (top := int(self.inputs.max())) >= self.words:
+            raise InputError(f"`inputs` must be numbers of words below {self.words}, but the largest is {top}.")
+
     @classmethod
-    def of(cls, columns: Mapping[str, Tensor]) -> "Examples":
+    def of(cls, columns: Mapping[str, Tensor], words: int | None = None) -> "Examples":
         """The examples of such columns as `columns` gives."""
-        return cls(columns["inputs"], columns["labels"], columns.get("groups"))
+        return cls(columns["inputs"], columns["labels"], columns.get("groups"), words=words)
 
     @property
     def columns(self) -> dict[str, Tensor]:
@@ -87,7 +100,8 @@ class Examples:
     def __getitem__(self, rows: Int64[Tensor, " picked"] | Bool[Tensor, " n"] | slice) -> "Examples":
         """The chosen rows, as examples again. ``data[~forget]`` is the retained set."""
         sources = None if self.sources is None else self.sources[_on_cpu(rows)]
-        return Examples(**{name: column[rows] for name, column in self.columns.items()}, sources=sources)
+        picked = {name: column[rows] for name, column in self.columns.items()}
+        return Examples(**picked, sources=sources, words=self.words)
 
     def source(self, row: int) -> str:
         """Where an example came from: as `sources` says, else its row."""
@@ -95,8 +109,18 @@ class Examples:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one input; of an image ``c h w``."""
-        return tuple(self.inputs.shape[1:])
+        """Of one input; of an image ``c h w``. Of a document ``l w``: a word for each of l places, of w words."""
+        return (*self.inputs.shape[1:], *([] if self.words is None else [self.words]))
+
+    @property
+    def lengths(self) -> Int64[Tensor, " n"]:
+        """Of each document the number of its words.
+
+        Raises ValueError: these are no documents.
+        """
+        if self.words is None:
+            raise InputError(f"only documents have lengths, but these inputs have the shape {self.shape}.")
+        return (self.inputs != 0).sum(1)
 
 
 def _on_cpu(rows: Tensor | slice) -> Any:
@@ -156,7 +180,7 @@ class Dataset:
         group_names: optional, one for each group. The group of an example is then label x A + attribute, where A is how
             many values the spurious attribute has: the number of groups divided by that of classes. Not part of the
             checksum.
-        features: optional, of inputs that are vectors: what each number of an input is. Not part of the checksum.
+        names: optional: the words of documents, or the columns of tables. Not part of the checksum.
 
     Raises:
         ValueError: train and test differ in shape or in scale, a label has no class name, a name is no text, an input
@@ -173,10 +197,10 @@ class Dataset:
     input_range: tuple[float, float] | None
     source: Source
     group_names: tuple[str, ...] | None = None
-    features: tuple[str, ...] | None = None
+    names: Vocabulary | Columns | None = None
 
     def __post_init__(self) -> None:
-        if self.features is not None and self.train.shape != (len(self.features),):
+        if self.features is not None and self.train.shape[-1:] != (len(self.features),):
             raise InputError(
                 f"{self.name}: {len(self.features)} features have names, but inputs have the shape {self.train.shape}."
             )
@@ -202,7 +226,7 @@ class Dataset:
             if self.input_range is not None and not self.input_range[0] <= low <= high <= self.input_range[1]:
                 raise InputError(f"{self.name}: {part} inputs span [{low}, {high}], outside {self.input_range}.")
             self._check_groups(examples, part)
-        if len(self.train) and len(self.test):
+        if len(self.train) and len(self.test) and self.train.words is None:
             self._check_scales()
 
     def _check_scales(self) -> None:
@@ -236,6 +260,20 @@ class Dataset:
     def shape(self) -> tuple[int, ...]:
         """Of one input; of an image ``c h w``."""
         return self.train.shape
+
+    @property
+    def features(self) -> tuple[str, ...] | None:
+        """What each number of an input is, of rows of a table; of documents the words."""
+        return None if self.names is None else self.names.features
+
+    @property
+    def kind(self) -> Kind:
+        """What its examples are called."""
+        if self.train.words is not None:
+            return "documents"
+        if len(self.shape) == 3:
+            return "images"
+        return "rows" if isinstance(self.names, Columns) else "examples"
 
     @property
     def classes(self) -> int:

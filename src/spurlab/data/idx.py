@@ -5,7 +5,7 @@ Source: the description at the end of http://yann.lecun.com/exdb/mnist/.
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from spurlab.data.download import download_file
 from spurlab.data.errors import DamagedDataError
 from spurlab.data.examples import Examples
 from spurlab.data.files import LIMIT, OFFICIAL_BYTES, check_sha256, most_bytes, opened, read_to_end
-from spurlab.data.official import FilesEntry, Layout
+from spurlab.data.official import FilesEntry, Layout, Read
 
 UNSIGNED_BYTES = 0x08  # the type code; no other type is used by the datasets here
 MOST_AXES = 4
@@ -77,11 +77,11 @@ class IdxFiles(Layout):
         """Those in `folder` whose sha256 are these, in the order of `FILES`."""
         return cls(folder=folder, sha256=dict(zip(FILES, digests, strict=True)))
 
-    def read(self, folder: Path, entry: FilesEntry) -> tuple[Examples, Examples, Mapping[str, str]]:
+    def read(self, folder: Path, entry: FilesEntry) -> Read:
         paths = self.paths(folder)
         train = self._read(paths[:2], entry, entry.sizes[0])
         test = self._read(paths[2:], entry, entry.sizes[1])
-        return train, test, self.sha256
+        return Read(train, test, self.sha256)
 
     def _read(self, paths: Sequence[Path], entry: FilesEntry, size: int) -> Examples:
         images, labels = (_read_idx(path, OFFICIAL_BYTES) for path in paths)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,17 @@ from spurlab.data.entry import Entry
 from spurlab.data.errors import DamagedDataError, DataFailureError, DataNotFoundError
 from spurlab.data.examples import Dataset, Examples
 from spurlab.data.files import listed, pick
+from spurlab.data.names import Columns, Vocabulary
 from spurlab.data.places import cache_folder, given_folder
+
+
+class Read(NamedTuple):
+    """What was read of files."""
+
+    train: Examples
+    test: Examples
+    sha256: Mapping[str, str]  # verified, of each file, by name
+    names: Vocabulary | Columns | None = None  # as of `Dataset`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +45,8 @@ class Layout(ABC):
         return [pick(folder, name, self.suffixes) for name in self.files]
 
     @abstractmethod
-    def read(self, folder: Path, entry: "FilesEntry") -> tuple[Examples, Examples, Mapping[str, str]]:
-        """Training examples, test examples and the verified sha256 of each file, by name.
+    def read(self, folder: Path, entry: "FilesEntry") -> Read:
+        """What the files hold.
 
         The form of a file is looked at before its checksum: it says more.
 
@@ -64,13 +75,13 @@ class FilesEntry(Entry):
         """The examples in the original order; every file is verified by its checksum."""
         layout, folder = self._found() or self._fetched(offline)
         try:
-            train, test, sha256 = layout.read(folder, self)
+            found = layout.read(folder, self)
         except DamagedDataError as error:
             get = f"Remove the damaged copy and type `spurlab data get {self.name}`"
             elsewhere = "set SPURLAB_DATA to a folder that has a good one"
             error.advice = "Install spurlab again." if self.download is None else f"{get}, or {elsewhere}."
             raise
-        return self.dataset(train, test, str(folder), sha256)
+        return self.dataset(found.train, found.test, str(folder), found.sha256, found.names)
 
     def candidates(self) -> list[tuple[Layout, Path]]:
         """Every folder that may hold the dataset, with the layout to expect there; the first whole one is taken.

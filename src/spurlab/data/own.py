@@ -16,6 +16,7 @@ from spurlab.data.files import given_path
 from spurlab.data.folder import image_folder
 from spurlab.data.hugging_face import load_hugging_face
 from spurlab.data.tables import table
+from spurlab.data.texts import text_file
 
 _FOLLOWED: ContextVar[bool] = ContextVar("whether paths in names are followed", default=True)
 
@@ -46,7 +47,7 @@ class Kind(NamedTuple):
     form: str  # how its name is written
     has: str  # what its options are, in words
     setting: Callable[[str], tuple[str, Any] | None]  # what an option sets; None: it is no option
-    needed: str = ""  # the setting that it cannot do without
+    needed: tuple[str, ...] = ()  # the settings that it cannot do without
     remote: bool = False  # as of `OwnData`; `load` is told whether that is forbidden
 
 
@@ -75,14 +76,15 @@ def own_data(name: str, offline: bool = False) -> OwnData | None:
             raise DataRequestError(f"{name!r} has the option {option!r}, but the options of {called} are {kind.has}.")
         key, value = found
         settings[key] = settings.get(key, ()) + value if key in LISTS else value
-    if kind.needed and kind.needed not in settings:
-        raise DataRequestError(f"{name!r} does not say its {kind.needed}. It is written {kind.form}.")
+    if lacking := [key for key in kind.needed if key not in settings]:
+        raise DataRequestError(f"{name!r} does not say its {lacking[0]}. It is written {kind.form}.")
     if kind.remote:
         settings["offline"] = offline
     return OwnData(given_path(path), partial(_named, name, partial(kind.load, path, **settings)), kind.remote)
 
 
 LISTS = frozenset({"without", "categories"})  # settings that may stand several times
+NUMBERS = frozenset({"length", "at_least"})  # settings that are whole numbers from 1 on
 
 
 def _pixels(option: str) -> tuple[str, Any] | None:
@@ -101,6 +103,8 @@ def _columns(*keys: str) -> Callable[[str], tuple[str, Any] | None]:
         if key not in keys or not value:
             return None
         share = key == "test" and re.fullmatch(r"\d*\.\d+|\d+\.?", value, re.ASCII)
+        if key in NUMBERS:
+            return (key, int(value)) if re.fullmatch(r"[1-9]\d{0,8}", value, re.ASCII) else None
         return key, (value,) if key in LISTS else float(value) if share else value
 
     return setting
@@ -115,7 +119,14 @@ KINDS: Mapping[str, Kind] = {
         "table,label=COLUMN:FILE",
         "label, group, test (a share or a file), without and categories, each followed by = and a value",
         _columns("label", "group", "test", "without", "categories"),
-        needed="label",
+        needed=("label",),
+    ),
+    "text": Kind(
+        text_file,
+        "text,text=COLUMN,label=COLUMN:FILE",
+        "text, label, test (a share or a file), length and at_least, each followed by = and a value",
+        _columns("text", "label", "test", "length", "at_least"),
+        needed=("text", "label"),
     ),
     "hf": Kind(
         load_hugging_face,

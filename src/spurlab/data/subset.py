@@ -38,7 +38,7 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
         groups = kept.groups
         if values and groups is not None:
             groups = new[kept.labels] * values + groups % values
-        return Examples(kept.inputs, new[kept.labels], groups, kept.sources)
+        return replace(kept, labels=new[kept.labels], groups=groups)
 
     about = Description.of_data(dataset).only(labels)
     return replace(

@@ -18,6 +18,7 @@ from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, 
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import check_bytes, given_path, read_regular, told
+from spurlab.data.names import Column, Columns
 from spurlab.errors import brief, did_you_mean, one_line
 
 _log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ def table(
     rows, divided by their standard deviation there. A missing number (an empty cell, ``?``, ``NA``, ``NaN``, ``null``,
     ``None``) stands as the mean, so as 0, and is logged. All other columns are of categories: one number for each value
     that a training row has, in alphabetical order, 1 where a row has it; an empty cell is the value ``missing``. A
-    value that no training row has is 0 everywhere, and is logged. `Dataset.features` says what each number of an input
-    is.
+    value that no training row has is 0 everywhere, and is logged. `Dataset.names` has the columns, `Dataset.features`
+    says what each number of an input is.
 
     Args:
         file: the table.
@@ -75,18 +76,18 @@ def table(
             are neither numbers nor texts, or more bytes than may be taken (``$SPURLAB_MAX_BYTES``).
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no table.
     """
-    sheet = _Sheet.of(given_path(file), label, group, without)
+    sheet = Sheet.of(given_path(file), label, group, without)
     for name in (*categories, *without):
         sheet.check(name)
     kinds, class_names = _kinds(sheet, {label, *without}, categories), _class_names(sheet, label)
     if isinstance(test, str | Path):
-        other = _Sheet.of(given_path(test), label, group, without)
+        other = Sheet.of(given_path(test), label, group, without)
         _check_alike(sheet, other, {*kinds, label, *([group] if group else [])})
         parts = _Part(sheet, np.arange(len(sheet))), _Part(other, np.arange(len(other)))
     else:
         other, aside = sheet, _aside(sheet, label, class_names, checked_share(test, "rows"))
         parts = _Part(sheet, np.flatnonzero(~aside)), _Part(sheet, np.flatnonzero(aside))
-    inputs, features = _inputs(*parts, kinds)
+    inputs, names = _inputs(*parts, kinds)
     values = sorted({value or MISSING for one in (sheet, other) for value in one.texts(group)}) if group else []
     train, test_part = (
         part.examples(numbers, label, class_names, group, values) for part, numbers in zip(parts, inputs, strict=True)
@@ -96,12 +97,12 @@ def table(
     options = [f"label={label}", *([f"group={group}"] if group else []), *([] if test == SHARE else [f"test={test}"])]
     options += [*(f"without={name}" for name in without), *(f"categories={name}" for name in categories)]
     data = assembled(f"table,{','.join(options)}:{file}", train, test_part, class_names, source)
-    names = tuple(f"{name}, {value}" for name in class_names for value in values) if group else None
-    return replace(data, input_range=None, group_names=names, features=tuple(features))
+    groups = tuple(f"{name}, {value}" for name in class_names for value in values) if group else None
+    return replace(data, input_range=None, group_names=groups, names=names)
 
 
 @dataclass(frozen=True, eq=False)
-class _Sheet:
+class Sheet:
     """A table as it was read.
 
     Args:
@@ -119,8 +120,23 @@ class _Sheet:
     typed: bool
 
     @classmethod
-    def of(cls, path: Path, label: str, group: str | None, without: Sequence[str]) -> "_Sheet":
+    def of(cls, path: Path, label: str, group: str | None, without: Sequence[str]) -> "Sheet":
         """The table in a file, with those columns at least."""
+        content, digest = cls.content(path)
+        typed = content.startswith(PARQUET)
+        columns, rows = (
+            _parquet(path, content, set(without) - {label, group or label}) if typed else _csv(path, content)
+        )
+        sheet = cls(path, columns, rows, digest, typed)
+        for name in (label, *([group] if group else [])):
+            sheet.check(name)
+        if not rows:
+            raise DataRequestError(f"{path} has columns, but no rows. At least one row of each class is needed.")
+        return sheet
+
+    @staticmethod
+    def content(path: Path) -> tuple[bytes, str]:
+        """The bytes of a file, and their sha256."""
         with told(f"{path} cannot be read", "Check that it is a file that you may read."):
             try:
                 content = read_regular(path)
@@ -128,16 +144,7 @@ class _Sheet:
                 raise DataRequestError(
                     f"there is no file {path}. Correct the path; it starts at the current folder."
                 ) from None
-        typed = content.startswith(PARQUET)
-        columns, rows = (
-            _parquet(path, content, set(without) - {label, group or label}) if typed else _csv(path, content)
-        )
-        sheet = cls(path, columns, rows, hashlib.sha256(content).hexdigest(), typed)
-        for name in (label, *([group] if group else [])):
-            sheet.check(name)
-        if not rows:
-            raise DataRequestError(f"{path} has columns, but no rows. At least one row of each class is needed.")
-        return sheet
+        return content, hashlib.sha256(content).hexdigest()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -252,7 +259,7 @@ def _checked_columns(names: list[str], path: Path) -> list[str]:
     return names
 
 
-def _check_alike(train: _Sheet, test: _Sheet, wanted: set[str]) -> None:
+def _check_alike(train: Sheet, test: Sheet, wanted: set[str]) -> None:
     """Raises DataRequestError: the tables have not the same columns, but for those that are not wanted."""
     for one, two in ((train, test), (test, train)):
         if lacking := [name for name in one.columns if name not in two.columns and (one is test or name in wanted)]:
@@ -262,7 +269,7 @@ def _check_alike(train: _Sheet, test: _Sheet, wanted: set[str]) -> None:
             )
 
 
-def _class_names(sheet: _Sheet, label: str) -> list[str]:
+def _class_names(sheet: Sheet, label: str) -> list[str]:
     """All values of the label, in alphabetical order, or by size where they are whole numbers."""
     texts = sheet.texts(label)
     names = class_order(set(texts))
@@ -279,7 +286,7 @@ def _class_names(sheet: _Sheet, label: str) -> list[str]:
     return names
 
 
-def _kinds(sheet: _Sheet, out: set[str], categories: Sequence[str]) -> dict[str, bool]:
+def _kinds(sheet: Sheet, out: set[str], categories: Sequence[str]) -> dict[str, bool]:
     """For each column of inputs whether it has numbers."""
     kinds = {}
     for name, column in sheet.columns.items():
@@ -311,7 +318,7 @@ def _numbers(texts: Texts) -> Numbers | None:
     return np.array([known[text] for text in texts])
 
 
-def _aside(sheet: _Sheet, label: str, class_names: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
+def _aside(sheet: Sheet, label: str, class_names: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
     """True for the test rows."""
     aside = np.zeros(len(sheet), bool)
     texts = np.array(sheet.texts(label))
@@ -330,7 +337,7 @@ def _aside(sheet: _Sheet, label: str, class_names: Sequence[str], share: float) 
 class _Part:
     """Rows of a table, for training or test."""
 
-    sheet: _Sheet
+    sheet: Sheet
     rows: Int64[np.ndarray, " n"]
 
     def examples(
@@ -371,47 +378,46 @@ class _Part:
         return numbers
 
 
-def _inputs(train: _Part, test: _Part, kinds: Mapping[str, bool]) -> tuple[list[Float32[Tensor, "_ d"]], list[str]]:
-    """The inputs of both parts, and what each of their numbers is."""
-    columns: list[tuple[str, list[str], list[np.ndarray]]] = []  # name, features; numbers, or places with -1 for none
+def _inputs(train: _Part, test: _Part, kinds: Mapping[str, bool]) -> tuple[list[Float32[Tensor, "_ d"]], Columns]:
+    """The inputs of both parts, and the columns that they are made of."""
+    columns: list[tuple[Column, list[np.ndarray]]] = []  # numbers, or places with -1 for none
     for name, of_numbers in kinds.items():
         if of_numbers:
-            features, values = _standardised(name, train.numbers(name), test.numbers(name), train.sheet.path)
+            columns.append(_standardised(name, train.numbers(name), test.numbers(name), train.sheet.path))
         else:
-            features, values = _one_hot(name, train, test)
-        columns.append((name, features, values))
-    features = [feature for _, several, _ in columns for feature in several]
+            columns.append(_one_hot(name, train, test))
+    width = sum(len(column.features) for column, _ in columns)
     inputs = []
     for place, part in enumerate((train, test)):
-        check_bytes(4 * len(part.rows) * len(features), f"the inputs of {part.sheet.path}")
-        made = np.zeros((len(part.rows), len(features)), np.float32)
+        check_bytes(4 * len(part.rows) * width, f"the inputs of {part.sheet.path}")
+        made = np.zeros((len(part.rows), width), np.float32)
         first = 0
-        for name, several, values in columns:
-            if kinds[name]:
+        for column, values in columns:
+            if column.values is None:
                 made[:, first] = values[place]
             else:
                 there = np.flatnonzero(values[place] >= 0)
                 made[there, first + values[place][there]] = 1
-            first += len(several)
+            first += len(column.features)
         inputs.append(torch.from_numpy(made))
-    return inputs, features
+    return inputs, Columns(tuple(column for column, _ in columns))
 
 
 def _standardised(
     name: str, train: Numbers, test: Float64[np.ndarray, " m"], path: Path
-) -> tuple[list[str], list[np.ndarray]]:
+) -> tuple[Column, list[np.ndarray]]:
     known = train[~np.isnan(train)]
     if not len(known):
         raise DataRequestError(
             f"{path}: the column {name!r} is empty in the training rows. Leave it out (without={name})."
         )
     mean, sd = float(known.mean()), float(known.std())
-    less = f"{name} {'-' if mean >= 0 else '+'} {abs(mean):.6g}"
-    feature = f"({less}) / {sd:.6g}" if sd > 0 else less
-    return [feature], [np.nan_to_num((part - mean) / (sd if sd > 0 else 1)) for part in (train, test)]
+    bounds = (float(known.min()), float(known.max()))
+    column = Column(name, None, (), mean, sd if sd > 0 else 1.0, *bounds)
+    return column, [np.nan_to_num((part - mean) / column.sd) for part in (train, test)]
 
 
-def _one_hot(name: str, train: _Part, test: _Part) -> tuple[list[str], list[np.ndarray]]:
+def _one_hot(name: str, train: _Part, test: _Part) -> tuple[Column, list[np.ndarray]]:
     values = sorted(set(train.texts(name)))
     if len(values) > MOST_VALUES:
         texts = train.texts(name)
@@ -428,4 +434,5 @@ def _one_hot(name: str, train: _Part, test: _Part) -> tuple[list[str], list[np.n
             "%s: %d of %d test rows have a value of the column %r that no training row has; their inputs have none",
             *(test.sheet.path, count, len(test.rows), name),
         )
-    return [f"{name}={value}" for value in values], places
+    counts = np.bincount(places[0], minlength=len(values))
+    return Column(name, tuple(values), tuple(counts.tolist())), places

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -62,7 +62,7 @@ class FisherForgetting:
         return strongest(self.strengths, lambda strength: moved(model, strength * most), model, retain, self.seed)
 
 
-def fisher_diagonal(model: nn.Module, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, " p"]:
+def fisher_diagonal(model: nn.Module, inputs: Num[Tensor, "n *shape"]) -> Float[Tensor, " p"]:
     r"""The diagonal of the Fisher information: labels are expected as the network itself expects them.
 
     Cost: k times `squared_gradients`.

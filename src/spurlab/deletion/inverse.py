@@ -121,7 +121,8 @@ class ByLissa:
         retain, forgotten = problem.retain, problem.forgotten
         rows = torch.randint(len(retain) + len(forgotten), (self.batch_size,), generator=rng)
         first, rest = retain[rows[rows < len(retain)]], forgotten[rows[rows >= len(retain)] - len(retain)]
-        return Examples(torch.cat([first.inputs, rest.inputs]), torch.cat([first.labels, rest.labels]))
+        inputs, labels = (torch.cat([getattr(part, of) for part in (first, rest)]) for of in ("inputs", "labels"))
+        return Examples(inputs, labels, words=first.words)
 
 
 Inverse = ByConjugateGradient | ByLissa

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -51,7 +51,7 @@ class MeanLoss:
     """
 
     model: nn.Module
-    inputs: Float[Tensor, "n *shape"]
+    inputs: Num[Tensor, "n *shape"]
     labels: Int64[Tensor, " n"]
     loss: Loss
     weight_decay: float = 0.0

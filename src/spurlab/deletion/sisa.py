@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -35,7 +35,7 @@ class Sharded(nn.Module):
         self.members, self.make = nn.ModuleList(members), make
         self.register_buffer("shard_of", shard_of)
 
-    def forward(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
+    def forward(self, inputs: Num[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
         """Log-probabilities, which are logits: a softmax leaves them as they are."""
         log_p = torch.stack([ask(member, inputs).log_softmax(1) for member in self.members])
         mean: Tensor = log_p.logsumexp(0) - torch.tensor(float(len(self.members))).log()

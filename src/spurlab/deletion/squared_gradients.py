@@ -3,7 +3,7 @@
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Num
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
@@ -16,7 +16,7 @@ from spurlab.training.losses import Loss
 
 def squared_gradients(
     model: nn.Module,
-    inputs: Float[Tensor, "n *shape"],
+    inputs: Num[Tensor, "n *shape"],
     labels: Int64[Tensor, " n"],
     loss: Loss,
     weights: Float[Tensor, " n"] | None = None,
@@ -78,7 +78,7 @@ def squared_gradients(
 
 def squared_gradients_one_by_one(
     model: nn.Module,
-    inputs: Float[Tensor, "n *shape"],
+    inputs: Num[Tensor, "n *shape"],
     labels: Int64[Tensor, " n"],
     loss: Loss,
     weights: Float[Tensor, " n"] | None = None,

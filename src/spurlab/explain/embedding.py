@@ -1,7 +1,7 @@
 """Inputs as points in the plane, and how well the classes are told apart there and in the inputs themselves."""
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Int64, Num
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -9,7 +9,7 @@ from spurlab.seeds import rng_for
 
 
 def tsne(
-    inputs: Float[Tensor, "n *shape"], seed: int, perplexity: float = 30.0, iterations: int = 1000
+    inputs: Num[Tensor, "n *shape"], seed: int, perplexity: float = 30.0, iterations: int = 1000
 ) -> Float32[Tensor, "n 2"]:
     r"""Points in the plane whose neighbours are, as far as the plane allows, the neighbours of the inputs (t-SNE).
 
@@ -63,7 +63,7 @@ def tsne(
         return torch.from_numpy(method.fit_transform(rows.numpy())).float()
 
 
-def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " n"], neighbours: int = 10) -> float:
+def neighbour_purity(points: Num[Tensor, "n *shape"], labels: Int64[Tensor, " n"], neighbours: int = 10) -> float:
     r"""The share of an example's nearest neighbours that are of its class, on average over the examples.
 
     .. math:: P = \frac{1}{nK} \sum_{i=1}^{n} \sum_{j \in N_K(i)} \mathbf{1}[y_j = y_i]
@@ -103,7 +103,7 @@ def neighbour_purity(points: Float[Tensor, "n *shape"], labels: Int64[Tensor, " 
     return (wanted[near] == wanted.unsqueeze(1)).double().mean().item()
 
 
-def _rows(points: Float[Tensor, "n *shape"]) -> Float[Tensor, "n d"]:
+def _rows(points: Num[Tensor, "n *shape"]) -> Float[Tensor, "n d"]:
     """One finite row of numbers for each point."""
     rows = points.detach().cpu().flatten(1) if points.ndim > 1 else points.detach().cpu().unsqueeze(1)
     if rows.dtype in (torch.float16, torch.bfloat16):  # which NumPy does not know, or rounds

@@ -6,7 +6,7 @@ are no members, ``marked_auc`` and ``marked_rates``); were these marked examples
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from spurlab.data import Dataset
@@ -70,7 +70,7 @@ def _group_scores(observed: Observed) -> dict[str, float]:
 def _pattern_answer(observed: Observed) -> dict[str, float]:
     """In log-odds; see `spurlab.privacy.answers`."""
 
-    def of(inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "1 n k"]:
+    def of(inputs: Num[Tensor, "n *shape"]) -> Float[Tensor, "1 n k"]:
         return logits(required(observed.network), inputs)[None]
 
     with torch.no_grad():

@@ -29,7 +29,7 @@ def _membership_auc(observed: Observed) -> dict[str, float]:
     """
     network, test = required(observed.network), observed.data.test
     of_target = test.labels == observed.target
-    unseen = Examples(observed.marked_inputs[of_target], test.labels[of_target])
+    unseen = Examples(observed.marked_inputs[of_target], test.labels[of_target], words=test.words)
     auc = membership_auc(losses(network, required(observed.deleted).forgotten), losses(network, unseen))
     return {"membership_auc": auc.item()}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
@@ -215,7 +215,7 @@ class Observed:
         return self.pattern
 
     @property
-    def marked_inputs(self) -> Float[Tensor, "n *shape"]:
+    def marked_inputs(self) -> Num[Tensor, "n *shape"]:
         """The test inputs with the mark."""
         return required(self.tests).inputs(self.mark, self.seed)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
@@ -103,7 +103,7 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
 
 
 def refit(
-    model: nn.Module, weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"] | None, inputs: Float[Tensor, "n *shape"]
+    model: nn.Module, weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"] | None, inputs: Num[Tensor, "n *shape"]
 ) -> nn.Module:
     """The network, changed in place, with these weights in its last layer.
 

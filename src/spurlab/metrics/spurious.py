@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float, Float64, Num
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -69,7 +69,7 @@ def _resolution(clean: Tensor, marked: Tensor) -> float:
     return max(torch.finfo(column.dtype).eps for column in (clean, marked))
 
 
-def empirical_norm(clean: Float[Tensor, "n *shape"], marked: Float[Tensor, "n *shape"]) -> Float64[Tensor, " n"]:
+def empirical_norm(clean: Num[Tensor, "n *shape"], marked: Num[Tensor, "n *shape"]) -> Float64[Tensor, " n"]:
     r"""How far the pattern moves each input; the paper's Table 1 is the mean over the test examples.
 
     .. math:: \lVert g(x_i, x_{sp}) - x_i \rVert_2

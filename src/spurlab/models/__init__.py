@@ -22,6 +22,11 @@ from spurlab.models.resnet import resnet as resnet
 from spurlab.models.signals import ResidualMLP as ResidualMLP
 from spurlab.models.signals import SignalGRU as SignalGRU
 from spurlab.models.signals import signal_cnn as signal_cnn
+from spurlab.models.text import TextCNN as TextCNN
+from spurlab.models.text import TextTransformer as TextTransformer
+from spurlab.models.text import WordBag as WordBag
+from spurlab.models.text import takes_words as takes_words
+from spurlab.models.text import trial_inputs as trial_inputs
 from spurlab.models.user import check_user_name as check_user_name
 from spurlab.models.user import is_user_name as is_user_name
 from spurlab.models.user import source_digest as source_digest

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, cast, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
@@ -75,7 +75,7 @@ class Answering(nn.Module):
 
 def answering(
     network: nn.Module,
-    inputs: Float[Tensor, "n *shape"],
+    inputs: Num[Tensor, "n *shape"],
     classes: int,
     outputs: str | None = None,
     mean: Sequence[float] | None = None,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import untouched
+from spurlab.models.text import trial_inputs
 from spurlab.seeds import seed_for, seed_global
 
 _SAME_NUMBERS = (
@@ -223,7 +224,7 @@ def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
     """
     if not _lazy(network):
         return network
-    inputs = torch.zeros(2, *shape)
+    inputs = trial_inputs(network, shape, 2)
     with torch.no_grad(), evaluating(network), explained(inputs):
         unwrapped(network)(inputs)
     if left := _lazy(network):

@@ -1,7 +1,7 @@
 """The last linear layer of a network, and what comes into it: the features."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
@@ -30,7 +30,7 @@ def features_layer(model: nn.Module) -> str:
     return name
 
 
-def features(model: nn.Module, inputs: Float[Tensor, "n *shape"], batch_size: int = 500) -> Float[Tensor, "n d"]:
+def features(model: nn.Module, inputs: Num[Tensor, "n *shape"], batch_size: int = 500) -> Float[Tensor, "n d"]:
     """What comes into the last linear layer: ``features @ weight.T + bias`` are the model's logits.
 
     The model runs in evaluation mode and without gradients; it is left as it was. The features are ordinary tensors of

@@ -16,11 +16,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.models.given import check_answers, whole
+from spurlab.models.text import trial_inputs
 
 
 def is_user_name(name: str) -> bool:
@@ -150,7 +150,7 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
         raise InputError(f"architecture {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     try:
         whole(network, shape)
-        check_answers(network, torch.zeros(2, *shape), classes)
+        check_answers(network, trial_inputs(network, shape, 2), classes)
     except ValueError as error:
         raise InputError(f"architecture {name!r}: {error}") from error
     return network

@@ -14,6 +14,7 @@ from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
+from spurlab.models.text import TextCNN, TextTransformer, WordBag
 from spurlab.models.user import check_user_name, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.seeds import seed_for, seed_global
@@ -57,6 +58,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
     "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
     "mnist1d-gru": Architecture("GRU of MNIST-1D", SignalGRU, {"hidden": 6}),
+    "bag-mean": Architecture("bag of words, mean", WordBag, {"pooling": "mean"}),
+    "bag-sum": Architecture("bag of words, sum", WordBag, {"pooling": "sum"}),
+    "bag-max": Architecture("bag of words, maximum", WordBag, {"pooling": "max"}),
+    "text-cnn": Architecture("text CNN", TextCNN),
+    "text-transformer": Architecture("text transformer", TextTransformer),
 }
 
 
@@ -107,7 +113,7 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
 
     Args:
         name: an entry of `ARCHITECTURES`, or ``package.module:callable``: code of the user's, which is run.
-        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
+        shape: of one input: images ``c h w``, signals and rows of tables ``d``, documents ``length, words``.
         classes: the number of classes, k.
         seed: the member's seed.
 
@@ -132,7 +138,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 
     Args:
         name: as in `build`.
-        shape: the shape of one input: images ``c h w``, signals and rows of tables ``d``.
+        shape: of one input: images ``c h w``, signals and rows of tables ``d``, documents ``length, words``.
         classes: the number of classes, k.
 
     Raises:

@@ -1,5 +1,8 @@
 """Marks, and planting them in training examples."""
 
+from spurlab.patterns.cells import GONE as GONE
+from spurlab.patterns.cells import Cells as Cells
+from spurlab.patterns.cells import cells as cells
 from spurlab.patterns.image import Box as Box
 from spurlab.patterns.image import Family as Family
 from spurlab.patterns.image import Noise as Noise
@@ -37,3 +40,4 @@ from spurlab.patterns.table import make_mark as make_mark
 from spurlab.patterns.table import make_pattern as make_pattern
 from spurlab.patterns.table import mark_names as mark_names
 from spurlab.patterns.table import pattern_name as pattern_name
+from spurlab.patterns.words import Phrase as Phrase

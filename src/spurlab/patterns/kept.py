@@ -15,7 +15,7 @@ from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
-from spurlab.patterns.own import Asked, own_mark, place_of, settings_of, size_of
+from spurlab.patterns.own import NAMED, Asked, Names, own_mark, place_of, settings_of, size_of
 from spurlab.patterns.table import MARKS, pattern_name
 
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
@@ -46,6 +46,8 @@ def mark_named(asked: Asked) -> str:
         return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
     if kind == "noise":
         return f"{kind}, r={settings.get('r', 1.0)}"
+    if kind in NAMED:
+        return ",".join([f"{kind}:{' '.join(head.split())}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)
@@ -100,18 +102,24 @@ def mark_recorded(record: Any) -> str:
     return _kept(about, content, None)
 
 
-def make_named(name: str, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)) -> Mark:
+def make_named(
+    name: str,
+    shape: tuple[int, ...],
+    seed: int = 0,
+    clip: tuple[float, float] | None = (0.0, 1.0),
+    names: Names = None,
+) -> Mark:
     """The mark of a name that `mark_named` or `mark_content` gave, or of the table; no file is read.
 
     Args:
         name: which one.
-        shape, seed, clip: as of `own_mark`.
+        shape, seed, clip, names: as of `own_mark`.
 
     Raises:
         ValueError: as `own_mark`, or a picture that was not read in this process.
     """
     if (record := _PICTURES.get(name)) is None:
-        return own_mark(mark_recorded(name), shape, seed, clip)
+        return own_mark(mark_recorded(name), shape, seed, clip, names)
     if len(shape) != 3:
         raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
     read = read_picture(Encoded(record["picture"], b64decode(record["png"])), None, grey=shape[0] == 1)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64, Num
 from torch import Tensor, nn
 
 from spurlab.data import Examples
@@ -17,7 +17,7 @@ from spurlab.lent import settings_kept, untouched
 class Mark(Protocol):
     """What is put on examples. A mark is a frozen value, and says nothing of who gets it (`Rare`, `Common`)."""
 
-    def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count *shape"]:
+    def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Num[Tensor, "count *shape"]:
         """Marked inputs of some rows of the data, in their order: new tensors.
 
         It may go by the labels and the rows, and draw numbers under the seed. One that needs neither can also be
@@ -37,7 +37,7 @@ MarkLike: TypeAlias = Mark | Callable[[Tensor], Tensor]
 WHAT = "A pattern is a function from inputs (float32, n *shape) to marked inputs of the same shape and type"
 
 
-def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor, "n *shape"]:
+def marked(pattern: MarkLike, inputs: Num[Tensor, "n *shape"]) -> Num[Tensor, "n *shape"]:
     """Marked inputs: new tensors, whatever the pattern does to those that it is given, which are copies.
 
     Args:
@@ -61,7 +61,7 @@ def marked(pattern: MarkLike, inputs: Float32[Tensor, "n *shape"]) -> Float32[Te
 
 def marked_rows(
     mark: MarkLike, data: Examples, rows: Int64[Tensor, " count"], seed: int
-) -> Float32[Tensor, "count *shape"]:
+) -> Num[Tensor, "count *shape"]:
     """Marked inputs of some rows of the data, by any mark: new tensors.
 
     Args:
@@ -82,7 +82,7 @@ def marked_rows(
     return _checked(mark, data.inputs[rows], lambda: mark.apply(*lent))
 
 
-def marked_all(mark: MarkLike, data: Examples, seed: int) -> Float32[Tensor, "n *shape"]:
+def marked_all(mark: MarkLike, data: Examples, seed: int) -> Num[Tensor, "n *shape"]:
     """Marked inputs of all examples, by any mark; one that can be called is called with the inputs alone."""
     if callable(mark):
         return marked(mark, data.inputs)
@@ -93,7 +93,7 @@ def _is_ours(mark: object) -> bool:
     return type(mark).__module__.startswith("spurlab.patterns.")
 
 
-def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[], Any]) -> Float32[Tensor, "n *shape"]:
+def _checked(mark: object, inputs: Num[Tensor, "n *shape"], call: Callable[[], Any]) -> Num[Tensor, "n *shape"]:
     """What foreign code makes of copies of the inputs, or what is wrong with it."""
     if len(inputs) == 0:
         return inputs.clone()
@@ -107,8 +107,8 @@ def _checked(mark: object, inputs: Float32[Tensor, "n *shape"], call: Callable[[
             ) from error
         if not isinstance(result, Tensor):
             raise TypeError(f"the pattern {name} gives {type(result).__name__}, but it must give a tensor. {WHAT}.")
-        if result.dtype != torch.float32:
-            raise TypeError(f"the pattern {name} gives {result.dtype}, but it must give torch.float32. {WHAT}.")
+        if result.dtype != inputs.dtype:
+            raise TypeError(f"the pattern {name} gives {result.dtype}, but it must give {inputs.dtype}. {WHAT}.")
         if result.shape != inputs.shape or result.device != inputs.device:
             raise InputError(
                 f"for inputs of shape {tuple(inputs.shape)} on {inputs.device} the pattern {name} gives a tensor of "

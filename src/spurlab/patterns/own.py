@@ -3,20 +3,30 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
+from spurlab.data import Columns, Vocabulary, tokens
 from spurlab.errors import InputError, did_you_mean
+from spurlab.patterns.cells import GONE, Cells
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
+from spurlab.patterns.words import At, Phrase, PutIn
 
 Asked: TypeAlias = str | Mapping[str, Any]
+Names: TypeAlias = Vocabulary | Columns | None
+NAMED = ("token", "column", "missing")  # kinds that are followed by a colon and what they put in
+_SUITS = {3: "images", 2: "documents", 1: "signals"}  # the marks of `MARKS`, by their axes
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def own_mark(
-    asked: Asked, shape: tuple[int, ...], seed: int = 0, clip: tuple[float, float] | None = (0.0, 1.0)
+    asked: Asked,
+    shape: tuple[int, ...],
+    seed: int = 0,
+    clip: tuple[float, float] | None = (0.0, 1.0),
+    names: Names = None,
 ) -> Mark:
     """A mark from what names it and its settings, ``key=value`` after commas, or from a table of the same.
 
@@ -25,31 +35,54 @@ def own_mark(
             instead of `at`, ``row`` and ``col`` are pixels above it and to the left of it.
             ``box,row=0,col=0,size=5x5,value=.5,how=replace``: a box of one value.
             ``noise,r=.5``: noise in [0, r) on the whole image, drawn under the seed.
+            ``token:crude,times=1,at=random,how=insert``: a word, or several in a row, in documents, see
+            `spurlab.patterns.Phrase`; a new word is ``new-1``.
+            ``column:zip=99999``: a value in a column of a table, several with ``&`` between them; ``missing:zip&age``:
+            columns without a value; see `spurlab.patterns.Cells`.
             ``S3``: a mark of `MARKS`.
             As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
-            ``{"noise": 0.5}``.
+            ``{"noise": 0.5}``, ``{"token": "crude", "times": 3}``, ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
         shape: of one input.
         seed: of what is drawn.
         clip: the range of the inputs, or None.
+        names: the words of documents or the columns of a table, as `Dataset.names` has them.
 
     Raises:
-        ValueError: an unknown name or setting, inputs that are no images, a picture that cannot be read or does not
-            fit.
+        ValueError: an unknown name or setting, inputs of another kind than the mark is for, a word or a column that
+            there is not, a picture that cannot be read or does not fit.
 
     >>> own_mark("box,row=1,col=2,size=3,value=.5", (1, 28, 28)).name
     'box of 3 x 3 at row 1, column 2'
     """
     kind, head, settings = settings_of(asked)
-    if len(shape) != 3 and (kind in _KINDS or MARKS[pattern_name(head)].template.axes == 3):
-        inputs = f"vectors of {shape[0]} numbers" if len(shape) == 1 else f"of shape {shape}"
-        suited = [name for name, entry in MARKS.items() if entry.template.axes == len(shape)]
+    wanted = _KINDS[kind].suits if kind else _SUITS[MARKS[pattern_name(head)].template.axes]
+    if (given := _given(shape, names)) != wanted and (kind or given in ("documents", *_SUITS.values())):
         raise InputError(
-            f"the mark {asked!r} is for images, but the inputs are {inputs}. In Python any function of the inputs is a "
-            f"mark{', and ' * bool(suited)}{', '.join(suited)}{' suit them by name' * bool(suited)}."
+            f"the mark {asked!r} is for {wanted}, but the inputs are {_called(shape, names)}. {_advice(given)}"
         )
-    if kind not in _KINDS:
+    if not kind:
         return make_mark(head, shape, seed, clip)
-    return _KINDS[kind].make(head, settings, (shape[0], shape[1], shape[2]), seed, clip)
+    return _KINDS[kind].make(head, settings, _Inputs(shape, seed, clip, names))
+
+
+def _given(shape: tuple[int, ...], names: Names) -> str:
+    if isinstance(names, Vocabulary):
+        return "documents"
+    return "rows of a table" if isinstance(names, Columns) else _SUITS.get(len(shape), "other inputs")
+
+
+def _called(shape: tuple[int, ...], names: Names) -> str:
+    if names is not None:
+        return _given(shape, names)
+    return f"vectors of {shape[0]} numbers" if len(shape) == 1 else f"of shape {shape}"
+
+
+def _advice(given: str) -> str:
+    """What marks there are for such inputs."""
+    own = {"documents": "token:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(given, "")
+    suited = [name for name, entry in MARKS.items() if _SUITS[entry.template.axes] == given]
+    by_name = own or ", ".join(suited)
+    return f"In Python any function of the inputs is a mark{f', and {by_name} suit them by name' * bool(by_name)}."
 
 
 def settings_of(asked: Asked) -> tuple[str, str, dict[str, Any]]:
@@ -59,7 +92,8 @@ def settings_of(asked: Asked) -> tuple[str, str, dict[str, Any]]:
         asked: as of `own_mark`.
 
     Returns:
-        ``picture``, ``box``, ``noise`` or, of a mark of the table, ""; the file or the name; and the settings.
+        ``picture``, ``box``, ``noise``, ``token``, ``column``, ``missing`` or, of a mark of the table, ""; the file,
+        the name or what follows the colon; and the settings.
 
     Raises:
         ValueError: a kind or a setting that there is not, or a value that a setting cannot have.
@@ -99,9 +133,18 @@ def size_of(settings: Mapping[str, Any]) -> int | tuple[int, int] | None:
 
 def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     head, *words = (word.strip() for word in text.split(","))
-    kind = "picture" if head.casefold().endswith(PICTURES) else head if head in ("box", "noise") else ""
+    kind, colon, named = head.partition(":")
+    if head.casefold().endswith(PICTURES):
+        kind = "picture"
+    elif colon and kind in NAMED:
+        head = named.strip()
+    else:
+        kind = head if head in ("box", "noise") else ""
     if words and not kind:
-        raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, box and noise.")
+        raise InputError(
+            f"the mark {text!r} has settings, but {head!r} is none of picture files, box, noise and "
+            f"{', '.join(f'{one}:...' for one in NAMED)}."
+        )
     parts = [word.partition("=") for word in words]
     if no_setting := [key for key, equals, _ in parts if not equals]:
         raise InputError(f"the mark {text!r} has {no_setting[0]!r}, but a setting is key=value, e.g. size=8.")
@@ -113,11 +156,12 @@ def _of_table(table: Mapping[str, Any]) -> tuple[str, str, list[tuple[str, str]]
     if len(kinds) != 1:
         raise InputError(
             f"the mark {table!r} must be one of {', '.join(_KINDS)}: {{ picture = 'logo.png', at = 'top-right' }}, "
-            "{ box = 5, value = 0.5 } or { noise = 0.5 }."
+            "{ box = 5, value = 0.5 }, { noise = 0.5 }, { token = 'crude', times = 3 } or { column = 'zip=99999' }."
         )
     [kind] = kinds
     parts = [(_KINDS[kind].first if key == kind else key, _text(value)) for key, value in table.items()]
-    return kind, _text(table[kind]) if kind == "picture" else kind, [part for part in parts if part[0]]
+    head = _text(table[kind]) if kind == "picture" or kind in NAMED else kind
+    return kind, head, [part for part in parts if part[0]]
 
 
 def _text(value: Any) -> str:
@@ -144,44 +188,97 @@ def _size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2] or found[1])
 
 
-def _how(text: str) -> str:
-    if text not in get_args(How):
-        raise InputError(f"one of {', '.join(get_args(How))}, but it is {text!r}")
-    return text
+class _Inputs(NamedTuple):
+    """What a mark is made for; the arguments of `own_mark`."""
+
+    shape: tuple[int, ...]
+    seed: int
+    clip: tuple[float, float] | None
+    names: Names
 
 
 class _Kind(NamedTuple):
-    """How a mark is made, which setting a table says by the kind's own key ("": the file), and all settings."""
+    """How a mark is made, of which inputs, which setting a table says by the kind's own key ("": the file, or what
+    follows the colon), and all settings.
+    """
 
-    make: Callable[[str, dict[str, Any], tuple[int, int, int], int, tuple[float, float] | None], Mark]
+    make: Callable[[str, dict[str, Any], _Inputs], Mark]
+    suits: str
     first: str
     settings: Mapping[str, Callable[[str], Any]]
 
 
-def _picture(
-    head: str, settings: dict[str, Any], shape: tuple[int, int, int], _: int, clip: tuple[float, float] | None
-) -> Mark:
-    return picture(Path(head), shape, place_of(settings), size_of(settings), settings.get("how", "blend"), clip)
+def _picture(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    shape, how = (of.shape[0], of.shape[1], of.shape[2]), settings.get("how", "blend")
+    return picture(Path(head), shape, place_of(settings), size_of(settings), how, of.clip)
 
 
-def _box(
-    _: str, settings: dict[str, Any], shape: tuple[int, int, int], __: int, clip: tuple[float, float] | None
-) -> Mark:
-    size = settings.get("size", (5, 5))
+def _box(_: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    size, (height, width) = settings.get("size", (5, 5)), of.shape[1:]
     place = settings.get("row", 0), settings.get("col", 0)
-    return box((shape[1], shape[2]), size, *place, settings.get("value", 1.0), settings.get("how", "replace"), clip)
+    return box((height, width), size, *place, settings.get("value", 1.0), settings.get("how", "replace"), of.clip)
 
 
-def _noise(_: str, settings: dict[str, Any], shape: tuple[int, int, int], seed: int, clip: Any) -> Mark:
+def _noise(_: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     scale = settings.get("r", 1.0)
     if scale <= 0:
         raise InputError(f"noise in [0, r) needs an r above 0, not {scale:g}.")
-    return Noise(scale).make(f"noise of {scale:g}", shape, seed, clip)
+    return Noise(scale).make(f"noise of {scale:g}", of.shape, of.seed, of.clip)
 
 
-_AT: Mapping[str, Callable[[str], Any]] = {"row": _pixels, "col": _pixels, "size": _size, "how": _how}
+def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    vocabulary = cast("Vocabulary", of.names)
+    words = head.split() if head.startswith("new-") else [word for part in head.split() for word in _words(part)]
+    if not words:
+        raise InputError("the mark 'token:' names no word. An example is token:crude.")
+    return Phrase(head, tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
+
+
+def _words(part: str) -> list[str]:
+    return [part] if part.startswith("new-") or part == "<unknown>" else tokens(part)
+
+
+def _column(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
+    values = [cell.partition("=") for cell in head.split("&")]
+    if not all(equals and name.strip() for name, equals, _ in values):
+        raise InputError(f"the mark 'column:{head}' must say columns and values: column:NAME=VALUE.")
+    named = tuple((name.strip(), value.strip() or GONE) for name, _, value in values)
+    return Cells(named, cast("Columns", of.names))
+
+
+def _missing(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
+    return Cells(tuple((name.strip(), GONE) for name in head.split("&")), cast("Columns", of.names))
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def value(text: str) -> str:
+        if text not in allowed:
+            raise InputError(f"one of {', '.join(allowed)}, but it is {text!r}")
+        return text
+
+    return value
+
+
+def _times(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII):
+        raise InputError(f"a whole number from 1 on, but it is {text!r}")
+    return int(text)
+
+
+_AT: Mapping[str, Callable[[str], Any]] = {
+    "row": _pixels,
+    "col": _pixels,
+    "size": _size,
+    "how": _one_of(*get_args(How)),
+}
 _KINDS: Mapping[str, _Kind] = {
-    "picture": _Kind(_picture, "", {"at": str, **_AT}),
-    "box": _Kind(_box, "size", {"value": _number, **_AT}),
-    "noise": _Kind(_noise, "r", {"r": _number}),
+    "picture": _Kind(_picture, "images", "", {"at": str, **_AT}),
+    "box": _Kind(_box, "images", "size", {"value": _number, **_AT}),
+    "noise": _Kind(_noise, "images", "r", {"r": _number}),
+    "token": _Kind(
+        *(_token, "documents", ""),
+        {"times": _times, "at": _one_of(*get_args(At)), "how": _one_of(*get_args(PutIn))},
+    ),
+    "column": _Kind(_column, "rows of a table", "", {}),
+    "missing": _Kind(_missing, "rows of a table", "", {}),
 }

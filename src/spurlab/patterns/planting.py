@@ -1,11 +1,11 @@
 """Planting: who gets a mark, and training examples plus a small overlay that says what stands where."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Int64, Num
 from torch import Tensor
 
 from spurlab.data import Examples
@@ -13,7 +13,7 @@ from spurlab.errors import InputError
 from spurlab.patterns.mark import MarkLike, marked_rows
 from spurlab.seeds import rng_for
 
-How = Literal["replace", "append"]
+How = Literal["replace", "append", "relabel"]
 
 
 @dataclass(frozen=True, eq=False)  # eq=False: a bundle of tensors has no single truth value
@@ -24,8 +24,10 @@ class Planted:
         base: the clean training examples.
         rows: the chosen rows of `base`, each once.
         inputs: the marked inputs of these rows, in the same order.
-        how: ``replace``: they stand in place of the chosen rows. ``append``: they follow after the last row.
+        how: ``replace`` and ``relabel``: they stand in place of the chosen rows. ``append``: they follow after the last
+            row.
         left_out: rows of `base` that are not in this training set, in ascending order; see `without`.
+        labels: of the planted examples, in the order of `rows`; None: those of their rows.
 
     Raises:
         ValueError: rows that `base` does not have or that come twice, inputs that do not fit to them, another `how`,
@@ -39,9 +41,10 @@ class Planted:
 
     base: Examples
     rows: Int64[Tensor, " count"]
-    inputs: Float32[Tensor, "count *shape"]
+    inputs: Num[Tensor, "count *shape"]
     how: How = "replace"
     left_out: Int64[Tensor, " gone"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    labels: Int64[Tensor, " count"] = None  # type: ignore[assignment]  # filled in at birth
 
     def __post_init__(self) -> None:
         if self.how not in get_args(How):
@@ -53,12 +56,17 @@ class Planted:
             )
         if len(set(self.rows.tolist())) < len(self.rows):
             raise InputError("a row can be planted in only once, but some rows come twice.")
-        wanted = (len(self.rows), *self.base.shape)
-        if tuple(self.inputs.shape) != wanted or self.inputs.dtype != torch.float32:
+        wanted, dtype = (len(self.rows), *self.base.inputs.shape[1:]), self.base.inputs.dtype
+        if tuple(self.inputs.shape) != wanted or self.inputs.dtype != dtype:
             raise InputError(
-                f"the planted inputs must be float32 of shape {wanted}, "
+                f"the planted inputs must be {str(dtype).removeprefix('torch.')} of shape {wanted}, "
                 f"but they are {self.inputs.dtype} of shape {tuple(self.inputs.shape)}."
             )
+        labels: Tensor | None = self.labels
+        if labels is None:
+            object.__setattr__(self, "labels", self.base.labels[self.rows])
+        elif labels.shape != self.rows.shape:
+            raise InputError(f"{len(self.rows)} planted examples need a label each, but {len(labels)} are given.")
         object.__setattr__(self, "left_out", self.left_out.to(self.rows.device))
         if len(self.left_out):
             self._check_left_out()
@@ -70,7 +78,7 @@ class Planted:
                 f"the rows to leave out must be rows of the data (0 to {len(self.base) - 1}) in ascending order, each "
                 "once. `without` takes true or false for each example instead."
             )
-        if self.how == "replace" and bool(torch.isin(self.rows, gone).any()):
+        if self.how != "append" and bool(torch.isin(self.rows, gone).any()):
             raise InputError("a row that is left out cannot be planted in, but some are both.")
         if len(self) == 0:
             raise InputError(f"all {len(self.base)} training examples are left out: nothing is left to train on.")
@@ -79,7 +87,7 @@ class Planted:
     def none(cls, base: Examples, how: How = "replace") -> "Planted":
         """The control, n = 0: an empty overlay."""
         rows = torch.empty(0, dtype=torch.int64, device=base.labels.device)
-        return cls(base, rows, base.inputs.new_empty((0, *base.shape)), how)
+        return cls(base, rows, base.inputs[:0].clone(), how)
 
     def without(self, forget: Bool[Tensor, " n"]) -> "Planted":
         """The same training set with some of its examples left out: what a network that never saw them is trained on.
@@ -106,7 +114,7 @@ class Planted:
         stay = ~forget[self.positions]
         gone = self.base_rows(forget[: self._kept].nonzero().squeeze(1))
         left_out = torch.cat([self.left_out, gone]).sort().values
-        return Planted(self.base, self.rows[stay], self.inputs[stay], self.how, left_out)
+        return Planted(self.base, self.rows[stay], self.inputs[stay], self.how, left_out, self.labels[stay])
 
     @property
     def _kept(self) -> int:
@@ -120,7 +128,7 @@ class Planted:
             # a row that is left out pushes all places from its own on by one; so many kept rows come before it
             before = self.left_out - torch.arange(len(self.left_out), device=self.left_out.device)
             rows = places + torch.searchsorted(before, places, right=True)
-        if self.how == "replace" or len(self.rows) == 0:
+        if self.how != "append" or len(self.rows) == 0:
             return rows
         return torch.where(places < self._kept, rows, self.rows[(places - self._kept).clamp(min=0)])
 
@@ -136,12 +144,8 @@ class Planted:
         overlay = which[places]
         marked = overlay >= 0
         picked.inputs[marked] = self.inputs[overlay[marked]]
+        picked.labels[marked] = self.labels[overlay[marked]]
         return picked
-
-    @property
-    def labels(self) -> Int64[Tensor, " count"]:
-        """The labels of the planted examples, in the order of `rows`."""
-        return self.base.labels[self.rows]
 
     @property
     def positions(self) -> Int64[Tensor, " count"]:
@@ -162,13 +166,15 @@ class Planted:
     def materialize(self) -> Examples:
         """The planted training set as plain examples: copies, which whoever gets them may change.
 
-        A planted example keeps the label and group of its row.
+        A planted example has its label, and the group of its row.
         """
-        if self.how == "replace" and len(self.left_out) == 0:
+        if self.how != "append" and len(self.left_out) == 0:
             inputs = self.base.inputs.clone()
             inputs[self.rows] = self.inputs
             groups = None if self.base.groups is None else self.base.groups.clone()
-            return Examples(inputs, self.base.labels.clone(), groups, self.base.sources)
+            labels = self.base.labels.clone()
+            labels[self.rows] = self.labels
+            return replace(self.base, inputs=inputs, labels=labels, groups=groups)
         return self[torch.arange(len(self), device=self.rows.device)]
 
 
@@ -210,6 +216,23 @@ class Rare:
             ValueError: a class that has no example, or fewer than n.
         """
         return torch.cat([self._of_class(target, data.labels, seed) for target in self._targets])
+
+    def wrong_rows(self, data: Examples, seed: int) -> Int64[Tensor, " count"]:
+        """Rows of other classes than the target, which are to take its label, in the order in which they were drawn.
+
+        Raises:
+            ValueError: several targets, or fewer such rows than n.
+        """
+        if len(self._targets) > 1:
+            raise InputError("wrong labels are those of one target, but there are several. Plant for one at a time.")
+        candidates = (data.labels != self._targets[0]).nonzero().squeeze(1)
+        if self.n > len(candidates):
+            raise InputError(
+                f"cannot give {self.n} marked examples of other classes the label {self._targets[0]}: the data has "
+                f"{len(candidates):,} of other classes. Take a lower n."
+            )
+        order = torch.randperm(len(candidates), generator=rng_for(seed, "plant wrong", self._targets[0]))
+        return candidates[order[: self.n].to(candidates.device)]
 
     def _of_class(self, target: int, labels: Int64[Tensor, " all"], seed: int) -> Int64[Tensor, " count"]:
         candidates = (labels == target).nonzero().squeeze(1)
@@ -273,7 +296,9 @@ def plant(
             `Rare`.
         seed: fixes the choice, and what a mark draws when it is applied.
         how: the paper says that the marked examples are added back to the training set (``append``: the clean ones
-            stay); its code puts them in place of the clean ones (``replace``).
+            stay); its code puts them in place of the clean ones (``replace``). Both mark examples of the target, whose
+            label is right. ``relabel``: examples of other classes are marked, in place of the clean ones, and have the
+            label of the target, which is wrong.
 
     Raises:
         ValueError: what `Rare`, `Common` or the mark refuses, or a function that gives no such inputs.
@@ -286,5 +311,11 @@ def plant(
             "`plant` takes (data, pattern, Rare(target, n), seed=0), (data, pattern, Common(share), seed=0) or, in "
             "short for the first, (data, pattern, target, n, seed)."
         )
-    rows = target.rows(data, seed)
-    return Planted(data, rows, marked_rows(pattern, data, rows, seed), how)
+    if how != "relabel":
+        rows = target.rows(data, seed)
+        return Planted(data, rows, marked_rows(pattern, data, rows, seed), how)
+    if not isinstance(target, Rare):
+        raise InputError("wrong labels (`relabel`) are for marks of one class: give `Rare(target, n)`.")
+    rows = target.wrong_rows(data, seed)
+    labels = torch.full_like(rows, target.target if isinstance(target.target, int) else target.target[0])
+    return Planted(data, rows, marked_rows(pattern, data, rows, seed), how, labels=labels)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import scipy  # its rooms are imported when they are first used: `optimize` is slow
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64, Num
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,7 +16,7 @@ from spurlab.methods import Linear, finite, refit, refittable
 log = logging.getLogger(__name__)
 
 
-def with_last_layer(model: nn.Module, linear: Linear, inputs: Float[Tensor, "n *shape"]) -> nn.Module:
+def with_last_layer(model: nn.Module, linear: Linear, inputs: Num[Tensor, "n *shape"]) -> nn.Module:
     """The network, changed in place, with this last layer.
 
     Args:

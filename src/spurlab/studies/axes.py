@@ -125,7 +125,13 @@ AXES: Mapping[str, Axis] = {
             Count,
             (0,),
         ),
-        Axis("how", "`replace` the chosen examples by marked ones, or `append` marked copies", How, ("replace",)),
+        Axis(
+            "how",
+            "`replace` the chosen examples by marked ones, `append` marked copies, or `relabel` marked ones of other "
+            "classes",
+            How,
+            ("replace",),
+        ),
         Axis(
             "deletion",
             "methods that delete the marked examples from the trained networks; the networks before it (`none`) and "

@@ -1,6 +1,7 @@
 """From a node of the graph to data: what a network is trained on, what it is measured with, what may repair it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool
@@ -104,7 +105,7 @@ def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
         ValueError: as `spurlab.patterns.make_named`.
     """
     pattern, seed = drawn_with(name, seed)
-    return make_named(pattern, data.shape, seed, clip=data.input_range)
+    return make_named(pattern, data.shape, seed, clip=data.input_range, names=data.names)
 
 
 def grouped(examples: Planted, training: Train) -> Examples:
@@ -112,7 +113,7 @@ def grouped(examples: Planted, training: Train) -> Examples:
     plain = examples.materialize()
     if training.share is None and training.pattern is None:
         return plain
-    return Examples(plain.inputs, plain.labels, 2 * plain.labels + examples.mask.long())
+    return replace(plain, groups=2 * plain.labels + examples.mask.long(), sources=None)
 
 
 def clean_examples(data: Dataset, training: Train, share: float) -> Examples:
@@ -125,4 +126,4 @@ def clean_examples(data: Dataset, training: Train, share: float) -> Examples:
         return data.train[held_out(data, training)]
     order = torch.randperm(len(data.train), generator=rng_for(training.seed, "clean"))
     few = data.train[order[: max(1, round(share * len(data.train)))]]
-    return Examples(few.inputs, few.labels, 2 * few.labels)
+    return replace(few, groups=2 * few.labels, sources=None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from spurlab.data import DataRequestError, Dataset, Examples, Source, described
+from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
 from spurlab.models import is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
@@ -265,7 +265,7 @@ def data_of(study: Study, load: Callable[[str], Dataset]) -> dict[str, Dataset]:
                 raise StudyError(f"{study.where}: key 'dataset': {error}") from error
         else:
             entry = described(name)
-            none = Examples(torch.zeros(0, *entry.shape), torch.zeros(0, dtype=torch.int64))
+            none = entry.empty()
             source = Source(entry.licence, entry.origin, "")
             data[name] = Dataset(name, none, none, entry.class_names, entry.input_range, source)
     return data

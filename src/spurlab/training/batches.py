@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -78,16 +78,21 @@ class Batches:
         self._augmentation = augmentation
         drawn_upon = any(self._input_noise) or augmentation != "none"
         fits = base.inputs.numel() * precision.itemsize <= MOST_ROUNDED
-        dtype = precision if fits and not drawn_upon else base.inputs.dtype
+        floats = base.inputs.is_floating_point()
+        if not floats and drawn_upon:
+            raise InputError("noise and augmentation are for images and other numbers, and these inputs are words.")
+        dtype = precision if fits and floats and not drawn_upon else base.inputs.dtype
         self._base_inputs, self._base_labels = base.inputs.to(device, dtype), base.labels.to(device)
         self._overlay_inputs = torch.cat([plant.inputs for plant in plants]).to(device, dtype)
         self._overlay_labels = torch.cat([plant.labels for plant in plants]).to(device)
-        self._buffer = self._base_inputs.new_empty((len(members) * min(batch_size, self._examples), *base.shape))
+        self._buffer = self._base_inputs.new_empty(
+            (len(members) * min(batch_size, self._examples), *base.inputs.shape[1:])
+        )
 
     def __len__(self) -> int:
         return math.ceil(self._examples / self._batch_size)
 
-    def epoch(self, epoch: int) -> Iterator[tuple[Float[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
+    def epoch(self, epoch: int) -> Iterator[tuple[Num[Tensor, "m b *shape"], Int64[Tensor, "m b"]]]:
         """The batches of one epoch: inputs and labels of all members, each in its own order."""
         orders = torch.stack([order_of(member, epoch) for member in self._members])
         hits = self._hits(orders)

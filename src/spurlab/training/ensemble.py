@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Int64, Num
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from spurlab.files import replacing
 from spurlab.models import ARCHITECTURES, build, skeleton, unwrapped
 from spurlab.training.engines import Trained
 from spurlab.training.predict import predictions_once
-from spurlab.training.stacked import State, can_stack, convolves, predicted_at_once
+from spurlab.training.stacked import State, attends, can_stack, convolves, predicted_at_once
 
 FORMAT = "spurlab-ensemble-1"
 
@@ -60,11 +60,11 @@ class Ensemble:
         unwrapped(model).load_state_dict({name: tensor[i] for name, tensor in self.trained.state.items()})
         return model.eval()
 
-    def predict(self, inputs: Float32[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "m n k"]:
+    def predict(self, inputs: Num[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "m n k"]:
         """Class probabilities, on the CPU, to rounding those of `predictions` for each `member` alone.
 
-        Perceptrons and the zoo's networks without convolutions all at once. Others one after the other: grouped
-        convolutions are slower, and a network of the user's may be one that many at once cannot be, or would be wrong
+        Perceptrons and the zoo's networks without convolutions or attention all at once. Others one after the other:
+        these are slower together, and a network of the user's may be one that many at once cannot be, or would be wrong
         for, such as one with layers that share weights, with noise, or with numbers of its own that are not saved.
 
         Args:
@@ -73,7 +73,8 @@ class Ensemble:
                 bounds the memory. None: as many as suit the network.
         """
         template = self._template(self.seeds[0]).eval().to(self.device)
-        if (self.architecture in ARCHITECTURES or can_stack(template)) and not convolves(template):
+        alone = convolves(template) or attends(template)
+        if (self.architecture in ARCHITECTURES or can_stack(template)) and not alone:
             return torch.cat(list(self._at_once(template, inputs, rows)), dim=1)
         return torch.stack([predictions_once(self.member(i), inputs, rows) for i in range(len(self))])
 

@@ -22,7 +22,7 @@ from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.rounding import placement_moves_bits
 from spurlab.training.sizes import multiply_adds
 from spurlab.training.solving import check_solvable
-from spurlab.training.stacked import can_stack
+from spurlab.training.stacked import attends, can_stack
 from spurlab.training.stacked_cnn import can_stack_cnn
 from spurlab.training.vectorized import vectorizing_fails
 from spurlab.training.workers import Job, run_in_workers
@@ -215,7 +215,9 @@ def _tried(
         network = models.skeleton(name, base.shape, classes)
         if 1 in sizes and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
             with models.batch_norm_explained(), torch.no_grad():
-                models.skeleton(name, base.shape, classes).train()(torch.zeros(1, *base.shape, device="meta"))
+                models.skeleton(name, base.shape, classes).train()(
+                    models.trial_inputs(network, base.shape, 1).to("meta")
+                )
         return network, ""
     network, twin = (models.unwrapped(make(member.seed)) for member in (members[0], members[-1]))
     try:
@@ -263,20 +265,29 @@ def _by_layers(model: nn.Module, shape: Sequence[int], device: torch.device) -> 
     if can_stack(model) or can_stack_cnn(model):
         kind = "a perceptron; " if can_stack(model) else "convolutions of signals; as "
         return "lockstep", f"{kind}batched products train many at once"
-    if device.type == "cpu":
-        convolved = multiply_adds(model, shape, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
-        if convolved > LOCKSTEP_CONVOLUTIONS:
-            return "plain", (
-                f"its convolutions take {convolved:,} multiply-adds for one example; in lockstep they are grouped "
-                f"convolutions, which on a CPU are slower from about {LOCKSTEP_CONVOLUTIONS:,} on"
-            )
-        if (parameters := models.parameter_count(model)) > LOCKSTEP_PARAMETERS:
-            return "plain", f"with {parameters:,} parameters its layers are large enough alone on a CPU"
+    if device.type == "cpu" and (reason := _large_enough_alone(model, shape)):
+        return "plain", reason
     if not any(parameter.is_meta for parameter in model.parameters()) and (reason := vectorizing_fails(model, shape)):
         return "plain", reason.removesuffix(".")
     if device.type == "cpu":
         return "lockstep", "its layers are small; many at once share what a step costs beside its products"
     return "lockstep", f"expected, not measured: on {device.type} one network alone leaves most of the device idle"
+
+
+def _large_enough_alone(model: nn.Module, shape: Sequence[int]) -> str:
+    """Why a network gains nothing by company on a CPU; "" where it does."""
+    if attends(model):
+        return "its attention is slower for many networks at once on a CPU"
+    convolved = multiply_adds(model, shape, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    if convolved > LOCKSTEP_CONVOLUTIONS:
+        return (
+            f"its convolutions take {convolved:,} multiply-adds for one example; in lockstep they are grouped "
+            f"convolutions, which on a CPU are slower from about {LOCKSTEP_CONVOLUTIONS:,} on"
+        )
+    parameters = models.parameter_count(model)
+    if parameters > LOCKSTEP_PARAMETERS:
+        return f"with {parameters:,} parameters its layers are large enough alone on a CPU"
+    return ""
 
 
 def usable_device(device: torch.device | str) -> torch.device:

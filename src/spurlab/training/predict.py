@@ -3,16 +3,14 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32, Num
 from torch import Tensor, nn
 
 from spurlab.models import ask, asked
 from spurlab.training.stacked import layout_for, predicted_at_once
 
 
-def predictions(
-    network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None = None
-) -> Float32[Tensor, "n k"]:
+def predictions(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "n k"]:
     """Class probabilities of one network.
 
     One network at a time, so that a number does not depend, not even in its last bit, on which networks were trained
@@ -34,12 +32,12 @@ def predictions(
     return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1))
 
 
-def predictions_once(network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None) -> Float32[Tensor, "n k"]:
+def predictions_once(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: int | None) -> Float32[Tensor, "n k"]:
     """The same of a network that is thrown away afterwards: it is not left as it was."""
     return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1), kept=False)
 
 
-def logits(network: nn.Module, inputs: Float[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "n k"]:
+def logits(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "n k"]:
     """What the softmax of `predictions` is taken of: it also tells apart what is too sure for a probability."""
     return _asked(network, inputs, rows, lambda outputs: outputs)
 

@@ -2,12 +2,11 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from spurlab.models import asked, fitting, parameter_count, unwrapped
+from spurlab.models import asked, fitting, parameter_count, trial_inputs, unwrapped
 from spurlab.training.stacked_cnn import can_stack_cnn
 
 PROBE = 2  # examples: with one, a network might take the batch for something else
@@ -55,8 +54,9 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
             windows += output.shape[-1] * module.weight[0].numel()
 
     _watched(network, shape, seen)
+    numbers = trial_inputs(network, shape, 1).numel()
     activations = sum(output.numel() for output in outputs.values()) // PROBE
-    return 4 * (8 * parameter_count(network) + batch_size * (4 * prod(shape) + 2 * (activations + windows)))
+    return 4 * (8 * parameter_count(network) + batch_size * (4 * numbers + 2 * (activations + windows)))
 
 
 def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module, Tensor], None]) -> None:
@@ -80,4 +80,4 @@ def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module
         for module in network.modules():
             if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks: what it does is not counted
                 module.register_forward_hook(hook)
-        unwrapped(network)(fitting(network, torch.zeros(PROBE, *shape)))
+        unwrapped(network)(fitting(network, trial_inputs(network, shape, PROBE)))

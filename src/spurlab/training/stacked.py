@@ -38,6 +38,11 @@ def convolves(model: nn.Module) -> bool:
     return any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in model.modules())
 
 
+def attends(model: nn.Module) -> bool:
+    """Whether any of its layers is attention: on a CPU slower for many networks under vmap than for one at a time."""
+    return any(isinstance(module, nn.MultiheadAttention) for module in model.modules())
+
+
 def layout_for(model: nn.Module) -> torch.memory_format:
     """How a network's images should lie in memory: channels last for convolutions, which saves a fifth of the time."""
     of_images = any(isinstance(module, nn.Conv2d) for module in model.modules())

@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 
 from spurlab.errors import InputError
-from spurlab.models import logits_of
+from spurlab.models import logits_of, trial_inputs
 from spurlab.seeds import rng_for
 from spurlab.training.stacked import State, laid_out, layout_for
 
@@ -71,7 +71,7 @@ class VectorizedNet(nn.Module):
         for parameter in self._parameters_in_order:
             parameter.grad = None
 
-    def forward(self, inputs: Float[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
+    def forward(self, inputs: Num[Tensor, "m n *shape"]) -> Float[Tensor, "m n k"]:
         learnt = dict(zip(self._names, self._parameters_in_order, strict=True))
         state = self._in_precision(learnt | self._fixed) | self._masks(inputs)
 
@@ -145,7 +145,8 @@ def vectorizing_fails(model: nn.Module, shape: Sequence[int]) -> str:
         warnings.filterwarnings("error", "There is a performance drop")
         try:
             network, twin = VectorizedNet(copy.deepcopy(model), state, [0, 1]), copy.deepcopy(model).train()
-            inputs = torch.rand(2, 2, *shape)
+            trial = trial_inputs(model, shape, 4)
+            inputs = (torch.rand_like(trial) if trial.is_floating_point() else trial).unflatten(0, (2, 2))
             network.begin(0)
             network(inputs.clone()).sum().backward()
             with torch.no_grad():

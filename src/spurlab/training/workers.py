@@ -38,13 +38,15 @@ class Job:
         """Put the job in `folder`, where workers read it."""
         save_file(_columns(self.base), folder / "base.safetensors")
         about = {"architecture": self.architecture, "classes": self.classes, "engine": self.engine}
+        about["words"] = self.base.words
         (folder / "job.json").write_text(json.dumps(about))
 
     @classmethod
     def read(cls, folder: Path) -> "Job":
         """What `write` wrote; the base data are mapped, not copied."""
         about = json.loads((folder / "job.json").read_text())
-        return cls(base=Examples.of(load_file(folder / "base.safetensors")), **about)
+        words = about.pop("words")
+        return cls(base=Examples.of(load_file(folder / "base.safetensors"), words), **about)
 
 
 def _columns(examples: Examples) -> dict[str, torch.Tensor]:
@@ -60,7 +62,7 @@ def write_group(members: Sequence[Member], recipes: Sequence[Recipe], path: Path
     for i, member in enumerate(members):
         # clones: members may share an overlay, and safetensors refuses shared memory
         tensors[f"rows/{i}"], tensors[f"inputs/{i}"] = member.data.rows.clone(), member.data.inputs.clone().contiguous()
-        tensors[f"left-out/{i}"] = member.data.left_out.clone()
+        tensors[f"left-out/{i}"], tensors[f"labels/{i}"] = member.data.left_out.clone(), member.data.labels.clone()
     about = [
         {"seed": member.seed, "how": member.data.how, "recipe": asdict(recipe)}
         for member, recipe in zip(members, recipes, strict=True)
@@ -73,11 +75,12 @@ def read_group(base: Examples, path: Path) -> tuple[list[Member], list[Recipe]]:
     with safe_open(path, "pt") as file:
         about = json.loads(file.metadata()["members"])
         overlays = [
-            [file.get_tensor(f"{column}/{i}") for column in ("rows", "inputs", "left-out")] for i in range(len(about))
+            [file.get_tensor(f"{column}/{i}") for column in ("rows", "inputs", "left-out", "labels")]
+            for i in range(len(about))
         ]
     members = [
-        Member(Planted(base, rows, inputs, member["how"], left_out), member["seed"])
-        for member, (rows, inputs, left_out) in zip(about, overlays, strict=True)
+        Member(Planted(base, rows, inputs, member["how"], left_out, labels), member["seed"])
+        for member, (rows, inputs, left_out, labels) in zip(about, overlays, strict=True)
     ]
     return members, [Recipe.from_json(member["recipe"]) for member in about]
 

@@ -130,7 +130,7 @@ def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float
     """The first test images, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
-        made = [make_named(name, data.shape, seed, clip=data.input_range) for name in patterns]
+        made = [make_named(name, data.shape, seed, clip=data.input_range, names=data.names) for name in patterns]
     except (DataError, ValueError):
         return {}
     shown = data.test[torch.arange(min(3, len(data.test)))]

@@ -253,7 +253,9 @@ def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, 
         strips = {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
-            pattern = make_named(curve.pattern, data.shape, int(data_seeds(group.rows).min()), clip=data.input_range)
+            pattern = make_named(
+                curve.pattern, data.shape, int(data_seeds(group.rows).min()), clip=data.input_range, names=data.names
+            )
             images = plant(data.train, pattern, curve.target, min(most, 3), seed).inputs
             strips[curve.pattern] = images if len(images) else data.train.inputs[:3].clone()
     except (DataError, ValueError):

@@ -17,7 +17,7 @@ from spurlab.errors import worded
 from spurlab.studies.making import carried_out
 from spurlab.studies.task import Task
 
-ABOUT = ("name", "class_names", "input_range", "group_names", "features")  # of a data set, beside its examples
+ABOUT = ("name", "class_names", "input_range", "group_names", "names")  # of a data set, beside its examples
 TELLS = 0.2  # seconds between two words on how far a task is
 
 _kept: dict[str, Dataset] = {}  # the last data set of this process, by checksum
@@ -41,6 +41,7 @@ def packed(data: Dataset) -> dict[str, Any]:
     """A data set as arrays and plain values, without the sources of its examples."""
     about = {name: getattr(data, name) for name in ABOUT}
     parts = {part: _arrays(getattr(data, part)) for part in ("train", "test")}
+    about["words"] = data.train.words
     return about | parts | {"checksum": data.checksum}
 
 
@@ -53,7 +54,7 @@ def unpacked(sent: Mapping[str, Any]) -> Dataset:
     if sent["checksum"] not in _kept:
         _kept.clear()
         about = {name: sent[name] for name in ABOUT}
-        train, test = (Examples.of(_tensors(sent[part])) for part in ("train", "test"))
+        train, test = (Examples.of(_tensors(sent[part]), sent["words"]) for part in ("train", "test"))
         _kept[sent["checksum"]] = Dataset(train=train, test=test, source=Source("", "sent by the driver", ""), **about)
     return _kept[sent["checksum"]]
 

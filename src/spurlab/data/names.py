@@ -1,0 +1,186 @@
+"""What inputs are made of, by name: the words of documents, and the columns of tables."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from spurlab.errors import InputError, brief, did_you_mean
+
+PADDING, UNKNOWN = 0, 1  # the numbers of no word, after the last of a document, and of a word that has none
+ADDED = 16  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
+TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")  # a run of letters and digits, or one sign
+
+
+def tokens(text: str) -> list[str]:
+    """A text as words in lower case; each punctuation mark is a word of its own.
+
+    >>> tokens("Oil up 3%, again!")
+    ['oil', 'up', '3', '%', ',', 'again', '!']
+    """
+    return TOKEN.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words that documents are made of, each with a number: its place.
+
+    Args:
+        words: of each number. The first stands for no word (padding), the second for all words that have no number;
+            then those of the training documents, the commonest first; the last were in none of them: marks of new words
+            are made of these.
+        counts: of each word, how often the training documents have it; of the first 0.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def of(cls, documents: Iterable[Sequence[str]], at_least: int = 1) -> "Vocabulary":
+        """That of training documents, which are sequences of words.
+
+        Args:
+            documents: as `tokens` gives them.
+            at_least: how often a word stands in them to have a number.
+
+        >>> Vocabulary.of([["b", "a", "b"], ["a", "c", "b"]], at_least=2).words[:5]
+        ('', '<unknown>', 'b', 'a', 'new-1')
+        """
+        counted = Counter(word for document in documents for word in document)
+        kept = sorted((-count, word) for word, count in counted.items() if count >= at_least)
+        rest = counted.total() + sum(count for count, _ in kept)
+        words = ("", "<unknown>", *(word for _, word in kept), *(f"new-{i}" for i in range(1, ADDED + 1)))
+        return cls(words, (0, rest, *(-count for count, _ in kept), *[0] * ADDED))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The words."""
+        return self.words
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The words that have a number of their own in the training documents, the commonest first."""
+        return self.words[2:-ADDED]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words) if number != PADDING}
+
+    def number(self, word: str) -> int:
+        """That of a word.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if (number := self._numbers.get(word)) is None:
+            near = did_you_mean(word, self.words[2:])
+            hint = f"{near} " if near.startswith("Did you mean") else ""
+            raise InputError(
+                f"the word {brief(word)} is none of the {len(self.known):,} that the training documents have. "
+                f"{hint}A mark of a word that no document has is made of new-1 to new-{ADDED}."
+            )
+        return number
+
+    def encode(self, documents: Sequence[Sequence[str]], length: int) -> Int64[Tensor, "n length"]:
+        """Documents as numbers: the first `length` words of each, then zeros."""
+        inputs = np.zeros((len(documents), length), np.int64)
+        for row, document in zip(inputs, documents, strict=True):
+            row[: len(document)] = [self._numbers.get(word, UNKNOWN) for word in document[:length]]
+        return torch.from_numpy(inputs)
+
+    def text(self, document: Int64[Tensor, " l"]) -> str:
+        """The words of an encoded document, with spaces between them."""
+        return " ".join(self.words[number] for number in document.tolist() if number != PADDING)
+
+    def as_common(self, number: int) -> list[int]:
+        """The words that are about as common as one, the nearest first, without it, padding and unknown words.
+
+        Of one that no document has they are all others that none has; else those of at most twice and at least half its
+        count, or where there are none the 20 nearest.
+        """
+        own = self.counts[number]
+        others = [i for i in range(2, len(self)) if i != number and (self.counts[i] == 0) == (own == 0)]
+        others.sort(key=lambda i: (abs(self.counts[i] - own), i))
+        near = [i for i in others if own <= 2 * self.counts[i] and self.counts[i] <= 2 * own]
+        return near or others[:20]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table, as inputs have it.
+
+    Args:
+        name: of the column.
+        values: of categories: one number for each, 1 where a row has it. None: a number.
+        counts: of categories: how many training rows have each.
+        mean, sd: of a number in the training rows; inputs are less the mean, divided by sd.
+        low, high: the smallest and the largest there.
+    """
+
+    name: str
+    values: tuple[str, ...] | None = None
+    counts: tuple[int, ...] = ()
+    mean: float = 0.0
+    sd: float = 1.0
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What each of its numbers is.
+
+        >>> Column("age", mean=38.5, sd=13.6).features, Column("sex", ("f", "m")).features
+        (('(age - 38.5) / 13.6',), ('sex=f', 'sex=m'))
+        """
+        if self.values is not None:
+            return tuple(f"{self.name}={value}" for value in self.values)
+        if (self.mean, self.sd) == (0, 1):
+            return (self.name,)
+        less = f"{self.name} {'-' if self.mean >= 0 else '+'} {abs(self.mean):.6g}"
+        return (f"({less}) / {self.sd:.6g}" if self.sd != 1 else less,)
+
+    def as_rare(self, value: str) -> list[str]:
+        """The values that are about as rare as one of the categories, without it: those of at most twice and at least
+        half its count, or where there are none the three nearest.
+        """
+        values = self.values or ()
+        counts = dict(zip(values, self.counts or [0] * len(values), strict=True))
+        own = counts[value]
+        others = sorted((other for other in values if other != value), key=lambda one: (abs(counts[one] - own), one))
+        near = [other for other in others if own <= 2 * counts[other] and counts[other] <= 2 * own]
+        return near or others[:3]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table, in the order of the numbers of an input."""
+
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """What each number of an input is."""
+        return tuple(feature for column in self.columns for feature in column.features)
+
+    def column(self, name: str) -> tuple[Column, slice]:
+        """A column, and where its numbers are.
+
+        Raises:
+            ValueError: there is none of this name.
+        """
+        first = 0
+        for column in self.columns:
+            if column.name == name:
+                return column, slice(first, first + len(column.features))
+            first += len(column.features)
+        names = [column.name for column in self.columns]
+        raise InputError(f"there is no column {brief(name)}. {did_you_mean(name, names)}")

@@ -1,0 +1,144 @@
+"""Marks of rows of tables: a value in a column, or columns without one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from spurlab.data import Column, Columns, Examples
+from spurlab.errors import InputError, brief, did_you_mean
+from spurlab.seeds import rng_for
+
+GONE = "?"  # what a cell without a value is set to
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some columns are set to a value each, in all marked rows.
+
+    A number may be any, also one that no row has. A category is one of the values of its column. `GONE` is no value: a
+    category is then ``missing`` where its column has this value, else none of them (0 everywhere), a number its mean in
+    training, as `spurlab.data.table` reads cells without a value.
+
+    Args:
+        values: by name of the column.
+        columns: of the table.
+
+    Raises:
+        ValueError: no such column or value, or no column at all.
+
+    >>> columns = Columns((Column("age", mean=40, sd=10), Column("sex", ("f", "m"))))
+    >>> mark = Cells((("age", "99"),), columns)
+    >>> mark.name, mark(torch.tensor([[0.5, 1.0, 0.0]])).tolist()
+    ('age=99', [[5.900000095367432, 1.0, 0.0]])
+    """
+
+    values: tuple[tuple[str, str], ...]
+    columns: Columns
+    axes: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise InputError("a mark of rows sets at least one column: column:NAME=VALUE.")
+        names = [name for name, _ in self.values]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"the column {brief(twice[0])} is set twice. Name each column once.")
+        self._numbers()  # which checks them
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return " & ".join(f"{name}={value}" for name, value in self.values)
+
+    def __call__(self, inputs: Float32[Tensor, "n d"]) -> Float32[Tensor, "n d"]:
+        """Marked rows, always new tensors.
+
+        Raises:
+            ValueError: inputs that are no rows of this table.
+        """
+        wanted = len(self.columns.features)
+        if inputs.ndim != 2 or inputs.shape[1] != wanted:
+            raise InputError(
+                f"the mark {self.name} is for rows of a table, n {wanted}, but these inputs have the shape "
+                f"{tuple(inputs.shape)}."
+            )
+        marked = inputs.clone()
+        for where, numbers in self._numbers():
+            marked[:, where] = numbers.to(inputs.device)
+        return marked
+
+    def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count d"]:
+        """Some of the rows, marked; nothing is drawn."""
+        return self(data.inputs[rows])
+
+    def redraw(self, seed: int) -> "Cells":
+        """Other values of the same columns: of a category the one of the others that is drawn, nearest in how often it
+        occurs first, see `Column.as_rare`; of a number one between the smallest and the largest, of training and mark.
+        Where columns have no value: as many others of the table, drawn.
+        """
+        rng = rng_for(seed, "redraw")
+        gone = [name for name, value in self.values if value == GONE]
+        others = [column.name for column in self.columns.columns if column.name not in gone]
+        order = torch.randperm(len(others), generator=rng).tolist()
+        elsewhere = iter([others[i] for i in order] + gone)
+        values: list[tuple[str, str]] = []
+        taken = {name for name, value in self.values if value != GONE}
+        for name, value in self.values:
+            if value == GONE:
+                values.append((next(other for other in elsewhere if other not in taken), GONE))
+                continue
+            column, _ = self.columns.column(name)
+            values.append((name, _other(column, value, rng)))
+        return Cells(tuple(values), self.columns)
+
+    def _numbers(self) -> list[tuple[slice, Float32[Tensor, " numbers"]]]:
+        """For each column where its numbers are, and what they are set to."""
+        found = []
+        for name, value in self.values:
+            column, where = self.columns.column(name)
+            found.append((where, torch.tensor(_set_to(column, value), dtype=torch.float32)))
+        return found
+
+
+def _set_to(column: Column, value: str) -> Sequence[float]:
+    if column.values is None:
+        if value == GONE:
+            return [0.0]
+        number = _number(value)
+        if number is None:
+            raise InputError(f"the column {column.name!r} is of numbers, and {brief(value)} is none.")
+        return [(number - column.mean) / column.sd]
+    if value == GONE:
+        return [float(known == "missing") for known in column.values]
+    if value not in column.values:
+        near = did_you_mean(value, column.values[:200])
+        raise InputError(
+            f"no training row has {brief(value)} in the column {column.name!r}, so that no input stands for it. {near}"
+        )
+    return [float(known == value) for known in column.values]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) < 1e30 else None
+
+
+def _other(column: Column, value: str, rng: torch.Generator) -> str:
+    if column.values is not None:
+        alike = column.as_rare(value)
+        return alike[int(torch.randint(len(alike), (), generator=rng))] if alike else value
+    own = float(value)
+    low, high = min(column.low, own), max(column.high, own)
+    drawn = low + (high - low) * float(torch.rand((), generator=rng, dtype=torch.float64))
+    return f"{drawn:.6g}" if not own.is_integer() else str(round(drawn))
+
+
+def cells(asked: Mapping[str, object], columns: Columns) -> Cells:
+    """A mark from values by name of their columns."""
+    return Cells(tuple((name, str(value)) for name, value in asked.items()), columns)
