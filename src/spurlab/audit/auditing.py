@@ -168,7 +168,7 @@ def audit(
         fit=fit,
         named=named,
         marks=tuple(pulls.values()),
-        suspects=(*ranked, *listed_components(by.shared, data), *listed(by.unnamed, data, "transplant")),
+        suspects=(*ranked, *listed_components(by.shared, data), *_unnamed(by, data)),
         served=tuple(worst),
         looks=tuple(looks),
         repairs=tuple(repairs),
@@ -188,7 +188,7 @@ class LookedFor:
     Args:
         likeness: of each named mark, the probability that an example carries it.
         classes: the components of each class.
-        unnamed: the ranking without a mark.
+        unnamed: the ranking without a mark; of documents 0 everywhere.
         shared: what few examples of a class share.
     """
 
@@ -205,11 +205,18 @@ def looked_for(named: Mapping[str, MarkLike], network: Answering, data: Dataset,
         name: presence(mark, data.train, seed, partial(told, f"{name}, looking for examples that carry it, steps"))
         for name, mark in named.items()
     }
+    if data.train.words is not None:  # neither sums nor differences of documents are documents
+        return LookedFor(likeness, (), torch.zeros(len(data.train)), ())
     classes = class_components(data.train, progress=partial(told, "looking for examples, classes decomposed"))
     transplanted = partial(told, "looking for examples, transplanted")
     unnamed = transplant(network, data.train, data.test, seed, classes=classes, progress=transplanted)
     shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
     return LookedFor(likeness, classes, unnamed, shared)
+
+
+def _unnamed(by: LookedFor, data: Dataset) -> list[Suspect]:
+    """The first training examples of the ranking without a mark; of documents there is none."""
+    return [] if data.train.words is not None else listed(by.unnamed, data, "transplant")
 
 
 def suspected(suspects: Sequence[int | str], data: Dataset, asked: bool) -> Bool[Tensor, " n"]:

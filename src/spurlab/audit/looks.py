@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
-from spurlab.explain import integrated_gradients, share_on
+from spurlab.explain import integrated_gradients, share_on, word_saliency
 from spurlab.patterns import MarkLike, marked_all
 from spurlab.seeds import rng_for
 
@@ -59,15 +59,17 @@ def spread(of: int, count: int) -> Int64[Tensor, " some"]:
 
 
 def attributed(
-    network: nn.Module, inputs: Num[Tensor, "n *shape"], target: int | None, ends: tuple[float, float]
+    network: nn.Module, inputs: Num[Tensor, "n *shape"], target: int | None, test: Examples
 ) -> tuple[Num[Tensor, "n *shape"], Num[Tensor, "n *shape"]]:
     r"""Integrated gradients from the lowest and from the highest value: a black mark has none from black.
+
+    Of documents those of each word, from word vectors of zero.
 
     Args:
         network: gives logits.
         inputs: what it is asked about.
         target: the class; None: the one that it predicts for each.
-        ends: the lowest and the highest value of the data.
+        test: examples, which have the lowest and the highest value of the data.
 
     Returns:
         Their mean, signed, and the mean of their absolute values, in which a grey mark between both ends does not
@@ -77,6 +79,10 @@ def attributed(
         the mean of the signed maps).
     """
     rows = max(1, min(500, AT_ONCE // inputs[:1].numel()))
+    if test.words is not None:
+        maps = word_saliency(network, inputs, target, "integrated-gradients")
+        return maps, maps.abs()
+    ends = (float(end) for end in test.inputs.aminmax())
     low, high = (integrated_gradients(network, inputs, target, baseline=end, rows=rows) for end in ends)
     return (low + high) / 2, (low.abs() + high.abs()) / 2
 
@@ -102,7 +108,7 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     shown, names = marked[first], tuple(few.source(row) for row in first.tolist())
     chance = float(changed.float().mean())
     try:
-        (maps, sizes), (_, before) = (attributed(network, each, target, _ends(test)) for each in (marked, few.inputs))
+        (maps, sizes), (_, before) = (attributed(network, each, target, test) for each in (marked, few.inputs))
     except InputError as error:
         why = f"No saliency: {error}"
         return Look(name, math.nan, math.nan, chance, shown, torch.zeros_like(shown), names, why)
@@ -130,13 +136,7 @@ def look_at_worst(network: nn.Module, test: Examples, about: str, rows: tuple[in
     few = test[torch.tensor(rows[:SHOWN], dtype=torch.int64)]
     names, why = tuple(test.source(row) for row in rows[:SHOWN]), ""
     try:
-        maps, _ = attributed(network, few.inputs, None, _ends(test))
+        maps, _ = attributed(network, few.inputs, None, test)
     except InputError as error:
         maps, why = torch.zeros_like(few.inputs), f"No saliency: {error}"
     return Look(about, math.nan, math.nan, math.nan, few.inputs, maps, names, why)
-
-
-def _ends(test: Examples) -> tuple[float, float]:
-    """The lowest and the highest value."""
-    low, high = test.inputs.aminmax()
-    return float(low), float(high)

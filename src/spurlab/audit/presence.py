@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from spurlab.audit.detect.centred import Centred, rows_at_once, without
 from spurlab.data import Examples, room
-from spurlab.patterns import MarkLike, marked_rows
+from spurlab.patterns import Cells, MarkLike, Phrase, marked_all, marked_rows
 
 COMPONENTS = 50
 CARRIES = 0.5  # the probability from which an example is said to carry the mark
@@ -35,6 +35,8 @@ def presence(
     of them or more is first judged by the other classes alone: most of a class may carry the mark. One in a thousand is
     taken to carry it beforehand. Where it cannot be told from what examples have anyway, 0.
 
+    A mark that can say itself which examples carry it (words of documents, cells of tables) is asked: 1 or 0.
+
     Args:
         mark: any.
         train: n examples.
@@ -45,9 +47,13 @@ def presence(
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     tell = progress or (lambda done, of: None)
+    if isinstance(mark, Phrase | Cells):
+        return mark.carried(train.inputs).float()
+    if train.words is not None:  # any function of documents: those that it would not change carry it
+        return (marked_all(mark, train, seed) == train.inputs).all(1).float()
     tell(0, 1 + ROUNDS)
     batches = torch.arange(len(train)).split(rows_at_once(train.inputs))
-    marked = Examples(_all_marked(mark, train, batches, seed), train.labels, words=train.words)
+    marked = Examples(_all_marked(mark, train, batches, seed), train.labels)
 
     def of_each(numbers: Callable[[Int64[Tensor, " some"]], Tensor]) -> Tensor:
         return torch.cat([numbers(rows) for rows in batches])

@@ -204,9 +204,15 @@ def _without_carriers(
 
     What carries it already cannot be pulled, and would make no other mark like it.
     """
-    sizes = (marked - examples.inputs).flatten(1).norm(dim=1)
+    sizes = _sizes(marked - examples.inputs)
     changed = sizes > CARRIED * sizes.mean()
     return (examples[changed], marked[changed]) if changed.sum() >= len(changed) / 2 else (examples, marked)
+
+
+def _sizes(change: Num[Tensor, "n *shape"]) -> Float[Tensor, " n"]:
+    """How much examples are changed: the norm; of documents the root of how many words."""
+    sizes: Tensor = (change if change.is_floating_point() else (change != 0).float()).flatten(1).norm(dim=1)
+    return sizes
 
 
 def check_changed(mark: MarkLike, examples: Examples, marked: Num[Tensor, "n *shape"]) -> None:
@@ -250,7 +256,7 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[tu
         return (marked_rows(of, few, rows, seed) - few.inputs).flatten(1)
 
     itself = change(mark)
-    own = itself.norm(dim=1)
+    own = _sizes(itself)
     if not bool(own.any()):
         return []
     place, found = itself.any(0), dict[bytes, tuple[float, Mark, bool]]()
@@ -262,7 +268,7 @@ def marks_like(mark: Mark, examples: Examples, count: int, seed: int) -> list[tu
         changed = change(null)
         if changed.equal(itself):  # a box may be drawn at its own place
             continue
-        size = changed.norm(dim=1)
+        size = _sizes(changed)
         off = max(abs(float(size.mean() - own.mean())), abs(float(size.std() - own.std()))) / float(own.mean())
         found.setdefault(changed.sum(0).numpy().tobytes(), (off, null, not bool(changed[:, place].any())))
     many = {by: sum(off <= by for off, _, _ in found.values()) for by in ALIKE}

@@ -115,7 +115,7 @@ def fit_of(network: nn.Module, data: Dataset, answers: Float[Tensor, "n k"]) -> 
         )
     rows = mixed[:500]
     usual = float((answers[rows].argmax(1) == labels[rows]).float().mean())
-    for scale, (mean, deviation) in SCALES.items():
+    for scale, (mean, deviation) in SCALES.items() if data.train.words is None else ():
         other = predictions(network, (data.test.inputs[rows] - mean) / deviation)
         if not bool(other.isfinite().all()):
             continue

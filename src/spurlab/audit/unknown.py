@@ -154,7 +154,7 @@ def unknown_marks(
         found.append(
             Unknown(*(SHARED, one.label, norm, share, p, *change[1:]), one.rows, one.twins, one.gap, beyond, ranked, p)
         )
-    if not invert:
+    if not invert or data.train.words is not None:
         return tuple(found)
     told = progress or (lambda done, of: None)
     told(0, 1 + len(others))

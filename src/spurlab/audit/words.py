@@ -44,8 +44,8 @@ def _percent(share: float) -> str:
 
 
 def unit(data: Dataset) -> str:
-    """What the examples are called: ``images``, or ``rows`` of a table or of other numbers."""
-    return "images" if len(data.shape) == 3 else "rows"
+    """What the examples are called: ``images``, ``documents``, or ``rows`` of a table or of other numbers."""
+    return "rows" if data.kind == "examples" else data.kind
 
 
 def _training(count: int, data: Dataset) -> str:

@@ -22,6 +22,8 @@ from spurlab.data.folder import image_folder as image_folder
 from spurlab.data.hugging_face import from_hugging_face as from_hugging_face
 from spurlab.data.idx import read_idx as read_idx
 from spurlab.data.memory import room as room
+from spurlab.data.names import PADDING as PADDING
+from spurlab.data.names import UNKNOWN as UNKNOWN
 from spurlab.data.names import Column as Column
 from spurlab.data.names import Columns as Columns
 from spurlab.data.names import Vocabulary as Vocabulary

@@ -14,7 +14,7 @@ from torch import Tensor
 from spurlab.errors import InputError, brief, did_you_mean
 
 PADDING, UNKNOWN = 0, 1  # the numbers of no word, after the last of a document, and of a word that has none
-ADDED = 16  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
+ADDED = 200  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
 TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")  # a run of letters and digits, or one sign
 
 

@@ -24,10 +24,10 @@ SYLLABLES = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel 
 
 
 def word(number: int) -> str:
-    """The made word of a number, each another one; no two documents' makers need agree on more.
+    """The made word of a number; each number has another.
 
     >>> word(0), word(71)
-    ('baba', 'bebe')
+    ('baba', 'bebi')
     """
     first, second = number % len(SYLLABLES), number // len(SYLLABLES)
     return SYLLABLES[first] + SYLLABLES[(first + second) % len(SYLLABLES)]
@@ -82,7 +82,7 @@ ENTRY = Made(
     licence="as Spurlab",
     origin="documents of made words in four topics, drawn by spurlab.data.topics",
     class_names=CLASS_NAMES,
-    shape=(LENGTH, 2_192),
+    shape=(LENGTH, 2_376),
     sizes=(TRAIN, TEST),
     input_range=None,
     tokens=True,

@@ -15,3 +15,4 @@ from spurlab.explain.saliency import gradient as gradient
 from spurlab.explain.saliency import integrated_gradients as integrated_gradients
 from spurlab.explain.saliency import occlusion as occlusion
 from spurlab.explain.saliency import saliency as saliency
+from spurlab.explain.words import word_saliency as word_saliency

@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Num
 from torch import Tensor, nn
 
 from spurlab.errors import InputError, did_you_mean
+from spurlab.explain.words import word_saliency
 from spurlab.models import ask, asked, unwrapped
 
 Target = int | Int64[Tensor, " n"] | None
@@ -182,12 +183,14 @@ SALIENCY: dict[str, Callable[..., Tensor]] = {
 
 def saliency(
     model: nn.Module,
-    inputs: Float[Tensor, "n *shape"],
+    inputs: Num[Tensor, "n *shape"],
     target: Target = None,
     method: str = "gradient",
     **settings: Any,
 ) -> Float[Tensor, "n *shape"]:
     """The saliency maps of a method by its name in `SALIENCY`; see there what the numbers mean.
+
+    Of documents (int64 ``n l``) they are those of `word_saliency`, one number for each word.
 
     Args:
         model, inputs, target: as for :func:`gradient`.
@@ -205,6 +208,8 @@ def saliency(
     """
     if method not in SALIENCY:
         raise InputError(f"there is no saliency method {method!r}. {did_you_mean(method, SALIENCY)}")
+    if inputs.dtype == torch.int64:
+        return word_saliency(model, inputs, target, method, **settings)
     return SALIENCY[method](model, inputs, target, **settings)
 
 

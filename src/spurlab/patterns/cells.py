@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from spurlab.data import Column, Columns, Examples
@@ -73,6 +73,11 @@ class Cells:
     def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Float32[Tensor, "count d"]:
         """Some of the rows, marked; nothing is drawn."""
         return self(data.inputs[rows])
+
+    def carried(self, inputs: Float32[Tensor, "n d"]) -> Bool[Tensor, " n"]:
+        """True for rows that have these values."""
+        found = [(inputs[:, where] == numbers.to(inputs.device)).all(1) for where, numbers in self._numbers()]
+        return torch.stack(found).all(0)
 
     def redraw(self, seed: int) -> "Cells":
         """Other values of the same columns: of a category the one of the others that is drawn, nearest in how often it

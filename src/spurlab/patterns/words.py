@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from spurlab.data import Examples, Vocabulary
@@ -69,6 +69,14 @@ class Phrase:
     def apply(self, data: Examples, rows: Int64[Tensor, " count"], seed: int) -> Int64[Tensor, "count l"]:
         """Some of the documents with the mark. Places go by the seed and the row alone, not by the choice of rows."""
         return self._put(data.inputs[rows], self._drawn(len(data), seed, rows.device)[rows])
+
+    def carried(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, " n"]:
+        """True for documents that have it as often as it is put in, or more, wherever it stands."""
+        size = len(self.phrase)
+        if inputs.shape[1] < size:
+            return torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
+        words = torch.tensor(self.phrase, device=inputs.device)
+        return (inputs.unfold(1, size, 1) == words).all(2).sum(1) >= self.times
 
     def redraw(self, seed: int) -> "Phrase":
         """Other words that are about as common, each as `Vocabulary.as_common` has them."""

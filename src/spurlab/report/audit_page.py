@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
@@ -18,6 +18,7 @@ from spurlab.audit.inversion import put_on
 from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells, conditions
 from spurlab.audit.unknown import SHARED
+from spurlab.data import Dataset, Vocabulary
 from spurlab.files import replacing
 from spurlab.metrics import pulled
 from spurlab.patterns import marked_all
@@ -26,6 +27,7 @@ from spurlab.report.style import writing
 from spurlab.training import predictions
 
 SIDE = 84  # pixels of a picture on the page; larger ones have up to twice as many
+LETTERS = 160  # of a document that are shown
 SHOWN = 20  # training examples of a list
 TRIED = 100  # test images, of which those that a mark pulls most are shown
 FIRST = 6  # pictures of the first screen, where no mark is named
@@ -45,7 +47,7 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
     test = found.data.test
     marks, unknown = [_mark(found, pull) for pull in found.marks], [_unknown(found, one) for one in found.unknown]
     served = [
-        {"one": one, "pictures": [_picture(test.inputs[row], test.source(row)) for row in one.worst]}
+        {"one": one, "pictures": [_picture(test.inputs[row], test.source(row), found.data) for row in one.worst]}
         for one in found.served[:6]
     ]
     style = files("spurlab.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
@@ -99,7 +101,7 @@ def _mark(found: Audit, pull: Pull) -> dict[str, Any]:
         "name": pull.mark,
         "pull": pull,
         "words": words.of_mark(pull, found.data),
-        "pictures": _marked(found, pull) if _are_images(found) else [],
+        "pictures": _marked(found, pull) if words.unit(found.data) != "rows" else [],
     }
 
 
@@ -112,7 +114,7 @@ def _marked(found: Audit, pull: Pull) -> list[dict[str, str]]:
     pulls = pulled(clean, after)[:, pull.target]
     shown = pulls.nonzero().squeeze(1)[:3] if bool(pulls.any()) else torch.arange(len(some))[:3]
     return [
-        _picture(images[row], f"{some.source(row)}, {kind}: {names[int(answers[row].argmax())]}")
+        _picture(images[row], f"{some.source(row)}, {kind}: {names[int(answers[row].argmax())]}", found.data)
         for row in shown.tolist()
         for kind, images, answers in (("clean", some.inputs, clean), ("marked", marked, after))
     ]
@@ -124,15 +126,18 @@ def _unknown(found: Audit, one: Unknown) -> dict[str, Any]:
     low, high = (float(end) for end in train.inputs.aminmax())
     shown, what = (one.mask * one.pattern, "mask x pattern") if len(one.mask) else (one.pattern, "what is added")
     pictures = [
-        _picture(shown, what),
-        *(_picture(image, "a test image with it") for image in put_on(few, one.pattern, one.mask, low, high)),
+        _picture(picture, called, found.data)
+        for picture, called in (
+            (shown, what),
+            *((image, "a test image with it") for image in put_on(few, one.pattern, one.mask, low, high)),
+        )
     ]
     return {
         "one": one,
         "words": words.of_unknown(one, found.data),
         "largest": "" if _are_images(found) else f"Most of it: {words.largest(shown, found.data)}.",
         "pictures": pictures if _are_images(found) else [],
-        "examples": [_picture(train.inputs[row], train.source(row)) for row in one.rows[:SHOWN]],
+        "examples": [_picture(train.inputs[row], train.source(row), found.data) for row in one.rows[:SHOWN]],
     }
 
 
@@ -149,8 +154,8 @@ def _look(look: Look, found: Audit) -> dict[str, Any]:
             shown
             for image, saliency, name in zip(look.inputs, look.maps, look.names, strict=True)
             for shown in (
-                _picture(image, name),
-                *([_picture(_heat(image, saliency), f"{name}, saliency")] if _are_images(found) else []),
+                _picture(image, name, found.data),
+                *([_picture(_heat(image, saliency), f"{name}, saliency", found.data)] if _are_images(found) else []),
             )
         ],
     }
@@ -164,7 +169,8 @@ def _exposure(found: Audit) -> dict[str, Any] | None:
     return {
         "words": words.of_exposure(found.exposure, found.data),
         "examples": [
-            {"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in found.exposure.examples
+            {"one": one, "picture": _picture(train.inputs[one.row], one.source, found.data)}
+            for one in found.exposure.examples
         ],
     }
 
@@ -192,15 +198,19 @@ def _lists(found: Audit) -> list[dict[str, Any]]:
             "mark": mark,
             "carried": sum(bool(one.carries) for one in several),
             "examples": [
-                {"one": one, "picture": _picture(train.inputs[one.row], one.source)} for one in several[:SHOWN]
+                {"one": one, "picture": _picture(train.inputs[one.row], one.source, found.data)}
+                for one in several[:SHOWN]
             ],
         }
         for (method, mark), several in lists.items()
     ]
 
 
-def _picture(image: Float[Tensor, " *shape"], caption: str) -> dict[str, str]:
-    """An image as a data address; of what is no image none."""
+def _picture(image: Num[Tensor, " *shape"], caption: str, data: Dataset) -> dict[str, str]:
+    """An image as a data address; a document by its first words; of what is neither nothing but the caption."""
+    if isinstance(data.names, Vocabulary):
+        text = data.names.text(image)
+        return {"address": "", "words": f"{caption}: {text[:LETTERS]}{'...' * (len(text) > LETTERS)}"}
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         return {"address": "", "words": caption}
     low, high = (float(end) for end in image.aminmax())
