@@ -124,3 +124,23 @@ def test_the_verdict_is_the_difference_of_what_was_said_before(told):
             assert better > 0 or told_change[1] < 0.0016
             assert "not shown to help" in rest  # two of two come once in four by chance
     assert not wanted
+
+
+def test_words_are_learnt_from_few_documents_and_forgotten():
+    """The tutorial on text, with two seeds and three epochs: what it says of scores lies where it must."""
+    spec = importlib.util.spec_from_file_location("words", EXAMPLES / "words.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    said = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "tell", lambda *lines: said.append(lines))
+        module.main((0, 1), epochs=3)
+    once, often = ([numbers(line) for line in lines] for heading, *lines in said if heading.startswith("3."))
+    for scores in (*once, *often):
+        assert scores[0] < 0.02  # n = 0: a word that no document has
+    assert min(scores[3] for scores in often) > 0.3  # n = 30, ten times in each document
+    looks = next(lines for heading, *lines in said if heading.startswith("4."))
+    assert numbers(looks[0])[0] == 0  # the word is in no clean document
+    assert numbers(looks[0])[1] > 0.2
+    deleted = next(lines for heading, *lines in said if heading.startswith("5."))
+    assert numbers(deleted[1])[0] < 0.05 < 0.3 < numbers(deleted[0])[0]  # retrained, and before

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from spurlab.claims import decide
-from spurlab.data import Dataset, Examples, Source, described
+from spurlab.data import Dataset, Examples, Source, Vocabulary, described
+from spurlab.data.names import ADDED
 from spurlab.studies import Store, load_study, plan, results_in, shipped, together, work_of
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -86,6 +87,8 @@ FROZEN = {
     ("regularization", "paper"): ((1300, "0423bf5454420769"), NONE, NONE),
     ("table2", "quick"): (NONE, NONE, (8, "fecfd8b2337530ab")),
     ("table2", "paper"): (NONE, NONE, (8, "fecfd8b2337530ab")),
+    ("words", "quick"): ((260, "751aa42558091fbf"), (40, "1b41fb8abaee31a9"), NONE),
+    ("words", "paper"): ((3880, "4c2e6c15d74ac3d4"), (1140, "1afb8100b05a7397"), NONE),
 }
 
 
@@ -110,12 +113,17 @@ class Named(Dataset):
     def of(cls, name):
         about = described(name)
 
+        one, words, names = about.shape, None, None
+        if about.tokens:
+            one, words = one[:1], one[1]
+            names = Vocabulary.of([[f"w{i}" for i in range(words - 2 - ADDED)]])
+
         def part(n):
-            pixel = torch.zeros(1).view(1, *(1 for _ in about.shape))  # seen n times, kept once
-            return Examples(pixel.expand(n, *about.shape), torch.arange(n) % len(about.class_names))
+            pixel = about.empty().inputs.new_zeros(1).view(1, *(1 for _ in one))  # seen n times, kept once
+            return Examples(pixel.expand(n, *one), torch.arange(n) % len(about.class_names), words=words)
 
         none = Source(about.licence, about.origin, "")
-        return cls(name, part(60_000), part(10), about.class_names, about.input_range, none)
+        return cls(name, part(60_000), part(10), about.class_names, about.input_range, none, names=names)
 
     checksum = property(lambda self: self.name)
 
