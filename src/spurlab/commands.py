@@ -18,7 +18,7 @@ from spurlab import claims, report
 from spurlab.audit import Audit, audit
 from spurlab.audit.demo import Demo, make_demo
 from spurlab.claims import Verdict, decide
-from spurlab.data import DATASETS, Dataset, available, described, known, locate
+from spurlab.data import DATASETS, Dataset, Vocabulary, available, described, known, locate
 from spurlab.data import load as load_dataset
 from spurlab.deciding import decided, until_decided
 from spurlab.errors import FailureError, InputError
@@ -386,7 +386,8 @@ def about_dataset(name: str) -> dict[str, Any]:
         ``shape`` (of one input), ``classes`` (their names), ``licence``, ``origin`` and ``location`` (the folder; None:
         not here). Where it is here, also ``input_range`` (None: no bounds), ``class_sizes`` (how many training examples
         each class has, in their order) and ``sha256`` (by file or array); with groups that have names, ``train_groups``
-        and ``test_groups`` (how many examples, by group); of a table, ``features`` (what each number of an input is).
+        and ``test_groups`` (how many examples, by group). Of a table ``features`` (what each number of an input is), of
+        documents ``length`` (how many words of each are read), ``words`` (how many different ones) and ``commonest``.
         Of a name of the paper's code, also ``reference_name`` and ``planted`` (the fields of
         `spurlab.patterns.ReferenceDataset`).
 
@@ -412,7 +413,11 @@ def about_dataset(name: str) -> dict[str, Any]:
         for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
             sizes = _sizes(groups, len(data.group_names))
             about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
-    return about | ({"features": list(data.features)} if data.features else {}) | asdict(data.source)
+    if isinstance(data.names, Vocabulary):
+        about |= {"length": data.shape[0], "words": len(data.names.known), "commonest": list(data.names.known[:20])}
+    elif data.features:
+        about["features"] = list(data.features)
+    return about | asdict(data.source)
 
 
 def _sizes(groups: torch.Tensor, count: int) -> list[int]:

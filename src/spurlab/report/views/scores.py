@@ -247,10 +247,11 @@ def _drawn(curve: Curve, point: Point) -> Mean:
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
-    """Three marked training images for each pattern; none where the dataset is not here."""
+    """Three marked training images for each pattern; none where the dataset is not here, or has no images."""
     try:
-        data = load(group.dataset, offline=True)
-        strips = {}
+        data, strips = load(group.dataset, offline=True), dict[str, Tensor]()
+        if data.kind != "images":
+            return {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
             pattern = make_named(
