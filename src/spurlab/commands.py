@@ -18,12 +18,12 @@ from spurlab import claims, report
 from spurlab.audit import Audit, audit
 from spurlab.audit.demo import Demo, make_demo
 from spurlab.claims import Verdict, decide
-from spurlab.data import DATASETS, Dataset, available, described, known, locate
+from spurlab.data import DATASETS, Dataset, Vocabulary, available, described, known, locate
 from spurlab.data import load as load_dataset
 from spurlab.deciding import decided, until_decided
 from spurlab.errors import FailureError, InputError
 from spurlab.metrics import empirical_norm
-from spurlab.models import ARCHITECTURES, parameter_count, skeleton
+from spurlab.models import ARCHITECTURES, check_takes_words, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
@@ -386,7 +386,8 @@ def about_dataset(name: str) -> dict[str, Any]:
         ``shape`` (of one input), ``classes`` (their names), ``licence``, ``origin`` and ``location`` (the folder; None:
         not here). Where it is here, also ``input_range`` (None: no bounds), ``class_sizes`` (how many training examples
         each class has, in their order) and ``sha256`` (by file or array); with groups that have names, ``train_groups``
-        and ``test_groups`` (how many examples, by group); of a table, ``features`` (what each number of an input is).
+        and ``test_groups`` (how many examples, by group); of a table, ``features`` (what each number of an input is);
+        of documents, ``words`` (how many have a number) and ``commonest`` (the first twenty of them).
         Of a name of the paper's code, also ``reference_name`` and ``planted`` (the fields of
         `spurlab.patterns.ReferenceDataset`).
 
@@ -412,7 +413,11 @@ def about_dataset(name: str) -> dict[str, Any]:
         for part, groups in (("train", data.train.groups), ("test", data.test.groups)):
             sizes = _sizes(groups, len(data.group_names))
             about[f"{part}_groups"] = dict(zip(data.group_names, sizes, strict=True))
-    return about | ({"features": list(data.features)} if data.features else {}) | asdict(data.source)
+    if isinstance(data.names, Vocabulary):
+        about |= {"words": len(data.names.known), "commonest": list(data.names.known[:20])}
+    elif data.features:
+        about["features"] = list(data.features)
+    return about | asdict(data.source)
 
 
 def _sizes(groups: torch.Tensor, count: int) -> list[int]:
@@ -478,7 +483,10 @@ def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]
     lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]
     for line in lines:
         try:
-            line["parameters"] = parameter_count(skeleton(line["name"], entry.shape, len(entry.class_names)))
+            network = skeleton(line["name"], entry.shape, len(entry.class_names))
+            if entry.tokens:
+                check_takes_words(network, line["name"])
+            line["parameters"] = parameter_count(network)
         except ValueError as error:
             reasons.append(str(error))
     return lines, reasons

@@ -25,6 +25,7 @@ from spurlab.models.signals import signal_cnn as signal_cnn
 from spurlab.models.text import TextCNN as TextCNN
 from spurlab.models.text import TextTransformer as TextTransformer
 from spurlab.models.text import WordBag as WordBag
+from spurlab.models.text import check_takes_words as check_takes_words
 from spurlab.models.text import takes_words as takes_words
 from spurlab.models.text import trial_inputs as trial_inputs
 from spurlab.models.user import check_user_name as check_user_name
