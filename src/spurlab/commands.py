@@ -23,7 +23,7 @@ from spurlab.data import load as load_dataset
 from spurlab.deciding import decided, until_decided
 from spurlab.errors import FailureError, InputError
 from spurlab.metrics import empirical_norm
-from spurlab.models import ARCHITECTURES, check_takes_words, parameter_count, skeleton
+from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
@@ -481,12 +481,12 @@ def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]
     """
     entry, reasons = described(dataset), []
     lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]
-    for line in lines:
+    suited = [line for line in lines if not entry.tokens or ARCHITECTURES[line["name"]].words]
+    if len(suited) < len(lines):
+        reasons.append(f"{len(lines) - len(suited)} networks multiply their inputs, which are numbers of words here.")
+    for line in suited:
         try:
-            network = skeleton(line["name"], entry.shape, len(entry.class_names))
-            if entry.tokens:
-                check_takes_words(network, line["name"])
-            line["parameters"] = parameter_count(network)
+            line["parameters"] = parameter_count(skeleton(line["name"], entry.shape, len(entry.class_names)))
         except ValueError as error:
             reasons.append(str(error))
     return lines, reasons

@@ -25,7 +25,6 @@ from spurlab.models.signals import signal_cnn as signal_cnn
 from spurlab.models.text import TextCNN as TextCNN
 from spurlab.models.text import TextTransformer as TextTransformer
 from spurlab.models.text import WordBag as WordBag
-from spurlab.models.text import check_takes_words as check_takes_words
 from spurlab.models.text import takes_words as takes_words
 from spurlab.models.text import trial_inputs as trial_inputs
 from spurlab.models.user import check_user_name as check_user_name
@@ -40,6 +39,7 @@ from spurlab.models.zoo import Architecture as Architecture
 from spurlab.models.zoo import architecture_named as architecture_named
 from spurlab.models.zoo import architecture_title as architecture_title
 from spurlab.models.zoo import build as build
+from spurlab.models.zoo import check_takes_words as check_takes_words
 from spurlab.models.zoo import is_perceptron as is_perceptron
 from spurlab.models.zoo import made as made
 from spurlab.models.zoo import parameter_count as parameter_count

@@ -34,19 +34,6 @@ def takes_words(network: nn.Module) -> bool:
     return any(isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in network.modules())
 
 
-def check_takes_words(network: nn.Module, name: str) -> None:
-    """Whether a network of the table can be asked about documents.
-
-    Raises:
-        ValueError: it multiplies its inputs, and these are numbers of words.
-    """
-    if not takes_words(network):
-        raise InputError(
-            f"{name} multiplies its inputs, but these are documents, whose inputs are numbers of words. Take bag-mean, "
-            "bag-sum, bag-max, text-cnn or text-transformer, or a network of your own that begins with nn.Embedding."
-        )
-
-
 def trial_inputs(network: nn.Module, shape: Sequence[int], n: int) -> Tensor:
     """Inputs of zeros, to try a network with: of documents no words.
 

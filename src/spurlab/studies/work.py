@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.models import ARCHITECTURES, check_takes_words, is_user_name, skeleton
+from spurlab.models import check_takes_words, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
 from spurlab.prevention import DpSgd, prevention_named
 from spurlab.studies.attacking import check_attack
@@ -387,9 +387,9 @@ def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Data
     """Every network and recipe must take the data, and every network suit what is measured."""
     for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
         try:
+            if data[name].train.words is not None:
+                check_takes_words(architecture)
             network = skeleton(architecture, data[name].shape, data[name].classes)
-            if data[name].train.words is not None and architecture in ARCHITECTURES:
-                check_takes_words(network, architecture)
             for measure in study.measure:
                 measure_named(measure).check_network(network, architecture)
         except ValueError as error:

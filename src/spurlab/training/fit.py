@@ -213,9 +213,9 @@ def _tried(
     """
     base, sizes = members[0].data.base, _batch_sizes(members, recipes)
     if name in models.ARCHITECTURES:
-        network = models.skeleton(name, base.shape, classes)
         if base.words is not None:
-            models.check_takes_words(network, name)
+            models.check_takes_words(name)
+        network = models.skeleton(name, base.shape, classes)
         if 1 in sizes and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
             with models.batch_norm_explained(), torch.no_grad():
                 models.skeleton(name, base.shape, classes).train()(
