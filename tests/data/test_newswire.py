@@ -90,7 +90,7 @@ def test_a_folder_with_one_of_the_tables_is_not_the_dataset(tiny, given):
     (given / "r8").mkdir()
     (given / "r8" / "reuters-r8-train.tab").write_bytes(tiny["reuters-r8-train.tab"])
     assert locate("r8") is None
-    with pytest.raises(DataNotFoundError, match="reuters-r8-test.tab missing"):
+    with pytest.raises(DataNotFoundError, match=r"reuters-r8-test\.tab missing"):
         load("r8", offline=True)
 
 

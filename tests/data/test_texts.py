@@ -80,7 +80,7 @@ def test_columns_that_are_not_asked_for_need_not_be_such_as_a_table_has(tmp_path
     rows = news().assign(lists=[[1, 2]] * 30, nested=[{"a": 1}] * 30)
     rows.to_parquet(tmp_path / "news.parquet")
     assert len(text_file(tmp_path / "news.parquet", text="body", label="topic").train) == 24
-    with pytest.raises(DataRequestError, match="column 'lists' holds list.*neither numbers nor texts"):
+    with pytest.raises(DataRequestError, match=r"column 'lists' holds list.*neither numbers nor texts"):
         text_file(tmp_path / "news.parquet", text="lists", label="topic")
 
 
@@ -201,7 +201,7 @@ def test_a_wrong_option_is_one_sentence(files, options, said):
 def test_a_test_label_that_training_lacks_is_named(files):
     news(9, 1).replace("ship", "money").to_csv("later.csv", index=False)
     with pytest.raises(
-        DataRequestError, match="later.csv, row 4 is of the class 'money', of which there is no training"
+        DataRequestError, match=r"later\.csv, row 4 is of the class 'money', of which there is no training"
     ):
         text_file("news.csv", **WANTED, test="later.csv")
 

@@ -65,7 +65,7 @@ def moved(network):
     rng = rng_for(3, "test")
     with torch.no_grad():
         for weight in network.parameters():
-            weight += 0.1 * torch.randn(weight.shape, generator=rng)
+            weight.add_(0.1 * torch.randn(weight.shape, generator=rng))
     return network
 
 
@@ -192,7 +192,7 @@ def test_a_network_of_ones_own_is_tried_with_whole_numbers(base, members, tmp_pa
 
 def test_what_multiplies_its_inputs_is_refused_before_it_is_trained(members, base):
     with pytest.raises(
-        ValueError, match="mlp multiplies its inputs, but these are documents.*bag-mean, bag-sum, bag-max"
+        ValueError, match=r"mlp multiplies its inputs, but these are documents.*bag-mean, bag-sum, bag-max"
     ):
         fit("mlp", members, TRAINING, classes=CLASSES, workers=0)
     with pytest.raises(ValueError, match="cnn multiplies its inputs"):

@@ -60,6 +60,10 @@ def own_mark(
         raise InputError(
             f"the mark {asked!r} is for {wanted}, but the inputs are {_called(shape, names)}. {_advice(given)}"
         )
+    if kind in NAMED and names is None:
+        raise InputError(
+            f"the mark {asked!r} needs the words of the documents: give `names`, as `Dataset.names` has them."
+        )
     if not kind:
         return make_mark(head, shape, seed, clip)
     return _KINDS[kind].make(head, settings, _Inputs(shape, seed, clip, names))

@@ -17,7 +17,7 @@ from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
 from spurlab.models import check_takes_words, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
-from spurlab.prevention import DpSgd, prevention_named
+from spurlab.prevention import DpSgd, Mixup, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.executors import Room
@@ -294,7 +294,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
             check_attack(attack or "", shadows)
         _check(study, cells, data)
-        _check_private(study)
+        _check_methods(study, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).needs_network]
@@ -368,7 +368,8 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             raise StudyError(
                 f"key 'target': {name} has the classes 0 to {data[name].classes - 1}, but {target} is asked for."
             )
-        if pattern is not None and cell.share is None:
+        counted = data[name].train.words is None or data[name].names is not None  # else architectures alone are asked
+        if pattern is not None and cell.share is None and counted:
             try:
                 pattern_of(data[name], cell.mark, cell.seed)
             except ValueError as error:
@@ -394,6 +395,11 @@ def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Data
                 measure_named(measure).check_network(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
+    for asked, name in product(study.measure, data):
+        try:
+            measure_named(asked).check_data(data[name])
+        except ValueError as error:
+            raise StudyError(f"key 'measure': {asked!r}: {error}") from error
     for name, recipe in dict.fromkeys((cell.setting.dataset, cell.setting.recipe) for cell in cells):
         try:
             check_drawn_upon(data[name].train, recipe)
@@ -409,8 +415,10 @@ def _check_count(cell: Cell, labels: Int64[Tensor, " n"], target: int) -> None:
         raise StudyError(f"key 'n': {cell.n} examples of {of} are to be marked, but it has {examples}.")
 
 
-def _check_private(study: Study) -> None:
-    """What needs a library that is no part of the package says so before anything is trained; and odd canaries."""
+def _check_methods(study: Study, data: Mapping[str, Dataset]) -> None:
+    """What needs a library that is no part of the package, or other data, says so before anything is trained; and odd
+    canaries.
+    """
     if "canary_answer" in study.measure and any(half is not None for half in study.axis("halves")):
         raise StudyError(
             "key 'measure': 'canary_answer' looks at the example that a network's own seed marks, but networks that "
@@ -418,9 +426,13 @@ def _check_private(study: Study) -> None:
         )
     for name in study.axis("prevention"):
         method = None if is_user_name(name) else prevention_named(name, RECIPES["quick"], 0)
-        if isinstance(method, DpSgd):
+        if isinstance(method, DpSgd | Mixup):
             try:
-                method.check()
+                if isinstance(method, DpSgd):
+                    method.check()
+                else:
+                    for one in data.values():
+                        method.check(one.train)
             except ValueError as error:
                 raise StudyError(f"key 'prevention': {name}: {error}") from error
 
