@@ -481,7 +481,10 @@ def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]
     """
     entry, reasons = described(dataset), []
     lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]
-    for line in lines:
+    suited = [line for line in lines if not entry.tokens or ARCHITECTURES[line["name"]].words]
+    if len(suited) < len(lines):
+        reasons.append(f"{len(lines) - len(suited)} networks multiply their inputs, which are numbers of words here.")
+    for line in suited:
         try:
             line["parameters"] = parameter_count(skeleton(line["name"], entry.shape, len(entry.class_names)))
         except ValueError as error:

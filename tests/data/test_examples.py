@@ -201,3 +201,37 @@ def test_groups_may_have_names():
 def test_groups_that_do_not_fit_their_names_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         named_groups(**{"train": grouped([0, 0, 1], [0, 1, 2]), "test": grouped([1], [3])} | change)
+
+
+def worded(inputs=((2, 5, 0), (3, 0, 0)), words=6, labels=(0, 1)):
+    return Examples(torch.tensor(inputs), torch.tensor(labels), words=words)
+
+
+def test_documents_know_their_lengths_and_words():
+    documents = worded()
+    assert (documents.shape, documents.lengths.tolist()) == ((3, 6), [2, 1])
+    picked = documents[torch.tensor([1, 1])]
+    assert (picked.words, picked.lengths.tolist()) == (6, [1, 1])
+    assert Examples.of(documents.columns, words=6).inputs.tolist() == documents.inputs.tolist()
+    assert documents[:0].shape == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words", "error", "said"),
+    [
+        (torch.zeros(2, 3, dtype=torch.int64), None, TypeError, "Numbers of words need `words`, how many there are"),
+        (torch.zeros(2, 3), 6, TypeError, "`inputs` must be a tensor of torch.int64"),
+        (torch.tensor([[1], [6]]), 6, ValueError, "must be numbers of words below 6, but the largest is 6"),
+        (torch.tensor([[1], [-1]]), 6, ValueError, "`inputs` must count from 0, but the smallest is -1"),
+        (torch.zeros(2, 0, dtype=torch.int64), 6, ValueError, r"n l with l from 1 on, but these are \(2, 0\)"),
+        (torch.zeros(2, 1, 2, dtype=torch.int64), 6, ValueError, r"n l with l from 1 on, but these are \(2, 1, 2\)"),
+    ],
+)
+def test_what_is_no_document_is_refused(plain, inputs, words, error, said):
+    with pytest.raises(error, match=said):
+        plain(inputs, torch.zeros(2, dtype=torch.int64), words=words)
+
+
+def test_images_have_no_lengths():
+    with pytest.raises(ValueError, match=r"only documents have lengths, but these inputs have the shape \(1, 2, 2\)"):
+        _ = numbered(2).lengths

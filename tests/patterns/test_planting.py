@@ -322,3 +322,69 @@ def test_a_mark_of_size_1_is_not_planted_where_it_does_not_show():
     large = Pattern("large", torch.full((1, 3, 2), 255.0), low=0.0, high=255.0)
     assert plant(data, large, 0, 2, seed=0).inputs.min() == 255
     assert plant(data, lambda inputs: inputs + 1, 0, 2, seed=0).materialize().inputs.max() == 256
+
+
+@given(labels_strategy, st.integers(0, 2), st.data(), st.integers(0, 2**40), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_wrong_labels_are_those_of_the_loop(labels, target, data, seed, groups):
+    """Row by row with Python lists: marked examples of other classes take the target's label in their places."""
+    base = examples(labels, groups)
+    others = [row for row, label in enumerate(labels) if label != target]
+    count = data.draw(st.integers(0, len(others)))
+    planted = plant(base, HALF, Rare(target, count), seed=seed, how="relabel")
+    assert len(set(planted.rows.tolist()) & set(others)) == len(planted.rows) == count
+    assert planted.labels.tolist() == [target] * count
+    inputs, wanted = base.inputs.clone(), list(labels)
+    for row in planted.rows.tolist():
+        inputs[row], wanted[row] = HALF(base.inputs[row : row + 1])[0], target
+    made = planted.materialize()
+    assert_close(made.inputs, inputs, rtol=0, atol=0)
+    assert (made.labels.tolist(), base.labels.tolist()) == (wanted, list(labels))
+    assert groups is False or torch.equal(made.groups, base.groups)
+    places = torch.tensor(data.draw(st.lists(st.integers(0, len(labels) - 1), max_size=8)), dtype=torch.int64)
+    assert_close(planted[places].inputs, made[places].inputs, rtol=0, atol=0)
+    assert planted[places].labels.tolist() == made.labels[places].tolist()
+    forget = torch.tensor(data.draw(st.lists(st.booleans(), min_size=len(labels), max_size=len(labels))))
+    if not forget.all():
+        left = planted.without(forget)
+        assert_close(left.materialize().inputs, made.inputs[~forget], rtol=0, atol=0)
+        assert left.materialize().labels.tolist() == made.labels[~forget].tolist()
+        assert left.mask.tolist() == planted.mask[~forget].tolist()
+
+
+def test_without_the_wrongly_labelled_their_rows_are_gone_too():
+    """An oracle never saw them: not the originals either, which were not in the training set."""
+    base = examples([0, 1, 2, 1, 0])
+    planted = plant(base, HALF, Rare(1, 2), seed=0, how="relabel")
+    oracle = planted.without(planted.mask).materialize()
+    assert len(oracle) == 3
+    stay = [row for row in range(5) if row not in planted.rows.tolist()]
+    assert_close(oracle.inputs, base.inputs[stay], rtol=0, atol=0)
+    assert oracle.labels.tolist() == base.labels[stay].tolist()
+
+
+def test_rows_with_wrong_labels_of_fewer_are_the_first_of_more():
+    base = examples([0, 1, 2] * 20)
+    few, many = (Rare(1, n).wrong_rows(base, 3).tolist() for n in (5, 30))
+    assert many[:5] == few
+    assert Rare(1, 5).wrong_rows(base, 4).tolist() != few
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Common(0.5), r"wrong labels \(`relabel`\) are for marks of one class"),
+        (Rare((0, 1), 1), "wrong labels are those of one target, but there are several"),
+        (Rare(1, 4), "cannot give 4 marked examples of other classes the label 1: the data has 3 of other classes"),
+    ],
+)
+def test_wrong_labels_that_cannot_be_are_a_sentence(target, said):
+    with pytest.raises(ValueError, match=said):
+        plant(examples([0, 1, 2, 1, 0]), HALF, target, seed=0, how="relabel")
+
+
+def test_planted_examples_need_a_label_each():
+    base = examples([0, 1, 2])
+    rows = torch.tensor([1])
+    with pytest.raises(ValueError, match="1 planted examples need a label each, but 2 are given"):
+        Planted(base, rows, base.inputs[rows], "relabel", labels=torch.tensor([0, 1]))

@@ -90,10 +90,9 @@ def audit(
     check_recipe(recipe)
     if isinstance(data, str):
         data = load(data)
+    _check_data(data)
     if isinstance(marks, str | Mark) or callable(marks):
         marks = [marks]
-    if not len(data.test):
-        raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
     check_exposure(data, exposure, recipe is not None)
     named, chosen = named_marks(marks, data, seed), suspected(suspects, data, repair or recipe is not None)
     check_marks(named, data, seed)
@@ -289,6 +288,17 @@ def ranked_by(
 def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
     """A new network, by what makes it."""
     return seeded(lambda: load_network(model, None, data.shape, data.classes), seed)
+
+
+def _check_data(data: Dataset) -> None:
+    """Raises ValueError: an audit cannot look at these data."""
+    if data.train.words is not None:
+        raise InputError(
+            f"{data.name} has documents, and an audit looks at images, signals and tables. Whether networks go by a "
+            "word, and forget it, `spurlab.check` and studies tell (pattern = 'token:WORD')."
+        )
+    if not len(data.test):
+        raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
 
 
 def named_marks(

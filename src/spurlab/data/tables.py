@@ -5,7 +5,9 @@ import hashlib
 import io
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,13 +122,16 @@ class Sheet:
     typed: bool
 
     @classmethod
-    def of(cls, path: Path, label: str, group: str | None, without: Sequence[str]) -> "Sheet":
-        """The table in a file, with those columns at least."""
+    def of(cls, path: Path, label: str, group: str | None, without: Sequence[str] | None) -> "Sheet":
+        """The table in a file, with those columns at least; `without` None: with the values of no others."""
         content, digest = cls.content(path)
         typed = content.startswith(PARQUET)
-        columns, rows = (
-            _parquet(path, content, set(without) - {label, group or label}) if typed else _csv(path, content)
-        )
+        needed = {label, group or label}
+
+        def unread(name: str) -> bool:
+            return name not in needed and (without is None or name in without)
+
+        columns, rows = _parquet(path, content, unread) if typed else _csv(path, content)
         sheet = cls(path, columns, rows, digest, typed)
         for name in (label, *([group] if group else [])):
             sheet.check(name)
@@ -203,6 +208,23 @@ def csv_rows(
         raise DamagedDataError(f"{path}: row {number:,} is damaged ({error}).") from error
 
 
+_LIMIT = threading.Lock()
+
+
+@contextmanager
+def _values_up_to(length: int) -> Iterator[None]:
+    """Meanwhile a value of CSV may be as long: Python's limit of 131,072 characters, which is the whole process's, is
+    less than some documents have.
+    """
+    with _LIMIT:
+        before = csv.field_size_limit()
+        csv.field_size_limit(max(before, length))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
 def _csv(path: Path, content: bytes) -> tuple[dict[str, Numbers | Texts], list[int]]:
     try:
         text = content.decode("utf-8-sig")
@@ -211,14 +233,18 @@ def _csv(path: Path, content: bytes) -> tuple[dict[str, Numbers | Texts], list[i
     header = text.split("\n", 1)[0]
     delimiter = max(DELIMITERS, key=header.count)  # of equal ones the first
     lines = io.StringIO(text, newline="")
-    names = next(iter(csv.reader(lines, skipinitialspace=True, delimiter=delimiter)), [])
-    names = _checked_columns([name.strip() or f"column {place}" for place, name in enumerate(names, 1)], path)
-    numbered = list(csv_rows(lines, len(names), path, 2, delimiter))
+    with _values_up_to(len(text)):
+        try:
+            names = next(iter(csv.reader(lines, skipinitialspace=True, delimiter=delimiter)), [])
+        except csv.Error as error:
+            raise DamagedDataError(f"{path}: the header is damaged ({error}).") from error
+        names = _checked_columns([name.strip() or f"column {place}" for place, name in enumerate(names, 1)], path)
+        numbered = list(csv_rows(lines, len(names), path, 2, delimiter))
     columns = {name: [row[place].strip() for _, row in numbered] for place, name in enumerate(names)}
     return {**columns}, [number for number, _ in numbered]
 
 
-def _parquet(path: Path, content: bytes, without: set[str]) -> tuple[dict[str, Numbers | Texts], list[int]]:
+def _parquet(path: Path, content: bytes, unread: Callable[[str], bool]) -> tuple[dict[str, Numbers | Texts], list[int]]:
     import pyarrow  # noqa: PLC0415  # slow to import
     from pyarrow import parquet, types  # noqa: PLC0415
 
@@ -229,7 +255,7 @@ def _parquet(path: Path, content: bytes, without: set[str]) -> tuple[dict[str, N
         sizes = (about.row_group(place).total_byte_size for place in range(about.num_row_groups))
         check_bytes(max(sum(sizes), 8 * about.num_rows * max(1, len(names))), f"the table {path}")
         for field in file.schema_arrow:
-            if field.name in without:
+            if unread(field.name):
                 columns[field.name] = []
                 continue
             kind = field.type.value_type if types.is_dictionary(field.type) else field.type

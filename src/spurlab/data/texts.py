@@ -15,7 +15,7 @@ from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import check_bytes, given_path
 from spurlab.data.names import Vocabulary, tokens
 from spurlab.data.tables import Sheet
-from spurlab.errors import brief
+from spurlab.errors import brief, one_line
 
 _log = logging.getLogger(__name__)
 
@@ -66,21 +66,19 @@ def documents(
     for what, value in (("length", length), ("at_least", at_least)):
         if value < 1:
             raise DataRequestError(f"{name}: `{what}` must be 1 word or more, but it is {value}.")
-    split, called = [], sources or ([f"document {i}" for i in range(len(train))], [str(i) for i in range(len(test))])
-    for part, whence in zip((train, test), called, strict=True):
-        words = [tokens(text) for text, _ in part]
-        if empty := [i for i, found in enumerate(words) if not found]:
-            also = f" (and {len(empty) - 1} others)" if len(empty) > 1 else ""
-            raise DataRequestError(f"{name}: {whence[empty[0]]}{also} has no word. Take it out, or give it some text.")
-        split.append(words)
+    if sources is None:
+        sources = [f"document {i}" for i in range(len(train))], [f"test document {i}" for i in range(len(test))]
+    split = [_words(part, called, name) for part, called in zip((train, test), sources, strict=True)]
     classes = class_order({label for _, label in train})
     place = {label: i for i, label in enumerate(checked_names(classes, name))}
     if len(classes) < 2:
-        raise DataRequestError(f"{name} needs documents of two classes or more, but all are {brief(classes)}.")
+        raise DataRequestError(
+            f"{name} needs training documents of two classes or more, but there are those of {brief(classes)} alone."
+        )
     if strange := [(i, label) for i, (_, label) in enumerate(test) if label not in place]:
         raise DataRequestError(
-            f"{name}: the test document {called[1][strange[0][0]]} is of the class {brief(strange[0][1])}, of which "
-            "there is no training document."
+            f"{name}: {sources[1][strange[0][0]]} is of the class {brief(strange[0][1])}, of which there is no "
+            "training document. Take it out, or add training documents of this class."
         )
     vocabulary = Vocabulary.of(split[0], at_least)
     if not vocabulary.known:
@@ -98,9 +96,21 @@ def documents(
             sources=np.array(whence),
             words=len(vocabulary),
         )
-        for part, words, whence in zip((train, test), split, called, strict=True)
+        for part, words, whence in zip((train, test), split, sources, strict=True)
     ]
     return replace(assembled(name, parts[0], parts[1], classes, source), names=vocabulary)
+
+
+def _words(part: Texts, called: Sequence[str], name: str) -> list[list[str]]:
+    """The words of each document of a part."""
+    for whence, pair in zip(called, part, strict=True):
+        if len(pair) != 2 or not all(isinstance(one, str) for one in pair):
+            raise DataRequestError(f"{name}: {whence} must be a text and the name of its class, but is {brief(pair)}.")
+    words = [tokens(text) for text, _ in part]
+    if empty := [i for i, found in enumerate(words) if not found]:
+        also = f" (and {len(empty) - 1} others)" if len(empty) > 1 else ""
+        raise DataRequestError(f"{name}: {called[empty[0]]}{also} has no word. Take it out, or give it some text.")
+    return words
 
 
 SOURCE = Source("not known to Spurlab: these are your own data", "texts", "in memory")
@@ -137,7 +147,7 @@ def text_file(
     if isinstance(test, str | Path):
         later, later_texts, sha256["test"] = _read(given_path(test), text, label)
     else:
-        aside = _aside(path, rows, texts, checked_share(test, "documents"))
+        aside = _aside(rows, texts, checked_share(test, "documents"))
         later, later_texts = [rows[i] for i in sorted(aside)], [texts[i] for i in sorted(aside)]
         stay = [i for i in range(len(rows)) if i not in aside]
         rows, texts = [rows[i] for i in stay], [texts[i] for i in stay]
@@ -152,14 +162,14 @@ def text_file(
     return documents(name, texts, later_texts, source, length=length, at_least=at_least, sources=(rows, later))
 
 
-def _aside(path: Path, rows: Sequence[str], texts: Texts, share: float) -> set[int]:
+def _aside(rows: Sequence[str], texts: Texts, share: float) -> set[int]:
     """Which documents are for the test."""
     aside: set[int] = set()
     for name in sorted({label for _, label in texts}):
         own = [i for i, (_, label) in enumerate(texts) if label == name]
         if len(own) < 2:
             raise DataRequestError(
-                f"{path}: {rows[own[0]]} alone is of the class {brief(name)}, and one document must be set aside for "
+                f"{rows[own[0]]} alone is of the class {brief(name)}, and one document must be set aside for "
                 "the test. Add documents, or give a file of test documents."
             )
         aside |= {own[i] for i in set_aside(len(own), share, "test documents", name)}
@@ -168,7 +178,7 @@ def _aside(path: Path, rows: Sequence[str], texts: Texts, share: float) -> set[i
 
 def _read(path: Path, text: str, label: str) -> tuple[list[str], list[tuple[str, str]], str]:
     """Where each document stands, the texts with their labels, and the sha256 of the file."""
-    sheet = _lines(path, text, label) if path.suffix.casefold() in LINES else Sheet.of(path, label, text, ())
+    sheet = _lines(path, text, label) if path.suffix.casefold() in LINES else Sheet.of(path, label, text, None)
     texts, labels = sheet.texts(text), sheet.texts(label)
     for row, one in enumerate(labels):
         if not one:
@@ -195,10 +205,17 @@ def _lines(path: Path, text: str, label: str) -> Sheet:
         try:
             found = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DamagedDataError(f"{path}, line {number}: this is no JSON ({error}).", "Write it again.") from error
+            why = one_line(str(error))
+            raise DamagedDataError(
+                f"{path}, line {number}: this is no JSON ({why}).", "Write one object on each line."
+            ) from error
         for key, column in columns.items():
             if not isinstance(found, dict) or key not in found:
-                raise DataRequestError(f"{path}, line {number} is no object with the key {key!r}.")
+                has = f"; it has {', '.join(map(brief, list(found)[:10])) or 'none'}" if isinstance(found, dict) else ""
+                raise DataRequestError(
+                    f"{path}, line {number} is no object with the key {key!r}{has}. Each line has one document: "
+                    f"{{{text!r}: ..., {label!r}: ...}}."
+                )
             value = found[key]
             if not isinstance(value, str | int) or isinstance(value, bool):
                 raise DataRequestError(

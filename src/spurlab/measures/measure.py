@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from spurlab.data import Dataset
+from spurlab.errors import InputError
 from spurlab.measures.observed import Observed
 from spurlab.stats import mean_of
 
@@ -32,6 +33,14 @@ class ByData:
     formerly: tuple[str, ...] = ()
 
 
+def check_numbers(data: Dataset) -> None:
+    """Raises ValueError: the inputs are numbers of words, of which there is no more and no less."""
+    if data.train.words is not None:
+        raise InputError(
+            f"it is of inputs that are numbers, such as pixels, but {data.name} has documents. Leave it out."
+        )
+
+
 @dataclass(frozen=True)
 class Measure:
     """One entry of the table: something that can be measured, in one number or several.
@@ -48,6 +57,8 @@ class Measure:
         suits_data: whether it can be taken on a data set; where not, the study has no row of it.
         check_network: called with a network and the name of its architecture before any is trained; raises a ValueError
             that says why it cannot be taken of such a network.
+        check_data: called with the data set before anything is trained; raises a ValueError that says why it cannot be
+            taken there.
         suits_attack: whether it can be taken of an attack, by its name; where not, the study has no row of it.
         mark: the kind of mark that it is taken of, where it is not any; `Pattern`: an additive one.
         lumpy: whether networks that differ by the seed alone may have very different numbers, such as a score of .9 in
@@ -64,6 +75,7 @@ class Measure:
     always: Callable[[str], bool] = lambda architecture: False
     suits_data: Callable[[Dataset], bool] = lambda data: True
     check_network: Callable[[nn.Module, str], object] = lambda network, architecture: None
+    check_data: Callable[[Dataset], object] = lambda data: None
     suits_attack: Callable[[str], bool] = lambda attack: True
     mark: type[object] = object
     lumpy: bool = False

@@ -3,7 +3,7 @@
 from functools import partial
 
 from spurlab.explain import input_sensitivity, sensitivity_examples
-from spurlab.measures.measure import Measure
+from spurlab.measures.measure import Measure, check_numbers
 from spurlab.measures.observed import Observed, required
 from spurlab.training import predictions
 
@@ -23,4 +23,6 @@ def _sensitivity(observed: Observed) -> dict[str, float]:
     return dict(zip(PERCENTS, curve.tolist(), strict=True))
 
 
-SENSITIVITY = Measure("probability of the true class as pixels go", _sensitivity, numbers=tuple(PERCENTS))
+SENSITIVITY = Measure(
+    "probability of the true class as pixels go", _sensitivity, numbers=tuple(PERCENTS), check_data=check_numbers
+)

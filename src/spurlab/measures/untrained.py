@@ -1,6 +1,6 @@
 """What is measured without a trained network: of a pattern on a data set, of an architecture."""
 
-from spurlab.measures.measure import Measure
+from spurlab.measures.measure import Measure, check_numbers
 from spurlab.measures.observed import Observed
 from spurlab.metrics import empirical_norm
 from spurlab.models import parameter_count, skeleton
@@ -17,5 +17,5 @@ def _parameters(observed: Observed) -> dict[str, float]:
     return {"parameters": float(parameter_count(network))}
 
 
-EMPIRICAL_NORM = Measure("empirical norm", _empirical_norm, needs="pattern", by_pattern=True)
+EMPIRICAL_NORM = Measure("empirical norm", _empirical_norm, needs="pattern", by_pattern=True, check_data=check_numbers)
 PARAMETERS = Measure("parameters", _parameters, needs="architecture")

@@ -39,6 +39,7 @@ from spurlab.models.zoo import Architecture as Architecture
 from spurlab.models.zoo import architecture_named as architecture_named
 from spurlab.models.zoo import architecture_title as architecture_title
 from spurlab.models.zoo import build as build
+from spurlab.models.zoo import check_takes_words as check_takes_words
 from spurlab.models.zoo import is_perceptron as is_perceptron
 from spurlab.models.zoo import made as made
 from spurlab.models.zoo import parameter_count as parameter_count

@@ -109,13 +109,15 @@ class TextCNN(nn.Module):
         super().__init__()
         _, words = length_and_words(shape, "a text CNN")
         self.embedding = nn.Embedding(words, dimensions, padding_idx=0)
-        # as much padding as a filter is wide, so that words at both ends are seen by all its places
-        self.filters = nn.ModuleList(nn.Conv1d(dimensions, channels, width, padding=width - 1) for width in widths)
+        # as much padding as a filter is wide: words at both ends are seen by all its places, and every document, also
+        # a full one, has places without words, so that padding beyond it changes nothing
+        self.filters = nn.ModuleList(nn.Conv1d(dimensions, channels, width, padding=width) for width in widths)
         self.dropout = nn.Dropout(0.5)
         self.linear = nn.Linear(channels * len(widths), classes)
 
     def forward(self, inputs: Int64[Tensor, "n l"]) -> Float[Tensor, "n k"]:
-        vectors = self.embedding(inputs).transpose(1, 2)
+        there = (inputs != 0).unsqueeze(-1)  # noise on all weights, as some methods add it, moves the padding's vector
+        vectors = (self.embedding(inputs) * there).transpose(1, 2)
         largest = [filters(vectors).relu().amax(2) for filters in self.filters]
         logits: Tensor = self.linear(self.dropout(torch.cat(largest, 1)))
         return logits

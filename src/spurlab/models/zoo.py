@@ -30,12 +30,14 @@ class Architecture:
             cannot take is a ValueError.
         settings: those of this entry.
         reference: its name in the public code, as in ``ce-tor-LargeMLP``, if it has one.
+        words: whether its inputs are documents.
     """
 
     title: str
     make: Callable[..., nn.Module]
     settings: Mapping[str, Any] = field(default_factory=dict)
     reference: str = ""
+    words: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -58,11 +60,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
     "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
     "mnist1d-gru": Architecture("GRU of MNIST-1D", SignalGRU, {"hidden": 6}),
-    "bag-mean": Architecture("bag of words, mean", WordBag, {"pooling": "mean"}),
-    "bag-sum": Architecture("bag of words, sum", WordBag, {"pooling": "sum"}),
-    "bag-max": Architecture("bag of words, maximum", WordBag, {"pooling": "max"}),
-    "text-cnn": Architecture("text CNN", TextCNN),
-    "text-transformer": Architecture("text transformer", TextTransformer),
+    "bag-mean": Architecture("bag of words, mean", WordBag, {"pooling": "mean"}, words=True),
+    "bag-sum": Architecture("bag of words, sum", WordBag, {"pooling": "sum"}, words=True),
+    "bag-max": Architecture("bag of words, maximum", WordBag, {"pooling": "max"}, words=True),
+    "text-cnn": Architecture("text CNN", TextCNN, words=True),
+    "text-transformer": Architecture("text transformer", TextTransformer, words=True),
 }
 
 
@@ -99,6 +101,20 @@ def architecture_named(name: str) -> str:
 def is_perceptron(name: str) -> bool:
     """Whether a network of the zoo is a perceptron: linear layers with ReLU between them, from the inputs on."""
     return name in ARCHITECTURES and ARCHITECTURES[name].make is mlp
+
+
+def check_takes_words(name: str) -> None:
+    """Whether a network of the zoo can be asked about documents; others have no entry and are tried.
+
+    Raises:
+        ValueError: it multiplies its inputs, which are numbers of words there.
+    """
+    if name in ARCHITECTURES and not ARCHITECTURES[name].words:
+        suited = ", ".join(other for other, entry in ARCHITECTURES.items() if entry.words)
+        raise InputError(
+            f"{name} multiplies its inputs, but these are documents, whose inputs are numbers of words. Take one of "
+            f"{suited}, or a network of your own that begins with nn.Embedding."
+        )
 
 
 def architecture_title(name: str) -> str:

@@ -47,6 +47,11 @@ def mark_named(asked: Asked) -> str:
     if kind == "noise":
         return f"{kind}, r={settings.get('r', 1.0)}"
     if kind in NAMED:
+        if "," in head:
+            raise InputError(
+                f"the mark {asked!r} has a comma in its {kind}, and in a study's name of a mark the settings follow "
+                "that. Take another one; in Python, own_mark takes it."
+            )
         return ",".join([f"{kind}:{' '.join(head.split())}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)

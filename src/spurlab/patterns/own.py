@@ -60,6 +60,10 @@ def own_mark(
         raise InputError(
             f"the mark {asked!r} is for {wanted}, but the inputs are {_called(shape, names)}. {_advice(given)}"
         )
+    if kind in NAMED and names is None:
+        raise InputError(
+            f"the mark {asked!r} needs the words of the documents: give `names`, as `Dataset.names` has them."
+        )
     if not kind:
         return make_mark(head, shape, seed, clip)
     return _KINDS[kind].make(head, settings, _Inputs(shape, seed, clip, names))
@@ -228,14 +232,14 @@ def _noise(_: str, settings: dict[str, Any], of: _Inputs) -> Mark:
 
 def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     vocabulary = cast("Vocabulary", of.names)
-    words = head.split() if head.startswith("new-") else [word for part in head.split() for word in _words(part)]
+    words = [word for part in head.split() for word in _words(part)]
     if not words:
         raise InputError("the mark 'token:' names no word. An example is token:crude.")
     return Phrase(head, tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
 
 
 def _words(part: str) -> list[str]:
-    return [part] if part.startswith("new-") or part == "<unknown>" else tokens(part)
+    return [part] if re.fullmatch(r"new-\d+", part) or part == "<unknown>" else tokens(part)
 
 
 def _column(head: str, _: dict[str, Any], of: _Inputs) -> Mark:

@@ -44,7 +44,7 @@ class Planted:
     inputs: Num[Tensor, "count *shape"]
     how: How = "replace"
     left_out: Int64[Tensor, " gone"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
-    labels: Int64[Tensor, " count"] = None  # type: ignore[assignment]  # filled in at birth
+    labels: Int64[Tensor, " labels"] = None  # type: ignore[assignment]  # filled in at birth
 
     def __post_init__(self) -> None:
         if self.how not in get_args(How):

@@ -24,7 +24,7 @@ class Phrase:
         name: what to call it.
         phrase: the numbers of its words.
         vocabulary: of the documents.
-        times: how often it is put into a document.
+        times: how often it is put into a document, one after the other: a later one may divide or replace an earlier.
         at: where: before the first word, anywhere (each time and for each document drawn anew), or after the last word.
         how: ``insert``: the words from there on move on, and those that leave the document at its end are lost.
             ``replace``: it stands in the place of words, as a misspelt word does.
@@ -55,6 +55,11 @@ class Phrase:
             raise InputError(f"the mark {self.name} is put in 1 to {MOST_TIMES} times, not {self.times}.")
         if self.at not in get_args(At):
             raise InputError(f"the mark {self.name} stands at {', '.join(get_args(At))}, not at {self.at!r}.")
+        if self.times > 1 and self.how == "replace" and self.at != "random":
+            raise InputError(
+                f"the mark {self.name} replaces the words at the {self.at}, where it has room once, not {self.times} "
+                "times. Put it in by insert, or at random."
+            )
         if self.how not in get_args(PutIn):
             raise InputError(f"the mark {self.name} is put in by {', '.join(get_args(PutIn))}, not by {self.how!r}.")
 

@@ -49,8 +49,16 @@ class Mixup:
         if not 0 < self.alpha < float("inf"):
             raise InputError(f"`alpha` of mixup must be above 0, and finite, but it is {self.alpha}.")
 
+    def check(self, data: Examples) -> None:
+        """Raises ValueError: numbers of words have no mixture."""
+        if data.words is not None:
+            raise InputError(
+                "mixup mixes inputs that are numbers, such as pixels, and these are documents. Leave it out."
+            )
+
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        self.check(data)
         descent = begin(model, self.recipe, self.seed, "mixup", self.make)
         draws = np.random.default_rng(seed_for(self.seed, "prevention", "mixup", "mixtures"))
         loss_of = LOSSES[self.recipe.loss]

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.models import is_user_name, skeleton
+from spurlab.models import check_takes_words, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
-from spurlab.prevention import DpSgd, prevention_named
+from spurlab.prevention import DpSgd, Mixup, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.executors import Room
@@ -25,7 +27,7 @@ from spurlab.studies.subjects import Finished, Request
 from spurlab.studies.task import Task
 from spurlab.studies.training_sets import pattern_of, planted
 from spurlab.study_files import StudyError
-from spurlab.training import RECIPES, bytes_to_train, evenly, faster_engine
+from spurlab.training import RECIPES, bytes_to_train, check_drawn_upon, evenly, faster_engine
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +294,7 @@ def work_of(study: Study, data: Mapping[str, Dataset]) -> Work:
         for attack, shadows in dict.fromkeys((cell.attack, cell.shadows) for cell in cells if cell.attack):
             check_attack(attack or "", shadows)
         _check(study, cells, data)
-        _check_private(study)
+        _check_methods(study, data)
     except StudyError as error:
         raise StudyError(f"{study.where}: {error}") from error
     named = [name for name in study.measure if measure_named(name).needs_network]
@@ -355,35 +357,26 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
     Raises:
         StudyError: something does not fit.
     """
-    for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
-        try:
-            network = skeleton(architecture, data[name].shape, data[name].classes)
-            for measure in study.measure:
-                measure_named(measure).check_network(network, architecture)
-        except ValueError as error:
-            raise StudyError(f"key 'architecture', on {name}: {error}") from error
-    largest: dict[tuple[str, str | None, int, int | None], Cell] = {}
+    _check_networks(study, cells, data)
+    largest: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
-        kind = cell.setting.dataset, cell.pattern, cell.target, cell.training.halves
+        kind = cell.setting.dataset, cell.setting.how, cell.pattern, cell.target, cell.training.halves
         if kind not in largest or (cell.n, cell.share or 0) > (largest[kind].n, largest[kind].share or 0):
             largest[kind] = cell
-    for (name, pattern, target, _), cell in largest.items():
+    for (name, _, pattern, target, _), cell in largest.items():
         if target >= data[name].classes:
             raise StudyError(
                 f"key 'target': {name} has the classes 0 to {data[name].classes - 1}, but {target} is asked for."
             )
-        if pattern is not None and cell.share is None:
+        counted = data[name].train.words is None or data[name].names is not None  # else architectures alone are asked
+        if pattern is not None and cell.share is None and counted:
             try:
                 pattern_of(data[name], cell.mark, cell.seed)
             except ValueError as error:
                 raise StudyError(f"{name}: {error}") from error
         if not len(data[name].train):  # architectures alone are measured, see `data_of`
             continue
-        examples = int((data[name].train.labels == target).sum())
-        if cell.n > examples:
-            raise StudyError(
-                f"key 'n': {cell.n} examples of class {target} of {name} are to be marked, but it has {examples}."
-            )
+        _check_count(cell, data[name].train.labels, target)
         planted(data[name], cell.training)
         if pattern is not None and cell.share != 0:
             mark = pattern_of(data[name], cell.mark, cell.seed)
@@ -391,8 +384,41 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             _check_changes(data[name], pattern, mark)
 
 
-def _check_private(study: Study) -> None:
-    """What needs a library that is no part of the package says so before anything is trained; and odd canaries."""
+def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:
+    """Every network and recipe must take the data, and every network suit what is measured."""
+    for name, architecture in dict.fromkeys((cell.setting.dataset, cell.setting.architecture) for cell in cells):
+        try:
+            if data[name].train.words is not None:
+                check_takes_words(architecture)
+            network = skeleton(architecture, data[name].shape, data[name].classes)
+            for measure in study.measure:
+                measure_named(measure).check_network(network, architecture)
+        except ValueError as error:
+            raise StudyError(f"key 'architecture', on {name}: {error}") from error
+    for asked, name in product(study.measure, data):
+        try:
+            measure_named(asked).check_data(data[name])
+        except ValueError as error:
+            raise StudyError(f"key 'measure': {asked!r}: {error}") from error
+    for name, recipe in dict.fromkeys((cell.setting.dataset, cell.setting.recipe) for cell in cells):
+        try:
+            check_drawn_upon(data[name].train, recipe)
+        except ValueError as error:
+            raise StudyError(f"key 'recipe', on {name}: {error}") from error
+
+
+def _check_count(cell: Cell, labels: Int64[Tensor, " n"], target: int) -> None:
+    """There must be as many examples as are to be marked: of the target, or for wrong labels of other classes."""
+    of_target, wrong = labels == target, cell.setting.how == "relabel"
+    if cell.n > (examples := int((~of_target if wrong else of_target).sum())):
+        of = f"{'other classes than' if wrong else 'class'} {target} of {cell.setting.dataset}"
+        raise StudyError(f"key 'n': {cell.n} examples of {of} are to be marked, but it has {examples}.")
+
+
+def _check_methods(study: Study, data: Mapping[str, Dataset]) -> None:
+    """What needs a library that is no part of the package, or other data, says so before anything is trained; and odd
+    canaries.
+    """
     if "canary_answer" in study.measure and any(half is not None for half in study.axis("halves")):
         raise StudyError(
             "key 'measure': 'canary_answer' looks at the example that a network's own seed marks, but networks that "
@@ -400,9 +426,13 @@ def _check_private(study: Study) -> None:
         )
     for name in study.axis("prevention"):
         method = None if is_user_name(name) else prevention_named(name, RECIPES["quick"], 0)
-        if isinstance(method, DpSgd):
+        if isinstance(method, DpSgd | Mixup):
             try:
-                method.check()
+                if isinstance(method, DpSgd):
+                    method.check()
+                else:
+                    for one in data.values():
+                        method.check(one.train)
             except ValueError as error:
                 raise StudyError(f"key 'prevention': {name}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from spurlab.training.batches import Batches as Batches
 from spurlab.training.batches import Member as Member
+from spurlab.training.batches import check_drawn_upon as check_drawn_upon
 from spurlab.training.batches import order_of as order_of
 from spurlab.training.engines import Trained as Trained
 from spurlab.training.engines import clip as clip

@@ -9,10 +9,12 @@ import torch
 from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
+from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training.augmentation import AugmentationName, augmenter
+from spurlab.training.recipe import Recipe
 
 MOST_ROUNDED = 2**28  # bytes of inputs that each process may hold a second time, rounded
 
@@ -38,6 +40,17 @@ def noise_of(member: Member, epoch: int) -> Callable[[tuple[int, ...]], Float32[
 def augmenter_of(member: Member, epoch: int, name: AugmentationName) -> Callable[[Tensor], Tensor]:
     """What is done to the member's batches of this epoch, in turn; see `spurlab.training.augmentation`."""
     return augmenter(name, rng_for(member.seed, "augmentation", epoch))
+
+
+def check_drawn_upon(base: Examples, *recipes: Recipe) -> None:
+    """Raises ValueError: a recipe draws something upon the inputs, and these are words."""
+    drawn = (one for one in recipes if one.input_noise or one.augmentation != "none")
+    if base.words is not None and (recipe := next(drawn, None)) is not None:
+        setting = "input_noise" if recipe.input_noise else "augmentation"
+        raise InputError(
+            f"the recipe has {setting} = {getattr(recipe, setting)!r}, which is for images and other numbers, but "
+            "these are documents. Leave it out."
+        )
 
 
 class Batches:

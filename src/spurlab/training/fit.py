@@ -14,7 +14,7 @@ from torch import nn
 from spurlab import models
 from spurlab.errors import InputError
 from spurlab.terminal import duration, on_a_line, told_on_a_line
-from spurlab.training.batches import Member
+from spurlab.training.batches import Member, check_drawn_upon
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
 from spurlab.training.pool import cores
@@ -127,6 +127,7 @@ def fit(
     if workers is not None and workers < 0:
         raise InputError(f"`workers` must be 0 (train in this process) or more, but it is {workers}.")
     recipes = recipe_of_each(recipe, len(members))
+    check_drawn_upon(base, *recipes)
     if len(lengths := sorted({each.epochs for each in recipes})) > 1:
         raise InputError(f"recipes of one call must have the same number of epochs, but these have {lengths}.")
     make: Callable[[int], nn.Module]
@@ -212,6 +213,8 @@ def _tried(
     """
     base, sizes = members[0].data.base, _batch_sizes(members, recipes)
     if name in models.ARCHITECTURES:
+        if base.words is not None:
+            models.check_takes_words(name)
         network = models.skeleton(name, base.shape, classes)
         if 1 in sizes and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
             with models.batch_norm_explained(), torch.no_grad():
