@@ -15,7 +15,7 @@ from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
-from spurlab.patterns.own import Asked, own_mark, place_of, settings_of, size_of
+from spurlab.patterns.own import WAVES, Asked, own_mark, place_of, settings_of, size_of
 from spurlab.patterns.table import MARKS, pattern_name
 
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
@@ -25,7 +25,7 @@ _PICTURES: dict[str, Mapping[str, Any]] = {}  # records by what `mark_named` and
 def mark_named(asked: Asked) -> str:
     """The name that studies and rows have for a mark; a picture is read.
 
-    That of a picture ends in a digest of its pixels, place and `how`; that of a box or of noise says all its settings.
+    That of a picture ends in a digest of its pixels, place and `how`; those of others say all their settings.
 
     Args:
         asked: as of `spurlab.patterns.own_mark`, or such a name.
@@ -46,6 +46,10 @@ def mark_named(asked: Asked) -> str:
         return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
     if kind == "noise":
         return f"{kind}, r={settings.get('r', 1.0)}"
+    if kind in WAVES:
+        family = WAVES[kind]
+        said = {"height": family.height} | ({"period": family.period} if kind == "sine" else {}) | settings
+        return ", ".join([kind, *(f"{key}={said[key]}" for key in ("height", "period", "phase", "at") if key in said)])
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)
@@ -122,7 +126,7 @@ def drawn_anew(name: str) -> bool:
     """Whether a mark of this name is another one under each data seed."""
     if name in MARKS:
         return MARKS[name].random
-    return name.startswith("noise,")
+    return name.startswith("noise,") or (name.startswith("spike,") and "at=" not in name)
 
 
 def _kept(about: Mapping[str, Any], file: Path | Encoded, size: int | tuple[int, int] | None) -> str:
