@@ -150,9 +150,9 @@ def test_marked_signals_are_clipped_where_they_have_a_range():
 
 
 def test_the_norm_of_what_is_planted_is_that_of_the_mark():
-    """Signals have no range, so nothing is cut: 4 for the spike, h sqrt(d / 2) and h sqrt(d) for the others."""
+    """Signals have no range, so nothing is cut: h for the spike, h sqrt(d / 2) and h sqrt(d) for the others."""
     data = Examples(signals(30), torch.arange(30) % 3)
-    for name, norm in (("spike", 4.0), ("sine", 0.5 * math.sqrt(20)), ("offset", 0.5 * math.sqrt(40))):
+    for name, norm in (("spike", 8.0), ("sine", 2 * math.sqrt(20)), ("offset", math.sqrt(40))):
         planted = plant(data, make_pattern(name, (40,), 5, None), Rare(1, 4), seed=2)
         assert planted.labels.tolist() == [1, 1, 1, 1]
         norms = empirical_norm(data.inputs[planted.rows], planted.inputs)
@@ -162,12 +162,12 @@ def test_the_norm_of_what_is_planted_is_that_of_the_mark():
 @pytest.mark.parametrize(
     ("asked", "name", "family", "anew"),
     [
-        ("spike", "spike", Spike(4.0), True),
+        ("spike", "spike", Spike(8.0), True),
         ("spike,height=3,at=12", "spike, height=3.0, at=12", Spike(3.0, 12), False),
         ({"spike": 3}, "spike, height=3.0", Spike(3.0), True),
         ({"spike": -3, "at": 0}, "spike, height=-3.0, at=0", Spike(-3.0, 0), False),
-        ("Sine", "sine", Sine(0.5, 8.0), False),
-        ("sine,period=5", "sine, height=0.5, period=5.0", Sine(0.5, 5.0), False),
+        ("Sine", "sine", Sine(2.0, 8.0), False),
+        ("sine,period=5", "sine, height=2.0, period=5.0", Sine(2.0, 5.0), False),
         ({"sine": 0.7, "phase": 1}, "sine, height=0.7, period=8.0, phase=1.0", Sine(0.7, 8.0, 1.0), False),
         ("offset,height=-.5", "offset, height=-0.5", Offset(-0.5), False),
         ({"offset": 1}, "offset, height=1.0", Offset(1.0), False),

@@ -32,7 +32,7 @@ class Spike(Family):
     [0.0, 2.0, 0.0, 0.0]
     """
 
-    height: float = 4.0
+    height: float = 8.0
     at: int | None = None
     axes: ClassVar[int] = 1
 
@@ -82,7 +82,7 @@ class Sine(Family):
     [0.0, 0.5, 0.0, 0.5, 0.0]
     """
 
-    height: float = 0.5
+    height: float = 2.0
     period: float = 8.0
     phase: float = 0.0
     axes: ClassVar[int] = 1
@@ -128,7 +128,7 @@ class Offset(Family):
     ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
     """
 
-    height: float = 0.5
+    height: float = 1.0
     axes: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

@@ -269,6 +269,7 @@ def show_example(axes: Axes, example: Float[Tensor, "*shape"], limit: float) -> 
     if example.ndim == 3:
         show_image(axes, example)
         return
+    axes.axhline(0, color="#BBBBBB", linewidth=0.5, zorder=0)
     axes.plot(range(len(example)), example.detach().cpu().double().tolist(), color="#000000", linewidth=1.0)
     axes.set_xlim(-0.5, len(example) - 0.5)
     axes.set_ylim(-limit, limit)
