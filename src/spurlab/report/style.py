@@ -350,7 +350,7 @@ def panelled(
             axes.set_ylabel("")
         if i + columns < len(grid):
             axes.set_xlabel("")
-        if columns == 3:  # or long labels run into each other
+        if columns == 3 and len(axes.get_xlabel()) > 38:  # or they run into each other
             axes.set_xlabel(textwrap.fill(axes.get_xlabel(), 30))
     told = ". ".join(f"{name}: {words(panel)}" for name, panel in panels)
     return describe(figure, f"{meaning} {told}.".strip())
