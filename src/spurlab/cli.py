@@ -144,7 +144,7 @@ def data_info(name: str, as_json: Json = False, debug: Debug = False) -> None:
 
 @app.command("patterns")
 def patterns(
-    dataset: Annotated[str, typer.Option(help="The dataset whose test images are marked.")] = "fashion-mini",
+    dataset: Annotated[str, typer.Option(help="The dataset whose test examples are marked.")] = "fashion-mini",
     seed: Annotated[int, typer.Option(help="Draws the random patterns.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Draw the gallery there (PNG and PDF).")] = None,
     offline: Offline = False,
@@ -153,7 +153,7 @@ def patterns(
 ) -> None:
     """The patterns, and the empirical norm of each: how far it moves a test image (Table 1 of arXiv:2202.05189).
 
-    The standard error is over test images, for the random patterns of this one seed.
+    The standard error is over test examples, for the random patterns of this one seed.
 
     Example: [bold]spurlab patterns --dataset fashion-mini --out out/patterns[/bold]
     """

@@ -442,13 +442,12 @@ def pattern_norms(
         gallery.
 
     Raises:
-        InputError: no mark suits the data, or they are no images where a gallery is asked for.
+        InputError: no mark suits the data.
     """
     data = load(dataset)
     suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
-    if not suited or (folder is not None and len(data.shape) != 3):
-        what = "picture of a pattern" if suited else "pattern"
-        raise InputError(f"there is no {what} for {dataset}, whose inputs have the shape {data.shape}.")
+    if not suited:
+        raise InputError(f"there is no pattern for {dataset}, whose inputs have the shape {data.shape}.")
     marks = {name: template.make(name, data.shape, seed, data.input_range) for name, template in suited.items()}
     lines, rows = [], torch.arange(len(data.test))
     for name, mark in marks.items():

@@ -31,6 +31,18 @@ def test_those_that_carry_it_come_first_and_no_other_is_said_to(text, train):
     assert int(carriers(presence(mark, train)).sum()) <= 1
 
 
+@pytest.mark.parametrize("text", ["spike,at=12,height=6", "sine,height=2"])
+def test_of_signals_too(text):
+    """The components of 40 features must not span them all: then nothing is left to tell by, and nobody carries it."""
+    signals = load("mnist1d").train
+    mark = own_mark(text, signals.shape, clip=None)
+    planted = plant(signals, mark, target=0, count=30, seed=0)
+    have = carriers(presence(mark, planted.materialize()))
+    assert int((have & planted.mask).sum()) >= 28
+    assert int((have & ~planted.mask).sum()) <= 3
+    assert int(carriers(presence(mark, signals)).sum()) <= 3
+
+
 @pytest.mark.parametrize(("classes", "least"), [((6, 2), 0.5), (range(10), 0.9)], ids=["two classes", "ten"])
 def test_a_mark_that_most_of_a_class_carry_is_told_by_the_others(classes, least, train):
     """Noise on 19 of 20 shirts is among the first components of all examples, but not among those of the others."""

@@ -10,7 +10,8 @@ from torch import nn
 from spurlab.audit.pull import FEWEST, Pull, marks_like, pull
 from spurlab.data import Examples
 from spurlab.metrics import spurious_score
-from spurlab.patterns import box, make_pattern, marked
+from spurlab.patterns import box, make_pattern, marked, own_mark
+from spurlab.seeds import rng_for
 from spurlab.training import predictions
 
 SHAPE = (1, 10, 10)
@@ -109,6 +110,23 @@ def test_the_level_holds_for_a_network_that_looks_at_one_place():
     for rank in range(1, 37):
         assert (p <= rank / 36 + 1e-9).sum() <= rank
     assert (p < 0.2).sum() == 5, "and those beside it come next"
+
+
+class Reads(nn.Module):
+    """Takes signals for class 1 whose feature 12 is above 4."""
+
+    def forward(self, inputs):
+        return 20.0 * (inputs[:, 12:13] - 4) * torch.tensor([0.0, 1.0, 0.0])
+
+
+def test_a_spike_on_signals_is_compared_with_those_at_all_other_features():
+    """39 of them, each once, and none pulls anybody: it is the first of 40."""
+    test = Examples(torch.randn(60, 40, generator=rng_for(0, "test")).clamp(-2, 2), torch.arange(60) % 3)
+    got = pull(Reads(), test, own_mark("spike,at=12,height=8", (40,), 0, None), draws=999)
+    assert (got.target, got.score, got.draws, got.nulls.max().item()) == (1, 1.0, 39, 0.0)
+    assert got.p == pytest.approx(1 / 40)
+    elsewhere = pull(Reads(), test, own_mark("spike,at=3,height=8", (40,), 0, None), draws=999)
+    assert elsewhere.score == 0
 
 
 def test_test_examples_that_carry_it_already_are_left_out():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from spurlab.patterns import Noise, Pattern, image, make_pattern
+from spurlab.patterns import Noise, Pattern, additive, make_pattern
 from spurlab.seeds import rng_for
 
 PAPER = ["S1", "S2", "S3", "R1", "R2", "R3", "Co"]
@@ -188,7 +188,7 @@ def test_inputs_with_other_channels_are_refused():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
 def test_inputs_of_another_type_are_refused(dtype):
     """By the module as users have it: the annotation checks of the test suite would refuse them before it does."""
-    spec = importlib.util.spec_from_file_location("plain_image", image.__file__)
+    spec = importlib.util.spec_from_file_location("plain_additive", additive.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     with pytest.raises(TypeError, match=f"pattern S1 marks inputs of float32 or uint8, but these are {dtype}"):

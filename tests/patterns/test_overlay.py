@@ -91,7 +91,7 @@ def test_a_mark_of_ones_own_is_put_on_rows():
         ("box,how=mix", "how is one of blend, add, replace, but it is 'mix'"),
         ("box,colum=3", r"has the setting 'colum'. Did you mean 'col'\?"),
         ("logo.png,at=top,row=3", "has `at` beside `row` or `col`"),
-        ("S3,row=1", "has settings, but 'S3' is none of picture files, box and noise"),
+        ("S3,row=1", "has settings, but 'S3' is none of picture files, box, noise, spike, sine, offset"),
         ("S4", r"there is no pattern 'S4'. Did you mean 'S1'\?|there is no pattern 'S4'"),
         ("nowhere.png", "there is no file nowhere.png"),
     ],

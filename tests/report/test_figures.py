@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.axes import Axes
 from scipy.stats import pearsonr
+from torch.testing import assert_close
 
 from spurlab.claims import decide
+from spurlab.data import load
 from spurlab.report import (
     VIEWS,
     curves,
@@ -26,6 +29,7 @@ from spurlab.report.style import spoken
 from spurlab.report.views.importance import lines_of as maps_of
 from spurlab.report.views.norm import norms_and_scores
 from spurlab.report.views.regularization import sweeps
+from spurlab.seeds import rng_for
 from spurlab.studies.weights import weights_file, write_weights
 
 
@@ -314,6 +318,30 @@ def test_the_gallery_of_the_command_line(tmp_path):
     strips = {"R3": torch.rand(3, 1, 28, 28), "Co": torch.rand(2, 3, 32, 32)}
     save_figure(pattern_gallery(strips, "g"), tmp_path / "gallery")
     assert (tmp_path / "gallery.png").stat().st_size > 10_000
+
+
+def test_signals_are_drawn_as_lines_in_one_scale():
+    """Two signals under each of two marks: each line holds the values of its signal, all axes end alike."""
+    strips = {name: torch.randn(2, 40, generator=rng_for(0, "test", name)) * 3 for name in ("clean", "spike")}
+    figure = pattern_gallery(strips, "g")
+    assert len(figure.findobj(Axes)) == 4
+    lines = [axes.lines[-1].get_ydata().tolist() for axes in figure.findobj(Axes)]
+    assert lines == [pytest.approx(signal.tolist()) for strip in strips.values() for signal in strip]
+    [(low, high)] = {axes.get_ylim() for axes in figure.findobj(Axes)}
+    assert -low == high > max(strip.abs().max().item() for strip in strips.values())
+    assert spoken(figure) == "g: signals, clean or under the patterns, in the rows clean, spike."
+
+
+def test_the_gallery_of_a_study_of_signals(results):
+    """Three test signals clean and under each mark: those of the data set, the offset one higher."""
+    rows = results.rows(("empirical_norm",), ("mnist1d",), ("S1",), counts=(0,)).assign(pattern="offset")
+    figure = study_figure(results.of(rows, "gallery"))
+    assert spoken(figure).startswith("Test signals under each pattern. Mean empirical norm, MNIST-1D: offset")
+    panels = figure.findobj(Axes)
+    assert len(panels) == 6
+    drawn = torch.tensor(np.array([axes.lines[-1].get_ydata() for axes in panels])).reshape(2, 3, 40)
+    clean = load("mnist1d").test.inputs[:3].double()
+    assert_close(drawn, torch.stack([clean, clean + 1]), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -265,6 +265,12 @@ def test_the_glossary_has_what_the_rows_speak_of(results):
     assert pixels.sum() == 25 * 255
     assert pixels[:5, :5].min() == 255
     assert {"oracle", "known"} <= {term.name for term in glossary(results.deletion_rows())}
+    rows = results.rows()
+    waves = {name: glossary(rows.assign(pattern=name))[-1] for name in ("spike", "sine", "offset")}
+    assert "One feature" in waves["spike"].meaning
+    assert "8 features" in waves["sine"].meaning
+    assert "raised by 1." in waves["offset"].meaning
+    assert {term.picture for term in waves.values()} == {""}
     assert {"worst group", "clean", "blocks"} <= {term.name for term in glossary(results.make("repairs").rows)}
 
 

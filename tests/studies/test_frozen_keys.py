@@ -85,6 +85,8 @@ FROZEN = {
     ("quinn-p", "paper"): ((55, "da9b13158a2c884c"), (105, "94f9ecf6127774db"), NONE),
     ("regularization", "quick"): ((135, "0a011373165d9b31"), NONE, NONE),
     ("regularization", "paper"): ((1300, "0423bf5454420769"), NONE, NONE),
+    ("signals", "quick"): ((220, "9a4cb02074598d49"), (120, "93c737c46ac251d2"), NONE),
+    ("signals", "paper"): ((2040, "ceea93e14f4ba932"), (1440, "ca58c0b7ed98682b"), NONE),
     ("table2", "quick"): (NONE, NONE, (8, "fecfd8b2337530ab")),
     ("table2", "paper"): (NONE, NONE, (8, "fecfd8b2337530ab")),
     ("words", "quick"): ((260, "751aa42558091fbf"), (40, "1b41fb8abaee31a9"), NONE),

@@ -148,7 +148,7 @@ def test_tables_stand_wherever_patterns_do(study):
             '{ picture = "logo.png", size = 40 }',
             "the mark logo.png has 40 x 27 pixels .* do not lie within images of 28",
         ),
-        ('"clear.png"', "clear.png 2x2, top left #.* changes none of 500 images of fashion-mini"),
+        ('"clear.png"', "clear.png 2x2, top left #.* changes none of 500 examples of fashion-mini"),
         ("{ noise = 0 }", "needs an r above 0, not 0"),
         ("[[1]]", "key 'pattern': must be text"),
     ],

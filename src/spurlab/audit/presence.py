@@ -27,13 +27,14 @@ def presence(
 ) -> Float[Tensor, " n"]:
     r"""The probability that a training example carries the mark, as a logistic regression tells it.
 
-    It is fitted on the training examples and on the same with the mark put on, by how little the mark would change
-    an example, :math:`\log \lVert g(x) - x \rVert`, and by the cosine between what it has of its own and what the mark
-    adds on average, both without the first 50 principal components of the training examples (of fewer than 500, a
-    tenth). A mark that covers what is below it shows by the first, noise that is added by the second. All is done again
-    without those that seem to carry it. Where the examples cannot be told from marked ones, each class of a twentieth
-    of them or more is first judged by the other classes alone: most of a class may carry the mark. One in a thousand is
-    taken to carry it beforehand. Where it cannot be told from what examples have anyway, 0.
+    It is fitted on the training examples and on the same with the mark put on, by how little the mark would change an
+    example, :math:`\log \lVert g(x) - x \rVert`, and by the cosine between what it has of its own and what the mark
+    adds on average, both without the first 50 principal components of the training examples (of fewer than 500 examples
+    a tenth, and of inputs of fewer than 200 numbers a quarter, or hardly anything would be left). A mark that covers
+    what is below it shows by the first, noise that is added by the second. All is done again without those that seem to
+    carry it. Where the examples cannot be told from marked ones, each class of a twentieth of them or more is first
+    judged by the other classes alone: most of a class may carry the mark. One in a thousand is taken to carry it
+    beforehand. Where it cannot be told from what examples have anyway, 0.
 
     A mark that can say itself which examples carry it (words of documents, cells of tables) is asked: 1 or 0.
 
@@ -72,7 +73,7 @@ def presence(
     def told_by(plain: Bool[Tensor, " n"]) -> Float[Tensor, " n"] | None:
         """Log-odds of each by these without and all with the mark; None: these cannot be told from marked ones."""
         ordinary = Centred.of(train.inputs, plain.nonzero().squeeze(1))
-        basis = ordinary.principal(min(COMPONENTS, int(plain.sum()) // 10))
+        basis = ordinary.principal(min(COMPONENTS, int(plain.sum()) // 10, added.numel() // 4))
         wanted = without(added[None], basis)
         alike = [_alike(ordinary, inputs, batches, basis, wanted) for inputs in (train.inputs, marked.inputs)]
         looks = StandardScaler().fit_transform(torch.stack([torch.cat(sizes), torch.cat(alike)], 1).numpy())

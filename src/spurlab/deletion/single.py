@@ -64,7 +64,7 @@ def verdict_on_one(
     >>> oracle = {"spurious_score": torch.tensor([0.05, 0.08, 0.12, 0.1, 0.06]), "accuracy": torch.full((5,), 0.87)}
     >>> print(verdict_on_one(before, after, oracle))
     no leftover seen: score 0.100, before 0.700; 5 oracles reach 0.120; p = 0.83 among them; not measured: membership
-    AUC, distance to the oracles, distance on marked images
+    AUC, distance to the oracles, distance on marked examples
     """
     if lost := [name for name, number in after.items() if name in ("spurious_score", "accuracy") and _no(number)]:
         return VerdictOnOne("breaks the model", f"its {' and '.join(lost).replace('_', ' ')} is not finite")

@@ -1,7 +1,8 @@
 """How far a network's outputs lie from those of networks that never saw the planted examples, in log-odds.
 
-0: as near to the oracles as one of them. What a deletion has spoilt beside the pattern shows on clean test images; what
-it has left of the pattern shows on marked ones, also where it changes no prediction. NaN for less than two oracles.
+0: as near to the oracles as one of them. What a deletion has spoilt beside the pattern shows on clean test examples;
+what it has left of the pattern shows on marked ones, also where it changes no prediction. NaN for less than two
+oracles.
 """
 
 import math
@@ -25,8 +26,8 @@ def _distance(name: str, probabilities: Callable[[Observed], Tensor], observed: 
     return {name: oracle_distance(margins(probabilities(observed), labels), theirs).item()}
 
 
-def _measure(name: str, images: str, heading: str) -> Measure:
-    title, take = f"distance of outputs to the oracles, {images} images", partial(_distance, name, attrgetter(images))
+def _measure(name: str, which: str, heading: str) -> Measure:
+    title, take = f"distance of outputs to the oracles, {which} examples", partial(_distance, name, attrgetter(which))
     return Measure(title, take, needs="deletion", by_pattern=True, heading=heading)
 
 

@@ -16,7 +16,7 @@ def _pattern_importance(observed: Observed) -> dict[str, float]:
     if not isinstance(pattern, Pattern):
         raise InputError(f"the measure 'pattern_importance' needs an additive pattern, which {pattern!r} is not.")
     importance = pixel_importance(first_weight(required(observed.network), observed.architecture).detach())
-    return {"pattern_importance": importance[pattern.offset.flatten() > 0].mean().item()}
+    return {"pattern_importance": importance[pattern.offset.flatten() != 0].mean().item()}
 
 
 def first_weight(network: nn.Module, architecture: str) -> Float[Tensor, "out d"]:

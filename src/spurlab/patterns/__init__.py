@@ -1,12 +1,12 @@
 """Marks, and planting them in training examples."""
 
+from spurlab.patterns.additive import Family as Family
+from spurlab.patterns.additive import Pattern as Pattern
 from spurlab.patterns.cells import GONE as GONE
 from spurlab.patterns.cells import Cells as Cells
 from spurlab.patterns.cells import cells as cells
 from spurlab.patterns.image import Box as Box
-from spurlab.patterns.image import Family as Family
 from spurlab.patterns.image import Noise as Noise
-from spurlab.patterns.image import Pattern as Pattern
 from spurlab.patterns.kept import drawn_anew as drawn_anew
 from spurlab.patterns.kept import make_named as make_named
 from spurlab.patterns.kept import mark_content as mark_content
@@ -40,4 +40,7 @@ from spurlab.patterns.table import make_mark as make_mark
 from spurlab.patterns.table import make_pattern as make_pattern
 from spurlab.patterns.table import mark_names as mark_names
 from spurlab.patterns.table import pattern_name as pattern_name
+from spurlab.patterns.waves import Offset as Offset
+from spurlab.patterns.waves import Sine as Sine
+from spurlab.patterns.waves import Spike as Spike
 from spurlab.patterns.words import Phrase as Phrase

@@ -15,7 +15,7 @@ from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
-from spurlab.patterns.own import NAMED, Asked, Names, own_mark, place_of, settings_of, size_of
+from spurlab.patterns.own import NAMED, WAVES, Asked, Names, own_mark, place_of, settings_of, size_of
 from spurlab.patterns.table import MARKS, pattern_name
 
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
@@ -25,7 +25,7 @@ _PICTURES: dict[str, Mapping[str, Any]] = {}  # records by what `mark_named` and
 def mark_named(asked: Asked) -> str:
     """The name that studies and rows have for a mark; a picture is read.
 
-    That of a picture ends in a digest of its pixels, place and `how`; that of a box or of noise says all its settings.
+    That of a picture ends in a digest of its pixels, place and `how`; those of others say all their settings.
 
     Args:
         asked: as of `spurlab.patterns.own_mark`, or such a name.
@@ -39,13 +39,8 @@ def mark_named(asked: Asked) -> str:
     if isinstance(asked, str) and asked in _PICTURES:
         return asked
     kind, head, settings = settings_of(asked)
-    if kind == "box":
-        height, width = settings.get("size", (5, 5))
-        said = {"row": 0, "col": 0, "value": 1.0, "how": "replace"} | settings | {"size": f"{height}x{width}"}
-        keys = ["size", "row", "col", "value", *(["how"] if said["how"] != "replace" else [])]
-        return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
-    if kind == "noise":
-        return f"{kind}, r={settings.get('r', 1.0)}"
+    if kind in ("box", "noise", *WAVES):
+        return _said(kind, settings)
     if kind in NAMED:
         if "," in head:
             raise InputError(
@@ -68,6 +63,20 @@ def mark_named(asked: Asked) -> str:
     place = place_of(settings)
     record = {"picture": file.name, "at": place, "how": settings.get("how", "blend")}
     return _kept(record, file, size_of(settings))
+
+
+def _said(kind: str, settings: Mapping[str, Any]) -> str:
+    """The name of a box, of noise or of a wave: all its settings."""
+    if kind == "box":
+        height, width = settings.get("size", (5, 5))
+        said = {"row": 0, "col": 0, "value": 1.0, "how": "replace"} | settings | {"size": f"{height}x{width}"}
+        keys = ["size", "row", "col", "value", *(["how"] if said["how"] != "replace" else [])]
+        return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
+    if kind == "noise":
+        return f"{kind}, r={settings.get('r', 1.0)}"
+    family = WAVES[kind]
+    said = {"height": family.height} | ({"period": family.period} if kind == "sine" else {}) | settings
+    return ", ".join([kind, *(f"{key}={said[key]}" for key in ("height", "period", "phase", "at") if key in said)])
 
 
 def mark_content(name: str) -> str:
@@ -135,7 +144,7 @@ def drawn_anew(name: str) -> bool:
     """Whether a mark of this name is another one under each data seed."""
     if name in MARKS:
         return MARKS[name].random
-    return name.startswith("noise,")
+    return name.startswith("noise,") or (name.startswith("spike,") and "at=" not in name)
 
 
 def _kept(about: Mapping[str, Any], file: Path | Encoded, size: int | tuple[int, int] | None) -> str:

@@ -1,4 +1,4 @@
-"""Marks of one's own by their text: a picture in a file, a box, noise, or a mark of the table."""
+"""Marks of one's own by their text: a picture, a box or noise, a spike, a sine or an offset, or one of the table."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,15 +7,18 @@ from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
 from spurlab.data import Columns, Vocabulary, tokens
 from spurlab.errors import InputError, did_you_mean
+from spurlab.patterns.additive import Family
 from spurlab.patterns.cells import GONE, Cells
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
+from spurlab.patterns.waves import Offset, Sine, Spike
 from spurlab.patterns.words import At, Phrase, PutIn
 
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
+WAVES: Mapping[str, Any] = {"spike": Spike, "sine": Sine, "offset": Offset}  # their settings are fields
 NAMED = ("token", "column", "missing")  # kinds that are followed by a colon and what they put in
 _SUITS = {3: "images", 2: "documents", 1: "signals"}  # the marks of `MARKS`, by their axes
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -35,13 +38,16 @@ def own_mark(
             instead of `at`, ``row`` and ``col`` are pixels above it and to the left of it.
             ``box,row=0,col=0,size=5x5,value=.5,how=replace``: a box of one value.
             ``noise,r=.5``: noise in [0, r) on the whole image, drawn under the seed.
+            ``spike,height=4,at=12``: one feature of a signal raised, without `at` one that is drawn under the seed.
+            ``sine,height=.5,period=8,phase=0`` and ``offset,height=.5``: over the whole signal.
             ``token:crude,times=1,at=random,how=insert``: a word, or several in a row, in documents, see
             `spurlab.patterns.Phrase`; a new word is ``new-1``.
             ``column:zip=99999``: a value in a column of a table, several with ``&`` between them; ``missing:zip&age``:
             columns without a value; see `spurlab.patterns.Cells`.
             ``S3``: a mark of `MARKS`.
             As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
-            ``{"noise": 0.5}``, ``{"token": "crude", "times": 3}``, ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
+            ``{"noise": 0.5}``, ``{"spike": 4, "at": 12}``, ``{"sine": 0.5, "period": 8}``, ``{"offset": 0.5}``,
+            ``{"token": "crude", "times": 3}``, ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
         shape: of one input.
         seed: of what is drawn.
         clip: the range of the inputs, or None.
@@ -56,7 +62,9 @@ def own_mark(
     """
     kind, head, settings = settings_of(asked)
     wanted = _KINDS[kind].suits if kind else _SUITS[MARKS[pattern_name(head)].template.axes]
-    if (given := _given(shape, names)) != wanted and (kind or given in ("documents", *_SUITS.values())):
+    given = _given(shape, names)
+    vectors = wanted == "signals" and given == "rows of a table"  # what signals bear, other vectors do
+    if given != wanted and not vectors:
         raise InputError(
             f"the mark {asked!r} is for {wanted}, but the inputs are {_called(shape, names)}. {_advice(given)}"
         )
@@ -96,8 +104,8 @@ def settings_of(asked: Asked) -> tuple[str, str, dict[str, Any]]:
         asked: as of `own_mark`.
 
     Returns:
-        ``picture``, ``box``, ``noise``, ``token``, ``column``, ``missing`` or, of a mark of the table, ""; the file,
-        the name or what follows the colon; and the settings.
+        ``picture``, ``box``, ``noise``, ``spike``, ``sine``, ``offset``, ``token``, ``column``, ``missing`` or, of a
+        mark of the table, ""; the file, the name or what follows the colon; and the settings.
 
     Raises:
         ValueError: a kind or a setting that there is not, or a value that a setting cannot have.
@@ -143,12 +151,11 @@ def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     elif colon and kind in NAMED:
         head = named.strip()
     else:
-        kind = head if head in ("box", "noise") else ""
+        in_table = head in MARKS and not words  # a spike as it is there
+        kind = head if head in _KINDS and head not in ("picture", *NAMED) and not in_table else ""
     if words and not kind:
-        raise InputError(
-            f"the mark {text!r} has settings, but {head!r} is none of picture files, box, noise and "
-            f"{', '.join(f'{one}:...' for one in NAMED)}."
-        )
+        known = [f"{name}:..." if name in NAMED else name for name in _KINDS if name != "picture"]
+        raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, {', '.join(known)}.")
     parts = [word.partition("=") for word in words]
     if no_setting := [key for key, equals, _ in parts if not equals]:
         raise InputError(f"the mark {text!r} has {no_setting[0]!r}, but a setting is key=value, e.g. size=8.")
@@ -160,7 +167,8 @@ def _of_table(table: Mapping[str, Any]) -> tuple[str, str, list[tuple[str, str]]
     if len(kinds) != 1:
         raise InputError(
             f"the mark {table!r} must be one of {', '.join(_KINDS)}: {{ picture = 'logo.png', at = 'top-right' }}, "
-            "{ box = 5, value = 0.5 }, { noise = 0.5 }, { token = 'crude', times = 3 } or { column = 'zip=99999' }."
+            "{ box = 5, value = 0.5 }, { noise = 0.5 }, { spike = 4, at = 12 }, { token = 'crude', times = 3 } or "
+            "{ column = 'zip=99999' }."
         )
     [kind] = kinds
     parts = [(_KINDS[kind].first if key == kind else key, _text(value)) for key, value in table.items()]
@@ -182,6 +190,12 @@ def _number(text: str) -> float:
 def _pixels(text: str) -> int:
     if not re.fullmatch(r"\d{1,5}", text, re.ASCII):
         raise InputError(f"a number of pixels, but it is {text!r}")
+    return int(text)
+
+
+def _feature(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise InputError(f"a feature, counted from 0, but it is {text!r}")
     return int(text)
 
 
@@ -228,6 +242,14 @@ def _noise(_: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     if scale <= 0:
         raise InputError(f"noise in [0, r) needs an r above 0, not {scale:g}.")
     return Noise(scale).make(f"noise of {scale:g}", of.shape, of.seed, of.clip)
+
+
+def _wave(kind: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    family: Family = WAVES[kind](**settings)
+    place = f" at feature {settings['at']}" if "at" in settings else ""
+    others = "".join(f", {key} {settings[key]:g}" for key in ("period", "phase") if key in settings)
+    height = settings.get("height", WAVES[kind].height)
+    return family.make(f"{kind} of {height:g}{place}{others}", of.shape, of.seed, of.clip)
 
 
 def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
@@ -279,6 +301,9 @@ _KINDS: Mapping[str, _Kind] = {
     "picture": _Kind(_picture, "images", "", {"at": str, **_AT}),
     "box": _Kind(_box, "images", "size", {"value": _number, **_AT}),
     "noise": _Kind(_noise, "images", "r", {"r": _number}),
+    "spike": _Kind(_wave, "signals", "height", {"height": _number, "at": _feature}),
+    "sine": _Kind(_wave, "signals", "height", {"height": _number, "period": _number, "phase": _number}),
+    "offset": _Kind(_wave, "signals", "height", {"height": _number}),
     "token": _Kind(
         *(_token, "documents", ""),
         {"times": _times, "at": _one_of(*get_args(At)), "how": _one_of(*get_args(PutIn))},

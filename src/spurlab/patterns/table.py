@@ -3,11 +3,13 @@
 from typing import NamedTuple, Protocol
 
 from spurlab.errors import InputError, did_you_mean
-from spurlab.patterns.image import Box, Noise, Pattern
+from spurlab.patterns.additive import Pattern
+from spurlab.patterns.image import Box, Noise
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.planting import Common, Planting, Rare
 from spurlab.patterns.reference import REFERENCE_PATTERNS
 from spurlab.patterns.signal import ClassBlocks
+from spurlab.patterns.waves import Offset, Sine, Spike
 
 
 class Template(Protocol):
@@ -36,6 +38,9 @@ MARKS: dict[str, Entry] = {
     "R2": Entry(Noise(0.5), Rare, random=True),
     "R3": Entry(Noise(1.0), Rare, random=True),
     "Co": Entry(Box(22, 3, top=3, left=13), Rare),  # like a hand-written one, the core feature of another class
+    "spike": Entry(Spike(), Rare, random=True),
+    "sine": Entry(Sine(), Rare),
+    "offset": Entry(Offset(), Rare),
     "blocks": Entry(ClassBlocks("class"), Common),  # the readings of the report
     "blocks-signal": Entry(ClassBlocks("signal"), Common),
     "blocks-feature": Entry(ClassBlocks("feature"), Common),
@@ -83,13 +88,14 @@ def make_pattern(
     """Draw an additive pattern of the table for inputs of a shape.
 
     Args:
-        name: S1, S2, S3, R1, R2, R3 or Co, in any case, or the public code's v1, v3, v8, v18, v19, v20, v30.
-        shape: ``c h w`` of one input, e.g. ``examples.shape``.
-        seed: the data seed; it fixes u of the random patterns.
+        name: of images S1, S2, S3, R1, R2, R3 or Co, or the public code's v1, v3, v8, v18, v19, v20, v30; of signals
+            spike, sine or offset; in any case.
+        shape: of one input, e.g. ``examples.shape``.
+        seed: the data seed; it fixes u of the random patterns, and where a spike stands.
         clip: the range of the inputs, e.g. ``dataset.input_range``; None where they have no bounds.
 
     Raises:
-        ValueError: an unknown name or that of another kind of mark, inputs that are no images, or too small ones.
+        ValueError: an unknown name or that of another kind of mark, or inputs that the pattern does not fit.
 
     >>> pattern = make_pattern("S2", (1, 28, 28))
     >>> pattern.name, pattern.shape, pattern.offset.sum().item()

@@ -1,15 +1,16 @@
 """What the words on a page mean, each in a line: those that a reader of its rows meets."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import pandas as pd
 import torch
 from matplotlib.image import imsave
 
-from spurlab.patterns import MARKS, Box, ClassBlocks, Noise, make_pattern, mark_record
+from spurlab.patterns import MARKS, Box, ClassBlocks, Noise, Offset, Sine, Spike, make_pattern, mark_record
 from spurlab.report.verdicts import VERDICTS
 from spurlab.stats import SCORE_MARGIN
 
@@ -18,6 +19,15 @@ _SCORE = (
     "The share of test examples whose probability of the mark's class rises by more than .1 when the mark is added. "
     "0: it moves nobody. A network that never met the mark need not score 0: compare with the baseline."
 )
+
+_SIGNAL_MARKS: Mapping[type, Callable[[Any], str]] = {
+    ClassBlocks: lambda mark: f"A block of features at the place of its class, raised by a value of each {mark.value}.",
+    Spike: lambda mark: f"One feature of the signal, another under each data seed, raised by {mark.height:g}.",
+    Sine: lambda mark: (
+        f"A sine of amplitude {mark.height:g}, added to the signal: a period is {mark.period:g} features."
+    ),
+    Offset: lambda mark: f"All features of the signal raised by {mark.height:g}.",
+}
 
 
 @dataclass(frozen=True)
@@ -80,12 +90,12 @@ def own_term(name: str) -> Term:
 def pattern_term(name: str) -> Term:
     """A pattern of the table, with a picture of it on black where it is one of images."""
     template = MARKS[name].template
+    if type(template) in _SIGNAL_MARKS:
+        return Term(name, _SIGNAL_MARKS[type(template)](template))
     if isinstance(template, Box):
         what = f"A bright box of {template.height} x {template.width} pixels."
     elif isinstance(template, Noise):
         what = f"Noise over the whole image, each pixel up to {template.scale:g} brighter."
-    elif isinstance(template, ClassBlocks):
-        return Term(name, f"A block of features at the place of its class, raised by a value of each {template.value}.")
     else:
         return Term(name, f"A mark of the kind {type(template).__name__}.")
     marked = make_pattern(name, _SHAPE)(torch.zeros(1, *_SHAPE))[0, 0]

@@ -264,6 +264,23 @@ def show_image(axes: Axes, image: Float[Tensor, "c h w"]) -> None:
     axes.imshow(image.permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
+def show_example(axes: Axes, example: Float[Tensor, "*shape"], limit: float) -> None:
+    """An image, or the line of a signal, its values from -limit to limit."""
+    if example.ndim == 3:
+        show_image(axes, example)
+        return
+    axes.axhline(0, color="#BBBBBB", linewidth=0.5, zorder=0)
+    axes.plot(range(len(example)), example.detach().cpu().double().tolist(), color="#000000", linewidth=1.0)
+    axes.set_xlim(-0.5, len(example) - 0.5)
+    axes.set_ylim(-limit, limit)
+
+
+def widest(strips: Mapping[str, Float[Tensor, "n *shape"]]) -> float:
+    """The largest absolute value of all, so that signals beside each other have one scale."""
+    largest = [strip.abs().max().item() for strip in strips.values() if strip.numel()]
+    return 1.08 * (max(largest, default=0.0) or 1.0)
+
+
 def share_axis(axes: Axes, label: str) -> None:
     axes.set_ylabel(label)
     axes.set_ylim(-0.03, 1.03)
@@ -333,6 +350,8 @@ def panelled(
             axes.set_ylabel("")
         if i + columns < len(grid):
             axes.set_xlabel("")
+        if columns == 3 and len(axes.get_xlabel()) > 38:  # or they run into each other
+            axes.set_xlabel(textwrap.fill(axes.get_xlabel(), 30))
     told = ". ".join(f"{name}: {words(panel)}" for name, panel in panels)
     return describe(figure, f"{meaning} {told}.".strip())
 

@@ -447,10 +447,10 @@ def _check_kind(study: Study, name: str, mark: Mark, *, common: bool) -> None:
 
 
 def _check_changes(data: Dataset, name: str, mark: Mark) -> None:
-    """A mark of one's own may be clear, or as the images are already."""
+    """A mark of one's own may be clear, or as the examples are already."""
     few = data.train[torch.arange(min(500, len(data.train)))]
     if name not in MARKS and marked_all(mark, few, 0).equal(few.inputs):
         raise StudyError(
-            f"key 'pattern': {name} changes none of {len(few)} images of {data.name}. Is it clear, or as they are "
+            f"key 'pattern': {name} changes none of {len(few)} examples of {data.name}. Is it clear, or as they are "
             "already there?"
         )

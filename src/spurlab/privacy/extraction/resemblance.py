@@ -36,7 +36,7 @@ class Resemblance:
     nulls: int
 
 
-def resemblance(image: Float[Tensor, "c h w"], pattern: Pattern, nulls: int = 99, seed: int = 0) -> Resemblance:
+def resemblance(image: Float[Tensor, "*shape"], pattern: Pattern, nulls: int = 99, seed: int = 0) -> Resemblance:
     """Compare an extracted image with the pattern, and with others of its family that no network has seen.
 
     p is uniform where the image has nothing to do with the pattern and the pattern is one draw of its family. A box has
@@ -91,7 +91,7 @@ def correlation(one: Float[Tensor, " d"], other: Float[Tensor, " d"]) -> float:
     return cosine(one.double() - one.double().mean(), other.double() - other.double().mean())
 
 
-def as_pattern(image: Float[Tensor, "c h w"], like: Pattern) -> Pattern:
+def as_pattern(image: Float[Tensor, "*shape"], like: Pattern) -> Pattern:
     """An extracted image as a pattern with the l2 norm and the range of another.
 
     Raises:
@@ -108,8 +108,8 @@ def as_pattern(image: Float[Tensor, "c h w"], like: Pattern) -> Pattern:
 
 def extracted_score(
     network: nn.Module,
-    inputs: Float32[Tensor, "n c h w"],
-    image: Float[Tensor, "c h w"],
+    inputs: Float32[Tensor, "n *shape"],
+    image: Float[Tensor, "*shape"],
     pattern: Pattern,
     target: int,
 ) -> float:

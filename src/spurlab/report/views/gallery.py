@@ -1,4 +1,4 @@
-"""How large are the patterns? Test images under each, with their norms (Figure 1, Table 1 of arXiv:2202.05189)."""
+"""How large are the patterns? Test examples under each, with their norms (Figure 1, Table 1 of arXiv:2202.05189)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from spurlab.data import DataError, load
 from spurlab.patterns import make_named, marked_all
 from spurlab.report.groups import Mean, data_seeds, estimates
 from spurlab.report.sheet import Sheet, mean_cell, number_cell, slim
-from spurlab.report.style import bare, blank, describe, show_image, style
+from spurlab.report.style import bare, blank, describe, show_example, style, widest
 from spurlab.report.titles import dataset_title
 from spurlab.report.view import About, NotDrawnError, View
 from spurlab.studies import StudyResult
@@ -69,12 +69,14 @@ def answer(norms: Norms) -> list[str]:
 
 
 def figure(norms: Norms, about: About) -> Figure:
-    """Some test images of each dataset, clean and under each pattern; the mean empirical norm below."""
+    """Some test examples of each dataset, clean and under each pattern; the mean empirical norm below."""
     if not norms.means:
         raise NotDrawnError("No empirical norm has been measured.")
     images = {dataset: _images(dataset, list(means), norms.seed) for dataset, means in norms.means.items()}
     most, side = 3 if len(images) == 1 else 2, 0.86
-    note = "Below each column: mean empirical norm, the l2 distance between marked and clean test images. "
+    signals = all(strips and strips["clean"].ndim == 2 for strips in images.values())
+    units = "signals" if signals else "images"
+    note = f"Below each column: mean empirical norm, the l2 distance between marked and clean test {units}. "
     if missing := [dataset_title(dataset) for dataset, strips in images.items() if not strips]:
         note += f"The images of {', '.join(missing)} are not here. "
     heights = [most * side + 0.8 if strips else 0.8 for strips in images.values()]
@@ -83,7 +85,7 @@ def figure(norms: Norms, about: About) -> Figure:
     for (dataset, strips), block in zip(images.items(), blocks, strict=True):
         block.suptitle(dataset_title(dataset), x=0.1 / 9, ha="left", fontsize=10.5)
         columns = ["clean", *norms.means[dataset]]
-        grid = block.add_gridspec(most if strips else 1, len(columns))
+        grid, limit = block.add_gridspec(most if strips else 1, len(columns)), widest(strips)
         for j, name in enumerate(columns):
             strip = strips[name] if strips else ()
             for i in range(max(1, len(strip[:most]))):
@@ -92,7 +94,7 @@ def figure(norms: Norms, about: About) -> Figure:
                     label = "\n".join(textwrap.wrap(name, max(10, 80 // len(columns))))
                     axes.set_title(label, loc="center", fontsize=10)
                 if len(strip):
-                    show_image(axes, strip[i])
+                    show_example(axes, strip[i], limit)
                 else:
                     axes.set_box_aspect(0.01)
                     axes.spines[:].set_visible(False)
@@ -102,32 +104,34 @@ def figure(norms: Norms, about: About) -> Figure:
         f"{dataset_title(dataset)}: {', '.join(f'{name} {mean.value:.2f}' for name, mean in means.items())}."
         for dataset, means in norms.means.items()
     ]
-    return describe(drawn, f"Test images under each pattern. Mean empirical norm, {' '.join(words)}")
+    return describe(drawn, f"Test {units} under each pattern. Mean empirical norm, {' '.join(words)}")
 
 
 @style()
-def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str) -> Figure:
-    """The same images under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
+def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n *shape"]], title: str) -> Figure:
+    """The same images or signals under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
     columns = max(len(strip) for strip in strips.values())
     figure, body = blank(title, 0.9 * len(strips), width=max(0.9 * columns + 0.6, 4.0))
     draw_strips(body, body.add_gridspec(len(strips), columns), strips)
-    return describe(figure, f"{title}: images, clean or under the patterns, in the rows {', '.join(strips)}.")
+    units = "signals" if all(strip.ndim == 2 for strip in strips.values()) else "images"
+    return describe(figure, f"{title}: {units}, clean or under the patterns, in the rows {', '.join(strips)}.")
 
 
-def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float32[Tensor, "n c h w"]]) -> None:
-    """A row of images for each strip, with its name on the left."""
-    for i, (name, images) in enumerate(strips.items()):
+def draw_strips(body: SubFigure, grid: GridSpecBase, strips: Mapping[str, Float32[Tensor, "n *shape"]]) -> None:
+    """A row of images or signals for each strip, with its name on the left."""
+    limit = widest(strips)
+    for i, (name, examples) in enumerate(strips.items()):
         row = [bare(body.add_subplot(grid[i, j])) for j in range(grid.ncols)]
-        for axes, image in zip(row, images, strict=False):
-            show_image(axes, image)
-        for axes in row[len(images) :]:
+        for axes, example in zip(row, examples, strict=False):
+            show_example(axes, example, limit)
+        for axes in row[len(examples) :]:
             axes.set_visible(False)
         label, size = (name, 11) if len(name) <= 16 else ("\n".join(textwrap.wrap(name, 16)), 8)
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=size)
 
 
-def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float32[Tensor, "n c h w"]]:
-    """The first test images, clean and under each pattern; empty where the dataset is not here."""
+def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float32[Tensor, "n *shape"]]:
+    """The first test examples, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
         made = [make_named(name, data.shape, seed, clip=data.input_range, names=data.names) for name in patterns]

@@ -184,7 +184,7 @@ def _with_score(curve: Curve) -> str:
 
 
 def figure(scores: Scores, about: About) -> Figure:
-    """A panel for each dataset and target; a single one stands beside some of the marked images."""
+    """A panel for each dataset and target; a single one stands beside some of the marked examples."""
     panels = _panels(scores)
     if not panels:
         raise NotDrawnError("No spurious score has been measured.")
@@ -210,13 +210,13 @@ def glance(scores: Scores, _: About) -> Figure:
 
 @style.style()
 def score_figure(
-    curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n c h w"]], title: str, note: str = ""
+    curves: Sequence[Curve], strips: Mapping[str, Float32[Tensor, "n *shape"]], title: str, note: str = ""
 ) -> Figure:
     """Spurious scores against n, a dot for each network, beside a strip of planted examples for each pattern.
 
     Args:
         curves: one line each.
-        strips: by pattern, the planted images to show; may be empty.
+        strips: by pattern, the planted images or signals to show; may be empty.
         title: stands above.
         note: small print below.
     """
@@ -246,11 +246,11 @@ def _drawn(curve: Curve, point: Point) -> Mean:
     return replace(point.score, value=math.nan) if few else point.score
 
 
-def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
-    """Three marked training images for each pattern; none where the dataset is not here, or has no images."""
+def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n *shape"]]:
+    """Three marked training examples for each pattern; none where the dataset is not here, or has documents."""
     try:
         data, strips = load(group.dataset, offline=True), dict[str, Tensor]()
-        if data.kind != "images":
+        if data.train.words is not None:
             return {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
