@@ -67,15 +67,16 @@ def mark_named(asked: Asked) -> str:
 
 def _said(kind: str, settings: Mapping[str, Any]) -> str:
     """The name of a box, of noise or of a wave: all its settings."""
+    said: dict[str, Any]
     if kind == "box":
         height, width = settings.get("size", (5, 5))
-        said = {"row": 0, "col": 0, "value": 1.0, "how": "replace"} | settings | {"size": f"{height}x{width}"}
+        said = {"row": 0, "col": 0, "value": 1.0, "how": "replace", **settings, "size": f"{height}x{width}"}
         keys = ["size", "row", "col", "value", *(["how"] if said["how"] != "replace" else [])]
         return ", ".join([kind, *(f"{key}={said[key]}" for key in keys)])
     if kind == "noise":
         return f"{kind}, r={settings.get('r', 1.0)}"
     family = WAVES[kind]
-    said = {"height": family.height} | ({"period": family.period} if kind == "sine" else {}) | settings
+    said = {"height": family.height, **({"period": family.period} if kind == "sine" else {}), **settings}
     return ", ".join([kind, *(f"{key}={said[key]}" for key in ("height", "period", "phase", "at") if key in said)])
 
 
