@@ -1,8 +1,8 @@
 """Closed forms with known answers: how far a rare mark moves a prediction, from counts, norms and penalties.
 
 One idea a file: kernel ridge regression, what noise and weight decay are as penalties, logistic regression with weight
-decay, its softmax version, gradient flow without decay, the neural tangent kernel, and from a shift to the spurious
-score. Everything is computed in float64.
+decay, its softmax version, gradient flow without decay, the neural tangent kernel, from a shift to the spurious
+score, and the weight decay that keeps it low. Everything is computed in float64.
 """
 
 from spurlab.theory.flow import kappa_flow as kappa_flow
@@ -15,6 +15,8 @@ from spurlab.theory.logistic import kappa as kappa
 from spurlab.theory.logistic import kappa_of_shift as kappa_of_shift
 from spurlab.theory.logistic import shift_logistic as shift_logistic
 from spurlab.theory.logistic import shift_logistic_limit as shift_logistic_limit
+from spurlab.theory.needed import decay_needed as decay_needed
+from spurlab.theory.needed import decay_that_needs_itself as decay_that_needs_itself
 from spurlab.theory.ntk import ntk_outputs as ntk_outputs
 from spurlab.theory.ntk import ntk_relu as ntk_relu
 from spurlab.theory.ntk import ntk_rise as ntk_rise
