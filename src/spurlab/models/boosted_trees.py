@@ -18,8 +18,8 @@ from spurlab.seeds import seed_for
 
 AGREE = 1e-4  # the largest difference of a logit from scikit-learn's, of numbers of about 1: float32 has seven digits
 NO_GRADIENTS = (
-    "boosted trees are steps, flat between them, and have neither weights to move nor gradients: take a network, or what "
-    "only trains anew and asks for answers (retrain, SISA, scores)."
+    "boosted trees are steps, flat between them: they have neither gradients nor weights to move. Take a network, or "
+    "what only trains anew and asks for answers (retrain, SISA, scores)."
 )
 AT_ONCE = 256  # examples that go through all trees together: what is looked up stays in the cache
 CHECKED = 256  # training rows on which the two are compared
@@ -70,7 +70,9 @@ class BoostedTrees(nn.Module):
     ) -> None:
         super().__init__()
         if len(shape) == 2:
-            raise InputError("boosted trees compare numbers, but documents are names of words: take a network for them.")
+            raise InputError(
+                "boosted trees compare numbers, but documents are names of words: take a network for them."
+            )
         self.shape, self.classes, self.iterations = tuple(shape), classes, trees
         self.leaves, self.rows_of_leaf, self.learning_rate = leaves, rows_of_leaf, learning_rate
         sums, nodes = 1 if classes == 2 else classes, 2 * leaves - 1
@@ -87,10 +89,11 @@ class BoostedTrees(nn.Module):
     def forward(self, inputs: Float[Tensor, "n *shape"]) -> Float[Tensor, "n k"]:
         """Logits; gradients are refused where they are asked for."""
         flat = inputs.detach().flatten(1)
-        sums = torch.cat([self._sums(few) for few in flat.split(AT_ONCE)]) if len(flat) else flat[:, :0]
+        few = flat.split(AT_ONCE) if len(flat) else ()
+        sums = torch.cat([flat.new_zeros(0, len(self.baseline)), *(self._sums(rows) for rows in few)])
         logits = sums if self.classes != 2 else torch.cat([torch.zeros_like(sums), sums], 1)
         asks_gradients = torch.is_grad_enabled() and inputs.requires_grad
-        return _WithoutGradients.apply(inputs, logits) if asks_gradients else logits  # type: ignore[no-any-return]
+        return _WithoutGradients.apply(inputs, logits) if asks_gradients else logits
 
     def _sums(self, flat: Float[Tensor, "n d"]) -> Float[Tensor, "n sums"]:
         """Of a few examples; each is in all trees at once, at a node of each."""

@@ -12,11 +12,13 @@ from typing import Any
 import torch
 
 from spurlab.data import DataRequestError, Dataset, Source, described
+from spurlab.deletion import DELETIONS
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.models import is_user_name, skeleton
+from spurlab.models import is_grown, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
-from spurlab.prevention import DpSgd, prevention_named
+from spurlab.prevention import PREVENTIONS, DpSgd, prevention_named
 from spurlab.studies.attacking import check_attack
+from spurlab.studies.axes import REFERENCES
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.executors import Room
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
@@ -362,6 +364,7 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
                 measure_named(measure).check_network(network, architecture)
         except ValueError as error:
             raise StudyError(f"key 'architecture', on {name}: {error}") from error
+    _check_grown(cells)
     largest: dict[tuple[str, str | None, int, int | None], Cell] = {}
     for cell in cells:
         kind = cell.setting.dataset, cell.pattern, cell.target, cell.training.halves
@@ -389,6 +392,25 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             mark = pattern_of(data[name], cell.mark, cell.seed)
             _check_kind(study, pattern, mark, common=cell.share is not None)
             _check_changes(data[name], pattern, mark)
+
+
+def _check_grown(cells: Sequence[Cell]) -> None:
+    """Trees have no gradients: methods that go by them are refused before anything is trained.
+
+    Raises:
+        StudyError: one is asked for.
+    """
+    grown = [cell for cell in cells if is_grown(cell.setting.architecture)]
+    deletions = dict.fromkeys(cell.deletion for cell in grown if cell.deletion)
+    preventions = dict.fromkeys(cell.prevention for cell in grown if cell.prevention)
+    refused = [("deletion", name) for name in deletions if name not in REFERENCES and not DELETIONS.anew(name)]
+    refused += [("prevention", name) for name in preventions if not PREVENTIONS.anew(name)]
+    for key, name in refused[:1]:
+        table = DELETIONS if key == "deletion" else PREVENTIONS
+        raise StudyError(
+            f"key {key!r}: {name!r} goes by gradients, and boosted trees have none. For trees take a grid of its own "
+            f"with {' or '.join(known for known in table if table.anew(known))}."
+        )
 
 
 def _check_private(study: Study) -> None:
@@ -421,6 +443,6 @@ def _check_changes(data: Dataset, name: str, mark: Mark) -> None:
     few = data.train[torch.arange(min(500, len(data.train)))]
     if name not in MARKS and marked_all(mark, few, 0).equal(few.inputs):
         raise StudyError(
-            f"key 'pattern': {name} changes none of {len(few)} images of {data.name}. Is it clear, or as they are "
+            f"key 'pattern': {name} changes none of {len(few)} {data.kind} of {data.name}. Is it clear, or as they are "
             "already there?"
         )

@@ -64,8 +64,9 @@ class Ensemble:
         """Class probabilities, on the CPU, to rounding those of `predictions` for each `member` alone.
 
         Perceptrons and the zoo's networks without convolutions or attention all at once. Others one after the other:
-        these are slower together (trees cannot be), and a network of the user's may be one that many at once cannot be, or would be wrong
-        for, such as one with layers that share weights, with noise, or with numbers of its own that are not saved.
+        these are slower together, trees look at each answer before they go on, and a network of the user's may be one
+        that many at once cannot be, or would be wrong for, such as one with layers that share weights, with noise, or
+        with numbers of its own that are not saved.
 
         Args:
             inputs: n examples, the same for all members.
