@@ -148,7 +148,7 @@ def test_what_cannot_be_is_told(monkeypatch):
     with pytest.raises(ValueError, match="neither gradients nor weights to move"):
         model(inputs).sum().backward()
     monkeypatch.setattr(BoostedTrees, "_take_tree", lambda *_: None)  # as if its trees had another form
-    with pytest.raises(FailureError, match=r"boosted trees of scikit-learn .* logits differ by up to"):
+    with pytest.raises(FailureError, match=r"boosted trees of scikit-learn .*logits differ by up to"):
         grown(data, 2)
     monkeypatch.setattr(boosted_trees.BoostedTrees, "_take", lambda *_: {}["nodes"])
     with pytest.raises(FailureError, match="its trees cannot be read"):
