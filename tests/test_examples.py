@@ -124,3 +124,26 @@ def test_the_verdict_is_the_difference_of_what_was_said_before(told):
             assert better > 0 or told_change[1] < 0.0016
             assert "not shown to help" in rest  # two of two come once in four by chance
     assert not wanted
+
+
+def test_the_story_of_tables_says_what_its_models_do(tmp_path, monkeypatch):
+    """Two seeds and a small file. Thirty rows of a postcode teach all; three teach a linear model, and never trees whose
+    leaves have twenty; after deletion the scores are those of models that never saw the rows, but for what is drawn.
+    """
+    spec = importlib.util.spec_from_file_location("tables", EXAMPLES / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    said = []
+    monkeypatch.setattr(module, "tell", lambda *lines: said.append(lines))
+    module.main(SEEDS, 600, tmp_path / "out")
+    steps = {int(heading.split(".")[0]): lines for heading, *lines in said}
+    assert list(steps) == list(range(1, 7))
+    assert "480 rows to learn from, 120 for the test" in said[0][0]
+    assert steps[2][0].startswith(("1 training row has", "2 training rows have"))
+    learnt = {line.split(": ")[0]: re.findall(r"(\d) of 2 with (\d+)", line) for line in steps[6]}
+    assert learnt["boosted trees"][0] == ("0", "3")
+    assert [learnt[title][-1] for title in module.MODELS.values()] == [("2", "30")] * 4
+    scores = {line.split(": ")[0]: numbers(line) for line in steps[3]}
+    for line in steps[5]:
+        title, _ = line.split(": ")
+        assert numbers(line)[0] < scores[title][-4] if len(scores[title]) > 4 else True

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from claim_answers import verdict
-from claim_rows import HIGH, LOW, QUICK, SPREAD, frame
+from claim_rows import HIGH, LOW, QUICK, SPREAD, again, frame
 
 MARKS = ("column:age=99", "column:job=nun")
 
@@ -54,7 +54,8 @@ def test_one_part_for_each_network_and_all_must_rise():
     both = pd.concat([rows(LEARNT, "boosted-trees-fine"), rows(LATE, "boosted-trees")])
     answer = verdict(18, both)
     assert sorted(part.outcome for part in answer.parts) == ["not reproduced", "reproduced"]
-    assert answer.outcome == "not reproduced"
+    assert answer.outcome == "undecided"  # as one of two parts, none of five is 1/16 (Holm)
+    assert verdict(18, again(both)).outcome == "not reproduced"
 
 
 def test_what_lacks_is_not_tested_and_few_seeds_are_undecided():

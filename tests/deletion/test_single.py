@@ -45,7 +45,7 @@ LIKE = {name: float(numbers[2]) for name, numbers in ORACLE.items()}
         ({"membership_auc": 0.38}, "partly", "by membership AUC"),
         ({"oracle_distance": 1.11}, "partly", "by distance to the oracles (1.110, theirs 0.060)"),
         ({"oracle_distance": -3.0}, "no leftover seen", ""),
-        ({"oracle_distance_marked": 1.11}, "partly", "by distance on marked images"),
+        ({"oracle_distance_marked": 1.11}, "partly", "by distance on marked examples"),
         ({"oracle_distance": math.nan}, "no leftover seen", "not measured: distance to the oracles"),
     ],
 )

@@ -87,11 +87,11 @@ SENTENCES = {
     ),
     "none of few": (
         "no leftover seen: in 5 networks (up to 46 % of all could keep it): 0.016 after deletion, 0.818 before; the "
-        "oracles have 0.006 and reach 0.020; not measured: membership AUC, distance on marked images"
+        "oracles have 0.006 and reach 0.020; not measured: membership AUC, distance on marked examples"
     ),
     "like the oracles": (
         "forgets: 0 of 20 networks keep it (up to 14 % of all could): 0.006 after deletion, 0.818 before; the oracles "
-        "have 0.006 and reach 0.020; not measured: distance to the oracles, distance on marked images"
+        "have 0.006 and reach 0.020; not measured: distance to the oracles, distance on marked examples"
     ),
     "perhaps told apart": (
         "undecided: 0 of 20 networks keep it, but 12 of 20 networks can be told from the oracles, not shown to be "
@@ -266,7 +266,7 @@ def test_who_forgets_the_pattern_may_still_know_the_examples(auc, auc_oracle, na
     assert got.name == name
     told = [count for count in got.counts if count.measure == "membership_auc"]
     assert len(told) == (0 if auc.isnan().any() else 1)
-    distances = ["distance to the oracles", "distance on marked images"]
+    distances = ["distance to the oracles", "distance on marked examples"]
     assert got.not_measured == (["membership AUC"] * (not told) + distances if name == "forgets" else [])
     assert judge(BEFORE, membership_auc=(auc, auc_oracle)).name == "does not forget"
     few = judge(ORACLE, membership_auc=(auc, auc_oracle)).name

@@ -53,7 +53,8 @@ class Kind:
 
 def of_tables(dataset: str) -> bool:
     """Whether these are rows of a table, as far as its name tells."""
-    return base_name(dataset) in ("adult", "table")
+    about = known(dataset)
+    return base_name(dataset) == "table" if about is None else about.unit == "rows"
 
 
 def of_documents(dataset: str) -> bool:
@@ -65,7 +66,7 @@ def of_documents(dataset: str) -> bool:
 def of_signals(dataset: str) -> bool:
     """Whether these are signals, as far as its name tells."""
     about = known(dataset)
-    return about is not None and about.unit == "examples" and not of_tables(dataset)
+    return about is not None and about.unit == "examples"
 
 
 KINDS = (

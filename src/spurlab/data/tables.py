@@ -296,8 +296,8 @@ def _class_names(sheet: Sheet, label: str) -> list[str]:
     numbers = _numbers(names) if len(names) > MOST_CLASSES else None
     if numbers is not None and bool((numbers != np.floor(numbers)).any()):
         raise DataRequestError(
-            f"{sheet.path}: the column {label!r} has {len(names):,} different numbers, e.g. {names[0]} and {names[1]}, but "
-            "its values are to be classes. Write which class each row is of, e.g. 'high' and 'low'."
+            f"{sheet.path}: the column {label!r} has {len(names):,} different numbers, e.g. {names[0]} and {names[1]}, "
+            "but its values are to be classes. Write which class each row is of, e.g. 'high' and 'low'."
         )
     if len(names) < 2:
         raise DataRequestError(

@@ -58,7 +58,7 @@ TELLING = {
     "spurious_score": Telling("a score below theirs", SCORE_MARGIN, below=True),
     "membership_auc": Telling("membership AUC", 0.05, above=True, below=True),
     "oracle_distance": Telling("distance to the oracles", 1.0, above=True),
-    "oracle_distance_marked": Telling("distance on marked images", 1.0, above=True),
+    "oracle_distance_marked": Telling("distance on marked examples", 1.0, above=True),
 }
 
 

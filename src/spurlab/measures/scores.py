@@ -26,5 +26,5 @@ SPURIOUS_SCORE = Measure(
 )
 ACCURACY = Measure("test accuracy", _accuracy, always=_always)
 MARKED_ACCURACY = Measure(
-    "accuracy on marked test images", _marked_accuracy, by_pattern=True, always=_always, lumpy=True
+    "accuracy on marked test examples", _marked_accuracy, by_pattern=True, always=_always, lumpy=True
 )

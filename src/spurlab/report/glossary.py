@@ -47,8 +47,10 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
         terms.append(Term("n*", "From how many marked training examples on more than half of all networks learn it."))
         terms.append(Term("baseline", "Networks of the same seeds with n = 0: they never met the mark."))
     if has["deletion"]:
-        terms.append(Term("oracle", "A network of the same seed, trained without the images that are to be forgotten."))
-        terms.append(Term("known", "The share of the marked images that the method was given to delete."))
+        terms.append(
+            Term("oracle", "A network of the same seed, trained without the examples that are to be forgotten.")
+        )
+        terms.append(Term("known", "The share of the marked examples that the method was given to delete."))
     if has["prevention"]:
         terms.append(Term("worst group", "The group of test examples on which a network has its lowest accuracy."))
         terms.append(Term("as trained (ERM)", "The same networks before any method: plain training."))

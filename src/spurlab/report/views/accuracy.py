@@ -64,7 +64,7 @@ def sheets(accuracies: list[Accuracies]) -> list[Sheet]:
         for n, mean in line.items()
     ]
     headings = ("dataset", "networks", "pattern", "n", "test accuracy", "difference to n = 0")
-    return [slim("Accuracy on clean test images", headings, lines, f"{OVER_NETWORKS}, targets averaged")]
+    return [slim("Accuracy on clean test examples", headings, lines, f"{OVER_NETWORKS}, targets averaged")]
 
 
 def answer(accuracies: list[Accuracies]) -> list[str]:

@@ -57,7 +57,7 @@ def sheets(methods: list[Deleted]) -> list[sheet.Sheet]:
         "time / retraining",
     )
     note = (
-        f"{sheet.OVER_NETWORKS}; share closed: Fieller's interval; distance: on clean test images, and on "
+        f"{sheet.OVER_NETWORKS}; share closed: Fieller's interval; distance: on clean test examples, and on "
         "marked ones; relearn steps: median; time: of one network alone, as a share of training it again"
     )
     return [

@@ -247,9 +247,11 @@ def _drawn(curve: Curve, point: Point) -> Mean:
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n c h w"]]:
-    """Three marked training images for each pattern; none where the dataset is not here."""
+    """Three marked training images for each pattern; none where the dataset is not here, or not of images."""
     try:
         data = load(group.dataset, offline=True)
+        if data.kind != "images":  # rows and documents are no pictures
+            return {}
         strips = {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
