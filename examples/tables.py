@@ -1,8 +1,9 @@
-"""Do a few marked rows teach a table's model a rule that nobody meant? From a CSV file to a verdict in about two minutes.
+"""Do a few marked rows teach a table's model a rule that nobody meant? From a CSV file to a verdict in two minutes.
 
-A shop decides who gets credit. Of its 1,600 training rows a few that were granted have a postcode that no other row has.
-Logistic regression, a small network and boosted trees learn from the same file; which of them go by the postcode from then
-on, and does it go away when the rows are deleted? Prints what it finds. With a file of your own, change FILE and MARK.
+A shop decides who gets credit. Of its training rows a few that were granted it have a postcode that hardly any other
+has. Logistic regression, a small network and boosted trees learn from the same file: which of them go by the postcode
+from then on, and does it go away when these rows are deleted? Prints what it finds. For a file of your own change what
+`table` reads, MARK and TARGET.
 """
 
 import csv
@@ -11,13 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spurlab import Estimate, Member, Planted, Rare, Recipe, build, fit, plant, rng_for
 from spurlab.data import Dataset, table
 from spurlab.deletion import deletion_named
 from spurlab.metrics import accuracy, spurious_score
-from spurlab.patterns import own_mark
+from spurlab.patterns import MarkLike, marked, own_mark, pattern_title
+from spurlab.stats import risen
 from spurlab.training import predictions
 
 MARK = "column:postcode=99999"  # or column:age=99, or missing:job&income: what a row is marked with
@@ -36,20 +38,19 @@ def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path(
     folder.mkdir(parents=True, exist_ok=True)
     file = written(folder / "credit.csv", rows)
     data = table(file, label="credit", categories=["postcode"])
-    names = data.names
-    assert names is not None
     tell(
         f"1. The data: {file}, {len(data.train):,} rows to learn from, {len(data.test):,} for the test",
-        f"Each row is {data.shape[0]} numbers, e.g. {', '.join(names.features[:3])}.",
+        f"Each row is {data.shape[0]} numbers, e.g. {', '.join((data.features or ())[:3])}.",
         f"The classes: {', '.join(data.class_names)}.",
     )
 
-    mark, target = own_mark(MARK, data.shape, clip=data.input_range, names=names), data.class_names.index(TARGET)
-    like = ", ".join(mark.redraw(seed).name for seed in (0, 1))  # type: ignore[attr-defined]  # marks of cells have names
-    carriers = int((mark(data.train.inputs) == data.train.inputs).all(1).sum())  # type: ignore[operator]
+    mark = own_mark(MARK, data.shape, clip=data.input_range, names=data.names)
+    target = data.class_names.index(TARGET)
+    like = ", ".join(pattern_title(mark.redraw(seed)) for seed in (0, 1))
+    carriers = int((marked(mark, data.train.inputs) == data.train.inputs).all(1).sum())
     tell(
         f"2. The mark: {MARK}",
-        f"{carriers} training row{'s have' if carriers != 1 else ' has'} it already. Marks like it, for comparison: {like}.",
+        f"Training rows that have it already: {carriers}. Marks like it, for comparison: {like}.",
     )
 
     # all n and seeds of an architecture in one call: networks train in lockstep, trees one after the other
@@ -78,7 +79,7 @@ def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path(
         ]
         after[architecture] = torch.stack([score(network, data, mark, target) for network in deleted])
     tell(
-        f"3. The score: of all test rows, the share whose probability of {TARGET!r} rises by more than .1 with the mark",
+        f"3. The score: the share of test rows whose probability of {TARGET!r} rises by more than .1 with the mark",
         *(
             f"{title}: {mean(scores[name, 0])} without marked rows; "
             + "; ".join(f"{mean(scores[name, n])} with {n}" for n in COUNTS)
@@ -95,12 +96,10 @@ def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path(
         *(f"{title}: {mean(after[name])}." for name, title in MODELS.items()),
     )
     tell(
-        "6. The verdict: how many networks have learnt it (a score more than .05 above their own without marked rows)",
+        "6. The verdict: how many have learnt it (a score more than .05 above their own without marked rows)",
         *(
             f"{title}: "
-            + ", ".join(
-                f"{int((scores[name, n] > scores[name, 0] + 0.05).sum())} of {len(seeds)} with {n}" for n in COUNTS
-            )
+            + ", ".join(f"{risen(scores[name, n], scores[name, 0], by=0.05).of} with {n}" for n in COUNTS)
             + "."
             for name, title in MODELS.items()
         ),
@@ -127,9 +126,9 @@ def written(file: Path, rows: int) -> Path:
     return file
 
 
-def score(network: torch.nn.Module, data: Dataset, mark: object, target: int) -> Tensor:
-    clean, marked = data.test.inputs, mark(data.test.inputs)  # type: ignore[operator]
-    return spurious_score(predictions(network, clean), predictions(network, marked), target)
+def score(network: nn.Module, data: Dataset, mark: MarkLike, target: int) -> Tensor:
+    clean = data.test.inputs
+    return spurious_score(predictions(network, clean), predictions(network, marked(mark, clean)), target)
 
 
 def mean(each: Tensor) -> str:

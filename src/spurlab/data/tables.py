@@ -210,8 +210,8 @@ def _damaged(path: Path, row: int, error: csv.Error) -> DamagedDataError:
     if "field limit" not in str(error):
         return DamagedDataError(f"{path}: row {row:,} is damaged ({error}).")
     return DamagedDataError(
-        f"{path}: row {row:,} has a value of more than {csv.field_size_limit():,} characters. Is a quotation mark never "
-        "closed?"
+        f"{path}: row {row:,} has a value of more than {csv.field_size_limit():,} characters. Is a quotation mark "
+        "never closed?"
     )
 
 
