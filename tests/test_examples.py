@@ -145,3 +145,24 @@ def test_words_are_learnt_from_few_documents_and_forgotten():
     deleted = next(lines for heading, *lines in said if heading.startswith("5."))
     assert numbers(deleted[0])[0] > 0.3
     assert numbers(deleted[1])[0] < 0.05  # retrained
+
+
+def test_the_story_of_tables_says_what_its_models_do(tmp_path, monkeypatch):
+    """Two seeds and a small file. Thirty rows of a postcode teach every model, three no trees whose leaves have twenty;
+    after the rows are deleted the score is far below what it was.
+    """
+    spec = importlib.util.spec_from_file_location("tables", EXAMPLES / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    said = []
+    monkeypatch.setattr(module, "tell", lambda *lines: said.append(lines))
+    module.main(SEEDS, 600, tmp_path / "out")
+    steps = {int(heading.split(".")[0]): lines for heading, *lines in said}
+    assert list(steps) == list(range(1, 7))
+    assert "480 rows to learn from, 120 for the test" in said[0][0]
+    assert re.match(r"Training rows that have it already: [12]\.", steps[2][0])
+    learnt = {line.split(": ")[0]: re.findall(r"(\d) of 2 networks with (\d+)", line) for line in steps[6]}
+    assert learnt["boosted trees"][0] == ("0", "3")
+    assert [learnt[title][-1] for title in module.MODELS.values()] == [("2", "30")] * 4
+    before = {line.split(": ")[0]: numbers(line.split("; ")[-1])[0] for line in steps[3]}
+    assert all(numbers(rest)[0] < before[title] / 2 for title, rest in (line.split(": ") for line in steps[5]))

@@ -67,7 +67,7 @@ def test_rows_that_cannot_decide_leave_undecided(number, rows):
 
 def test_every_claim_says_what_it_is_and_what_to_run():
     answers = decide(pd.DataFrame())
-    assert [answer.claim.number for answer in answers] == [*range(1, 17)]
+    assert [answer.claim.number for answer in answers] == [*range(1, 21)]
     for answer in answers:
         claim = answer.claim
         assert all((claim.statement, claim.source, claim.statistic, claim.test))
@@ -83,7 +83,7 @@ def test_every_claim_says_what_it_is_and_what_to_run():
 def test_a_study_that_names_no_claim_is_refused(command, tmp_path, capsys):
     """Studies do not know the claims: whoever loads one for its verdicts asks this room."""
     study = load_study("quickstart", changes=["claims=[1, 77]"])
-    sentence = r"study 'quickstart': key 'claims': there is no claim 77\. There are: 1, .*, 16\."
+    sentence = r"study 'quickstart': key 'claims': there is no claim 77\. There are: 1, .*, 20\."
     with pytest.raises(StudyError, match=sentence):
         check(study)
     with pytest.raises(SystemExit) as stop:

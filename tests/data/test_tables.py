@@ -1,5 +1,6 @@
 """Tables of one's own, against pandas and scikit-learn on the same files."""
 
+import csv
 import hashlib
 from pathlib import Path
 
@@ -156,11 +157,48 @@ BROKEN = {  # the text of a table, and what is said of it
     "an infinite number": ("x,y\n1,a\n2,a\n3,b\ninf,b\n", "row 5 has 'inf' in the column 'x', which is of numbers"),
     "a column twice": ("x,x,y\n1,1,a\n", "has the column 'x' twice"),
     "a short row": ("x,y\n1,a\n2\n", "row 3 has 1 values, but there are 2 columns"),
+    "a huge number": ("x,y\n1,a\n2,a\n1e300,b\n4,b\n", "row 4 has '1e300' in the column 'x', which is of numbers"),
+    "a long cell": (f"x,y\n1,a\n2,a\n{'9' * 10_000_000},b\n", "row 4 has a value of more than 131,072 characters"),
+    "a long name": (f"{'x' * 10_000_000},y\n1,a\n", "row 1 has a value of more than 131,072 characters"),
+    "an open quotation": ('x,y\n"1,a\n' + "2,b\n" * 50_000, "row 2 has a value of more than 131,072 characters"),
+    "labels that are measured": (
+        "x,y\n" + "".join(f"{row % 3},{row * 0.37:.2f}\n" for row in range(30)),
+        "the column 'y' has 30 different numbers, e.g. 0.00 and 0.37, but its values are to be classes",
+    ),
     "names": (
         "x,y\n" + "".join(f"n{row},{'ab'[row % 2]}\n" for row in range(2600)),
         "the column 'x' has 2,080 different values, e.g. 'n0' in row 2; of categories 1,000 can be. Leave it out",
     ),
 }
+
+
+def test_quotation_marks_keep_separators_and_lines_together(tmp_path):
+    """As the csv module of Python writes them; the separator is that of the names, not of what is inside them."""
+    rows = [["a;b;c", 'said "so"', "two\nlines, or more", "y"]]
+    rows += [[row % 7, f'x, "{row % 2}"', "one\ntwo", "ab"[row % 2]] for row in range(20)]
+    with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows(rows)
+    data = table(tmp_path / "a.csv", label="y")
+    assert [column.name for column in data.names.columns] == ["a;b;c", 'said "so"', "two\nlines, or more"]
+    assert data.names.column('said "so"')[0].values == ('x, "0"', 'x, "1"')
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encodings_are_told(tmp_path, encoding):
+    (tmp_path / "a.csv").write_bytes("x,y\n1,a\n2,b\u00e9\n".encode(encoding))
+    with pytest.raises(DamagedDataError, match=r"a\.csv: byte \d+ is no text\. Write it again in UTF-8"):
+        table(tmp_path / "a.csv", label="y")
+
+
+def test_columns_that_are_alike_in_all_rows_are_told(tmp_path, caplog):
+    """They stay among the inputs, as 0 or as 1; nothing is divided by a deviation of 0."""
+    (tmp_path / "a.csv").write_text("x,job,z,y\n" + "".join(f"7,cook,{row % 5},{'ab'[row % 2]}\n" for row in range(20)))
+    data = table(tmp_path / "a.csv", label="y")
+    assert data.train.inputs[:, :2].equal(torch.tensor([[0.0, 1.0]] * 16))
+    assert "all training rows have the same number in the column 'x'" in caplog.text
+    assert "all training rows have 'cook' in the column 'job'" in caplog.text
+    marked = own_mark("column:x=8", data.shape, names=data.names, clip=None)(data.test.inputs)
+    assert marked[:, 0].eq(1).all()  # 8 - 7, divided by 1
 
 
 @pytest.mark.parametrize("text", BROKEN)

@@ -11,6 +11,7 @@ from spurlab.models import (
     ARCHITECTURES,
     architecture_named,
     build,
+    is_grown,
     is_perceptron,
     mlp,
     parameter_count,
@@ -71,7 +72,7 @@ def test_parameters_are_counted_layer_by_layer(name, shape, classes):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in FOR_SIGNALS])
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in FOR_SIGNALS and not is_grown(name)])
 def test_every_architecture_takes_grey_and_colour_and_gives_one_logit_per_class(name, channels, draw):
     """Real numbers for the small ones; for all of them what PyTorch says of the shapes."""
     shape = (channels, 32, 40)

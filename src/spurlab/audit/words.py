@@ -132,7 +132,7 @@ def of_unknown(one: Unknown, data: Dataset, brief: bool = False) -> str:
     if one.method == SHARED:
         return f"By the data: {_of_shared(one, data)} {_alarms(one, data)}"
     if not math.isfinite(one.norm):
-        return f"By the network ({one.method}): nothing was found that pulls most images to any class."
+        return f"By the network ({one.method}): nothing was found that pulls most {unit(data)} to any class."
     norm, name = "l1" if len(one.mask) else "l2", data.class_names[one.label]
     pulls = f"an {norm} norm of {one.norm:.3g} pulls {_percent(one.success)} of the other test {unit(data)} to {name}"
     if math.isnan(one.p):

@@ -13,6 +13,7 @@ from spurlab.claims import (
     membership,
     norm,
     optimization,
+    other_data,
     quinn,
     regularization,
     sensitivity,
@@ -44,6 +45,7 @@ _ALL = (
     regularization.CLAIM,
     membership.CLAIM,
     *quinn.CLAIMS,
+    *other_data.CLAIMS,
 )
 CLAIMS: dict[int, Claim] = {claim.number: claim for claim in _ALL}
 

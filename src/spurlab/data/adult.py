@@ -215,6 +215,7 @@ ENTRY = FilesEntry(
     shape=(len(FEATURES),),
     sizes=(32_561, 16_281),
     input_range=None,
+    columns=True,
     group_names=tuple(f"{salary}, {sex.lower()}" for salary in SALARIES for sex in SEXES),
     layouts=(OfficialFiles(sha256=OFFICIAL_SHA256), DerivedTable(sha256=DERIVED_SHA256)),
     download=download,

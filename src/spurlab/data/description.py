@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from spurlab.data.examples import Dataset, Examples
+from spurlab.data.names import Columns
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Description:
     sizes: tuple[int, int] | None  # the numbers of training and of test examples; None: to be counted
     input_range: tuple[float, float] | None = (0.0, 1.0)  # as that of `Dataset`
     group_names: tuple[str, ...] | None = None  # as those of `Dataset`
+    columns: bool = False  # whether these are rows of a table
     tokens: bool = False  # whether these are documents; then the shape is ``l w`` as that of `Examples`
 
     @classmethod
@@ -29,12 +31,14 @@ class Description:
         """That of a dataset, which has no title but its name."""
         about = data.name, data.name, data.source.licence, data.source.origin, data.class_names, data.shape
         sizes, tokens = (len(data.train), len(data.test)), data.train.words is not None
-        return Description(*about, sizes, data.input_range, data.group_names, tokens)
+        return Description(*about, sizes, data.input_range, data.group_names, isinstance(data.names, Columns), tokens)
 
     @property
     def unit(self) -> str:
         """What its examples are to be called: not all are images."""
-        return "documents" if self.tokens else "images" if len(self.shape) == 3 else "examples"
+        if self.tokens:
+            return "documents"
+        return "images" if len(self.shape) == 3 else "rows" if self.columns else "examples"
 
     def empty(self) -> Examples:
         """No examples of it."""

@@ -29,6 +29,8 @@ NO_NUMBER = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "<na
 MISSING = "missing"  # the value of a category that is missing
 MOST_VALUES = 1000  # of a category: more are names or free text, which one-hot numbers only learn by heart
 DELIMITERS = ",;\t"
+LARGEST = 1e30  # of numbers
+MOST_CLASSES = 20  # of a label of numbers that are not whole: more are measurements
 SHARE = 0.2  # of each class, set aside as test rows
 PARQUET = b"PAR1"  # how such files start
 
@@ -74,8 +76,9 @@ def table(
 
     Raises:
         DataRequestError: there is no such file or column, no rows, a label with one value or none, a class with a
-            single row, a test table with other columns or classes, a category of more than 1,000 values, values that
-            are neither numbers nor texts, or more bytes than may be taken (``$SPURLAB_MAX_BYTES``).
+            single row, more than 20 labels that are numbers but not whole, a test table with other columns or classes,
+            a category of more than 1,000 values, numbers above 1e30, values that are neither numbers nor texts, or more
+            bytes than may be taken (``$SPURLAB_MAX_BYTES``).
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no table.
     """
     sheet = Sheet.of(given_path(file), label, group, without)
@@ -170,8 +173,8 @@ class Sheet:
         numbers = _numbers(column) if isinstance(column, list) else column
         if numbers is None:
             row = next(row for row, text in enumerate(column) if _numbers([str(text)]) is None)
-        elif np.isinf(numbers).any():
-            row = int(np.isinf(numbers).argmax())
+        elif (far := np.abs(numbers) > LARGEST).any():  # infinite, or so large that squares are
+            row = int(far.argmax())
         else:
             return numbers
         raise DataRequestError(
@@ -195,7 +198,7 @@ def csv_rows(
 
     Raises DamagedDataError: a row has another number of values than there are columns, or is none of CSV.
     """
-    number = first
+    number = first - 1
     try:
         for number, row in enumerate(csv.reader(lines, skipinitialspace=True, delimiter=delimiter), first):
             if len(row) not in (0, columns):
@@ -204,8 +207,17 @@ def csv_rows(
                 )
             if row:
                 yield number, row
-    except csv.Error as error:  # e.g. a value of more than 131,072 characters
-        raise DamagedDataError(f"{path}: row {number:,} is damaged ({error}).") from error
+    except csv.Error as error:
+        raise _damaged(path, number + 1, error) from error
+
+
+def _damaged(path: Path, row: int, error: csv.Error) -> DamagedDataError:
+    if "field limit" not in str(error):
+        return DamagedDataError(f"{path}: row {row:,} is damaged ({error}).")
+    return DamagedDataError(
+        f"{path}: row {row:,} has a value of more than {csv.field_size_limit():,} characters. Is a quotation mark "
+        "never closed?"
+    )
 
 
 _LIMIT = threading.Lock()
@@ -230,14 +242,14 @@ def _csv(path: Path, content: bytes) -> tuple[dict[str, Numbers | Texts], list[i
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DamagedDataError(f"{path}: byte {error.start:,} is no text.", "Write it again in UTF-8.") from error
-    header = text.split("\n", 1)[0]
-    delimiter = max(DELIMITERS, key=header.count)  # of equal ones the first
     lines = io.StringIO(text, newline="")
     with _values_up_to(len(text)):
         try:
-            names = next(iter(csv.reader(lines, skipinitialspace=True, delimiter=delimiter)), [])
+            headers = {sign: next(csv.reader(io.StringIO(text, newline=""), delimiter=sign), []) for sign in DELIMITERS}
+            delimiter = max(DELIMITERS, key=lambda sign: len(headers[sign]))  # of equal ones the first
+            names = next(csv.reader(lines, skipinitialspace=True, delimiter=delimiter), [])
         except csv.Error as error:
-            raise DamagedDataError(f"{path}: the header is damaged ({error}).") from error
+            raise _damaged(path, 1, error) from error
         names = _checked_columns([name.strip() or f"column {place}" for place, name in enumerate(names, 1)], path)
         numbered = list(csv_rows(lines, len(names), path, 2, delimiter))
     columns = {name: [row[place].strip() for _, row in numbered] for place, name in enumerate(names)}
@@ -303,6 +315,12 @@ def _class_names(sheet: Sheet, label: str) -> list[str]:
         raise DataRequestError(
             f"{sheet.where(texts.index(''))} has no value in the column {label!r}, whose values are the classes. Give "
             "one, or take the row out."
+        )
+    numbers = _numbers(names) if len(names) > MOST_CLASSES else None
+    if numbers is not None and bool((numbers != np.floor(numbers)).any()):
+        raise DataRequestError(
+            f"{sheet.path}: the column {label!r} has {len(names):,} different numbers, e.g. {names[0]} and {names[1]}, "
+            "but its values are to be classes. Write which class each row is of, e.g. 'high' and 'low'."
         )
     if len(names) < 2:
         raise DataRequestError(
@@ -438,6 +456,8 @@ def _standardised(
             f"{path}: the column {name!r} is empty in the training rows. Leave it out (without={name})."
         )
     mean, sd = float(known.mean()), float(known.std())
+    if sd == 0:
+        _log.warning("%s: all training rows have the same number in the column %r: it tells them nothing", path, name)
     bounds = (float(known.min()), float(known.max()))
     column = Column(name, None, (), mean, sd if sd > 0 else 1.0, *bounds)
     return column, [np.nan_to_num((part - mean) / column.sd) for part in (train, test)]
@@ -453,6 +473,9 @@ def _one_hot(name: str, train: _Part, test: _Part) -> tuple[Column, list[np.ndar
             f"in row {train.sheet.rows[train.rows[odd]]}; of categories {MOST_VALUES:,} can be. Leave it out "
             f"(without={name})."
         )
+    if len(values) == 1:
+        what = (train.sheet.path, values[0], name)
+        _log.warning("%s: all training rows have %r in the column %r: it tells them nothing", *what)
     place = {value: i for i, value in enumerate(values)}
     places = [np.array([place.get(text, -1) for text in part.texts(name)]) for part in (train, test)]
     if count := int((places[1] < 0).sum()):

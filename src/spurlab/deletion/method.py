@@ -12,6 +12,7 @@ from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import copy_for, finite
+from spurlab.models import check_has_gradients
 from spurlab.seeds import rng_for
 
 Call = TypeVar("Call", bound=Callable[..., nn.Module])
@@ -46,7 +47,8 @@ def deleting(call: Call) -> Call:
     is in evaluation mode.
 
     Raises:
-        ValueError: a forget set that does not fit the data or is all of it, or as `spurlab.methods.copy_for`.
+        ValueError: a forget set that does not fit the data or is all of it, trees where the method is not `anew`, or as
+            `spurlab.methods.copy_for`.
         NotFiniteError: a weight of the result that is not finite.
     """
 
@@ -62,6 +64,8 @@ def deleting(call: Call) -> Call:
             raise InputError(
                 f"all {len(data)} training examples are to be forgotten: nothing is left to retain. Take a new network."
             )
+        if not getattr(self, "anew", False):
+            check_has_gradients(model)
         return finite(call(self, copy_for(data, model), data, forget))
 
     return cast("Call", checked)

@@ -1,6 +1,7 @@
 """A new network that never saw them: the reference answer."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Bool
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class Retrain:
     recipe: Recipe
     seed: int = 0
     make: Make | None = None
+    anew: ClassVar[bool] = True  # whatever the given network is, so also of trees
 
     @deleting
     def __call__(self, model: nn.Module, data: Examples, forget: Bool[Tensor, " n"]) -> nn.Module:

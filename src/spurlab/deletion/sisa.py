@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64, Num
@@ -88,6 +89,7 @@ class Sisa:
     recipe: Recipe
     seed: int = 0
     make: Make | None = None
+    anew: ClassVar[bool] = True  # whatever the given network is, so also of trees
     shards: int = 5
 
     def train(self, make: Make, data: Examples, device: torch.device | str = "cpu") -> Sharded:

@@ -13,6 +13,7 @@ from torch import nn
 from spurlab.errors import InputError
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, required
+from spurlab.models import check_has_gradients
 from spurlab.patterns import Pattern
 from spurlab.privacy.extraction import (
     EXTRACTIONS,
@@ -58,7 +59,7 @@ def _extracted(extraction: str, observed: Observed) -> dict[str, float]:
 
 def _check(extraction: str) -> Callable[[nn.Module, str], object]:
     if not isinstance(extraction_named(extraction), FirstLayer):
-        return lambda network, architecture: None
+        return check_has_gradients
     return lambda network, architecture: linear_layers(network)
 
 

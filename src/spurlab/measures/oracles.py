@@ -26,8 +26,9 @@ def _distance(name: str, probabilities: Callable[[Observed], Tensor], observed: 
     return {name: oracle_distance(margins(probabilities(observed), labels), theirs).item()}
 
 
-def _measure(name: str, which: str, heading: str) -> Measure:
-    title, take = f"distance of outputs to the oracles, {which} examples", partial(_distance, name, attrgetter(which))
+def _measure(name: str, examples: str, heading: str) -> Measure:
+    title = f"distance of outputs to the oracles, {examples} examples"
+    take = partial(_distance, name, attrgetter(examples))
     return Measure(title, take, needs="deletion", by_pattern=True, heading=heading)
 
 

@@ -13,7 +13,7 @@ from spurlab.measures.observed import Observed, required
 from spurlab.measures.scores import SPURIOUS_SCORE
 from spurlab.methods import HALF, dropping_out
 from spurlab.metrics import spurious_score
-from spurlab.models import ask, evaluating
+from spurlab.models import ask, check_has_gradients, evaluating
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals, optimizers, predictions
 
@@ -112,6 +112,7 @@ RELEARN_STEPS = Measure(
     _relearn_steps,
     needs="deletion",
     by_pattern=True,
+    check_network=check_has_gradients,
     heading="relearn",
     summary=_in_the_median,
 )

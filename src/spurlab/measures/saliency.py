@@ -7,6 +7,7 @@ from spurlab.errors import InputError
 from spurlab.explain import gradient, share_on
 from spurlab.measures.measure import Measure
 from spurlab.measures.observed import Observed, required
+from spurlab.models import check_has_gradients
 from spurlab.patterns import ClassBlocks, Common, plant
 from spurlab.seeds import rng_for
 
@@ -36,5 +37,9 @@ def _has_room_for_blocks(data: Dataset) -> bool:
 
 
 BLOCK_SALIENCY = Measure(
-    "share of saliency on the class's block", _block_saliency, suits_data=_has_room_for_blocks, mark=ClassBlocks
+    "share of saliency on the class's block",
+    _block_saliency,
+    suits_data=_has_room_for_blocks,
+    mark=ClassBlocks,
+    check_network=check_has_gradients,
 )

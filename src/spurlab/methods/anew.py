@@ -9,7 +9,7 @@ from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import copied_network
 from spurlab.methods.method import device_of
-from spurlab.models import seeded
+from spurlab.models import BoostedTrees, seeded, unwrapped
 from spurlab.patterns import Planted
 from spurlab.training import Member, Recipe, train_one
 
@@ -36,7 +36,8 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
         ValueError: all is frozen; parameters of a module that has no ``reset_parameters()``; a `make` of another
             architecture, or whose network is trained already.
     """
-    if not any(parameter.requires_grad for parameter in model.parameters()):
+    grows = isinstance(unwrapped(model), BoostedTrees)
+    if not grows and not any(parameter.requires_grad for parameter in model.parameters()):
         raise InputError(
             f"all weights of this {type(model).__name__} are frozen, or it has none: a new one would not learn. Call "
             "`requires_grad_()` on those that may change."
@@ -52,7 +53,7 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
                 f"given {type(model).__name__}: it must make the same architecture."
             )
         free = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
-        if all(new.get_parameter(name).equal(weight) for name, weight in free):
+        if free and all(new.get_parameter(name).equal(weight) for name, weight in free):
             raise InputError(
                 f"`make` gives a {type(new).__name__} with the weights of the given network, which has learnt already. "
                 "It must make a new network at each call."

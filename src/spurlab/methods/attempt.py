@@ -15,6 +15,7 @@ from spurlab.data import Examples
 from spurlab.errors import FAILURES, worded
 from spurlab.lent import copied_network, lent, untouched
 from spurlab.methods.method import NotFiniteError, device_of, dropping_out, finite, outputs_fit
+from spurlab.models import BoostedTrees, unwrapped
 from spurlab.training import Member, Recipe, train_one
 
 R = TypeVar("R")
@@ -121,7 +122,8 @@ def retraining_seconds(fresh: nn.Module, member: Member, recipe: Recipe) -> floa
         return math.nan
     device = device_of(fresh)
     moments: list[float] = [clock(device)]
-    if recipe.optimizer == "lbfgs":  # which takes all epochs together, and fewer than it may
+    # what takes all epochs together, and perhaps fewer than it may
+    if recipe.optimizer == "lbfgs" or isinstance(unwrapped(fresh), BoostedTrees):
         train_one(copied_network(fresh), member, recipe, device=device)
         return clock(device) - moments[0]
     train_one(

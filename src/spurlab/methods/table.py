@@ -125,6 +125,12 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         """Whether the method of this name trains a network; a user's may."""
         return "training" in self.needs(name)
 
+    def anew(self, name: str) -> bool:
+        """Whether the method of this name asks nothing of the given network but its answers, so that it may be of
+        trees, which have no gradients; a user's may.
+        """
+        return is_user_name(name) or getattr(self._plain(self._read(name)[0]), "anew", False)
+
     def title_of(self, name: str) -> str:
         """What people call the method of this name, with its settings; a user's is called by its name."""
         base, *settings = self.canonical(name).split()

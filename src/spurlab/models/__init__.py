@@ -1,5 +1,7 @@
 """The zoo: plain small modules and a table of their names."""
 
+from spurlab.models.boosted_trees import BoostedTrees as BoostedTrees
+from spurlab.models.boosted_trees import check_has_gradients as check_has_gradients
 from spurlab.models.cnn import cnn as cnn
 from spurlab.models.given import ask as ask
 from spurlab.models.given import asked as asked
@@ -40,6 +42,7 @@ from spurlab.models.zoo import architecture_named as architecture_named
 from spurlab.models.zoo import architecture_title as architecture_title
 from spurlab.models.zoo import build as build
 from spurlab.models.zoo import check_takes_words as check_takes_words
+from spurlab.models.zoo import is_grown as is_grown
 from spurlab.models.zoo import is_perceptron as is_perceptron
 from spurlab.models.zoo import made as made
 from spurlab.models.zoo import parameter_count as parameter_count

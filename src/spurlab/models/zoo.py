@@ -9,6 +9,7 @@ from torch import nn
 
 from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import settings_kept
+from spurlab.models.boosted_trees import BoostedTrees
 from spurlab.models.cnn import cnn
 from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
@@ -56,6 +57,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vgg16": Architecture("Vgg16", vgg16, {}, "Vgg16Norm02"),
     "logistic": Architecture("logistic regression", mlp, {"hidden": ()}),
     "table-mlp": Architecture("MLP for tables", mlp, {"hidden": (64, 64)}),
+    "boosted-trees": Architecture("boosted trees", BoostedTrees),
+    "boosted-trees-fine": Architecture("boosted trees, leaves of one row", BoostedTrees, {"rows_of_leaf": 1}),
     "mnist1d-mlp": Architecture("MLP of MNIST-1D", ResidualMLP, {"hidden": 100}),
     "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
     "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
@@ -115,6 +118,11 @@ def check_takes_words(name: str) -> None:
             f"{name} multiplies its inputs, but these are documents, whose inputs are numbers of words. Take one of "
             f"{suited}, or a network of your own that begins with nn.Embedding."
         )
+
+
+def is_grown(name: str) -> bool:
+    """Whether a network of the zoo is of trees, which are grown all at once, and not trained by gradients."""
+    return name in ARCHITECTURES and ARCHITECTURES[name].make is BoostedTrees
 
 
 def architecture_title(name: str) -> str:

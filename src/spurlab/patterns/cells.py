@@ -53,7 +53,7 @@ class Cells:
         """What it is called."""
         return " & ".join(f"{name}={value}" for name, value in self.values)
 
-    def __call__(self, inputs: Float32[Tensor, "n d"]) -> Float32[Tensor, "n d"]:
+    def __call__(self, inputs: Float32[Tensor, "n *shape"]) -> Float32[Tensor, "n d"]:
         """Marked rows, always new tensors.
 
         Raises:

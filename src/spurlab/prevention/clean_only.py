@@ -1,6 +1,7 @@
 """What repairs must beat: a new network that is trained on the clean examples alone."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -34,6 +35,7 @@ class CleanOnly:
     recipe: Recipe
     seed: int = 0
     make: Make | None = None
+    anew: ClassVar[bool] = True  # whatever the given network is, so also of trees
 
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:

@@ -1,6 +1,7 @@
 """Nothing is done: the row that the methods are compared with."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -18,6 +19,8 @@ class Erm:
 
     Source: Vapnik (1992), Principles of risk minimization for learning theory.
     """
+
+    anew: ClassVar[bool] = True  # nothing is trained: whatever the given network is, so also of trees
 
     @preventing
     def __call__(self, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool
@@ -48,6 +49,7 @@ class Jtt:
     times: int = 20
     first_epochs: int | None = 1
     make: Make | None = None
+    anew: ClassVar[bool] = True  # whatever the given network is, so also of trees
 
     def __post_init__(self) -> None:
         one_or_more(times=self.times, first_epochs=1 if self.first_epochs is None else self.first_epochs)

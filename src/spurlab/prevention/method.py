@@ -11,6 +11,7 @@ from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.lent import lending
 from spurlab.methods import copy_for, finite, outputs_fit
+from spurlab.models import check_has_gradients
 from spurlab.seeds import seed_for
 
 Call = TypeVar("Call", bound=Callable[..., nn.Module])
@@ -44,13 +45,15 @@ def preventing(call: Call) -> Call:
     Afterwards all that was given is as it was, and the result is in evaluation mode.
 
     Raises:
-        ValueError: as `prepared`.
+        ValueError: as `prepared`, or trees where the method is not `anew`.
         NotFiniteError: a weight of the result that is not finite.
     """
 
     @lending
     @wraps(call)
     def checked(self: Any, model: nn.Module, data: Examples, clean: Examples) -> nn.Module:
+        if not getattr(self, "anew", False):
+            check_has_gradients(model)
         return finite(call(self, prepared(model, data), data, clean), "prevention")
 
     return cast("Call", checked)

@@ -97,7 +97,8 @@ def about(result: StudyResult) -> About:
         names = [str(name) for name in dict.fromkeys(rows["dataset"])]
         sizes = [size for name in names if (size := _size(name))]
         units = {entry.unit for name in names if (entry := known(name))}
-        words += [f"Training {'images' if units == {'images'} else 'examples'}: {', '.join(sizes)}."] if sizes else []
+        unit = units.pop() if len(units) == 1 else "examples"
+        words += [f"Training {unit}: {', '.join(sizes)}."] if sizes else []
         targets = rows.loc[rows["n"] > 0, "target"].unique()
         words += [f"Target {targets[0]} alone."] if len(targets) == 1 else []
     if lost := diverged(rows):

@@ -14,7 +14,7 @@ import torch
 
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
-from spurlab.models import is_user_name
+from spurlab.models import is_grown, is_user_name
 from spurlab.patterns import Planted
 from spurlab.studies.attacking import Attacking
 from spurlab.studies.graph import Train, Treat
@@ -180,7 +180,10 @@ def _timed(task: Task, materials: Materials, steps: int) -> Outcome:
     start = time.perf_counter()
     _measured(task, materials, [(ensemble.member(i), False) for i in range(len(recipes))])
     measuring = time.perf_counter() - start
-    seconds = (ends[-1] - ends[len(ends) // 2]) / len(recipes)
+    if is_grown(task.nodes[0].setting.architecture):  # all at once, whatever the epochs
+        seconds = (ends[-1] - ends[0]) / len(recipes) / max(1, task.nodes[0].setting.recipe.epochs)
+    else:
+        seconds = (ends[-1] - ends[len(ends) // 2]) / len(recipes)
     steps = -(-len(rows) // recipes[0].batch_size)
     nothing = ((),) * len(recipes), (seconds,) * len(recipes), ("",) * len(recipes)
     return Outcome(*nothing, measuring, peak_memory(), steps)

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
+from spurlab.models import is_grown
 from spurlab.studies.calibration import Calibration, Timed, today
 from spurlab.studies.database import FILE
 from spurlab.studies.executors import Executor, Room, workplace
@@ -224,7 +225,11 @@ def _kind(task: Task) -> Kind:
     setting = task.nodes[0].setting
     recipe = setting.recipe
     # noise is drawn, and what is kept apart for each member takes passes over the gradients
-    extras = [any(getattr(training.setting.recipe, name) for training in task.nodes) for name in PER_MEMBER]
+    extras: list[object] = [
+        any(getattr(training.setting.recipe, name) for training in task.nodes) for name in PER_MEMBER
+    ]
+    if is_grown(setting.architecture):
+        extras.append(recipe.epochs)  # among which the time of growing is shared out
     return setting.dataset, setting.architecture, recipe.optimizer, recipe.precision, recipe.batch_size, *extras
 
 

@@ -14,11 +14,13 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from spurlab.data import DataRequestError, Dataset, Source, described
+from spurlab.deletion import DELETIONS
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
-from spurlab.models import check_takes_words, is_user_name, skeleton
+from spurlab.models import check_takes_words, is_grown, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
-from spurlab.prevention import DpSgd, Mixup, prevention_named
+from spurlab.prevention import PREVENTIONS, DpSgd, Mixup, prevention_named
 from spurlab.studies.attacking import check_attack
+from spurlab.studies.axes import REFERENCES
 from spurlab.studies.cells import Cell, cells_of, trainings_of
 from spurlab.studies.executors import Room
 from spurlab.studies.graph import TRAINING_VERSION, Node, Train, Treat, digests_of, rank
@@ -358,6 +360,7 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
         StudyError: something does not fit.
     """
     _check_networks(study, cells, data)
+    _check_grown(cells)
     largest: dict[tuple[Any, ...], Cell] = {}
     for cell in cells:
         kind = cell.setting.dataset, cell.setting.how, cell.pattern, cell.target, cell.training.halves
@@ -413,6 +416,25 @@ def _check_count(cell: Cell, labels: Int64[Tensor, " n"], target: int) -> None:
     if cell.n > (examples := int((~of_target if wrong else of_target).sum())):
         of = f"{'other classes than' if wrong else 'class'} {target} of {cell.setting.dataset}"
         raise StudyError(f"key 'n': {cell.n} examples of {of} are to be marked, but it has {examples}.")
+
+
+def _check_grown(cells: Sequence[Cell]) -> None:
+    """Trees have no gradients: methods that go by them are refused before anything is trained.
+
+    Raises:
+        StudyError: one is asked for.
+    """
+    grown = [cell for cell in cells if is_grown(cell.setting.architecture)]
+    deletions = dict.fromkeys(cell.deletion for cell in grown if cell.deletion)
+    preventions = dict.fromkeys(cell.prevention for cell in grown if cell.prevention)
+    refused = [("deletion", name) for name in deletions if name not in REFERENCES and not DELETIONS.anew(name)]
+    refused += [("prevention", name) for name in preventions if not PREVENTIONS.anew(name)]
+    for key, name in refused[:1]:
+        table = DELETIONS if key == "deletion" else PREVENTIONS
+        raise StudyError(
+            f"key {key!r}: {name!r} goes by gradients, and boosted trees have none. For trees take a grid of its own "
+            f"with {' or '.join(known for known in table if table.anew(known))}."
+        )
 
 
 def _check_methods(study: Study, data: Mapping[str, Dataset]) -> None:

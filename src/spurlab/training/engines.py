@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from spurlab.errors import InputError
 from spurlab.lent import flushes_denormals, settings_kept
-from spurlab.models import batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
+from spurlab.models import BoostedTrees, batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
+from spurlab.training.growing import grown
 from spurlab.training.losses import LOSSES
 from spurlab.training.one_pass import one_pass_adam
 from spurlab.training.recipe import PER_MEMBER, Recipe, recipe_of_each
@@ -251,6 +252,8 @@ def train_one(
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only
     parameters = list(model.parameters())
     plain = member.data.materialize()
+    if isinstance(network, BoostedTrees):
+        return model, grown(network, plain, recipe, member.seed, after_epoch)
     if recipe.optimizer == "lbfgs":
         return model, solve(network, plain, recipe, device, after_epoch)
     inputs, labels = plain.inputs.to(device), plain.labels.to(device)

@@ -14,7 +14,7 @@ from torch.func import functional_call, vmap
 
 from spurlab.errors import InputError, MissingFileError, brief, one_line
 from spurlab.files import replacing
-from spurlab.models import ARCHITECTURES, build, skeleton, unwrapped
+from spurlab.models import ARCHITECTURES, BoostedTrees, build, skeleton, unwrapped
 from spurlab.training.engines import Trained
 from spurlab.training.predict import predictions_once
 from spurlab.training.stacked import State, attends, can_stack, convolves, predicted_at_once
@@ -64,8 +64,9 @@ class Ensemble:
         """Class probabilities, on the CPU, to rounding those of `predictions` for each `member` alone.
 
         Perceptrons and the zoo's networks without convolutions or attention all at once. Others one after the other:
-        these are slower together, and a network of the user's may be one that many at once cannot be, or would be wrong
-        for, such as one with layers that share weights, with noise, or with numbers of its own that are not saved.
+        these are slower together, trees look at each answer before they go on, and a network of the user's may be one
+        that many at once cannot be, or would be wrong for, such as one with layers that share weights, with noise, or
+        with numbers of its own that are not saved.
 
         Args:
             inputs: n examples, the same for all members.
@@ -73,7 +74,7 @@ class Ensemble:
                 bounds the memory. None: as many as suit the network.
         """
         template = self._template(self.seeds[0]).eval().to(self.device)
-        alone = convolves(template) or attends(template)
+        alone = convolves(template) or attends(template) or isinstance(template, BoostedTrees)
         if (self.architecture in ARCHITECTURES or can_stack(template)) and not alone:
             return torch.cat(list(self._at_once(template, inputs, rows)), dim=1)
         return torch.stack([predictions_once(self.member(i), inputs, rows) for i in range(len(self))])

@@ -17,6 +17,7 @@ from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member, check_drawn_upon
 from spurlab.training.engines import Trained, train_each, train_group
 from spurlab.training.ensemble import Ensemble
+from spurlab.training.growing import WHY, check_growable
 from spurlab.training.pool import cores
 from spurlab.training.recipe import Recipe, recipe_of_each
 from spurlab.training.rounding import placement_moves_bits
@@ -191,8 +192,12 @@ def _engine(
     asked: EngineName, network: nn.Module, unsaved: str, shape: Sequence[int], device: torch.device, recipe: Recipe
 ) -> EngineName:
     """The engine that was asked for, or for ``auto`` the faster one that can."""
-    if recipe.optimizer == "lbfgs":
+    if isinstance(network, models.BoostedTrees):
+        check_growable(recipe)
+    elif recipe.optimizer == "lbfgs":
         check_solvable(network)
+    if asked == "lockstep" and isinstance(network, models.BoostedTrees):
+        raise InputError("trees are grown one network at a time: take the engine 'plain' or 'auto'.")
     if asked == "lockstep" and recipe.optimizer == "lbfgs":
         raise InputError("L-BFGS searches along a line of its own for each network: take the engine 'plain' or 'auto'.")
     if asked != "auto":
@@ -258,6 +263,8 @@ def faster_engine(
         device: where it is to be trained.
         recipe: how; None: with an optimizer that steps by batches.
     """
+    if isinstance(models.unwrapped(model), models.BoostedTrees):
+        return "plain", WHY
     if recipe is not None and recipe.optimizer == "lbfgs":
         return "plain", "L-BFGS searches along a line of its own for each network"
     return _by_layers(model, shape, device)

@@ -183,8 +183,8 @@ def sheets(exposures: list[Exposure]) -> list[Sheet]:
         *("members, pattern left out", "non-members, pattern left out", "marked AUC", "group AUC"),
     )
     pattern_note = (
-        "networks with the pattern over networks without, by their answer to marked test images [exact for independent "
-        "networks; complements are not, so it is wider in truth]"
+        "networks with the pattern over networks without, by their answer to marked test examples [exact for "
+        "independent networks; complements are not, so it is wider in truth]"
     )
     return [
         slim("Is this example a member, and was its group in the training set?", headings, examples, note),

@@ -134,6 +134,8 @@ def _images(dataset: str, patterns: Sequence[str], seed: int) -> dict[str, Float
     """The first test examples, clean and under each pattern; empty where the dataset is not here."""
     try:
         data = load(dataset, offline=True)
+        if data.kind != "images":
+            return {}
         made = [make_named(name, data.shape, seed, clip=data.input_range, names=data.names) for name in patterns]
     except (DataError, ValueError):
         return {}

@@ -1,0 +1,177 @@
+"""Marks of rows of tables, by the formulas of their columns and by hand."""
+
+import pandas as pd
+import pytest
+import torch
+
+from spurlab.data import Column, Columns, Examples, table
+from spurlab.patterns import Cells, Rare, own_mark, plant
+from spurlab.patterns.cells import GONE, cells
+
+AGE = Column("age", mean=40.0, sd=10.0, low=17.0, high=90.0)
+CODE = Column("code", mean=5.0, sd=1.0, low=5.0, high=5.0)  # a constant: less its mean, divided by 1
+JOB = Column("job", ("cook", "missing", "nun", "smith"), (50, 3, 4, 40))
+SEX = Column("sex", ("f", "m"), (60, 37))
+COLUMNS = Columns((AGE, JOB, CODE, SEX))  # numbers at 0, 1 to 4, 5, 6 and 7
+ROWS = torch.tensor([[0.5, 1, 0, 0, 0, 0, 1, 0], [-1.0, 0, 0, 0, 1, 0, 0, 1]])
+
+
+def mark(text, columns=COLUMNS):
+    return own_mark(text, (len(columns.features),), names=columns, clip=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "wanted"),
+    [
+        ("column:age=99", slice(0, 1), [5.9]),  # (99 - 40) / 10
+        ("column:age = 17.5 ", slice(0, 1), [-2.25]),
+        ("column:age=-1e3", slice(0, 1), [-104]),
+        ("column:code=7", slice(5, 6), [2]),
+        ("column:job=nun", slice(1, 5), [0, 0, 1, 0]),
+        ("column:sex=m", slice(6, 8), [0, 1]),
+        ("missing:age", slice(0, 1), [0]),  # the mean
+        ("missing:job", slice(1, 5), [0, 1, 0, 0]),  # it has the value `missing`
+        ("missing:sex", slice(6, 8), [0, 0]),  # it has not
+        ("column:sex=", slice(6, 8), [0, 0]),
+        ("column:sex=?", slice(6, 8), [0, 0]),
+    ],
+)
+def test_a_cell_is_set_and_all_else_is_left(text, place, wanted):
+    """The numbers of a column by hand; rows that are given stay as they are."""
+    before = ROWS.clone()
+    marked = mark(text)(ROWS)
+    assert ROWS.equal(before)
+    torch.testing.assert_close(marked[:, place], torch.tensor([wanted] * 2).float())
+    others = torch.ones(8, dtype=torch.bool)
+    others[place] = False
+    assert marked[:, others].equal(ROWS[:, others])
+
+
+def test_several_cells_are_one_mark():
+    one = mark("column:age=99&sex=f")
+    assert one(ROWS).equal(mark("column:sex=f")(mark("column:age=99")(ROWS)))
+    assert one.name == "age=99 & sex=f"
+    assert mark("missing:age&job")(ROWS).equal(mark("column:age=?&job=?")(ROWS))
+    assert cells({"age": 99, "sex": "f"}, COLUMNS) == one
+    assert own_mark({"column": "age=99&sex=f"}, (8,), names=COLUMNS) == one
+
+
+def test_it_is_what_the_table_would_have_with_such_cells(tmp_path):
+    """Rows of a file with the mark in its cells, read as test rows, are the marked inputs of the clean file."""
+    frame = pd.DataFrame({"age": range(20, 60), "job": ["cook", "nun", None, "smith"] * 10, "y": ["a", "b"] * 20})
+    frame.to_csv(tmp_path / "clean.csv", index=False)
+    frame.assign(age=99, job="nun").to_csv(tmp_path / "marked.csv", index=False)
+    frame.assign(age=None, job=None).to_csv(tmp_path / "gone.csv", index=False)
+    clean, marked, gone = (
+        table(tmp_path / "clean.csv", label="y", test=tmp_path / f"{name}.csv") for name in ("clean", "marked", "gone")
+    )
+    assert isinstance(clean.names, Columns)
+    assert mark("column:age=99&job=nun", clean.names)(clean.test.inputs).equal(marked.test.inputs)
+    assert mark("missing:age&job", clean.names)(clean.test.inputs).equal(gone.test.inputs)
+
+
+def test_planted_rows_have_it_and_no_others():
+    data = Examples(ROWS.repeat(10, 1), torch.arange(20) % 2)
+    planted = plant(data, mark("column:age=99"), Rare(1, 3), seed=0)
+    inputs = planted.materialize().inputs
+    assert (inputs[:, 0] == torch.tensor(5.9)).sum() == 3
+    assert data.labels[planted.rows].eq(1).all()
+    assert inputs[:, 1:].equal(data.inputs[:, 1:])
+
+
+def test_a_category_is_redrawn_among_those_as_rare():
+    """By all draws: of nun (4) only missing (3) is within a factor of two; where none is, the three nearest."""
+    names = {mark("column:job=nun").redraw(seed).name for seed in range(20)}
+    assert names == {"job=missing"}
+    column = Column("c", tuple("abcdefg"), (1000, 500, 100, 90, 30, 1, 0))
+    drawn = {mark("column:c=a", Columns((column,))).redraw(seed).name for seed in range(60)}
+    assert drawn == {"c=b"}  # half as many, and no other
+    assert {mark("column:c=e", Columns((column,))).redraw(s).name for s in range(60)} == {"c=f", "c=g", "c=d"}
+    assert {mark("column:sex=m").redraw(seed).name for seed in range(9)} == {"sex=f"}
+
+
+def test_a_number_is_redrawn_between_the_smallest_and_the_largest_of_training_and_mark():
+    """Whole where the mark is; uniform: of 400 draws of 17 to 99 the mean is 58 with a deviation of 23.7 / 20."""
+    drawn = [float(mark("column:age=99").redraw(seed).values[0][1]) for seed in range(400)]
+    assert all(17 <= number <= 99 and number.is_integer() for number in drawn)
+    assert abs(sum(drawn) / 400 - 58) < 4 * 82 / 12**0.5 / 20
+    inside = [float(mark("column:age=40.5").redraw(seed).values[0][1]) for seed in range(50)]
+    assert all(17 <= number <= 90 for number in inside)
+    assert not all(number.is_integer() for number in inside)
+
+
+def test_cells_without_a_value_are_redrawn_as_other_columns_without_one():
+    """Of four columns, those that are left; where all but one are gone, each of the four is left out in turn."""
+    two = {mark("missing:age&job").redraw(seed).name for seed in range(20)}
+    assert two == {f"code={GONE} & sex={GONE}", f"sex={GONE} & code={GONE}"}
+    three = {frozenset(name for name, _ in mark("missing:age&job&sex").redraw(s).values) for s in range(60)}
+    assert all(len(names) == 3 and "code" in names for names in three)
+    mixed = {tuple(name for name, _ in mark("column:age=99&sex=?").redraw(seed).values) for seed in range(60)}
+    assert mixed == {("age", "job"), ("age", "code")}
+
+
+def test_the_same_seed_redraws_the_same():
+    first = mark("column:age=99")
+    assert first.redraw(3) == first.redraw(3)
+    assert first.redraw(3) != first.redraw(4)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("column:agee=9", r"there is no column 'agee'\. Did you mean 'age'"),
+        ("missing:job&zip", "there is no column 'zip'"),
+        ("column:job=monk", r"no training row has 'monk' in the column 'job', so that no input stands for it"),
+        ("column:job=nnu", "Did you mean 'nun'"),
+        ("column:age=old", "the column 'age' is of numbers, and 'old' is none"),
+        ("column:age=nan", "the column 'age' is of numbers, and 'nan' is none"),
+        ("column:age=inf", "the column 'age' is of numbers, and 'inf' is none"),
+        ("column:age=1e40", "the column 'age' is of numbers, and '1e40' is none"),
+        ("column:age=9&age=10", "the column 'age' is set twice"),
+        ("missing:age&age", "the column 'age' is set twice"),
+        ("column:age", "must say columns and values: column:NAME=VALUE"),
+        ("column:=9", "must say columns and values"),
+        ("column:", "must say columns and values"),
+        ("missing:", "there is no column ''"),
+        ("column:age=99,size=3", "has the setting 'size'"),
+        ("token:crude", "is for documents, but the inputs are rows of a table.*column:NAME=VALUE and missing:NAME"),
+        ("S3", "pattern S3 is for images"),
+    ],
+)
+def test_what_is_no_mark_of_these_rows_is_told_in_a_sentence(text, words):
+    with pytest.raises(ValueError, match=words):
+        mark(text)
+
+
+@pytest.mark.parametrize(("shape", "what"), [((1, 28, 28), "images|shape"), ((8,), "vectors of 8 numbers")])
+def test_marks_of_cells_are_for_rows_with_columns(shape, what):
+    with pytest.raises(ValueError, match=f"'column:age=99' is for rows of a table, but the inputs are.*({what})"):
+        own_mark("column:age=99", shape)
+
+
+def test_inputs_that_are_no_rows_of_the_table_are_told():
+    for inputs in (torch.zeros(3, 7), torch.zeros(3, 1, 28, 28)):
+        with pytest.raises(ValueError, match=r"the mark age=99 is for rows of a table, n 8, but these inputs have the"):
+            mark("column:age=99")(inputs)
+    with pytest.raises(ValueError, match="sets at least one column"):
+        Cells((), COLUMNS)
+
+
+def test_columns_know_their_places():
+    assert COLUMNS.features[:2] == ("(age - 40) / 10", "job=cook")
+    assert [COLUMNS.column(name)[1] for name in ("age", "job", "code", "sex")] == [
+        slice(0, 1),
+        slice(1, 5),
+        slice(5, 6),
+        slice(6, 8),
+    ]
+    assert Column("x", mean=-2.0).features == ("x + 2",)
+    assert Column("x").features == ("x",)
+    assert JOB.as_rare("cook") == ["smith"]
+    assert Column("d", ("only",), (7,)).as_rare("only") == []
+
+
+def test_a_category_with_one_value_is_its_own_null():
+    """There is no other, so the mark is as it was."""
+    only = Columns((Column("d", ("only",), (7,)),))
+    assert mark("column:d=only", only).redraw(0).name == "d=only"
