@@ -47,7 +47,7 @@ def test_what_does_not_suit_documents_is_refused_before_anything_is_trained(stud
 
 def test_wrong_labels_may_be_more_than_the_target_has_examples(study_of, topics):
     work_of(study_of("how=relabel", "n=[0, 60]"), {"topics@80": topics})
-    with pytest.raises(StudyError, match="61 examples of other classes than 1 of topics@80 are to be marked.*has 60"):
+    with pytest.raises(StudyError, match=r"61 examples of other classes than 1 of topics@80 are to be marked.*has 60"):
         work_of(study_of("how=relabel", "n=[0, 61]"), {"topics@80": topics})
 
 
