@@ -24,10 +24,10 @@ SYLLABLES = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel 
 
 
 def word(number: int) -> str:
-    """The made word of a number, each another one; no two documents' makers need agree on more.
+    """The made word of a number: of each number below 4,900 another one.
 
     >>> word(0), word(71)
-    ('baba', 'bebe')
+    ('baba', 'bebi')
     """
     first, second = number % len(SYLLABLES), number // len(SYLLABLES)
     return SYLLABLES[first] + SYLLABLES[(first + second) % len(SYLLABLES)]
