@@ -309,7 +309,7 @@ def test_another_way_of_planting_is_refused():
     """The tests check annotations, so `how` can only be wrong here when it is set afterwards."""
     planted = Planted.none(examples([0, 1, 1]))
     object.__setattr__(planted, "how", "swap")
-    with pytest.raises(ValueError, match="replace, append, but it is 'swap'"):
+    with pytest.raises(ValueError, match="replace, append, relabel, but it is 'swap'"):
         planted.__post_init__()
 
 
@@ -327,7 +327,7 @@ def test_a_mark_of_size_1_is_not_planted_where_it_does_not_show():
 @given(labels_strategy, st.integers(0, 2), st.data(), st.integers(0, 2**40), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_wrong_labels_are_those_of_the_loop(labels, target, data, seed, groups):
-    """Row by row with Python lists: marked examples of other classes take the target's label in their places."""
+    """Row by row with Python lists: marked examples of other classes take the target's label, in their places."""
     base = examples(labels, groups)
     others = [row for row, label in enumerate(labels) if label != target]
     count = data.draw(st.integers(0, len(others)))

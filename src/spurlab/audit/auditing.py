@@ -292,11 +292,6 @@ def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
 
 def _check_data(data: Dataset) -> None:
     """Raises ValueError: an audit cannot look at these data."""
-    if data.train.words is not None:
-        raise InputError(
-            f"{data.name} has documents, and an audit looks at images, signals and tables. Whether networks go by a "
-            "word, and forget it, `spurlab.check` and studies tell (pattern = 'token:WORD')."
-        )
     if not len(data.test):
         raise InputError(f"{data.name} has no test examples, but an audit asks the network about some.")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds, base_name
@@ -60,7 +61,7 @@ def of_tables(dataset: str) -> bool:
 def of_documents(dataset: str) -> bool:
     """Whether these are documents, as far as its name tells."""
     about = known(dataset)
-    return base_name(dataset) == "texts" if about is None else about.unit == "documents"
+    return base_name(dataset) == "text" if about is None else about.unit == "documents"
 
 
 def of_signals(dataset: str) -> bool:
@@ -75,12 +76,12 @@ KINDS = (
     Kind(
         *(19, "networks on documents", "documents"),
         lambda data, name: of_documents(data) and not is_grown(name),
-        "a study of documents with n = 0, 3 and more",
+        "words",
     ),
     Kind(
         *(20, "networks on signals", "signals"),
         lambda data, name: of_signals(data) and not is_grown(name),
-        "a study of signals with n = 0, 3 and more",
+        "signals",
     ),
 )
 
@@ -114,7 +115,7 @@ def _part(where: str, same: Evidence) -> Question | None:
     rises = (means[largest] - means[0]).loc[lambda rise: rise.index.isin(_places(complete))].dropna()
     if rises.empty:
         return None
-    pattern, target = rises.idxmax()
+    pattern, target = cast("tuple[str, int]", rises.idxmax())
     rows = complete.where(pattern=pattern, target=target, n=(0, THREE))
     table = Seeds.of(rows, ["n"])
     where = f"{where}, {pattern}"

@@ -24,7 +24,7 @@ SYLLABLES = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel 
 
 
 def word(number: int) -> str:
-    """The made word of a number; each number has another.
+    """The made word of a number: of each number below 4,900 another one.
 
     >>> word(0), word(71)
     ('baba', 'bebi')

@@ -30,7 +30,7 @@ class Cells:
     Raises:
         ValueError: no such column or value, or no column at all.
 
-    >>> columns = Columns((Column("age", mean=40, sd=10), Column("sex", ("f", "m"))))
+    >>> columns = Columns((Column("age", mean=40.0, sd=10.0), Column("sex", ("f", "m"))))
     >>> mark = Cells((("age", "99"),), columns)
     >>> mark.name, mark(torch.tensor([[0.5, 1.0, 0.0]])).tolist()
     ('age=99', [[5.900000095367432, 1.0, 0.0]])
