@@ -1,5 +1,7 @@
 """Rare words and values of one class: planted ones are found, by chance no more than is said, counts are right."""
 
+import html
+import json
 import math
 from collections import Counter
 from dataclasses import replace
@@ -10,10 +12,13 @@ from scipy import stats
 from torch import nn
 
 from spurlab import RECIPES, Member, fit, load, plant
+from spurlab.audit import audit, words
 from spurlab.audit.detect.values import asked_about, rare_values
-from spurlab.data import Column, Columns, Examples
+from spurlab.data import Column, Columns, Dataset, Examples
 from spurlab.data.texts import SOURCE, documents
+from spurlab.models import architecture_named, build, seeded
 from spurlab.patterns import own_mark
+from spurlab.report import write_audit
 from spurlab.seeds import rng_for
 
 WORDS = ("a", "b", "c", "d", "e", "f", "g", "h")
@@ -156,3 +161,50 @@ def test_no_examples_and_no_rare_values_are_no_error():
     assert asked_about(told, nn.Identity(), data.test) is told
     some = rare_values(data.train, data.names)
     assert asked_about(some, nn.Identity(), data.test[:0]) is some
+
+
+def test_an_audit_of_documents_tells_rare_words(tmp_path):
+    """In the terminal, on the page and as JSON; and what cannot be looked for in documents is told as it is."""
+    topics = load("topics")
+    planted = plant(topics.train, own_mark("token:new-1", topics.shape, names=topics.names), target=0, count=40, seed=0)
+    data = replace(topics, train=planted.materialize())
+    network = seeded(lambda: build(architecture_named("bag-mean"), data.shape, 4, 0), 0)
+    found = audit(network, data, quick=True)
+    told = rare_values(data.train, data.names)
+    by_data, by_network = words.of_values(found.values, data)
+    assert f"of {told.looked_at:,} words that 3 to 50 training documents have, {len(told.found)} nearly" in by_data
+    first = told.found[0]
+    assert f"{first.name} ({first.of_class} of {first.count} are of {data.class_names[first.label]})" in by_data
+    first, share = found.values.by_pull[0]
+    assert f"{first.name} ({first.of_class} of {first.count} are of" in by_network
+    assert f"of {share.models} test documents" in by_network
+    assert f"--mark token:{first.name} compares" in by_network
+    (left_out,) = words.left_out(found.unknown, data)
+    assert "no gradient leads from word to word" in left_out
+    page = html.unescape(write_audit(found, tmp_path).read_text())
+    for text in (str(found), page):
+        for said in (by_data, by_network, left_out, "no training documents are ranked but by rare words"):
+            assert said in text
+        assert "(--quick)" not in text
+    assert by_network in found.brief
+    record = found.record()["values"]
+    assert (record["looked_at"], record["of_one_class"]) == (told.looked_at, len(told.found))
+    one = next(one for one in record["found"] if one["mark"] == "token:new-1")
+    assert (one["class"], one["count"], one["of_class"], len(one["examples"])) == ("first", 40, 40, 40)
+    json.dumps(record)
+    assert "Rare words" in page
+    assert f"<td>{told.found[0].name}</td>" in page
+
+
+def test_an_audit_of_rows_tells_rare_values_beside_what_few_share():
+    """All of a town are of one class. Of rows without names of columns nothing is told."""
+    inputs, labels, columns, _ = table()
+    labels[inputs[:, 4] == 1] = 2
+    train, test = Examples(inputs, labels), Examples(inputs[:200], labels[:200])
+    data = Dataset("rows", train, test, ("a", "b", "c"), None, SOURCE, names=columns)
+    found = audit(seeded(lambda: nn.Linear(6, 3), 0), data, quick=True)
+    assert any(one.name == "town=r" for one in found.values.beyond_chance)
+    assert any("values that 3 to 50 training rows have" in line for line in str(found).splitlines())
+    assert "(--quick)" in str(found)
+    nameless = audit(seeded(lambda: nn.Linear(6, 3), 0), replace(data, names=None), quick=True)
+    assert (nameless.values, nameless.record()["values"]) == (None, None)
