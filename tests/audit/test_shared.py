@@ -44,6 +44,19 @@ def test_those_that_share_a_component_are_found_and_no_others(many):
     assert scores.max() == pytest.approx(first.gap)
 
 
+def test_several_components_of_a_class_have_no_example_in_common():
+    """Two shifts in different directions, of five examples each: the first two of the class."""
+    rows = (LABELS == 1).nonzero().squeeze(1)[:10]
+    other = torch.zeros(D).index_fill_(0, torch.tensor([30, 31]), 18.0)
+    data = with_rows(normal(), rows, torch.cat([MARK.expand(5, -1), other.expand(5, -1)]))
+    found = shared_components(data, each=3)
+    assert {frozenset(one.rows) for one in found[:2]} == {frozenset(rows[:5].tolist()), frozenset(rows[5:].tolist())}
+    own = [row for one in found if one.label == 1 for row in one.rows]
+    assert len(own) == len(set(own))
+    assert all(sum(one.label == label for one in found) <= 3 for label in range(3))
+    assert found[0].rows == shared_components(data)[0].rows
+
+
 def test_normal_data_share_nothing():
     """Ten data sets of three classes. The widest of 150 x 35 gaps would have to be 10 standard deviations wide."""
     found = [one for seed in range(10) for one in shared_components(normal(seed))]

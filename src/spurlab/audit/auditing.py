@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spurlab.audit.detect.components import ClassComponents, class_components
 from spurlab.audit.detect.shared import SharedComponent, shared_components
 from spurlab.audit.detect.transplant import transplant
+from spurlab.audit.detect.values import RareValues, asked_about, rare_values
 from spurlab.audit.exposed import check_exposure, exposure_of, shadow_members
 from spurlab.audit.findings import Audit
 from spurlab.audit.influence import has_features, influence_on_mark
@@ -25,6 +26,7 @@ from spurlab.audit.served import Fit, fit_of, served, unlike
 from spurlab.audit.suspects import Suspect, listed, listed_components, rows_of
 from spurlab.audit.together import together
 from spurlab.audit.unknown import unknown_marks
+from spurlab.audit.words import values_name
 from spurlab.data import DamagedDataError, Dataset, load
 from spurlab.errors import InputError
 from spurlab.models import seeded
@@ -177,6 +179,7 @@ def audit(
         unrepaired=NOTHING_TO_REPAIR if repair and forget is None else "",
         looked_for="" if forget is None else forget.name,
         exposure=exposed,
+        values=by.values,
     )
 
 
@@ -189,12 +192,14 @@ class LookedFor:
         classes: the components of each class.
         unnamed: the ranking without a mark; of documents 0 everywhere.
         shared: what few examples of a class share.
+        values: of documents and rows of tables the rare words and values of one class; else None.
     """
 
     likeness: Mapping[str, Float[Tensor, " n"]]
     classes: Sequence[ClassComponents]
     unnamed: Float[Tensor, " n"]
     shared: Sequence[SharedComponent]
+    values: RareValues | None = None
 
 
 def looked_for(named: Mapping[str, MarkLike], network: Answering, data: Dataset, seed: int, told: Told) -> LookedFor:
@@ -204,13 +209,17 @@ def looked_for(named: Mapping[str, MarkLike], network: Answering, data: Dataset,
         name: presence(mark, data.train, seed, partial(told, f"{name}, looking for examples that carry it, steps"))
         for name, mark in named.items()
     }
+    values = None
+    if data.names is not None:
+        asking = partial(told, f"asking about rare {values_name(data)}")
+        values = asked_about(rare_values(data.train, data.names), network, data.test, seed, asking)
     if data.train.words is not None:  # neither sums nor differences of documents are documents
-        return LookedFor(likeness, (), torch.zeros(len(data.train)), ())
+        return LookedFor(likeness, (), torch.zeros(len(data.train)), (), values)
     classes = class_components(data.train, progress=partial(told, "looking for examples, classes decomposed"))
     transplanted = partial(told, "looking for examples, transplanted")
     unnamed = transplant(network, data.train, data.test, seed, classes=classes, progress=transplanted)
     shared = shared_components(data.train, classes, partial(told, "looking for examples, classes compared"))
-    return LookedFor(likeness, classes, unnamed, shared)
+    return LookedFor(likeness, classes, unnamed, shared, values)
 
 
 def _unnamed(by: LookedFor, data: Dataset) -> list[Suspect]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spurlab.audit import words
+from spurlab.audit.detect.values import RareValues
 from spurlab.audit.exposed import Exposure
 from spurlab.audit.looks import Look
 from spurlab.audit.pull import Pull
@@ -39,6 +40,8 @@ class Audit:
         unrepaired: why nothing was repaired although that was asked for, or "".
         looked_for: by its name the mark that the scores of repairs are of; "": one that nobody named, or none.
         exposure: which training examples are exposed to membership inference; None: that was not asked.
+        values: of documents and rows of tables, the rare words and values that nearly all examples of one class have;
+            else None.
     """
 
     data: Dataset
@@ -56,13 +59,15 @@ class Audit:
     unrepaired: str = ""
     looked_for: str = ""
     exposure: Exposure | None = None
+    values: RareValues | None = None
 
     @property
     def brief(self) -> list[str]:
-        """The answer in three sentences: of marks, examples, repair or who is served worst; one more on an odd find."""
+        """The answer in three sentences: of marks, examples, repair or who is served worst; more on odd finds."""
         mark, data = words.clearest(self.marks), self.data
         told = ["No mark was named, so none was tried." if mark is None else words.of_mark(mark, data)]
         told += [words.of_unknown(one, data, brief=True) for one in self.unknown if one.unusual][:1]
+        told += words.of_values(self.values, data)[1:]
         told.append(words.of_examples(self.suspects, data))
         if self.repairs or self.unrepaired:
             return [*told, *self._repair]
@@ -84,7 +89,8 @@ class Audit:
             *(words.of_mark(one, data) for one in self.marks),
             *(words.of_unknown(one, data) for one in self.unknown),
             *words.of_level(self.marks, self.unknown),
-            *words.left_out(self.unknown),
+            *words.of_values(self.values, data),
+            *words.left_out(self.unknown, data),
             words.of_examples(self.suspects, data),
             words.of_served(self.served, self.fit, data),
             *([words.of_exposure(self.exposure, data)] if self.exposure else []),
@@ -106,7 +112,9 @@ class Audit:
         `apart`), ``null_largest`` (`strongest_null`, of those) and ``p_value`` (`p`); of an unknown one ``class``
         (`label`), ``examples`` (`rows`), ``near_identical`` (`twins`) and ``false_alarms``
         (`spurlab.audit.unknown.false_alarms`); ``examples`` are `suspects`, ``groups`` are `served` and ``repair``
-        `repairs`, each as its `Repaired.row`; ``exposure`` is null where it was not asked. NaN is null.
+        `repairs`, each as its `Repaired.row`; of ``values`` (null where there are neither words nor columns) those
+        beyond chance and those with a pull, by their `RareValue.asked`; ``exposure`` is null where it was not asked.
+        NaN is null.
         """
         return {
             "accuracy": self.fit.accuracy,
@@ -146,6 +154,7 @@ class Audit:
                 }
                 for one in self.unknown
             ],
+            "values": None if self.values is None else _of_values(self.values, self.data),
             "examples": [vars(suspect) for suspect in self.suspects],
             "groups": [
                 {
@@ -172,6 +181,29 @@ class Audit:
             "repair_mark": self.looked_for,
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
+
+
+def _of_values(values: RareValues, data: Dataset) -> dict[str, Any]:
+    """The rare words or values that chance does not explain, or that the network was asked about."""
+    return {
+        "looked_at": values.looked_at,
+        "of_one_class": len(values.found),
+        "screened": values.screened,
+        "found": [
+            {
+                "mark": one.asked,
+                "class": data.class_names[one.label],
+                "count": one.count,
+                "of_class": one.of_class,
+                "p_value": one.p,
+                "pull": None if one.pull is None else one.pull.count / one.pull.models,
+                "interval": None if one.pull is None else [one.pull.low, one.pull.high],
+                "examples": [data.train.source(row) for row in one.rows],
+            }
+            for one in values.found
+            if one in values.beyond_chance or one.pull is not None
+        ],
+    }
 
 
 def _number(value: Any) -> Any:

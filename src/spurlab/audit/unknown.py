@@ -119,7 +119,7 @@ def unknown_marks(
     its success with it lies by more than .05 beyond nearly all of those of reference networks, which never saw the
     examples. By the network: of each search the class that needs a small change by comparison. Its p is the rank of its
     standardised norm among the smallest over classes of each reference network; it is exact where these are
-    exchangeable with the network. Without references the class with the smallest norm is told.
+    exchangeable with the network. Without references the class with the smallest norm is told. Of documents nothing.
 
     Args:
         network: gives logits.
@@ -131,6 +131,8 @@ def unknown_marks(
         seed: of the choice of test examples.
         progress: is told how many networks of how many have been searched, itself the first.
     """
+    if data.train.words is not None:  # nothing is added to documents, see `spurlab.audit.detect.values`
+        return ()
     given = hosts(data.train, data.test, data.classes, seed)
     order = torch.randperm(len(data.test), generator=rng_for(seed, "audit examples"))
     unseen = order[~torch.isin(order, given.rows)]  # by the search
@@ -154,7 +156,7 @@ def unknown_marks(
         found.append(
             Unknown(*(SHARED, one.label, norm, share, p, *change[1:]), one.rows, one.twins, one.gap, beyond, ranked, p)
         )
-    if not invert or data.train.words is not None:
+    if not invert:
         return tuple(found)
     told = progress or (lambda done, of: None)
     told(0, 1 + len(others))

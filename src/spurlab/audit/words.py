@@ -7,7 +7,9 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor
 
-from spurlab.audit.detect.shared import GAP
+from spurlab.audit.detect.shared import FEWEST as FEWEST_SHARE
+from spurlab.audit.detect.shared import GAP, MOST
+from spurlab.audit.detect.values import RareValues
 from spurlab.audit.exposed import Exposure
 from spurlab.audit.looks import Look
 from spurlab.audit.pull import FEWEST, LEVEL, Pull
@@ -20,6 +22,7 @@ from spurlab.stats import SCORE_MARGIN, Share
 
 ALIKE = "like it: the same mark at any place, turned or mirrored, or drawn anew, that changes the {} as much"
 LARGEST = 5  # numbers of a change that are named
+FIRST = 3  # rare words or values that are named
 WAYS = {
     "shared": "shared components",
     "transplant": "transplants",
@@ -109,12 +112,50 @@ def of_level(marks: Sequence[Pull], unknown: Sequence[Unknown]) -> list[str]:
     ]
 
 
-def left_out(unknown: Sequence[Unknown]) -> list[str]:
+def left_out(unknown: Sequence[Unknown], data: Dataset) -> list[str]:
     """Where marks that nobody named were not looked for."""
+    if data.kind == "documents":
+        named = "" if data.names is None else f" but by putting rare {values_name(data)} into test documents"
+        return [f"By the network: no gradient leads from word to word, so it was not searched{named}."]
     by_data = any(one.method == SHARED for one in unknown)
     by_network = any(one.method != SHARED for one in unknown)
     told = [] if by_data else ["By the data: no class has enough examples to tell what few of them share."]
     return told if by_network else [*told, "By the network: marks that nobody named were not searched for (--quick)."]
+
+
+def values_name(data: Dataset) -> str:
+    """What rare ones are looked for: ``words`` of documents, else ``values``."""
+    return "words" if data.kind == "documents" else "values"
+
+
+def of_values(values: RareValues | None, data: Dataset) -> list[str]:
+    """What is said of rare words or values that go with one class: by the data, and by the network."""
+    if values is None:
+        return []
+    what, examples = values_name(data), unit(data)
+    some = f"{values.looked_at:,} {what} that {FEWEST_SHARE} to {MOST} training {examples} have"
+    beyond = len(values.beyond_chance)
+    if not values.found:
+        return [f"By the data: of {some}, none goes nearly always with one class."]
+    more = ", ..." * (len(values.found) > FIRST)
+    first = [
+        f"{one.name} ({one.of_class} of {one.count} are of {data.class_names[one.label]})"
+        for one in values.found[:FIRST]
+    ]
+    told = [
+        f"By the data: of {some}, {len(values.found):,} nearly always go with one class, {beyond:,} of them more than "
+        f"chance explains (p <= {LEVEL:g} for all together): {', '.join(first)}{more}. "
+        "Most are what the class is about: look which are not."
+    ]
+    if not values.by_pull:
+        return told
+    one, share = values.by_pull[0]
+    pulls = (
+        f"{one.name} ({one.of_class} of {one.count} are of {data.class_names[one.label]}) pulls most, "
+        f"{_percent(share.count / share.models)} of {share.models} test {examples} of other classes"
+    )
+    test = f"--mark {one.asked} compares it with {what} like it"
+    return [*told, f"By the network: of {values.screened:,} of these {what}, {pulls}; {test}."]
 
 
 def of_unknown(one: Unknown, data: Dataset, brief: bool = False) -> str:
@@ -200,6 +241,8 @@ def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
     if first:
         way = WAYS.get(first.method, first.method)
         parts.append(f"without a mark to look for, {first.source} ({first.label}) is the first of the list by {way}")
+    if not parts:
+        return f"Without a mark to look for, no training {unit(data)} are ranked but by rare {values_name(data)}."
     words = "; ".join(parts)
     return f"{words[:1].upper()}{words[1:]}."
 

@@ -29,6 +29,7 @@ from spurlab.training import predictions
 SIDE = 84  # pixels of a picture on the page; larger ones have up to twice as many
 LETTERS = 160  # of a document that are shown
 SHOWN = 20  # training examples of a list
+RARE = 40  # rare words or values
 TRIED = 100  # test images, of which those that a mark pulls most are shown
 FIRST = 6  # pictures of the first screen, where no mark is named
 
@@ -59,7 +60,8 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
             brief=found.brief,
             searched=any(one.method != SHARED for one in found.unknown),
             level=words.of_level(found.marks, found.unknown),
-            left_out=words.left_out(found.unknown),
+            left_out=words.left_out(found.unknown, found.data),
+            rare=_rare(found),
             unit=words.unit(found.data),
             marks=marks,
             unknown=unknown,
@@ -138,6 +140,21 @@ def _unknown(found: Audit, one: Unknown) -> dict[str, Any]:
         "largest": "" if _are_images(found) else f"Most of it: {words.largest(shown, found.data)}.",
         "pictures": pictures if _are_images(found) else [],
         "examples": [_picture(train.inputs[row], train.source(row), found.data) for row in one.rows[:SHOWN]],
+    }
+
+
+def _rare(found: Audit) -> dict[str, Any] | None:
+    """Rare words or values that go with one class: those that pull most, and those that chance explains least."""
+    if (values := found.values) is None:
+        return None
+    by_pull = [one for one, _ in values.by_pull]
+    return {
+        "words": words.of_values(values, found.data),
+        "what": words.values_name(found.data),
+        "lines": [
+            {"one": one, "name": found.data.class_names[one.label], "source": found.data.train.source(one.rows[0])}
+            for one in [*by_pull, *(one for one in values.found if one not in by_pull)][:RARE]
+        ],
     }
 
 

@@ -56,6 +56,7 @@ def shared_components(
     train: Examples,
     classes: Sequence[ClassComponents] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    each: int = 1,
 ) -> list[SharedComponent]:
     r"""For each class the component that 3 to 50 of its examples share and that the others lack most clearly.
 
@@ -76,17 +77,28 @@ def shared_components(
         train: n examples; vectors or images.
         classes: what `class_components` gives for these examples; None: it is made.
         progress: is told how many classes of how many have been looked at.
+        each: components of a class at most; none is shared by an example that shares one before.
 
     Returns:
-        One for each class of at least 12 examples, the widest gap first.
+        One or more for each class of at least 12 examples, the widest gap first.
     """
     found = []
     for one, basis, residual in _by_class(train, classes, progress):
-        gap, members, _ = _candidates(residual)[0]
-        rows = one.rows[members]
-        component = one.component(rows, basis).view(train.shape)
-        found.append(SharedComponent(one.label, tuple(rows.tolist()), gap, component, _twins(train, one.rows, rows)))
+        for gap, members in _apart(_candidates(residual))[:each]:
+            rows = one.rows[members]
+            component, twins = one.component(rows, basis).view(train.shape), _twins(train, one.rows, rows)
+            found.append(SharedComponent(one.label, tuple(rows.tolist()), gap, component, twins))
     return sorted(found, key=lambda one: -one.gap)
+
+
+def _apart(candidates: Sequence[tuple[float, Tensor, Tensor]]) -> list[tuple[float, Int64[Tensor, " some"]]]:
+    """The gap and the members of those that have no member in common with one before."""
+    taken, apart = set[int](), list[tuple[float, Tensor]]()
+    for gap, members, _ in candidates:
+        if taken.isdisjoint(own := members.tolist()):
+            taken.update(own)
+            apart.append((gap, members))
+    return apart
 
 
 def shared(network: nn.Module, train: Examples, test: Examples, seed: int = 0) -> Float[Tensor, " n"]:
