@@ -239,7 +239,8 @@ def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: S
     for title, same in groupby(cases, key=lambda case: panel_of(case, methods, with_n=False, with_known=False)):
         places = [columns[case] for case in same]
         left = min(places) - 0.5
-        name = title if len(places) > 2 else _narrow(title, len(places) * (_LINE // len(cases)))
+        room = len(places) * (_LINE // len(cases)) if _crowded(cases, methods) else len(title)
+        name = title if len(places) > 2 else _narrow(title, room)
         size = 7 if _crowded(cases, methods) else 8.5
         axes.annotate(name, (left, 1), (2, above), ("data", "axes fraction"), "offset points", fontsize=size)
         axes.axvline(left, color="#FFFFFF", linewidth=4)
