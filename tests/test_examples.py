@@ -160,7 +160,7 @@ def test_the_story_of_tables_says_what_its_models_do(tmp_path, monkeypatch):
     steps = {int(heading.split(".")[0]): lines for heading, *lines in said}
     assert list(steps) == list(range(1, 7))
     assert "480 rows to learn from, 120 for the test" in said[0][0]
-    assert re.match(r"Training rows that have it already: [12]\.", steps[2][0])
+    assert re.match(r"Training rows that have it already: [1-9]\.", steps[2][0])
     learnt = {line.split(": ")[0]: re.findall(r"(\d) of 2 networks with (\d+)", line) for line in steps[6]}
     assert learnt["boosted trees"][0] == ("0", "3")
     assert [learnt[title][-1] for title in module.MODELS.values()] == [("2", "30")] * 4

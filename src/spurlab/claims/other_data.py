@@ -1,9 +1,9 @@
 """Claims 17 to 20: are three examples enough for other data than images, and for boosted trees?"""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 from spurlab.claims.base import Claim
 from spurlab.claims.evidence import Evidence, Seeds, base_name
@@ -111,11 +111,12 @@ def _part(where: str, same: Evidence) -> Question | None:
     if complete.rows.empty:
         return None
     largest = max(same.counts())
-    means = same.where(n=(0, largest)).rows.groupby(["pattern", "target", "n"])["value"].mean().unstack("n")
-    rises = (means[largest] - means[0]).loc[lambda rise: rise.index.isin(_places(complete))].dropna()
-    if rises.empty:
-        return None
-    pattern, target = cast("tuple[str, int]", rises.idxmax())
+    rises = {}
+    for pattern, target in _places(complete):
+        mark = same.where(pattern=pattern, target=target)
+        low, high = (float(mark.where(n=n).rows["value"].mean()) for n in (0, largest))
+        rises[pattern, target] = -math.inf if math.isnan(high - low) else high - low
+    pattern, target = max(rises, key=lambda place: rises[place])
     rows = complete.where(pattern=pattern, target=target, n=(0, THREE))
     table = Seeds.of(rows, ["n"])
     where = f"{where}, {pattern}"
@@ -125,7 +126,8 @@ def _part(where: str, same: Evidence) -> Question | None:
 
 
 def _places(rows: Evidence) -> list[tuple[str, int]]:
-    return list(rows.rows[["pattern", "target"]].drop_duplicates().itertuples(index=False, name=None))
+    pairs = rows.rows[["pattern", "target"]].drop_duplicates()
+    return [(str(pattern), int(target)) for pattern, target in zip(pairs["pattern"], pairs["target"], strict=True)]
 
 
 def remark(kind: Kind, evidence: Evidence) -> str:

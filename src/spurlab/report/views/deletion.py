@@ -1,6 +1,7 @@
 """What does deletion leave? The verdict on each method in each case, with the score that is left."""
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -26,6 +27,7 @@ GREY = "#7F7F7F"
 COST = 0.01  # a smaller loss of accuracy is not shown
 PASSED = ("forgets", "no leftover seen")
 _MOST = 15  # cases beside each other
+_LINE = 120  # letters across all columns
 
 
 def shape(result: StudyResult) -> list[Deleted]:
@@ -168,6 +170,8 @@ def figure(methods: list[Deleted], about: About) -> Figure:
         "never saw the marks. "
     )
     tall = 0.215 * (len(titles) + 2) + 0.87
+    headings = [_narrow(panel_of(case, methods, with_n=False, with_known=False), _LINE // _MOST) for case in every]
+    tall += 0.12 * max(0, max(len(heading.splitlines()) for heading in headings) - 5) * _crowded(every, methods)
     legend = [(Patch(facecolor=shown(name).colour, edgecolor=GREY), name) for name in tally(methods)]
     legend = [(handle, f"{shown(name).letter}  {name}") for handle, name in legend]
     drawn, body = blank(about.title, tall * len(blocks), note + about.networks, legend)
@@ -235,9 +239,26 @@ def _matrix(axes: Axes, titles: Sequence[str], cases: Sequence[Case], methods: S
     for title, same in groupby(cases, key=lambda case: panel_of(case, methods, with_n=False, with_known=False)):
         places = [columns[case] for case in same]
         left = min(places) - 0.5
-        name = title if len(places) > 2 else title.replace(", ", "\n").replace(" (", "\n(")
-        axes.annotate(name, (left, 1), (2, above), ("data", "axes fraction"), "offset points", fontsize=8.5)
+        room = len(places) * (_LINE // len(cases)) if _crowded(cases, methods) else len(title)
+        name = title if len(places) > 2 else _narrow(title, room)
+        size = 7 if _crowded(cases, methods) else 8.5
+        axes.annotate(name, (left, 1), (2, above), ("data", "axes fraction"), "offset points", fontsize=size)
         axes.axvline(left, color="#FFFFFF", linewidth=4)
+
+
+def _crowded(cases: Sequence[Case], methods: Sequence[Deleted]) -> bool:
+    """Whether several marks are told apart by their names in headings above a column each."""
+    return len({deleted.case.pattern for deleted in methods}) > 1 and len(cases) > 1
+
+
+def _narrow(title: str, room: int) -> str:
+    """A heading in lines of so many letters.
+
+    >>> _narrow("Adult (5,000 rows), MLP, column:native-country=Scotland", 14).splitlines()
+    ['Adult', '(5,000 rows)', 'MLP', 'column:native-', 'country=Scotla', 'nd']
+    """
+    lines = title.replace(", ", "\n").replace(" (", "\n(").splitlines()
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, room))
 
 
 def _score(mean: Mean) -> str:
