@@ -28,18 +28,18 @@ def margins(n, seed, name):
 
 
 def least(enough, low=1e-12, high=1e6):
-    """By bisection, the smallest number that is enough, to 1e-12."""
+    """By bisection, the smallest number that is enough, to 1e-11."""
     low, high = math.log(low), math.log(high)
-    for _ in range(80):
+    for _ in range(45):
         middle = (low + high) / 2
         low, high = (low, middle) if enough(math.exp(middle)) else (middle, high)
     return math.exp(high)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 50), st.floats(0.1, 20), st.floats(0, 0.5), st.sampled_from([None, 2, 10]))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=15)
 def test_it_is_what_a_search_over_decays_finds(seed, count, norm, score, classes):
-    """kappa, the shift by the law and the score of that shift, each through its own function, at 80 decays."""
+    """kappa, the shift by the law and the score of that shift, each through its own function, at 45 decays."""
     train, test = margins(count, seed, "train"), margins(37, seed, "test")
 
     def enough(decay):
@@ -76,7 +76,7 @@ def test_solved_models_cross_the_bound_where_it_says(mini):
     """Softmax regression of 300 images solved at each decay, margins of unmarked models: the crossing by bisection.
 
     With margins of the marked models it would be exact but for the classes that are not alike. Those of unmarked
-    models know nothing of what the core leaves to the mark, so the law's answer is some percent too small or large.
+    models know nothing of what the core leaves to the mark, so less decay is said than it takes, by some percent.
     """
     base, test = mini.train[torch.arange(300)], mini.test.inputs[:400]
     mark, count, bound = own_mark({"box": 4, "value": 1.0}, mini.shape), 6, 0.05
