@@ -8,12 +8,18 @@ import torch
 from spurlab.models import ARCHITECTURES, build, is_grown
 from spurlab.seeds import rng_for
 
+WORDS = 53  # as no image is wide
+
 
 @pytest.fixture(scope="session")
 def shape_of():
-    """name -> inputs of the kind that the network is for: signals, grey images (perceptrons and the CNN), colour."""
+    """name -> inputs of the kind that the network is for: documents, signals, grey images (perceptrons and the CNN),
+    colour.
+    """
 
     def shape(name):
+        if ARCHITECTURES[name].words:
+            return (12, WORDS)
         if name.startswith("mnist1d") or name in ("logistic", "table-mlp"):
             return (40,)
         return (1, 28, 28) if name in ("small-mlp", "mlp", "large-mlp", "vgg-mlp", "cnn") else (3, 32, 32)
@@ -29,8 +35,17 @@ def network(shape_of):
 
 @pytest.fixture(scope="session")
 def draw():
-    """(shape) -> images in [0, 1]."""
-    return lambda *shape, purpose="images": torch.rand(*shape, generator=rng_for(0, "test", purpose))
+    """(shape) -> images in [0, 1]; documents without padding, which are numbers of words."""
+
+    def drawn(*shape, purpose="images"):
+        rng = rng_for(0, "test", purpose)
+        return (
+            torch.randint(1, WORDS, shape[:-1], generator=rng)
+            if shape[-1] == WORDS
+            else torch.rand(*shape, generator=rng)
+        )
+
+    return drawn
 
 
 def pytest_generate_tests(metafunc):

@@ -26,6 +26,7 @@ LAST = {  # written down from the networks' code
     "mnist1d-cnn": "9",
     "mnist1d-cnn-25": "9",
     "mnist1d-gru": "linear",
+    **dict.fromkeys(("bag-mean", "bag-sum", "bag-max", "text-cnn", "text-transformer"), "linear"),
 }
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from spurlab.models import architecture_named, build, parameter_count, skeleton, source_digest
+from spurlab.models import ARCHITECTURES, architecture_named, build, parameter_count, skeleton, source_digest
 from spurlab.patterns import Planted
 from spurlab.studies import StudyError, load_study, narrowed, plan, results_in, run
 from spurlab.training import Ensemble, Member, Recipe, fit
@@ -258,7 +258,7 @@ def test_pixel_importance_needs_a_perceptron(mini, tmp_path):
 
 def test_the_zoo_has_no_colon_in_its_names(name):
     assert ":" not in name
-    shape = (40,) if name.startswith("mnist1d") else (1, 32, 32)
+    shape = (40,) if name.startswith("mnist1d") else (9, 60) if ARCHITECTURES[name].words else (1, 32, 32)
     assert isinstance(skeleton(name, shape, 2), nn.Module)
 
 

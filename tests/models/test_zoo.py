@@ -17,6 +17,7 @@ from spurlab.models import (
     parameter_count,
     seeded,
     skeleton,
+    trial_inputs,
 )
 from spurlab.report.views.parameters import PAPER as PAPER_PARAMETERS
 from spurlab.training import can_stack
@@ -72,7 +73,10 @@ def test_parameters_are_counted_layer_by_layer(name, shape, classes):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in FOR_SIGNALS and not is_grown(name)])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, entry in ARCHITECTURES.items() if not (name in FOR_SIGNALS or entry.words or is_grown(name))],
+)
 def test_every_architecture_takes_grey_and_colour_and_gives_one_logit_per_class(name, channels, draw):
     """Real numbers for the small ones; for all of them what PyTorch says of the shapes."""
     shape = (channels, 32, 40)
@@ -93,7 +97,7 @@ def test_every_architecture_can_be_mapped_over_members(name, shape_of):
     """As the lockstep engine does it, in training mode; without numbers, so that Vgg16 costs nothing."""
     bones = skeleton(name, shape_of(name), 10)
     states = {key: tensor.new_empty(2, *tensor.shape) for key, tensor in bones.state_dict().items()}
-    images = torch.zeros(2, 3, *shape_of(name), device="meta")
+    images = torch.stack([trial_inputs(bones, shape_of(name), 3)] * 2).to("meta")
     mapped = vmap(lambda state, x: functional_call(bones, state, (x,)), randomness="different")
     assert mapped(states, images).shape == (2, 3, 10)
 

@@ -135,7 +135,7 @@ def test_the_same_seed_redraws_the_same():
         ("missing:", "there is no column ''"),
         ("column:age=99,size=3", "has the setting 'size'"),
         ("token:crude", "is for documents, but the inputs are rows of a table.*column:NAME=VALUE and missing:NAME"),
-        ("S3", "pattern S3 is for images"),
+        ("S3", "is for images, but the inputs are rows of a table"),
     ],
 )
 def test_what_is_no_mark_of_these_rows_is_told_in_a_sentence(text, words):

@@ -200,7 +200,7 @@ def test_the_first_screen_has_pictures_without_a_mark(tmp_path):
 
 
 def test_photos_are_embedded_in_the_size_in_which_they_are_shown():
-    shown = audit_page._picture(torch.rand(3, 400, 300, generator=rng_for(0, "photo")), "a.jpg")
+    shown = audit_page._picture(torch.rand(3, 400, 300, generator=rng_for(0, "photo")), "a.jpg", FOUND.data)
     content = base64.b64decode(shown["address"].partition(",")[2])
     assert Image.open(io.BytesIO(content)).size == (126, 168)
 
