@@ -5,8 +5,8 @@ Usage: python benchmarks/law.py [--full] [--only noise,tangent,decay] [--json [F
 Noise on the inputs as ridge: least squares on noisy copies of the training images, beside ridge of the noise's
 variance, in the shift of the target's output. The tangent kernel of a wide network beside MLPs, in the spurious score.
 The weight decay from which on a mark is not learnt by softmax regression, told by models that never saw it, beside what
-a search over decays finds. `--full` takes MNIST (see SPURLAB_DATA), half an hour on one core; otherwise the small set
-that comes along, in a few minutes. docs/results/law has what was found.
+a search over decays finds. `--full` takes MNIST and Fashion-MNIST (see SPURLAB_DATA), a quarter of an hour on one core;
+otherwise the small set that comes along, in a few minutes. docs/results/law has what was found.
 """
 
 import logging
@@ -29,6 +29,9 @@ from spurlab.stats import Estimate
 from spurlab.theory import decay_needed, decay_that_needs_itself, ntk_relu, predict_ridge, ridge_of_noise, shift_ridge
 from spurlab.training import RECIPES, Member, Recipe, fit, logits, predictions
 from spurlab.training.solving import solve
+
+SMALL = "fashion-mini@600"  # without `--full`
+PATTERNS = ("R3", "S3", "S1")  # beside the tangent kernel
 
 # ---- noise on the inputs as ridge
 
@@ -110,37 +113,37 @@ class Wide:
     """Spurious scores at one pattern and n, of the same marked images and test images, one a seed.
 
     Args:
-        kernel: by the ridge, of regression with the tangent kernel: the share of outputs that rise by more than .1.
+        dataset: which images.
+        kernel: of regression with the tangent kernel, without ridge: the share of outputs that rise by more than .1.
         trained: of MLPs.
     """
 
+    dataset: str
     pattern: str
     n: int
-    kernel: dict[float, list[float]]
+    kernel: list[float]
     trained: list[float]
 
 
-def tangent(
-    data: Dataset, patterns: Sequence[str], counts: Sequence[int], seeds: int, asked: int, ridges: Sequence[float]
-) -> list[Wide]:
+def tangent(name: str, data: Dataset, counts: Sequence[int], seeds: int, asked: int) -> list[Wide]:
     """Of `asked` test images, evenly taken; a seed is marked images, and the start and batches of an MLP."""
     test = data.test.inputs[:: max(1, len(data.test.inputs) // asked)][:asked]
-    kernel, found = Kernels(data.train, test), []
-    for name in patterns:
-        pattern = make_pattern(name, data.shape, seed=0)
+    among, found = ntk_relu(data.train.inputs, data.train.inputs), []
+    for chosen in PATTERNS:
+        pattern = make_pattern(chosen, data.shape, seed=0)
         marked = pattern(test)
+        kernels = Kernels(data.train, among, test, marked)
         for n in counts:
-            say(f"tangent kernel: {name}, n = {n}")
+            say(f"tangent kernel: {name}, {chosen}, n = {n}")
             planted = [
                 plant(data.train, pattern, 0, n, seed) if n else Planted.none(data.train) for seed in range(seeds)
             ]
             members = [Member(each, seed) for seed, each in enumerate(planted)]
             networks = fit("mlp", members, RECIPES["quick"], classes=data.classes, workers=0)
             trained = [_score(networks.member(i), test, marked) for i in range(seeds)]
-            risen = [[float((rise > 0.1).double().mean()) for rise in kernel.rises(each, marked, ridges)]
-                     for each in planted[: seeds if n else 1]]  # fmt: skip
-            scores = {ridge: [each[i] for each in risen] for i, ridge in enumerate(ridges)}
-            found.append(Wide(name, n, scores, trained))
+            scores = [float((kernels.rise(each) > 0.1).double().mean()) for each in planted[: seeds if n else 1]]
+            found.append(Wide(name, chosen, n, scores, trained))
+            say(f"kernel {_spread(scores)}, MLPs {_spread(trained)}")
     return found
 
 
@@ -150,31 +153,36 @@ def _score(network: nn.Module, clean: Tensor, marked: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """What `ntk_rise` gives, with all of the kernel kept that marked training images do not change."""
+    """What `ntk_rise` gives, with all of the kernel kept that marked training images do not change.
+
+    Args:
+        train: without marks.
+        among: of these with each other.
+        clean, marked: test images without the mark and with it.
+    """
 
     train: Examples
+    among: Tensor
     clean: Tensor
-
-    @cached_property
-    def among(self) -> Tensor:
-        """Of training images with each other."""
-        return ntk_relu(self.train.inputs, self.train.inputs)
+    marked: Tensor
 
     @cached_property
     def across(self) -> Tensor:
-        """Of test images without the mark with training images."""
-        return ntk_relu(self.clean, self.train.inputs)
+        """Of test images with training images: with the mark less without."""
+        return self._across(self.train.inputs)
 
-    def rises(self, planted: Planted, marked: Tensor, ridges: Sequence[float]) -> list[Tensor]:
-        """For each ridge, by how much the output of class 0 is higher of each test image with the mark."""
+    def _across(self, inputs: Tensor) -> Tensor:
+        return ntk_relu(self.marked, inputs) - ntk_relu(self.clean, inputs)
+
+    def rise(self, planted: Planted) -> Tensor:
+        """By how much the output of class 0 is higher of each test image with the mark."""
         rows, seen = planted.rows, planted.materialize()
-        kernel, across, after = self.among.clone(), self.across.clone(), ntk_relu(marked, seen.inputs)
+        kernel, across = self.among.clone(), self.across.clone()
         if len(rows):
             kernel[rows] = ntk_relu(seen.inputs[rows], seen.inputs)
             kernel[:, rows] = kernel[rows].T
-            across[:, rows] = ntk_relu(self.clean, seen.inputs[rows])
-        truth = (seen.labels == 0).double()
-        return [predict_ridge(kernel, truth, after - across, ridge) for ridge in ridges]
+            across[:, rows] = self._across(seen.inputs[rows])
+        return predict_ridge(kernel, (seen.labels == 0).double(), across)
 
 
 # ---- the weight decay from which on a mark is not learnt
@@ -308,26 +316,18 @@ def of_noise(report: Report, found: Sequence[Noisy]) -> list[Row]:
 
 def of_tangent(report: Report, found: Sequence[Wide]) -> list[Row]:
     """A line for each pattern and n."""
-    ridges = list(found[0].kernel)
-    columns = ("pattern", "n", *(f"kernel, ridge {ridge:g}" for ridge in ridges), "MLPs", "kernel higher in seeds")
-    table = table_of(
-        "Spurious score of regression with the tangent kernel, and of MLPs (mean +- sd over seeds)", *columns
-    )
+    columns = ("images", "pattern", "n", "kernel", "MLPs", "kernel higher in seeds")
+    title = "Spurious score of regression with the tangent kernel, and of MLPs (mean +- sd over seeds)"
+    table = table_of(title, *columns)
     for each in found:
-        pairs = zip(each.kernel[ridges[0]], each.trained, strict=False)
-        higher = sum(wide > own for wide, own in pairs)
-        scores = (_spread(each.kernel[ridge]) for ridge in ridges)
-        table.add_row(
-            each.pattern, str(each.n), *scores, _spread(each.trained), f"{higher} of {len(each.kernel[ridges[0]])}"
-        )
+        higher = sum(wide > own for wide, own in zip(each.kernel, each.trained, strict=False))
+        scores = _spread(each.kernel), _spread(each.trained)
+        table.add_row(each.dataset, each.pattern, str(each.n), *scores, f"{higher} of {len(each.kernel)}")
     report.show(table)
     return [
-        Row(f"{each.pattern}, n {each.n}: score of {who}", _mean(scores), "share", scores)
+        Row(f"{each.dataset}, {each.pattern}, n {each.n}: score of {who}", _mean(scores), "share", scores)
         for each in found
-        for who, scores in {
-            **{f"kernel, ridge {at:g}": of for at, of in each.kernel.items()},
-            "MLPs": each.trained,
-        }.items()
+        for who, scores in (("kernel", each.kernel), ("MLPs", each.trained))
     ]
 
 
@@ -368,14 +368,16 @@ PARTS = ("noise", "tangent", "decay")
 
 def main() -> None:
     """Print a table for each part."""
-    parser = parser_of(__doc__, "MNIST: 1,000 images for noise, 4,000 for the kernel, 2,000 for weight decay")
+    parser = parser_of(
+        __doc__, "MNIST: 1,000 images for noise, 4,000 (and of Fashion-MNIST) for the kernel, 2,000 for decay"
+    )
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}; default: all")
     asked = parser.parse_args()
     parts = [part for part in PARTS if part in asked.only.split(",")]
     torch.set_num_threads(1)
     logging.getLogger(solve.__module__).setLevel(logging.ERROR)  # a gradient of 1e-7 is near enough here
     report, rows, more = Report(asked.json, full=asked.full, parts=parts), [], {}
-    small = replace_test(load("fashion-mini@600"), 500) if not asked.full else None
+    small = replace_test(load(SMALL), 500) if not asked.full else None
     if "noise" in parts:
         data = small or load("mnist@1000")
         noisy = noise(data, (1, 3, 10, 30), (0.1, 0.3, 1.0), (1, 10, 100, 300) if asked.full else (1, 10, 30),
@@ -383,9 +385,9 @@ def main() -> None:
         rows += of_noise(report, noisy)
         more["noise"] = [asdict(each) for each in noisy]
     if "tangent" in parts:
-        data = small or load("mnist@4000")
-        ridges = (0.0, 1e-2) if asked.full else (0.0,)
-        wide = tangent(data, ("R3", "S3", "S1"), (0, 1, 3, 10), 5 if asked.full else 3, 2000, ridges)
+        wide = []
+        for name in ("mnist@4000", "fashion-mnist@4000") if asked.full else (SMALL,):
+            wide += tangent(name, small or load(name), (0, 1, 3, 10), 5 if asked.full else 3, 2000)
         rows += of_tangent(report, wide)
         more["tangent"] = [asdict(each) for each in wide]
     if "decay" in parts:

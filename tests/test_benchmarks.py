@@ -15,7 +15,7 @@ import torch
 
 from spurlab.metrics import spurious_score
 from spurlab.patterns import Planted, make_pattern, own_mark, plant
-from spurlab.theory import ntk_rise
+from spurlab.theory import ntk_relu, ntk_rise
 from spurlab.training import predictions
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -129,11 +129,13 @@ def test_what_the_script_of_the_law_lays_beside_measurements_is_theory(imported,
     law = imported("law")
     data = replace(mini, train=mini.train[torch.arange(300)], test=mini.test[torch.arange(50)])
     pattern, test = make_pattern("R3", data.shape, seed=0), data.test.inputs
-    kernels = law.Kernels(data.train, test)
+    among = ntk_relu(data.train.inputs, data.train.inputs)
+    kernels = law.Kernels(data.train, among, test, pattern(test))
     for planted in (Planted.none(data.train), plant(data.train, pattern, 0, 5, 0)):
         seen = planted.materialize()
-        (rise,) = kernels.rises(planted, pattern(test), (1e-2,))
-        torch.testing.assert_close(rise, ntk_rise(seen.inputs, seen.labels, test, pattern(test), 0, 1e-2))
+        wanted = ntk_rise(seen.inputs, seen.labels, test, pattern(test), 0)
+        torch.testing.assert_close(kernels.rise(planted), wanted, rtol=1e-7, atol=1e-9)
+        assert (wanted > 0.1).any()
     (noisy,) = law.noise(data, (10,), (0.5,), (60,), 1)
     assert noisy.ratios[0] == pytest.approx(1, abs=0.08)
     assert noisy.half > 1.2
