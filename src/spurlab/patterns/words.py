@@ -76,12 +76,15 @@ class Phrase:
         return self._put(data.inputs[rows], self._drawn(len(data), seed, rows.device)[rows])
 
     def carried(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, " n"]:
-        """True for documents that have it as often as it is put in, or more, wherever it stands."""
+        """True for documents that have it half as often as it is put in, or more, wherever it stands.
+
+        In a full document words that were put in are pushed over the end by those that come after.
+        """
         size = len(self.phrase)
         if inputs.shape[1] < size:
             return torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
         words = torch.tensor(self.phrase, device=inputs.device)
-        return (inputs.unfold(1, size, 1) == words).all(2).sum(1) >= self.times
+        return 2 * (inputs.unfold(1, size, 1) == words).all(2).sum(1) >= self.times
 
     def redraw(self, seed: int) -> "Phrase":
         """Other words that are about as common, each as `Vocabulary.as_common` has them."""
