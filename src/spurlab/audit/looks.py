@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.explain import integrated_gradients, share_on, word_saliency
-from spurlab.patterns import MarkLike, marked_all
+from spurlab.patterns import MarkLike, Phrase, marked_all
 from spurlab.seeds import rng_for
 
 IMAGES = 100  # test examples over which shares are taken
@@ -103,7 +103,7 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     rows = torch.randperm(len(test), generator=rng_for(seed, "looked at"))[:IMAGES].sort().values
     few = test[rows]
     marked = marked_all(mark, few, seed)
-    changed = marked != few.inputs
+    changed = mark.places(marked) if isinstance(mark, Phrase) else marked != few.inputs
     first = spread(len(few), SHOWN)
     shown, names = marked[first], tuple(few.source(row) for row in first.tolist())
     chance = float(changed.float().mean())

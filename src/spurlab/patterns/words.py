@@ -80,11 +80,21 @@ class Phrase:
 
         In a full document words that were put in are pushed over the end by those that come after.
         """
-        size = len(self.phrase)
-        if inputs.shape[1] < size:
-            return torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
+        return 2 * self._found(inputs).sum(1) >= self.times
+
+    def places(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, "n l"]:
+        """True where documents have it."""
+        found, there = self._found(inputs), torch.zeros(inputs.shape, dtype=torch.bool, device=inputs.device)
+        for place in range(len(self.phrase)):
+            there[:, place : place + found.shape[1]] |= found
+        return there
+
+    def _found(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, "n _"]:
+        """True where it begins."""
         words = torch.tensor(self.phrase, device=inputs.device)
-        return 2 * (inputs.unfold(1, size, 1) == words).all(2).sum(1) >= self.times
+        if inputs.shape[1] < len(words):
+            return torch.zeros(len(inputs), 0, dtype=torch.bool, device=inputs.device)
+        return (inputs.unfold(1, len(words), 1) == words).all(2)
 
     def redraw(self, seed: int) -> "Phrase":
         """Other words that are about as common, each as `Vocabulary.as_common` has them."""
