@@ -178,7 +178,7 @@ def test_an_audit_of_documents_tells_rare_words(tmp_path):
     first, share = found.values.by_pull[0]
     assert f"{first.name} ({first.of_class} of {first.count} are of" in by_network
     assert f"of {share.models} test documents" in by_network
-    assert f"--mark token:{first.name} compares" in by_network
+    assert f"--mark token:{first.name} with --recipe compares it with networks that never saw it" in by_network
     (left_out,) = words.left_out(found.unknown, data)
     assert "no gradient leads from word to word" in left_out
     page = html.unescape(write_audit(found, tmp_path).read_text())

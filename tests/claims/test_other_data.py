@@ -70,3 +70,9 @@ def test_what_lacks_is_not_tested_and_few_seeds_are_undecided():
 def test_images_are_of_none_of_these():
     images = frame({("R3", 0, 0): LOW, ("R3", 0, 3): HIGH})
     assert all(verdict(number, images).outcome == "not tested" for number in (17, 18, 19, 20))
+
+
+def test_a_mark_is_not_chosen_by_the_networks_that_it_is_judged_by():
+    """With no n above three the clearest mark at the largest n would be that at n = 3: nothing is tested."""
+    scores = {place: values for place, values in LEARNT.items() if place[1] <= 3}
+    assert verdict(17, rows(scores)).outcome == "not tested"

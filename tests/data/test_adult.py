@@ -194,7 +194,7 @@ def test_parts_of_it_by_name(given, census):
     data, turned = load("adult"), load("adult:1,0")
     assert turned.group_names == (">50K, female", ">50K, male", "<=50K, female", "<=50K, male")
     assert turned.train.groups.tolist() == [(group + 2) % 4 for group in data.train.groups.tolist()]
-    assert described("adult@1000").title == "Adult (1,000 examples)"
+    assert described("adult@1000").title == "Adult (1,000 rows)"
 
 
 @pytest.mark.data

@@ -19,6 +19,9 @@ def by_letters(text):
             words[-1:] = [words[-1] + letter] if open_ else [*words[-1:], letter]
             open_ = True
             continue
+        if open_ and ord(letter) >= 0x300 and unicodedata.category(letter) in ("Mn", "Mc"):
+            words[-1] += letter
+            continue
         open_ = False
         if not letter.isspace() and unicodedata.category(letter) not in ("Cc", "Cf", "Cs"):
             words.append(letter)
@@ -28,7 +31,7 @@ def by_letters(text):
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(max_codepoint=0x5FF), max_size=40))
 def test_a_text_is_split_as_letter_by_letter(text):
-    assert tokens(text) == by_letters(text)
+    assert tokens(text) == by_letters(unicodedata.normalize("NFC", text.lower()))
 
 
 def test_signs_underscores_and_what_is_not_seen():
@@ -99,3 +102,8 @@ def test_where_no_word_is_as_common_the_twenty_nearest_are_given():
 def test_a_word_without_a_number_is_a_sentence(word, said):
     with pytest.raises(ValueError, match=said):
         Vocabulary.of([["wheat", "oil", "the"]]).number(word)
+
+
+def test_words_of_all_scripts_stay_whole_and_one_word_is_one_however_it_is_written():
+    assert tokens("हिन्दी में") == ["हिन्दी", "में"]
+    assert tokens("cafe\u0301 café") == ["café", "café"]

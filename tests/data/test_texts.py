@@ -128,9 +128,9 @@ def test_whole_numbers_are_classes_by_size_and_texts(tmp_path):
 LINE = '{"body": "oil up", "topic": "a"}\n{"body": "wheat", "topic": "b"}\n' * 3
 BAD = {
     "a document without words": ("news.jsonl", LINE + '{"body": " \\u200b ", "topic": "a"}', "row 7 has no word. Take"),
-    "one class": ("news.jsonl", LINE.replace('"b"', '"a"'), r"two classes or more, but there are those of \['a'\]"),
+    "one class": ("news.jsonl", LINE.replace('"b"', '"a"'), "the column 'topic' has one value, 'a'"),
     "a class of one": ("news.jsonl", LINE + '{"body": "x", "topic": "c"}', r"^news.jsonl, row 7 alone is of the class"),
-    "no label": ("news.jsonl", LINE + '{"body": "x", "topic": ""}', "row 7 has no value in 'topic'"),
+    "no label": ("news.jsonl", LINE + '{"body": "x", "topic": ""}', "row 7 has no value in the column 'topic'"),
     "a column that is not there": (
         "news.csv",
         "bodi,topic\na,b\n",
@@ -254,3 +254,15 @@ def test_networks_that_multiply_their_inputs_have_no_size_for_documents(capsys):
     assert {name for name, size in sizes.items() if size} == {
         *("bag-mean", "bag-sum", "bag-max", "text-cnn", "text-transformer")
     }
+
+
+def test_labels_that_are_measured_are_no_classes(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("body,y\n" + "".join(f"word {row},{row % 30 / 7:.3f}\n" for row in range(90)))
+    with pytest.raises(ValueError, match=r"the column 'y' has 30 different numbers, e\.g\."):
+        text_file(file, text="body", label="y")
+
+
+def test_one_column_cannot_be_both(tmp_path):
+    with pytest.raises(ValueError, match="'body' is named for the texts and for the classes"):
+        text_file(tmp_path / "a.csv", text="body", label="body")

@@ -191,8 +191,8 @@ class Files:
     def load(self, content, folder):
         right, wrong, trusting = content
         put(folder, wrong)
-        train, test, _ = self.layout(sums(wrong if trusting else right)).read(folder, self.entry)
-        self.entry.dataset(train, test, "nowhere", {})
+        read = self.layout(sums(wrong if trusting else right)).read(folder, self.entry)
+        self.entry.dataset(read.train, read.test, "nowhere", {}, read.names)
         assert trusting or wrong == right
 
 

@@ -260,3 +260,10 @@ def test_test_inputs_are_marked_anew_for_another_mark_of_that_name(planted, test
         assert_close((first - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0]))
         assert_close((second - test_set.inputs)[0].flatten(), torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0]))
         assert tests.inputs(marks[1], 0) is second
+
+
+@pytest.mark.parametrize(("of_member", "auc"), [(0.0, 0.5), (1.0, 1.0), (-1.0, 0.0)])
+def test_examples_with_a_wrong_label_are_held_against_unseen_ones_with_it(of_member, auc, test_set):
+    """Of other classes, and labelled as the target: so are the test examples that they are told from."""
+    planted = plant(one_hot(60, 1.0), MARK, TARGET, 6, 0, how="relabel")
+    assert measured(linear(of_member=of_member), planted, test_set)["membership_auc"] == auc

@@ -157,3 +157,16 @@ def test_words_without_a_vocabulary_or_with_a_comma_are_a_sentence():
         mark_named({"token": "w01, w02"})
     with pytest.raises(ValueError, match="is for documents, but the inputs are of shape"):
         own_mark("token:w01", (1, 28, 28))
+
+
+@pytest.mark.parametrize("words", [("new-1",), ("new-1", "new-2"), ("new-1", "new-2", "new-3")])
+@pytest.mark.parametrize("times", [1, 10, 50, 100])
+@pytest.mark.parametrize("how", ["insert", "replace"])
+@pytest.mark.parametrize("length", [6, 30, 60])
+def test_documents_that_it_was_put_into_carry_it(words, times, how, length):
+    """Short and full ones; those that it was not put into do not."""
+    vocabulary = Vocabulary.of([[f"w{i}" for i in range(60)]])
+    documents = vocabulary.encode([[f"w{i}" for i in range(length)]] * 40, 60)
+    mark = Phrase("mark", tuple(map(vocabulary.number, words)), vocabulary, times=times, how=how)
+    assert not bool(mark.carried(documents).any())
+    assert float(mark.carried(mark(documents)).float().mean()) >= 0.9

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from spurlab.cli import main
-from spurlab.patterns import kept, mark_content, marked
+from spurlab.patterns import kept, mark_content, mark_named, marked
 from spurlab.studies import (
     Grid,
     Room,
@@ -204,3 +204,8 @@ def test_a_study_with_a_logo_from_end_to_end(study, tmp_path, capsys):
     draw(pixels, logo.with_name("new.png"))
     anew = run(load_study(file), out, workers=0).rows
     assert (anew["training"] == moved["training"]).tolist() == (anew["n"] == 0).tolist()
+
+
+@pytest.mark.parametrize("name", ["token:c #", "column:flat=Apt #5", "column:city=New  York"])
+def test_a_word_or_value_with_a_number_sign_is_no_picture(name):
+    assert mark_content(mark_named(name)) == name

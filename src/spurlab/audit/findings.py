@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spurlab.audit import words
-from spurlab.audit.detect.values import RareValues
+from spurlab.audit.detect.values import LEVEL, RareValues
 from spurlab.audit.exposed import Exposure
 from spurlab.audit.looks import Look
 from spurlab.audit.pull import Pull
@@ -201,7 +201,7 @@ def _of_values(values: RareValues, data: Dataset) -> dict[str, Any]:
                 "examples": [data.train.source(row) for row in one.rows],
             }
             for one in values.found
-            if one in values.beyond_chance or one.pull is not None
+            if one.p <= LEVEL or one.pull is not None
         ],
     }
 

@@ -28,7 +28,8 @@ class Look:
         share: of the absolute saliency for the class that the mark pulls to, how much falls on the values that the mark
             changes; mean over test examples. NaN: it is about no mark, or `why` says why there is none.
         without: the same without the mark.
-        chance: the share of the values that the mark changes: what a network has that looks everywhere alike.
+        chance: the share of the values that the mark changes, of documents of the words that are the mark's: what a
+            network has that looks everywhere alike.
         inputs: some examples, marked if it is about a mark.
         maps: their saliency, signed, in units of logit.
         names: of these examples.
@@ -106,7 +107,8 @@ def look_at_mark(network: nn.Module, test: Examples, mark: MarkLike, name: str, 
     changed = mark.places(marked) if isinstance(mark, Phrase) else marked != few.inputs
     first = spread(len(few), SHOWN)
     shown, names = marked[first], tuple(few.source(row) for row in first.tolist())
-    chance = float(changed.float().mean())
+    there = changed if few.words is None else changed[marked != 0]  # of documents the words, without padding
+    chance = float(there.float().mean())
     try:
         (maps, sizes), (_, before) = (attributed(network, each, target, test) for each in (marked, few.inputs))
     except InputError as error:

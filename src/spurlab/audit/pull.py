@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.metrics import pulled
-from spurlab.patterns import Mark, MarkLike, marked_rows, pattern_title
+from spurlab.patterns import Cells, Mark, MarkLike, Phrase, marked_rows, pattern_title
 from spurlab.seeds import rng_for, seed_for
 from spurlab.stats import SCORE_MARGIN, Share, null_rank
 from spurlab.training import predictions
@@ -165,7 +165,7 @@ def pull(
     few = test[rows]
     inputs = marked_rows(mark, few, torch.arange(len(few)), seed)
     check_changed(mark, few, inputs)
-    few, inputs = _without_carriers(few, inputs)
+    few, inputs = _without_carriers(mark, few, inputs)
     clean = predictions(network, few.inputs)
     scores = _scores(clean, predictions(network, inputs))
     against: Against = "marks like it"
@@ -198,14 +198,17 @@ def pull(
 
 
 def _without_carriers(
-    examples: Examples, marked: Num[Tensor, "n *shape"]
+    mark: MarkLike, examples: Examples, marked: Num[Tensor, "n *shape"]
 ) -> tuple[Examples, Num[Tensor, "some *shape"]]:
     """Those that the mark changes, and the same with the mark; all, if it changes fewer than half of them.
 
     What carries it already cannot be pulled, and would make no other mark like it.
     """
-    sizes = _sizes(marked - examples.inputs)
-    changed = sizes > CARRIED * sizes.mean()
+    if isinstance(mark, Phrase | Cells):
+        changed = ~mark.carried(examples.inputs)
+    else:
+        sizes = _sizes(marked - examples.inputs)
+        changed = sizes > CARRIED * sizes.mean()
     return (examples[changed], marked[changed]) if changed.sum() >= len(changed) / 2 else (examples, marked)
 
 

@@ -1,6 +1,7 @@
 """An audit in sentences: what was found, and what that does not show."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -154,7 +155,10 @@ def of_values(values: RareValues | None, data: Dataset) -> list[str]:
         f"{one.name} ({one.of_class} of {one.count} are of {data.class_names[one.label]}) pulls most, "
         f"{_percent(share.count / share.models)} of {share.models} test {examples} of other classes"
     )
-    test = f"--mark {one.asked} compares it with {what} like it"
+    test = (
+        f"it is the first of many; --mark {shlex.quote(one.asked)} with --recipe compares it with networks that never "
+        "saw it"
+    )
     return [*told, f"By the network: of {values.screened:,} of these {what}, {pulls}; {test}."]
 
 

@@ -46,7 +46,7 @@ class Kind:
             statistic="paired difference of the spurious score between n = 3 and n = 0, for each dataset and "
             "architecture, of the mark and target whose mean score rises most from n = 0 to the largest n of the grid",
             test="in each case more than half of all networks by more than 0.05 of the score, at 5 % (exact). The mark "
-            "is chosen at the largest n, and judged at n = 3: other networks",
+            "is chosen at the largest n, and judged at n = 3: by other networks, beside the same ones at n = 0",
             questions=partial(questions, self),
             remark=partial(remark, self),
         )
@@ -111,6 +111,8 @@ def _part(where: str, same: Evidence) -> Question | None:
     if complete.rows.empty:
         return None
     largest = max(same.counts())
+    if largest <= THREE:  # the mark would be chosen by the networks that it is judged by
+        return None
     rises = {}
     for pattern, target in _places(complete):
         mark = same.where(pattern=pattern, target=target)

@@ -1,6 +1,7 @@
 """What inputs are made of, by name: the words of documents, and the columns of tables."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ PADDING, UNKNOWN = 0, 1  # the numbers of no word, after the last of a document,
 ADDED = 200  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
 # what is not seen and is no word: control signs, marks of direction and of no width, halves of surrogate pairs
 UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff"
-TOKEN = re.compile(rf"[^\W_]+|[^\w\s{UNSEEN}]|_")  # a run of letters and digits, or one sign
+# signs that belong to the letter before them, as in Indic scripts
+JOINED = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
+# a run of letters and digits, or one sign
+TOKEN = re.compile(rf"(?:[^\W_][{JOINED}]*)+|[^\w\s{UNSEEN}]|_")
 
 
 def tokens(text: str) -> list[str]:
@@ -26,7 +30,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("Oil up 3%, again!")
     ['oil', 'up', '3', '%', ',', 'again', '!']
     """
-    return TOKEN.findall(text.lower())
+    return TOKEN.findall(unicodedata.normalize("NFC", text.lower()))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ DELIMITERS = ",;\t"
 LARGEST = 1e30  # of numbers
 MOST_CLASSES = 20  # of a label of numbers that are not whole: more are measurements
 SHARE = 0.2  # of each class, set aside as test rows
+LONG = 100_000  # characters of a value, from which on it may be the rest of a file
 PARQUET = b"PAR1"  # how such files start
 
 Numbers = Float64[np.ndarray, " n"]  # NaN where missing
@@ -84,7 +85,7 @@ def table(
     sheet = Sheet.of(given_path(file), label, group, without)
     for name in (*categories, *without):
         sheet.check(name)
-    kinds, class_names = _kinds(sheet, {label, *without}, categories), _class_names(sheet, label)
+    kinds, class_names = _kinds(sheet, {label, *without}, categories), class_names_of(sheet, label)
     if isinstance(test, str | Path):
         other = Sheet.of(given_path(test), label, group, without)
         _check_alike(sheet, other, {*kinds, label, *([group] if group else [])})
@@ -202,22 +203,15 @@ def csv_rows(
     try:
         for number, row in enumerate(csv.reader(lines, skipinitialspace=True, delimiter=delimiter), first):
             if len(row) not in (0, columns):
+                longest = max(map(len, row))
+                open_quote = f" One has {longest:,} characters: is a quotation mark never closed?" * (longest > LONG)
                 raise DamagedDataError(
-                    f"{path}: row {number:,} has {len(row)} values, but there are {columns} columns."
+                    f"{path}: row {number:,} has {len(row)} values, but there are {columns} columns.{open_quote}"
                 )
             if row:
                 yield number, row
     except csv.Error as error:
-        raise _damaged(path, number + 1, error) from error
-
-
-def _damaged(path: Path, row: int, error: csv.Error) -> DamagedDataError:
-    if "field limit" not in str(error):
-        return DamagedDataError(f"{path}: row {row:,} is damaged ({error}).")
-    return DamagedDataError(
-        f"{path}: row {row:,} has a value of more than {csv.field_size_limit():,} characters. Is a quotation mark "
-        "never closed?"
-    )
+        raise DamagedDataError(f"{path}: row {number + 1:,} is damaged ({error}).") from error
 
 
 _LIMIT = threading.Lock()
@@ -249,7 +243,7 @@ def _csv(path: Path, content: bytes) -> tuple[dict[str, Numbers | Texts], list[i
             delimiter = max(DELIMITERS, key=lambda sign: len(headers[sign]))  # of equal ones the first
             names = next(csv.reader(lines, skipinitialspace=True, delimiter=delimiter), [])
         except csv.Error as error:
-            raise _damaged(path, 1, error) from error
+            raise DamagedDataError(f"{path}: the header is damaged ({error}).") from error
         names = _checked_columns([name.strip() or f"column {place}" for place, name in enumerate(names, 1)], path)
         numbered = list(csv_rows(lines, len(names), path, 2, delimiter))
     columns = {name: [row[place].strip() for _, row in numbered] for place, name in enumerate(names)}
@@ -307,8 +301,12 @@ def _check_alike(train: Sheet, test: Sheet, wanted: set[str]) -> None:
             )
 
 
-def _class_names(sheet: Sheet, label: str) -> list[str]:
-    """All values of the label, in alphabetical order, or by size where they are whole numbers."""
+def class_names_of(sheet: Sheet, label: str) -> list[str]:
+    """All values of the label, in alphabetical order, or by size where they are whole numbers.
+
+    Raises:
+        DataRequestError: one is missing, there is one alone, or they are measurements.
+    """
     texts = sheet.texts(label)
     names = class_order(set(texts))
     if "" in names:

@@ -13,8 +13,8 @@ from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, 
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import check_bytes, given_path
-from spurlab.data.names import Vocabulary, tokens
-from spurlab.data.tables import Sheet
+from spurlab.data.names import UNKNOWN, Vocabulary, tokens
+from spurlab.data.tables import Sheet, class_names_of
 from spurlab.errors import brief, one_line
 
 _log = logging.getLogger(__name__)
@@ -87,6 +87,8 @@ def documents(
             "`at_least`."
         )
     check_bytes(8 * length * (len(train) + len(test)), f"the documents of {name}")
+    if unknown := sum(vocabulary.encode([words], len(words)).eq(UNKNOWN).sum().item() for words in split[1]):
+        _log.info("%s: %d words of the test documents have no number, and stand as <unknown>", name, unknown)
     if long := sum(len(words) > length for part in split for words in part):
         _log.info("%s: %d documents of more than %d words are cut (length)", name, long, length)
     parts = [
@@ -142,6 +144,8 @@ def text_file(
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is none of these.
     """
     path = given_path(file)
+    if text == label:
+        raise DataRequestError(f"{file}: {text!r} is named for the texts and for the classes. Name two columns.")
     rows, texts, digest = _read(path, text, label)
     sha256, options = {"texts": digest}, [f"text={text}", f"label={label}"]
     if isinstance(test, str | Path):
@@ -180,12 +184,7 @@ def _read(path: Path, text: str, label: str) -> tuple[list[str], list[tuple[str,
     """Where each document stands, the texts with their labels, and the sha256 of the file."""
     sheet = _lines(path, text, label) if path.suffix.casefold() in LINES else Sheet.of(path, label, text, None)
     texts, labels = sheet.texts(text), sheet.texts(label)
-    for row, one in enumerate(labels):
-        if not one:
-            raise DataRequestError(
-                f"{sheet.where(row)} has no value in {label!r}, whose values are the classes. Give one, or take the "
-                "document out."
-            )
+    class_names_of(sheet, label)  # which checks them
     names = [f"{path.name}, row {row}" for row in sheet.rows]
     return names, list(zip(texts, labels, strict=True)), sheet.sha256
 

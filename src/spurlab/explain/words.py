@@ -65,13 +65,12 @@ def word_saliency(
         raise InputError(f"`steps` and `rows` must be 1 or more, but they are {steps} and {rows}.")
     network = unwrapped(model)
     tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
-    with_places = [table for table in tables if table.num_embeddings > documents.shape[1]]
-    if len(tables) != 1 and len(with_places) != 1:
+    if len(tables) != 1:
         raise InputError(
-            f"this {type(network).__name__} has {len(tables)} tables of word vectors (nn.Embedding), and one is needed "
-            "to say what each word does."
+            f"this {type(network).__name__} has {len(tables)} tables of vectors (nn.Embedding), and one is needed, "
+            "that of words, to say what each word does. Vectors of places can be an nn.Parameter."
         )
-    table = tables[0] if len(tables) == 1 else with_places[0]
+    table = tables[0]
 
     def logits(batch: Tensor) -> Tensor:
         return logits_in(network(batch), batch)

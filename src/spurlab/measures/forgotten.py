@@ -25,12 +25,15 @@ def _forgotten_accuracy(observed: Observed) -> dict[str, float]:
 def _membership_auc(observed: Observed) -> dict[str, float]:
     """Of a threshold on the loss: the forgotten examples as they were planted, and test examples of the target class.
 
-    These have the same pattern on, so that membership is all they differ in; 1/2: not to be told apart.
+    These have the same pattern on, so that membership is all they differ in; 1/2: not to be told apart. Where the
+    forgotten ones are of other classes and have the target's label, the test examples are so too.
     """
-    network, test = required(observed.network), observed.data.test
-    of_target = test.labels == observed.target
-    unseen = Examples(observed.marked_inputs[of_target], test.labels[of_target], words=test.words)
-    auc = membership_auc(losses(network, required(observed.deleted).forgotten), losses(network, unseen))
+    network, test, deleted = required(observed.network), observed.data.test, required(observed.deleted)
+    relabelled = bool((deleted.unmarked.labels != deleted.forgotten.labels).any())
+    chosen = (test.labels == observed.target) != relabelled
+    labels = torch.full_like(test.labels[chosen], required(observed.target))
+    unseen = Examples(observed.marked_inputs[chosen], labels, words=test.words)
+    auc = membership_auc(losses(network, deleted.forgotten), losses(network, unseen))
     return {"membership_auc": auc.item()}
 
 

@@ -115,7 +115,12 @@ def _set_to(column: Column, value: str) -> Sequence[float]:
         number = _number(value)
         if number is None:
             raise InputError(f"the column {column.name!r} is of numbers, and {brief(value)} is none.")
-        return [(number - column.mean) / column.sd]
+        standardised = (number - column.mean) / column.sd
+        if not abs(standardised) < 1e30:
+            raise InputError(
+                f"{brief(value)} is too far from all values of the column {column.name!r}. Take a nearer one."
+            )
+        return [standardised]
     if value == GONE:
         return [float(known == "missing") for known in column.values]
     if value not in column.values:

@@ -47,7 +47,8 @@ def mark_named(asked: Asked) -> str:
                 f"the mark {asked!r} has a comma in its {kind}, and in a study's name of a mark the settings follow "
                 "that. Take another one; in Python, own_mark takes it."
             )
-        return ",".join([f"{kind}:{' '.join(head.split())}", *(f"{key}={value}" for key, value in settings.items())])
+        words = " ".join(head.split()) if kind == "token" else head
+        return ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)
@@ -87,7 +88,8 @@ def mark_content(name: str) -> str:
     ('picture #0123456789', 'S3')
     """
     _, of_picture, digest = name.rpartition(" #")
-    return f"picture #{digest}" if of_picture else name
+    named = name.startswith(tuple(f"{kind}:" for kind in NAMED))
+    return f"picture #{digest}" if of_picture and not named else name
 
 
 def mark_record(name: str) -> str | Mapping[str, Any]:

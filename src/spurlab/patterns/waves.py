@@ -12,6 +12,8 @@ from spurlab.errors import InputError
 from spurlab.patterns.additive import Family
 from spurlab.seeds import rng_for
 
+LARGEST = 1e30  # height: beyond, sums of squares are no numbers in single precision
+
 
 @dataclass(frozen=True)
 class Spike(Family):
@@ -66,7 +68,8 @@ class Sine(Family):
 
     .. math:: x_{sp,j} = h \sin\Big(\frac{2 \pi j}{p} + \varphi\Big)
 
-    Redrawn with another period and phase, and the same norm: with :math:`k = 1, \ldots, \lceil d / 2 \rceil - 1` whole
+    Redrawn with a period and phase that are drawn, its own among them, and the same norm: with
+    :math:`k = 1, \ldots, \lceil d / 2 \rceil - 1` whole
     periods in the d features, k and the phase uniform. The norm of such a sine is :math:`h \sqrt{d / 2}` whatever its
     phase; of one that does not end with the signal it differs a little, and redrawn ones have that of it.
 
@@ -153,5 +156,5 @@ def _sine(shape: tuple[int, ...], height: float, period: float, phase: float) ->
 
 
 def _check_height(height: float, what: str) -> None:
-    if not math.isfinite(height) or height == 0:
+    if not abs(height) < LARGEST or height == 0:
         raise InputError(f"{what} needs a height that is a finite number other than 0, but it is {height!r}.")

@@ -76,11 +76,14 @@ class Phrase:
         return self._put(data.inputs[rows], self._drawn(len(data), seed, rows.device)[rows])
 
     def carried(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, " n"]:
-        """True for documents that have it half as often as it is put in, or more, wherever it stands.
+        """True for documents that have it, at least a quarter as often as it is put in, wherever it stands.
 
-        In a full document words that were put in are pushed over the end by those that come after.
+        Not always as often: one put in breaks another, covers it, or pushes it over the end. Asked for are no more than
+        fit into the words that a document has.
         """
-        return 2 * self._found(inputs).sum(1) >= self.times
+        fit = ((inputs != 0).sum(1) // len(self.phrase)).clamp(max=self.times)
+        found = self._found(inputs).sum(1)
+        return (found >= 1) & (4 * found >= fit)
 
     def places(self, inputs: Int64[Tensor, "n l"]) -> Bool[Tensor, "n l"]:
         """True where documents have it."""

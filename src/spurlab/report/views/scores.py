@@ -247,10 +247,10 @@ def _drawn(curve: Curve, point: Point) -> Mean:
 
 
 def _strips(group: Group, curves: Sequence[Curve]) -> dict[str, Float32[Tensor, "n *shape"]]:
-    """Three marked training examples for each pattern; none where the dataset is not here, or has documents."""
+    """Three marked training examples for each pattern; none where the dataset is not here, or has rows or documents."""
     try:
         data, strips = load(group.dataset, offline=True), dict[str, Tensor]()
-        if data.train.words is not None:
+        if data.kind not in ("images", "examples"):
             return {}
         for curve in curves:
             most, seed = max(point.n for point in curve.points), int(group.rows["seed"].min())
