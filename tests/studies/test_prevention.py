@@ -199,7 +199,7 @@ def test_what_does_not_fit_is_refused(change, sentence):
 
 
 def test_blocks_need_signals(tmp_path):
-    with pytest.raises(StudyError, match="blocks of features are for signals"):
+    with pytest.raises(StudyError, match=r"the mark .blocks. is for signals, but the inputs are of shape"):
         run(study_of("dataset=fashion-mini"), tmp_path, workers=0)
 
 

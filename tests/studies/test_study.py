@@ -184,7 +184,7 @@ def test_what_does_not_fit_the_data_is_told_with_file_and_key(study_file, small)
 
 def test_a_wrong_choice_names_the_nearest(study_file):
     study_file.write_text(TEXT)
-    words = r"key 'how': must be 'replace' or 'append', but it is 'replce'\. Did you mean 'replace'\?"
+    words = r"key 'how': must be 'replace', 'append' or 'relabel', but it is 'replce'\. Did you mean 'replace'\?"
     with pytest.raises(StudyError, match=words):
         load_study(study_file, changes=["how=replce"])
 
