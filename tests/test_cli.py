@@ -111,7 +111,7 @@ def test_list_names_everything(spurlab):
     ]
     assert "quickstart" in names["studies"]
     of_the_paper = ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]
-    assert names["datasets"] == [*of_the_paper, "mnist1d", "adult", "coloured-mnist"]
+    assert names["datasets"] == [*of_the_paper, "mnist1d", "adult", "coloured-mnist", "topics", "r8", "20newsgroups"]
     rare, common = (
         ["S1", "S2", "S3", "R1", "R2", "R3", "Co", "spike", "sine", "offset"],
         ["blocks", "blocks-signal", "blocks-feature"],
@@ -192,7 +192,14 @@ def test_models_that_need_larger_images_have_no_count(spurlab):
     result = spurlab("models", "--json")
     counts = {line["name"]: line["parameters"] for line in json.loads(result.stdout)}
     none = [name for name, count in counts.items() if count is None]
-    assert none == ["vgg16", "mnist1d-cnn", "mnist1d-cnn-25", "mnist1d-gru"]  # too small; and no signals
+    of_words = ["bag-mean", "bag-sum", "bag-max", "text-cnn", "text-transformer"]
+    assert none == [
+        "vgg16",
+        "mnist1d-cnn",
+        "mnist1d-cnn-25",
+        "mnist1d-gru",
+        *of_words,
+    ]  # too small; no signals, no words
     assert "Vgg16 needs images of 32 x 32 pixels or more, but these are 1 x 28 x 28" in result.stderr
     assert re.search(r"vgg16 +-", spurlab("models").stdout)
 
