@@ -19,7 +19,7 @@ from spurlab.measures import effects, measure_named, numbers_of
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
-from spurlab.patterns import How, MarkLike, Planted, own_mark, pattern_title, plant
+from spurlab.patterns import How, MarkLike, Planted, mark_on, pattern_title, plant
 from spurlab.printing import aligned
 from spurlab.stats import Looks, Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train
@@ -199,10 +199,7 @@ def prepare(
         raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
     if not 0 <= target < data.classes:
         raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
-    patterns = tuple(
-        own_mark(pattern, data.shape, seed, data.input_range, data.names) if isinstance(pattern, str) else pattern
-        for seed in seeds
-    )
+    patterns = tuple(mark_on(pattern, data, seed) for seed in seeds)
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )

@@ -32,7 +32,7 @@ from spurlab.errors import InputError
 from spurlab.models import seeded
 from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import is_program, load_network
-from spurlab.patterns import Mark, MarkLike, marked_all, own_mark, pattern_title
+from spurlab.patterns import Mark, MarkLike, mark_on, marked_all, pattern_title
 from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
 
@@ -321,7 +321,7 @@ def named_marks(
                 continue
             texts.add(one)
         try:
-            mark = own_mark(one, data.shape, seed, data.input_range, data.names) if isinstance(one, str) else one
+            mark = mark_on(one, data, seed)
         except DamagedDataError as error:
             raise InputError(str(error)) from error
         name = given or _title(mark)

@@ -16,7 +16,7 @@ from spurlab.deletion import Deletion
 from spurlab.errors import InputError
 from spurlab.methods import Make
 from spurlab.models.answering import answering
-from spurlab.patterns import MarkLike, own_mark, pattern_title
+from spurlab.patterns import MarkLike, mark_on, pattern_title
 from spurlab.training import RECIPES, Recipe
 
 
@@ -108,7 +108,7 @@ def check_given(
         raise InputError(f"`target` is class {target}, but {data.name} has the classes 0 to {data.classes - 1}.")
     if oracles < 1:
         raise InputError(f"`oracles` must be 1 or more, but it is {oracles}. Without `recipe` there are none.")
-    mark = own_mark(pattern, data.shape, seed, data.input_range, data.names) if isinstance(pattern, str) else pattern
+    mark = mark_on(pattern, data, seed)
     network = answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
     compared: Sequence[nn.Module] = ()
     if recipe is not None:

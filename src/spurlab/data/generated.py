@@ -35,7 +35,7 @@ class Generated(Entry):
     are made each time.
     """
 
-    make: Callable[[], Parts]  # of documents, numbers of the words that `names` has
+    make: Callable[[], Parts]
     arguments: Mapping[str, Any]  # what they are made with, as values of JSON
     package: str  # the distribution that has the generator
 

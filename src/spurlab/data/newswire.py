@@ -108,6 +108,15 @@ def _from_index(folder: Path) -> Path:
     return folder / WHEEL
 
 
+@dataclass(frozen=True)
+class Packaged(FilesEntry):
+    """Texts that are looked for in the package, too: when they are asked for, not at start-up, where it costs .1 s."""
+
+    def candidates(self) -> list[tuple[Layout, Path]]:
+        """As of `FilesEntry`, and then the package's folder."""
+        return [*super().candidates(), *((self.layouts[0], folder) for folder in _installed())]
+
+
 def _entry(
     name: str,
     files: Mapping[str, str],
@@ -117,8 +126,8 @@ def _entry(
     maker: str,
     sizes: tuple[int, int],
     class_names: tuple[str, ...],
-) -> FilesEntry:
-    return FilesEntry(
+) -> Packaged:
+    return Packaged(
         name=name,
         title=title,
         licence="not stated: fetched, and not shipped",
@@ -131,7 +140,6 @@ def _entry(
         input_range=None,
         tokens=True,
         layouts=(Tables(folder=name, sha256=files, suffixes=("",)),),
-        places=_installed(),
         download=partial(_download, files, name),
     )
 

@@ -13,7 +13,7 @@ from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, 
 from spurlab.data.errors import DamagedDataError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source, checked_names
 from spurlab.data.files import check_bytes, given_path
-from spurlab.data.names import UNKNOWN, Vocabulary, tokens
+from spurlab.data.names import Vocabulary, tokens
 from spurlab.data.tables import Sheet, class_names_of
 from spurlab.errors import brief, one_line
 
@@ -87,7 +87,8 @@ def documents(
             "`at_least`."
         )
     check_bytes(8 * length * (len(train) + len(test)), f"the documents of {name}")
-    if unknown := sum(vocabulary.encode([words], len(words)).eq(UNKNOWN).sum().item() for words in split[1]):
+    known = set(vocabulary.known)
+    if unknown := sum(word not in known for words in split[1] for word in words):
         _log.info("%s: %d words of the test documents have no number, and stand as <unknown>", name, unknown)
     if long := sum(len(words) > length for part in split for words in part):
         _log.info("%s: %d documents of more than %d words are cut (length)", name, long, length)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
-from spurlab.data import Columns, Vocabulary, tokens
+from spurlab.data import Columns, Dataset, Vocabulary, tokens
 from spurlab.errors import InputError, did_you_mean
 from spurlab.patterns.additive import Family
 from spurlab.patterns.cells import GONE, Cells
 from spurlab.patterns.image import Noise
-from spurlab.patterns.mark import Mark
+from spurlab.patterns.mark import Mark, MarkLike
 from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
 from spurlab.patterns.waves import Offset, Sine, Spike
@@ -75,6 +75,13 @@ def own_mark(
     if not kind:
         return make_mark(head, shape, seed, clip)
     return _KINDS[kind].make(head, settings, _Inputs(shape, seed, clip, names))
+
+
+def mark_on(asked: str | MarkLike, data: Dataset, seed: int) -> MarkLike:
+    """A mark for the inputs of a data set: by its text, as of `own_mark`, or itself."""
+    if not isinstance(asked, str):
+        return asked
+    return own_mark(asked, data.shape, seed, data.input_range, data.names)
 
 
 def _given(shape: tuple[int, ...], names: Names) -> str:
