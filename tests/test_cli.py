@@ -111,7 +111,16 @@ def test_list_names_everything(spurlab):
     ]
     assert "quickstart" in names["studies"]
     of_the_paper = ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]
-    assert names["datasets"] == [*of_the_paper, "mnist1d", "adult", "coloured-mnist", "topics", "r8", "20newsgroups"]
+    assert names["datasets"] == [
+        *of_the_paper,
+        "mnist1d",
+        "adult",
+        "coloured-mnist",
+        "topics",
+        "r8",
+        "20newsgroups",
+        "bbc-news",
+    ]
     rare, common = (
         ["S1", "S2", "S3", "R1", "R2", "R3", "Co", "spike", "sine", "offset"],
         ["blocks", "blocks-signal", "blocks-feature"],

