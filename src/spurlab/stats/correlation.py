@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import scipy  # its rooms are imported when they are first used: `stats` is slow
 from jaxtyping import Float
-from scipy.special import ndtr, ndtri, stdtr
 from torch import Tensor
 
 from spurlab.errors import InputError
@@ -34,7 +35,7 @@ class Correlation:
             return math.nan
         if abs(self.r) == 1:
             return 0.0 if self.r > rho else 1.0
-        return float(ndtr((math.atanh(rho) - math.atanh(self.r)) * math.sqrt(self.points - 3)))
+        return float(scipy.special.ndtr((math.atanh(rho) - math.atanh(self.r)) * math.sqrt(self.points - 3)))
 
     def __str__(self) -> str:
         interval = "" if math.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
@@ -42,7 +43,7 @@ class Correlation:
 
 
 def pearson(x: Float[Tensor, " n"], y: Float[Tensor, " n2"], confidence: float = 0.95) -> Correlation:
-    r"""Pearson's correlation of paired numbers, its t-test and Fisher's interval.
+    r"""Pearson's correlation of paired numbers, its t-test and Fisher's interval, as scipy has them.
 
     .. math:: t = r \sqrt{\frac{n - 2}{1 - r^2}}, \qquad \tanh\Big(\mathrm{artanh}\, r \pm \frac{z}{\sqrt{n - 3}}\Big)
 
@@ -66,19 +67,10 @@ def pearson(x: Float[Tensor, " n"], y: Float[Tensor, " n2"], confidence: float =
     if len(x) != len(y):
         raise InputError(f"a correlation needs pairs, but there are {len(x)} and {len(y)} numbers.")
     points = len(x)
-    a, b = (side.detach().double().cpu() for side in (x, y))
-    if points < 3 or bool((a == a[0]).all()) or bool((b == b[0]).all()):
+    a, b = (side.detach().double().cpu().numpy() for side in (x, y))
+    if points < 3 or (a == a[0]).all() or (b == b[0]).all() or np.isnan([*a, *b]).any():
         return Correlation(math.nan, math.nan, math.nan, math.nan, points)
-    a, b = a - a.mean(), b - b.mean()
-    r = float((a @ b) / (a.norm() * b.norm()))
-    if math.isnan(r):
-        return Correlation(math.nan, math.nan, math.nan, math.nan, points)
-    r = min(max(r, -1.0), 1.0)
-    t = math.inf if abs(r) == 1 else abs(r) * math.sqrt((points - 2) / ((1 - r) * (1 + r)))
-    p = 2 * float(stdtr(points - 2, -t))
-    if points < 4:
-        return Correlation(r, p, math.nan, math.nan, points)
-    if abs(r) == 1:
-        return Correlation(r, p, r, r, points)
-    half = float(ndtri((1 + confidence) / 2)) / math.sqrt(points - 3)
-    return Correlation(r, p, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half), points)
+    found = scipy.stats.pearsonr(a, b)
+    r, p = float(found.statistic), float(found.pvalue)
+    interval = found.confidence_interval(confidence) if points > 3 else (math.nan, math.nan)
+    return Correlation(r, p, float(interval[0]), float(interval[1]), points)
