@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo audit test lint bench results clean
+.PHONY: demo audit test lint package bench results clean
 
 .venv/.made: pyproject.toml
 	@echo "making .venv; PyTorch is several GB, so this takes some minutes"
@@ -29,6 +29,9 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+package: .venv/.dev # what would be released, installed into an environment of its own, and the demo from there
+	scripts/try_package.sh
 
 bench: .venv/.dev # five minutes; `make bench FULL=1` takes an hour, `make bench BENCH_ARGS=training` runs one of them
 	$(BIN)/python benchmarks/all.py $(if $(FULL),--full) $(BENCH_ARGS)

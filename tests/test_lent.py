@@ -37,7 +37,7 @@ def _each_test_alone() -> Iterator[None]:
         yield
 
 
-REFUSING = ("dp-sgd",)  # networks with batch norm
+REFUSING = ("dp-sgd", "influence-ekfac")  # networks with batch norm
 SLOW = ("influence-reference-1000", "influence-reference-25")  # as another, with other numbers
 
 
@@ -350,7 +350,7 @@ PLACES: dict[str, Callable[[Place], object]] = {
         )
     ),
     "check": lambda place: str(check([hostile_method, ending_method], place.data, pattern=hostile_pattern, **FIRST)),
-    **{f"deletion {name}": partial(by_table, name=name) for name in DELETIONS if name not in SLOW},
+    **{f"deletion {name}": partial(by_table, name=name) for name in DELETIONS if name not in (*SLOW, *REFUSING)},
     **{f"prevention {name}": partial(prevented, name=name) for name in PREVENTIONS if name not in REFUSING},
 }
 

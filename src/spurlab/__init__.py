@@ -13,4 +13,4 @@ import lazy_loader
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,7 +10,7 @@ from toys import seeded, theta_of
 
 from spurlab.data import Examples
 from spurlab.deletion import ByConjugateGradient, ByLissa, GroupInfluence, ReferenceInfluence, SecondOrderInfluence
-from spurlab.deletion.inverse import Problem
+from spurlab.deletion.problem import Problem
 from spurlab.training import RECIPES, Recipe
 
 EXACT = ByConjugateGradient(sample=None, steps=100, tolerance=1e-13)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 import toys
-from toys import needs_opacus, perceptron, seeded, six_of_class_0, toy, trained
+from toys import needs_curvlinops, needs_opacus, perceptron, seeded, six_of_class_0, toy, trained
 
 from spurlab.deletion import DELETIONS, ByLissa, GroupInfluence, ReferenceInfluence
 from spurlab.prevention import PREVENTIONS
 
+NEEDS = {"dp-sgd": needs_opacus, "influence-ekfac": needs_curvlinops}
 one_thread_only, recipe = toys.one_thread_only, toys.recipe  # fixtures
 
 
@@ -66,6 +67,6 @@ def pytest_generate_tests(metafunc):
         takes = chosen.args[0] if chosen else lambda table, name: True
         both = [(table, name) for table in (DELETIONS, PREVENTIONS) for name in table if takes(table, name)]
         ids = [f"{'deletion' if table is DELETIONS else 'prevention'}-{name}" for table, name in both]
-        marks = [needs_opacus if name == "dp-sgd" else () for _, name in both]
+        marks = [NEEDS.get(name, ()) for _, name in both]
         cases = [pytest.param(*case, marks=mark) for case, mark in zip(both, marks, strict=True)]
         metafunc.parametrize(("table", "name"), cases, ids=ids)

@@ -13,6 +13,9 @@ from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training import Member, Recipe, train_one
 
+needs_curvlinops = pytest.mark.skipif(
+    find_spec("curvlinops") is None, reason="curvlinops is missing: pip install 'spurlab[curvature]'"
+)
 needs_opacus = pytest.mark.skipif(find_spec("opacus") is None, reason="Opacus is missing: pip install 'spurlab[dp]'")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import spurlab
 from spurlab.deletion.bad_teacher import BadTeacher as BadTeacher
 from spurlab.deletion.dampening import SelectiveDampening as SelectiveDampening
+from spurlab.deletion.ekfac import ByEkfac as ByEkfac
 from spurlab.deletion.fisher import FisherForgetting as FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent as GradientAscent
 from spurlab.deletion.incremental import Incremental as Incremental

@@ -6,8 +6,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spurlab.data import Examples
-from spurlab.deletion.inverse import BY_CG, Curvature, Inverse, Problem
+from spurlab.deletion.inverse import BY_CG, Inverse
 from spurlab.deletion.method import deleting
+from spurlab.deletion.problem import Curvature, Problem
 from spurlab.deletion.search import strongest
 from spurlab.deletion.weights import moved
 from spurlab.training import Recipe

@@ -1,51 +1,17 @@
-"""The inverse of a network's damped curvature, times a vector: two ways to it, as settings of the influence methods."""
+"""The inverse of a network's damped curvature, times a vector: ways to it, as settings of the influence methods."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from spurlab.data import Examples
-from spurlab.deletion.mean_loss import MeanLoss
+from spurlab.deletion.ekfac import ByEkfac
 from spurlab.deletion.method import sample_of
-from spurlab.deletion.solvers import Product, conjugate_gradient, largest_eigenvalue, lissa
+from spurlab.deletion.problem import Problem, joined
+from spurlab.deletion.solvers import conjugate_gradient, largest_eigenvalue, lissa
 from spurlab.seeds import rng_for
-from spurlab.training import Recipe
-
-Curvature = Literal["gauss-newton", "hessian"]
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A network and its training data in two, with one or more to be forgotten.
-
-    The curvature is that of their mean loss by the recipe, at the network's weights. The seed fixes samples and draws.
-    """
-
-    model: nn.Module
-    retain: Examples
-    forgotten: Examples
-    recipe: Recipe
-    curvature: Curvature
-    seed: int
-
-    @property
-    def share(self) -> float:
-        """Of the examples to be forgotten among all, p in the papers."""
-        return len(self.forgotten) / (len(self.forgotten) + len(self.retain))
-
-    def product(self, examples: Examples) -> Product:
-        """The curvature of the mean loss of these examples, as a function of the vector."""
-        mean_loss = MeanLoss.of(self.model, examples, self.recipe)
-        return mean_loss.gauss_newton if self.curvature == "gauss-newton" else mean_loss.hessian
-
-    @cached_property
-    def gradient(self) -> Float[Tensor, " p"]:
-        """Of the mean loss of the examples to be forgotten."""
-        return MeanLoss.of(self.model, self.forgotten, self.recipe).gradient()
 
 
 @dataclass(frozen=True)
@@ -121,9 +87,8 @@ class ByLissa:
         retain, forgotten = problem.retain, problem.forgotten
         rows = torch.randint(len(retain) + len(forgotten), (self.batch_size,), generator=rng)
         first, rest = retain[rows[rows < len(retain)]], forgotten[rows[rows >= len(retain)] - len(retain)]
-        inputs, labels = (torch.cat([getattr(part, of) for part in (first, rest)]) for of in ("inputs", "labels"))
-        return Examples(inputs, labels, words=first.words)
+        return joined(first, rest)
 
 
-Inverse = ByConjugateGradient | ByLissa
+Inverse = ByConjugateGradient | ByLissa | ByEkfac
 BY_CG = ByConjugateGradient()  # what the methods take unless told otherwise

@@ -2,6 +2,7 @@
 
 from spurlab.deletion.bad_teacher import BadTeacher
 from spurlab.deletion.dampening import SelectiveDampening
+from spurlab.deletion.ekfac import ByEkfac
 from spurlab.deletion.fisher import FisherForgetting
 from spurlab.deletion.gradient_ascent import GradientAscent
 from spurlab.deletion.incremental import Incremental
@@ -34,6 +35,7 @@ DELETIONS = Table[Deletion](
         "incremental-1e-5": Entry.of("incremental, rate 0.00001 (public code's)", Incremental, "training", rate=1e-5),
         "influence": Entry.of("group influence", GroupInfluence),
         "influence-lissa": Entry.of("group influence, LiSSA", GroupInfluence, dampings=(0.01,), inverse=ByLissa()),
+        "influence-ekfac": Entry.of("group influence, EK-FAC", GroupInfluence, inverse=ByEkfac()),
         "influence-reference": Entry.of("group influence (public code)", ReferenceInfluence),
         "influence-reference-25": Entry.of("group influence (public code, MNIST)", ReferenceInfluence, scale=25.0),
         "influence-reference-1000": Entry.of("group influence (public code, CIFAR-10)", ReferenceInfluence, depth=1000),
