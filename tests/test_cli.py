@@ -481,3 +481,12 @@ def test_ctrl_c_and_sigterm_stop_cleanly(tmp_path, sent, code, times):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == [".running", "results.sqlite"]
     with Store(tmp_path / "out", read_only=True) as store:
         assert store._connection.execute("SELECT count(*) FROM claim").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("spurlab da", ["data"]), ("spurlab run fig7", ["fig7-optimizer"]), ("spurlab plan quickst", ["quickstart"])],
+)
+def test_a_shell_completes_commands_and_studies(program, words, offered):
+    result = program(COMP_WORDS=words, COMP_CWORD=str(words.count(" ")), _SPURLAB_COMPLETE="complete_bash")
+    assert (result.returncode, result.stdout.split(), result.stderr) == (0, offered, "")

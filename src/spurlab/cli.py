@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="spurlab",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -196,7 +195,15 @@ def list_all(as_json: Json = False, debug: Debug = False) -> None:
         put(f"{kind}: {', '.join(known)}")
 
 
-StudyName = Annotated[str, typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.")]
+def _studies_like(begun: str) -> list[str]:
+    """What a shell offers where a study is named."""
+    return [study for study in names.studies() if study.startswith(begun)]
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(help="A shipped study (see `spurlab list`), or a TOML file.", autocompletion=_studies_like),
+]
 Profile = Annotated[str | None, typer.Option(help="One of the study's, such as quick or paper; quick is the default.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="key=value, e.g. recipe.epochs=3; repeatable.")]
 Only = Annotated[
