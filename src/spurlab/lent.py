@@ -45,7 +45,8 @@ def flushes_denormals() -> bool:
 
 def _autocast() -> dict[str, tuple[bool, torch.dtype]]:
     """For each kind of device here."""
-    accelerator = torch.accelerator.current_accelerator()
+    # PyTorch 2.6 raises where the one that it was built for is not there
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     kinds = ["cpu"] if accelerator is None else ["cpu", accelerator.type]
     return {kind: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in kinds}
 
