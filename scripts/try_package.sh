@@ -3,13 +3,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="$PWD/.venv/bin/python"
-
-rm -rf dist
-"$python" -m build --outdir dist
-"$python" -m twine check --strict dist/*
-
 kept="$(mktemp -d)"
 trap 'rm -rf "$kept"' EXIT
+
+rm -rf dist
+"$python" -m venv "$kept/tools"
+"$kept/tools/bin/pip" install --quiet build twine
+"$kept/tools/bin/python" -m build --outdir dist
+"$kept/tools/bin/twine" check --strict dist/*
+
 "$python" -m venv "$kept/venv"
 "$kept/venv/bin/pip" install --quiet dist/*.whl
 cd "$kept" # away from src, so that the installed package is what runs
