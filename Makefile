@@ -21,8 +21,8 @@ demo: .venv/.made
 audit: .venv/.made
 	$(BIN)/spurlab audit --demo --out out/audit
 
-test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+test: .venv/.dev # `make test ALL=1` runs the slow ones too
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(if $(ALL),-m "slow or not slow") $(PYTEST_ARGS)
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -449,6 +449,7 @@ def test_a_failure_is_no_mistake_of_the_users(spurlab, tmp_path):
     refused(spurlab("patterns", "--out", "gallery", "--json"), "patterns-fashion-mini.png", code=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 5])
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_and_sigterm_stop_cleanly(tmp_path, sent, code, times):

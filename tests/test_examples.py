@@ -126,6 +126,7 @@ def test_the_verdict_is_the_difference_of_what_was_said_before(told):
     assert not wanted
 
 
+@pytest.mark.slow
 def test_words_are_learnt_from_few_documents_and_forgotten():
     """The tutorial on text, with two seeds and three epochs: what it says of scores lies where it must."""
     spec = importlib.util.spec_from_file_location("words", EXAMPLES / "words.py")
@@ -147,6 +148,7 @@ def test_words_are_learnt_from_few_documents_and_forgotten():
     assert numbers(deleted[1])[0] < 0.05  # retrained
 
 
+@pytest.mark.slow
 def test_the_story_of_tables_says_what_its_models_do(tmp_path, monkeypatch):
     """Two seeds and a small file. Thirty rows of a postcode teach every model, three no trees whose leaves have twenty;
     after the rows are deleted the score is far below what it was.

@@ -94,6 +94,7 @@ def printed(folder):
     return json.loads(stream.getvalue())
 
 
+@pytest.mark.slow
 def test_the_command_finds_the_mark_who_teaches_it_and_repairs(folder, printed):
     found = printed
     assert found["accuracy"] > 0.6

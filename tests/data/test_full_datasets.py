@@ -20,6 +20,7 @@ PUBLISHED = {  # name: shape, class counts of both parts, mean and standard devi
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_counts_and_moments_are_the_published_ones(full_dataset, name):
     """Published to four digits, so the tolerance is half of the last one."""

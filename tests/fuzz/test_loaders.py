@@ -347,6 +347,7 @@ def test_the_shares_of_the_loaders_are_shares():
     assert sum(loader.share for loader in LOADERS.values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_whatever_a_file_holds_it_is_read_or_refused_in_a_sentence(tmp_path, monkeypatch, loader):
     """Nothing else is raised, no warning given, and hardly more memory taken than the limit allows."""

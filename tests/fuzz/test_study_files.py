@@ -7,6 +7,8 @@ import os
 import random
 from importlib.resources import files
 
+import pytest
+
 from spurlab.models import without_users_code
 from spurlab.studies import StudyError, load_study, shipped
 from spurlab.studies.records import unreadable
@@ -67,6 +69,7 @@ def spoilt(number):
     return b"\n".join(lines)
 
 
+@pytest.mark.slow
 def test_a_damaged_study_file_is_a_study_or_a_sentence(tmp_path):
     """One that is read names no code of the user's, is counted, and is the same one after it was recorded."""
     read = 0

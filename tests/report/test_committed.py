@@ -36,6 +36,7 @@ def stale(folder, results):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_committed_figures_are_drawn_by_the_committed_code(folder, full_dataset):

@@ -31,6 +31,7 @@ def moved(result, column, value, by):
     return replace(result, rows=rows.assign(seed=rows["seed"].where(rows[column] != value, rows["seed"] + by)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", VIEWS)
 def test_where_every_network_has_diverged_no_number_is_said(kind, results):
     result = results.make(kind, large=False)

@@ -23,6 +23,7 @@ def calibration():
     del sys.modules["calibration"]
 
 
+@pytest.mark.slow
 def test_intervals_cover_and_tests_err_as_stated(calibration):
     """At five networks (where that takes more, at 20), as far from what is stated as 80 trials are once in 10,000.
 

@@ -230,6 +230,7 @@ def test_methods_that_fail_are_rows_with_their_reason(ran, folder, copied, tmp_p
     assert again.loc[same, "value"].equals(rows.loc[same, "value"])
 
 
+@pytest.mark.slow
 def test_worker_processes_give_the_same_numbers(mini, tmp_path):
     """Here and in processes of their own; only the time differs."""
     few = "seed=[3, 5]", "known=1.0", "recipe.epochs=1", 'deletion="dampening"', "dataset=fashion-mini@1000"

@@ -208,6 +208,7 @@ def test_the_committed_results_are_read_and_bear_the_same_verdicts(folder):
     assert {outcomes[number][0] for number in outcomes.keys() - OUTCOMES[folder].keys()} <= {"not tested"}
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("folder", ["deletion", "one-dimension", "privacy", "rare-spurious"])
 def test_of_the_committed_results_nothing_is_to_be_measured_again(folder, full_dataset, tmp_path):

@@ -71,6 +71,7 @@ def values_of(folder):
     return {which: value for which, (value, _) in finished(folder).items()}
 
 
+@pytest.mark.slow
 def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, whole, tmp_path):
     """SIGKILL to the program alone: its workers must find out by themselves.
 
@@ -109,6 +110,7 @@ def test_a_study_that_is_killed_again_and_again_ends_in_the_same_rows(study, who
     print(f"{KILLS} kills, {kills_with_something_new} of them after something new was finished")
 
 
+@pytest.mark.slow
 def test_two_programs_share_a_folder_and_one_finishes_what_the_other_was_killed_at(study, whole, tmp_path):
     """Each network is trained once, but for those that the killed one had under way."""
     shared = tmp_path / "shared"

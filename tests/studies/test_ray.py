@@ -81,6 +81,7 @@ def same_rows(result, local):
     return rows[~timed].equals(others[~timed]) and len(rows) > 0
 
 
+@pytest.mark.slow
 def test_a_node_that_is_lost_without_warning_costs_its_groups_and_no_folder_is_shared(
     cluster, study_of, on, ran, tmp_path, caplog
 ):
@@ -114,6 +115,7 @@ def test_a_worker_that_dies_costs_its_group_and_an_exception_is_a_row(connected,
     assert same_rows(there, ran(study, tmp_path / "here"))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_twice_over_a_group_ends_the_study(connected, study_of, on, tmp_path):
     study = study_of(*DELETION, 'deletion="ray_methods:always"', "seed=3", "n=40")
     with pytest.raises(WorkerError, match=r"that trained 3 deletions from .* died, for the second time\. Out of mem"):
@@ -148,6 +150,7 @@ def test_a_gpu_that_pytorch_cannot_use_is_a_sentence(cluster):
         cluster.remove_node(node)
 
 
+@pytest.mark.slow
 def test_a_head_that_is_gone_is_a_sentence_and_the_same_command_goes_on(study_of, on, ran, tmp_path):
     study, killed = study_of("recipe.epochs=40", "seed=3"), []
     own = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
