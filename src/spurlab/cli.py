@@ -383,7 +383,7 @@ def claims(
 
     Example: [bold]spurlab claims out/quickstart[/bold]
     """
-    from spurlab.claims import by_chance
+    from spurlab.claims import CLAIMS, by_chance
     from spurlab.commands import verdicts_in
     from spurlab.report import claims_table
     from spurlab.studies import studies_in
@@ -391,13 +391,19 @@ def claims(
     verdicts = verdicts_in(folder, plugins=plugins)
     if as_json:
         print_json([verdict.record() for verdict in verdicts])
-    elif verdicts:
+        return
+    studies = studies_in(folder)
+    if verdicts:
         print_table(claims_table(verdicts))
         put(by_chance(verdicts))
     else:
-        searched = any(study.search for study in studies_in(folder))
+        searched = any(study.search for study in studies)
         why = "n* was searched here: networks at an n are no sample of all, and judge no claim" if searched else ""
         put(why or "no claim of the paper is about what was measured here")
+    asked = {number for study in studies for number in study.claims}
+    if others := sorted(asked - CLAIMS.own.keys() - {verdict.claim.number for verdict in verdicts}):
+        numbers = ", ".join(map(str, others))
+        put(f"not judged, since none of Spurlab's own: {numbers}. --plugins judges the claims of installed packages")
 
 
 @app.command("report")

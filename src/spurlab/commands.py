@@ -26,8 +26,8 @@ from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
-from spurlab.plugins import opened
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.plugins import opened
 from spurlab.report.groups import failures
 from spurlab.report.style import writing
 from spurlab.stopping import going_on

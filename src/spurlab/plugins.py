@@ -257,8 +257,9 @@ def check_here(entries: Mapping[str, str]) -> None:
     for entry, origin in entries.items():
         _, kind, name = entry.split(" ")
         if (here := origin_of(kind, name)) != origin:
+            there = f"of {here}" if here else "it is not installed"
             raise PluginError(
-                f"the {KINDS[kind]} {name!r} is of {origin}, but here {f'of {here}' if here else 'it is not installed'}. "
+                f"the {KINDS[kind]} {name!r} is of {origin}, but here {there}. "
                 "Install the same everywhere."
             )
 
