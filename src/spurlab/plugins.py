@@ -105,7 +105,10 @@ def everything_registered() -> Mapping[str, Mapping[str, tuple[Registered, ...]]
             if point.group == f"spurlab.{kind}" and kind in KINDS:
                 one = Registered(kind, point.name, one_line(str(package)), one_line(str(version or "?")), point)
                 found[kind][point.name] = (*found[kind].get(point.name, ()), one)
-    return {kind: dict(sorted(names.items())) for kind, names in found.items()}
+    return {
+        kind: {name: tuple(sorted(names[name], key=lambda one: one.package)) for name in sorted(names)}
+        for kind, names in found.items()
+    }
 
 
 def refusal(kind: str, name: str, own: Collection[object]) -> str:
