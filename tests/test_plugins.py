@@ -276,7 +276,7 @@ main(["run", {str(EXAMPLE / "shrink.toml")!r}, "--set", "seed=[0,1]", "--workers
     environment = os.environ | {"PYTHONPATH": path, "SPURLAB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert "confidence on marked examples" in ran.stdout.replace("\n", " ").replace("    ", "")
+    assert "confidence on marked examples" in " ".join(ran.stdout.split())
     assert " 101 " in ran.stdout
     return place / "out"
 

@@ -262,8 +262,7 @@ def check_here(entries: Mapping[str, str]) -> None:
         if (here := origin_of(kind, name)) != origin:
             there = f"of {here}" if here else "it is not installed"
             raise PluginError(
-                f"the {KINDS[kind]} {name!r} is of {origin}, but here {there}. "
-                "Install the same everywhere."
+                f"the {KINDS[kind]} {name!r} is of {origin}, but here {there}. Install the same everywhere."
             )
 
 
