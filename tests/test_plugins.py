@@ -255,7 +255,7 @@ def example(tmp_path_factory):
     source, site, notes = place / "source", place / "site", place / "notes"
     shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     first = source / "src" / "spurlab_example" / "__init__.py"
-    first.write_text(first.read_text() + f"open({str(notes)!r}, 'a').write('imported ')\n")
+    first.write_text(first.read_text() + f"with open({str(notes)!r}, 'a') as notes:\n    notes.write('imported ')\n")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
     pip += ["--disable-pip-version-check", "--target", str(site), str(source)]
     subprocess.run(pip, check=True, capture_output=True, text=True)
@@ -269,7 +269,8 @@ def folder(example):
     program = f"""
 from spurlab.cli import main
 small = ["--set", "recipe.epochs=1", "--set", "weights=true", "--out", {str(place / "out")!r}]
-main(["run", {str(EXAMPLE / "stripes.toml")!r}, "--set", "n=[0,20]", "--executor", "here", *small])
+first = ["--set", "n=[0,20]", "--set", "figure=confidence", "--executor", "here"]  # one figure is enough
+main(["run", {str(EXAMPLE / "stripes.toml")!r}, *first, *small])
 main(["run", {str(EXAMPLE / "shrink.toml")!r}, "--set", "seed=[0,1]", "--workers", "1", *small])
 """
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
