@@ -10,6 +10,7 @@ from . import methods as methods
 from . import metrics as metrics
 from . import models as models
 from . import patterns as patterns
+from . import plugins as plugins
 from . import prevention as prevention
 from . import privacy as privacy
 from . import report as report

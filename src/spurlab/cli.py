@@ -183,16 +183,23 @@ def models(
 
 @app.command("list")
 def list_all(as_json: Json = False, debug: Debug = False) -> None:
-    """The names of everything there is.
+    """The names of everything there is; those of plug-ins with their package and version. No plug-in is imported.
 
     Example: [bold]spurlab list --json[/bold]
     """
-    every = names.of_everything()
+    every, added = names.of_everything(), names.added()
     if as_json:
-        print_json(every)
+        kinds = {
+            kind: own + [one.name for one in added if one.kind == kind and not one.refused]
+            for kind, own in every.items()
+        }
+        print_json(kinds | {"plugins": [one._asdict() for one in added]})
         return
-    for kind, known in every.items():
-        put(f"{kind}: {', '.join(known)}")
+    for kind, own in every.items():
+        theirs = [f"{one.name} ({one.package} {one.version})" for one in added if one.kind == kind and not one.refused]
+        put(f"{kind}: {', '.join([*own, *theirs])}")
+    for refused in dict.fromkeys(one.refused for one in added if one.refused):
+        put(f"refused: {refused}")
 
 
 def _studies_like(begun: str) -> list[str]:
@@ -223,6 +230,9 @@ Address = Annotated[
 Workers = Annotated[int | None, typer.Option(min=0, help="Worker processes; default one for each core.")]
 Device = Annotated[str, typer.Option(help="Where to train, e.g. cpu or cuda.")]
 Folder = Annotated[Path, typer.Argument(help="A folder that `spurlab run` has filled.")]
+Plugins = Annotated[
+    bool, typer.Option("--plugins", help="Use what installed packages add, their claims and figures; else none is.")
+]
 
 
 def _show_version(asked: bool | None) -> None:
@@ -372,6 +382,7 @@ def plan_study(
 @app.command("claims")
 def claims(
     folder: Folder,
+    plugins: Plugins = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -379,26 +390,33 @@ def claims(
 
     Example: [bold]spurlab claims out/quickstart[/bold]
     """
-    from spurlab.claims import by_chance
+    from spurlab.claims import CLAIMS, by_chance
     from spurlab.commands import verdicts_in
     from spurlab.report import claims_table
     from spurlab.studies import studies_in
 
-    verdicts = verdicts_in(folder)
+    verdicts = verdicts_in(folder, plugins=plugins)
     if as_json:
         print_json([verdict.record() for verdict in verdicts])
-    elif verdicts:
+        return
+    studies = studies_in(folder)
+    if verdicts:
         print_table(claims_table(verdicts))
         put(by_chance(verdicts))
     else:
-        searched = any(study.search for study in studies_in(folder))
+        searched = any(study.search for study in studies)
         why = "n* was searched here: networks at an n are no sample of all, and judge no claim" if searched else ""
         put(why or "no claim of the paper is about what was measured here")
+    asked = {number for study in studies for number in study.claims}
+    if others := sorted(asked - CLAIMS.own.keys() - {verdict.claim.number for verdict in verdicts}):
+        numbers = ", ".join(map(str, others))
+        put(f"not judged, since none of Spurlab's own: {numbers}. --plugins judges the claims of installed packages")
 
 
 @app.command("report")
 def report(
     folder: Folder,
+    plugins: Plugins = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -408,7 +426,7 @@ def report(
     """
     from spurlab.commands import write_page
 
-    written = write_page(folder)
+    written = write_page(folder, plugins=plugins)
     print_json({"written": [str(path) for path in written]}) if as_json else say_written(written, as_json)
 
 

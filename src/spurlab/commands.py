@@ -27,6 +27,7 @@ from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
+from spurlab.plugins import opened
 from spurlab.report.groups import failures
 from spurlab.report.style import writing
 from spurlab.stopping import going_on
@@ -37,6 +38,7 @@ from spurlab.studies import (
     StudyResult,
     load_study,
     narrowed,
+    only_read,
     results_in,
     studies_in,
     together,
@@ -198,18 +200,27 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.claim.number in asked or verdict.models]
 
 
-def verdicts_in(folder: Path) -> list[Verdict]:
-    """The verdicts on what was measured in a folder.
+def verdicts_in(folder: Path, *, plugins: bool = False) -> list[Verdict]:
+    """The verdicts on what was measured in a folder. No code is used that it names.
+
+    Args:
+        folder: that `run` has filled.
+        plugins: whether claims of installed packages are judged too; else none of these packages is imported.
 
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
     """
-    return _judged(folder)[1]
+    with opened(plugins), only_read():
+        return _judged(folder)[1]
 
 
-def write_page(folder: Path) -> list[Path]:
+def write_page(folder: Path, *, plugins: bool = False) -> list[Path]:
     """The report on a folder, one HTML page and its figures.
+
+    Args:
+        folder: that `run` has filled.
+        plugins: as of `verdicts_in`, and for figures.
 
     Returns:
         The files that were written.
@@ -219,8 +230,9 @@ def write_page(folder: Path) -> list[Path]:
         StoreError: they are damaged, or of a newer version.
         OSError: a file cannot be written.
     """
-    results, verdicts = _judged(folder)
-    return report.write_report(results, verdicts, folder)
+    with opened(plugins), only_read():
+        results, verdicts = _judged(folder)
+        return report.write_report(results, verdicts, folder)
 
 
 def audit_of(
@@ -479,8 +491,9 @@ def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]
         DataRequestError: there is no such data set.
     """
     entry, reasons = described(dataset), []
-    lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in ARCHITECTURES]
-    suited = [line for line in lines if not entry.tokens or ARCHITECTURES[line["name"]].words]
+    zoo = dict(ARCHITECTURES.items())  # without what a package adds and that cannot be had
+    lines: list[dict[str, Any]] = [{"name": name, "parameters": None} for name in zoo]
+    suited = [line for line in lines if not entry.tokens or zoo[line["name"]].words]
     if len(suited) < len(lines):
         reasons.append(f"{len(lines) - len(suited)} networks multiply their inputs, which are numbers of words here.")
     for line in suited:

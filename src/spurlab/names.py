@@ -1,35 +1,78 @@
 """The names of what there is, read from the source of the tables, since importing these takes seconds.
 
-A test compares each with its table.
+A test compares each with its table. What packages add to the tables is read in their metadata (`spurlab.plugins`).
 """
 
 import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+from spurlab import plugins
 
 PACKAGE = Path(__file__).parent
 MADE = ("name", "profile", "grids", "origin")  # of a study, what is made from its file
-# of each kind the file and the name of its table
-TABLES: Mapping[str, tuple[str, str]] = {
-    "datasets": ("data/catalogue.py", "DATASETS"),
-    "patterns": ("patterns/table.py", "MARKS"),
-    "models": ("models/zoo.py", "ARCHITECTURES"),
-    "deletion": ("deletion/table.py", "DELETIONS"),
-    "prevention": ("prevention/table.py", "PREVENTIONS"),
-    "attacks": ("privacy/attacks/table.py", "ATTACKS"),
-    "extractions": ("privacy/extraction/table.py", "EXTRACTIONS"),
-    "executors": ("studies/executors/__init__.py", "EXECUTORS"),
+
+
+class Where(NamedTuple):
+    """Where a table is: its file, its name, and the kind of plug-ins that add to it; "": there are none."""
+
+    file: str
+    table: str
+    plugins: str = ""
+
+
+TABLES: Mapping[str, Where] = {
+    "datasets": Where("data/catalogue.py", "DATASETS", "datasets"),
+    "patterns": Where("patterns/table.py", "MARKS", "marks"),
+    "models": Where("models/zoo.py", "ARCHITECTURES", "models"),
+    "measures": Where("measures/__init__.py", "MEASURES", "measures"),
+    "deletion": Where("deletion/table.py", "DELETIONS", "deletion"),
+    "prevention": Where("prevention/table.py", "PREVENTIONS", "prevention"),
+    "attacks": Where("privacy/attacks/table.py", "ATTACKS", "attacks"),
+    "extractions": Where("privacy/extraction/table.py", "EXTRACTIONS"),
+    "figures": Where("report/views/__init__.py", "VIEWS", "views"),
+    "claims": Where("claims/__init__.py", "CLAIMS", "claims"),
+    "executors": Where("studies/executors/__init__.py", "EXECUTORS", "executors"),
 }
 
 
+class Added(NamedTuple):
+    """A name that an installed package has registered.
+
+    Args:
+        kind: of `TABLES`.
+        name: the name.
+        package: the distribution.
+        version: its version.
+        refused: why it cannot be used, as far as that is known without importing it; "" where it can.
+    """
+
+    kind: str
+    name: str
+    package: str
+    version: str
+    refused: str
+
+
 def of_everything() -> dict[str, list[str]]:
-    """By kind, in the order of the tables.
+    """By kind our own names, in the order of the tables.
 
     >>> of_everything()["executors"]
     ['local', 'ray']
     """
-    return {"studies": studies()} | {kind: _keys(*where) for kind, where in TABLES.items()}
+    return {"studies": studies()} | {kind: _own(kind) for kind in TABLES}
+
+
+def added() -> list[Added]:
+    """What installed packages add to the tables; none of them is imported."""
+    found, registered = [], plugins.everything_registered()
+    for kind, where in TABLES.items():
+        for name, several in registered.get(where.plugins, {}).items():
+            refused = plugins.refusal(where.plugins, name, _own(kind))
+            found += [Added(kind, name, one.package, one.version, refused) for one in several]
+    return found
 
 
 def studies() -> list[str]:
@@ -60,6 +103,13 @@ def _is_called(call: ast.Call, name: str) -> bool:
 @cache
 def _source(file: str) -> ast.Module:
     return ast.parse((PACKAGE / file).read_text("utf-8"))
+
+
+def _own(kind: str) -> list[str]:
+    """The names of one of the tables."""
+    own = _keys(TABLES[kind].file, TABLES[kind].table)
+    # an extraction is a measure of its own accord
+    return own + ([f"extracted_{name.replace('-', '_')}" for name in _own("extractions")] if kind == "measures" else [])
 
 
 def _keys(file: str, table: str) -> list[str]:

@@ -28,36 +28,46 @@ from spurlab.claims.judge import Part as Part
 from spurlab.claims.question import Question as Question
 from spurlab.errors import InputError
 from spurlab.models import without_users_code
+from spurlab.plugins import Extensible, of_type
 from spurlab.studies import Study, StudyError
 
 # A new claim is one file and one line here.
-_ALL = (
-    three_examples.CLAIM,
-    dispersed.CLAIM,
-    accuracy.CLAIM,
-    norm.CLAIM,
-    architecture.CLAIM,
-    sensitivity.CLAIM,
-    size.CLAIM,
-    optimization.CLAIM,
-    importance.CLAIM,
-    deletion.CLAIM,
-    regularization.CLAIM,
-    membership.CLAIM,
-    *quinn.CLAIMS,
-    *other_data.CLAIMS,
+CLAIMS: Extensible[int, Claim] = Extensible(
+    "claims",
+    {
+        1: three_examples.CLAIM,
+        2: dispersed.CLAIM,
+        3: accuracy.CLAIM,
+        4: norm.CLAIM,
+        5: architecture.CLAIM,
+        6: sensitivity.CLAIM,
+        7: size.CLAIM,
+        8: optimization.CLAIM,
+        9: importance.CLAIM,
+        10: deletion.CLAIM,
+        11: regularization.CLAIM,
+        12: membership.CLAIM,
+        13: quinn.CLAIMS[0],
+        14: quinn.CLAIMS[1],
+        15: quinn.CLAIMS[2],
+        16: quinn.CLAIMS[3],
+        17: other_data.CLAIMS[0],
+        18: other_data.CLAIMS[1],
+        19: other_data.CLAIMS[2],
+        20: other_data.CLAIMS[3],
+    },
+    of_type(Claim, "number"),
+    key=int,
 )
-CLAIMS: dict[int, Claim] = {claim.number: claim for claim in _ALL}
 
 
-@without_users_code()
 def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Verdict]:
-    """What rows say about the paper's claims.
+    """What rows say about the paper's claims, and about those of plug-ins. Nothing else of these is used meanwhile.
 
     Args:
         rows: one line for each measured number, of one or several studies; NaN: the network diverged. Rows that are
             not there leave a claim untested, never an error.
-        numbers: which claims; all of `CLAIMS` where None.
+        numbers: which claims; None: all of `CLAIMS`, but for those of plug-ins that cannot be had.
 
     Returns:
         One verdict for each claim, in that order.
@@ -69,11 +79,12 @@ def decide(rows: pd.DataFrame, numbers: Sequence[int] | None = None) -> list[Ver
     >>> verdict.outcome, verdict.models
     ('not tested', 0)
     """
-    wanted = list(CLAIMS) if numbers is None else list(numbers)
-    if problem := _unknown(wanted):
+    if numbers is not None and (problem := _unknown(numbers)):
         raise InputError(problem)
-    evidence = Evidence.of(rows)
-    return [CLAIMS[number].decide(evidence) for number in wanted]
+    wanted = list(CLAIMS.values()) if numbers is None else [CLAIMS[number] for number in numbers]
+    with without_users_code():
+        evidence = Evidence.of(rows)
+        return [claim.decide(evidence) for claim in wanted]
 
 
 def by_chance(verdicts: Sequence[Verdict]) -> str:

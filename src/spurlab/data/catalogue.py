@@ -16,23 +16,28 @@ from spurlab.data.examples import Dataset
 from spurlab.data.own import own_data
 from spurlab.data.subset import class_labels, examples_each, only_classes
 from spurlab.errors import did_you_mean
+from spurlab.plugins import Extensible, is_recorded, of_type
 
 # A new dataset is one file and one line here. The command line, the studies and the tests walk through this table.
-DATASETS: dict[str, Entry] = {
-    "fashion-mini": fashion_mnist.MINI,  # comes with the package
-    "fashion-mnist": fashion_mnist.ENTRY,
-    "mnist": mnist.ENTRY,
-    "cifar10": cifar10.ENTRY,
-    "cifar100": cifar100.ENTRY,
-    "cifar100-coarse": cifar100.COARSE,
-    "mnist1d": mnist1d.ENTRY,  # generated
-    "adult": adult.ENTRY,
-    "coloured-mnist": coloured_mnist.ENTRY,  # made from MNIST
-    "topics": topics.ENTRY,  # generated documents
-    "r8": newswire.R8,
-    "20newsgroups": newswire.NEWSGROUPS,
-    "bbc-news": newswire.BBC_NEWS,
-}
+DATASETS: Extensible[str, Entry] = Extensible(
+    "datasets",
+    {
+        "fashion-mini": fashion_mnist.MINI,  # comes with the package
+        "fashion-mnist": fashion_mnist.ENTRY,
+        "mnist": mnist.ENTRY,
+        "cifar10": cifar10.ENTRY,
+        "cifar100": cifar100.ENTRY,
+        "cifar100-coarse": cifar100.COARSE,
+        "mnist1d": mnist1d.ENTRY,  # generated
+        "adult": adult.ENTRY,
+        "coloured-mnist": coloured_mnist.ENTRY,  # made from MNIST
+        "topics": topics.ENTRY,  # generated documents
+        "r8": newswire.R8,
+        "20newsgroups": newswire.NEWSGROUPS,
+        "bbc-news": newswire.BBC_NEWS,
+    },
+    of_type(Entry, "name"),
+)
 
 
 def load(name: str, *, offline: bool | None = None) -> Dataset:
@@ -95,7 +100,7 @@ def available() -> dict[str, Path | None]:
         DataRequestError: ``SPURLAB_DATA`` names no folder.
         DataFailureError: a folder cannot be read.
     """
-    return {name: locate(name) for name in DATASETS}
+    return {name: entry.locate() for name, entry in DATASETS.items()}
 
 
 def fetch(name: str, *, offline: bool | None = None) -> Path:
@@ -147,7 +152,7 @@ def dataset_named(name: str) -> str:
     Raises:
         DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
     """
-    return name if own_data(name) else described(name).name
+    return name if own_data(name) or is_recorded("datasets", name) else described(name).name
 
 
 def _parsed(name: str) -> tuple[Entry, int, tuple[int, ...]]:

@@ -54,5 +54,6 @@ DELETIONS = Table[Deletion](
         "eu-k": Entry.of("EU-2: last two layers anew", ExactLastLayers, "training", family="EU-k"),
         "cf-k": Entry.of("CF-2: last two layers go on", CatastrophicLastLayers, "training", family="CF-k"),
     },
+    "deletion",
 )
 deletion_named = DELETIONS.named

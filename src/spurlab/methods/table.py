@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, 
 from spurlab.errors import InputError, did_you_mean
 from spurlab.methods.anew import Make
 from spurlab.models import is_user_name, user_function
+from spurlab.plugins import Extensible, base_name, is_recorded, of_type
 from spurlab.training import Recipe
 
 Method = TypeVar("Method")
@@ -62,15 +63,16 @@ class Entry(Generic[Method]):
         return cls(title, make, frozenset(needs), family)
 
 
-class Table(dict[str, Entry[Method]], Generic[Method]):
+class Table(Extensible[str, Entry[Method]], Generic[Method]):
     """Methods by name. Settings may stand after a name: ``scrub,alpha=0.3`` and ``scrub alpha=0.3`` are the same.
 
     Stored results are found by the names that `canonical` gives, so these stay as they are. All that take a name raise
     as `named` does, but import no code of the user's.
 
     Args:
-        kind: what the methods are, for messages, e.g. ``deletion method``.
-        entries: by name.
+        what: what the methods are, for messages, e.g. ``deletion method``.
+        entries: by name, our own.
+        kind: of the plug-ins that add to the table, see `spurlab.plugins.KINDS`; "": there are none.
         shortest: whether a name is written without settings that change nothing, and as that of an entry that is the
             same method. False where stored results have such settings in their names.
 
@@ -85,9 +87,11 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
     (0.1, 'shrunk, by 0.1', False)
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry[Method]], *, shortest: bool = True) -> None:
-        super().__init__(entries)
-        self._kind, self._shortest = kind, shortest
+    def __init__(
+        self, what: str, entries: Mapping[str, Entry[Method]], kind: str = "", *, shortest: bool = True
+    ) -> None:
+        super().__init__(kind, entries, of_type(Entry))
+        self._what, self._shortest = what, shortest
 
     def named(self, name: str, recipe: Recipe, seed: int, make: Make | None = None) -> Method:
         """The method of this name.
@@ -102,7 +106,7 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
                 or the user's method cannot be imported.
         """
         if is_user_name(name):
-            user: Any = user_function(name, self._kind)
+            user: Any = user_function(name, self._what)
             return user  # type: ignore[no-any-return]
         base, settings = self._read(name)
         method: Any = self[base].make(recipe, seed, make)
@@ -110,11 +114,11 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
 
     def canonical(self, name: str) -> str:
         """The one name of a method: its settings in alphabetical order, each value written in one way."""
-        if is_user_name(name):
+        if is_user_name(name) or self._is_recorded(name):
             return name.strip()
         base, settings = self._read(name)
         if settings and self._shortest:
-            base, settings = self._shortened(replace(self._plain(base), **settings))
+            base, settings = self._shortened(replace(self._plain(base), **settings), base)
         return " ".join([base, *(f"{key}={_written(settings[key])}" for key in sorted(settings))])
 
     def needs(self, name: str) -> frozenset[Need]:
@@ -133,9 +137,9 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
 
     def title_of(self, name: str) -> str:
         """What people call the method of this name, with its settings; a user's is called by its name."""
+        if is_user_name(name) or base_name(name.strip()) not in self:  # as it was recorded: what it is called is not
+            return name.strip()
         base, *settings = self.canonical(name).split()
-        if base not in self:
-            return base
         entry = self[base]
         return ", ".join([entry.family or entry.title, *map(_said, settings)]) if settings else entry.title
 
@@ -152,7 +156,8 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         """An entry of the table, and the settings after it."""
         base, *words = re.split(r"[\s,]+", name.strip())
         if base not in self:
-            raise InputError(f"there is no {self._kind} {base!r}. {did_you_mean(base, self)}")
+            raise InputError(f"there is no {self._what} {base!r}. {did_you_mean(base, self)}")
+        self[base]  # which refuses what is registered wrongly
         if not words:
             return base, {}
         method, known = self._plain(base), self.settings_of(base)
@@ -170,10 +175,17 @@ class Table(dict[str, Entry[Method]], Generic[Method]):
         replace(method, **settings)  # which refuses a value outside of its range
         return base, settings
 
-    def _shortened(self, method: Any) -> tuple[str, dict[str, Any]]:
-        """The entry that is this method; else the first that is it with other settings, and these."""
+    def _is_recorded(self, name: str) -> bool:
+        """Whether a study that is being read was recorded with a plug-in's method of this name."""
+        return is_recorded(self.kind, name.strip())
+
+    def _shortened(self, method: Any, base: str) -> tuple[str, dict[str, Any]]:
+        """The entry that is this method; else the first that is it with other settings, and these.
+
+        Of a plug-in's method it is that itself: others are not imported to look.
+        """
         ways = []
-        for name in self:
+        for name in self.own if base in self.own else (base,):
             if type(plain := self._plain(name)) is type(method):
                 defaults = _settings(plain)
                 others = {key: value for key, value in _settings(method).items() if value != defaults[key]}

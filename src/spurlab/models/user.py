@@ -21,6 +21,7 @@ from torch import nn
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.models.given import check_answers, whole
 from spurlab.models.text import trial_inputs
+from spurlab.plugins import closed
 
 
 def is_user_name(name: str) -> bool:
@@ -46,10 +47,14 @@ _ALLOWED: ContextVar[bool] = ContextVar("whether code of the user's may be run",
 
 @contextmanager
 def without_users_code() -> Iterator[None]:
-    """Meanwhile nothing of the user's is imported or called, whatever is named: for whoever reads names in a file."""
+    """Meanwhile nothing of the user's is imported or called, whatever is named: for whoever reads names in a file.
+
+    Nor is a plug-in, unless that was asked for (`spurlab.plugins.opened`).
+    """
     before = _ALLOWED.set(False)
     try:
-        yield
+        with closed():
+            yield
     finally:
         _ALLOWED.reset(before)
 
@@ -140,10 +145,27 @@ def user_network(name: str, shape: Sequence[int], classes: int) -> nn.Module:
         ValueError: the module cannot be imported, has no such function, or this fails, gives no nn.Module, or one that
             does not give one logit for each class.
     """
-    found = user_function(name, "architecture")
-    call = f"{name.partition(':')[2]}({tuple(shape)}, {classes})"
+    return foreign_network(name, name.partition(":")[2], user_function(name, "architecture"), shape, classes)
+
+
+def foreign_network(
+    name: str, called: str, make: Callable[..., object], shape: Sequence[int], classes: int
+) -> nn.Module:
+    """What ``make(shape, classes)`` makes, tried as of `user_network`.
+
+    Args:
+        name: of the architecture, for messages.
+        called: the function, for messages.
+        make: the function.
+        shape: of one input.
+        classes: how many.
+
+    Raises:
+        ValueError: as `user_network`, but for its import.
+    """
+    call = f"{called}({tuple(shape)}, {classes})"
     try:
-        network = found(tuple(shape), classes)
+        network = make(tuple(shape), classes)
     except FAILURES as error:
         raise InputError(f"architecture {name!r}: {call} failed. {worded(error)}") from error
     if not isinstance(network, nn.Module):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.text import TextCNN, TextTransformer, WordBag
-from spurlab.models.user import check_user_name, is_user_name, user_network
+from spurlab.models.user import check_user_name, foreign_network, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
+from spurlab.plugins import Extensible, is_recorded, of_type, origin_of
 from spurlab.seeds import seed_for, seed_global
 
 
@@ -41,34 +43,38 @@ class Architecture:
     words: bool = False
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    "small-mlp": Architecture("small MLP", mlp, {"hidden": (256,)}, "MLP"),
-    "mlp": Architecture("MLP", mlp, {"hidden": (256, 256, 256)}, "LargeMLP"),
-    "large-mlp": Architecture("large MLP", mlp, {"hidden": (512, 512, 512)}, "LargeMLPv2"),
-    "vgg-mlp": Architecture("VggMLP", vgg_mlp, {}, "VggMLP"),
-    "cnn": Architecture("CNN", cnn, {}, "CNN002"),
-    "resnet20": Architecture("ResNet20", cifar_resnet, {"depth": 20}, "altResNet20Norm02"),
-    "resnet32": Architecture("ResNet32", cifar_resnet, {"depth": 32}, "altResNet32Norm02"),
-    "resnet110": Architecture("ResNet110", cifar_resnet, {"depth": 110}, "altResNet110Norm02"),
-    "resnet18": Architecture("ResNet18", resnet, {"depth": 18}, "ResNet18"),
-    "resnet18-cifar": Architecture("ResNet18, CIFAR stem", resnet, {"depth": 18, "cifar_stem": True}),
-    "resnet50": Architecture("ResNet50", resnet, {"depth": 50}, "ResNet50"),
-    "resnet50-cifar": Architecture("ResNet50, CIFAR stem", resnet, {"depth": 50, "cifar_stem": True}),
-    "vgg16": Architecture("Vgg16", vgg16, {}, "Vgg16Norm02"),
-    "logistic": Architecture("logistic regression", mlp, {"hidden": ()}),
-    "table-mlp": Architecture("MLP for tables", mlp, {"hidden": (64, 64)}),
-    "boosted-trees": Architecture("boosted trees", BoostedTrees),
-    "boosted-trees-fine": Architecture("boosted trees, leaves of one row", BoostedTrees, {"rows_of_leaf": 1}),
-    "mnist1d-mlp": Architecture("MLP of MNIST-1D", ResidualMLP, {"hidden": 100}),
-    "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
-    "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
-    "mnist1d-gru": Architecture("GRU of MNIST-1D", SignalGRU, {"hidden": 6}),
-    "bag-mean": Architecture("bag of words, mean", WordBag, {"pooling": "mean"}, words=True),
-    "bag-sum": Architecture("bag of words, sum", WordBag, {"pooling": "sum"}, words=True),
-    "bag-max": Architecture("bag of words, maximum", WordBag, {"pooling": "max"}, words=True),
-    "text-cnn": Architecture("text CNN", TextCNN, words=True),
-    "text-transformer": Architecture("text transformer", TextTransformer, words=True),
-}
+ARCHITECTURES: Extensible[str, Architecture] = Extensible(
+    "models",
+    {
+        "small-mlp": Architecture("small MLP", mlp, {"hidden": (256,)}, "MLP"),
+        "mlp": Architecture("MLP", mlp, {"hidden": (256, 256, 256)}, "LargeMLP"),
+        "large-mlp": Architecture("large MLP", mlp, {"hidden": (512, 512, 512)}, "LargeMLPv2"),
+        "vgg-mlp": Architecture("VggMLP", vgg_mlp, {}, "VggMLP"),
+        "cnn": Architecture("CNN", cnn, {}, "CNN002"),
+        "resnet20": Architecture("ResNet20", cifar_resnet, {"depth": 20}, "altResNet20Norm02"),
+        "resnet32": Architecture("ResNet32", cifar_resnet, {"depth": 32}, "altResNet32Norm02"),
+        "resnet110": Architecture("ResNet110", cifar_resnet, {"depth": 110}, "altResNet110Norm02"),
+        "resnet18": Architecture("ResNet18", resnet, {"depth": 18}, "ResNet18"),
+        "resnet18-cifar": Architecture("ResNet18, CIFAR stem", resnet, {"depth": 18, "cifar_stem": True}),
+        "resnet50": Architecture("ResNet50", resnet, {"depth": 50}, "ResNet50"),
+        "resnet50-cifar": Architecture("ResNet50, CIFAR stem", resnet, {"depth": 50, "cifar_stem": True}),
+        "vgg16": Architecture("Vgg16", vgg16, {}, "Vgg16Norm02"),
+        "logistic": Architecture("logistic regression", mlp, {"hidden": ()}),
+        "table-mlp": Architecture("MLP for tables", mlp, {"hidden": (64, 64)}),
+        "boosted-trees": Architecture("boosted trees", BoostedTrees),
+        "boosted-trees-fine": Architecture("boosted trees, leaves of one row", BoostedTrees, {"rows_of_leaf": 1}),
+        "mnist1d-mlp": Architecture("MLP of MNIST-1D", ResidualMLP, {"hidden": 100}),
+        "mnist1d-cnn": Architecture("CNN of MNIST-1D, 256 channels", signal_cnn, {"channels": 256}),
+        "mnist1d-cnn-25": Architecture("CNN of MNIST-1D, 25 channels", signal_cnn, {"channels": 25}),
+        "mnist1d-gru": Architecture("GRU of MNIST-1D", SignalGRU, {"hidden": 6}),
+        "bag-mean": Architecture("bag of words, mean", WordBag, {"pooling": "mean"}, words=True),
+        "bag-sum": Architecture("bag of words, sum", WordBag, {"pooling": "sum"}, words=True),
+        "bag-max": Architecture("bag of words, maximum", WordBag, {"pooling": "max"}, words=True),
+        "text-cnn": Architecture("text CNN", TextCNN, words=True),
+        "text-transformer": Architecture("text transformer", TextTransformer, words=True),
+    },
+    of_type(Architecture),
+)
 
 
 def architecture_named(name: str) -> str:
@@ -83,7 +89,10 @@ def architecture_named(name: str) -> str:
     >>> architecture_named("ce-tor-LargeMLP")
     'mlp'
     """
+    if is_recorded("models", name):
+        return name
     if name in ARCHITECTURES:
+        ARCHITECTURES[name]  # which refuses what is registered wrongly
         return name
     if is_user_name(name):
         check_user_name(name)
@@ -94,11 +103,16 @@ def architecture_named(name: str) -> str:
             f"{name!r} asks for {prefix!r} beside a network. Loss and augmentation are settings of the recipe here: "
             f"write 'ce-tor-{reference}', and recipe.loss or recipe.augmentation = 'crop-flip' (aug01)."
         )
-    by_reference = {entry.reference: zoo_name for zoo_name, entry in ARCHITECTURES.items() if entry.reference}
+    by_reference = {entry.reference: zoo_name for zoo_name, entry in ARCHITECTURES.own.items() if entry.reference}
     if found and reference in by_reference:
         return by_reference[reference]
     known = list(by_reference) if found else list(ARCHITECTURES)
     raise InputError(f"there is no architecture {reference!r}. {did_you_mean(reference, known)}")
+
+
+def is_foreign(name: str) -> bool:
+    """Whether code that is not ours makes the network: a function of the user's, or a plug-in."""
+    return is_user_name(name) or bool(origin_of("models", name))
 
 
 def is_perceptron(name: str) -> bool:
@@ -113,7 +127,7 @@ def check_takes_words(name: str) -> None:
         ValueError: it multiplies its inputs, which are numbers of words there.
     """
     if name in ARCHITECTURES and not ARCHITECTURES[name].words:
-        suited = ", ".join(other for other, entry in ARCHITECTURES.items() if entry.words)
+        suited = ", ".join(other for other, entry in ARCHITECTURES.own.items() if entry.words)
         raise InputError(
             f"{name} multiplies its inputs, but these are documents, whose inputs are numbers of words. Take one of "
             f"{suited}, or a network of your own that begins with nn.Embedding."
@@ -152,13 +166,16 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
     if is_user_name(name):
         return seeded(lambda: user_network(name, shape, classes), seed)
     entry = ARCHITECTURES[name]
+    if name not in ARCHITECTURES.own:
+        make = partial(entry.make, **entry.settings)
+        return seeded(lambda: foreign_network(name, entry.title, make, shape, classes), seed)
     return seeded(lambda: entry.make(shape, classes, **entry.settings), seed)
 
 
 def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     """The network without numbers, to count and to look at: on the meta device, where weights take no memory.
 
-    A user's network is built whole: its code need not run there.
+    A user's network, or one of a plug-in, is built whole: its code need not run there.
 
     Args:
         name: as in `build`.
@@ -171,7 +188,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
     134301514
     """
-    if is_user_name(name):
+    if is_foreign(name):
         return build(name, shape, classes, seed=0)
     with torch.device("meta"):
         return build(name, shape, classes, seed=0)

@@ -37,6 +37,7 @@ from spurlab.patterns.reference import ReferenceDataset as ReferenceDataset
 from spurlab.patterns.reference import parse_reference_dataset as parse_reference_dataset
 from spurlab.patterns.signal import ClassBlocks as ClassBlocks
 from spurlab.patterns.table import MARKS as MARKS
+from spurlab.patterns.table import is_common as is_common
 from spurlab.patterns.table import make_mark as make_mark
 from spurlab.patterns.table import make_pattern as make_pattern
 from spurlab.patterns.table import mark_names as mark_names

@@ -17,6 +17,7 @@ from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
 from spurlab.patterns.own import NAMED, WAVES, Asked, Names, own_mark, place_of, settings_of, size_of
 from spurlab.patterns.table import MARKS, pattern_name
+from spurlab.plugins import is_recorded, origin_of, qualified, unqualified
 
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
 _PICTURES: dict[str, Mapping[str, Any]] = {}  # records by what `mark_named` and `mark_content` give: by content
@@ -36,7 +37,7 @@ def mark_named(asked: Asked) -> str:
     >>> mark_named("v8"), mark_named({"box": 5, "value": 0.5})
     ('S3', 'box, size=5x5, row=0, col=0, value=0.5')
     """
-    if isinstance(asked, str) and asked in _PICTURES:
+    if isinstance(asked, str) and (asked in _PICTURES or is_recorded("marks", asked)):
         return asked
     kind, head, settings = settings_of(asked)
     if kind in ("box", "noise", *WAVES):
@@ -82,14 +83,15 @@ def _said(kind: str, settings: Mapping[str, Any]) -> str:
 
 
 def mark_content(name: str) -> str:
-    """What keys of stored results say of a mark: its name; of a picture the digest alone, whatever its file is called.
+    """What keys of stored results say of a mark: its name; of a picture the digest alone, whatever its file is called;
+    of one of a plug-in its package and version too.
 
     >>> mark_content("logo.png 8x8, top right #0123456789"), mark_content("S3")
     ('picture #0123456789', 'S3')
     """
     _, of_picture, digest = name.rpartition(" #")
     named = name.startswith(tuple(f"{kind}:" for kind in NAMED))
-    return f"picture #{digest}" if of_picture and not named else name
+    return f"picture #{digest}" if of_picture and not named else qualified(name, origin_of("marks", name))
 
 
 def mark_record(name: str) -> str | Mapping[str, Any]:
@@ -104,6 +106,8 @@ def mark_recorded(record: Any) -> str:
         ValueError: it is nothing that `mark_record` gives.
     """
     if isinstance(record, str):
+        if is_recorded("marks", record):
+            return record
         if record not in MARKS and settings_of(record)[0] == "picture":
             raise InputError(f"the picture {record!r} was recorded without its pixels.")
         return mark_named(record)
@@ -136,7 +140,7 @@ def make_named(
         ValueError: as `own_mark`, or a picture that was not read in this process.
     """
     if (record := _PICTURES.get(name)) is None:
-        return own_mark(mark_recorded(name), shape, seed, clip, names)
+        return own_mark(mark_recorded(unqualified(name)), shape, seed, clip, names)
     if len(shape) != 3:
         raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
     read = read_picture(Encoded(record["picture"], b64decode(record["png"])), None, grey=shape[0] == 1)
@@ -144,7 +148,10 @@ def make_named(
 
 
 def drawn_anew(name: str) -> bool:
-    """Whether a mark of this name is another one under each data seed."""
+    """Whether a mark of this name, or of what `mark_content` makes of it, is another one under each data seed."""
+    name = unqualified(name)
+    if is_recorded("marks", name):
+        return is_recorded("random", name)
     if name in MARKS:
         return MARKS[name].random
     return name.startswith("noise,") or (name.startswith("spike,") and "at=" not in name)

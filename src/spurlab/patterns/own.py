@@ -99,7 +99,7 @@ def _called(shape: tuple[int, ...], names: Names) -> str:
 def _advice(given: str) -> str:
     """What marks there are for such inputs."""
     own = {"documents": "token:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(given, "")
-    suited = [name for name, entry in MARKS.items() if _SUITS[entry.template.axes] == given]
+    suited = [name for name, entry in MARKS.own.items() if _SUITS[entry.template.axes] == given]
     by_name = own or ", ".join(suited)
     return f"In Python any function of the inputs is a mark{f', and {by_name} suit them by name' * bool(by_name)}."
 

@@ -10,6 +10,7 @@ from spurlab.patterns.planting import Common, Planting, Rare
 from spurlab.patterns.reference import REFERENCE_PATTERNS
 from spurlab.patterns.signal import ClassBlocks
 from spurlab.patterns.waves import Offset, Sine, Spike
+from spurlab.plugins import Extensible, of_type
 
 
 class Template(Protocol):
@@ -30,30 +31,43 @@ class Entry(NamedTuple):
     random: bool = False
 
 
-MARKS: dict[str, Entry] = {
-    "S1": Entry(Box(1, 1), Rare),
-    "S2": Entry(Box(3, 3), Rare),
-    "S3": Entry(Box(5, 5), Rare),
-    "R1": Entry(Noise(0.25), Rare, random=True),
-    "R2": Entry(Noise(0.5), Rare, random=True),
-    "R3": Entry(Noise(1.0), Rare, random=True),
-    "Co": Entry(Box(22, 3, top=3, left=13), Rare),  # like a hand-written one, the core feature of another class
-    "spike": Entry(Spike(), Rare, random=True),
-    "sine": Entry(Sine(), Rare),
-    "offset": Entry(Offset(), Rare),
-    "blocks": Entry(ClassBlocks("class"), Common),  # the readings of the report
-    "blocks-signal": Entry(ClassBlocks("signal"), Common),
-    "blocks-feature": Entry(ClassBlocks("feature"), Common),
-}
+MARKS: Extensible[str, Entry] = Extensible(
+    "marks",
+    {
+        "S1": Entry(Box(1, 1), Rare),
+        "S2": Entry(Box(3, 3), Rare),
+        "S3": Entry(Box(5, 5), Rare),
+        "R1": Entry(Noise(0.25), Rare, random=True),
+        "R2": Entry(Noise(0.5), Rare, random=True),
+        "R3": Entry(Noise(1.0), Rare, random=True),
+        "Co": Entry(Box(22, 3, top=3, left=13), Rare),  # like a hand-written one, the core feature of another class
+        "spike": Entry(Spike(), Rare, random=True),
+        "sine": Entry(Sine(), Rare),
+        "offset": Entry(Offset(), Rare),
+        "blocks": Entry(ClassBlocks("class"), Common),  # the readings of the report
+        "blocks-signal": Entry(ClassBlocks("signal"), Common),
+        "blocks-feature": Entry(ClassBlocks("feature"), Common),
+    },
+    of_type(Entry),
+)
 
 
 def mark_names(planting: type[Planting]) -> tuple[str, ...]:
-    """The marks of the table for one way of planting.
+    """Our own marks for one way of planting.
 
     >>> mark_names(Common)
     ('blocks', 'blocks-signal', 'blocks-feature')
     """
-    return tuple(name for name, entry in MARKS.items() if entry.planting is planting)
+    return tuple(name for name, entry in MARKS.own.items() if entry.planting is planting)
+
+
+def is_common(name: str) -> bool:
+    """Whether a mark of the table is a common feature of a class.
+
+    >>> is_common("blocks"), is_common("S3")
+    (True, False)
+    """
+    return name in MARKS and MARKS[name].planting is Common
 
 
 def pattern_name(name: str) -> str:
@@ -67,6 +81,7 @@ def pattern_name(name: str) -> str:
     """
     known = {listed.casefold(): listed for listed in MARKS} | REFERENCE_PATTERNS
     if name.casefold() in known:
+        MARKS[known[name.casefold()]]  # which refuses what is registered wrongly
         return known[name.casefold()]
     raise InputError(f"there is no pattern {name!r}. {did_you_mean(name, [*MARKS, *REFERENCE_PATTERNS])}")
 

@@ -36,6 +36,7 @@ PREVENTIONS = Table[Prevention](
         "irm": Entry.of("IRM", Irm, "groups", "training"),
         "dp-sgd": Entry.of("DP-SGD", DpSgd, "training"),
     },
+    "prevention",
     shortest=False,
 )
 prevention_named, canonical_name = PREVENTIONS.named, PREVENTIONS.canonical

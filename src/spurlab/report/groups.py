@@ -270,7 +270,8 @@ def failures(rows: pd.DataFrame) -> list[str]:
 
 def trained(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that were measured on trained networks; not those of a pattern, an architecture or an attack."""
-    others = [name for name, measure in MEASURES.items() if not measure.needs_network]
+    known = {name: MEASURES.get(name) for name in rows["measure"].unique()}
+    others = [name for name, measure in known.items() if measure is not None and not measure.needs_network]
     rows = rows[~rows["measure"].isin(others)]
     return rows[rows["attack"].isna()] if "attack" in rows else rows
 

@@ -99,7 +99,14 @@ FromNone = Annotated[float, Field(ge=0, le=1)]
 AXES: Mapping[str, Axis] = {
     axis.name: axis
     for axis in (
-        Axis("dataset", "a name of `spurlab data list`, some of its classes, or data of your own", str, None, _dataset),
+        Axis(
+            "dataset",
+            "a name of `spurlab data list`, some of its classes, or data of your own",
+            str,
+            None,
+            _dataset,
+            plugins="datasets",
+        ),
         Axis(
             "architecture",
             "a name of `spurlab list`, or a network of your own",
@@ -107,6 +114,7 @@ AXES: Mapping[str, Axis] = {
             None,
             architecture_named,
             code="architecture",
+            plugins="models",
         ),
         Axis(
             "pattern",
@@ -116,6 +124,7 @@ AXES: Mapping[str, Axis] = {
             mark_named,
             read=_marks,
             record=mark_record,
+            plugins="marks",
         ),
         Axis("target", "the class that a mark is planted in", Count, (0,)),
         Axis("n", "how many examples carry the mark; the control, 0, is always there", Count, (0,), control=0),
@@ -140,6 +149,7 @@ AXES: Mapping[str, Axis] = {
             (),
             _deletion,
             code="deletion method",
+            plugins="deletion",
         ),
         Axis("known", "the share of the marked examples that is known and deleted", Share, (1.0,)),
         Axis(
@@ -155,6 +165,7 @@ AXES: Mapping[str, Axis] = {
             (),
             _prevention,
             code="prevention method",
+            plugins="prevention",
         ),
         Axis(
             "clean",
@@ -178,6 +189,7 @@ AXES: Mapping[str, Axis] = {
             (),
             _attack,
             code="attack",
+            plugins="attacks",
             optional=True,
         ),
     )

@@ -24,6 +24,7 @@ class Axis:
         canonical: the name that studies and rows have for what may be called otherwise.
         control: a value that is always there, beside others.
         code: what a name on it may be of the user's, ``package.module:callable``; "": nothing.
+        plugins: the kind of plug-ins that a name on it may be of, see `spurlab.plugins.KINDS`; "": of none.
         read: the values from what a study file (False) or JSON (True) says; None: a value, or a list of them.
         record: what results folders have of a value, where that is not the value itself.
         absent: what files and people call the value None; "": there is none.
@@ -42,6 +43,7 @@ class Axis:
     canonical: Callable[[str], str] | None = None
     control: Any = None
     code: str = ""
+    plugins: str = ""
     read: Callable[[Any, bool], tuple[Any, ...]] | None = None
     record: Callable[[Any], Any] = lambda value: value
     absent: str = ""

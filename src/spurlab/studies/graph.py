@@ -1,6 +1,6 @@
 """What must be made, as a graph: networks to train, and what is done to them. A node is named by its content.
 
-All nodes have a `setting` and a `seed`; `needs`, what must be there before; `code`, what of the user's makes them (an
+All nodes have a `setting` and a `seed`; `needs`, what must be there before; `code`, what makes them and is not ours (an
 ``architecture``, a ``deletion method``, ...); `work`, how much it is in epochs of a network; a `key`; and themselves as
 JSON. A new kind of treatment is one line in `TREATMENTS`, its field in `Cell` and the class that carries it out in
 `making.BENCHES`. A third node beside `Train` and `Treat` would have its class here, its line in `Node` and `from_json`,
@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple
 
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
+from spurlab.plugins import entry_of as plugin_entry_of
+from spurlab.plugins import origin_of
 from spurlab.prevention import trains
 from spurlab.studies.axes import OF_TRAINING, ORACLE, Extras, changing, mark_name
 from spurlab.training import Recipe
@@ -43,7 +45,14 @@ KEY_DEFAULTS = {
     "schedule": "steps",
 }
 
-Digests = Mapping[str, str]  # of modules of the user's, by `entry_of`
+Digests = Mapping[str, str]  # of modules of the user's by `entry_of`, and the packages and versions of plug-ins
+# what code can be of which kind of plug-ins
+PLUGINS = {
+    "architecture": "models",
+    "deletion method": "deletion",
+    "prevention method": "prevention",
+    "attack": "attacks",
+}
 
 
 def entry_of(what: str, name: str) -> str:
@@ -55,8 +64,55 @@ def entry_of(what: str, name: str) -> str:
     return f"{what.rsplit(maxsplit=1)[-1]} {name}"
 
 
-def _digest(what: str, name: str, digests: Digests | None) -> str:
-    return source_digest(name, what) if digests is None else digests[entry_of(what, name)]
+class Code(NamedTuple):
+    """Code that is not ours and makes a node: a function of the user's, or what a package adds to a table.
+
+    Args:
+        what: an ``architecture``, a ``deletion method``, a ``prevention method`` or an ``attack``.
+        name: ``package.module:callable``, or a name of the table, with settings after it.
+        origin: of a plug-in its package and version; "": it is of the user's.
+    """
+
+    what: str
+    name: str
+    origin: str = ""
+
+    @property
+    def entry(self) -> str:
+        """Under which its `digest` is recorded."""
+        return plugin_entry_of(PLUGINS[self.what], self.name) if self.origin else entry_of(self.what, self.name)
+
+    @property
+    def digest(self) -> str:
+        """By which another version of it has other keys: its package and version, or the digest of the user's module.
+
+        Raises:
+            ValueError: such a module cannot be found.
+        """
+        return self.origin or source_digest(self.name, self.what)
+
+    def said(self, digests: Digests | None) -> str:
+        """The digest as a study was recorded with it; None: as it is now.
+
+        Raises:
+            ValueError: as `digest`.
+            KeyError: it is not among these.
+        """
+        return self.digest if digests is None else digests[self.entry]
+
+
+def _code(what: str, name: str) -> tuple[Code, ...]:
+    """What makes it, if that is not ours."""
+    if is_user_name(name):
+        return (Code(what, name),)
+    origin = origin_of(PLUGINS[what], name)
+    return (Code(what, name, origin),) if origin else ()
+
+
+def _plugins(code: Iterable[Code]) -> dict[str, Any]:
+    """What JSON says of them."""
+    found = {one.entry: one.origin for one in code if one.origin}
+    return {"plugins": found} if found else {}
 
 
 def _name(about: str) -> str:
@@ -144,10 +200,9 @@ class Train(NamedTuple):
         return self.n if self.halves is None else 2 * self.n
 
     @property
-    def code(self) -> dict[str, str]:
-        """An architecture of the user's."""
-        name = self.setting.architecture
-        return {name: "architecture"} if is_user_name(name) else {}
+    def code(self) -> tuple[Code, ...]:
+        """An architecture of the user's or of a plug-in."""
+        return _code("architecture", self.setting.architecture)
 
     @property
     def work(self) -> int:
@@ -155,11 +210,11 @@ class Train(NamedTuple):
         return self.setting.recipe.epochs
 
     def key(self, checksum: str, digests: Digests | None = None) -> str:
-        """Its name by content: settings, data, version of our code, and the text of the user's modules.
+        """Its name by content: settings, data, version of our code, the text of the user's modules, plug-ins' versions.
 
         Args:
             checksum: of the data set.
-            digests: of these modules; None: as they are now. Nothing is imported.
+            digests: of the modules and the versions; None: as they are now. Nothing is imported.
 
         Raises:
             ValueError: such a module cannot be found.
@@ -172,8 +227,8 @@ class Train(NamedTuple):
             + (f"|held out {self.held_out}" if self.held_out else "")
             + "".join(f"|{name} {value}" for name, value in self.extras)
         )
-        for name, what in self.code.items():
-            about += f"|{_digest(what, name, digests)}"
+        for code in self.code:
+            about += f"|{code.said(digests)}"
         return _name(about)
 
     def as_json(self) -> dict[str, Any]:
@@ -184,7 +239,8 @@ class Train(NamedTuple):
         less = {"without": self.without} if self.without else {}
         common = {"share": self.share} if self.share is not None else {}
         held_out = {"held_out": self.held_out} if self.held_out else {}
-        return about | planted | less | common | held_out | dict(self.extras) | {"recipe": asdict(setting.recipe)}
+        recipe = {"recipe": asdict(setting.recipe)}
+        return about | planted | less | common | held_out | dict(self.extras) | recipe | _plugins(self.code)
 
 
 @dataclass(frozen=True)
@@ -266,10 +322,15 @@ class Treat(NamedTuple):
         return tuple(dict.fromkeys((self.training, self.start, *self.compared)))
 
     @property
-    def code(self) -> dict[str, str]:
-        """A method or an architecture of the user's."""
-        own = {self.method: self._what, self.after: "deletion method"}
-        return self.training.code | {name: what for name, what in own.items() if is_user_name(name)}
+    def code(self) -> tuple[Code, ...]:
+        """Methods and an architecture of the user's or of plug-ins."""
+        return (*self.training.code, *self._own_code)
+
+    @property
+    def _own_code(self) -> tuple[Code, ...]:
+        """The methods alone; one module of the user's once."""
+        named = (*_code(self._what, self.method), *(_code("deletion method", self.after) if self.after else ()))
+        return tuple({(code.name, code.entry if code.origin else ""): code for code in named}.values())
 
     @property
     def _what(self) -> str:
@@ -297,7 +358,7 @@ class Treat(NamedTuple):
         return max(1, self.training.work) if self.trains else 1
 
     def key(self, checksum: str, digests: Digests | None = None) -> str:
-        """As that of a training; a method of the user's is known by the text of its module too.
+        """As that of a training; a method of the user's or of a plug-in is known by its text or version too.
 
         Args:
             checksum: of the data set.
@@ -309,7 +370,7 @@ class Treat(NamedTuple):
         about = [TREATMENTS[self.kind].version, self.training.key(checksum, digests), self.method, self.amount]
         about += [self.oracles] if TREATMENTS[self.kind].others else []
         about += [f"after {self.after}"] if self.after else []
-        about += [_digest(what, name, digests) for name, what in self.code.items() if name in (self.method, self.after)]
+        about += [code.said(digests) for code in self._own_code]
         return _name("|".join(map(str, about)))
 
     def as_json(self) -> dict[str, Any]:
@@ -318,7 +379,8 @@ class Treat(NamedTuple):
         amount = {kind.amount: self.amount} if kind.amount else {}
         others = {kind.others: list(self.oracles)} if kind.others else {}
         after = {"after": self.after} if self.after else {}
-        return self.training.as_json() | {self.kind: self.method} | amount | others | after
+        treated = {self.kind: self.method} | amount | others | after
+        return self.training.as_json() | treated | _plugins(self.code)
 
 
 Node = Train | Treat
@@ -331,12 +393,12 @@ def one_of_each(nodes: Iterable[Node]) -> list[Node]:
 
 
 def digests_of(node: Node) -> dict[str, str]:
-    """Of the modules of the user's that make a node, as they are now, by `entry_of`.
+    """Of the modules of the user's that make a node, as they are now, and the versions of plug-ins, by `Code.entry`.
 
     Raises:
         ValueError: one cannot be found.
     """
-    return {entry_of(what, name): source_digest(name, what) for name, what in node.code.items()}
+    return {code.entry: code.digest for code in node.code}
 
 
 def from_json(about: Mapping[str, Any]) -> Node:

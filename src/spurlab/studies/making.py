@@ -14,7 +14,7 @@ import torch
 
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
-from spurlab.models import is_grown, is_user_name
+from spurlab.models import is_foreign, is_grown
 from spurlab.patterns import Planted
 from spurlab.studies.attacking import Attacking
 from spurlab.studies.graph import Train, Treat
@@ -135,7 +135,7 @@ def _fitted(
     """The members of one group.
 
     Raises:
-        StudyError: a network of the user's fails in training.
+        StudyError: a network of the user's or of a plug-in fails in training.
     """
     architecture = task.nodes[0].setting.architecture
     try:
@@ -150,7 +150,7 @@ def _fitted(
             progress=progress,
         )
     except FAILURES as error:
-        if not is_user_name(architecture):
+        if not is_foreign(architecture):
             raise
         raise StudyError(
             f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"

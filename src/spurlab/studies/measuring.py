@@ -45,13 +45,13 @@ class Measuring:
         """The number of each request."""
         taken: dict[tuple[Measure, str, int], Mapping[str, float]] = {}
         numbers = []
-        for name, pattern, target in requests:
-            measure = measure_named(name)
+        for request in requests:
+            measure, pattern, target = measure_named(request.number), request.pattern, request.target
             place = measure, pattern, target
             if place not in taken:
                 mark = self._materials.pattern(pattern, observed.seed) if pattern else None
                 taken[place] = measure.take(observed.with_mark(mark, target))
-            numbers.append(taken[place][name])
+            numbers.append(taken[place][request.number])
         return tuple(numbers)
 
     def _fresh(self, training: Train) -> Planted:

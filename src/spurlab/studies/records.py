@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from spurlab.plugins import closed, recorded
 from spurlab.studies.database import Database, StoreError, digest, named
 from spurlab.studies.errors import sentence_of
 from spurlab.studies.study import Study
@@ -117,7 +118,8 @@ def study_of(record: Record) -> Study:
         StoreError: it has settings that this version does not know, or lacks the checksum of a data set.
     """
     try:
-        study = Study.model_validate_json(record.settings)
+        with closed(), recorded(record.data):
+            study = Study.model_validate_json(record.settings)
     except ValidationError as error:
         raise StoreError(
             f"the study {record.name!r} was recorded with settings that this version does not know: "
@@ -131,7 +133,8 @@ def study_of(record: Record) -> Study:
 def unreadable(study: Study) -> str:
     """Why a record of this study could not be read again; "" where it can."""
     try:
-        again = study_of(Record(study.name, study.model_dump_json(), dict.fromkeys(study.axis("dataset"), ""), "", ""))
+        data = dict.fromkeys(study.axis("dataset"), "") | study.plugins
+        again = study_of(Record(study.name, study.model_dump_json(), data, "", ""))
     except (StoreError, PydanticSerializationError) as error:
         return str(error)
     return "" if again == study.model_copy(update={"origin": ""}) else "it is another one when it is read again."

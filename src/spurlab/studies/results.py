@@ -2,26 +2,28 @@
 
 import gc
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
 
 from spurlab.files import replacing
-from spurlab.measures import is_number_of, measure_named
+from spurlab.measures import Measure, is_number_of, measure_named, package_of
+from spurlab.plugins import recorded, unqualified
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.database import FolderError, StoreError
-from spurlab.studies.graph import Node, Setting, Treat, entry_of
+from spurlab.studies.graph import Node, Setting
 from spurlab.studies.recipes import columns_of
 from spurlab.studies.records import Record, study_of
 from spurlab.studies.store import Store
 from spurlab.studies.study import Study, only_read
 from spurlab.studies.weights import read_weights, weights_file
-from spurlab.studies.work import key_of
+from spurlab.studies.work import UNTRAINED, key_without_network
 
 log = logging.getLogger(__name__)
 
@@ -170,8 +172,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
 
     Args:
         study: whose rows.
-        checksums: of its data sets by name and of the modules of the user's methods, as `Work.recorded`. No module is
-            looked at, and no code is executed.
+        checksums: of its data sets by name, of the modules of the user's methods, and the versions of plug-ins, as
+            `Work.recorded`. No module is looked at, and no code is executed.
         store: where they are kept.
 
     Returns:
@@ -192,33 +194,33 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
             f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
         )
+    with recorded(checksums):
+        return _rows(study, checksums, store)
+
+
+def _rows(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
+    """`rows_of`, with plug-ins that are those of the record."""
     cells, stored = cells_of(study), store.everything()
     values = stored.values
-    users = bool(study.users)
-    known = stored.subjects.keys() | stored.damaged if users else set()
-    stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
-    kinds = [
-        (number, measure_named(name))
-        for name in study.measure
-        for number in [number for number in stored_names if is_number_of(number, name)] or [name]
-    ]
+    foreign = bool(study.users or study.plugins)
+    known = stored.subjects.keys() | stored.damaged if foreign else set()
+    kinds = _numbers_of(study, {name for _, name, _, _ in values})
     keys: dict[Node, str] = {}
     numbers: list[tuple[int, str, float | None, str]] = []
     for place, cell in enumerate(cells):
         node, checksum = cell.node, checksums[cell.setting.dataset]
         if (key := keys.get(node)) is None:
-            own = users and bool(node.code)
+            own = foreign and bool(node.code)
             key = keys[node] = _key_of_own(node, checksums, store, known) if own else node.key(checksum)
-        mark = cell.mark
-        for name, measure in kinds:
-            if cell.attack is not None and not measure.suits_attack(cell.attack):
+        for name, stored_name, measure in kinds:
+            if measure is not None and cell.attack is not None and not measure.suits_attack(cell.attack):
                 continue  # an earlier version may have measured it
-            subject = key if measure.needs_network or type(node) is Treat else key_of(cell, name, checksum)
-            request = (subject, name, mark, cell.target) if measure.by_pattern else (subject, name, "", -1)
-            if request in values:
-                numbers.append((place, name, values[request], subject))
-            elif stored.damaged:
-                stored.undamaged([subject])
+            for subject, pattern, target in _places(cell, key, measure, checksum):
+                if (request := (subject, stored_name, pattern, target)) in values:
+                    numbers.append((place, name, values[request], subject))
+                    break
+                if stored.damaged:
+                    stored.undamaged([subject])
     rows = pd.DataFrame(numbers, columns=["place", "measure", "value", "training"])
     rows = rows.astype({"place": int, "value": float})
     table = pd.DataFrame(cells, columns=list(Cell._fields)).astype(dict.fromkeys(SHARES, float))
@@ -232,16 +234,50 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
     return rows if study.most is None else rows.assign(most=study.most)
 
 
-def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, known: Container[str]) -> str:
-    """The key of a node that code of the user's makes; "" where nothing of it was measured.
+def _numbers_of(study: Study, stored: Collection[str]) -> list[tuple[str, str, Measure | None]]:
+    """The numbers that are there of what a study measures, or else its own name: by name, as they are stored, of which
+    measure. That of a plug-in is not known here, and its numbers are those whose names begin with its name.
+    """
+    by_length = sorted(stored, key=lambda name: (len(name), name))
+    found: list[tuple[str, str, Measure | None]] = []
+    for name in study.measure:
+        if package := package_of(name):
+            named = {unqualified(number): number for number in by_length if number.endswith(f" ({package})")}
+            found += [(own, number, None) for own, number in named.items() if own == name or own.startswith(f"{name}_")]
+        else:
+            measure = measure_named(name)
+            numbers = [number for number in by_length if is_number_of(number, name)] or [name]
+            found += [(number, number, measure) for number in numbers]
+    return found
 
-    It is that of the module's text as the study recorded it. Where nothing was measured with that text, or an earlier
-    version recorded none, it is that of the last text with which something was. The module itself is not looked at: its
-    name may come from a file.
+
+def _places(cell: Cell, key: str, measure: Measure | None, checksum: str) -> Iterator[tuple[str, str, int]]:
+    """Where a number of a cell can stand: of which subject, with which pattern and target.
+
+    Args:
+        cell: the cell.
+        key: of its node.
+        measure: which one; None: of a plug-in, of which it is not known what it looks at.
+        checksum: of the data set.
+    """
+    by_pattern = [measure.by_pattern] if measure is not None else [True, False]
+    needs = [measure.needs] if measure is not None else ["network", *UNTRAINED]
+    for need, differs in product(needs, by_pattern):
+        treated = cell.treatment is not None or need not in UNTRAINED
+        subject = key if treated else key_without_network(cell, need, checksum)
+        yield (subject, cell.mark, cell.target) if differs else (subject, "", -1)
+
+
+def _key_of_own(node: Node, checksums: Mapping[str, str], store: Store, known: Container[str]) -> str:
+    """The key of a node that code of the user's or a plug-in makes; "" where nothing of it was measured.
+
+    It is that of the module's text, or of the plug-in's version, as the study recorded it. Where nothing was measured
+    with that text, or an earlier version recorded none, it is that of the last text with which something was. The
+    module itself is not looked at: its name may come from a file.
     """
     checksum = checksums[node.setting.dataset]
-    recorded = all(entry_of(what, name) in checksums for name, what in node.code.items())
-    if recorded and (key := node.key(checksum, checksums)) in known:
+    key = node.key(checksum, checksums) if all(code.entry in checksums for code in node.code) else ""
+    if key in known or all(code.origin for code in node.code):
         return key
     return store.last_of(node.as_json(), checksum) or ""
 

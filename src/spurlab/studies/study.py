@@ -21,9 +21,10 @@ from pydantic import (
 
 from spurlab.data import without_paths
 from spurlab.errors import InputError, did_you_mean
-from spurlab.measures import effects, measure_named, written_out
+from spurlab.measures import Measure, effects, is_effect, is_of_plugin, measure_named, plugin_measures, written_out
 from spurlab.models import is_user_name, without_users_code
-from spurlab.patterns import Common, mark_names
+from spurlab.patterns import Common, drawn_anew, is_common, mark_names
+from spurlab.plugins import entry_of, is_recorded, origin_of
 from spurlab.stats.looks import PLANNED
 from spurlab.studies.axes import AXES, METHODS, OF_TRAINING, REFERENCES, axis_named, axis_names
 from spurlab.studies.axis import listed
@@ -112,7 +113,8 @@ class Grid(BaseModel):
     @model_validator(mode="after")
     def _check_common(self) -> "Grid":
         features = ", ".join(mark_names(Common))
-        common = [name for name in self["pattern"] if name in mark_names(Common)]
+        common = [name for name in self["pattern"] if is_common(name)]
+        unknown = any(is_recorded("marks", name) for name in self["pattern"])  # of what is read, and its plug-in is not
         if common and (len(common) < len(self["pattern"]) or max(self["n"]) > 0 or self["deletion"]):
             raise InputError(
                 f"key 'pattern': {common[0]!r} is a common feature, of which the training examples have a share. Put "
@@ -120,7 +122,7 @@ class Grid(BaseModel):
             )
         if common and not self["share"]:
             raise InputError(f"key 'share': how many of the training examples have {common[0]!r}? E.g. share = 0.9.")
-        if self["share"] and not common:
+        if self["share"] and not common and not unknown:
             raise InputError(f"key 'share': it belongs to a common feature ({features}), but none is named.")
         if self["prevention"] and self["deletion"]:
             raise InputError("key 'prevention': nothing is deleted from what a prevention made. Make two grids of it.")
@@ -301,22 +303,22 @@ class Study(BaseModel):
         if len(set(names)) < len(names):
             raise InputError(f"a value stands twice on this axis: {list(names)}")
         for name in names:
-            measure_named(name)
+            if not is_of_plugin(name):
+                measure_named(name)
         return names
 
     @model_validator(mode="after")
     def _check_patterns_measured(self) -> "Study":
-        for name in self.measure:
-            if measure_named(name).by_pattern and not all(grid["pattern"] and not grid["share"] for grid in self.grids):
+        for name, measure in self.known_measures():
+            if measure.by_pattern and not all(grid["pattern"] and not grid["share"] for grid in self.grids):
                 raise InputError(f"key 'pattern': the measure {name!r} needs a rare pattern, but none is named.")
         return self
 
     @model_validator(mode="after")
     def _check_deletion_measured(self) -> "Study":
-        for name in self.measure:
-            measure = measure_named(name)
+        for name, measure in self.known_measures():
             deleted = [bool(grid["deletion"]) and not grid["attack"] for grid in self.grids]
-            if any(deleted) and measure not in effects().values():
+            if any(deleted) and not is_effect(name):
                 raise InputError(
                     f"key 'measure': {name!r} is not measured after deletion. {did_you_mean(name, list(effects()))}"
                 )
@@ -325,6 +327,20 @@ class Study(BaseModel):
             if measure.needs == "attack" and not any(grid["attack"] for grid in self.grids):
                 raise InputError(f"key 'attack': the measure {name!r} is about attacks, but none is named.")
         return self
+
+    def known_measures(self) -> list[tuple[str, Measure]]:
+        """What is measured, by name; without what plug-ins measure, where the study is being read."""
+        return [(name, measure_named(name)) for name in self.measure if not is_of_plugin(name)]
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """What it names of plug-ins: package and version by `spurlab.plugins.entry_of`."""
+        named = [(axis.plugins, name) for axis in AXES.values() if axis.plugins for name in self.axis(axis.name)]
+        named += [("views", name) for name in self.figure] + [("claims", str(number)) for number in self.claims]
+        found = {entry_of(kind, name): origin for kind, name in named if (origin := origin_of(kind, name))}
+        marks = [name for kind, name in named if kind == "marks" and entry_of(kind, name) in found]
+        found |= {entry_of("random", name): origin_of("marks", name) for name in marks if drawn_anew(name)}
+        return found | {f"plug-in measures {name}": origin for name, origin in plugin_measures(self.measure).items()}
 
     def axis(self, name: str) -> tuple[Any, ...]:
         """The values on an axis of all its grids; of one with a control, in rising order."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
+from spurlab.plugins import unqualified
 from spurlab.studies.database import StoreError, digest, named
 
 SUBJECT_TYPES = (str, str, str, str, str, str, str, float, str)
@@ -21,11 +22,19 @@ MEASURED_TYPES = {(str, str, str, int, float), (str, str, str, int, NoneType)}
 
 
 class Request(NamedTuple):
-    """A measure to take of one subject; pattern and target are "" and -1 where it does not differ by them."""
+    """A measure to take of one subject; pattern and target are "" and -1 where it does not differ by them.
+
+    The measure of a plug-in, and the pattern, stand with package and version, so that those of another are others.
+    """
 
     measure: str
     pattern: str
     target: int
+
+    @property
+    def number(self) -> str:
+        """The name of the number."""
+        return unqualified(self.measure)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spurlab.patterns import mark_record, mark_recorded
+from spurlab.plugins import check_here
 from spurlab.studies.graph import TREATMENTS, Node, Train, from_json, one_of_each
 from spurlab.studies.locks import LOCKS
 from spurlab.studies.subjects import Finished, Request
@@ -37,6 +38,7 @@ class Task:
         given: where a worker may not see that folder, the files of the weights that the nodes need, by key.
         marks: what is to be known of the pictures that the nodes name, see `spurlab.patterns.mark_record`.
         keys: of the nodes; hashed here where they are not known yet.
+        plugins: what it needs of plug-ins: packages and versions by `spurlab.plugins.entry_of`.
     """
 
     nodes: tuple[Node, ...]
@@ -50,6 +52,7 @@ class Task:
     given: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     marks: tuple[Any, ...] = ()
     keys: tuple[str, ...] = ()
+    plugins: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for record in self.marks:
@@ -123,8 +126,10 @@ class Task:
         """What `as_json` gave.
 
         Raises:
+            ValueError: it needs a plug-in, and here is none or another version.
             StudyError: the keys are others here: the text of a module of the user's has changed.
         """
+        check_here(about["plugins"])
         nodes = tuple(from_json(node) for node in about["nodes"])
         requests = tuple(tuple(Request(*request) for request in several) for several in about["requests"])
         made = {"nodes": nodes, "requests": requests, "keys": tuple(about["keys"]), "given": _bytes(about["given"])}
@@ -132,7 +137,7 @@ class Task:
         task = cls(**dict(about) | made)
         for node, key in zip(nodes, task.keys, strict=True):
             if node.key(task.data) != key:
-                code = " or ".join(f"{what.split()[-1]} {name!r}" for name, what in node.code.items())
+                code = " or ".join(f"{code.what.split()[-1]} {code.name!r}" for code in node.code if not code.origin)
                 raise StudyError(
                     f"{code}: its module is not the one that the study began with. Do not "
                     "change it while the study runs; the same command measures the new one, and what is finished stays."

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.deletion import DELETIONS
-from spurlab.measures import MEASURES, Observed, measure_named, numbers_of
+from spurlab.measures import MEASURES, Observed, measure_named, numbers_of, package_of
 from spurlab.models import check_takes_words, is_grown, is_user_name, skeleton
 from spurlab.patterns import MARKS, Mark, Pattern, marked_all
+from spurlab.plugins import origin_of, qualified
 from spurlab.prevention import PREVENTIONS, DpSgd, Mixup, prevention_named
 from spurlab.studies.attacking import check_attack
 from spurlab.studies.axes import REFERENCES
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 WORDS = {"lockstep": "many in lockstep", "plain": "one at a time"}
 LARGEST_GROUP = 10  # on a processor: larger groups are hardly faster, and more is lost when one is killed
 
+UNTRAINED = ("pattern", "architecture")  # what measures need that look at no network
 TREATMENTS_AT_ONCE = 8  # of one network, in one task: what a stop can cost
 
 
@@ -75,12 +77,12 @@ class Work:
 
     @cached_property
     def recorded(self) -> dict[str, str]:
-        """What is kept with the study: `checksums`, and by `entry_of` those of the modules of the user's.
+        """What is kept with the study: `checksums`, those of the user's modules, and of which versions plug-ins are.
 
         Raises:
             ValueError: such a module cannot be found.
         """
-        digests = self.checksums
+        digests = self.checksums | self.study.plugins
         for node in self.requests:
             digests |= digests_of(node)
         return digests
@@ -134,6 +136,7 @@ class Work:
                 self.study.keeps_weights and isinstance(first, Train),
                 device,
                 keys=tuple(self.keys[node] for node in nodes),
+                plugins=self.study.plugins,
             )
             phases.setdefault(rank(first), []).append(task)
         return [phases[step] for step in sorted(phases)]
@@ -211,7 +214,7 @@ class Work:
             for request in requests:
                 pattern = pattern_of(data, request.pattern, cell.seed) if request.pattern else None
                 observed = Observed(data, cell.setting.architecture, None, cell.seed, pattern, request.target)
-                values[request] = measure_named(request.measure).take(observed)[request.measure]
+                values[request] = measure_named(request.number).take(observed)[request.number]
             about = {"dataset": data.name, "architecture": cell.setting.architecture, "seed": cell.seed}
             finished.append(Finished(key, about, data.checksum, values))
         return finished
@@ -323,9 +326,10 @@ def measured_in(cell: Cell, measure: str) -> bool:
 
 def request_of(place: Cell | Train, measure: str) -> Request:
     """What is asked of a network, or of a cell's network (or pattern, or architecture) for one of its rows."""
+    name = qualified(measure, package_of(measure))
     if measure_named(measure).by_pattern and place.target is not None:
-        return Request(measure, place.mark or "", place.target)
-    return Request(measure, "", -1)
+        return Request(name, place.mark or "", place.target)
+    return Request(name, "", -1)
 
 
 def _numbers_always(data: Dataset, architecture: str, pattern: str) -> list[str]:
@@ -333,7 +337,7 @@ def _numbers_always(data: Dataset, architecture: str, pattern: str) -> list[str]
     mark = pattern_of(data, pattern, 0)  # of which kind it is depends on no seed
     return [
         number
-        for name, measure in MEASURES.items()
+        for name, measure in MEASURES.own.items()
         if measure.always(architecture) and isinstance(mark, measure.mark)
         for number in numbers_of(name, data)
     ]
@@ -343,13 +347,17 @@ def key_of(cell: Cell, measure: str, checksum: str) -> str:
     """The key of what is measured in this cell."""
     if (treatment := cell.treatment) is not None:
         return treatment.key(checksum)
-    match measure_named(measure).needs:
-        case "network" | "deletion" | "attack":
-            return cell.training.key(checksum)
-        case "pattern":
-            about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.mark}|{cell.seed}"
-        case "architecture":
-            about = f"{TRAINING_VERSION}|{checksum}|architecture|{cell.setting.architecture}"
+    needs = measure_named(measure).needs
+    return key_without_network(cell, needs, checksum) if needs in UNTRAINED else cell.training.key(checksum)
+
+
+def key_without_network(cell: Cell, needs: str, checksum: str) -> str:
+    """The key of a pattern or an architecture on a data set; `needs` is one of `UNTRAINED`."""
+    if needs == "pattern":
+        about = f"{TRAINING_VERSION}|{checksum}|pattern|{cell.mark}|{cell.seed}"
+    else:
+        name = cell.setting.architecture
+        about = f"{TRAINING_VERSION}|{checksum}|architecture|{qualified(name, origin_of('models', name))}"
     return hashlib.sha256(about.encode()).hexdigest()[:20]
 
 
@@ -433,7 +441,7 @@ def _check_grown(cells: Sequence[Cell]) -> None:
         table = DELETIONS if key == "deletion" else PREVENTIONS
         raise StudyError(
             f"key {key!r}: {name!r} goes by gradients, and boosted trees have none. For trees take a grid of its own "
-            f"with {' or '.join(known for known in table if table.anew(known))}."
+            f"with {' or '.join(known for known in table.own if table.anew(known))}."
         )
 
 

@@ -75,7 +75,7 @@ class Ensemble:
         """
         template = self._template(self.seeds[0]).eval().to(self.device)
         alone = convolves(template) or attends(template) or isinstance(template, BoostedTrees)
-        if (self.architecture in ARCHITECTURES or can_stack(template)) and not alone:
+        if (self.architecture in ARCHITECTURES.own or can_stack(template)) and not alone:
             return torch.cat(list(self._at_once(template, inputs, rows)), dim=1)
         return torch.stack([predictions_once(self.member(i), inputs, rows) for i in range(len(self))])
 
@@ -100,7 +100,7 @@ class Ensemble:
         Raises:
             ValueError: a network that is not in the zoo, whose code the file could not name.
         """
-        if self.architecture not in ARCHITECTURES:
+        if self.architecture not in ARCHITECTURES.own:
             raise InputError("only networks of the zoo can be saved as an ensemble; save `member(i).state_dict()`.")
         about = {"architecture": self.architecture, "shape": self.shape, "classes": self.classes, "seeds": self.seeds}
         tensors = {f"state/{name}": tensor.contiguous() for name, tensor in self.trained.state.items()}
@@ -134,7 +134,7 @@ class Ensemble:
             about = json.loads(metadata["ensemble"])
             architecture, shape, classes = about["architecture"], tuple(about["shape"]), about["classes"]
             seeds, losses = tuple(about["seeds"]), tensors["losses"]
-            if architecture in ARCHITECTURES:
+            if architecture in ARCHITECTURES.own:
                 wanted = {
                     name: (len(seeds), *tensor.shape)
                     for name, tensor in skeleton(architecture, shape, classes).state_dict().items()
@@ -144,6 +144,6 @@ class Ensemble:
                     raise InputError("the weights are not those of its networks")
         except (ValueError, KeyError, TypeError, ArithmeticError, RuntimeError) as error:
             raise InputError(f"{path} is damaged ({type(error).__name__}: {one_line(str(error))}).") from error
-        if architecture not in ARCHITECTURES:
+        if architecture not in ARCHITECTURES.own:
             raise InputError(f"{path} holds networks {brief(architecture)}, which are not in this version's zoo.")
         return cls(architecture, shape, classes, seeds, Trained(state, losses))

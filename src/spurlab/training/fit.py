@@ -217,7 +217,7 @@ def _tried(
     Raises ValueError: they cannot be trained, or not on batches of these sizes.
     """
     base, sizes = members[0].data.base, _batch_sizes(members, recipes)
-    if name in models.ARCHITECTURES:
+    if name in models.ARCHITECTURES.own:
         if base.words is not None:
             models.check_takes_words(name)
         network = models.skeleton(name, base.shape, classes)

@@ -10,6 +10,7 @@ from spurlab.errors import FAILURES, FailureError, SpurlabError, worded
 from spurlab.lent import copied, settings_kept
 from spurlab.methods import Entry, Table
 from spurlab.models import is_user_name
+from spurlab.plugins import origin_of
 from spurlab.privacy.attacks.attack import Attack
 from spurlab.privacy.attacks.base import Base
 from spurlab.privacy.attacks.global_threshold import GlobalThreshold
@@ -45,6 +46,7 @@ ATTACKS = Table[Attack](
         "rmia-offline": Entry.of("RMIA, offline", Rmia, family="RMIA", online=False),
         "qmia": Entry.of("QMIA", Qmia, "population"),
     },
+    "attacks",
 )
 
 
@@ -58,6 +60,11 @@ def attack_named(name: str) -> Attack:
         ValueError: as `spurlab.methods.Table.named`.
     """
     return ATTACKS.named(name, Recipe(), 0)
+
+
+def is_foreign(name: str) -> bool:
+    """Whether an attack is code that is not ours: the user's, or a plug-in's."""
+    return is_user_name(name) or bool(origin_of("attacks", name))
 
 
 def scores_of(
@@ -85,7 +92,7 @@ def scores_of(
     for number in range(len(margins)) if targets is None else targets:
         target, shadows = margins.attack(number)
         for name, attack in by_name.items():
-            rows[name].append(scored(name, attack, target, shadows, foreign=name in given or is_user_name(name)))
+            rows[name].append(scored(name, attack, target, shadows, foreign=name in given or is_foreign(name)))
     return {name: torch.stack(found) for name, found in rows.items()}
 
 

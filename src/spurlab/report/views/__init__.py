@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from spurlab.errors import InputError, did_you_mean
+from spurlab.plugins import Extensible, PluginError, of_type
 from spurlab.report.sheet import Sheet
 from spurlab.report.style import sentence, style
 from spurlab.report.view import NotDrawnError, OnlyReadError, View, about
@@ -39,34 +40,35 @@ from spurlab.report.views import (
 from spurlab.studies import Study, StudyError, StudyResult, only_read
 
 # A new view is one file and one line here; studies name it as their `figure`.
-VIEWS: dict[str, View[Any]] = {
-    view.name: view
-    for view in (
-        gallery.VIEW,
-        parameters.VIEW,
-        scores.VIEW,
-        accuracy.VIEW,
-        norm.VIEW,
-        importance.VIEW,
-        bars.VIEW,
-        draws.VIEW,
-        regularization.VIEW,
-        sensitivity.VIEW,
-        law.VIEW,
-        deletion.VIEW,
-        deletion_curves.VIEW,
-        exposure.VIEW,
-        exposure_factors.VIEW,
-        membership.VIEW,
-        extraction.VIEW,
-        dp.VIEW,
-        repairs.VIEW,
-        reweighting.VIEW,
-        signals.VIEW,
-        embeddings.VIEW,
-        saliency.VIEW,
-    )
-}
+VIEWS: Extensible[str, View[Any]] = Extensible(
+    "views",
+    {
+        "gallery": gallery.VIEW,
+        "parameters": parameters.VIEW,
+        "scores": scores.VIEW,
+        "accuracy": accuracy.VIEW,
+        "norm": norm.VIEW,
+        "importance": importance.VIEW,
+        "bars": bars.VIEW,
+        "draws": draws.VIEW,
+        "regularization": regularization.VIEW,
+        "sensitivity": sensitivity.VIEW,
+        "law": law.VIEW,
+        "deletion": deletion.VIEW,
+        "deletion-curves": deletion_curves.VIEW,
+        "exposure": exposure.VIEW,
+        "exposure-factors": exposure_factors.VIEW,
+        "membership": membership.VIEW,
+        "extraction": extraction.VIEW,
+        "dp": dp.VIEW,
+        "repairs": repairs.VIEW,
+        "reweighting": reweighting.VIEW,
+        "signals": signals.VIEW,
+        "embeddings": embeddings.VIEW,
+        "saliency": saliency.VIEW,
+    },
+    of_type(View, "name"),
+)
 NOTHING = "Nothing has been measured yet."
 _KEPT: ContextVar[dict[tuple[int, int], tuple[StudyResult, Any]] | None] = ContextVar("numbers of views", default=None)
 
@@ -94,22 +96,43 @@ def _shape(view: View[Any], result: StudyResult) -> Any:
 def check(study: Study) -> Study:
     """The study, if every figure that it asks for can be drawn from what it measures.
 
+    Of a study that is read from a folder, figures that there are not are left to who draws them: they may be a
+    plug-in's, and those are not used then.
+
     Raises:
         StudyError: there is no such figure, or it cannot do without another measure.
     """
     for name in study.figure:
-        if name not in VIEWS:
+        view = _view(study, name)
+        if view is None and not study.typed:
+            continue
+        if view is None:
             *names, last = map(repr, VIEWS)
             near = did_you_mean(name, VIEWS)
             raise StudyError(
                 f"{study.where}: key 'figure': must be {', '.join(names)} or {last}, but it is {name!r}."
                 f"{f' {near}' if near.startswith('Did') else ''}"
             )
-        if lacking := [measure for measure in VIEWS[name].measures if measure not in study.measure]:
+        if lacking := [measure for measure in view.measures if measure not in study.measure]:
             raise StudyError(
                 f"{study.where}: key 'figure': {name!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
             )
     return study
+
+
+def _view(study: Study, name: str) -> View[Any] | None:
+    """The view of this name; None where there is none. One of a plug-in is used only for who runs the study.
+
+    Raises:
+        PluginError: the study is run, and the plug-in cannot be used.
+    """
+    with only_read(study):
+        try:
+            return VIEWS.get(name)
+        except PluginError:
+            if study.typed:
+                raise
+            return None
 
 
 def answer(result: StudyResult) -> list[str]:
@@ -133,7 +156,7 @@ def brief(result: StudyResult) -> str:
 
 def glance(result: StudyResult) -> Figure:
     """A small figure to see the answer at; the main one where the view has no other."""
-    view = VIEWS.get(result.study.main_figure)
+    view = _view(result.study, result.study.main_figure)
     if result.rows.empty or view is None or view.glance is None:
         return study_figure(result)
     with style(), only_read(result.study):
@@ -172,7 +195,7 @@ def _told(result: StudyResult, how: Callable[[View[Any]], Callable[[Any], list[A
 
 
 def _main(result: StudyResult) -> View[Any] | None:
-    main = VIEWS.get(result.study.main_figure)
+    main = _view(result.study, result.study.main_figure)
     return main and (main.numbers or main)
 
 
@@ -188,7 +211,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
         ValueError: there is no figure `kind`.
     """
     name = kind or check(result.study).main_figure
-    if name not in VIEWS:
+    if kind is not None and _view(result.study, kind) is None:
         raise InputError(f"there is no figure {name!r}. There are: {', '.join(VIEWS)}.")
     try:
         return drawn(result, name)
@@ -212,7 +235,11 @@ def drawn(result: StudyResult, name: str) -> Figure:
     Raises:
         OnlyReadError: it needs code or data that only who runs the study may use.
     """
-    view = VIEWS[name]
+    if (view := _view(result.study, name)) is None:
+        raise OnlyReadError(
+            f"The figure {name!r} is none of Spurlab's own: it is of a plug-in or of another version. Plug-ins are not "
+            "used to read results, unless --plugins asks for it."
+        )
     with style(), only_read(result.study):
         if result.rows.empty:
             return sentence(result.study.title, NOTHING)

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spurlab.models import is_user_name
-from spurlab.prevention import DpSgd, prevention_named, title_of
+from spurlab.plugins import base_name
+from spurlab.prevention import PREVENTIONS, DpSgd, prevention_named, title_of
 from spurlab.privacy import AuditedEpsilon, epsilon_at, threshold_of
 from spurlab.report.groups import ByN, Group, Mean, by_n, by_seed, estimate, groups, means_by_n
 from spurlab.report.sheet import Cell, Number, Sheet, count_cell, mean_cell, number_cell, place_cells, slim, target_cell
@@ -92,7 +93,7 @@ def _private(group: Group, place: tuple[str, int, str], rows: pd.DataFrame) -> P
 
 def delta_of(method: str) -> float:
     """At which a method's epsilon is promised; 0 where it promises nothing."""
-    if method == PLAIN or is_user_name(method):
+    if base_name(method) not in PREVENTIONS.own or is_user_name(method):
         return 0.0
     made = prevention_named(method, Recipe(), 0)
     return made.delta if isinstance(made, DpSgd) else 0.0

@@ -1,9 +1,10 @@
 """Where tasks are carried out: on this machine, or on those of a Ray cluster. See `Executor`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from spurlab.errors import did_you_mean
+from spurlab.plugins import Extensible
 from spurlab.studies.executors.executor import Executor as Executor
 from spurlab.studies.executors.executor import RemoteExecutor as RemoteExecutor
 from spurlab.studies.executors.executor import Room as Room
@@ -12,7 +13,11 @@ from spurlab.studies.executors.ray import OnRay as OnRay
 from spurlab.study_files import StudyError
 
 # A new executor is one file and one line here: made for an address, "" where none is given.
-EXECUTORS: Mapping[str, Callable[[str], Executor]] = {"local": lambda address: local, "ray": OnRay}
+EXECUTORS: Extensible[str, Callable[[str], Executor]] = Extensible(
+    "executors",
+    {"local": lambda address: local, "ray": OnRay},
+    lambda name, found: "" if callable(found) else "must be a function of an address that gives an executor",
+)
 
 
 def executor_named(name: str, address: str = "") -> Executor:
