@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +165,14 @@ def _without_collector() -> Iterator[None]:
 
 @only_read()
 @_without_collector()
-def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
+def rows_of(
+    study: Study,
+    checksums: Mapping[str, str],
+    store: Store,
+    some: Sequence[Cell] | None = None,
+    subjects: Collection[str] | None = None,
+    without: Container[tuple[str, str, str, int]] = (),
+) -> pd.DataFrame:
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 
     Args:
@@ -173,6 +180,9 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         checksums: of its data sets by name and of the modules of the user's methods, as `Work.recorded`. No module is
             looked at, and no code is executed.
         store: where they are kept.
+        some: of its cells these alone; None: all.
+        subjects: of what was measured, that of these keys alone; None: of all.
+        without: what is left out: key, measure, pattern and target, as in `Everything.values`.
 
     Returns:
         Columns ``measure, value``, the cell's (``dataset, architecture, how, pattern, target, n, seed``), what was
@@ -192,8 +202,8 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
             f"the study {study.name!r} in {store.folder} was recorded without the checksum of its data set "
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
         )
-    cells, stored = cells_of(study), store.everything()
-    values = stored.values
+    cells, stored = cells_of(study) if some is None else some, store.everything(subjects)
+    values = {request: value for request, value in stored.values.items() if request not in without}
     users = bool(study.users)
     known = stored.subjects.keys() | stored.damaged if users else set()
     stored_names = sorted({name for _, name, _, _ in values}, key=lambda name: (len(name), name))
