@@ -1,4 +1,4 @@
-"""The spurious score of a network while somebody's own loop trains it: plain PyTorch, Lightning, a Hugging Face Trainer.
+"""The spurious score of a network while somebody's own loop trains it: plain PyTorch, Lightning, transformers' Trainer.
 
 Lightning and transformers are imported when their callback is made (the extras ``lightning`` and ``transformers``).
 """
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from spurlab.data import Dataset, Examples, Source
-from spurlab.errors import InputError
+from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import settings_kept
 from spurlab.metrics import spurious_score
 from spurlab.models import evaluating
@@ -35,7 +35,7 @@ class SpuriousScore:
     Args:
         data: the examples, of which those of the test part are asked; or these alone. Inputs as marks see them: images
             in [0, 1].
-        mark: a mark, any function of the inputs, or a text, e.g. ``S3`` or ``box,size=5`` (`spurlab.patterns.own_mark`).
+        mark: a mark, any function of the inputs, or a text, see `spurlab.patterns.own_mark`, e.g. ``box,size=5``.
         target: the class that it may pull to, by number or name.
         examples: how many of the test examples, at most; drawn under the seed, the same at each call.
         name: under which the score is logged.
@@ -122,7 +122,9 @@ def _class(target: int | str, data: Dataset) -> int:
     """The number of a class."""
     if isinstance(target, str):
         if target not in data.class_names:
-            raise InputError(f"`target` is {target!r}, but the classes of {data.name} are {', '.join(data.class_names)}.")
+            raise InputError(
+                f"`target` {target!r} is no class of {data.name}. {did_you_mean(target, data.class_names)}"
+            )
         return data.class_names.index(target)
     if target < 0:
         raise InputError(f"`target` is class {target}, but classes count from 0.")
@@ -149,7 +151,7 @@ def lightning_callback(score: SpuriousScore, every: int = 1) -> "Callback":
         ) from None
     _check_every(every)
 
-    class Logged(Callback):
+    class Logged(Callback):  # type: ignore[misc]  # Lightning's types are not looked at
         """Logs a spurious score."""
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -181,7 +183,7 @@ def trainer_callback(score: SpuriousScore, trainer: "Trainer", every: int = 1) -
         ) from None
     _check_every(every)
 
-    class Logged(TrainerCallback):  # type: ignore[misc, unused-ignore]  # untyped where it is not installed
+    class Logged(TrainerCallback):  # type: ignore[misc]  # nor are those of transformers
         """Logs a spurious score."""
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **others: Any) -> None:
