@@ -140,7 +140,11 @@ def bad(library):
             "(torn.png) is no whole image",
         ),
         "one of a class": (split(library, 3), {}, "has 1 examples of the class 'crow'"),
-        "one class": (split(library, 4).filter(lambda row: row["label"] == 0), {}, "has 0 examples of the class 'crow'"),
+        "one class": (
+            split(library, 4).filter(lambda row: row["label"] == 0),
+            {},
+            "has 0 examples of the class 'crow'",
+        ),
         "numbers": (make({"image": mixed, "label": [0.5] * 8}), {}, "'label' is 0.5, but it must be a class"),
     }
 
