@@ -48,7 +48,7 @@ def follow(small, tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore")  # of the library itself
 def test_mlflow(follow, monkeypatch):
-    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri("file:./mlruns")
     wanted = follow("mlflow.log_metric")
@@ -66,7 +66,7 @@ def test_mlflow(follow, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore")
 def test_tensorboard(follow):
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     wanted = follow("SummaryWriter")

@@ -147,7 +147,8 @@ def _texts(
 ) -> Dataset:
     """Documents of both parts."""
     read = [part.documents(text, label) for part in parts]
-    sources = tuple([f"{part.split}, row {row}" for row in part.rows] for part in parts)
+    first, second = ([f"{part.split}, row {row}" for row in part.rows] for part in parts)
+    sources = first, second
     source = Source(LICENCE, "a dataset of Hugging Face's", name)
     if tokenizer is not None:
         return _tokenized(name, read, source, tokenizer, length, sources, class_names)
