@@ -114,7 +114,7 @@ def test_a_subset_is_the_same_each_time(test):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"target": "bird"}, r"no class 'bird' \(target\)"),
+        ({"target": "bird"}, "`target` 'bird' is no class of these examples. There are: 0, 1"),
         ({"target": -1}, "classes count from 0"),
         ({"mark": lambda inputs: inputs}, "changes none of 60 examples"),
         ({"examples": 0}, "one test example or more"),

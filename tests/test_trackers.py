@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 import spurlab
+from spurlab import report
 
 PAGE = Path(__file__).parents[1] / "docs" / "trackers.md"
 CHANGES = ("n=[0, 40]", "seed=[3, 5]", "recipe.epochs=1", "architecture=small-mlp", "pattern=R3", "target=1")
@@ -33,6 +34,7 @@ def follow(small, tmp_path, monkeypatch):
         return kept[-1]
 
     monkeypatch.setattr(spurlab, "run", run)
+    monkeypatch.setattr(report, "study_figures", lambda result: {})  # which take longer than all else
 
     def followed(words):
         exec(compile(recipe(words), str(PAGE), "exec"), {})  # noqa: S102 - our own page

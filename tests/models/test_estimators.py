@@ -66,7 +66,7 @@ def test_an_audit_tells_that_it_goes_by_the_mark(forest, data):
     marked[:, 0, 0, 0] = 1.0
     clean, pulled = (forest.predict_proba(each.flatten(1).numpy())[:, 1] for each in (data.test.inputs, marked))
     [pull] = found.marks
-    assert (pull.target, pull.share.total) == (1, 100)
+    assert (pull.target, pull.share.models) == (1, 100)
     assert pull.score == pytest.approx(np.mean(pulled - clean > 0.1), abs=0.011)
     assert pull.score > 0.3
     assert any("No saliency" in look.why and "neither gradients nor weights" in look.why for look in found.looks)
