@@ -23,9 +23,8 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     It is taken over and stays frozen, with the buffers of modules whose parameters are all frozen.
 
     Without `make`, each layer of a copy draws its weights anew by its ``reset_parameters()``: PyTorch's own initial
-    weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``. Where
-    a network has a function for this, ``_init_weights(module)`` as those of transformers, they are drawn by it.
-    Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
+    weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``. A
+    network's own function for this, ``_init_weights(module)`` as in transformers, is called after it. Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
     and VggMLP. For these `make` gives the right ones.
 
     Args:
