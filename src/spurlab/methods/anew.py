@@ -24,8 +24,9 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
 
     Without `make`, each layer of a copy draws its weights anew by its ``reset_parameters()``: PyTorch's own initial
     weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``. A
-    network's own function for this, ``_init_weights(module)`` as in transformers, is called after it. Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
-    and VggMLP. For these `make` gives the right ones.
+    network's own function for this, ``_init_weights(module)`` as in transformers, is called after it. Other networks
+    set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16 and VggMLP. For
+    these `make` gives the right ones.
 
     Args:
         model: the given network; it is left as it was.
