@@ -1,4 +1,5 @@
 from . import audit as audit
+from . import callbacks as callbacks
 from . import checking as checking
 from . import claims as claims
 from . import commands as commands

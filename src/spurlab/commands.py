@@ -111,6 +111,7 @@ def run(
     device: str = "cpu",
     load: Loader = load_dataset,
     progress: Callable[[StudyProgress], None] = on_a_line,
+    on_row: Callable[[dict[str, Any]], object] | None = None,
 ) -> Finished:
     """Run a study: train what is missing, judge its claims, write rows and figures. All that ``spurlab run`` does.
 
@@ -127,6 +128,8 @@ def run(
         device: likewise.
         load: likewise.
         progress: likewise.
+        on_row: likewise: called with each new row as it is finished, e.g. for an experiment tracker
+            (docs/trackers.md).
 
     Raises:
         InputError: a study by itself, and changes of it; or what `load_study`, `narrowed` and `spurlab.studies.run`
@@ -145,7 +148,7 @@ def run(
         folder = folder_of(study, folder)
         command = _command(str(study), profile, changes, only, folder, device, most, decide)
         asked = study_named(asked, profile, changes, only)
-    how: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": load}
+    how: dict[str, Any] = {"executor": executor, "workers": workers, "device": device, "load": load, "on_row": on_row}
 
     def trained(part: Study) -> StudyResult:
         return run_study(part, folder, **how, progress=progress, command=command)

@@ -9,7 +9,16 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from spurlab.data import DataFailureError, DataNotFoundError, DataRequestError, fetch, from_hugging_face, load, locate
+from spurlab.data import (
+    DataFailureError,
+    DataNotFoundError,
+    DataRequestError,
+    fetch,
+    from_hugging_face,
+    from_torch,
+    load,
+    locate,
+)
 
 SHAPE = (5, 4, 3)
 
@@ -130,8 +139,12 @@ def bad(library):
             {},
             "(torn.png) is no whole image",
         ),
-        "one of a class": (split(library, 3), {}, "has 1 images of the class 'crow'"),
-        "one class": (split(library, 4).filter(lambda row: row["label"] == 0), {}, "has 0 images of the class 'crow'"),
+        "one of a class": (split(library, 3), {}, "has 1 examples of the class 'crow'"),
+        "one class": (
+            split(library, 4).filter(lambda row: row["label"] == 0),
+            {},
+            "has 0 examples of the class 'crow'",
+        ),
         "numbers": (make({"image": mixed, "label": [0.5] * 8}), {}, "'label' is 0.5, but it must be a class"),
     }
 
@@ -178,3 +191,103 @@ def test_what_is_no_dataset_is_told(library, tmp_path):
     (tmp_path / "none" / "dataset_dict.json").write_text("no json")
     with pytest.raises(DataFailureError, match=r"the dataset none of Hugging Face's cannot be read"):
         load("hf:none")
+
+
+def texts(library, **columns):
+    """Eight texts in memory; label i % 2, whose names are not in alphabetical order."""
+    features = library.Features(
+        {"label": library.ClassLabel(names=["wren", "crow"])} | {name: library.Value("string") for name in columns}
+    )
+    return library.Dataset.from_dict({"label": [i % 2 for i in range(8)], **columns}, features=features)
+
+
+SAID = ["small bird", "black bird", "brown", "black one", "small", "a crow", "tiny bird", "big bird"]
+
+
+def test_texts_are_documents_and_classes_keep_their_order(library, caplog):
+    """The words in the order of their number in the training texts; what was not named was found, and is said."""
+    caplog.set_level("INFO")
+    train = texts(library, text=SAID, place=["sea", "land"] * 4)
+    data = from_hugging_face(library.DatasetDict(train=train, validation=train), text="text", group="place", length=3)
+    assert (data.class_names, data.test.labels.tolist()) == (("wren", "crow"), [0, 1] * 4)
+    assert data.train.inputs.shape == (8, 3)
+    assert [data.names.text(each) for each in data.train.inputs] == SAID
+    assert data.names.known[0] == "bird"
+    assert data.group_names == ("wren, land", "wren, sea", "crow, land", "crow, sea")
+    assert data.train.groups.tolist() == [1, 2] * 4
+    assert data.test.sources[7] == "validation, row 7"
+    assert "texts from 'text', classes from 'label'" in caplog.text
+    found = from_hugging_face(library.DatasetDict(train=train, test=train), length=3)  # of two, the usual name
+    assert found.checksum == from_hugging_face({"train": train, "test": train}, text="text", length=3).checksum
+
+
+def test_columns_are_found_by_their_kind(library, caplog):
+    caplog.set_level("INFO")
+    data = split(library, 8).rename_columns({"image": "photo", "label": "kind"})
+    found = from_hugging_face(data, name="mine")
+    assert "mine: images from 'photo', classes from 'kind'" in caplog.text
+    caplog.clear()
+    named = from_hugging_face(data, image="photo", label="kind")
+    assert found.checksum == named.checksum
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings", "said"),
+    [
+        ({"title": SAID, "body": SAID}, {}, r"2 features of images or texts \(title, body\): name it"),
+        ({}, {}, r"no feature of images or texts.*It has label \(.*ClassLabel"),
+        ({"body": [*SAID[:7], None]}, {}, r"row 7: 'body' is None, no text.*text=\.\.\."),
+        ({"text": SAID}, {"image": "text", "text": "text"}, r"images \(image\) or of texts \(text\), not both"),
+        ({"text": SAID}, {"text": "txt"}, "no feature 'txt'. Did you mean 'text'"),
+    ],
+)
+def test_what_is_not_clear_is_asked(library, columns, settings, said):
+    with pytest.raises(DataRequestError, match=said):
+        from_hugging_face(texts(library, **columns), **settings)
+
+
+def test_two_columns_of_classes_are_two(library):
+    data = texts(library, text=SAID)
+    data = data.add_column("coarse", data["label"]).cast_column("coarse", library.ClassLabel(names=["a", "b"]))
+    assert from_hugging_face(data).class_names == ("wren", "crow")  # called `label`
+    with pytest.raises(DataRequestError, match=r"2 features of classes \(fine, coarse\): name it \(label=\.\.\.\)"):
+        from_hugging_face(data.rename_column("label", "fine"))
+    assert from_hugging_face(data, label="coarse").class_names == ("a", "b")
+
+
+def test_streams_and_loaders_are_refused_with_what_to_do(library):
+    data = split(library, 4)
+    for stream in (data.to_iterable_dataset(), library.IterableDatasetDict(train=data.to_iterable_dataset())):
+        with pytest.raises(DataRequestError, match=r"'train' is streamed.*data\.take\(10_000\)"):
+            from_hugging_face(stream)
+    taken = library.Dataset.from_list(list(data.to_iterable_dataset().take(4)), features=data.features)
+    assert from_hugging_face(taken).checksum == from_hugging_face(data).checksum  # the advice is right
+    with pytest.raises(DataRequestError, match=r"DataLoader, which gives batches.*loader\.dataset"):
+        from_hugging_face(torch.utils.data.DataLoader(data))
+    with pytest.raises(DataRequestError, match="'train' is a list; it must be a Dataset or DatasetDict"):
+        from_hugging_face([1, 2])
+    with pytest.raises(DataRequestError, match="Give it to from_hugging_face"):
+        from_torch(data, data)
+
+
+def test_a_tokenizer_numbers_the_words_and_its_padding_is_ours(library):
+    """0 and the number of its padding change places; all other words keep theirs."""
+    transformers = pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    tokenizers = pytest.importorskip("tokenizers")
+    words = ["<unk>", "bird", "small", "<pad>", "crow", "black", "brown"]
+    model = tokenizers.models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=words[0])
+    inner = tokenizers.Tokenizer(model)
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=words[0], pad_token=words[3])
+    data = from_hugging_face(texts(library, text=SAID), length=2, tokenizer=tokenizer, test=0.5)
+    every = torch.cat([data.train.inputs, data.test.inputs])
+    order = [int(source.split()[-1]) for source in (*data.train.sources, *data.test.sources)]
+    assert {row: each.tolist() for row, each in zip(order, every, strict=True)} == {
+        0: [2, 1], 1: [5, 1], 2: [6, 0], 3: [5, 3], 4: [2, 0], 5: [3, 4], 6: [3, 1], 7: [3, 1]
+    }  # fmt: skip
+    assert data.shape == (2, 7)
+    assert (data.names.words[0], data.names.words[3], data.names.number("crow")) == ("", "<unk>", 4)
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=words[0])
+    with pytest.raises(DataRequestError, match="the tokenizer has no padding"):
+        from_hugging_face(texts(library, text=SAID), tokenizer=tokenizer)

@@ -211,3 +211,18 @@ def test_a_set_that_is_too_large_is_refused_at_its_first_item(monkeypatch):
     monkeypatch.setenv("SPURLAB_MAX_BYTES", "47")
     with pytest.raises(DataRequestError, match="the training set: 48 bytes are needed, more than the limit of 47"):
         from_torch(GOOD, GOOD)
+
+
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter([(torch.zeros(3), 0), (torch.ones(3), 1)])
+
+
+def test_streams_and_loaders_are_refused_with_what_to_do():
+    items = list(Stream())
+    with pytest.raises(DataRequestError, match=r"DataLoader, which gives batches.*`loader\.dataset`"):
+        from_torch(torch.utils.data.DataLoader(items), items)
+    for stream in (Stream(), iter(items), (item for item in items)):
+        with pytest.raises(DataRequestError, match=r"no length or no items by number.*`list\(dataset\)`"):
+            from_torch(items, stream)
+    assert len(from_torch(items, list(Stream())).test) == 2  # the advice is right

@@ -65,10 +65,28 @@ class WithPlaces(nn.Module):
         return self.linear((self.words(inputs) + self.places(torch.arange(inputs.shape[1]))).mean(1))
 
 
+class Twice(WithPlaces):
+    """Words in both tables."""
+
+    def forward(self, inputs):
+        return self.linear((self.words(inputs) * self.places(inputs)).mean(1))
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients"])
+def test_of_several_tables_that_of_the_words_is_told_by_what_it_is_asked(method):
+    """Linear in the vectors, whose mean is taken over all four places: a quarter of each word's vector by weights."""
+    network = seeded(WithPlaces, 3)
+    vectors = network.words.weight @ network.linear.weight[1] / 4
+    if method == "integrated-gradients":  # from the vector of padding on, which is not zero here
+        vectors = vectors - vectors[0]
+    wanted = vectors[DOCUMENTS] * (DOCUMENTS != 0)
+    torch.testing.assert_close(word_saliency(network, DOCUMENTS, 1, method), wanted.detach())
+
+
 @pytest.mark.parametrize(
     ("network", "documents", "method", "said"),
     [
-        (WithPlaces(), DOCUMENTS, "gradient", "2 tables of vectors"),
+        (Twice(), DOCUMENTS, "gradient", "in 2 of its 2 tables of vectors"),
         (nn.Linear(4, 2), DOCUMENTS, "gradient", "0 tables of vectors"),
         (WordBag((4, 6), 2), DOCUMENTS, "gradients", "Did you mean 'gradient'"),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,7 +30,7 @@ from spurlab.audit.unknown import unknown_marks
 from spurlab.audit.words import values_name
 from spurlab.data import DamagedDataError, Dataset, load
 from spurlab.errors import InputError
-from spurlab.models import seeded
+from spurlab.models import Estimator, seeded
 from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import is_program, load_network
 from spurlab.patterns import Mark, MarkLike, mark_on, marked_all, pattern_title
@@ -45,7 +46,7 @@ TRIED = 50  # test examples that each mark is put on first
 
 
 def audit(
-    model: nn.Module | str | Path,
+    model: Any,
     data: Dataset | str,
     marks: str | MarkLike | Sequence[str | MarkLike] | Mapping[str, str | MarkLike] = (),
     *,
@@ -65,7 +66,8 @@ def audit(
     """Ask a trained network and its data: does it go by these marks, who teaches it, who is served worst.
 
     Args:
-        model: the network; or what `spurlab.models.files.load_network` takes. It is given copies, and never changed.
+        model: the network, a fitted classifier of scikit-learn, or a name or file, see
+            `spurlab.models.files.load_network`. It is given copies, and never changed.
         data: it was trained on the training part; or its name, as `spurlab.load` takes it.
         marks: marks, or texts as `spurlab.patterns.own_mark` takes them; by name, if theirs will not do.
         weights: a file with the weights of the network; None: it has them.
@@ -239,7 +241,7 @@ def suspected(suspects: Sequence[int | str], data: Dataset, asked: bool) -> Bool
 
 
 def asked_as(
-    model: nn.Module | str | Path,
+    model: Any,
     data: Dataset,
     weights: str | Path | None,
     outputs: str | None,
@@ -257,6 +259,11 @@ def asked_as(
     Raises ValueError: as `audit`, or a program where it will be trained on.
     """
     given = seeded(lambda: load_network(model, weights, data.shape, data.classes), 0)  # without weights it draws them
+    if trains and isinstance(given, Estimator):
+        raise InputError(
+            "a classifier of scikit-learn is asked, not trained on, which a repair and reference networks need. Ask it "
+            "without these (--repair, --recipe)."
+        )
     if trains and is_program(given):
         raise InputError(
             "a TorchScript or exported program cannot be trained on, which a repair and reference networks need. Give "
@@ -265,9 +272,7 @@ def asked_as(
     return answering(given, data.test.inputs, data.classes, outputs, mean, std).eval()
 
 
-def _fit(
-    network: Answering, data: Dataset, answers: Tensor, model: nn.Module | str | Path, weights: str | Path | None
-) -> Fit:
+def _fit(network: Answering, data: Dataset, answers: Tensor, model: Any, weights: str | Path | None) -> Fit:
     """The accuracy, and whether something looks wrong, such as that no weights were given."""
     fit = fit_of(network, data, answers)
     if weights is not None or isinstance(model, nn.Module) or is_program(network.network):
@@ -294,7 +299,7 @@ def ranked_by(
     return ranked
 
 
-def _new(model: str | Path, data: Dataset, seed: int) -> nn.Module:
+def _new(model: Any, data: Dataset, seed: int) -> nn.Module:
     """A new network, by what makes it."""
     return seeded(lambda: load_network(model, None, data.shape, data.classes), seed)
 

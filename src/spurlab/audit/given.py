@@ -15,7 +15,9 @@ from spurlab.data import Dataset
 from spurlab.deletion import Deletion
 from spurlab.errors import InputError
 from spurlab.methods import Make
+from spurlab.models import Estimator
 from spurlab.models.answering import answering
+from spurlab.models.estimators import is_estimator
 from spurlab.patterns import MarkLike, mark_on, pattern_title
 from spurlab.training import RECIPES, Recipe
 
@@ -56,7 +58,7 @@ class CheckOnOne:
 def check_given(
     methods: Mapping[str, Deletion | str],
     data: Dataset,
-    given: nn.Module,
+    given: Any,
     forget: Bool[Tensor, " n"] | Sequence[int | str] | Tensor,
     told: Told,
     *,
@@ -91,6 +93,11 @@ def check_given(
         ValueError: no pattern, or one that changes nothing; a network that does not fit the data; examples that are
             not there, none or all; a target that is no class; less than one oracle.
     """
+    if isinstance(given, Estimator) or is_estimator(given):
+        raise InputError(
+            "a classifier of scikit-learn is asked, not trained on, as methods do: `given` must be a network. An audit "
+            "tells whether it goes by a mark."
+        )
     if not isinstance(given, nn.Module):
         raise InputError(
             f"`given` must be a network (nn.Module), but it is {given!r}. See `spurlab.audit.audit` for files."

@@ -15,7 +15,7 @@ from spurlab.audit.detect.shared import FEW, NOTHING, SharedComponent, said_of
 from spurlab.audit.inversion import Hosts, hosts, inverted, log_norms, put_on, standardised_norms
 from spurlab.audit.pull import LEAST_SPREAD, LEVEL, NEARLY_ALL
 from spurlab.data import Dataset
-from spurlab.models import BoostedTrees
+from spurlab.models import no_gradients
 from spurlab.seeds import rng_for
 from spurlab.stats import SCORE_MARGIN, null_rank
 from spurlab.training import predictions
@@ -157,7 +157,7 @@ def unknown_marks(
         found.append(
             Unknown(*(SHARED, one.label, norm, share, p, *change[1:]), one.rows, one.twins, one.gap, beyond, ranked, p)
         )
-    if not invert or any(isinstance(module, BoostedTrees) for module in network.modules()):  # which have no gradients
+    if not invert or no_gradients(network):
         return tuple(found)
     told = progress or (lambda done, of: None)
     told(0, 1 + len(others))

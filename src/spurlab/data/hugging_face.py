@@ -1,5 +1,6 @@
-"""Images of Hugging Face's datasets (the extra ``huggingface``): of a folder here, or by a name on the Hub."""
+"""Images and texts of Hugging Face's datasets (extra ``huggingface``): of a folder here, or by a name on the Hub."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,69 +12,95 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, set_aside
 from spurlab.data.errors import DataFailureError, DataNotFoundError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import given_path
+from spurlab.data.names import Vocabulary
 from spurlab.data.pixels import Encoded, height_and_width, read_images
+from spurlab.data.texts import LENGTH, documents
 from spurlab.errors import brief, did_you_mean, one_line
+
+_log = logging.getLogger(__name__)
 
 OLDEST = 4  # of the library: before, a dataset could bring code that was run
 TESTS = ("test", "validation")  # splits with test examples, where none is named
 SHARE = 0.2  # of each class, set aside where there is none of these
+# how columns are usually called, where several could be meant
+IMAGES, TEXTS, LABELS = ("image", "img"), ("text", "sentence", "content"), ("label", "labels", "class", "category")
 
 
 def from_hugging_face(
     data: Any,
     *,
-    image: str = "image",
-    label: str = "label",
+    image: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
     group: str | None = None,
     size: int | tuple[int, int] | None = None,
     grey: bool = False,
+    length: int = LENGTH,
+    at_least: int = 1,
+    tokenizer: Any = None,
     test: str | float | None = None,
     name: str = "huggingface",
 ) -> Dataset:
-    """A dataset from one of Hugging Face's with images.
+    """A dataset from one of Hugging Face's with images or texts.
 
-    Images are read as those of :func:`image_folder`: upright, of 8 bits a channel. The classes are the names of the
-    feature `label`; where it has none, its values in alphabetical order, or by size if they are whole numbers.
+    Images are read as those of :func:`image_folder`: upright, of 8 bits a channel. Texts are split into words as those
+    of :func:`spurlab.data.documents`, or by a tokenizer. The classes are the names of the feature `label`; where it has
+    none, its values in alphabetical order, or by size if they are whole numbers.
+
+    Features that are not named are looked for: the one with images, else the one with texts; the one of classes. Where
+    several could be meant, that with a usual name is taken. The log says which.
 
     Args:
         data: a ``DatasetDict`` with the split ``train``, or a single ``Dataset`` of training examples.
-        image: the feature with images.
-        label: the feature with the class.
+        image: the feature with images; None: it is looked for, unless `text` is given.
+        text: the feature with texts; None: it is looked for where there are no images.
+        label: the feature with the class; None: it is looked for.
         group: the feature with an attribute; a group is a class with a value of it.
         size: height and width in pixels, or one number for both; None: all images must have the same size.
         grey: convert to one channel; else to red, green and blue.
+        length, at_least: of texts, as of :func:`spurlab.data.documents`; longer ones are cut.
+        tokenizer: of transformers, for networks that were trained with it: the numbers of words are its own, but that
+            of its padding and 0 have changed places, as `spurlab.models.arguments_for` changes them back. None: the
+            vocabulary is that of the training texts.
         test: the split with test examples, or the share of each class to set aside of ``train``, always the same; None:
             ``test``, else ``validation``, else a fifth is set aside.
         name: what to call it.
 
     Returns:
-        Inputs are float32 ``n c h w`` in [0, 1] (bytes divided by 255). Sources are split and row, and the name of the
-        file where it is known.
+        Inputs are float32 ``n c h w`` in [0, 1] (bytes divided by 255), or documents, int64 ``n length``. Sources are
+        split and row, and the name of the file where it is known.
 
     Raises:
-        DataRequestError: the library is not installed or older than 4.0; there is no such split or feature, it has
-            other values, a label is missing; or as :func:`image_folder`.
+        DataRequestError: the library is not installed or older than 4.0; there is no such split or feature, or several
+            that could be meant; it has other values, a label is missing; data that are streamed, or in batches; or as
+            :func:`image_folder` and :func:`spurlab.data.documents`.
         DamagedDataError: an image is no whole image.
     """
     library = _library()
-    splits: Mapping[str, Any] = data if isinstance(data, Mapping) else {"train": data}
+    splits = _splits(library, data, name)
     if test is None:
         test = next((split for split in TESTS if split in splits), SHARE)
     for split in ("train", *([test] if isinstance(test, str) else [])):
         if split not in splits:
             raise DataRequestError(f"{name} has no split {split!r}. {did_you_mean(split, splits)}")
     train = _Part(library, name, "train", splits["train"], range(len(splits["train"])))
+    image, text, label = train.found(image, text, label)
     class_names = train.names(label)
     if isinstance(test, str):
         parts = (train, _Part(library, name, test, splits[test], range(len(splits[test]))))
     else:
-        parts = train.divided(label, class_names, checked_share(test, "images"))
+        parts = train.divided(label, class_names, checked_share(test, "images" if image else "documents"))
     attributes = class_order({value for part in parts for value in part.texts(group)}) if group else []
+    names = tuple(f"{of}, {value}" for of in class_names for value in attributes) if group else None
+    if image is None:
+        made = _texts(name, parts, text or "", label, class_names, length, at_least, tokenizer)
+        return _with_groups(made, parts, group, attributes, names)
     images = _Images([(part, part.pictures(image)) for part in parts], image)
     inputs, _ = read_images(images, height_and_width(size), grey, "hf")
     cut = len(parts[0].rows)
@@ -82,8 +109,100 @@ def from_hugging_face(
         for part, some, rows in zip(parts, (inputs[:cut], inputs[cut:]), (slice(cut), slice(cut, None)), strict=True)
     ]
     made = assembled(name, examples[0], examples[1], class_names, Source(LICENCE, "a dataset of Hugging Face's", name))
-    names = tuple(f"{of}, {value}" for of in class_names for value in attributes) if group else None
     return replace(made, group_names=names)
+
+
+def _splits(library: ModuleType, data: Any, name: str) -> Mapping[str, Any]:
+    """The splits by name. Raises DataRequestError: no dataset whose rows can be asked for."""
+    if isinstance(data, DataLoader):
+        raise DataRequestError(
+            f"{name} is a DataLoader, which gives batches. Give the dataset that it loads (`loader.dataset`): here one "
+            "of Hugging Face's, to from_torch those of PyTorch."
+        )
+    splits: Mapping[str, Any] = data if isinstance(data, Mapping) else {"train": data}
+    for split, part in splits.items():
+        if isinstance(part, library.IterableDataset):
+            raise DataRequestError(
+                f"{name}: {split!r} is streamed (IterableDataset), but all of its rows are needed at once. Load it "
+                "without streaming, or take some of them: "
+                "datasets.Dataset.from_list(list(data.take(10_000)), features=data.features)."
+            )
+        if not isinstance(part, library.Dataset):
+            raise DataRequestError(
+                f"{name}: {split!r} is a {type(part).__name__}; it must be a Dataset or DatasetDict of Hugging Face's. "
+                "Datasets of PyTorch go to from_torch."
+            )
+    return splits
+
+
+def _texts(
+    name: str,
+    parts: "tuple[_Part, _Part]",
+    text: str,
+    label: str,
+    class_names: Sequence[str],
+    length: int,
+    at_least: int,
+    tokenizer: Any,
+) -> Dataset:
+    """Documents of both parts."""
+    read = [part.documents(text, label) for part in parts]
+    first, second = ([f"{part.split}, row {row}" for row in part.rows] for part in parts)
+    sources = first, second
+    source = Source(LICENCE, "a dataset of Hugging Face's", name)
+    if tokenizer is not None:
+        return _tokenized(name, read, source, tokenizer, length, sources, class_names)
+    how: dict[str, Any] = {"length": length, "at_least": at_least, "sources": sources, "class_names": class_names}
+    return documents(name, read[0], read[1], source, **how)
+
+
+def _with_groups(
+    data: Dataset,
+    parts: "tuple[_Part, _Part]",
+    group: str | None,
+    attributes: Sequence[str],
+    names: tuple[str, ...] | None,
+) -> Dataset:
+    """The same with groups, if there are any."""
+    if group is None:
+        return data
+    train, test = (
+        replace(examples, groups=examples.labels * len(attributes) + part.places(group, attributes))
+        for examples, part in zip((data.train, data.test), parts, strict=True)
+    )
+    return replace(data, train=train, test=test, group_names=names)
+
+
+def _tokenized(
+    name: str,
+    read: Sequence[Sequence[tuple[str, str]]],
+    source: Source,
+    tokenizer: Any,
+    length: int,
+    sources: tuple[Sequence[str], Sequence[str]],
+    class_names: Sequence[str],
+) -> Dataset:
+    """Documents of the words of a tokenizer, in whose numbers its padding and 0 have changed places."""
+    if tokenizer.pad_token_id is None:
+        raise DataRequestError(
+            f"{name}: the tokenizer has no padding, by which short texts are filled up. Give it that of its network "
+            "(tokenizer.pad_token)."
+        )
+    padding = int(tokenizer.pad_token_id)
+    words: list[str] = list(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+    words[padding], words[0] = words[0], ""
+    place, parts = {label: i for i, label in enumerate(class_names)}, list[Examples]()
+    for part, whence in zip(read, sources, strict=True):
+        asked = [text for text, _ in part]
+        found = tokenizer(asked, truncation=True, max_length=length, padding=False)["input_ids"]
+        inputs = np.zeros((len(part), length), np.int64)
+        for row, numbers in zip(inputs, found, strict=True):
+            row[: len(numbers)] = [{0: padding, padding: 0}.get(number, number) for number in numbers]
+        labels = torch.tensor([place[label] for _, label in part], dtype=torch.int64)
+        parts.append(Examples(torch.from_numpy(inputs), labels, sources=np.array(whence), words=len(words)))
+    counts: list[int] = parts[0].inputs.flatten().bincount(minlength=len(words)).tolist()
+    made = assembled(name, parts[0], parts[1], class_names, source)
+    return replace(made, names=Vocabulary(tuple(words), (0, *counts[1:])))
 
 
 def load_hugging_face(path: str, *, config: str | None = None, offline: bool = False, **settings: Any) -> Dataset:
@@ -174,6 +293,56 @@ class _Part:
             raise DataRequestError(f"{self.name} has no feature {column!r}. {did_you_mean(column, self.data.features)}")
         return self.data.features[column]
 
+    def found(self, image: str | None, text: str | None, label: str | None) -> tuple[str | None, str | None, str]:
+        """The features with images or with texts, and that of the classes; those that were not named, by their kind.
+
+        Raises DataRequestError: there is none, or several could be meant; images and texts are both named.
+        """
+        if image is not None and text is not None:
+            raise DataRequestError(f"{self.name}: name the feature of images (image) or of texts (text), not both.")
+        of, features = self.library, self.data.features
+        unnamed = [what for what, one in (("inputs", image or text), ("classes", label)) if one is None]
+        images = [name for name, one in features.items() if isinstance(one, of.Image)]
+        strings = [
+            name
+            for name, one in features.items()
+            if isinstance(one, of.Value) and one.dtype in ("string", "large_string") and name != label
+        ]
+        if label is None:
+            classes = [name for name, one in features.items() if isinstance(one, of.ClassLabel)]
+            named = [name for name in features if name in LABELS]
+            label = self._one(classes or named, LABELS, "classes", "label")
+        if image is None and text is None and images:
+            image = self._one(images, IMAGES, "images", "image")
+        elif image is None and text is None:
+            text = self._one([name for name in strings if name != label], TEXTS, "images or texts", "image or text")
+        if unnamed:
+            _log.info(
+                "%s: %s from %r, classes from %r", self.name, "images" if image else "texts", image or text, label
+            )
+        return image, text, label
+
+    def _one(self, fit: Sequence[str], usual: Sequence[str], what: str, option: str) -> str:
+        """The one feature that is meant. Raises DataRequestError: there is none, or several."""
+        usually = [name for name in usual if name in fit]
+        if len(fit) != 1 and not usually:
+            has = ", ".join(f"{name} ({brief(str(one))})" for name, one in list(self.data.features.items())[:10])
+            found = f"{len(fit)} features of {what} ({', '.join(fit)})" if fit else f"no feature of {what}"
+            raise DataRequestError(f"{self.name} has {found}: name it ({option}=...). It has {has}.")
+        return usually[0] if usually else fit[0]
+
+    def documents(self, text: str, label: str) -> list[tuple[str, str]]:
+        """The texts, each with the name of its class. Raises DataRequestError: one is missing, or no text."""
+        self.feature(text)
+        values = self.data.with_format(None).select_columns([text])[:][text]
+        for row in self.rows:
+            if not isinstance(values[row], str):
+                raise DataRequestError(
+                    f"{self.where(row)}: {text!r} is {brief(values[row])}, no text. Take such rows out, or name "
+                    "another feature (text=...)."
+                )
+        return list(zip((values[row] for row in self.rows), self.texts(label), strict=True))
+
     def where(self, row: int) -> str:
         """How a row is called in messages."""
         return f"{self.name}, {self.split}, row {row}"
@@ -221,10 +390,10 @@ class _Part:
             own = (labels == number).nonzero().squeeze(1).tolist()
             if len(own) < 2:
                 raise DataRequestError(
-                    f"{self.name} has {len(own)} images of the class {brief(name)}, and one must be set aside for the "
-                    "test. Name a split with test examples (test=...)."
+                    f"{self.name} has {len(own)} examples of the class {brief(name)}, and one must be set aside for "
+                    "the test. Name a split with test examples (test=...)."
                 )
-            aside |= {own[place] for place in set_aside(len(own), share, "test images", name)}
+            aside |= {own[place] for place in set_aside(len(own), share, "test examples", name)}
         kept = [row for row in self.rows if row not in aside]
         return replace(self, rows=kept), replace(self, rows=sorted(aside))
 

@@ -74,8 +74,8 @@ class Vocabulary:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The words that have a number of their own in the training documents, the commonest first."""
-        return self.words[2:-ADDED]
+        """The words that have a number of their own and stand in the training documents."""
+        return tuple(word for word, count in zip(self.words[2:], self.counts[2:], strict=True) if count)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -92,9 +92,14 @@ class Vocabulary:
             hint = f"{near} " if near.startswith("Did you mean") else ""
             raise InputError(
                 f"the word {brief(word)} is none of the {len(self.known):,} that the training documents have. "
-                f"{hint}A mark of a word that no document has is made of new-1 to new-{ADDED}."
+                f"{hint}A mark of a word that no document has is made of {self._unused()}."
             )
         return number
+
+    def _unused(self) -> str:
+        """Words that no document has, in words."""
+        unused = [word for word, count in zip(self.words[2:], self.counts[2:], strict=True) if not count]
+        return f"{unused[0]} to {unused[-1]}" if unused and unused[0] == "new-1" else ", ".join(unused[:5]) or "others"
 
     def encode(self, documents: Sequence[Sequence[str]], length: int) -> Int64[Tensor, "n length"]:
         """Documents as numbers: the first `length` words of each, then zeros."""

@@ -131,9 +131,12 @@ KINDS: Mapping[str, Kind] = {
     "hf": Kind(
         load_hugging_face,
         "hf:PATH",
-        "a size (32, or 28x32 for height and width), grey, and image, label, group, test (a split or a share) and "
-        "config, each followed by = and a value",
-        lambda option: _pixels(option) or _columns("image", "label", "group", "test", "config")(option),
+        "a size (32, or 28x32 for height and width), grey, and image, text, label, group, test (a split or a share), "
+        "length, at_least and config, each followed by = and a value",
+        lambda option: (
+            _pixels(option)
+            or _columns("image", "text", "label", "group", "test", "length", "at_least", "config")(option)
+        ),
         remote=True,
     ),
 }

@@ -35,6 +35,7 @@ def documents(
     length: int = LENGTH,
     at_least: int = 1,
     sources: tuple[Sequence[str], Sequence[str]] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Dataset:
     """A dataset of documents from texts with labels.
 
@@ -49,6 +50,7 @@ def documents(
         length: how many words of a document are read.
         at_least: how often a word stands in the training documents to have a number; others are ``<unknown>``.
         sources: of both parts, what each document is called in messages; None: its place.
+        class_names: of all classes, in the order of their numbers; None: as stated below.
 
     Returns:
         Inputs are int64 ``n length``, numbers of words, 0 after the last. Classes are in alphabetical order, or by size
@@ -69,7 +71,7 @@ def documents(
     if sources is None:
         sources = [f"document {i}" for i in range(len(train))], [f"test document {i}" for i in range(len(test))]
     split = [_words(part, called, name) for part, called in zip((train, test), sources, strict=True)]
-    classes = class_order({label for _, label in train})
+    classes = class_order({label for _, label in train}) if class_names is None else [*class_names]
     place = {label: i for i, label in enumerate(checked_names(classes, name))}
     if len(classes) < 2:
         raise DataRequestError(

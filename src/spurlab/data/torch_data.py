@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import Subset
+from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from spurlab.data.arrays import LICENCE, Scales, assembled, inputs_of, scaled
 from spurlab.data.errors import DataRequestError
@@ -29,7 +29,7 @@ class MapStyle(Protocol):
 
 
 def from_torch(
-    train: MapStyle, test: MapStyle, *, class_names: Sequence[str] | None = None, name: str = "torch"
+    train: MapStyle | Any, test: MapStyle | Any, *, class_names: Sequence[str] | None = None, name: str = "torch"
 ) -> Dataset:
     """A dataset from two of PyTorch's. Each item is asked for once, so random transforms are drawn once.
 
@@ -52,19 +52,38 @@ def from_torch(
         file, so the source has no sha256; `Dataset.checksum` is that of the examples.
 
     Raises:
-        DataRequestError: a part is empty, or an item is something else; the first such item is named. Or more bytes are
-            needed than may be taken (``$SPURLAB_MAX_BYTES``).
+        DataRequestError: a part is a DataLoader, streamed (`IterableDataset`) or empty, or an item is something else;
+            the first such item is named. Or more bytes are needed than may be taken (``$SPURLAB_MAX_BYTES``).
 
     >>> made = [(torch.full((1, 2, 2), i / 10), i % 2) for i in range(10)]
     >>> data = from_torch(made[:8], made[8:], class_names=("even", "odd"))
     >>> data.shape, data.train.labels.tolist(), data.input_range
     ((1, 2, 2), [0, 1, 0, 1, 0, 1, 0, 1], (0.0, 1.0))
     """
+    for items in (train, test):
+        _check_kind(items)
     scales = Scales()
     parts = [_examples(items, part, scales) for items, part in ((train, "training"), (test, "test"))]
     places = dict.fromkeys(str(getattr(items, "root", "memory")) for items in (train, test))
     source = Source(LICENCE, f"PyTorch's {type(train).__name__}", ", ".join(places))
     return assembled(name, parts[0], parts[1], class_names, source)
+
+
+def _check_kind(items: Any) -> None:
+    """Raises DataRequestError: no map-style dataset."""
+    if isinstance(items, DataLoader):
+        raise DataRequestError(
+            "this is a DataLoader, which gives batches. Give the dataset that it loads, `loader.dataset`."
+        )
+    if isinstance(items, IterableDataset) or not isinstance(items, MapStyle):
+        raise DataRequestError(
+            f"this {type(items).__name__} has no length or no items by number, but all examples are needed at once. "
+            "Read it whole, `list(dataset)`, or some of it, `list(itertools.islice(dataset, 10_000))`."
+        )
+    if type(items).__module__.partition(".")[0] == "datasets":
+        raise DataRequestError(
+            "this is a dataset of Hugging Face's, whose rows are dicts. Give it to from_hugging_face."
+        )
 
 
 def _examples(items: MapStyle, part: str, scales: Scales) -> Examples:

@@ -11,7 +11,7 @@ from spurlab.data import Examples
 from spurlab.deletion.weights import flat, free_weights, shaped
 from spurlab.errors import InputError
 from spurlab.methods import device_of
-from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
+from spurlab.models import answer_of, asked, evaluating, fitting, logits_of
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -134,4 +134,4 @@ class MeanLoss:
 def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
     """What the network gives for copies of inputs, of whatever shape; whether these are logits was seen before."""
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
-        return logits_of(unwrapped(model)(fitting(model, inputs)), inputs)
+        return logits_of(answer_of(model, fitting(model, inputs)), inputs)

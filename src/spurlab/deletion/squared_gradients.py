@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 from spurlab.deletion.mean_loss import outputs
 from spurlab.deletion.weights import flat, free_weights
 from spurlab.methods import device_of
-from spurlab.models import asked, evaluating, fitting, logits_of, unwrapped
+from spurlab.models import arguments_for, asked, evaluating, fitting, logits_of, unwrapped
 from spurlab.training.losses import Loss
 
 
@@ -94,7 +94,7 @@ def squared_gradients_one_by_one(
 
     def loss_of(point: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
         batch_of_one = x.unsqueeze(0)
-        logits = logits_of(functional_call(model, point, (batch_of_one,)), batch_of_one)
+        logits = logits_of(functional_call(model, point, *arguments_for(model, batch_of_one)), batch_of_one)
         return loss(logits, y.unsqueeze(0)).squeeze(0)
 
     per_example = vmap(grad(loss_of), in_dims=(None, 0, 0))

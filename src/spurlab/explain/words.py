@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from spurlab.data import UNKNOWN
+from spurlab.data import PADDING, UNKNOWN
 from spurlab.errors import InputError, did_you_mean
-from spurlab.models import asked, logits_in, unwrapped
+from spurlab.models import answer_of, arguments_for, asked, logits_in, unwrapped
 
 
 def word_saliency(
@@ -29,12 +29,13 @@ def word_saliency(
     r"""How much each word of a document speaks for a class, in units of its logit.
 
     Args:
-        model: logits ``n k`` for documents ``n l``; it looks words up in one `nn.Embedding`.
+        model: logits ``n k`` for documents ``n l``; it looks their words up in one `nn.Embedding`.
         documents: numbers of words, 0 after the last.
         target: the class, for all documents or for each; None: the class that the network predicts for each.
         method: ``gradient``: :math:`e_i \cdot \partial z_t / \partial e_i`. ``integrated-gradients``: its mean on the
-            straight way from vectors of zero; the numbers of a document sum to the rise of the logit on that way.
-            ``occlusion``: how far the logit falls where ``<unknown>`` stands in the word's place; needs no gradient.
+            straight way from the vectors of padding (the zoo's are zero); the numbers of a document sum to the rise of
+            the logit on that way. ``occlusion``: how far the logit falls where ``<unknown>`` stands in the word's
+            place, or where a network that takes an attention mask attends to nothing there; needs no gradient.
         steps: of ``integrated-gradients``, at how many points the gradient is taken.
         absolute: absolute values.
         rows: how many documents (``occlusion``) or points on the way go through the network at once.
@@ -64,25 +65,54 @@ def word_saliency(
     if min(steps, rows) < 1:
         raise InputError(f"`steps` and `rows` must be 1 or more, but they are {steps} and {rows}.")
     network = unwrapped(model)
-    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
-    if len(tables) != 1:
-        raise InputError(
-            f"this {type(network).__name__} has {len(tables)} tables of vectors (nn.Embedding), and one is needed, "
-            "that of words, to say what each word does. Vectors of places can be an nn.Parameter."
-        )
-    table = tables[0]
 
     def logits(batch: Tensor) -> Tensor:
-        return logits_in(network(batch), batch)
+        return logits_in(answer_of(network, batch), batch)
 
     found = [documents.new_zeros((0, documents.shape[1]), dtype=torch.float32)]
     with asked(model), torch.inference_mode(False), torch.enable_grad():
         network.eval()
+        table = _table_of_words(network, documents)
+        masked = "attention_mask" in arguments_for(network, documents)[1]
+        settings = {"steps": steps, "rows": rows, "nothing": PADDING if masked else UNKNOWN}
         for batch in documents.to(table.weight.device).split(rows):
             classes = _classes(logits, batch, target, sum(map(len, found)))
-            words = _METHODS[method](logits, table, batch, classes, {"steps": steps, "rows": rows})
+            words = _METHODS[method](logits, table, batch, classes, settings)
             found.append((words * (batch != 0)).detach().float().cpu())
     return torch.cat(found).abs() if absolute else torch.cat(found)
+
+
+def _table_of_words(network: nn.Module, documents: Int64[Tensor, "n l"]) -> nn.Embedding:
+    """The table in which a network looks the words of documents up, seen as it does so.
+
+    Raises ValueError: there is none, or there are several.
+    """
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    if len(tables) == 1:
+        return tables[0]
+    asked = list[nn.Embedding]()
+    if tables:
+        longest = (documents != 0).sum(1).argmax() if len(documents) else 0  # of no words, kinds of words are alike
+        first = documents[longest : longest + 1].to(tables[0].weight.device)
+        words = arguments_for(network, first)[1].get("input_ids", first)
+
+        def look(table: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if isinstance(table, nn.Embedding) and given and given[0].shape == words.shape and given[0].equal(words):
+                asked.append(table)
+
+        hooks = [table.register_forward_pre_hook(look) for table in tables]
+        try:
+            with torch.no_grad():
+                answer_of(network, first)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    if len(asked) != 1:
+        raise InputError(
+            f"this {type(network).__name__} looks words up in {len(asked)} of its {len(tables)} tables of vectors "
+            "(nn.Embedding), and one is needed to say what each word does."
+        )
+    return asked[0]
 
 
 def _classes(
@@ -123,14 +153,14 @@ def _by_integrated_gradients(
 
 
 def _by_occlusion(
-    logits: Callable[[Tensor], Tensor], _: nn.Embedding, batch: Tensor, classes: Tensor, __: Mapping[str, int]
+    logits: Callable[[Tensor], Tensor], _: nn.Embedding, batch: Tensor, classes: Tensor, settings: Mapping[str, int]
 ) -> Tensor:
     with torch.no_grad():
         whole = logits(batch).gather(1, classes.unsqueeze(1))
         falls = torch.zeros(batch.shape, device=batch.device)
         for place in range(int((batch != 0).sum(1).max()) if len(batch) else 0):
             hidden = batch.clone()
-            hidden[:, place] = UNKNOWN
+            hidden[:, place] = settings["nothing"]
             falls[:, place] = (whole - logits(hidden).gather(1, classes.unsqueeze(1))).squeeze(1)
     return falls
 

@@ -23,9 +23,10 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     It is taken over and stays frozen, with the buffers of modules whose parameters are all frozen.
 
     Without `make`, each layer of a copy draws its weights anew by its ``reset_parameters()``: PyTorch's own initial
-    weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``.
-    Other networks set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16
-    and VggMLP. For these `make` gives the right ones.
+    weights. For the perceptrons of the zoo these are the architecture's, to the bit those of ``build(..., seed)``. A
+    network's own function for this, ``_init_weights(module)`` as in transformers, is called after it. Other networks
+    set theirs after PyTorch has: the CNN (Kaiming's normal, a last layer of zeros), the ResNets, Vgg16 and VggMLP. For
+    these `make` gives the right ones.
 
     Args:
         model: the given network; it is left as it was.
@@ -83,11 +84,25 @@ def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, ma
     return train_one(new, Member(Planted.none(data), seed), recipe, device=device_of(model))[0].eval()
 
 
+@torch.no_grad()
 def _reset(model: nn.Module) -> nn.Module:
-    for name, module in model.named_modules():
+    modules = dict(model.named_modules())
+    for name, module in modules.items():
+        own = [weight for weight in module.parameters(recurse=False) if weight.requires_grad]
+        parts = name.split(".")
+        above = (modules[".".join(parts[:i])] for i in range(len(parts), -1, -1))
+        # transformers' way: a network has one function that draws the weights of any module in it
+        draws = next((each._init_weights for each in above if callable(getattr(each, "_init_weights", None))), None)
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
-        elif any(weight.requires_grad for weight in module.parameters(recurse=False)):
+        elif own:
+            for weight in own:
+                weight.fill_(torch.nan)  # whatever is not drawn anew is seen
+            if callable(all_of_them := getattr(module, "init_weights", None)):  # timm's way
+                all_of_them()
+        if draws is not None:
+            draws(module)
+        if any(bool(weight.isnan().any()) for weight in own):
             raise InputError(
                 f"the module {name!r} ({type(module).__name__}) has parameters, but no `reset_parameters()` to draw "
                 "them anew. Say by `make` how a new network is made."

@@ -2,7 +2,11 @@
 
 from spurlab.models.boosted_trees import BoostedTrees as BoostedTrees
 from spurlab.models.boosted_trees import check_has_gradients as check_has_gradients
+from spurlab.models.boosted_trees import no_gradients as no_gradients
 from spurlab.models.cnn import cnn as cnn
+from spurlab.models.estimators import Estimator as Estimator
+from spurlab.models.given import answer_of as answer_of
+from spurlab.models.given import arguments_for as arguments_for
 from spurlab.models.given import ask as ask
 from spurlab.models.given import asked as asked
 from spurlab.models.given import batch_norm_explained as batch_norm_explained

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import copied_network
-from spurlab.models.given import PROBABILITIES, asked, fitting, last_operation, unwrapped
+from spurlab.models.given import PROBABILITIES, answer_of, asked, fitting, last_operation
 
 Outputs = Literal["logits", "probabilities", "log-probabilities"]
 LINEAR = ("Addmm", "Mm", "Linear", "Convolution", "Add")  # what ends in one of these gives logits
@@ -57,7 +57,7 @@ class Answering(nn.Module):
         if self.mean is not None and self.std is not None:
             mean, std = (one.to(inputs).view(-1, *[1] * (inputs.ndim - 2)) for one in (self.mean, self.std))
             inputs = (inputs - mean) / std
-        return numbers_in(unwrapped(self.network)(inputs))
+        return numbers_in(answer_of(self.network, inputs))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """One logit for each class; with one output, two."""

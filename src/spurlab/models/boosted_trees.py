@@ -52,6 +52,7 @@ class BoostedTrees(nn.Module):
     [0.0, 0.0]
     """
 
+    no_gradients = NO_GRADIENTS
     feature: Int64[Tensor, "trees nodes"]
     threshold: Float[Tensor, "trees nodes"]
     left: Int64[Tensor, "trees nodes"]
@@ -93,7 +94,7 @@ class BoostedTrees(nn.Module):
         sums = torch.cat([flat.new_zeros(0, len(self.baseline)), *(self._sums(rows) for rows in few)])
         logits = sums if self.classes != 2 else torch.cat([torch.zeros_like(sums), sums], 1)
         asks_gradients = torch.is_grad_enabled() and inputs.requires_grad
-        return _WithoutGradients.apply(inputs, logits) if asks_gradients else logits
+        return WithoutGradients.apply(inputs, logits, NO_GRADIENTS) if asks_gradients else logits
 
     def _sums(self, flat: Float[Tensor, "n d"]) -> Float[Tensor, "n sums"]:
         """Of a few examples; each is in all trees at once, at a node of each."""
@@ -211,24 +212,30 @@ def _unlike(what: str) -> FailureError:
     )
 
 
-class _WithoutGradients(torch.autograd.Function):
-    """Passes logits on; whoever asks for gradients through them is told that there are none."""
+class WithoutGradients(torch.autograd.Function):
+    """Passes logits on; whoever asks for gradients through them is told that there are none, and why."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, logits: Tensor) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, logits: Tensor, why: str) -> Tensor:
+        ctx.why = why
         return logits.clone()
 
     @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, None]:
-        raise InputError(NO_GRADIENTS)
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[None, None, None]:
+        raise InputError(ctx.why)
+
+
+def no_gradients(model: nn.Module) -> str:
+    """Why nothing that goes by gradients can be asked of a network; "" where it can."""
+    return next(filter(None, (getattr(module, "no_gradients", "") for module in model.modules())), "")
 
 
 def check_has_gradients(model: nn.Module, name: str = "") -> None:
-    """Raises ValueError: trees are in it, of which nothing that goes by gradients can be asked.
+    """Raises ValueError: trees or a classifier of scikit-learn are in it, which have no gradients.
 
     Args:
         model: any network.
         name: of what it is in the zoo, for whoever calls with both.
     """
-    if any(isinstance(module, BoostedTrees) for module in model.modules()):
-        raise InputError(NO_GRADIENTS)
+    if why := no_gradients(model):
+        raise InputError(why)

@@ -20,19 +20,19 @@ from torch import Tensor, nn
 from spurlab.errors import FAILURES, InputError, brief, one_line, worded
 from spurlab.files import replacing
 from spurlab.lent import copied_network
+from spurlab.models.estimators import Estimator, is_estimator
 from spurlab.models.user import user_function
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "weights")  # under which files keep the weights
 PREFIXES = ("module.", "_orig_mod.")  # of wrapped networks
 
 
-def load_network(
-    model: str | Path | nn.Module, weights: str | Path | None, shape: Sequence[int], classes: int
-) -> nn.Module:
+def load_network(model: Any, weights: str | Path | None, shape: Sequence[int], classes: int) -> nn.Module:
     """A trained network on the CPU.
 
     Args:
-        model: the network; or ``package.module:callable`` that makes it, with settings after it if it takes any
+        model: the network; or a fitted classifier of scikit-learn (`spurlab.models.Estimator`); or
+            ``package.module:callable`` that makes one, with settings after it if it takes any
             (``timm:create_model,model_name=resnet18,num_classes=10``); or a file with a TorchScript or an exported
             program. A function and a program are code, and are run.
         weights: a file of safetensors, or one of PyTorch's with a ``state_dict``; None: it has them already.
@@ -43,7 +43,9 @@ def load_network(
         ValueError: there is no such module, function or file, the function fails or gives no network, or the weights
             are not its own.
     """
-    if isinstance(model, nn.Module):
+    if is_estimator(model):
+        network: nn.Module = Estimator(model, classes)
+    elif isinstance(model, nn.Module):
         network = model if weights is None else copied_network(model)
     elif isinstance(model, str) and re.match(r"[\w.]+:", model) and not Path(model).exists():
         network = _made(model, tuple(shape), classes)
@@ -55,8 +57,8 @@ def load_network(
 
 
 def is_program(network: nn.Module) -> bool:
-    """Whether it is the program of a file (TorchScript, or exported): it can be asked, not trained on."""
-    return isinstance(network, torch.jit.ScriptModule | torch.fx.GraphModule)
+    """Whether it can be asked, but not trained on: the program of a file (TorchScript, exported), or an `Estimator`."""
+    return isinstance(network, torch.jit.ScriptModule | torch.fx.GraphModule | Estimator)
 
 
 def _made(name: str, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -69,6 +71,8 @@ def _made(name: str, shape: tuple[int, ...], classes: int) -> nn.Module:
         network = function(*arguments, **options)
     except FAILURES as error:
         raise InputError(f"network {name!r}: {call} failed. {worded(error)}") from error
+    if is_estimator(network):
+        return Estimator(network, classes)
     if not isinstance(network, nn.Module):
         raise InputError(f"network {name!r}: {call} must give an nn.Module, but gave {type(network).__name__}.")
     return network

@@ -2,11 +2,16 @@
 
 A network gives logits ``n k``, one row for each example. What has that one meaning is taken: a tensor, and the `logits`
 of an object or a dict. All else is refused in a sentence: several tensors, one logit for two classes, probabilities.
+
+A network is called with the inputs alone, or as transformers' classifiers ask for them, see `arguments_for`.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +61,111 @@ def fitting(network: nn.Module, inputs: Tensor) -> Tensor:
     device = tensors[0].device if tensors else inputs.device
     floats = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
     return inputs.to(device, floats[0] if floats and inputs.is_floating_point() else inputs.dtype, copy=True)
+
+
+def arguments_for(network: nn.Module, inputs: Tensor) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
+    """What a network is called with for some inputs, by the names that its `forward` has for them.
+
+    ``forward(x)`` gets the inputs. Where it asks for ``pixel_values`` images go there, where for ``input_ids``
+    documents do, and where for an ``attention_mask`` it gets 1 for each word and 0 for the padding; a document without
+    words has one place to attend to. Networks whose own padding is another number than 0 (``config.pad_token_id``) get
+    it in the place of 0, and 0 in its place: no number of a word is lost.
+
+    Args:
+        network: not wrapped, see `unwrapped`.
+        inputs: n examples, on its device and in its precision.
+    """
+    asks, named = _asks_for(network), dict[str, Any]()
+    if getattr(getattr(network, "config", None), "return_dict", True) is False and "return_dict" in asks:
+        named["return_dict"] = True
+    if inputs.is_floating_point():
+        return ((), named | {"pixel_values": inputs}) if "pixel_values" in asks else ((inputs,), named)
+    if "input_ids" not in asks:
+        return (inputs,), named
+    if "attention_mask" in asks:
+        first = torch.arange(inputs.shape[-1], device=inputs.device) == 0
+        named["attention_mask"] = ((inputs != 0) | first).long()
+    return (), named | {"input_ids": with_own_padding(network, inputs)}
+
+
+def with_own_padding(network: nn.Module, documents: Tensor) -> Tensor:
+    """Documents as a network has them whose padding is ``config.pad_token_id``: that and 0 change places.
+
+    It undoes itself: what a tokenizer of such a network gives becomes documents with padding 0.
+    """
+    padding = getattr(getattr(network, "config", None), "pad_token_id", None)
+    if not isinstance(padding, int) or padding <= 0:
+        return documents
+    zero, other = documents == 0, documents == padding
+    return documents.masked_fill(zero, padding).masked_fill(other, 0)
+
+
+def _asks_for(network: nn.Module) -> frozenset[str]:
+    """The names of what its `forward` takes; those of transformers that take any others also take ``return_dict``."""
+    if isinstance(network, torch.jit.ScriptModule | torch.fx.GraphModule):
+        return frozenset()
+    own = vars(network).get("forward")
+    return _names_in(type(network).forward) if own is None else _names_in.__wrapped__(own)
+
+
+@cache
+def _names_in(forward: Any) -> frozenset[str]:
+    try:
+        parameters = inspect.signature(forward).parameters
+    except (TypeError, ValueError):  # of code in C
+        return frozenset()
+    others = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return frozenset(parameters) | ({"return_dict"} if others else set())
+
+
+def answer_of(network: nn.Module, inputs: Tensor) -> Any:
+    """What a network gives for inputs that are `fitting`, in the mode in which it is.
+
+    Raises:
+        ValueError: documents with numbers of words that it has no vectors for, or longer than it has places for.
+    """
+    network = unwrapped(network)
+    given, named = arguments_for(network, inputs)
+    try:
+        return network(*given, **named)
+    except (IndexError, RuntimeError) as error:
+        if inputs.is_floating_point() or not (why := _beyond_a_table(network, inputs)):
+            raise
+        raise InputError(why) from error
+
+
+def _beyond_a_table(network: nn.Module, documents: Tensor) -> str:
+    """Which table of vectors was asked for one that it has not, in a sentence; "" if none was."""
+    given, named = arguments_for(network, documents)
+    ids, faults = named.get("input_ids", documents), list[str]()
+
+    def look(table: nn.Module, asked: tuple[Any, ...]) -> None:
+        if not (asked and isinstance(table, nn.Embedding) and isinstance(asked[0], Tensor) and asked[0].numel()):
+            return
+        has, top = table.num_embeddings, int(asked[0].max())
+        if top < has:
+            return
+        if asked[0].shape == ids.shape and asked[0].equal(ids):
+            faults.append(
+                f"this {type(network).__name__} has vectors for {has:,} words, but a document has the word number "
+                f"{top}. Make it for these documents, or read them with its own tokenizer."
+            )
+        else:
+            faults.append(
+                f"this {type(network).__name__} has vectors for {has:,} places, but the documents are {ids.shape[-1]} "
+                "words long. Cut them (length=...), or make it for longer ones."
+            )
+
+    hooks = [module.register_forward_pre_hook(look) for module in network.modules() if isinstance(module, nn.Embedding)]
+    try:
+        with torch.no_grad():
+            network(*given, **named)
+    except FAILURES:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return faults[0] if faults else ""
 
 
 @contextmanager
@@ -111,7 +221,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
         ValueError: an answer that is not one logit for each class.
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
-        logits = logits_in(unwrapped(network)(fitting(network, inputs)), inputs, classes)
+        logits = logits_in(answer_of(network, fitting(network, inputs)), inputs, classes)
     _refuse_probabilities(network, logits, inputs)
     return logits.clone() if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
@@ -204,7 +314,7 @@ def _operation_with_gradients(network: nn.Module, inputs: Tensor) -> str:
         if few.is_floating_point():
             few = few.requires_grad_() * 1  # no leaf, which a network could not change in place
         try:
-            return last_operation(logits_in(unwrapped(network)(few), few))
+            return last_operation(logits_in(answer_of(network, few), few))
         except RuntimeError:  # e.g. weights that were made in inference mode: of these autograd knows nothing
             return ""
 
@@ -226,7 +336,7 @@ def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
         return network
     inputs = trial_inputs(network, shape, 2)
     with torch.no_grad(), evaluating(network), explained(inputs):
-        unwrapped(network)(inputs)
+        answer_of(network, inputs)
     if left := _lazy(network):
         raise InputError(
             f"the lazy weights {', '.join(map(repr, left))} have no shape after a batch of shape {tuple(inputs.shape)}:"
@@ -281,7 +391,7 @@ def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None
     with asked(network), torch.inference_mode(False), torch.enable_grad():
         network.eval()
         with explained(inputs):
-            answer = unwrapped(network)(fitting(network, inputs))
+            answer = answer_of(network, fitting(network, inputs))
         logits = logits_in(answer, inputs, classes)
         _refuse_probabilities(network, logits, inputs)
         return logits.detach().clone()
@@ -323,7 +433,7 @@ def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: 
         batch = inputs[:size]
         with asked(), torch.inference_mode(False), torch.enable_grad():
             with batch_norm_explained(), explained(batch, "be trained on"):
-                answer = unwrapped(network).train()(fitting(network, batch))
+                answer = answer_of(unwrapped(network).train(), fitting(network, batch))
             logits = logits_in(answer, batch, classes)
             if not logits.requires_grad:
                 raise InputError(

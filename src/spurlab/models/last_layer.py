@@ -13,6 +13,7 @@ def features_layer(model: nn.Module) -> str:
 
     Args:
         model: any whose last module, in the order of ``named_modules()``, is an `nn.Linear`; all of the zoo's are.
+            Modules of dropout after it do not count: they rest in evaluation mode, or come before it.
 
     Raises:
         ValueError: the last module is something else.
@@ -21,7 +22,8 @@ def features_layer(model: nn.Module) -> str:
     '3'
     """
     modules: dict[str, nn.Module] = dict(model.named_modules())
-    name, module = list(modules.items())[-1]
+    last = [named for named in modules.items() if not isinstance(named[1], nn.Dropout | nn.Identity)]
+    name, module = (last or list(modules.items()))[-1]
     if not isinstance(module, nn.Linear):
         raise InputError(
             f"the last module of this {type(model).__name__} must be an nn.Linear, whose inputs are the features, but "

@@ -22,6 +22,7 @@ from spurlab.studies.recipes import columns_of
 from spurlab.studies.records import Record, study_of
 from spurlab.studies.store import Store
 from spurlab.studies.study import Study, only_read
+from spurlab.studies.subjects import Everything
 from spurlab.studies.weights import read_weights, weights_file
 from spurlab.studies.work import UNTRAINED, key_without_network
 
@@ -167,7 +168,14 @@ def _without_collector() -> Iterator[None]:
 
 @only_read()
 @_without_collector()
-def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
+def rows_of(
+    study: Study,
+    checksums: Mapping[str, str],
+    store: Store,
+    some: Sequence[Cell] | None = None,
+    subjects: Collection[str] | None = None,
+    without: Container[tuple[str, str, str, int]] = (),
+) -> pd.DataFrame:
     """The rows of a study that are there: for each cell and measure one line, in the order of the grid.
 
     Args:
@@ -175,6 +183,9 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
         checksums: of its data sets by name, of the modules of the user's methods, and the versions of plug-ins, as
             `Work.recorded`. No module is looked at, and no code is executed.
         store: where they are kept.
+        some: of its cells these alone; None: all.
+        subjects: of what was measured, that of these keys alone; None: of all.
+        without: what is left out: key, measure, pattern and target, as in `Everything.values`.
 
     Returns:
         Columns ``measure, value``, the cell's (``dataset, architecture, how, pattern, target, n, seed``), what was
@@ -195,13 +206,21 @@ def rows_of(study: Study, checksums: Mapping[str, str], store: Store) -> pd.Data
             f"{min(unknown)!r}. Run it again in this folder: what was measured is there, and is not made again."
         )
     with recorded(checksums):
-        return _rows(study, checksums, store)
+        cells = cells_of(study) if some is None else some
+        stored = store.everything(subjects)
+        values = {request: value for request, value in stored.values.items() if request not in without}
+        return _rows(study, cells, checksums, stored, values, store)
 
 
-def _rows(study: Study, checksums: Mapping[str, str], store: Store) -> pd.DataFrame:
+def _rows(
+    study: Study,
+    cells: Sequence[Cell],
+    checksums: Mapping[str, str],
+    stored: Everything,
+    values: Mapping[tuple[str, str, str, int], float | None],
+    store: Store,
+) -> pd.DataFrame:
     """`rows_of`, with plug-ins that are those of the record."""
-    cells, stored = cells_of(study), store.everything()
-    values = stored.values
     foreign = bool(study.users or study.plugins)
     known = stored.subjects.keys() | stored.damaged if foreign else set()
     kinds = _numbers_of(study, {name for _, name, _, _ in values})

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from spurlab.data import Dataset
 from spurlab.data import load as load_dataset
@@ -21,7 +24,7 @@ from spurlab.studies.store import Store
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.weights import put_weights, weights_file
-from spurlab.studies.work import Work, data_of, work_of
+from spurlab.studies.work import Work, data_of, key_of, work_of
 from spurlab.study_files import StudyError
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 
@@ -81,6 +84,7 @@ def run(
     device: str = "cpu",
     load: Callable[[str], Dataset] = load_dataset,
     progress: Callable[[StudyProgress], None] = on_a_line,
+    on_row: Callable[[dict[str, Any]], object] | None = None,
     command: str = "",
 ) -> StudyResult:
     """Train every network that the study needs and that the folder does not hold yet, each once, and measure it.
@@ -97,6 +101,12 @@ def run(
         device: where to train; other than ``cpu``: in this process, unless the executor works elsewhere.
         load: gives a data set by its name; worker processes use `spurlab.data.load`.
         progress: called now and then; see `spurlab.terminal.on_a_line`.
+        on_row: called in this process with each row that was not there when it began, as a dict of the columns of
+            `StudyResult.rows` (None where there is nothing; a `value` of NaN: the network diverged, or the method
+            failed). The rows of a network are told as soon as they are stored, those of networks that were trained
+            together in the order of the grid; what another process measures meanwhile, at the end. What it raises
+            ends the call: nothing that was stored is lost, and the same call goes on, but does not tell stored rows
+            again, which are in the result.
         command: what the user typed, kept beside the results.
 
     Raises:
@@ -117,8 +127,11 @@ def run(
         started = now()
         store.forget_damaged_records()
         part_of = _remember(store, work, command, started)
-        store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
         store.forget_failed(work.wanted)
+        told = None if on_row is None else _NewRows(work, store, on_row)
+        store.put(work.measured_at_once(store.missing({key: wanted for key, (_, wanted) in work.light.items()})))
+        if told is not None:
+            told.tell(work.light)
         # where all is there, no other machine is needed
         with place if _missing(store, work) else nullcontext(Room(0, 0)) as room:
             watch = _Watch(store, work, work.phases(room, folder, device), progress)
@@ -127,8 +140,12 @@ def run(
                     with closing(carry_out(watch.claimed(tasks), room.workers, load, watch.told)) as outcomes:
                         for task, outcome in outcomes:
                             watch.keep(task, outcome)
+                            if told is not None:
+                                told.tell(task.keys)
                     if watch.missing(tasks) == missing:  # another process is at it
                         watch.wait(len(missing))
+        if told is not None:
+            told.tell()
         keep_maps(work, folder)
         return StudyResult(study, rows_of(study, work.recorded, store), folder, command, started, part_of)
 
@@ -171,6 +188,39 @@ def _remember(store: Store, work: Work, command: str, started: str) -> Study | N
             superfluous.append(old)
     store.record(record, superfluous)
     return None
+
+
+class _NewRows:
+    """Tells of each row once, if it was not there at the beginning.
+
+    Args:
+        work: the study.
+        store: where rows are kept; they are told only once they are there.
+        on_row: is told.
+    """
+
+    def __init__(self, work: Work, store: Store, on_row: Callable[[dict[str, Any]], object]) -> None:
+        self._work, self._store, self._on_row = work, store, on_row
+        self._cells: dict[str, list[int]] = {}  # by the key of what is measured, in the order of the grid
+        for place, cell in enumerate(work.cells):
+            light = {key_of(cell, name, work.checksums[cell.setting.dataset]) for name in work.study.measure}
+            for key in {work.keys[cell.node], *light}:
+                self._cells.setdefault(key, []).append(place)
+        self._known = set(store.everything(self._cells.keys()).values)
+
+    def tell(self, keys: Iterable[str] | None = None) -> None:
+        """What is new of these subjects; None: of all."""
+        keys = self._cells.keys() if keys is None else self._cells.keys() & set(keys)
+        known, there = set(self._known), set(self._store.everything(keys).values)
+        if there <= known:
+            return
+        self._known |= there  # first: what is told is not told again
+        places = sorted({place for key in keys for place in self._cells[key]})
+        some = [self._work.cells[place] for place in places]
+        rows = rows_of(self._work.study, self._work.recorded, self._store, some, keys, known)
+        for row in rows.to_dict("records"):
+            told = {str(name): value for name, value in row.items()}
+            self._on_row({name: None if name != "value" and pd.isna(value) else value for name, value in told.items()})
 
 
 class _Watch:

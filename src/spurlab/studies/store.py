@@ -144,13 +144,13 @@ class Store(Records):
             or any((key, *request) not in measured for request in requests)
         }
 
-    def everything(self) -> Everything:
-        """All that is there, of one moment.
+    def everything(self, keys: Collection[str] | None = None) -> Everything:
+        """All that is there, of one moment; of some subjects, or of all.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        stored = self._stored(None)
+        stored = self._stored(keys)
         damaged = {key for key, rows in stored.items() if not rows.whole}
         whole = {key: rows for key, rows in stored.items() if key not in damaged}
         return Everything(

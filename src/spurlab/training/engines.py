@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from spurlab.errors import InputError
 from spurlab.lent import flushes_denormals, settings_kept
-from spurlab.models import BoostedTrees, batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
+from spurlab.models import (
+    BoostedTrees,
+    answer_of,
+    batch_norm_explained,
+    fitting,
+    logits_in,
+    unsaved_difference,
+    unwrapped,
+)
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.growing import grown
@@ -275,7 +283,7 @@ def train_one(
                 if recipe.input_noise:
                     batch = batch + recipe.input_noise * noise(batch.shape).to(device)
                 with autocast:
-                    logits = logits_in(network(batch.to(kind).contiguous(memory_format=layout)), batch)
+                    logits = logits_in(answer_of(network, batch.to(kind).contiguous(memory_format=layout)), batch)
                 loss = loss_of(logits.float(), labels[rows]).mean()
                 loss.backward()
                 if recipe.clip_norm is not None:

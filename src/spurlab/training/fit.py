@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from typing import Literal, TypeVar, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spurlab import models
 from spurlab.errors import InputError
@@ -232,11 +232,21 @@ def _tried(
         models.makes_new(network, twin)
         own = models.unsaved_difference(network, twin)
         if len(base):
-            some = base.inputs[torch.arange(TRIED) % len(base)]
-            models.check_trains(twin, some, classes, sorted({min(size, TRIED) for size in sizes}))
+            models.check_trains(twin, _some(members), classes, sorted({min(size, TRIED) for size in sizes}))
     except ValueError as error:
         raise InputError(f"architecture {name!r}: {error}" if name else str(error)) from error
     return network, own
+
+
+def _some(members: Sequence[Member]) -> Tensor:
+    """Training examples to try a network with; of documents one with the largest number of a word is among them."""
+    base = members[0].data.base
+    some = base.inputs[torch.arange(TRIED) % len(base)]
+    if base.words is not None:  # which the network may have no vector for
+        every = [base.inputs, *(member.data.inputs for member in members)]
+        largest = [documents[documents.amax(1).argmax()] for documents in every if len(documents)]
+        some[0] = max(largest, key=lambda document: int(document.max()))
+    return some
 
 
 def _batch_sizes(members: Sequence[Member], recipes: Sequence[Recipe]) -> set[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from spurlab.models import asked, fitting, parameter_count, trial_inputs, unwrapped
+from spurlab.models import answer_of, asked, fitting, parameter_count, trial_inputs
 from spurlab.training.stacked_cnn import can_stack_cnn
 
 PROBE = 2  # examples: with one, a network might take the batch for something else
@@ -80,4 +80,4 @@ def _watched(network: nn.Module, shape: Sequence[int], seen: Callable[[nn.Module
         for module in network.modules():
             if not isinstance(module, torch.jit.ScriptModule):  # which takes no hooks: what it does is not counted
                 module.register_forward_hook(hook)
-        unwrapped(network)(fitting(network, trial_inputs(network, shape, PROBE)))
+        answer_of(network, fitting(network, trial_inputs(network, shape, PROBE)))

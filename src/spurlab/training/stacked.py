@@ -39,8 +39,14 @@ def convolves(model: nn.Module) -> bool:
 
 
 def attends(model: nn.Module) -> bool:
-    """Whether any of its layers is attention: on a CPU slower for many networks under vmap than for one at a time."""
-    return any(isinstance(module, nn.MultiheadAttention) for module in model.modules())
+    """Whether any of its layers is attention: on a CPU slower for many networks under vmap than for one at a time.
+
+    That of others, e.g. in timm and transformers, is known by the name of its class.
+    """
+    return any(
+        isinstance(module, nn.MultiheadAttention) or type(module).__name__.endswith("Attention")
+        for module in model.modules()
+    )
 
 
 def layout_for(model: nn.Module) -> torch.memory_format:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 
 from spurlab.errors import InputError
-from spurlab.models import logits_of, trial_inputs
+from spurlab.models import answer_of, arguments_for, logits_of, trial_inputs
 from spurlab.seeds import rng_for
 from spurlab.training.stacked import State, laid_out, layout_for
 
@@ -76,7 +76,7 @@ class VectorizedNet(nn.Module):
         state = self._in_precision(learnt | self._fixed) | self._masks(inputs)
 
         def one(state: State, batch: Tensor) -> Tensor:
-            return logits_of(functional_call(self._template[0], state, (batch,)), batch)
+            return logits_of(functional_call(self._template[0], state, *arguments_for(self._template[0], batch)), batch)
 
         with torch.autocast(inputs.device.type, self._precision, self._precision != torch.float32):
             try:
@@ -130,7 +130,8 @@ class VectorizedNet(nn.Module):
             with torch.no_grad():
                 layout = layout_for(template)
                 first = {name: laid_out(tensor[0].clone(), layout) for name, tensor in self.state().items()}
-                functional_call(template, self._in_precision(first), (batch.contiguous(memory_format=layout),))
+                some = batch.contiguous(memory_format=layout)
+                functional_call(template, self._in_precision(first), *arguments_for(template, some))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -150,7 +151,7 @@ def vectorizing_fails(model: nn.Module, shape: Sequence[int]) -> str:
             network.begin(0)
             network(inputs.clone()).sum().backward()
             with torch.no_grad():
-                twin(inputs[0].clone())
+                answer_of(twin, inputs[0].clone())
         except Exception as error:  # whatever its code cannot do under vmap
             return (str(error).splitlines() or [type(error).__name__])[0]
     after, alone = network.state(), twin.state_dict()
