@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spurlab.errors import InputError
 from spurlab.lent import flushes_denormals, settings_kept
 from spurlab.models import BoostedTrees, batch_norm_explained, fitting, logits_in, unsaved_difference, unwrapped
+from spurlab.notebook import short
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.growing import grown
@@ -31,6 +32,8 @@ class Trained:
 
     state: State  # weights by name, with a leading axis m
     losses: Float32[Tensor, "m epochs"]  # mean of each epoch; NaN or infinite from where a member diverged
+
+    __repr__ = short
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:
