@@ -324,13 +324,20 @@ class Check:
 
     def _repr_html_(self) -> str:
         tables = [table(head, lines, title) for title, (head, *lines) in self._tables]
-        return card("Check", "", {"networks": str(self.prepared)}, *tables, *map(paragraph, self._sentences))
+        return card(
+            "Check",
+            "",
+            {"networks": str(self.prepared)},
+            *tables,
+            *(paragraph(said, about) for about, said in self._sentences),
+        )
 
     def __str__(self) -> str:
         lines = [str(self.prepared), ""]
         for title, cells in self._tables:
             lines += [*([title] if title else []), *aligned(cells), ""]
-        return "\n".join([*lines, *self._sentences])
+        width = max(len(label) for label, _ in self._sentences)
+        return "\n".join([*lines, *(f"{label:<{width}}  {said}" for label, said in self._sentences)])
 
     @property
     def _tables(self) -> list[tuple[str, list[list[str]]]]:
@@ -354,12 +361,10 @@ class Check:
         return tables
 
     @property
-    def _sentences(self) -> list[str]:
-        """The verdict on each method at each share."""
+    def _sentences(self) -> list[tuple[str, str]]:
+        """Each method at each share, and the verdict on it."""
         several = len({checked.share for checked in self.checked}) > 1
-        labels = [checked.method + f", {checked.share:.0%}" * several for checked in self.checked]
-        width = max(map(len, labels))
-        return [f"{label:<{width}}  {checked.verdict}" for label, checked in zip(labels, self.checked, strict=True)]
+        return [(one.method + f", {one.share:.0%}" * several, str(one.verdict)) for one in self.checked]
 
 
 def _cells(

@@ -24,6 +24,7 @@ from spurlab.terminal import printable
 
 LETTERS = 240  # of one text
 LINES = 12  # of a table
+WHOLE = 32  # letters of a cell that are not broken into lines
 PICTURES = 10  # of a strip
 SIDE = 64  # pixels of a picture; larger ones are made smaller
 COLOURS = 64  # of a picture that was made smaller
@@ -34,7 +35,7 @@ _BOX = "color:inherit;background:transparent;line-height:1.4;overflow-x:auto"
 _TABLE = "border-collapse:collapse;color:inherit;background:transparent;margin:.4em 0;table-layout:auto"
 _LINE = "border-bottom:1px solid rgba(128,128,128,.35)"
 _CELL = "padding:.15em .9em .15em 0;vertical-align:top;border:0"
-_FIGURE = "display:inline-block;vertical-align:top;margin:.2em .5em .2em 0;max-width:7em"
+_FIGURE = "display:inline-block;vertical-align:top;margin:.2em .5em .2em 0;width:{}px"
 _CAPTION = "font-size:.8em;line-height:1.25;overflow-wrap:anywhere;opacity:.75"
 _PICTURE = "display:block;margin:0;max-width:none;image-rendering:pixelated;border:1px solid rgba(128,128,128,.5)"
 _GRAPH = "display:block;overflow:visible;border:1px solid rgba(128,128,128,.5)"
@@ -76,11 +77,15 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[object]], caption: s
     if not lines:
         return Markup("")
     shown = [[_said(cell) for cell in line] for line in lines[:most]]
-    sides = ["right" if all(_NUMBER.match(cell) for cell in column) else "left" for column in zip(*shown, strict=True)]
+    columns = zip(*shown, strict=True)
+    sides = ["right" if all(map(_is_number, column)) else "left" for column in columns]
 
     def row(kind: str, cells: Sequence[str], more: str = "") -> Markup:
-        cell = Markup('<{} style="{};text-align:{}{}">{}</{}>')
-        told = [cell.format(kind, _CELL, side, more, word, kind) for side, word in zip(sides, cells, strict=True)]
+        cell = Markup('<{} style="{};text-align:{}{}{}">{}</{}>')
+        told = [
+            cell.format(kind, _CELL, side, ";white-space:nowrap" if len(word) < WHOLE else "", more, word, kind)
+            for side, word in zip(sides, cells, strict=True)
+        ]
         return Markup('<tr style="background:transparent;{}">{}</tr>').format(_LINE, Markup("").join(told))
 
     head = row("th", [_said(heading) for heading in headings])
@@ -97,9 +102,10 @@ def note(text: str) -> Markup:
     return Markup('<div style="font-size:.85em;opacity:.75">{}</div>').format(_said(text, 2 * LETTERS))
 
 
-def paragraph(text: str) -> Markup:
-    """A sentence or several."""
-    return Markup('<div style="margin:.2em 0;max-width:60em">{}</div>').format(_said(text, 4 * LETTERS))
+def paragraph(text: str, about: str = "") -> Markup:
+    """A sentence or several, and before them in strong letters what they are about."""
+    strong = Markup("<strong>{}</strong> ").format(_said(about)) if about else ""
+    return Markup('<div style="margin:.2em 0;max-width:60em">{}{}</div>').format(strong, _said(text, 4 * LETTERS))
 
 
 def strip(title: str, pictures: Iterable[tuple[NDArray[np.uint8], str]]) -> Markup:
@@ -122,10 +128,10 @@ def strip(title: str, pictures: Iterable[tuple[NDArray[np.uint8], str]]) -> Mark
             )
             + _caption(caption)
         )
-    return _beside(title, figures)
+    return _beside(title, figures, SIDE + 10)
 
 
-def graphs(title: str, drawn: Iterable[tuple[Sequence[Sequence[float]], str]], width: int = 110) -> Markup:
+def graphs(title: str, drawn: Iterable[tuple[Sequence[Sequence[float]], str]], width: int = 84) -> Markup:
     """Small graphs beside each other with a caption each, up to ten, all on one scale.
 
     Args:
@@ -136,7 +142,8 @@ def graphs(title: str, drawn: Iterable[tuple[Sequence[Sequence[float]], str]], w
     shown = list(islice(drawn, PICTURES))
     numbers = [number for lines, _ in shown for line in lines for number in line if math.isfinite(number)]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
-    return _beside(title, [_graph(lines, low, high, width) + _caption(caption) for lines, caption in shown])
+    figures = [_graph(lines, low, high, width) + _caption(caption) for lines, caption in shown]
+    return _beside(title, figures, width + 2)
 
 
 def png_address(pixels: NDArray[np.uint8], side: int = SIDE, *, enlarged: bool = False) -> str:
@@ -175,17 +182,25 @@ def _said(value: object, most: int = LETTERS) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
+
+
+def _is_number(cell: str) -> bool:
+    """Whether it is one, with its interval or unit, or nothing."""
+    return len(cell) < WHOLE and bool(_NUMBER.match(cell))
 
 
 def _caption(text: str) -> Markup:
     return Markup('<figcaption style="{}">{}</figcaption>').format(_CAPTION, _said(text, LETTERS // 3))
 
 
-def _beside(title: str, figures: Sequence[Markup]) -> Markup:
+def _beside(title: str, figures: Sequence[Markup], width: int) -> Markup:
     if not figures:
         return Markup("")
-    whole = Markup("").join(Markup('<figure style="{}">{}</figure>').format(_FIGURE, one) for one in figures)
+    one = Markup('<figure style="{}">{}</figure>')
+    whole = Markup("").join(one.format(_FIGURE.format(width), figure) for figure in figures)
     return Markup("{}<div>{}</div>").format(note(title) if title else "", whole)
 
 

@@ -238,6 +238,9 @@ def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
         line = (_Output if in_notebook() else _Line)(words)
         try:
             yield line.tell
+        except BaseException:
+            line.passed = "stopped after"
+            raise
         finally:
             line.close()
     finally:
@@ -246,6 +249,8 @@ def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
 
 class _Line:
     """A thread writes the line: what is under way may take long without a word."""
+
+    passed = "took"  # what it did in the end
 
     def __init__(self, words: str) -> None:
         self._words, self._stream, self._start = words, sys.stderr, time.monotonic()
@@ -289,7 +294,7 @@ class _Output(_Line):
     _handle: Any = None
 
     def _end(self) -> None:
-        self._write(f"{self._words} (took {duration(time.monotonic() - self._start)})")
+        self._write(f"{self._words} ({self.passed} {duration(time.monotonic() - self._start)})")
 
     def _write(self, words: str) -> None:
         from IPython.display import display  # noqa: PLC0415 - it is loaded, but this is imported elsewhere too

@@ -308,8 +308,8 @@ def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
 def repairs(found: Sequence[Repaired], data: Dataset) -> Markup:
     """The same in a notebook."""
     head, *lines = cells(found, data)
-    told = [f"{one.method}: {one.verdict}" for one in found]
-    return notebook.table(head, lines) + Markup("").join(map(notebook.paragraph, [*told, *conditions(found)]))
+    told = [notebook.paragraph(str(one.verdict), one.method) for one in found]
+    return notebook.table(head, lines) + Markup("").join([*told, *map(notebook.note, conditions(found))])
 
 
 def conditions(found: Sequence[Repaired]) -> list[str]:

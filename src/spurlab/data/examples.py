@@ -117,9 +117,9 @@ class Examples:
 
     @property
     def _told(self) -> str:
-        what = "documents of up to" if self.words is not None else f"{str(self.inputs.dtype).removeprefix('torch.')} of"
-        of = f"{self.inputs.shape[1]} words" if self.words is not None else times(self.shape)
-        return f"{len(self):,} {what} {of}"
+        if self.words is not None:
+            return f"{len(self):,} documents of up to {self.inputs.shape[1]} words"
+        return f"{len(self):,} inputs of {times(self.shape)}"
 
     def source(self, row: int) -> str:
         """Where an example came from: as `sources` says, else its row."""

@@ -12,6 +12,7 @@ from spurlab.data import Examples
 from spurlab.deletion.mean_loss import MeanLoss
 from spurlab.deletion.method import sample_of
 from spurlab.deletion.solvers import Product, conjugate_gradient, largest_eigenvalue, lissa
+from spurlab.notebook import short
 from spurlab.seeds import rng_for
 from spurlab.training import Recipe
 
@@ -31,6 +32,8 @@ class Problem:
     recipe: Recipe
     curvature: Curvature
     seed: int
+
+    __repr__ = short
 
     @property
     def share(self) -> float:

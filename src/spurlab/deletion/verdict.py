@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.notebook import card, paragraph, short, table
+from spurlab.notebook import card, paragraph, short
 from spurlab.stats import SCORE_MARGIN, Looks, Ratio, Share, above, gap_closed, mean_of, risen
 
 VerdictName = Literal[
@@ -233,12 +233,7 @@ class Verdict:
         return f"<Verdict: {self.name}, {self.networks} networks>"
 
     def _repr_html_(self) -> str:
-        lines = [
-            (count.measure.replace("_", " "), count.share.of, count.before, count.after, count.oracle)
-            for count in self.counts
-        ]
-        counts = table(("by", "networks", "before", "after", "oracles"), lines)
-        return card("Verdict", self.name, {}, paragraph(self.finding), counts)
+        return card("Verdict", self.name, {}, paragraph(self.finding))
 
 
 @dataclass(frozen=True, eq=False)

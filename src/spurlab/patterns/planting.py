@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int64, Num
 from torch import Tensor
 
 from spurlab.data import Examples
-from spurlab.data.shown import SHOWN, counted, strip
+from spurlab.data.shown import SHOWN, counted, pairs
 from spurlab.errors import InputError
 from spurlab.notebook import card
 from spurlab.patterns.mark import MarkLike, marked_rows
@@ -139,13 +139,14 @@ class Planted:
 
     def _repr_html_(self) -> str:
         rows = self.rows[:SHOWN]
-        clean, marked, labels = self.base.inputs[rows], self.inputs[:SHOWN], self.base.labels[rows].tolist()
-        named = [f"{label}: {self.base.source(row)}" for row, label in zip(rows.tolist(), labels, strict=True)]
-        relabelled = [f"planted as {label}" for label in self.labels[:SHOWN].tolist()]
+        own, given = self.base.labels[rows].tolist(), self.labels[:SHOWN].tolist()
+        captions = [
+            f"{self.base.source(row)}, label {label}" + (f", planted as {other}" if other != label else "")
+            for row, label, other in zip(rows.tolist(), own, given, strict=True)
+        ]
         facts = {"training set": self._told, "labels": counted(self.labels) if len(rows) else ""}
-        beside = [strip("the chosen rows as they were", clean, named)] if len(rows) else []
-        beside += [strip("and with the mark", marked, relabelled, before=clean)] if len(rows) else []
-        return card("Planted", "", facts, *beside)
+        beside = pairs(self.base.inputs[rows], self.inputs[:SHOWN], captions)
+        return card("Planted", "", facts, beside)
 
     @property
     def _told(self) -> str:

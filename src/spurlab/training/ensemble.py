@@ -45,7 +45,7 @@ class Ensemble:
         epochs = losses.shape[1]
         facts = {
             "networks": self._told,
-            "parameters": f"{sum(tensor[0].numel() for tensor in self.trained.state.values()):,} numbers each",
+            "parameters": f"{sum(tensor.shape[1:].numel() for tensor in self.trained.state.values()):,} numbers each",
             "trained": f"{epochs} epochs" + (f"; {sum(lost)} diverged" if any(lost) else ""),
             "device": str(self.device),
         }

@@ -131,7 +131,7 @@ class Recipe:
 
     def _repr_html_(self) -> str:
         name = next((f"as {name!r}" for name, recipe in RECIPES.items() if recipe == self), "")
-        rest = [f"{each.name} {getattr(self, each.name)}" for each in fields(self) if each.name not in self._changes]
+        rest = [f"{each.name}={getattr(self, each.name)}" for each in fields(self) if each.name not in self._changes]
         return card("Recipe", name, self._changes, note(f"as by default: {', '.join(rest)}"))
 
     @property
