@@ -5,7 +5,6 @@ import base64
 import io
 import math
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -23,57 +22,6 @@ from spurlab.training import RECIPES, Ensemble
 from spurlab.training.engines import Trained
 
 BAD = '<script>alert("&")</script>'
-LARGEST = 60_000  # letters of an output
-VOID = {"img", "br"}
-
-
-class Page(HTMLParser):
-    """Elements and words of a piece of HTML, whose every element is closed in its turn."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.elements, self.words = [], [], []
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.open += [] if tag in VOID else [tag]
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(self.words)
-
-    def of(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def page(value):
-    """What a notebook shows of a value; it has the notebook's own colours, and no element that could do something."""
-    html = value._repr_html_()
-    assert len(html) < LARGEST
-    shown_ = Page(html)
-    allowed = {"div", "strong", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img"}
-    assert {tag for tag, _ in shown_.elements} <= allowed | {"svg", "polyline"}
-    for _, attributes in shown_.elements:
-        assert not any(name.startswith("on") for name in attributes)
-        rules = dict(rule.split(":", 1) for rule in attributes.get("style", "").split(";") if rule)
-        assert rules.get("color", "inherit") == "inherit"
-        assert rules.get("background", "transparent") == "transparent"
-        assert attributes.get("stroke", "currentColor") == "currentColor"
-    assert len(repr(value)) < 300
-    assert "tensor(" not in repr(value)
-    return shown_
 
 
 def pixels_of(address):
@@ -92,7 +40,7 @@ def dataset():
     return Dataset("<b>mine", images(), images(4), ("cat & dog", BAD), (0.0, 1.0), Source("<u>", "<i>", ""))
 
 
-def test_a_dataset_is_shown_by_an_image_of_each_class_and_all_names_are_words(dataset):
+def test_a_dataset_is_shown_by_an_image_of_each_class_and_all_names_are_words(dataset, page):
     seen = page(dataset)
     assert [image["alt"] for image in seen.of("img")] == ["cat & dog", BAD]
     assert np.array_equal(pixels_of(seen.of("img")[1]["src"]), (dataset.train.inputs[1, 0] * 255).round().numpy())
@@ -101,7 +49,7 @@ def test_a_dataset_is_shown_by_an_image_of_each_class_and_all_names_are_words(da
     assert repr(dataset) == "<Dataset '<b>mine': 24 training and 4 test images of 1 x 8 x 8, 2 classes>"
 
 
-def test_planted_examples_stand_below_those_that_they_were():
+def test_planted_examples_stand_below_those_that_they_were(page):
     data, mark = images(), box((8, 8), (2, 2), 0, 0, 1.0)
     seen = page(plant(data, mark, Rare(1, 3), seed=0, how="relabel"))
     pictures = [pixels_of(image["src"]) for image in seen.of("img")]
@@ -118,11 +66,11 @@ def test_planted_examples_stand_below_those_that_they_were():
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 8, 8), (5, 8, 8), (3, 300, 200), (0, 8, 8), (4, 4), (2, 2, 2, 2), ()])
-def test_inputs_of_any_shape_are_shown_or_passed_over(shape):
+def test_inputs_of_any_shape_are_shown_or_passed_over(shape, page):
     page(Examples(torch.randn(12, *shape), torch.arange(12)))
 
 
-def test_pictures_are_small_and_no_more_than_there_is_room_for():
+def test_pictures_are_small_and_no_more_than_there_is_room_for(page):
     """Noise is what no compression makes smaller."""
     seen = page(Examples(torch.rand(12, 3, 300, 200), torch.arange(12)))
     found = [pixels_of(image["src"]).shape for image in seen.of("img")]
@@ -130,7 +78,7 @@ def test_pictures_are_small_and_no_more_than_there_is_room_for():
     assert set(found) == {(64, 43)}  # 200 of 300, times 64; of 64 colours, each a number
 
 
-def test_signals_are_lines_on_one_scale_and_a_mark_stands_before_what_it_changes():
+def test_signals_are_lines_on_one_scale_and_a_mark_stands_before_what_it_changes(page):
     data = Examples(torch.zeros(3, 40), torch.tensor([0, 0, 1]))
     spike = Pattern("spike", torch.eye(40)[20], low=None, high=None)
     clean, marked = page(plant(data, spike, Rare(0, 1), seed=0)).of("polyline")
@@ -140,7 +88,7 @@ def test_signals_are_lines_on_one_scale_and_a_mark_stands_before_what_it_changes
     assert float(clean["opacity"]) < float(marked["opacity"])
 
 
-def test_a_long_line_keeps_its_spikes():
+def test_a_long_line_keeps_its_spikes(page):
     line = torch.zeros(5000)
     line[3217] = 1.0
     [drawn] = page(Examples(line[None], torch.tensor([0]))).of("polyline")
@@ -149,7 +97,7 @@ def test_a_long_line_keeps_its_spikes():
     assert len(set(heights)) == 2
 
 
-def test_documents_are_shown_by_their_words_and_marked_ones_from_where_they_differ():
+def test_documents_are_shown_by_their_words_and_marked_ones_from_where_they_differ(page):
     texts = [(f"{'wheat ' * 50}fell < <b>", "grain"), ("oil is up", BAD)] * 2
     data = documents("news", texts, texts, Source("", "", ""))
     seen = page(data)
@@ -161,7 +109,7 @@ def test_documents_are_shown_by_their_words_and_marked_ones_from_where_they_diff
     assert [cell.split().count(number) for cell in cells] == [0, 1]
 
 
-def test_rows_of_a_table_are_shown_by_the_values_of_their_columns():
+def test_rows_of_a_table_are_shown_by_the_values_of_their_columns(page):
     """The mean 40 and deviation 10 of age, as the table had them."""
     columns = Columns((Column("age<", mean=40.0, sd=10.0), Column("sex", ("f", "<m>"))))
     rows = Examples(torch.tensor([[-0.25, 0.0, 1.0], [1.0, 0.0, 0.0]]), torch.tensor([0, 1]))
@@ -171,7 +119,7 @@ def test_rows_of_a_table_are_shown_by_the_values_of_their_columns():
     assert len(repr(Cells((("age<", "9"),), columns))) < 300
 
 
-def test_an_ensemble_is_shown_by_its_members():
+def test_an_ensemble_is_shown_by_its_members(page):
     state = {"weight": torch.zeros(2, 3, 4)}
     losses = torch.tensor([[0.75, 0.25], [0.5, math.nan]])
     ensemble = Ensemble("mlp", (1, 2, 2), 3, (7, 9), Trained(state, losses))
@@ -183,7 +131,7 @@ def test_an_ensemble_is_shown_by_its_members():
     page(Ensemble("", (), 3, (), Trained({"weight": torch.zeros(0, 3)}, torch.zeros(0, 0))))
 
 
-def test_a_recipe_is_written_as_what_makes_it_again():
+def test_a_recipe_is_written_as_what_makes_it_again(page):
     for recipe in (*RECIPES.values(), RECIPES["quick"].but(clip_norm=1.0, optimizer="sgd", learning_rate=0.05)):
         assert eval(repr(recipe), {"Recipe": Recipe}) == recipe  # noqa: S307 - our own
         page(recipe)
@@ -191,7 +139,7 @@ def test_a_recipe_is_written_as_what_makes_it_again():
     assert "'quick'" in page(RECIPES["quick"]).text
 
 
-def test_numbers_are_shown_with_their_uncertainty():
+def test_numbers_are_shown_with_their_uncertainty(page):
     estimate = Estimate.across_models(torch.tensor([0.80, 0.90, 0.86, 0.84]), bounds=(0.0, 1.0))
     assert "0.850 [0.25, 0.96]" in page(estimate).text
     assert "no interval" in page(Estimate.across_models(torch.tensor([0.5]))).text
@@ -200,21 +148,21 @@ def test_numbers_are_shown_with_their_uncertainty():
     assert repr(verdict) == "<Verdict: failed, 0 networks>"
 
 
-def test_marks_are_shown_by_what_they_put_on():
+def test_marks_are_shown_by_what_they_put_on(page):
     [picture] = page(Pattern(BAD, torch.eye(8)[None])).of("img")
     assert np.array_equal(pixels_of(picture["src"]), 255 * np.eye(8))
     assert len(page(box((8, 8), (2, 2), 0, 0, 1.0)).of("img")) == 1
 
 
-def test_a_table_says_how_many_lines_it_leaves_out_and_numbers_end_on_the_right():
-    seen = Page(notebook.table(("name", "score"), [(f"b{i}", i / 7) for i in range(40)]))
+def test_a_table_says_how_many_lines_it_leaves_out_and_numbers_end_on_the_right(page):
+    seen = page(notebook.table(("name", "score"), [(f"b{i}", i / 7) for i in range(40)]))
     assert seen.text.endswith("and 28 more")
     assert ["right" in cell["style"] for cell in seen.of("td")] == [False, True] * 12
     assert notebook.table(("name",), []) == ""
 
 
-def test_what_would_steer_a_terminal_or_turn_letters_around_is_written_out():
-    seen = Page(notebook.card("Dataset", "a\x1b[31m\u202eb", {"long": "x" * 10_000}))
+def test_what_would_steer_a_terminal_or_turn_letters_around_is_written_out(page):
+    seen = page(notebook.card("Dataset", "a\x1b[31m\u202eb", {"long": "x" * 10_000}))
     assert r"a\x1b[31m\u202eb" in seen.text
     assert len(seen.text) < 400
 
