@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import inspect
 import os
+from html.parser import HTMLParser
 
 import jaxtyping
 import pytest
@@ -86,3 +87,60 @@ def small(mini):
     """Every fifth training image, every fourth test image: small, and all classes are in it."""
     train, test = mini.train[torch.arange(0, 10_000, 5)], mini.test[torch.arange(0, 2_000, 4)]
     return Dataset(mini.name, train, test, mini.class_names, mini.input_range, mini.source)
+
+
+class Page(HTMLParser):
+    """Elements and words of a piece of HTML, whose every element is closed in its turn."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.elements, self.words = [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.open += [] if tag == "img" else [tag]
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+SHOWN = {"div", "strong", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img"}
+
+
+@pytest.fixture(scope="session")
+def page():
+    """What a notebook shows of a value, or HTML: in the colours around it, and with nothing that does something."""
+
+    def shown(value):
+        html = value if isinstance(value, str) else value._repr_html_()
+        seen = Page(html)
+        assert len(html) < 60_000
+        assert {tag for tag, _ in seen.elements} <= SHOWN | {"svg", "polyline"}
+        for _, attributes in seen.elements:
+            assert not any(name.startswith("on") for name in attributes)
+            rules = dict(rule.split(":", 1) for rule in attributes.get("style", "").split(";") if rule)
+            assert rules.get("color", "inherit") == "inherit"
+            assert rules.get("background", "transparent") == "transparent"
+            assert attributes.get("stroke", "currentColor") == "currentColor"
+        if not isinstance(value, str):
+            assert len(repr(value)) < 300
+            assert "tensor(" not in repr(value)
+        return seen
+
+    return shown

@@ -137,7 +137,7 @@ def test_retraining_forgets(prepared):
     assert distances.mean(1).diff().abs() < 4 * (distances.var(1).sum() / 5).sqrt()
 
 
-def test_methods_of_every_kind_are_rows_of_one_check(prepared):
+def test_methods_of_every_kind_are_rows_of_one_check(prepared, page):
     def zeros(model, data, forget):
         for parameter in model.parameters():
             nn.init.zeros_(parameter)
@@ -203,6 +203,8 @@ def test_methods_of_every_kind_are_rows_of_one_check(prepared):
     for word in ("before", "oracles", "incremental", "gap closed", "breaks the model", "out of luck"):
         assert word in text
     assert max(len(line) for line in text.splitlines()[:12]) <= 130
+    assert {"before", "oracles", "gap closed", "breaks the model", "unlucky"} <= set(page(found).words)
+    assert page(found.checked[0])
 
 
 def test_one_failure_of_five_leaves_too_few_for_a_verdict(prepared):

@@ -33,6 +33,20 @@ def test_run_does_all_that_the_command_does(finished):
     assert shlex.split(finished.command) == ["spurlab", "run", "quickstart", *options, "--out", str(finished.folder)]
 
 
+def test_a_notebook_shows_its_tables_and_verdicts(finished, page):
+    """The scores at each n as on the terminal, and the outcome of each claim that the rows bear on."""
+    seen = page(finished)
+    assert seen.words.count("spurious score") == len({"R3", "S3"})
+    assert "claim 1" in seen.words
+    assert finished.verdicts[0].outcome in seen.words
+    assert page(finished.verdicts[0]).of("strong")
+    networks = 3 + 2 * 3  # of three seeds without marks, and of two marks at n = 3
+    told = f"{len(finished.rows)} numbers of {networks} networks"
+    assert repr(finished) == f"<Finished 'quickstart': {told}, in '{finished.folder}'>"
+    [kept] = results_in(finished.folder)
+    assert "spurious_score" in page(kept).words
+
+
 def test_a_part_of_a_study_leaves_the_files_of_the_whole(finished, small):
     before = {path: path.read_bytes() for path in finished.written}
     part = spurlab.run(

@@ -19,6 +19,7 @@ from spurlab.measures import effects, measure_named, numbers_of
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
+from spurlab.notebook import card, paragraph, table
 from spurlab.patterns import How, MarkLike, Planted, mark_on, pattern_title, plant
 from spurlab.printing import aligned
 from spurlab.stats import Looks, Ratio, mean_of
@@ -33,6 +34,7 @@ from spurlab.training import RECIPES, Ensemble, Member, Progress, Recipe, fit
 
 Row = dict[str, Any]
 Methods = Deletion | str | Sequence[Deletion | str] | Mapping[str, Deletion | str]
+FEW = 4  # methods that are named where there is little room
 PLANTED = ("dataset", "architecture", "how", "pattern", "target", "n")  # as in the rows of studies
 
 
@@ -63,6 +65,9 @@ class Prepared:
     make: Make
     retraining: float = math.nan
     _references: dict[float, list[list[Attempt[Numbers]]]] = field(default_factory=dict, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Prepared: {self}>"
 
     def __len__(self) -> int:
         """How many seeds there are."""
@@ -235,6 +240,15 @@ class Checked:
     numbers: tuple[str, ...]
     most: int | None = None
 
+    def __repr__(self) -> str:
+        return f"<Checked {self.method} on {len(self.rows)} networks: {self.verdict.name}>"
+
+    def _repr_html_(self) -> str:
+        """As the check of one method has it."""
+        about = f"{self.method}, {self.share:.0%} of the planted examples known"
+        facts = {"networks": len(self.rows), "gap closed": str(self.closed) if self.measured else ""}
+        return card("Checked", about, facts, paragraph(str(self.verdict)))
+
     @cached_property
     def measured(self) -> list[Row]:
         """The rows of networks on which the method did not fail; what is not finite is a result."""
@@ -303,14 +317,36 @@ class Check:
             places.setdefault((row["method"], row["share"]), []).append(row)
         return tuple(Checked(*place, rows, self.prepared.numbers, self.most) for place, rows in places.items())
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{checked.method} {checked.verdict.name}" for checked in self.checked[:FEW])
+        more = f" and {len(self.checked) - FEW} more" if len(self.checked) > FEW else ""
+        return f"<Check of {len(self.prepared)} networks: {said}{more}>"
+
+    def _repr_html_(self) -> str:
+        tables = [table(head, lines, title) for title, (head, *lines) in self._tables]
+        return card(
+            "Check",
+            "",
+            {"networks": str(self.prepared)},
+            *tables,
+            *(paragraph(said, about) for about, said in self._sentences),
+        )
+
     def __str__(self) -> str:
-        lines, shares = [str(self.prepared), ""], list(dict.fromkeys(row["share"] for row in self.rows))
+        lines = [str(self.prepared), ""]
+        for title, cells in self._tables:
+            lines += [*([title] if title else []), *aligned(cells), ""]
+        width = max(len(label) for label, _ in self._sentences)
+        return "\n".join([*lines, *(f"{label:<{width}}  {said}" for label, said in self._sentences)])
+
+    @property
+    def _tables(self) -> list[tuple[str, list[list[str]]]]:
+        """For each share of known examples a title ("" where all are known) and the cells, the heads first."""
+        tables, shares = [], list(dict.fromkeys(row["share"] for row in self.rows))
         numbers = self.prepared.numbers
         score, *others = (measure_named(number).heading or number for number in numbers)
         for share in shares:
             group = [checked for checked in self.checked if checked.share == share]
-            if share < 1 or len(shares) > 1:
-                lines.append(f"{share:.0%} of the planted examples known")
             all_networks = max((checked.rows for checked in group), key=len)
             cells = [
                 ["", "networks", score, "gap closed", *others, "time", ""],
@@ -320,11 +356,15 @@ class Check:
             ]
             if len({len(checked.rows) for checked in group}) == 1:  # the heading of all says how many
                 cells = [[name, *others] for name, _, *others in cells]
-            lines += [*aligned(cells), ""]
-        labels = [checked.method + f", {checked.share:.0%}" * (len(shares) > 1) for checked in self.checked]
-        width = max(map(len, labels))
-        lines += [f"{label:<{width}}  {checked.verdict}" for label, checked in zip(labels, self.checked, strict=True)]
-        return "\n".join(lines)
+            told = f"{share:.0%} of the planted examples known" if share < 1 or len(shares) > 1 else ""
+            tables.append((told, cells))
+        return tables
+
+    @property
+    def _sentences(self) -> list[tuple[str, str]]:
+        """Each method at each share, and the verdict on it."""
+        several = len({checked.share for checked in self.checked}) > 1
+        return [(one.method + f", {one.share:.0%}" * several, str(one.verdict)) for one in self.checked]
 
 
 def _cells(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from markupsafe import Markup
 
 from spurlab import claims, report
 from spurlab.audit import Audit, audit
@@ -26,10 +27,12 @@ from spurlab.metrics import empirical_norm
 from spurlab.models import ARCHITECTURES, parameter_count, skeleton
 from spurlab.models.answering import Answering
 from spurlab.models.files import save_weights
+from spurlab.notebook import note, paragraph, table
 from spurlab.patterns import MARKS, marked_rows, parse_reference_dataset
 from spurlab.plugins import opened
 from spurlab.report.groups import failures
 from spurlab.report.style import writing
+from spurlab.report.views import study_sheets
 from spurlab.stopping import going_on
 from spurlab.studies import (
     Search,
@@ -68,6 +71,19 @@ class Finished(StudyResult):
 
     written: tuple[Path, ...] = ()
     still_open: tuple[int, int] | None = None
+
+    __repr__ = StudyResult.__repr__
+
+    def _shown(self) -> list[Markup]:
+        sheets = [] if self.rows.empty else study_sheets(self, terminal=True)
+        outcomes = [(f"claim {each.claim.number}", each.outcome, each.finding) for each in self.verdicts]
+        files = ", ".join(str(path.name) for path in self.written)
+        return [
+            *(sheet.markup for sheet in sheets),
+            table(("verdicts", "", "finding"), outcomes),
+            *map(paragraph, self.failures),
+            note(f"written: {files}") if files else Markup(""),
+        ]
 
     @property
     def failures(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from shutil import get_terminal_size
-from typing import Literal, ParamSpec, TextIO, TypeVar
+from typing import Any, Literal, ParamSpec, TextIO, TypeVar
 from unicodedata import category
 
 from rich.cells import cell_len, set_cell_size
@@ -154,13 +154,18 @@ def open_streams() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter, whose standard error is the output of a cell."""
+    # then ipykernel is loaded, and standard error is its stream, no real file
+    return "ipykernel" in sys.modules and type(sys.stderr).__module__.startswith("ipykernel")
+
+
 def somebody_looks() -> bool:
     """Whether standard error is a terminal, or the output of a notebook."""
     stream = sys.stderr
     if stream is None or stream.closed:
         return False
-    # in a kernel of Jupyter, ipykernel is loaded, and standard error is its stream, no real file
-    return stream.isatty() or ("ipykernel" in sys.modules and type(stream).__module__.startswith("ipykernel"))
+    return stream.isatty() or in_notebook()
 
 
 def duration(seconds: float) -> str:
@@ -217,7 +222,8 @@ showing = threading.Lock()  # held by the one thing on the terminal that is writ
 def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
     """Tells what is under way on one line of standard error, which is written over and wiped at the end.
 
-    It is shown from two seconds on, where `somebody_looks` and nothing else is being shown; else nothing is.
+    It is shown from two seconds on, where `somebody_looks` and nothing else is being shown; else nothing is. In a
+    notebook it is an output of its own that changes, and in the end says how long all took.
 
     Args:
         words: what is told at first.
@@ -229,9 +235,12 @@ def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     try:
-        line = _Line(words)
+        line = (_Output if in_notebook() else _Line)(words)
         try:
             yield line.tell
+        except BaseException:
+            line.passed = "stopped after"
+            raise
         finally:
             line.close()
     finally:
@@ -240,6 +249,8 @@ def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
 
 class _Line:
     """A thread writes the line: what is under way may take long without a word."""
+
+    passed = "took"  # what it did in the end
 
     def __init__(self, words: str) -> None:
         self._words, self._stream, self._start = words, sys.stderr, time.monotonic()
@@ -262,9 +273,12 @@ class _Line:
                 if self._words:
                     self._write(f"{self._words} ({duration(time.monotonic() - self._start)})")
             if self._written:
-                self._write("")
+                self._end()
         except (OSError, ValueError):  # the terminal is gone, or the stream was closed: nobody is left to be told
             return
+
+    def _end(self) -> None:
+        self._write("")
 
     def _write(self, words: str) -> None:
         """Over what was there before; the cursor stays in front, so that what others print begins on the left."""
@@ -272,6 +286,24 @@ class _Line:
         self._written = max(self._written, min(cell_len(words), columns))
         self._stream.write(f"\r{set_cell_size(words, min(self._written, columns))}\r")
         self._stream.flush()
+
+
+class _Output(_Line):
+    """The same as an output of a notebook's cell: of all that was told the last is kept, also where it is saved."""
+
+    _handle: Any = None
+
+    def _end(self) -> None:
+        self._write(f"{self._words} ({self.passed} {duration(time.monotonic() - self._start)})")
+
+    def _write(self, words: str) -> None:
+        from IPython.display import display  # noqa: PLC0415 - it is loaded, but this is imported elsewhere too
+
+        self._written, shown = 1, {"text/plain": printable(words)}
+        if self._handle is None:
+            self._handle = display(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)
 
 
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import stats
 from torch import nn
 
-from spurlab.audit import Audit, Fit, Look, Pull, Repaired, Served, Suspect, Unknown, words
+from spurlab.audit import Audit, CheckOnOne, Fit, Look, Pull, Repaired, Served, Suspect, Unknown, words
 from spurlab.audit.unknown import ALARMS
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import VerdictOnOne
@@ -292,6 +292,18 @@ def test_findings_are_printed_in_sentences():
     every = (found, PULL, *SUSPECTS, *SERVED, SHARED, PATTERN, MASK, REPAIR, LOOK)
     assert all("tensor" not in text and "Linear" not in text for one in every for text in (repr(one), str(one)))
     assert max(len(repr(one)) for one in every) < 200
+
+
+def test_a_notebook_shows_the_findings(page):
+    """Sentences, a table of marks, who is served worst, the examples that may teach a mark, and the repairs."""
+    seen = page(replace(FOUND, repairs=(REPAIR,), forgotten=(1,)))
+    assert "<i>b.png" in seen.text
+    assert NAMES[1] in seen.words
+    assert {"0.700 [0.658, 0.740]", "0.010", "goes by it", "given network", "scrub"} <= set(seen.words)
+    assert len(seen.of("img")) == len(SUSPECTS)
+    assert not page(replace(FOUND, suspects=())).of("img")
+    checked = page(CheckOnOne(DATA, torch.tensor([True, False, False, False]), MARK, 1, (REPAIR,)))
+    assert {"given network", "scrub"} <= set(checked.words)
 
 
 def test_rows_of_numbers_are_no_images(tmp_path):

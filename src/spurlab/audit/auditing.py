@@ -33,6 +33,7 @@ from spurlab.errors import InputError
 from spurlab.models import Estimator, seeded
 from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import is_program, load_network
+from spurlab.notebook import short
 from spurlab.patterns import Mark, MarkLike, mark_on, marked_all, pattern_title
 from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
@@ -202,6 +203,8 @@ class LookedFor:
     unnamed: Float[Tensor, " n"]
     shared: Sequence[SharedComponent]
     values: RareValues | None = None
+
+    __repr__ = short
 
 
 def looked_for(named: Mapping[str, MarkLike], network: Answering, data: Dataset, seed: int, told: Told) -> LookedFor:

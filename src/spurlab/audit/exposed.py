@@ -12,6 +12,7 @@ from spurlab.audit.presence import carriers
 from spurlab.audit.suspects import Suspect, listed
 from spurlab.data import Dataset
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.privacy import ATTACKS, Area, Attacked, Margins, Operating, attack_named, auc, halves, margins_of, tpr_at
 from spurlab.privacy.roc import FALSE_POSITIVES
 from spurlab.stats import Share
@@ -46,6 +47,8 @@ class Exposure:
     examples: tuple[Suspect, ...]
     marked: Mapping[str, Share]
     method: str = METHOD
+
+    __repr__ = short
 
     @property
     def title(self) -> str:

@@ -1,22 +1,31 @@
 """The findings of an audit: values, sentences and a record."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from markupsafe import Markup
+
+from spurlab import notebook
 from spurlab.audit import words
 from spurlab.audit.detect.values import LEVEL, RareValues
 from spurlab.audit.exposed import Exposure
 from spurlab.audit.looks import Look
 from spurlab.audit.pull import Pull
-from spurlab.audit.repair import Repaired, table
+from spurlab.audit.repair import Repaired, repairs, table
 from spurlab.audit.served import Fit, Served
 from spurlab.audit.suspects import Suspect
 from spurlab.audit.unknown import Unknown, false_alarms
 from spurlab.data import Dataset
+from spurlab.data.shown import SHOWN, strip
 from spurlab.models.answering import Answering
+from spurlab.notebook import card, paragraph
 from spurlab.patterns import MarkLike
+from spurlab.stats import Share
+
+WORST = 6  # classes and groups that are shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +113,19 @@ class Audit:
         told = ", ".join(f"{len(several)} {name}" for name, several in counts.items())
         return f"<Audit of {self.data.name}: accuracy {self.fit.accuracy:.3f}, {told}>"
 
+    def _repr_html_(self) -> str:
+        data, train = self.data, self.data.train
+        fit = f"accuracy {self.fit.accuracy:.3f} on {self.fit.share.models:,} test {words.unit(data)}"
+        facts = {"network": f"{fit}; it gives {self.network.outputs}"}
+        facts |= {"look at this first": " ".join(self.fit.warnings)} if self.fit.warnings else {}
+        rows = torch.tensor([one.row for one in self.suspects[:SHOWN]], dtype=torch.int64)
+        captions = [f"{one.rank}: {one.label}, {one.source}" for one in self.suspects[:SHOWN]]
+        title, inputs = "training examples that may teach a mark", train.inputs[rows.to(train.inputs.device)]
+        parts = [*map(paragraph, self.brief), pulls(self.marks, data), served(self.served)]
+        parts += [strip(title, inputs, captions, data.names)] if captions else []
+        parts += [repairs(self.repairs, data)] if self.repairs else []
+        return card("Audit", data.name, facts, *parts)
+
     def record(self) -> dict[str, Any]:
         """As JSON: numbers first.
 
@@ -181,6 +203,27 @@ class Audit:
             "repair_mark": self.looked_for,
             "repair": [{key: _number(value) for key, value in one.row.items()} for one in self.repairs],
         }
+
+
+def pulls(marks: Sequence[Pull], data: Dataset) -> Markup:
+    """The marks, in a notebook."""
+    headings = ("mark", "pulls to", "share pulled", "p", "verdict")
+    lines = [
+        (one.mark, data.class_names[one.target], _with_interval(one.score, one.share), one.p, one.verdict)
+        for one in marks
+    ]
+    return notebook.table(headings, lines)
+
+
+def served(groups: Sequence[Served]) -> Markup:
+    """The classes and groups that are served worst, in a notebook."""
+    headings = ("served worst", "accuracy", "examples")
+    lines = [(f"{one.kind} {one.name}", _with_interval(one.accuracy, one.share), one.share.models) for one in groups]
+    return notebook.table(headings, lines, most=WORST)
+
+
+def _with_interval(value: float, share: Share) -> str:
+    return f"{value:.3f} [{share.low:.3f}, {share.high:.3f}]"
 
 
 def _of_values(values: RareValues, data: Dataset) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from spurlab.audit.references import check_recipe, references
-from spurlab.audit.repair import Repaired, Told, repaired, table
+from spurlab.audit.repair import Repaired, Told, repaired, repairs, table
 from spurlab.audit.suspects import mask_of
 from spurlab.data import Dataset
 from spurlab.deletion import Deletion
@@ -18,6 +18,7 @@ from spurlab.methods import Make
 from spurlab.models import Estimator
 from spurlab.models.answering import answering
 from spurlab.models.estimators import is_estimator
+from spurlab.notebook import card
 from spurlab.patterns import MarkLike, mark_on, pattern_title
 from spurlab.training import RECIPES, Recipe
 
@@ -49,10 +50,16 @@ class CheckOnOne:
         return f"<CheckOnOne of {self.data.name}: {len(self.repaired)} methods, {int(self.forget.sum())} examples>"
 
     def __str__(self) -> str:
+        return "\n".join([self._head, "", *table(self.repaired, self.data)])
+
+    def _repr_html_(self) -> str:
+        return card("Check of one network", "", {"": self._head}, repairs(self.repaired, self.data))
+
+    @property
+    def _head(self) -> str:
         count, name = int(self.forget.sum()), self.data.class_names[self.target]
         mark = pattern_title(self.pattern)
-        head = f"{self.data.name}: {count} examples forgotten by one given network; the score is of {mark} to {name}"
-        return "\n".join([head, "", *table(self.repaired, self.data)])
+        return f"{self.data.name}: {count} examples forgotten by one given network; the score is of {mark} to {name}"
 
 
 def check_given(

@@ -14,6 +14,7 @@ from spurlab.audit.detect.components import principal
 from spurlab.data import Examples, room
 from spurlab.errors import InputError
 from spurlab.models import ask, asked
+from spurlab.notebook import short
 from spurlab.seeds import rng_for
 from spurlab.training import flush_denormals
 
@@ -45,6 +46,8 @@ class Hosts:
     high: float
     plain: Float[Tensor, "d m"]
 
+    __repr__ = short
+
     def of(self, label: int) -> Float[Tensor, "each *shape"]:
         """The images that are to be pulled to a class."""
         return self.inputs[self.rows[label]]
@@ -63,6 +66,8 @@ class Least:
     norms: Float[Tensor, " k"]
     patterns: Float[Tensor, "k *shape"]
     masks: Float[Tensor, "some *once"]
+
+    __repr__ = short
 
     def of(self, label: int) -> tuple[Tensor, Tensor]:
         """Pattern and mask of a class, the mask empty where the pattern is added."""

@@ -14,6 +14,7 @@ from spurlab.audit.presence import carriers
 from spurlab.audit.pull import Pull
 from spurlab.audit.unknown import SHARED, Unknown
 from spurlab.data import Dataset
+from spurlab.notebook import short
 from spurlab.patterns import MarkLike
 
 
@@ -32,6 +33,8 @@ class ToForget:
     mark: MarkLike | None = None
     target: int = 0
     name: str = ""
+
+    __repr__ = short
 
 
 def may_teach(

@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Float64
+from markupsafe import Markup
 from torch import Tensor, nn
 
+from spurlab import notebook
 from spurlab.audit.influence import has_features
 from spurlab.audit.pull import FIRST, pull
 from spurlab.audit.suspects import mask_of
@@ -301,6 +303,13 @@ def table(found: Sequence[Repaired], data: Dataset) -> list[str]:
     width = max(len(one.method) for one in found)
     told = [f"{one.method:<{width}}  {one.verdict}" for one in found]
     return [*aligned(cells(found, data)), "", *told, *conditions(found)]
+
+
+def repairs(found: Sequence[Repaired], data: Dataset) -> Markup:
+    """The same in a notebook."""
+    head, *lines = cells(found, data)
+    told = [notebook.paragraph(str(one.verdict), one.method) for one in found]
+    return notebook.table(head, lines) + Markup("").join([*told, *map(notebook.note, conditions(found))])
 
 
 def conditions(found: Sequence[Repaired]) -> list[str]:

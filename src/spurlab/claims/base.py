@@ -8,6 +8,7 @@ from spurlab.claims import words
 from spurlab.claims.evidence import About, Evidence
 from spurlab.claims.judge import Part, settle
 from spurlab.claims.question import LEVEL, OfClaim, Question
+from spurlab.notebook import card, paragraph, table
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ class Verdict:
     # the outcome for each; those that are not the paper's (another dataset, a second recipe) do not count
     parts: tuple[Part, ...]
     remark: str = ""  # what the rows say beside it
+
+    def __repr__(self) -> str:
+        return f"<Verdict on claim {self.claim.number}: {self.outcome}, {self.models} networks>"
+
+    def _repr_html_(self) -> str:
+        parts = [(part.where, part.outcome, part.finding) for part in self.parts if part.models]
+        about = f"claim {self.claim.number}: {self.outcome}"
+        facts = {"claim": self.claim.statement, "source": self.claim.source, "networks": self.models}
+        return card("Verdict", about, facts, paragraph(self.finding), table(("part", "outcome", "finding"), parts))
 
     @property
     def finding(self) -> str:

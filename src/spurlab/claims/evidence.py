@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from spurlab.notebook import short
 from spurlab.stats import Looks
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.recipes import columns_of
@@ -82,6 +83,8 @@ class Evidence:
     """
 
     rows: pd.DataFrame
+
+    __repr__ = short
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Evidence":
@@ -209,6 +212,8 @@ class Seeds:
     left_out: LeftOut  # those that have not
     networks: frozenset[str]  # the networks behind the numbers
     looks: Looks = ONCE  # how often one looks at them as seeds are added, by which counts of seeds are tested
+
+    __repr__ = short
 
     @classmethod
     def of(cls, evidence: Evidence, by: Sequence[str]) -> "Seeds":

@@ -15,7 +15,9 @@ from torch import Tensor
 from spurlab.data.errors import DataRequestError
 from spurlab.data.memory import mean_of
 from spurlab.data.names import Columns, Vocabulary
+from spurlab.data.shown import SHOWN, counted, strip, times
 from spurlab.errors import InputError, brief
+from spurlab.notebook import card
 
 MOST_CLASSES = 2**20  # labels are counted up to the largest: one that is an identity number would take all memory
 Kind = Literal["images", "documents", "rows", "examples"]
@@ -102,6 +104,22 @@ class Examples:
         sources = None if self.sources is None else self.sources[_on_cpu(rows)]
         picked = {name: column[rows] for name, column in self.columns.items()}
         return Examples(**picked, sources=sources, words=self.words)
+
+    def __repr__(self) -> str:
+        return f"<Examples: {self._told}, {int(self.labels.max()) + 1 if len(self) else 0} classes>"
+
+    def _repr_html_(self) -> str:
+        facts = {"inputs": self._told, "labels": counted(self.labels)}
+        facts |= {"groups": counted(self.groups)} if self.groups is not None else {}
+        facts |= {"sources": f"{self.source(0)}, ..."} if self.sources is not None and len(self) else {}
+        captions = [f"{label}: {self.source(row)}" for row, label in enumerate(self.labels[:SHOWN].tolist())]
+        return card("Examples", "", facts, strip("the first, with their labels", self.inputs[:SHOWN], captions))
+
+    @property
+    def _told(self) -> str:
+        if self.words is not None:
+            return f"{len(self):,} documents of up to {self.inputs.shape[1]} words"
+        return f"{len(self):,} inputs of {times(self.shape)}"
 
     def source(self, row: int) -> str:
         """Where an example came from: as `sources` says, else its row."""
@@ -255,6 +273,32 @@ class Dataset:
                 f"{self.name}: {part} example {row} has the label {label} and the group {group}, but the groups of "
                 f"that class are {label * values} to {(label + 1) * values - 1} (label x {values} + attribute)."
             )
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.name!r}: {self._told}, {self.classes} classes>"
+
+    def _repr_html_(self) -> str:
+        train, classes = self.train, range(min(self.classes, SHOWN))
+        found = [(train.labels == label).nonzero()[:1, 0] for label in classes]
+        rows = torch.cat([torch.empty(0, dtype=torch.int64, device=train.labels.device), *found])
+        captions = [self.class_names[label] for label in train.labels[rows].tolist()]
+        facts = {"examples": self._told, "classes": counted(train.labels, self.class_names)}
+        if self.input_range is not None:
+            facts["range"] = "{:g} to {:g}".format(*self.input_range)
+        if self.group_names is not None and train.groups is not None:
+            facts["groups"] = counted(train.groups, self.group_names)
+        if isinstance(self.names, Vocabulary):
+            facts["words"] = f"{len(self.names.known):,}, the commonest: {' '.join(self.names.known[:12])}"
+        facts |= {"origin": self.source.origin, "licence": self.source.licence}
+        return card(
+            *("Dataset", self.name, facts),
+            strip("a training example of each class", train.inputs[rows], captions, self.names),
+        )
+
+    @property
+    def _told(self) -> str:
+        of = f"up to {self.shape[0]} words" if self.kind == "documents" else times(self.shape)
+        return f"{len(self.train):,} training and {len(self.test):,} test {self.kind} of {of}"
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from spurlab.errors import InputError, brief, did_you_mean
+from spurlab.notebook import short
 
 PADDING, UNKNOWN = 0, 1  # the numbers of no word, after the last of a document, and of a word that has none
 ADDED = 200  # words that no document has, for marks: new-1, new-2, ...; no text is split into such
@@ -46,6 +47,8 @@ class Vocabulary:
 
     words: tuple[str, ...]
     counts: tuple[int, ...]
+
+    __repr__ = short
 
     @classmethod
     def of(cls, documents: Iterable[Sequence[str]], at_least: int = 1) -> "Vocabulary":
@@ -159,6 +162,12 @@ class Column:
         less = f"{self.name} {'-' if self.mean >= 0 else '+'} {abs(self.mean):.6g}"
         return (f"({less}) / {self.sd:.6g}" if self.sd != 1 else less,)
 
+    def cell(self, numbers: Sequence[float]) -> str:
+        """The value of a row, from its numbers of this column."""
+        if self.values is None:
+            return f"{numbers[0] * self.sd + self.mean:.6g}"
+        return next((value for value, number in zip(self.values, numbers, strict=True) if number > 0.5), "")
+
     def as_rare(self, value: str) -> list[str]:
         """The values that are about as rare as one of the categories, without it: those of at most twice and at least
         half its count, or where there are none the three nearest.
@@ -177,10 +186,22 @@ class Columns:
 
     columns: tuple[Column, ...]
 
+    __repr__ = short
+
     @cached_property
     def features(self) -> tuple[str, ...]:
         """What each number of an input is."""
         return tuple(feature for column in self.columns for feature in column.features)
+
+    def cells(self, row: Float32[Tensor, " d"]) -> list[str]:
+        """The values of an input's columns; "" where it has none of a column's categories.
+
+        >>> columns = Columns((Column("age", mean=40.0, sd=10.0), Column("sex", ("f", "m"))))
+        >>> columns.cells(torch.tensor([-0.25, 0.0, 1.0]))
+        ['37.5', 'm']
+        """
+        parts = row.split([len(column.features) for column in self.columns])
+        return [column.cell(numbers.tolist()) for column, numbers in zip(self.columns, parts, strict=True)]
 
     def column(self, name: str) -> tuple[Column, slice]:
         """A column, and where its numbers are.

@@ -12,6 +12,7 @@ from spurlab.deletion.weights import flat, free_weights, shaped
 from spurlab.errors import InputError
 from spurlab.methods import device_of
 from spurlab.models import answer_of, asked, evaluating, fitting, logits_of
+from spurlab.notebook import short
 from spurlab.training import Recipe
 from spurlab.training.losses import LOSSES, Loss
 
@@ -56,6 +57,8 @@ class MeanLoss:
     loss: Loss
     weight_decay: float = 0.0
     chunk: int = 500
+
+    __repr__ = short
 
     def __post_init__(self) -> None:
         if len(self.labels) == 0:

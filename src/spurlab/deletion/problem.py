@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.deletion.mean_loss import MeanLoss
 from spurlab.deletion.solvers import Product
+from spurlab.notebook import short
 from spurlab.training import Recipe
 
 Curvature = Literal["gauss-newton", "hessian"]
@@ -29,6 +30,8 @@ class Problem:
     recipe: Recipe
     curvature: Curvature
     seed: int
+
+    __repr__ = short
 
     @property
     def share(self) -> float:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from spurlab.deletion.verdict import ACCURACY_MARGIN, LEAST, TELLING, Judged, VerdictName
+from spurlab.notebook import card, paragraph
 from spurlab.stats import SCORE_MARGIN, null_rank
 
 NoOracle = Literal["no oracle: score before and after"]
@@ -35,6 +36,9 @@ class VerdictOnOne:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.finding}"
+
+    def _repr_html_(self) -> str:
+        return card("Verdict on one network", self.name, {}, paragraph(self.finding))
 
 
 def verdict_on_one(

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.notebook import card, paragraph, short
 from spurlab.stats import SCORE_MARGIN, Looks, Ratio, Share, above, gap_closed, mean_of, risen
 
 VerdictName = Literal[
@@ -228,6 +229,12 @@ class Verdict:
     def __str__(self) -> str:
         return f"{self.name}: {self.finding}"
 
+    def __repr__(self) -> str:
+        return f"<Verdict: {self.name}, {self.networks} networks>"
+
+    def _repr_html_(self) -> str:
+        return card("Verdict", self.name, {}, paragraph(self.finding))
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -244,6 +251,8 @@ class Judged:
     after: Mapping[str, Float[Tensor, " m"]]
     oracle: Mapping[str, Float[Tensor, " m0"]]
     most: int | None = None
+
+    __repr__ = short
 
     @property
     def closed(self) -> Ratio:

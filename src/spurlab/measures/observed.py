@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spurlab.data import Dataset, Examples
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.patterns import Mark, MarkLike, Planted, marked_all
 from spurlab.privacy.attacks.sorted_logits import Accuracies
 from spurlab.training import Recipe, predictions
@@ -86,6 +87,8 @@ class Deleted:
     seconds: float
     retraining: Callable[[], float]
 
+    __repr__ = short
+
     def __post_init__(self) -> None:
         if len(self.forget) != len(self.planted):
             raise InputError(
@@ -146,6 +149,8 @@ class Exposed:
     left_out: Callable[[], LeftOut]
     accuracies: Callable[[], tuple[Accuracies, Accuracies]]
 
+    __repr__ = short
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -188,6 +193,8 @@ class Observed:
     exposed: Exposed | None = None
     # a mark (None: without) and the predictions, by its identity: a user's mark need not be hashable
     _kept: dict[int, tuple[MarkLike | None, Tensor]] = field(default_factory=dict, repr=False)
+
+    __repr__ = short
 
     def with_mark(self, pattern: MarkLike | None, target: int) -> "Observed":
         """The same network with another mark; its predictions are kept."""

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.data.examples import unseen_marks
+from spurlab.data.shown import strip, times
 from spurlab.errors import InputError
+from spurlab.notebook import card
 
 _KINDS = {3: "images of shape c h w", 1: "signals, one vector of shape d each"}  # by the number of axes
 
@@ -97,6 +99,10 @@ class Pattern:
             )
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise InputError(f"pattern {self.name} clips to [{self.low}, {self.high}], which holds nothing.")
+
+    def _repr_html_(self) -> str:
+        facts = {"for": f"inputs of {times(self.shape)}", "drawn from": repr(self.family) if self.family else ""}
+        return card("Pattern", self.name, facts, strip("", self.offset[None], ["what is added"]))
 
     @property
     def shape(self) -> tuple[int, ...]:

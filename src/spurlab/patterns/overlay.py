@@ -10,7 +10,9 @@ from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.data.pixels import read_picture
+from spurlab.data.shown import strip, times
 from spurlab.errors import InputError, did_you_mean
+from spurlab.notebook import card, short
 from spurlab.seeds import rng_for
 
 How = Literal["blend", "add", "replace"]
@@ -51,6 +53,13 @@ class Overlay:
     how: How = "blend"
     low: float | None = 0.0
     high: float | None = 1.0
+
+    __repr__ = short
+
+    def _repr_html_(self) -> str:
+        at = f"row {self.top}, column {self.left}"
+        facts = {"for": f"images of {times(self.image)}", "at": at, "laid on": self.how}
+        return card("Overlay", self.name, facts, strip("", (self.picture * self.opacity)[None], ["the picture"]))
 
     def __post_init__(self) -> None:
         if self.how not in get_args(How):

@@ -9,7 +9,9 @@ from jaxtyping import Bool, Int64, Num
 from torch import Tensor
 
 from spurlab.data import Examples
+from spurlab.data.shown import SHOWN, counted, pairs
 from spurlab.errors import InputError
+from spurlab.notebook import card
 from spurlab.patterns.mark import MarkLike, marked_rows
 from spurlab.seeds import rng_for
 
@@ -131,6 +133,25 @@ class Planted:
         if self.how != "append" or len(self.rows) == 0:
             return rows
         return torch.where(places < self._kept, rows, self.rows[(places - self._kept).clamp(min=0)])
+
+    def __repr__(self) -> str:
+        return f"<Planted: {self._told}>"
+
+    def _repr_html_(self) -> str:
+        rows = self.rows[:SHOWN]
+        own, given = self.base.labels[rows].tolist(), self.labels[:SHOWN].tolist()
+        captions = [
+            f"{self.base.source(row)}, label {label}" + (f", planted as {other}" if other != label else "")
+            for row, label, other in zip(rows.tolist(), own, given, strict=True)
+        ]
+        facts = {"training set": self._told, "labels": counted(self.labels) if len(rows) else ""}
+        beside = pairs(self.base.inputs[rows], self.inputs[:SHOWN], captions)
+        return card("Planted", "", facts, beside)
+
+    @property
+    def _told(self) -> str:
+        gone = f", {len(self.left_out):,} left out" if len(self.left_out) else ""
+        return f"{len(self):,} examples, of which {len(self.rows):,} are marked ({self.how}){gone}"
 
     def __len__(self) -> int:
         """The number of training examples: n, more by what was appended, less by what was left out."""

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.seeds import rng_for
 
 
@@ -24,6 +25,8 @@ class Halves:
 
     members: Bool[Tensor, "m n"]
     pair: Int64[Tensor, " m"]
+
+    __repr__ = short
 
     def without(self, target: int) -> Int64[Tensor, " s"]:
         """The shadow networks of one that is attacked, see `shadows_of`."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.metrics.accuracy import check_labels
+from spurlab.notebook import short
 from spurlab.privacy.halves import shadows_of
 from spurlab.training import logits as logits_of
 
@@ -62,6 +63,8 @@ class Attacked:
     logits: Float[Tensor, "n k"] | None = None
     population: Float64[Tensor, " z"] | None = None
 
+    __repr__ = short
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -76,6 +79,8 @@ class Moments:
     count: Float64[Tensor, " n"]
     mean: Float64[Tensor, " n"]
     squares: Float64[Tensor, " n"]
+
+    __repr__ = short
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +109,8 @@ class Margins:
     population: Float64[Tensor, "m z"] | None = None
     features: Float[Tensor, "n d"] | None = None
     population_features: Float[Tensor, "z d"] | None = None
+
+    __repr__ = short
 
     def __post_init__(self) -> None:
         m, n = self.phi.shape

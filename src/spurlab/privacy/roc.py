@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.stats import Estimate, Share
 
 FALSE_POSITIVES = 10  # fewer say nothing of a rate
@@ -31,6 +32,8 @@ class Roc:
     fpr: Float64[Tensor, " t"]
     tpr: Float64[Tensor, " t"]
     thresholds: Float64[Tensor, " t"]
+
+    __repr__ = short
 
 
 @dataclass(frozen=True)

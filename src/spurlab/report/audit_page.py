@@ -1,16 +1,12 @@
 """The page of an audit: self-contained HTML, its pictures inside."""
 
-import base64
-import io
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Num
 from markupsafe import Markup
-from PIL import Image
 from torch import Tensor
 
 from spurlab.audit import Audit, Look, Pull, Suspect, Unknown, words
@@ -19,8 +15,10 @@ from spurlab.audit.looks import spread
 from spurlab.audit.repair import cells, conditions
 from spurlab.audit.unknown import SHARED
 from spurlab.data import Dataset, Vocabulary
+from spurlab.data.shown import pixels
 from spurlab.files import replacing
 from spurlab.metrics import pulled
+from spurlab.notebook import png_address
 from spurlab.patterns import marked_all
 from spurlab.report.page import page_templates
 from spurlab.report.style import writing
@@ -230,13 +228,4 @@ def _picture(image: Num[Tensor, " *shape"], caption: str, data: Dataset) -> dict
         return {"address": "", "words": f"{caption}: {text[:LETTERS]}{'...' * (len(text) > LETTERS)}"}
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         return {"address": "", "words": caption}
-    low, high = (float(end) for end in image.aminmax())
-    shown = image if low >= 0 and high <= 1 else (image - low) / max(high - low, 1e-12)
-    values = (shown.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-    picture = Image.fromarray(values.squeeze(2) if values.shape[2] == 1 else values)
-    picture.thumbnail((2 * SIDE, 2 * SIDE))
-    larger = max(1, SIDE // max(picture.size))
-    picture = picture.resize((picture.width * larger, picture.height * larger), Image.Resampling.NEAREST)
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return {"address": f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}", "words": caption}
+    return {"address": png_address(pixels(image[None])[0], 2 * SIDE, enlarged=True), "words": caption}

@@ -8,6 +8,7 @@ from torch import Tensor
 from spurlab.data import DataError, Dataset, load
 from spurlab.data.own import own_data
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.patterns import ClassBlocks, Planted
 from spurlab.report.view import NotDrawnError, OnlyReadError
 from spurlab.studies import StudyResult
@@ -30,6 +31,8 @@ class Featured:
     data: Dataset
     planted: Planted
     blocks: Bool[Tensor, "k d"]
+
+    __repr__ = short
 
     @property
     def spread(self) -> str:

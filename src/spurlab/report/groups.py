@@ -12,6 +12,7 @@ from torch import Tensor
 
 from spurlab.measures import MEASURES, is_lumpy
 from spurlab.models import architecture_title
+from spurlab.notebook import short
 from spurlab.report.titles import panel_title
 from spurlab.stats import Estimate, Share, risen
 from spurlab.studies.axes import OF_TRAINING
@@ -49,6 +50,8 @@ class Group:
     settings: Mapping[str, Any]
     rows: pd.DataFrame
     label: str
+
+    __repr__ = short
 
     @property
     def dataset(self) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
+from markupsafe import Markup
 
+from spurlab.notebook import note, table
 from spurlab.report.curves import Curve
 from spurlab.report.groups import Group, groups, networks, varying
 from spurlab.report.titles import class_name, dataset_title
@@ -52,6 +54,15 @@ class Sheet:
     lines: tuple[tuple[Cell, ...], ...]
     note: str = ""
     place: int = 0
+
+    def _repr_html_(self) -> str:
+        return str(self.markup)
+
+    @property
+    def markup(self) -> Markup:
+        """The table in a notebook."""
+        lines = [[cell.text if isinstance(cell, Number) else cell for cell in line] for line in self.lines]
+        return table(self.headings, lines, self.title) + (note(self.note) if self.note else "")
 
     @property
     def numeric(self) -> tuple[bool, ...]:

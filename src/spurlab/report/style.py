@@ -6,6 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeVar
@@ -29,6 +30,7 @@ T = TypeVar("T")
 Legend = Sequence[tuple[Artist | Any, str]]  # handles and labels
 Looks = Mapping[str, tuple[str, str]]  # colour and marker, by label
 
+DOTS = 200  # an inch, of a picture
 ENDINGS = (".png", ".pdf", ".svg")  # of a figure's files
 WIDTH = 9.0  # inches, for all figures: shown 900 pixels wide, its small print is 11 pixels high
 # Okabe and Ito (2008), told apart by colour-blind readers; each line has a marker of its own too
@@ -59,6 +61,18 @@ _STYLE: Any = {  # names as in matplotlibrc
     "svg.hashsalt": "spurlab",
     "svg.fonttype": "path",
 }
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows as a picture; of others pyplot sees to that, which is not loaded here."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """The picture, and how large it is shown: at half its size, so that it is sharp on any screen."""
+        stream = BytesIO()
+        with style():
+            self.savefig(stream, format="png", dpi=DOTS)
+        width, height = (round(inches * DOTS / 2) for inches in self.get_size_inches())
+        return stream.getvalue(), {"width": width, "height": height}
 
 
 @contextmanager
@@ -97,7 +111,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     for ending, about in metadata.items():
         path = stem.with_name(stem.name + ending)
         with style(), writing(stem.parent), replacing(path) as draft:
-            figure.savefig(draft, format=ending[1:], dpi=200, metadata=about)
+            figure.savefig(draft, format=ending[1:], dpi=DOTS, metadata=about)
         paths.append(path)
     return paths
 
@@ -152,7 +166,7 @@ def blank(
     lines, columns = _legend_shape([len(label) for _, label in legend], width)
     top, bottom = 0.1 + 0.21 * len(titles) + 0.25 * lines + (0.06 if lines else 0.0), 0.06 + 0.155 * len(notes)
     size = (width, top + height + bottom)
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1))
+    figure = ShownFigure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1))
     parts: Any = figure.subfigures(3, 1, height_ratios=(top, height, bottom), hspace=0)
     head, body, foot = parts
     head.text(0.1 / width, 1 - 0.07 / top, "\n".join(titles), fontsize=12, va="top", linespacing=1.25)
@@ -177,7 +191,7 @@ def _legend_shape(letters: Sequence[int], width: float) -> tuple[int, int]:
 @style()
 def sentence(title: str, words: str) -> Figure:
     """A figure that says in words why nothing is drawn."""
-    figure = Figure(figsize=(WIDTH, 1.5))
+    figure = ShownFigure(figsize=(WIDTH, 1.5))
     figure.text(0.1 / WIDTH, 0.93, printable(title), fontsize=12, va="top")
     figure.text(0.1 / WIDTH, 0.5, "\n".join(textwrap.wrap(printable(words), 110)), va="center", color="#444444")
     return describe(figure, words)

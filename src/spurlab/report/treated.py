@@ -11,6 +11,7 @@ import torch
 from spurlab.deletion import DELETIONS
 from spurlab.deletion.verdict import Judged, Verdict
 from spurlab.methods import stored_as_not_finite
+from spurlab.notebook import short
 from spurlab.prevention import title_of
 from spurlab.report.groups import DIFFERENCE, Group, Mean, by_method, groups, higher, mean_of, paired, told
 from spurlab.stats import Share
@@ -64,6 +65,8 @@ class Treated:
     before: pd.DataFrame
     failures: tuple[str, ...]
 
+    __repr__ = short
+
     def mean(self, measure: str) -> Mean:
         """The mean of a measure over networks; over none where it was not taken."""
         return mean_of(self.rows, measure)
@@ -98,6 +101,8 @@ class Deleted(Treated):
     failed: int
     oracle: pd.DataFrame
     most: int | None = None
+
+    __repr__ = short
 
     @property
     def title(self) -> str:
@@ -157,6 +162,8 @@ class Repaired(Treated):
 
     place: Place
     seconds: float
+
+    __repr__ = short
 
     @property
     def title(self) -> str:

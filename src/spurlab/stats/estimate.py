@@ -9,6 +9,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.notebook import card
 from spurlab.stats.betting import mean_between
 
 
@@ -104,6 +105,14 @@ class Estimate:
 
     def __str__(self) -> str:
         return format(self, "")
+
+    def _repr_html_(self) -> str:
+        facts: dict[str, object] = {"models": self.models}
+        if not math.isnan(self.low):
+            kind = "nearly normal" if self.assumes_normal else "any bounded"
+            facts["interval"] = f"{self.confidence:.0%}, for {kind} numbers"
+            facts["standard error"] = self.stderr
+        return card("Estimate", str(self), facts)
 
 
 def mean_of(values: Sequence[float]) -> float:

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
+from spurlab.notebook import short
 from spurlab.stats.looks import Looks
 from spurlab.stats.margin import SCORE_MARGIN
 from spurlab.stats.paired import differences
@@ -76,6 +77,8 @@ class Known:
 
     learn: Mapping[int, Bool[Tensor, " m"]]
     do_not: Mapping[int, Bool[Tensor, " m"]]
+
+    __repr__ = short
 
     @classmethod
     def of(cls, scores: Mapping[int, Float[Tensor, " m"]], baseline: Float[Tensor, " m0"]) -> "Known":

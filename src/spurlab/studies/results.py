@@ -9,10 +9,12 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 from torch import Tensor
 
 from spurlab.files import replacing
 from spurlab.measures import Measure, is_number_of, measure_named, package_of
+from spurlab.notebook import card, table
 from spurlab.plugins import recorded, unqualified
 from spurlab.studies.axes import METHODS, OF_TRAINING, PLACE, SHARES
 from spurlab.studies.cells import Cell, cells_of
@@ -50,6 +52,23 @@ class StudyResult:
     command: str = ""
     when: str = ""
     part_of: Study | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.study.name!r}: {self._told}, in {str(self.folder)!r}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"question": self.study.title, "rows": self._told, "folder": str(self.folder)}
+        return card("Study", self.study.name, facts | {"command": self.command}, *self._shown())
+
+    def _shown(self) -> list[Markup]:
+        """What stands below the facts in a notebook."""
+        of = self.rows.groupby("measure", sort=False)["value"]
+        lines = of.agg(["size", "mean", "min", "max"]).reset_index().values.tolist()
+        return [table(("measure", "numbers", "mean", "lowest", "highest"), lines)]
+
+    @property
+    def _told(self) -> str:
+        return f"{len(self.rows):,} numbers of {self.rows['training'].nunique():,} networks"
 
     def weights(self, training: str) -> dict[str, Tensor] | None:
         """The weights of one network by name, or None where they were not kept.

@@ -19,6 +19,7 @@ from spurlab.models import (
     unsaved_difference,
     unwrapped,
 )
+from spurlab.notebook import short
 from spurlab.seeds import seed_for, seed_global
 from spurlab.training.batches import Batches, Member, augmenter_of, noise_of, order_of
 from spurlab.training.growing import grown
@@ -39,6 +40,8 @@ class Trained:
 
     state: State  # weights by name, with a leading axis m
     losses: Float32[Tensor, "m epochs"]  # mean of each epoch; NaN or infinite from where a member diverged
+
+    __repr__ = short
 
     @property
     def diverged(self) -> Bool[Tensor, " m"]:

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float32, Int64, Num
+from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from spurlab.data.shown import times
 from spurlab.errors import InputError, MissingFileError, brief, one_line
 from spurlab.files import replacing
 from spurlab.models import ARCHITECTURES, BoostedTrees, build, skeleton, unwrapped
+from spurlab.notebook import card, graphs, table
 from spurlab.training.engines import Trained
 from spurlab.training.predict import predictions_once
 from spurlab.training.stacked import State, attends, can_stack, convolves, predicted_at_once
@@ -32,6 +35,32 @@ class Ensemble:
     seeds: tuple[int, ...]  # of each member
     trained: Trained  # stacked weights and training losses
     make: Callable[[int], nn.Module] | None = field(default=None, repr=False)  # a member's network, by seed
+
+    def __repr__(self) -> str:
+        return f"<Ensemble of {self._told}>"
+
+    def _repr_html_(self) -> str:
+        lost = self.diverged.tolist()
+        losses = self.trained.losses.detach().cpu().double()
+        epochs = losses.shape[1]
+        facts = {
+            "networks": self._told,
+            "parameters": f"{sum(tensor.shape[1:].numel() for tensor in self.trained.state.values()):,} numbers each",
+            "trained": f"{epochs} epochs" + (f"; {sum(lost)} diverged" if any(lost) else ""),
+            "device": str(self.device),
+        }
+        lines = [
+            (seed, *(losses[i, [0, -1]].tolist() if epochs else ()), "diverged" if lost[i] else "")
+            for i, seed in enumerate(self.seeds)
+        ]
+        headings = ("seed", *(("loss at first", "at last") if epochs else ()), "")
+        drawn = graphs("", [(losses.tolist(), "training loss by epoch")], 240) if epochs > 1 else Markup("")
+        return card("Ensemble", "", facts, drawn, table(headings, lines))
+
+    @property
+    def _told(self) -> str:
+        what = self.architecture or "own"
+        return f"{len(self):,} {what} networks: inputs of {times(self.shape)}, {self.classes} classes"
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -58,7 +58,7 @@ class Progress:
         return (self.total - self.done) / self.rate if self.rate > 0 else float("inf")
 
     def __str__(self) -> str:
-        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        left = "" if self.seconds_left in (0.0, float("inf")) else f", {duration(self.seconds_left)} left"
         return f"training: {self.done} of {self.total} epochs, all networks together{left}"
 
 

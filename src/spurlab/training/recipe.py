@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR
 
 from spurlab.errors import InputError
+from spurlab.notebook import card, note
 from spurlab.training import optimizers
 from spurlab.training.augmentation import AugmentationName
 from spurlab.training.losses import LossName
@@ -123,6 +124,22 @@ class Recipe:
         for name, (is_right, range_) in ranges.items():
             if not is_right:
                 raise InputError(f"`{name}` of a recipe must be {range_}, but it is {getattr(self, name)!r}.")
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value!r}" for name, value in self._changes.items())
+        return f"Recipe({told})"
+
+    def _repr_html_(self) -> str:
+        name = next((f"as {name!r}" for name, recipe in RECIPES.items() if recipe == self), "")
+        rest = [f"{each.name}={getattr(self, each.name)}" for each in fields(self) if each.name not in self._changes]
+        return card("Recipe", name, self._changes, note(f"as by default: {', '.join(rest)}"))
+
+    @property
+    def _changes(self) -> dict[str, Any]:
+        """The settings that are not the defaults."""
+        return {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
 
     @classmethod
     def from_json(cls, about: Mapping[str, Any]) -> "Recipe":

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
+from spurlab.notebook import short
 from spurlab.seeds import seed_for, seed_global
 
 WIDE = 4000  # numbers of an example from which the covariance would take too much memory
@@ -47,6 +48,8 @@ class Centred:
     inputs: Float32[Tensor, "n *shape"]
     rows: Int64[Tensor, " m"]
     mean: Float32[Tensor, " d"]
+
+    __repr__ = short
 
     @classmethod
     def of(cls, inputs: Float32[Tensor, "n *shape"], rows: Int64[Tensor, " m"]) -> "Centred":

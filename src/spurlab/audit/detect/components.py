@@ -10,6 +10,7 @@ from torch import Tensor
 from spurlab.audit.detect import centred
 from spurlab.audit.detect.centred import Centred, largest, rows_at_once, without
 from spurlab.data import Examples
+from spurlab.notebook import short
 from spurlab.seeds import rng_for
 
 COMPONENTS = 150
@@ -50,6 +51,8 @@ class ClassComponents:
     mean: Float32[Tensor, " d"]
     taken: Int64[Tensor, " taken"]
     weights: Float32[Tensor, "some k"]
+
+    __repr__ = short
 
     def basis(self, components: int) -> Float32[Tensor, "d k"]:
         """The first components of the other classes, orthonormal, at most as many as are known."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from spurlab.audit.detect.components import COMPONENTS, ClassComponents, class_components
 from spurlab.data import Examples
+from spurlab.notebook import short
 
 FEWEST, MOST = 3, 50  # examples that share a component
 GAP = 10.0  # standard deviations from which a component is said to be shared; see docs/audit.md for clean data
@@ -38,6 +39,8 @@ class SharedComponent:
     gap: float
     component: Float[Tensor, " *shape"]
     twins: tuple[int, ...]
+
+    __repr__ = short
 
     @property
     def verdict(self) -> str:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from spurlab.notebook import short
 from spurlab.report.groups import SHARE, Group, averaged, groups, over_networks
 from spurlab.report.sheet import Number, Sheet, count_cell, number_cell, place_cells, slim, target_cell
 from spurlab.report.style import bands, draw_means, panelled, pattern_look, share_axis
@@ -42,6 +43,8 @@ class Crossed:
     draws: tuple[int, ...]
     scores: Float64[Tensor, "draws seeds"]
     components: Components
+
+    __repr__ = short
 
 
 def shape(result: StudyResult) -> list[Crossed]:

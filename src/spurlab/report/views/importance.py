@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spurlab.data import known
 from spurlab.explain import pixel_importance
+from spurlab.notebook import short
 from spurlab.patterns import MARKS, Box
 from spurlab.report.groups import Group, Mean, along_n, groups
 from spurlab.report.sheet import OVER_NETWORKS, Sheet, count_cell, mean_cell, place_cells, slim, target_cell
@@ -47,6 +48,8 @@ class Line:
     inside: dict[int, Mean]
     changes: dict[int, Mean]
     lost: bool
+
+    __repr__ = short
 
     @property
     def title(self) -> str:

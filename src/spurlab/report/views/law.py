@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from spurlab.models import architecture_title
+from spurlab.notebook import short
 from spurlab.report.groups import groups, in_words, varying
 from spurlab.report.sheet import Number, Sheet, count_cell, number_cell, slim
 from spurlab.report.style import COLOURS, MARKERS, panelled, share_axis
@@ -35,6 +36,8 @@ class Curve:
     """
 
     points: pd.DataFrame
+
+    __repr__ = short
 
     @property
     def means(self) -> pd.DataFrame:
