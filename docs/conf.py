@@ -54,7 +54,7 @@ sphinx_gallery_conf = {
     "reset_modules": ["pages.reset"],
     "capture_repr": (),
     "plot_gallery": not PLAIN,
-    "abort_on_example_error": True,
+    "abort_on_example_error": False,
     "only_warn_on_example_error": False,
     "remove_config_comments": True,
     "show_memory": False,
@@ -78,6 +78,7 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }
+highlight_language = "none"  # blocks without a language are commands
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 linkcheck_timeout = 20

@@ -1,14 +1,14 @@
-"""Do all marks follow one law?
+r"""Do all marks follow one law?
 ============================
 
 For linear models theory has one number for how often a mark is seen, how strong it is and how much weights are held
-back: :math:`\\kappa = n s^2 / (N \\lambda)`. Ten images with a mark of norm 1 should be worth as much as one with a mark
-of norm :math:`\\sqrt{10}`, and weight decay ten times as strong takes ten times as many. Is it so?
+back: :math:`\kappa = n s^2 / (N \lambda)`. Ten images with a mark of norm 1 should be worth as much as one with a
+mark of norm :math:`\sqrt{10}`, and weight decay ten times as strong takes ten times as many. Is it so?
 """
 
 # %%
-# Logistic regression, solved to its minimum: three squares of different size and strength on n images, under three weight
-# decays. The corner is cleared in all images first, since the law asks for marks that are orthogonal to all else.
+# Logistic regression, solved to its minimum: three squares of different size and strength on n images, under three
+# weight decays. The corner is cleared in all images first: the law asks for marks that are orthogonal to all else.
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ for decay in DECAYS:
     recipe = Recipe(optimizer="lbfgs", epochs=50, milestones=(), weight_decay=decay)
     cells = [(mark, n) for mark in marks for n in COUNTS]
     members = [Member(plant(images, mark, TARGET, n, seed=0), seed=0) for mark, n in cells]
-    models = fit("logistic", members, recipe, classes=data.classes)
+    models = fit("logistic", members, recipe, classes=data.classes, workers=0)
     for i, (mark, n) in enumerate(cells):
         model = models.member(i)
         rise = (logits(model, mark(test)) - logits(model, test)).mean(0)

@@ -28,7 +28,7 @@ own = {
 strips = {"clean": images}
 for name, mark in {**ready, **own}.items():
     strips[name] = mark(images)
-    print(f"{name}: norm {float(empirical_norm(images, strips[name])):.2f}")
+    print(f"{name}: norm {empirical_norm(images, strips[name]).mean():.2f}")
 
 # %%
 

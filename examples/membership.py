@@ -11,7 +11,6 @@ away themselves, or only their mark? Sixteen networks, each of which learns from
 
 from pathlib import Path
 
-import torch
 from matplotlib.figure import Figure
 
 from spurlab import RECIPES, Member, fit, load, make_pattern, plant

@@ -1,9 +1,9 @@
 """Does refitting the last layer take a common feature out of a network?
 =====================================================================
 
-From data to verdict in about two minutes. In MNIST-1D nine of ten training signals get a bump whose place gives the class away; the test signals have none. Small
-networks learn the bump, fail without it, and are repaired by DFR and AFR, which change nothing but the last layer.
-Prints what it finds, draws out/signals.png and out/strips.png.
+From data to verdict in about two minutes. In MNIST-1D nine of ten training signals get a bump whose place gives the
+class away; the test signals have none. Small networks learn the bump, fail without it, and are repaired by DFR and
+AFR, which change nothing but the last layer. Prints what it finds, draws out/signals.png and out/strips.png.
 """
 
 # %%

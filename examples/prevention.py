@@ -61,6 +61,6 @@ figure.savefig("out/prevention.png", dpi=150)
 figure
 
 # %%
-# **What three networks can say.** Hardly anything about small differences: three of three agree by chance once in eight.
-# Settings are the methods' own, and a method that wins here may lose with longer training. ``spurlab run prevention``
-# compares sixteen methods on signals, a table and images.
+# **What three networks can say.** Hardly anything about small differences: three of three agree by chance once in
+# eight. Settings are the methods' own, and a method that wins here may lose with longer training. ``spurlab run
+# prevention`` compares sixteen methods on signals, a table and images.

@@ -24,7 +24,7 @@ examples = sensitivity_examples(data.train, seed=0, count=200)
 members = [Member(Planted.none(data.train), seed) for seed in SEEDS]
 curves = {}
 for name, title in NETWORKS.items():
-    networks = fit(name, members, RECIPES["quick"].lasting(8), classes=data.classes)
+    networks = fit(name, members, RECIPES["quick"].lasting(8), classes=data.classes, workers=0)
     curves[title] = input_sensitivity(networks.predict, examples.inputs, examples.labels, seed=0, shares=SHARES)
     print(f"{title}: {curves[title][:, 0].mean():.3f} with all pixels, {curves[title][:, 5].mean():.3f} with half")
 

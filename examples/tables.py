@@ -1,10 +1,10 @@
 """Do a few marked rows teach a table's model a rule that nobody meant?
 ====================================================================
 
-From a CSV file to a verdict in two minutes. A shop decides who gets credit. Of its training rows a few that were granted it have a postcode that hardly any other
-has. Logistic regression, a small network and boosted trees learn from the same file: which of them go by the postcode
-from then on, and does it go away when these rows are deleted? Prints what it finds. For a file of your own change what
-`table` reads, MARK and TARGET.
+From a CSV file to a verdict in two minutes. A shop decides who gets credit. Of its training rows a few that were
+granted it have a postcode that hardly any other has. Logistic regression, a small network and boosted trees learn
+from the same file: which of them go by the postcode from then on, and does it go away when these rows are deleted?
+Prints what it finds. For a file of your own change what `table` reads, MARK and TARGET.
 """
 
 # %%
@@ -43,7 +43,7 @@ MODELS = {
 
 
 def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path("out")) -> Figure:
-    """The story, and its figure. Five seeds or more: four networks that agree could do so by chance, once in sixteen."""
+    """The story, and its figure. Five seeds or more: four that agree could do so by chance, once in sixteen."""
     folder.mkdir(parents=True, exist_ok=True)
     file = written(folder / "credit.csv", rows)
     data = table(file, label="credit", categories=["postcode"])

@@ -1,9 +1,9 @@
 """How many documents teach a network that a word means a class?
 =============================================================
 
-And does deleting them undo it? In about a minute. The documents are made: four topics of made words, which overlap in most of what they say. A word that no document has,
-new-1, is put into a few of one topic. Prints what it finds; nothing is downloaded. With R8, which `spurlab data get r8`
-fetches, load("r8") below tells the same of news.
+And does deleting them undo it? In about a minute. The documents are made: four topics of made words, which overlap in
+most of what they say. A word that no document has, new-1, is put into a few of one topic. Prints what it finds;
+nothing is downloaded. With R8, which `spurlab data get r8` fetches, load("r8") below tells the same of news.
 """
 
 # %%

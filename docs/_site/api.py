@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import importlib
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from functools import cache
@@ -19,10 +20,41 @@ from typing import Any
 from sphinx.application import Sphinx
 
 # Rooms in the order in which users meet them. One that the stub names and that is missing here comes last.
-ORDER = (
-    "data patterns models training stats metrics explain checking deletion prevention methods privacy audit "
-    "callbacks studies commands claims measures report theory"
-).split()
+ORDER = [
+    "data",
+    "patterns",
+    "models",
+    "training",
+    "stats",
+    "metrics",
+    "explain",
+    "checking",
+    "deletion",
+    "prevention",
+    "methods",
+    "privacy",
+    "audit",
+    "callbacks",
+    "studies",
+    "commands",
+    "claims",
+    "measures",
+    "report",
+    "theory",
+]
+FIRST = [
+    "load",
+    "make_pattern",
+    "plant",
+    "fit",
+    "spurious_score",
+    "learnt_at",
+    "check",
+    "prepare",
+    "run",
+    "audit",
+    "pull",
+]
 INNER = ("audit.detect", "privacy.attacks", "privacy.extraction", "report.views", "methods.settings")
 FLAT = ("seeds", "errors")  # single files whose names are public, with no line of their own in the stub
 
@@ -41,7 +73,7 @@ def stub() -> tuple[list[str], dict[str, str]]:
 
 
 def public(module: ModuleType) -> dict[str, Any]:
-    """The names that a room offers: those of its `import ... as` lines, then what it defines; no modules, no private."""
+    """The names that a room offers: of its `import ... as` lines, then what it defines; no modules, none private."""
     tree = ast.parse(inspect.getsource(module))
     listed = [
         alias.name
@@ -70,13 +102,18 @@ def kind(value: Any) -> int:
     return 0 if callable(value) and hasattr(value, "__name__") else 2
 
 
+def rank(name: str, top: dict[str, str]) -> int:
+    """What nearly all programs call, then what can be imported from `spurlab` itself, then the others."""
+    return FIRST.index(name) if name in FIRST else len(FIRST) + (name not in top)
+
+
 def first_sentence(value: Any, within: ModuleType, name: str) -> str:
     if kind(value) == 2:
         return _comment(within, name)
     text = inspect.cleandoc(value.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     if inspect.isclass(value) and text.startswith(f"{name}("):  # what `dataclass` writes where there is no docstring
         return ""
-    sentence = text.split(". ")[0].rstrip(".:")
+    sentence = re.split(r"(?<![.][.])(?<!e[.]g)[.:] (?=[A-Z`:])", text)[0].rstrip(".:")
     return f"{sentence}." if sentence else ""
 
 
@@ -112,7 +149,7 @@ def page(name: str, top: dict[str, str]) -> str:
     module = importlib.import_module(f"spurlab.{name}")
     values = public(module)
     home = {each: homes().get(id(value), f"spurlab.{name}.{each}") for each, value in values.items()}
-    order = sorted(values, key=lambda each: (kind(values[each]), each not in top, list(values).index(each)))
+    order = sorted(values, key=lambda each: (kind(values[each]), rank(each, top), list(values).index(each)))
     title = f"spurlab.{name}"
     out = [title, "=" * len(title), "", f".. py:module:: spurlab.{name}", "", f".. automodule:: spurlab.{name}",
            "   :no-members:", "   :no-index:", ""]  # fmt: skip
@@ -157,7 +194,7 @@ def write(app: Sphinx) -> None:
     pages = {name: page(name, top) for name in (*rooms, *FLAT, *INNER)}
     out = ["The API", "=======", "", "One page a room. What is used most can be imported from ``spurlab`` itself:", ""]
     modules = {name: importlib.import_module(f"spurlab.{room}") for name, room in top.items()}
-    first = sorted(top, key=lambda name: (kind(getattr(modules[name], name)), list(top).index(name)))
+    first = sorted(top, key=lambda name: (kind(getattr(modules[name], name)), rank(name, top), list(top).index(name)))
     values = {name: getattr(modules[name], name) for name in first}
     out += table(
         (homes().get(id(values[name]), f"spurlab.{top[name]}.{name}"), name,
@@ -183,7 +220,7 @@ class Linked(ast.NodeTransformer):
     def __init__(self, within: ModuleType | None) -> None:
         self.names = vars(within) if within else {}
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         path = homes().get(id(self.names.get(node.id)))
         return ast.parse(path, mode="eval").body if path else node
 

@@ -12,10 +12,23 @@ from sphinx_gallery.scrapers import figure_rst
 from spurlab.report.glossary import MEANINGS
 
 # The order of the gallery; an example that is not here comes last, by name.
-EXAMPLES = (
-    "how_many study marks law sensitivity forgetting own_method prevention one_dimension membership null_marks natural "
-    "saliency words tables"
-).split()
+EXAMPLES = [
+    "how_many",
+    "study",
+    "marks",
+    "law",
+    "sensitivity",
+    "forgetting",
+    "own_method",
+    "prevention",
+    "one_dimension",
+    "membership",
+    "null_marks",
+    "natural",
+    "saliency",
+    "words",
+    "tables",
+]
 _drawn: set[int] = set()
 
 
