@@ -44,8 +44,8 @@ results: .venv/.made # draw the figures of docs/results again, from the rows tha
 
 SPHINX = $(BIN)/python -m sphinx --fail-on-warning --keep-going --doctree-dir out/doctrees
 
-docs: .venv/.docs # the site in out/site; executes the gallery. `make docs PLAIN=1` executes nothing, in a minute or less
-	$(if $(PLAIN),PLAIN=1) $(SPHINX) -b html docs out/site
+docs: .venv/.docs # the site in out/site. Examples that have changed are executed: `ONLY=law` just that one, `PLAIN=1` none
+	$(if $(PLAIN),PLAIN=1) $(if $(ONLY),ONLY="$(ONLY)") $(SPHINX) -b html docs out/site
 
 linkcheck: .venv/.docs # asks every address outside, so it needs the internet
 	PLAIN=1 $(SPHINX) -b linkcheck docs out/linkcheck

@@ -10,6 +10,7 @@ sys.path.insert(0, str(DOCS / "_site"))
 import spurlab  # noqa: E402
 
 PLAIN = bool(os.environ.get("PLAIN"))  # the gallery is there, without its figures
+ONLY = os.environ.get("ONLY", r"\w+")  # an expression: which examples are executed, where they or none have changed
 
 project = "Spurlab"
 author = "the authors of Spurlab"
@@ -47,7 +48,7 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"\.py$",
+    "filename_pattern": rf"[/\\]({ONLY})\.py$",
     "ignore_pattern": r"__init__\.py|[/\\]plugin[/\\]",
     "within_subsection_order": "pages.example_order",
     "image_scrapers": ["pages.figures_of"],

@@ -21,10 +21,10 @@ from spurlab.patterns import own_mark
 from spurlab.theory import kappa
 from spurlab.training import logits
 
-TARGET, COUNTS, DECAYS = 0, (1, 3, 10), (1e-3, 1e-2, 1e-1)
+TARGET, COUNTS, DECAYS = 0, (1, 3, 10), (1e-2, 1e-1, 1.0)
 
-data = load("fashion-mini@300")
-train, test = data.train.inputs.clone(), data.test.inputs[:200].clone()
+data = load("fashion-mini@200")
+train, test = data.train.inputs.clone(), data.test.inputs[:100].clone()
 train[..., :2, :2] = test[..., :2, :2] = 0
 images = replace(data.train, inputs=train)
 marks = [

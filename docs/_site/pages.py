@@ -61,9 +61,20 @@ def reset(gallery_conf: dict[str, Any], name: str) -> None:
     _kept.clear()
 
 
+# What is a file or a folder of the repository on a code host and a page of the site here.
+PAGES = [
+    (r"examples/(\w+)\.py", r"gallery/\1.rst"),
+    (r"examples/?", "gallery/index.rst"),
+    (r"src/spurlab/__init__\.pyi", "api/index.rst"),
+    (r"src/spurlab/report/glossary\.py", "glossary.rst"),
+]
+
+
 def links(_: Sphinx, page: str, text: list[str]) -> None:
-    """Pages are read on a code host too, where examples are files: here these links lead to the gallery."""
-    text[0] = re.sub(r"\]\((?:\.\./)+examples/(\w+)\.py\)", rf"]({'../' * page.count('/')}gallery/\1.rst)", text[0])
+    """Markdown pages are read on a code host too, where examples are files: here these links lead to the gallery."""
+    up = "../" * page.count("/")
+    for file, here in PAGES:
+        text[0] = re.sub(rf"\]\((?:\.\./)+{file}\)", rf"]({up}{here})", text[0])
 
 
 def anchors(app: Sphinx, tree: nodes.document) -> None:
