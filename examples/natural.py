@@ -7,7 +7,7 @@ go by them. This looks for components that 3 to 50 images of a class share and t
 
 # %%
 # No network is asked and nothing is trained. For comparison a mark is planted in twelve T-shirts: a small square in the
-# same place of each.
+# corner of each, where images are dark.
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from spurlab.audit.detect.shared import shared_components
 from spurlab.patterns import own_mark
 
 data = load("fashion-mini@4000")
-mark = own_mark("box,row=3,col=3,size=4,value=1", data.shape)
+mark = own_mark("box,row=0,col=0,size=4,value=1", data.shape)
 planted = plant(data.train, mark, target=0, count=12, seed=0)
 train = planted.materialize()
 found = shared_components(train)

@@ -13,6 +13,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,7 +57,8 @@ FIRST = [
     "pull",
 ]
 INNER = ("audit.detect", "privacy.attacks", "privacy.extraction", "report.views", "methods.settings")
-FLAT = ("seeds", "errors")  # single files whose names are public, with no line of their own in the stub
+# single files whose names are public, with no line of their own in the stub
+FLAT = [name for name in ("callbacks", "seeds", "errors") if find_spec(f"spurlab.{name}")]
 
 
 def stub() -> tuple[list[str], dict[str, str]]:
@@ -129,7 +131,7 @@ def _comment(module: ModuleType, name: str) -> str:
 def homes() -> dict[int, str]:
     """Where each function and class is documented: in the first room that offers it, whatever others do too."""
     where: dict[int, str] = {}
-    for room in (*stub()[0], *FLAT, *INNER):
+    for room in dict.fromkeys((*stub()[0], *FLAT, *INNER)):
         for name, value in public(importlib.import_module(f"spurlab.{room}")).items():
             if kind(value) != 2:
                 where.setdefault(id(value), f"spurlab.{room}.{name}")
@@ -191,7 +193,7 @@ def write(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
     rooms, top = stub()
-    pages = {name: page(name, top) for name in (*rooms, *FLAT, *INNER)}
+    pages = {name: page(name, top) for name in dict.fromkeys((*rooms, *FLAT, *INNER))}
     out = ["The API", "=======", "", "One page a room. What is used most can be imported from ``spurlab`` itself:", ""]
     modules = {name: importlib.import_module(f"spurlab.{room}") for name, room in top.items()}
     first = sorted(top, key=lambda name: (kind(getattr(modules[name], name)), rank(name, top), list(top).index(name)))
