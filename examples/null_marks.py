@@ -7,7 +7,7 @@ noise of the same strength, that nobody planted. Nothing is trained to answer.
 """
 
 # %%
-# Two networks to ask: one learnt from clean images, of the other's training images 20 carried the watermark.
+# Two networks to ask: one learnt from clean images, of the other's training images 40 carried the watermark.
 
 from pathlib import Path
 
@@ -19,9 +19,9 @@ from spurlab.audit import pull
 TARGET, SEED = 0, 0
 
 data = load("fashion-mini@4000")
-watermark = make_pattern("R3", data.shape, SEED)
-lessons = {"marked": plant(data.train, watermark, TARGET, 20, SEED), "clean": Planted.none(data.train)}
-recipe = RECIPES["quick"].lasting(5)
+watermark = make_pattern("R1", data.shape, SEED)
+lessons = {"marked": plant(data.train, watermark, TARGET, 40, SEED), "clean": Planted.none(data.train)}
+recipe = RECIPES["quick"].lasting(8)
 networks = fit("small-mlp", [Member(lesson, SEED) for lesson in lessons.values()], recipe, classes=data.classes)
 
 # %%

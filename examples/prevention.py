@@ -9,6 +9,7 @@ Nine of ten training signals carry a bump whose place gives the class away; the 
 # Three networks learn from signals with bumps. Groups are the classes with and without the bump, which GroupDRO and
 # reweighting are told; DFR gets a few clean signals instead, and fits the last layer anew.
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,17 +29,21 @@ erm = fit("mnist1d-cnn-25", [Member(lesson, seed) for seed, lesson in enumerate(
 networks = {"plain training": [erm.member(i) for i in SEEDS]}
 
 # %%
-# A method is ``(network, data, clean) -> network``.
+# A method is ``(network, data, clean) -> network``. The data name the group of each signal: its class, with the bump or
+# without it.
 
 for method in METHODS:
     networks[title_of(method)] = []
     for seed, lesson in zip(SEEDS, lessons, strict=True):
         spoiled = lesson.materialize()
-        few = torch.randperm(len(data.train), generator=rng_for(seed, "clean"))[:400]
-        repaired = prevention_named(method, recipe, seed)(networks["plain training"][seed], spoiled, data.train[few])
+        spoiled = replace(spoiled, groups=2 * spoiled.labels + lesson.mask)
+        few = data.train[torch.randperm(len(data.train), generator=rng_for(seed, "clean"))[:400]]
+        clean = replace(few, groups=2 * few.labels)
+        repaired = prevention_named(method, recipe, seed)(networks["plain training"][seed], spoiled, clean)
         networks[title_of(method)].append(repaired)
 
 # %%
+# The test signals have no bumps, so each class is one group there.
 
 test = data.test
 served = {}
