@@ -22,6 +22,7 @@ extensions = [
     "myst_parser",
     "sphinx_gallery.gen_gallery",
     "sphinx_copybutton",
+    "sphinx-mathjax-offline",  # formulas without a look at another server
     "api",
     "pages",
 ]
@@ -32,6 +33,7 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r".*")]  # names of Python are linked where they can be; our own roles must resolve
 maximum_signature_line_length = 90
 python_use_unqualified_type_names = True
+add_module_names = False  # the page says which room it is
 toc_object_entries_show_parents = "hide"
 
 autodoc_member_order = "bysource"
@@ -76,8 +78,18 @@ html_css_files = ["spurlab.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
-    "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
+    "light_css_variables": {
+        "color-brand-primary": "#0072B2",
+        "color-brand-content": "#0072B2",
+        "color-api-name": "#A34700",
+        "color-api-pre-name": "#A34700",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#56B4E9",
+        "color-brand-content": "#56B4E9",
+        "color-api-name": "#F0A35E",
+        "color-api-pre-name": "#F0A35E",
+    },
 }
 highlight_language = "none"  # blocks without a language are commands
 pygments_style = "friendly"

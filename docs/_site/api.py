@@ -16,9 +16,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx  # tests read the pages without it
 
 # Rooms in the order in which users meet them. One that the stub names and that is missing here comes last.
 ORDER = [
@@ -116,13 +117,14 @@ def first_sentence(value: Any, within: ModuleType, name: str) -> str:
     if inspect.isclass(value) and text.startswith(f"{name}("):  # what `dataclass` writes where there is no docstring
         return ""
     sentence = re.split(r"(?<![.][.])(?<!e[.]g)[.:] (?=[A-Z`:])", text)[0].rstrip(".:")
-    return f"{sentence}." if sentence else ""
+    return sentence if not sentence or sentence.endswith("?") else f"{sentence}."
 
 
 def _comment(module: ModuleType, name: str) -> str:
     value = getattr(module, name)
     if isinstance(value, dict) or hasattr(value, "keys"):
-        return f"A table of {len(value)} names."
+        names = [f"``{key}``" for key in value]
+        return f"{', '.join(names)}." if len(names) < 7 else f"A table of {len(names)} names."
     shown = repr(value)
     return f"``{shown}``" if len(shown) < 60 else ""
 
@@ -188,7 +190,7 @@ def table(rows: Iterator[tuple[str, str, str]]) -> list[str]:
     return [*out, ""]
 
 
-def write(app: Sphinx) -> None:
+def write(app: "Sphinx") -> None:
     """Make the pages anew where their text has changed, and none else, so that a second build is quick."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
@@ -235,7 +237,7 @@ def _parsed(value: Any) -> ast.AST | None:
         return None
 
 
-def written(_: Sphinx, what: str, name: str, value: Any, options: Any, signature: str, returns: str) -> Any:
+def written(_: "Sphinx", what: str, name: str, value: Any, options: Any, signature: str, returns: str) -> Any:
     """The signature as it stands in the source."""
     if what in ("function", "method"):
         node = _parsed(inspect.unwrap(value))
@@ -280,14 +282,14 @@ def _default(value: ast.expr) -> str:
     return ast.unparse(value)
 
 
-def elsewhere(app: Sphinx, env: Any, node: Any, shown: Any) -> Any:
+def elsewhere(app: "Sphinx", env: Any, node: Any, shown: Any) -> Any:
     """A name in single backticks that another room documents."""
     if node.get("refdomain") != "py" or (path := by_name().get(node["reftarget"].removeprefix("spurlab."))) is None:
         return None
     return env.domains["py"].resolve_xref(env, node["refdoc"], app.builder, "obj", path, node, shown)
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
+def setup(app: "Sphinx") -> dict[str, Any]:
     app.connect("builder-inited", write, priority=100)
     app.connect("autodoc-process-signature", written)
     app.connect("missing-reference", elsewhere)
