@@ -67,14 +67,33 @@ PAGES = [
     (r"examples/?", "gallery/index.rst"),
     (r"src/spurlab/__init__\.pyi", "api/index.rst"),
     (r"src/spurlab/report/glossary\.py", "glossary.rst"),
+    (r"CHANGELOG\.md", "changelog.md"),
+    (r"CONTRIBUTING\.md", "contributing.md"),
+    (r"README\.md", "index.md"),
 ]
 
 
-def links(_: Sphinx, page: str, text: list[str]) -> None:
-    """Markdown pages are read on a code host too, where examples are files: here these links lead to the gallery."""
+def links(app: Sphinx, page: str, text: list[str]) -> None:
+    """Markdown pages are read on a code host too, where examples are files: here these links lead to the gallery.
+
+    A link to another folder of the repository, or to a page in one, has no page here, and is left as its text.
+    """
     up = "../" * page.count("/")
     for file, here in PAGES:
         text[0] = re.sub(rf"\]\((?:\.\./)+{file}\)", rf"]({up}{here})", text[0])
+    here = (Path(app.srcdir) / page).parent
+
+    def outside(link: re.Match[str]) -> str:
+        target = (here / link[2]).resolve()
+        away = target.suffix == ".md" and not target.is_relative_to(app.srcdir)
+        return link[1] if target.is_dir() or away else link[0]
+
+    text[0] = re.sub(r"(?<!!)\[([^\]\n]*)\]\(((?:\.\./)+[\w./-]*)\)", outside, text[0])
+
+
+def one_gallery(app: Sphinx) -> None:
+    """A README.md in a folder of `examples` makes no section of the gallery."""
+    app.config.sphinx_gallery_conf["source_suffix"] = {".rst": "restructuredtext"}
 
 
 def anchors(app: Sphinx, tree: nodes.document) -> None:
@@ -96,6 +115,7 @@ def glossary(app: Sphinx) -> None:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", glossary, priority=100)
+    app.connect("builder-inited", one_gallery, priority=100)
     app.connect("source-read", links)
     app.connect("doctree-read", anchors)
     return {"parallel_read_safe": True}
