@@ -69,7 +69,6 @@ PAGES = [
     (r"src/spurlab/report/glossary\.py", "glossary.rst"),
     (r"CHANGELOG\.md", "changelog.md"),
     (r"CONTRIBUTING\.md", "contributing.md"),
-    (r"README\.md", "index.md"),
 ]
 
 
