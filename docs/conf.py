@@ -77,6 +77,7 @@ html_static_path = ["_static"]
 html_css_files = ["spurlab.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 html_theme_options = {
     "light_css_variables": {
         "color-brand-primary": "#0072B2",
