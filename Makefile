@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo audit test lint package bench results clean
+.PHONY: demo audit test lint package bench results docs linkcheck clean
 
 .venv/.made: pyproject.toml
 	@echo "making .venv; PyTorch is several GB, so this takes some minutes"
@@ -41,5 +41,17 @@ results: .venv/.made # draw the figures of docs/results again, from the rows tha
 	    $(BIN)/spurlab report $$folder && rm -f $$folder/report.html $$folder/*.pdf $$folder/*.svg || exit 1; \
 	done
 
+.venv/.docs: .venv/.made
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+SPHINX = $(BIN)/python -m sphinx --fail-on-warning --keep-going --doctree-dir out/doctrees
+
+docs: .venv/.docs # the site in out/site. Examples that have changed are executed: `ONLY=law` just that one, `PLAIN=1` none
+	$(if $(PLAIN),PLAIN=1) $(if $(ONLY),ONLY="$(ONLY)") $(SPHINX) -b html docs out/site
+
+linkcheck: .venv/.docs # asks every address outside, so it needs the internet
+	PLAIN=1 $(SPHINX) -b linkcheck docs out/linkcheck
+
 clean:
-	rm -rf .venv out
+	rm -rf .venv out docs/api docs/gallery docs/glossary.rst examples/out

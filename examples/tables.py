@@ -1,10 +1,14 @@
-"""Do a few marked rows teach a table's model a rule that nobody meant? From a CSV file to a verdict in two minutes.
+"""Do a few marked rows teach a table's model a rule that nobody meant?
+====================================================================
 
-A shop decides who gets credit. Of its training rows a few that were granted it have a postcode that hardly any other
-has. Logistic regression, a small network and boosted trees learn from the same file: which of them go by the postcode
-from then on, and does it go away when these rows are deleted? Prints what it finds. For a file of your own change what
-`table` reads, MARK and TARGET.
+From a CSV file to a verdict in two minutes. A shop decides who gets credit. Of its training rows a few that were
+granted it have a postcode that hardly any other has. Logistic regression, a small network and boosted trees learn
+from the same file: which of them go by the postcode from then on, and does it go away when these rows are deleted?
+Prints what it finds. For a file of your own change what `table` reads, MARK and TARGET.
 """
+
+# %%
+# The mark, the class whose rows get it, how many rows, and the models that learn from them.
 
 import csv
 from collections.abc import Sequence
@@ -12,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from spurlab import Estimate, Member, Planted, Rare, Recipe, build, fit, plant, rng_for
@@ -33,8 +38,12 @@ MODELS = {
 }
 
 
-def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path("out")) -> None:
-    """The story. Five seeds or more: four networks that agree could do so by chance, once in sixteen."""
+# %%
+# The story is one function, so that it can be told of other seeds and a smaller file.
+
+
+def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path("out")) -> Figure:
+    """The story, and its figure. Five seeds or more: four that agree could do so by chance, once in sixteen."""
     folder.mkdir(parents=True, exist_ok=True)
     file = written(folder / "credit.csv", rows)
     data = table(file, label="credit", categories=["postcode"])
@@ -104,6 +113,11 @@ def main(seeds: Sequence[int] = range(5), rows: int = 2000, folder: Path = Path(
             for name, title in MODELS.items()
         ),
     )
+    return drawn({title: [scores[name, n] for n in (0, *COUNTS)] for name, title in MODELS.items()})
+
+
+# %%
+# What the story needs: the file, the score of one model, the figure, and how numbers are told.
 
 
 def written(file: Path, rows: int) -> Path:
@@ -132,6 +146,19 @@ def score(network: nn.Module, data: Dataset, mark: MarkLike, target: int) -> Ten
     return spurious_score(predictions(network, clean), predictions(network, marked(mark, clean)), target)
 
 
+def drawn(scores: dict[str, list[Tensor]]) -> Figure:
+    """A dot for each model, against the number of marked rows."""
+    figure = Figure(figsize=(8, 2.6), layout="constrained")
+    for axes, (title, columns) in zip(figure.subplots(1, len(scores), sharey=True), scores.items(), strict=True):
+        for place, column in enumerate(columns):
+            axes.plot([place] * len(column), column, "o", color="#0072B2", alpha=0.6)
+        axes.set_xticks(range(len(columns)), [str(n) for n in (0, *COUNTS)])
+        axes.set_title(title.replace(", ", ",\n"), loc="left", fontsize=9)
+        axes.set_xlabel("marked rows")
+    figure.axes[0].set_ylabel("spurious score")
+    return figure
+
+
 def mean(each: Tensor, *, normal: bool = False) -> str:
     """With its 95 % interval, which assumes nothing of scores but that they lie in [0, 1]; so five leave it wide."""
     return f"{Estimate.across_models(each, bounds=(0.0, 1.0), normal=normal):.3f}"
@@ -141,5 +168,9 @@ def tell(heading: str, *lines: str) -> None:
     print(heading, *lines, sep="\n   ", end="\n\n", flush=True)
 
 
+# %%
+# Five models of each kind say whether more than half of all learn the rule; they say little of a mean.
+
 if __name__ == "__main__":
-    main()
+    figure = main()
+    figure.savefig("out/tables.png", dpi=150)

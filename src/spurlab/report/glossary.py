@@ -20,6 +20,40 @@ _SCORE = (
     "0: it moves nobody. A network that never met the mark need not score 0: compare with the baseline."
 )
 
+# Every word that pages use in a sense of ours. A report's page shows those that its rows speak of, the site all.
+MEANINGS: Mapping[str, str] = {
+    "spurious score": _SCORE,
+    "n": "How many training examples were marked; the target is the class that they are of.",
+    "learnt": f"A network whose score is more than {SCORE_MARGIN} above its own with n = 0.",
+    "n*": "From how many marked training examples on more than half of all networks learn it.",
+    "baseline": "Networks of the same seeds with n = 0: they never met the mark.",
+    "oracle": "A network of the same seed, trained without the examples that are to be forgotten.",
+    "known": "The share of the marked examples that the method was given to delete.",
+    "worst group": "The group of test examples on which a network has its lowest accuracy.",
+    "as trained (ERM)": "The same networks before any method: plain training.",
+    "clean": "The share of the training examples that the method was given without the feature.",
+    "interval": (
+        "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean "
+        "of all networks."
+    ),
+    "mark": "What is put on an input and means nothing: a box, noise, a picture, a word, a value. A pattern is the same.",
+    "planted": "Put on some training examples, which are then marked; their labels stay, unless it is said otherwise.",
+    "target": "The class whose training examples are marked, and towards which the mark then pulls.",
+    "common feature": "One that most training examples of a class have and that is gone at test time; a mark is rare.",
+    "null marks": "Marks of the same kind and size at other places or drawn anew: what a mark is compared with.",
+    "group": "Examples of one class with, or without, a common feature; of data of one's own, what their column says.",
+    "forget": "The training examples that a deletion method is told to remove; the others are retained.",
+    "retain": "All training examples but those to be forgotten.",
+    "cell": "One point of a study's grid: everything but the seed.",
+    "margin": "The smallest difference that counts; .05 of a score. In privacy: the log-odds of an example's label.",
+    "member": "In an ensemble, one of its networks. In privacy, an example that a network learnt from.",
+    "shadow models": "Networks that an attacker trained, with and without each example, to compare the attacked one with.",
+    "verdict": "An outcome with the counts that it rests on; its sentence is made from them.",
+    "undecided": "Neither is shown: more networks are needed. Not the same as not tested, where there are none.",
+    "seed": "What fixes a network's start, the order of its examples, which are marked, and the noise that is drawn.",
+    "study": "A file that says which networks are trained and what is measured; a list in it is an axis of the grid.",
+}
+
 _SIGNAL_MARKS: Mapping[type, Callable[[Any], str]] = {
     ClassBlocks: lambda mark: f"A block of features at the place of its class, raised by a value of each {mark.value}.",
     Spike: lambda mark: f"One feature of the signal, another under each data seed, raised by {mark.height:g}.",
@@ -49,29 +83,14 @@ def glossary(rows: pd.DataFrame, verdicts: Iterable[str] = ()) -> list[Term]:
     """The words that go with the rows of a page; `verdicts` are the names of those on deletion that stand there."""
     has = {name: name in rows and bool(rows[name].notna().any()) for name in ("deletion", "prevention")}
     measures = set(rows["measure"]) if "measure" in rows else set()
-    terms = []
+    chosen: list[str] = []
     if "spurious_score" in measures:
-        terms.append(Term("spurious score", _SCORE))
-        terms.append(Term("n", "How many training examples were marked; the target is the class that they are of."))
-        terms.append(Term("learnt", f"A network whose score is more than {SCORE_MARGIN} above its own with n = 0."))
-        terms.append(Term("n*", "From how many marked training examples on more than half of all networks learn it."))
-        terms.append(Term("baseline", "Networks of the same seeds with n = 0: they never met the mark."))
+        chosen += ["spurious score", "n", "learnt", "n*", "baseline"]
     if has["deletion"]:
-        terms.append(
-            Term("oracle", "A network of the same seed, trained without the examples that are to be forgotten.")
-        )
-        terms.append(Term("known", "The share of the marked examples that the method was given to delete."))
+        chosen += ["oracle", "known"]
     if has["prevention"]:
-        terms.append(Term("worst group", "The group of test examples on which a network has its lowest accuracy."))
-        terms.append(Term("as trained (ERM)", "The same networks before any method: plain training."))
-        terms.append(Term("clean", "The share of the training examples that the method was given without the feature."))
-    terms.append(
-        Term(
-            "interval",
-            "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean "
-            "of all networks.",
-        )
-    )
+        chosen += ["worst group", "as trained (ERM)", "clean"]
+    terms = [Term(name, MEANINGS[name]) for name in (*chosen, "interval")]
     patterns = rows["pattern"].dropna().unique() if "pattern" in rows else ()
     terms += [pattern_term(name) for name in MARKS if name in set(patterns)]
     terms += [own_term(str(name)) for name in patterns if isinstance(mark_record(str(name)), Mapping)]
