@@ -36,7 +36,7 @@ MEANINGS: Mapping[str, str] = {
         "Beside a mean over networks: in at least 95 of 100 studies with other seeds, such a range holds the mean "
         "of all networks."
     ),
-    "mark": "What is put on an input and means nothing: a box, noise, a picture, a word, a value. A pattern is the same.",
+    "mark": "What is put on an input and means nothing: a box, noise, a picture, a word, a value. Also: pattern.",
     "planted": "Put on some training examples, which are then marked; their labels stay, unless it is said otherwise.",
     "target": "The class whose training examples are marked, and towards which the mark then pulls.",
     "common feature": "One that most training examples of a class have and that is gone at test time; a mark is rare.",
@@ -46,8 +46,8 @@ MEANINGS: Mapping[str, str] = {
     "retain": "All training examples but those to be forgotten.",
     "cell": "One point of a study's grid: everything but the seed.",
     "margin": "The smallest difference that counts; .05 of a score. In privacy: the log-odds of an example's label.",
-    "member": "In an ensemble, one of its networks. In privacy, an example that a network learnt from.",
-    "shadow models": "Networks that an attacker trained, with and without each example, to compare the attacked one with.",
+    "member": "In an ensemble, one of its networks. In privacy, an example that it learnt from.",
+    "shadow models": "Networks that an attacker trained with and without each example, to compare with.",
     "verdict": "An outcome with the counts that it rests on; its sentence is made from them.",
     "undecided": "Neither is shown: more networks are needed. Not the same as not tested, where there are none.",
     "seed": "What fixes a network's start, the order of its examples, which are marked, and the noise that is drawn.",
