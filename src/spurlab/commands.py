@@ -219,7 +219,7 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.claim.number in asked or verdict.models]
 
 
-def verdicts_in(folder: Path, *, plugins: bool = False) -> list[Verdict]:
+def verdicts_in(folder: str | Path, *, plugins: bool = False) -> list[Verdict]:
     """The verdicts on what was measured in a folder. No code is used that it names.
 
     Args:
@@ -234,7 +234,7 @@ def verdicts_in(folder: Path, *, plugins: bool = False) -> list[Verdict]:
         return _judged(folder)[1]
 
 
-def write_page(folder: Path, *, plugins: bool = False) -> list[Path]:
+def write_page(folder: str | Path, *, plugins: bool = False) -> list[Path]:
     """The report on a folder, one HTML page and its figures.
 
     Args:
@@ -374,7 +374,7 @@ def _recipe(text: str | None) -> Recipe | None:
     return recipe
 
 
-def _judged(folder: Path) -> tuple[list[StudyResult], list[Verdict]]:
+def _judged(folder: str | Path) -> tuple[list[StudyResult], list[Verdict]]:
     """What was measured in a folder, and the verdicts on it."""
     with status_line("reading the results") as tell:
         results = results_in(folder)

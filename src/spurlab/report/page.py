@@ -52,7 +52,7 @@ Section = Mapping[str, Any]  # what the template shows of one study
 def write_report(
     results: Sequence[StudyResult],
     verdicts: Sequence[Verdict],
-    folder: Path,
+    folder: str | Path,
     *,
     progress: Callable[[str, int, int], None] = on_a_line,
 ) -> list[Path]:
@@ -74,6 +74,7 @@ def write_report(
         FolderError: they cannot be written there.
         StudyError: no study asks for figures that there are.
     """
+    folder = Path(folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []

@@ -83,7 +83,7 @@ class Plan:
 
 def plan(
     study: Study,
-    folder: Path,
+    folder: str | Path,
     *,
     executor: str | Executor = "local",
     workers: int | None = None,
@@ -114,7 +114,7 @@ def plan(
         ValueError: a method of the user's cannot be imported.
         StoreError: the folder's results cannot be read.
     """
-    work = work_of(study, data_of(study, load))
+    folder, work = Path(folder), work_of(study, data_of(study, load))
     import_methods(work)
     wanted, treated = work.wanted_of(Train), work.wanted_of(Treat)
     if (folder / FILE).exists():

@@ -108,7 +108,7 @@ class StudyResult:
 
 
 @only_read()
-def results_in(folder: Path) -> list[StudyResult]:
+def results_in(folder: str | Path) -> list[StudyResult]:
     """Every study that was run in a folder, with the rows that are there; by the first claim that they bear on.
 
     A study that cannot be read, or a number of which is damaged, is passed over, with a warning. No code is executed
@@ -118,6 +118,7 @@ def results_in(folder: Path) -> list[StudyResult]:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version; or no study can be read.
     """
+    folder = Path(folder)
     with Store(folder, read_only=True) as store:
         results, damaged = [], None
         for study, record in _recorded(store):
@@ -136,14 +137,14 @@ def results_in(folder: Path) -> list[StudyResult]:
 
 
 @only_read()
-def studies_in(folder: Path) -> list[Study]:
+def studies_in(folder: str | Path) -> list[Study]:
     """The studies of `results_in`, in its order, without their rows.
 
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
     """
-    with Store(folder, read_only=True) as store:
+    with Store(Path(folder), read_only=True) as store:
         return [study for study, _ in _recorded(store)]
 
 

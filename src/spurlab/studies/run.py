@@ -77,7 +77,7 @@ class StudyProgress:
 @told_on_a_line(str)
 def run(
     study: Study,
-    folder: Path,
+    folder: str | Path,
     *,
     executor: str | Executor = "local",
     workers: int | None = None,
@@ -120,6 +120,7 @@ def run(
     """
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")
+    folder = Path(folder)
     carry_out, place = workplace(executor, workers, device)
     work = work_of(study, data_of(study, load))
     import_methods(work)
