@@ -66,3 +66,10 @@ def test_what_is_raised_ends_the_run_and_nothing_is_lost(ran, study_of, tmp_path
     assert len(whole.rows) == 12
     assert len(rest) == 12 - len(kept.rows)
     assert not {repr(row) for row in rest} & {repr(row) for row in told}
+
+
+def test_a_study_without_networks_tells_its_rows(ran, study_of, tmp_path):
+    told = []
+    result = ran(study_of("pattern=R3", "measure=['empirical_norm', 'parameters']"), tmp_path, on_row=told.append)
+    assert sorted(told, key=repr) == plain(result.rows)
+    assert told

@@ -24,7 +24,7 @@ from spurlab.studies.store import Store
 from spurlab.studies.study import Study
 from spurlab.studies.task import Outcome, Task
 from spurlab.studies.weights import put_weights, weights_file
-from spurlab.studies.work import Work, data_of, key_of, work_of
+from spurlab.studies.work import Work, data_of, work_of
 from spurlab.study_files import StudyError
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 
@@ -202,22 +202,23 @@ class _NewRows:
 
     def __init__(self, work: Work, store: Store, on_row: Callable[[dict[str, Any]], object]) -> None:
         self._work, self._store, self._on_row = work, store, on_row
-        self._cells: dict[str, list[int]] = {}  # by the key of what is measured, in the order of the grid
+        self._cells: dict[str, list[int]] = {}  # by the key of the network, in the order of the grid
         for place, cell in enumerate(work.cells):
-            light = {key_of(cell, name, work.checksums[cell.setting.dataset]) for name in work.study.measure}
-            for key in {work.keys[cell.node], *light}:
-                self._cells.setdefault(key, []).append(place)
-        self._known = set(store.everything(self._cells.keys()).values)
+            if cell.node in work.keys:  # a study of patterns alone has no networks
+                self._cells.setdefault(work.keys[cell.node], []).append(place)
+        self._all = self._cells.keys() | work.light.keys()
+        self._known = set(store.everything(self._all).values)
 
     def tell(self, keys: Iterable[str] | None = None) -> None:
         """What is new of these subjects; None: of all."""
-        keys = self._cells.keys() if keys is None else self._cells.keys() & set(keys)
+        keys = self._all if keys is None else self._all & set(keys)
         known, there = set(self._known), set(self._store.everything(keys).values)
         if there <= known:
             return
         self._known |= there  # first: what is told is not told again
-        places = sorted({place for key in keys for place in self._cells[key]})
-        some = [self._work.cells[place] for place in places]
+        some = self._work.cells
+        if keys <= self._cells.keys():  # what is measured without a network stands in the rows of many
+            some = [some[place] for place in sorted({place for key in keys for place in self._cells[key]})]
         rows = rows_of(self._work.study, self._work.recorded, self._store, some, keys, known)
         for row in rows.to_dict("records"):
             told = {str(name): value for name, value in row.items()}
