@@ -120,7 +120,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-SHOWN = {"div", "strong", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img"}
+SHOWN = {"div", "strong", "table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "img"}
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ import math
 import re
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 import spurlab
@@ -18,6 +20,7 @@ from spurlab.data import Column, Columns, Dataset, Source, shown
 from spurlab.data.texts import documents
 from spurlab.deletion import Verdict
 from spurlab.patterns import Cells, Pattern, Rare, box, mark_on, plant
+from spurlab.report import pattern_gallery, save_figure
 from spurlab.training import RECIPES, Ensemble
 from spurlab.training.engines import Trained
 
@@ -186,3 +189,17 @@ def test_no_value_prints_its_tensors():
             if frozen and held and "__repr__" not in ast.unparse(kind):
                 generated.append(f"{file.name}: {kind.name}: {held[0]}")
     assert generated == []
+
+
+def test_a_figure_that_was_shown_is_written_as_if_it_had_not_been(tmp_path):
+    """Its layout is found when it is drawn, the same each time; the user's settings of matplotlib play no part."""
+    strips = {"clean": images().inputs[:2], "marked": images().inputs[2:4]}
+    shown_, other = (pattern_gallery(strips, "costs $5 or $6") for _ in range(2))
+    with mpl.rc_context({"savefig.facecolor": "red", "font.size": 30}):
+        picture, size = shown_._repr_png_()
+    assert Image.open(io.BytesIO(picture)).size == (2 * size["width"], 2 * size["height"])
+    assert isinstance(shown_, Figure)
+    for one, two in zip(save_figure(shown_, tmp_path / "a"), save_figure(other, tmp_path / "b"), strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    one, two = (np.asarray(Image.open(png).convert("L"), float) for png in (tmp_path / "a.png", io.BytesIO(picture)))
+    assert np.abs(one - two).mean() < 1  # of 255: a layout that is found at another resolution

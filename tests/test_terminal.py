@@ -189,7 +189,7 @@ def shown_in(stream, text):
 
 
 def test_a_function_tells_its_progress_in_a_notebook_unless_it_is_given_another(monkeypatch):
-    """And the line is gone when the function fails."""
+    """And the line is gone when the function fails. Where there are outputs of cells: `test_kernel`."""
     notebook, looked = Notebook(), []
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
     monkeypatch.setattr(sys, "stderr", notebook)

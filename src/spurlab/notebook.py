@@ -35,6 +35,7 @@ _BOX = "color:inherit;background:transparent;line-height:1.4;overflow-x:auto"
 _TABLE = "border-collapse:collapse;color:inherit;background:transparent;margin:.4em 0;table-layout:auto"
 _LINE = "border-bottom:1px solid rgba(128,128,128,.35)"
 _CELL = "padding:.15em .9em .15em 0;vertical-align:top;border:0"
+_WHOLE, _BROKEN = ";white-space:nowrap", ";white-space:normal;min-width:16em"
 _FIGURE = "display:inline-block;vertical-align:top;margin:.2em .5em .2em 0;width:{}px"
 _CAPTION = "font-size:.8em;line-height:1.25;overflow-wrap:anywhere;opacity:.75"
 _PICTURE = "display:block;margin:0;max-width:none;image-rendering:pixelated;border:1px solid rgba(128,128,128,.5)"
@@ -83,7 +84,7 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[object]], caption: s
     def row(kind: str, cells: Sequence[str], more: str = "") -> Markup:
         cell = Markup('<{} style="{};text-align:{}{}{}">{}</{}>')
         told = [
-            cell.format(kind, _CELL, side, ";white-space:nowrap" if len(word) < WHOLE else "", more, word, kind)
+            cell.format(kind, _CELL, side, _WHOLE if len(word) < WHOLE else _BROKEN, more, word, kind)
             for side, word in zip(sides, cells, strict=True)
         ]
         return Markup('<tr style="background:transparent;{}">{}</tr>').format(_LINE, Markup("").join(told))
@@ -91,15 +92,14 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[object]], caption: s
     head = row("th", [_said(heading) for heading in headings])
     body = Markup("").join(row("td", cells, ";font-variant-numeric:tabular-nums") for cells in shown)
     rest = len(lines) - len(shown)
-    named = Markup('<caption style="caption-side:top;text-align:left;color:inherit;opacity:.75;padding:0">{}</caption>')
-    return Markup('<table style="{}">{}<thead>{}</thead><tbody>{}</tbody></table>{}').format(
-        _TABLE, named.format(_said(caption)) if caption else "", head, body, note(f"and {rest:,} more") if rest else ""
+    return Markup('{}<table style="{}"><thead>{}</thead><tbody>{}</tbody></table>{}').format(
+        note(caption) if caption else "", _TABLE, head, body, note(f"and {rest:,} more") if rest else ""
     )
 
 
 def note(text: str) -> Markup:
     """A sentence in small letters."""
-    return Markup('<div style="font-size:.85em;opacity:.75">{}</div>').format(_said(text, 2 * LETTERS))
+    return Markup('<div style="font-size:.85em;opacity:.75;margin-top:.3em">{}</div>').format(_said(text, 2 * LETTERS))
 
 
 def paragraph(text: str, about: str = "") -> Markup:
@@ -131,18 +131,21 @@ def strip(title: str, pictures: Iterable[tuple[NDArray[np.uint8], str]]) -> Mark
     return _beside(title, figures, SIDE + 10)
 
 
-def graphs(title: str, drawn: Iterable[tuple[Sequence[Sequence[float]], str]], width: int = 84) -> Markup:
+def graphs(
+    title: str, drawn: Iterable[tuple[Sequence[Sequence[float]], str]], width: int = 76, *, behind: bool = True
+) -> Markup:
     """Small graphs beside each other with a caption each, up to ten, all on one scale.
 
     Args:
         title: above them.
-        drawn: of each the lines, the last of them strong, the others faint; with a caption.
+        drawn: of each the lines, with a caption.
         width: of each, in pixels.
+        behind: whether all lines but the last are faint.
     """
     shown = list(islice(drawn, PICTURES))
     numbers = [number for lines, _ in shown for line in lines for number in line if math.isfinite(number)]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
-    figures = [_graph(lines, low, high, width) + _caption(caption) for lines, caption in shown]
+    figures = [_graph(lines, low, high, width, behind) + _caption(caption) for lines, caption in shown]
     return _beside(title, figures, width + 2)
 
 
@@ -204,14 +207,14 @@ def _beside(title: str, figures: Sequence[Markup], width: int) -> Markup:
     return Markup("{}<div>{}</div>").format(note(title) if title else "", whole)
 
 
-def _graph(lines: Sequence[Sequence[float]], low: float, high: float, width: int, height: int = 48) -> Markup:
-    drawn = []
+def _graph(lines: Sequence[Sequence[float]], low: float, high: float, width: int, behind: bool) -> Markup:
+    drawn, height = [], 48
     for place, line in enumerate(lines):
         points = _thinned(line)
         step = (width - 4) / max(1, len(points) - 1)
         scale = (height - 6) / ((high - low) or 1.0)
         at = " ".join(f"{2 + step * i:.1f},{3 + scale * (high - y):.1f}" for i, y in enumerate(points))
-        strength = 1 if place == len(lines) - 1 else 0.4
+        strength = 1 if place == len(lines) - 1 or not behind else 0.4
         drawn.append(Markup('<polyline points="{}" opacity="{}"/>').format(at, strength))
     return Markup(
         '<svg viewBox="0 0 {} {}" width="{}" height="{}" fill="none" stroke="currentColor" stroke-width="1.2" '

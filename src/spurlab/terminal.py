@@ -160,6 +160,12 @@ def in_notebook() -> bool:
     return "ipykernel" in sys.modules and type(sys.stderr).__module__.startswith("ipykernel")
 
 
+def _has_outputs() -> bool:
+    """Whether what is displayed becomes an output of a cell, as in all but odd kernels."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
 def somebody_looks() -> bool:
     """Whether standard error is a terminal, or the output of a notebook."""
     stream = sys.stderr
@@ -235,7 +241,7 @@ def status_line(words: str = "") -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     try:
-        line = (_Output if in_notebook() else _Line)(words)
+        line = (_Output if in_notebook() and _has_outputs() else _Line)(words)
         try:
             yield line.tell
         except BaseException:

@@ -6,6 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,7 +71,7 @@ class ShownFigure(Figure):
         """The picture, and how large it is shown: at half its size, so that it is sharp on any screen."""
         stream = BytesIO()
         with style():
-            self.savefig(stream, format="png", dpi=DOTS)
+            deepcopy(self).savefig(stream, format="png", dpi=DOTS)  # drawing gives it ticks, see `fingerprint`
         width, height = (round(inches * DOTS / 2) for inches in self.get_size_inches())
         return stream.getvalue(), {"width": width, "height": height}
 

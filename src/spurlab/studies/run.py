@@ -70,7 +70,7 @@ class StudyProgress:
     def __str__(self) -> str:
         if self.waiting:
             return f"waiting for another process to finish {self.waiting} {self.what}"
-        left = "" if self.seconds_left == float("inf") else f", {duration(self.seconds_left)} left"
+        left = "" if self.seconds_left in (0.0, float("inf")) else f", {duration(self.seconds_left)} left"
         return f"{self.networks}/{self.of} {self.what}{left}"
 
 

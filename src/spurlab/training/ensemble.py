@@ -54,7 +54,9 @@ class Ensemble:
             for i, seed in enumerate(self.seeds)
         ]
         headings = ("seed", *(("loss at first", "at last") if epochs else ()), "")
-        drawn = graphs("", [(losses.tolist(), "training loss by epoch")], 240) if epochs > 1 else Markup("")
+        drawn = (
+            graphs("", [(losses.tolist(), "training loss by epoch")], 240, behind=False) if epochs > 1 else Markup("")
+        )
         return card("Ensemble", "", facts, drawn, table(headings, lines))
 
     @property
