@@ -51,9 +51,9 @@ figure.savefig("out/null_marks.png", dpi=150)
 figure
 
 # %%
-# **What one network can say.** The mark was chosen since it shows the effect: for the stronger noise R3 on 20 images the
-# marked network's p was .145, since it goes by other such noise, too; and a square (S3) has no marks like it on these
-# images, so that its answer is "not tested". With 199 null marks p is never below .005. What is said is about this
-# network, not about others trained on the same data. A network that goes by *any* noise goes by this one no more than by its like, and then
-# nothing is shown. ``spurlab audit`` asks the same of a network and images in files, looks for the training images
-# that teach the mark, and tries repairs.
+# **What one network can say.** The mark was chosen since it shows the effect: for the stronger noise R3 on 20 images
+# the marked network's p was .145, since it goes by other such noise, too; and a square (S3) has no marks like it on
+# these images, so that its answer is "not tested". With 199 null marks p is never below .005. What is said is about
+# this network, not about others trained on the same data. A network that goes by *any* noise goes by this one no more
+# than by its like, and then nothing is shown. ``spurlab audit`` asks the same of a network and images in files, looks
+# for the training images that teach the mark, and tries repairs.
