@@ -191,6 +191,13 @@ def prepare(
     Raises:
         ValueError: nothing to plant, seeds that are none or come twice, or what `plant` and `fit` refuse.
         TypeError: a pattern that is none.
+
+    >>> from spurlab import RECIPES, first_examples, load
+    >>> data = first_examples(load("fashion-mini"), 100)
+    >>> recipe = RECIPES["quick"].lasting(1)
+    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=range(2), workers=0)
+    >>> len(prepared), len(prepared.originals.seeds)
+    (2, 2)
     """
     data = load(data) if isinstance(data, str) else data
     if n < 1:

@@ -59,6 +59,10 @@ def from_hugging_face(
         DataRequestError: the library is not installed or older than 4.0; there is no such split or feature, it has
             other values, a label is missing; or as :func:`image_folder`.
         DamagedDataError: an image is no whole image.
+
+    >>> import datasets  # doctest: +SKIP
+    >>> mine = datasets.load_dataset("imagefolder", data_dir="photos")  # doctest: +SKIP
+    >>> data = from_hugging_face(mine, size=64)  # doctest: +SKIP
     """
     library = _library()
     splits: Mapping[str, Any] = data if isinstance(data, Mapping) else {"train": data}

@@ -42,6 +42,10 @@ class Vocabulary:
             then those of the training documents, the commonest first; the last were in none of them: marks of new words
             are made of these.
         counts: of each word, how often the training documents have it; of the first 0.
+
+    >>> words = Vocabulary(("oil", "price"))
+    >>> words.known
+    ('oil', 'price')
     """
 
     words: tuple[str, ...]

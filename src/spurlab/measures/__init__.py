@@ -74,7 +74,11 @@ MEASURES: Mapping[str, Measure] = {
 
 
 def effects() -> dict[str, Measure]:
-    """What is measured after a deletion, by name."""
+    """What is measured after a deletion, by name.
+
+    >>> list(effects())[:2]
+    ['spurious_score', 'accuracy']
+    """
     return {name: MEASURES[name] for name in ("spurious_score", "accuracy")} | {
         name: measure for name, measure in MEASURES.items() if measure.needs == "deletion"
     }
@@ -126,7 +130,12 @@ def written_out(names: Sequence[str]) -> list[str]:
 
 
 def numbers_of(name: str, data: Dataset) -> list[str]:
-    """The names of the numbers that a name stands for on a data set; none where it cannot be taken there."""
+    """The names of the numbers that a name stands for on a data set; none where it cannot be taken there.
+
+    >>> from spurlab import load
+    >>> numbers_of("spurious_score", load("fashion-mini"))
+    ['spurious_score']
+    """
     measure = measure_named(name)
     if not measure.suits_data(data):
         return []

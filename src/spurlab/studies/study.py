@@ -209,6 +209,10 @@ class Study(BaseModel):
         search: ``n``: of each curve only the networks are trained that decide n*, see `spurlab.studies.Search`.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
+
+    >>> study = Study(name="mine", title="How many?", grids=(Grid(dataset="fashion-mini", pattern=("S3",), n=(0, 10)),))
+    >>> study.axis("n"), study.axis("seed")
+    ((0, 10), (0,))
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
