@@ -205,7 +205,7 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     Not by the rows of studies that search n*: the networks at an n are no sample of all.
 
     >>> import tempfile
-    >>> changes = ["n=[0, 3]", "seed=[0, 1]", "architecture='small-mlp'", "recipe.epochs=1", "claims=[1]"]
+    >>> changes = ["n=[0, 3]", "seed=0", "pattern='S3'", "recipe.epochs=1", "claims=[1]"]
     >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run_study(study, Path(folder), workers=0)
@@ -226,7 +226,7 @@ def verdicts_in(folder: Path) -> list[Verdict]:
         StoreError: they are damaged, or of a newer version.
 
     >>> import tempfile
-    >>> changes = ["n=[0, 3]", "seed=[0, 1]", "architecture='small-mlp'", "recipe.epochs=1", "claims=[1]"]
+    >>> changes = ["n=[0, 3]", "seed=0", "pattern='S3'", "recipe.epochs=1", "claims=[1]"]
     >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = run_study(study, Path(folder), workers=0)
@@ -292,17 +292,14 @@ def audit_of(
         InputError: whatever does not fit, and why.
 
     >>> import tempfile
+    >>> from dataclasses import replace
+    >>> from spurlab import first_examples
     >>> from spurlab.audit.demo import small_cnn
-    >>> from spurlab.data import from_torch
-    >>> network = small_cnn((1, 16, 16), 2)
-    >>> items = [(torch.rand(1, 16, 16), row % 2) for row in range(60)]
-    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
+    >>> few = replace(first_examples(load_dataset("fashion-mini"), 50), test=load_dataset("fashion-mini").test[:50])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     weights = save_weights(network, Path(folder) / "weights.safetensors")
-    ...     found, files = audit_of(
-    ...         "spurlab.audit.demo:small_cnn", "mine", ["box,size=2"], Path(folder),
-    ...         weights=weights, quick=True, load=lambda name: data,
-    ...     )
+    ...     weights = save_weights(small_cnn(few.shape, few.classes), Path(folder) / "weights.safetensors")
+    ...     options = {"weights": weights, "quick": True, "load": lambda name: few}
+    ...     found, files = audit_of("spurlab.audit.demo:small_cnn", "few", ["box,size=2"], Path(folder), **options)
     >>> [mark.mark for mark in found.marks], [file.name for file in files]
     (['box of 2 x 2 at row 0, column 0'], ['audit.html'])
     """

@@ -161,13 +161,16 @@ def pull(
     Sources: Yang et al. (2022), arXiv:2202.05189, equation 1 (the score); Phipson and Smyth (2010), Stat. Appl. Genet.
         Mol. Biol. 9, 39 (p is never 0).
 
-    >>> from spurlab import make_pattern
-    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    >>> _ = network[1].weight.data.zero_()
-    >>> _ = network[1].weight.data[1, 0].fill_(9)  # what it says goes by the first pixel
-    >>> test = Examples(torch.rand(50, 1, 8, 8) / 2, torch.arange(50) % 2)
-    >>> found = pull(network, test, make_pattern("S1", test.shape), draws=99)
+    >>> from spurlab import load, make_pattern
+    >>> data = load("fashion-mini")
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+    >>> for weights in network.parameters():
+    ...     _ = weights.data.zero_()
+    >>> mark = make_pattern("S3", data.shape)
+    >>> _ = network[1].weight.data[7].copy_(mark.offset.flatten())  # the brighter the mark's place, the more it is a sneaker
+    >>> found = pull(network, data.test, mark, draws=99, images=100)
     >>> found.target, found.p <= 0.05
+    (7, True)
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "audit examples"))[:images].sort().values
     few = test[rows]

@@ -43,9 +43,9 @@ class Vocabulary:
             are made of these.
         counts: of each word, how often the training documents have it; of the first 0.
 
-    >>> words = Vocabulary(("oil", "price"))
-    >>> words.known
-    ('oil', 'price')
+    >>> words = Vocabulary.of([["oil", "price", "oil"], ["grain"]])
+    >>> words.known, len(words) > len(words.known)  # beyond them no word, unknown ones, and new ones for marks
+    (('oil', 'grain', 'price'), True)
     """
 
     words: tuple[str, ...]

@@ -46,12 +46,12 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
         FolderError: it cannot be written there.
 
     >>> import tempfile
-    >>> import torch
     >>> from spurlab.audit import audit
-    >>> from spurlab.data import from_torch
-    >>> items = [(torch.rand(1, 8, 8), row % 2) for row in range(60)]
-    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
-    >>> found = audit(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2)), data, ["box,size=2"], quick=True)
+    >>> from dataclasses import replace
+    >>> from spurlab import build, first_examples, load
+    >>> data = first_examples(load("fashion-mini"), 50)
+    >>> data = replace(data, test=data.test[:50])
+    >>> found = audit(build("small-mlp", data.shape, data.classes, seed=0), data, ["box,size=2"], quick=True)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = write_audit(found, Path(folder))
     ...     print(page.name, "box of 2 x 2" in page.read_text())

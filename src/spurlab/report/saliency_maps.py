@@ -43,8 +43,8 @@ def saliency_figure(
     >>> images = torch.rand(2, 1, 28, 28)
     >>> maps = {"gradient": saliency(build("mlp", (1, 28, 28), 10, seed=0), images, 0, "gradient")}
     >>> figure = saliency_figure(images, maps, "What moves the logit of T-shirt", ["a shirt", "a boot"])
-    >>> [axes.get_title() for axes in figure.axes][:2]
-    ['image', 'gradient']
+    >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
+    ['image', 'Gradient']
     """
     if not len(images) or not maps:
         raise InputError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")

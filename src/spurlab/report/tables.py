@@ -48,7 +48,7 @@ def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
     >>> from spurlab.studies import load_study, narrowed, run
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
-    >>> [(table.title, table.row_count) for table in study_tables(result)]
+    >>> [(str(table.title), table.row_count) for table in study_tables(result)]
     [('Trainable parameters (Table 2)', 2)]
     """
     return [table for sheet in study_sheets(result, terminal=True) for table in as_tables(sheet, width)]

@@ -210,7 +210,8 @@ class Study(BaseModel):
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
 
-    >>> study = Study(name="mine", title="How many?", grids=(Grid(dataset="fashion-mini", pattern=("S3",), n=(0, 10)),))
+    >>> grid = Grid(dataset="fashion-mini", architecture="mlp", pattern="S3", n=[0, 10])
+    >>> study = Study(name="mine", title="How many?", grids=(grid,))
     >>> study.axis("n"), study.axis("seed")
     ((0, 10), (0,))
     """

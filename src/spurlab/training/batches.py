@@ -27,7 +27,7 @@ class Member:
     >>> from spurlab.data import Examples
     >>> examples = Examples(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]))
     >>> members = [Member(Planted.none(examples), seed) for seed in range(3)]  # three networks of the same examples
-    >>> [member.seed for member in members], len(members[0].examples)
+    >>> [member.seed for member in members], len(members[0].data)
     ([0, 1, 2], 4)
     """
 

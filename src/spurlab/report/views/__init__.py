@@ -202,6 +202,7 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
     >>> [label.get_text() for label in study_figure(result).axes[0].get_yticklabels()]
+    ['MLP', 'CNN']
     """
     name = kind or check(result.study).main_figure
     if name not in VIEWS:

@@ -226,7 +226,7 @@ def score_figure(
     >>> rows = pd.DataFrame(of_network, columns=["n", "seed", "value"])
     >>> figure = score_figure(curves(rows.assign(measure="spurious_score", pattern="S3", target=0)), {}, "Scores")
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
-    ('marked', 'score')
+    ('marked training examples, n (not to scale)', 'spurious score')
     """
     looks = style.looks_of([[_name(curve, curves) for curve in curves]], style.pattern_look)
     figure, body = style.blank(title, 3.4, note, style.mark_legend(looks, 5.0, "-"))
