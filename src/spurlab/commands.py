@@ -209,8 +209,8 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run_study(study, Path(folder), workers=0)
-    >>> [verdict.claim.number for verdict in verdicts_on([result])]
-    [1]
+    >>> verdicts_on([result])[0].claim.number
+    1
     """
     asked = {number for result in results for number in result.study.claims}
     whole = [result for result in results if not result.study.search]
@@ -226,13 +226,12 @@ def verdicts_in(folder: Path) -> list[Verdict]:
         StoreError: they are damaged, or of a newer version.
 
     >>> import tempfile
-    >>> changes = ["n=[0, 3]", "seed=0", "pattern='S3'", "recipe.epochs=1", "claims=[1]"]
-    >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
+    >>> study = narrowed(load_study("table2", changes=["claims=[1]"]), ["architecture=mlp"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = run_study(study, Path(folder), workers=0)
     ...     verdicts = verdicts_in(Path(folder))
-    >>> [verdict.claim.number for verdict in verdicts]
-    [1]
+    >>> [(verdict.claim.number, verdict.outcome) for verdict in verdicts]  # nothing was trained for it
+    [(1, 'not tested')]
     """
     return _judged(folder)[1]
 
@@ -292,14 +291,15 @@ def audit_of(
         InputError: whatever does not fit, and why.
 
     >>> import tempfile
-    >>> from dataclasses import replace
-    >>> from spurlab import first_examples
+    >>> from spurlab import from_torch, rng_for
     >>> from spurlab.audit.demo import small_cnn
-    >>> few = replace(first_examples(load_dataset("fashion-mini"), 50), test=load_dataset("fashion-mini").test[:50])
+    >>> images = torch.rand(60, 1, 16, 16, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> mine = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     weights = save_weights(small_cnn(few.shape, few.classes), Path(folder) / "weights.safetensors")
-    ...     options = {"weights": weights, "quick": True, "load": lambda name: few}
-    ...     found, files = audit_of("spurlab.audit.demo:small_cnn", "few", ["box,size=2"], Path(folder), **options)
+    ...     weights = save_weights(small_cnn(mine.shape, mine.classes), Path(folder) / "weights.safetensors")
+    ...     options = {"weights": weights, "quick": True, "load": lambda name: mine}
+    ...     found, files = audit_of("spurlab.audit.demo:small_cnn", "mine", ["box,size=2"], Path(folder), **options)
     >>> [mark.mark for mark in found.marks], [file.name for file in files]
     (['box of 2 x 2 at row 0, column 0'], ['audit.html'])
     """
@@ -340,6 +340,10 @@ def demo_in(folder: Path) -> Demo:
 
     Raises:
         FolderError: it cannot be written there.
+
+    >>> demo = demo_in(Path("out/audit"))  # doctest: +SKIP
+    >>> data, marks = demo.data, [demo.mark]  # doctest: +SKIP
+    >>> audit_of(demo.model, data, marks, Path("out/audit"), weights=demo.weights)  # doctest: +SKIP
     """
     with writing(folder), status_line("making the demo's images and network") as tell:
         return make_demo(folder, lambda now: tell(str(now)))

@@ -166,11 +166,11 @@ def pull(
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
     >>> for weights in network.parameters():
     ...     _ = weights.data.zero_()
-    >>> mark = make_pattern("S3", data.shape)
-    >>> _ = network[1].weight.data[7].copy_(mark.offset.flatten())  # the brighter the mark's place, the more it is a sneaker
-    >>> found = pull(network, data.test, mark, draws=99, images=100)
-    >>> found.target, found.p <= 0.05
-    (7, True)
+    >>> noise = make_pattern("R3", data.shape, seed=0)
+    >>> _ = network[1].weight.data[7].copy_((noise.offset - noise.offset.mean()).flatten())  # this noise means a sneaker
+    >>> found = pull(network, data.test, noise, draws=99, images=100)
+    >>> found.target, found.p  # of 100 such noises it pulls most
+    (7, 0.01)
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "audit examples"))[:images].sort().values
     few = test[rows]

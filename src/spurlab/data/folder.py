@@ -62,10 +62,10 @@ def image_folder(
     >>> import tempfile
     >>> from PIL import Image
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name, grey in (("cat", 51), ("dog", 255)):
+    ...     for name, grey in (("cat", 51), ("dog", 204)):
     ...         (Path(folder) / name).mkdir()
     ...         for number in range(5):
-    ...             Image.new("L", (40, 30), grey).save(Path(folder) / name / f"{number}.png")
+    ...             Image.new("L", (40, 30), grey + number).save(Path(folder) / name / f"{number}.png")
     ...     data = image_folder(folder, size=16, grey=True)
     >>> data.class_names, data.shape, len(data.train), len(data.test)
     (('cat', 'dog'), (1, 16, 16), 8, 2)

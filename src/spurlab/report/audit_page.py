@@ -46,11 +46,12 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
         FolderError: it cannot be written there.
 
     >>> import tempfile
+    >>> import torch
     >>> from spurlab.audit import audit
-    >>> from dataclasses import replace
-    >>> from spurlab import build, first_examples, load
-    >>> data = first_examples(load("fashion-mini"), 50)
-    >>> data = replace(data, test=data.test[:50])
+    >>> from spurlab import build, from_torch, rng_for
+    >>> images = torch.rand(60, 1, 8, 8, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
     >>> found = audit(build("small-mlp", data.shape, data.classes, seed=0), data, ["box,size=2"], quick=True)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = write_audit(found, Path(folder))

@@ -44,7 +44,7 @@ def saliency_figure(
     >>> maps = {"gradient": saliency(build("mlp", (1, 28, 28), 10, seed=0), images, 0, "gradient")}
     >>> figure = saliency_figure(images, maps, "What moves the logit of T-shirt", ["a shirt", "a boot"])
     >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
-    ['image', 'Gradient']
+    ['image', 'gradient']
     """
     if not len(images) or not maps:
         raise InputError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")
