@@ -423,7 +423,8 @@ def check(
 
     A method of one's own, against a ready one:
 
-    >>> from spurlab import check, prepare
+    >>> from dataclasses import replace
+    >>> from spurlab import RECIPES, check, first_examples, load, prepare
     >>> def finetune(model, data, forget):
     ...     retain, optimizer = data[~forget], torch.optim.SGD(model.parameters(), lr=0.01)
     ...     for rows in torch.arange(len(retain)).split(100):
@@ -431,8 +432,12 @@ def check(
     ...         torch.nn.functional.cross_entropy(model(retain.inputs[rows]), retain.labels[rows]).backward()
     ...         optimizer.step()
     ...     return model
-    >>> prepared = prepare("fashion-mini", pattern="R3", n=20)  # doctest: +SKIP
-    >>> print(check([finetune, "incremental-1e-3"], prepared))  # doctest: +SKIP
+    >>> few, recipe = first_examples(load("fashion-mini"), 100), RECIPES["quick"].lasting(1)
+    >>> data = replace(few, test=few.test[:200])  # so few to be quick; all of them and five seeds for a verdict
+    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=range(2), workers=0)
+    >>> found = check([finetune, "incremental-1e-3"], prepared)  # print(found) has the numbers and the verdicts
+    >>> [(row["method"], row["seed"], row["failed"]) for row in found.rows]
+    [('finetune', 0, ''), ('finetune', 1, ''), ('incremental-1e-3', 0, ''), ('incremental-1e-3', 1, '')]
 
     On a network of one's own:
 

@@ -205,7 +205,7 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     Not by the rows of studies that search n*: the networks at an n are no sample of all.
 
     >>> import tempfile
-    >>> changes = ["n=[0, 3]", "seed=0", "pattern='S3'", "recipe.epochs=1", "claims=[1]"]
+    >>> changes = ["n=[0, 3]", "seed=0", "architecture='small-mlp'", "recipe.epochs=1", "claims=[1]"]
     >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run_study(study, Path(folder), workers=0)

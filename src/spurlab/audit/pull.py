@@ -167,7 +167,8 @@ def pull(
     >>> for weights in network.parameters():
     ...     _ = weights.data.zero_()
     >>> noise = make_pattern("R3", data.shape, seed=0)
-    >>> _ = network[1].weight.data[7].copy_((noise.offset - noise.offset.mean()).flatten())  # this noise means a sneaker
+    >>> this = (noise.offset - noise.offset.mean()).flatten()
+    >>> _ = network[1].weight.data[7].copy_(this)  # the more of this noise, the more it is a sneaker
     >>> found = pull(network, data.test, noise, draws=99, images=100)
     >>> found.target, found.p  # of 100 such noises it pulls most
     (7, 0.01)

@@ -158,7 +158,7 @@ def guarantee_of(network: nn.Module) -> Guarantee | None:
 
     It is an attribute of the network, `guarantee`, and no part of its weights: what loads these has to be told.
 
-    >>> guarantee_of(nn.Linear(2, 2)) is None  # of a network that `DpSgd` made: its epsilon, delta and how they came about
+    >>> guarantee_of(nn.Linear(2, 2)) is None  # of a network that `DpSgd` made: epsilon, delta and how they came about
     True
     """
     found = getattr(network, "guarantee", None)
