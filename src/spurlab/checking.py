@@ -196,6 +196,13 @@ def prepare(
     Raises:
         ValueError: nothing to plant, seeds that are none or come twice, or what `plant` and `fit` refuse.
         TypeError: a pattern that is none.
+
+    >>> from spurlab import RECIPES, first_examples, load
+    >>> data = first_examples(load("fashion-mini"), 100)
+    >>> recipe = RECIPES["quick"].lasting(1)
+    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=range(2), workers=0)
+    >>> len(prepared), len(prepared.originals.seeds)
+    (2, 2)
     """
     data = load(data) if isinstance(data, str) else data
     if n < 1:
@@ -456,7 +463,8 @@ def check(
 
     A method of one's own, against a ready one:
 
-    >>> from spurlab import check, prepare
+    >>> from dataclasses import replace
+    >>> from spurlab import RECIPES, check, first_examples, load, prepare
     >>> def finetune(model, data, forget):
     ...     retain, optimizer = data[~forget], torch.optim.SGD(model.parameters(), lr=0.01)
     ...     for rows in torch.arange(len(retain)).split(100):
@@ -464,8 +472,12 @@ def check(
     ...         torch.nn.functional.cross_entropy(model(retain.inputs[rows]), retain.labels[rows]).backward()
     ...         optimizer.step()
     ...     return model
-    >>> prepared = prepare("fashion-mini", pattern="R3", n=20)  # doctest: +SKIP
-    >>> print(check([finetune, "incremental-1e-3"], prepared))  # doctest: +SKIP
+    >>> few, recipe = first_examples(load("fashion-mini"), 100), RECIPES["quick"].lasting(1)
+    >>> data = replace(few, test=few.test[:200])  # so few to be quick; all of them and five seeds for a verdict
+    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=range(2), workers=0)
+    >>> found = check([finetune, "incremental-1e-3"], prepared)  # print(found) has the numbers and the verdicts
+    >>> [(row["method"], row["seed"], row["failed"]) for row in found.rows]
+    [('finetune', 0, ''), ('finetune', 1, ''), ('incremental-1e-3', 0, ''), ('incremental-1e-3', 1, '')]
 
     On a network of one's own:
 

@@ -109,6 +109,9 @@ def study_named(
 
     Raises:
         StudyError: as `load_study` and `narrowed`, or a claim or figure that there is not.
+
+    >>> study_named("quickstart", changes=["n=[0, 10]"], only=["pattern=S3"]).axis("pattern")
+    ('S3',)
     """
     return narrowed(_with_known_names(load_study(study, profile, changes)), only)
 
@@ -151,6 +154,15 @@ def run(
         InputError: a study by itself, and changes of it; or what `load_study`, `narrowed` and `spurlab.studies.run`
             refuse.
         FailureError: results cannot be read or written, or a worker failed; what was finished is kept.
+
+    >>> import tempfile
+    >>> changes = ["n=[0, 3]", "seed=[0, 1]", "pattern='S3'", "architecture='small-mlp'", "recipe.epochs=1"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     finished = run("quickstart", folder, changes=[*changes, "dataset='fashion-mini@100'"], workers=0)
+    >>> finished.rows["measure"].value_counts().to_dict()
+    {'spurious_score': 4, 'accuracy': 4}
+    >>> [file.name for file in finished.written]
+    ['quickstart.csv', 'quickstart.parquet', 'quickstart.png', 'quickstart.pdf', 'quickstart.svg']
     """
     asked, command = study, ""
     if isinstance(asked, Study):
@@ -212,6 +224,14 @@ def verdicts_on(results: Sequence[StudyResult]) -> list[Verdict]:
     """On the claims that studies ask for, and on those that their rows bear on all the same.
 
     Not by the rows of studies that search n*: the networks at an n are no sample of all.
+
+    >>> import tempfile
+    >>> changes = ["n=[0, 3]", "seed=0", "architecture='small-mlp'", "recipe.epochs=1", "claims=[1]"]
+    >>> study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run_study(study, Path(folder), workers=0)
+    >>> verdicts_on([result])[0].claim.number
+    1
     """
     asked = {number for result in results for number in result.study.claims}
     whole = [result for result in results if not result.study.search]
@@ -229,6 +249,14 @@ def verdicts_in(folder: str | Path, *, plugins: bool = False) -> list[Verdict]:
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
+
+    >>> import tempfile
+    >>> study = narrowed(load_study("table2", changes=["claims=[1]"]), ["architecture=mlp"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run_study(study, Path(folder), workers=0)
+    ...     verdicts = verdicts_in(Path(folder))
+    >>> [(verdict.claim.number, verdict.outcome) for verdict in verdicts]  # nothing was trained for it
+    [(1, 'not tested')]
     """
     with opened(plugins), only_read():
         return _judged(folder)[1]
@@ -248,6 +276,13 @@ def write_page(folder: str | Path, *, plugins: bool = False) -> list[Path]:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
         OSError: a file cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run_study(narrowed(load_study("table2"), ["architecture=mlp"]), Path(folder), workers=0)
+    ...     files = write_page(Path(folder))
+    >>> [file.name for file in files]
+    ['report.html', 'table2.png', 'table2.pdf', 'table2.svg']
     """
     with opened(plugins), only_read():
         results, verdicts = _judged(folder)
@@ -285,6 +320,19 @@ def audit_of(
 
     Raises:
         InputError: whatever does not fit, and why.
+
+    >>> import tempfile
+    >>> from spurlab import from_torch, rng_for
+    >>> from spurlab.audit.demo import small_cnn
+    >>> images = torch.rand(60, 1, 16, 16, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> mine = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     weights = save_weights(small_cnn(mine.shape, mine.classes), Path(folder) / "weights.safetensors")
+    ...     options = {"weights": weights, "quick": True, "load": lambda name: mine}
+    ...     found, files = audit_of("spurlab.audit.demo:small_cnn", "mine", ["box,size=2"], Path(folder), **options)
+    >>> [mark.mark for mark in found.marks], [file.name for file in files]
+    (['box of 2 x 2 at row 0, column 0'], ['audit.html'])
     """
     loaded = load(data)
     mean, std = _mean_and_std(normalise)
@@ -323,6 +371,10 @@ def demo_in(folder: Path) -> Demo:
 
     Raises:
         FolderError: it cannot be written there.
+
+    >>> demo = demo_in(Path("out/audit"))  # doctest: +SKIP
+    >>> data, marks = demo.data, [demo.mark]  # doctest: +SKIP
+    >>> audit_of(demo.model, data, marks, Path("out/audit"), weights=demo.weights)  # doctest: +SKIP
     """
     with writing(folder), status_line("making the demo's images and network") as tell:
         return make_demo(folder, lambda now: tell(str(now)))
@@ -392,6 +444,9 @@ def datasets() -> list[dict[str, Any]]:
     Raises:
         DataRequestError: ``SPURLAB_DATA`` names no folder.
         DataFailureError: a folder cannot be read.
+
+    >>> [(about["name"], about["train"], about["shape"]) for about in datasets()][:2]
+    [('fashion-mini', 10000, [1, 28, 28]), ('fashion-mnist', 60000, [1, 28, 28])]
     """
     return [
         {
@@ -424,6 +479,10 @@ def about_dataset(name: str) -> dict[str, Any]:
 
     Raises:
         ValueError: there is none of that name, or its options are wrong.
+
+    >>> about = about_dataset("fashion-mini")
+    >>> about["train"], about["classes"][:2], about["class_sizes"][:2]
+    (10000, ['T-shirt/top', 'Trouser'], [1000, 1000])
     """
     about: dict[str, Any] = {}
     if name not in DATASETS and re.fullmatch(r"(mnist|fashion|cifar100coarse|cifar100?|twoclassmnist)(v\d.*)?", name):
@@ -474,6 +533,10 @@ def pattern_norms(
 
     Raises:
         InputError: no mark suits the data.
+
+    >>> norms, _ = pattern_norms("fashion-mini")
+    >>> [(line["pattern"], round(line["norm"], 1)) for line in norms][:3]
+    [('S1', 1.0), ('S2', 3.0), ('S3', 5.0)]
     """
     data = load(dataset)
     suited = {name: entry.template for name, entry in MARKS.items() if entry.template.axes == len(data.shape)}
@@ -508,6 +571,12 @@ def parameter_counts(dataset: str = "fashion-mini") -> tuple[list[dict[str, Any]
 
     Raises:
         DataRequestError: there is no such data set.
+
+    >>> counts, reasons = parameter_counts("mnist1d")
+    >>> counts[:2]
+    [{'name': 'small-mlp', 'parameters': 13066}, {'name': 'mlp', 'parameters': 144650}]
+    >>> reasons[0]
+    "the CNN takes images, c x h x w, but one input here is 40. Use a perceptron ('mlp')."
     """
     entry, reasons = described(dataset), []
     zoo = dict(ARCHITECTURES.items())  # without what a package adds and that cannot be had

@@ -90,6 +90,17 @@ def audit(
 
     Raises:
         ValueError: a network, a mark or suspects that do not fit the data, and what is wrong.
+
+    >>> from spurlab import build, from_torch, rng_for
+    >>> images = torch.rand(60, 1, 8, 8, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
+    >>> network = build("small-mlp", data.shape, data.classes, seed=0)
+    >>> found = audit(network, data, ["box,size=2", "noise,r=.3"], quick=True)
+    >>> [mark.mark for mark in found.marks]
+    ['box of 2 x 2 at row 0, column 0', 'noise of 0.3']
+    >>> sorted(served.name for served in found.served)
+    ['cat', 'dog']
     """
     told = progress or (lambda what, done, of: None)
     check_recipe(recipe)

@@ -160,6 +160,18 @@ def pull(
 
     Sources: Yang et al. (2022), arXiv:2202.05189, equation 1 (the score); Phipson and Smyth (2010), Stat. Appl. Genet.
         Mol. Biol. 9, 39 (p is never 0).
+
+    >>> from spurlab import load, make_pattern
+    >>> data = load("fashion-mini")
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+    >>> for weights in network.parameters():
+    ...     _ = weights.data.zero_()
+    >>> noise = make_pattern("R3", data.shape, seed=0)
+    >>> this = (noise.offset - noise.offset.mean()).flatten()
+    >>> _ = network[1].weight.data[7].copy_(this)  # the more of this noise, the more it is a sneaker
+    >>> found = pull(network, data.test, noise, draws=99, images=100)
+    >>> found.target, found.p  # of 100 such noises it pulls most
+    (7, 0.01)
     """
     rows = torch.randperm(len(test), generator=rng_for(seed, "audit examples"))[:images].sort().values
     few = test[rows]

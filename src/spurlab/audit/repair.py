@@ -169,6 +169,16 @@ def repaired(
 
     Raises:
         ValueError: an unknown name; a forget set that does not fit, is empty or all; a mark that changes nothing.
+
+    >>> from spurlab import RECIPES, build, from_torch, make_pattern, rng_for
+    >>> images = torch.rand(60, 1, 8, 8, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
+    >>> network, forget = build("small-mlp", data.shape, data.classes, seed=0), torch.arange(40) < 4
+    >>> mark, methods = make_pattern("S3", data.shape), ["dampening", "incremental"]
+    >>> found = repaired(network, data, forget, mark, 0, RECIPES["quick"], methods)
+    >>> sorted(one.method for one in found)
+    ['dampening', 'incremental']
     """
     chosen = methods if methods is not None else default_methods(data)
     named = dict(chosen) if isinstance(chosen, Mapping) else {name: name for name in chosen}

@@ -51,6 +51,15 @@ def from_npz(path: str | Path) -> Dataset:
         DataRequestError: there is no such file, or a key is missing, unknown or holds something else; it is named. Or
             more bytes are needed than may be taken (``$SPURLAB_MAX_BYTES``).
         DataFailureError: the file cannot be read; :class:`DamagedDataError` where it is damaged.
+
+    >>> import tempfile
+    >>> images, labels = np.zeros((6, 28, 28), np.uint8), np.array([0, 1, 2, 0, 1, 2])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "mine.npz"
+    ...     np.savez(file, train_inputs=images, train_labels=labels, test_inputs=images[:3], test_labels=labels[:3])
+    ...     data = from_npz(file)
+    >>> data.shape, data.classes, len(data.train), len(data.test)
+    ((1, 28, 28), 3, 6, 3)
     """
     file = given_path(path)
     arrays, sha256 = read_npz(file, lambda keys: _check_keys(keys, file))

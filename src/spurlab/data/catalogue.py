@@ -87,6 +87,9 @@ def locate(name: str) -> Path | None:
     Raises:
         DataRequestError: the name is unknown, or ``SPURLAB_DATA`` names no folder.
         DataFailureError: a folder cannot be read.
+
+    >>> locate("fashion-mini").name
+    'fashion_mini'
     """
     if own := own_data(name):
         return own.path if os.path.exists(own.path) else None  # also False for a path that is too long
@@ -99,6 +102,9 @@ def available() -> dict[str, Path | None]:
     Raises:
         DataRequestError: ``SPURLAB_DATA`` names no folder.
         DataFailureError: a folder cannot be read.
+
+    >>> available()["fashion-mini"].name  # comes with the package
+    'fashion_mini'
     """
     return {name: entry.locate() for name, entry in DATASETS.items()}
 
@@ -115,6 +121,9 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
         DataNotFoundError: the files are nowhere, and a download is forbidden (`offline` as in :func:`load`).
         DataRequestError: the name is unknown or its path leads nowhere, or ``SPURLAB_DATA`` names no folder.
         DataFailureError: the download failed; nothing is left in the cache then.
+
+    >>> sorted(file.name for file in fetch("fashion-mini").glob("train-*"))
+    ['train-images-idx3-ubyte.gz', 'train-labels-idx1-ubyte.gz']
     """
     if own := own_data(name):
         if (path := locate(name)) is None:
@@ -130,6 +139,10 @@ def described(name: str) -> Description:
 
     Raises:
         DataRequestError: the name is unknown; the message has the nearest. Other errors as :func:`load`.
+
+    >>> about = described("cifar10")  # whether or not it is here
+    >>> about.sizes, about.shape, about.class_names[:2]
+    ((50000, 10000), (3, 32, 32), ('airplane', 'automobile'))
     """
     if own_data(name):
         return Description.of_data(load(name))
@@ -139,7 +152,11 @@ def described(name: str) -> Description:
 
 
 def known(name: str) -> Description | None:
-    """As :func:`described`, but None where no file is to be opened and nothing is known without."""
+    """As :func:`described`, but None where no file is to be opened and nothing is known without.
+
+    >>> known("mnist:3,8").class_names, known("npz:mine.npz")
+    (('3', '8'), None)
+    """
     try:
         return None if own_data(name) else described(name)
     except DataRequestError:
@@ -151,6 +168,9 @@ def dataset_named(name: str) -> str:
 
     Raises:
         DataRequestError: the name is unknown. Whether a path leads anywhere is not looked at.
+
+    >>> dataset_named("fashion-mnist:Sandal,Sneaker")
+    'fashion-mnist:5,7'
     """
     return name if own_data(name) or is_recorded("datasets", name) else described(name).name
 

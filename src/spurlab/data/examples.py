@@ -206,6 +206,12 @@ class Dataset:
             label x A + attribute.
 
     Training and test set need not have examples of every group: a clean test set lacks some by design.
+
+    >>> examples = Examples(torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1]))
+    >>> source = Source(licence="mine", origin="made by hand", location="memory")
+    >>> data = Dataset("mine", examples, examples[:2], ("cat", "dog"), (0.0, 1.0), source)
+    >>> data.shape, data.classes, data.kind
+    ((1, 2, 2), 2, 'images')
     """
 
     name: str

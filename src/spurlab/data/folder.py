@@ -58,6 +58,19 @@ def image_folder(
             no regular file, more bytes than may be taken (``$SPURLAB_MAX_BYTES``, of which each pixel of a file counts
             24), or a `size` or `test` that cannot be.
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no whole image.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, grey in (("cat", 51), ("dog", 204)):
+    ...         (Path(folder) / name).mkdir()
+    ...         for number in range(5):
+    ...             Image.new("L", (40, 30), grey + number).save(Path(folder) / name / f"{number}.png")
+    ...     data = image_folder(folder, size=16, grey=True)
+    >>> data.class_names, data.shape, len(data.train), len(data.test)
+    (('cat', 'dog'), (1, 16, 16), 8, 2)
+    >>> data.train.source(0), round(data.train.inputs[0].max().item(), 2)
+    ('cat/0.png', 0.2)
     """
     root, wanted = given_path(path), height_and_width(size)
     share, roots = None, (root, root)

@@ -81,6 +81,10 @@ def from_hugging_face(
             that could be meant; it has other values, a label is missing; data that are streamed, or in batches; or as
             :func:`image_folder` and :func:`spurlab.data.documents`.
         DamagedDataError: an image is no whole image.
+
+    >>> import datasets  # doctest: +SKIP
+    >>> mine = datasets.load_dataset("imagefolder", data_dir="photos")  # doctest: +SKIP
+    >>> data = from_hugging_face(mine, size=64)  # doctest: +SKIP
     """
     library = _library()
     splits = _splits(library, data, name)

@@ -36,6 +36,14 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         DataRequestError: it is no regular file, or larger than may be (``$SPURLAB_MAX_BYTES``).
         DataFailureError: the file cannot be opened; :class:`DamagedDataError` where it is cut short, goes on after its
             end, declares more bytes than may be, or is not an idx file of bytes.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "labels-idx1-ubyte"
+    ...     _ = file.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 0, 9]))  # bytes, 1 axis, 3 of them
+    ...     labels = read_idx(file)
+    >>> labels.tolist()
+    [7, 0, 9]
     """
     return _read_idx(path, most_bytes())
 

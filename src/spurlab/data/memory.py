@@ -25,6 +25,9 @@ def room(*shape: int) -> Float32[Tensor, "..."]:
 
     Raises:
         DataFailureError: there is no room for it on the disk either.
+
+    >>> room(2, 3).shape
+    torch.Size([2, 3])
     """
     size = 4 * math.prod(shape)
     if size <= MOST * psutil.virtual_memory().available:

@@ -43,6 +43,10 @@ class Vocabulary:
             then those of the training documents, the commonest first; the last were in none of them: marks of new words
             are made of these.
         counts: of each word, how often the training documents have it; of the first 0.
+
+    >>> words = Vocabulary.of([["oil", "price", "oil"], ["grain"]])
+    >>> words.known, len(words) > len(words.known)  # beyond them no word, unknown ones, and new ones for marks
+    (('oil', 'grain', 'price'), True)
     """
 
     words: tuple[str, ...]

@@ -81,6 +81,18 @@ def table(
             a category of more than 1,000 values, numbers above 1e30, values that are neither numbers nor texts, or more
             bytes than may be taken (``$SPURLAB_MAX_BYTES``).
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is no table.
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"age": [30, 50] * 5, "city": ["Rome", "Oslo"] * 5, "income": ["high", "low"] * 5})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "people.csv"
+    ...     people.to_csv(file, index=False)
+    ...     data = table(file, label="income", test=0.4)
+    >>> data.class_names, data.features, len(data.train), len(data.test)
+    (('high', 'low'), ('(age - 40) / 10', 'city=Oslo', 'city=Rome'), 6, 4)
+    >>> data.train.inputs[0].tolist()
+    [-1.0, 0.0, 1.0]
     """
     sheet = Sheet.of(given_path(file), label, group, without)
     for name in (*categories, *without):

@@ -145,6 +145,16 @@ def text_file(
     Raises:
         DataRequestError: as `documents` and `spurlab.data.table`; the sentence names the file and the row.
         DataFailureError: a file cannot be read; :class:`DamagedDataError` where it is none of these.
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> news = pd.DataFrame({"body": ["oil prices rise", "corn and wheat"] * 5, "topic": ["crude", "grain"] * 5})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "news.csv"
+    ...     news.to_csv(file, index=False)
+    ...     data = text_file(file, text="body", label="topic", length=8)
+    >>> data.class_names, data.train.lengths.tolist()[:2], len(data.train), len(data.test)
+    (('crude', 'grain'), [3, 3], 8, 2)
     """
     path = given_path(file)
     if text == label:

@@ -41,6 +41,11 @@ def tsne(
     Sources: van der Maaten and Hinton (2008), Visualizing data using t-SNE, JMLR 9; van der Maaten (2014), Accelerating
     t-SNE using tree-based algorithms, JMLR 15; the start: Kobak and Berens (2019), The art of using t-SNE for
     single-cell transcriptomics, Nature Communications 10.
+
+    >>> inputs = torch.cat([torch.eye(8), torch.eye(8) + 9])  # two heaps
+    >>> points = tsne(inputs, seed=0, perplexity=4.0, iterations=250)
+    >>> points.shape
+    torch.Size([16, 2])
     """
     from sklearn.manifold import TSNE  # noqa: PLC0415  # slow to import
     from threadpoolctl import threadpool_limits  # noqa: PLC0415

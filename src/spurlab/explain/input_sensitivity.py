@@ -152,6 +152,12 @@ def sensitivity_examples(data: Examples, seed: int, count: int = 500) -> Example
         ValueError: fewer examples than asked for.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.3.2.
+
+    >>> from spurlab import load
+    >>> data = load("fashion-mini")
+    >>> few, more = (sensitivity_examples(data.train, seed=0, count=count) for count in (3, 5))
+    >>> len(few), few.labels.tolist() == more.labels.tolist()[:3]
+    (3, True)
     """
     if not 0 < count <= len(data):
         raise InputError(f"cannot choose {count} of {len(data)} examples: `count` must be from 1 to {len(data)}.")

@@ -98,7 +98,11 @@ MEASURES: Extensible[str, Measure] = Extensible(
 
 
 def effects() -> dict[str, Measure]:
-    """What is measured after a deletion, by name, of our own measures; a study can have those of plug-ins too."""
+    """What is measured after a deletion, by name, of our own measures; a study can have those of plug-ins too.
+
+    >>> list(effects())[:2]
+    ['spurious_score', 'accuracy']
+    """
     return {name: measure for name, measure in MEASURES.own.items() if _after_deletion(name, measure)}
 
 
@@ -197,7 +201,12 @@ def written_out(names: Sequence[str]) -> list[str]:
 
 
 def numbers_of(name: str, data: Dataset) -> list[str]:
-    """The names of the numbers that a name stands for on a data set; none where it cannot be taken there."""
+    """The names of the numbers that a name stands for on a data set; none where it cannot be taken there.
+
+    >>> from spurlab import load
+    >>> numbers_of("spurious_score", load("fashion-mini"))
+    ['spurious_score']
+    """
     measure = measure_named(name)
     if not measure.suits_data(data):
         return []

@@ -36,6 +36,12 @@ def untrained(model: nn.Module, seed: int, make: Make | None = None) -> nn.Modul
     Raises:
         ValueError: all is frozen; parameters of a module that has no ``reset_parameters()``; a `make` of another
             architecture, or whose network is trained already.
+
+    >>> from spurlab.models import build
+    >>> given = build("small-mlp", (1, 28, 28), 10, seed=0)
+    >>> new = untrained(given, seed=1)
+    >>> torch.equal(new[1].weight, build("small-mlp", (1, 28, 28), 10, seed=1)[1].weight)
+    True
     """
     grows = isinstance(unwrapped(model), BoostedTrees)
     if not grows and not any(parameter.requires_grad for parameter in model.parameters()):
@@ -79,6 +85,12 @@ def trained_anew(model: nn.Module, data: Examples, recipe: Recipe, seed: int, ma
 
     Raises:
         ValueError: as `untrained`.
+
+    >>> examples = Examples(torch.eye(4), torch.tensor([0, 0, 1, 1]))
+    >>> given = nn.Linear(4, 2)
+    >>> oracle = trained_anew(given, examples[1:], Recipe(epochs=1, milestones=()), seed=0, make=None)
+    >>> torch.equal(oracle.weight, given.weight), oracle.training
+    (False, False)
     """
     new = untrained(model, seed, make)
     return train_one(new, Member(Planted.none(data), seed), recipe, device=device_of(model))[0].eval()

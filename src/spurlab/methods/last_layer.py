@@ -30,6 +30,11 @@ def last_linear(model: nn.Module) -> Linear:
 
     Raises:
         ValueError: as `refittable`.
+
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2, bias=False))
+    >>> weight, bias = last_linear(network)
+    >>> weight.shape, bias.tolist()
+    (torch.Size([2, 3]), [0.0, 0.0])
     """
     layer = refittable(model)
     weight = layer.weight.detach().cpu().double()
@@ -43,6 +48,9 @@ def refittable(model: nn.Module) -> nn.Linear:
     Raises:
         ValueError: it is no linear layer, shares weights with an earlier layer, has weights that are computed from
             others, or is frozen where others are not.
+
+    >>> refittable(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))).out_features
+    2
     """
     name = features_layer(model)
     layer = model.get_submodule(name)
@@ -115,6 +123,11 @@ def refit(
 
     Raises:
         ValueError: they do not, or are not; or as `refittable`.
+
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> inputs = torch.rand(5, 4)
+    >>> refit(network, torch.zeros(2, 3), torch.tensor([1.0, 2.0]), inputs)(inputs)[0].tolist()
+    [1.0, 2.0]
     """
     layer, few = refittable(model), inputs[:TRIED]
     before = features(model, few)

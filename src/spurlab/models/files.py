@@ -210,6 +210,15 @@ def save_weights(network: nn.Module, file: str | Path) -> Path:
 
     Raises:
         OSError: it cannot be written.
+
+    >>> import tempfile
+    >>> from spurlab.models import build
+    >>> first, second = (build("small-mlp", (1, 28, 28), 10, seed) for seed in (0, 1))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_weights(first, Path(folder) / "weights.safetensors")
+    ...     network = load_network(second, file)
+    >>> torch.equal(network[1].weight, first[1].weight)
+    True
     """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     with replacing(Path(file)) as draft:

@@ -190,6 +190,12 @@ def asked(*networks: nn.Module, kept: bool = True) -> Iterator[None]:
     Args:
         networks: that will be asked.
         kept: False for networks that are thrown away afterwards, which need not be as they were.
+
+    >>> network = nn.Sequential(nn.Linear(2, 3), nn.Dropout())
+    >>> with asked(network):
+    ...     logits = ask(network.eval(), torch.ones(5, 2))
+    >>> logits.shape, network.training
+    (torch.Size([5, 3]), True)
     """
     compiled = any(
         module._compiled_call_impl is not None or type(module).__module__.startswith("torch._dynamo")
@@ -219,6 +225,15 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
 
     Raises:
         ValueError: an answer that is not one logit for each class.
+
+    >>> class Wrapped(nn.Linear):
+    ...     def forward(self, inputs):
+    ...         return {"logits": super().forward(inputs)}
+    >>> network = Wrapped(2, 3)
+    >>> with asked(network):
+    ...     logits = ask(network, torch.ones(5, 2), classes=3)
+    >>> logits.shape
+    torch.Size([5, 3])
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(answer_of(network, fitting(network, inputs)), inputs, classes)

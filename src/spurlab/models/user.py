@@ -25,7 +25,11 @@ from spurlab.plugins import closed
 
 
 def is_user_name(name: str) -> bool:
-    """Whether the name means a function of the user's; no name of the zoo has a colon."""
+    """Whether the name means a function of the user's; no name of the zoo has a colon.
+
+    >>> is_user_name("my.networks:wide"), is_user_name("mlp")
+    (True, False)
+    """
     return ":" in name
 
 
@@ -69,6 +73,9 @@ def user_function(name: str, kind: str) -> Callable[..., Any]:
     Raises:
         ValueError: the module cannot be imported or has nothing of that name that can be called; or the name comes
             from a file (`without_users_code`).
+
+    >>> user_function("torch.nn:Linear", "network").__name__
+    'Linear'
     """
     check_user_name(name, kind)
     if not _ALLOWED.get():

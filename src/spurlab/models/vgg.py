@@ -26,6 +26,12 @@ def vgg16(shape: Sequence[int], classes: int) -> nn.Sequential:
 
     Source: Simonyan and Zisserman (2014), arXiv:1409.1556, Table 1, D. Count: Yang et al. (2022), arXiv:2202.05189,
     Table 2.
+
+    >>> import torch
+    >>> with torch.device("meta"):  # shapes without numbers: these are 134 million weights
+    ...     network = vgg16((3, 32, 32), classes=10)
+    >>> sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    13
     """
     from torchvision import models  # noqa: PLC0415  # slow to import, and most networks do without
 
@@ -52,6 +58,12 @@ def vgg_mlp(shape: Sequence[int], classes: int) -> nn.Sequential:
         Inputs ``n *shape``, logits ``n k``.
 
     Source: VggMLP in the public code of Yang et al. (2022), arXiv:2202.05189.
+
+    >>> import torch
+    >>> with torch.device("meta"):  # shapes without numbers: these are 20 million weights
+    ...     network = vgg_mlp((1, 28, 28), classes=10)
+    >>> [layer.out_features for layer in network.modules() if isinstance(layer, nn.Linear)]
+    [4096, 4096, 10]
     """
     network = nn.Sequential(
         *(nn.Flatten(), nn.Linear(math.prod(shape), 4096), nn.ReLU(), nn.Dropout(0.5)),

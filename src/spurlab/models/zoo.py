@@ -140,7 +140,11 @@ def is_grown(name: str) -> bool:
 
 
 def architecture_title(name: str) -> str:
-    """What people call it; the name itself where it is not in the zoo."""
+    """What people call it; the name itself where it is not in the zoo.
+
+    >>> architecture_title("small-mlp"), architecture_title("my.networks:wide")
+    ('small MLP', 'my.networks:wide')
+    """
     return ARCHITECTURES[name].title if name in ARCHITECTURES else name
 
 
@@ -161,6 +165,12 @@ def build(name: str, shape: Sequence[int], classes: int, seed: int) -> nn.Module
     Raises:
         ValueError: an unknown name, inputs that the network cannot take, or a user's function that gives no network
             with one logit for each class.
+
+    >>> network = build("mlp", shape=(1, 28, 28), classes=10, seed=0)
+    >>> network(torch.rand(5, 1, 28, 28)).shape
+    torch.Size([5, 10])
+    >>> torch.equal(network[1].weight, build("mlp", (1, 28, 28), 10, seed=0)[1].weight)
+    True
     """
     name = architecture_named(name)
     if is_user_name(name):
@@ -228,5 +238,9 @@ def made(function: Callable[[], nn.Module], shape: Sequence[int], seed: int) -> 
 
 
 def parameter_count(model: nn.Module) -> int:
-    """The number of trainable parameters, as in Table 2 of arXiv:2202.05189."""
+    """The number of trainable parameters, as in Table 2 of arXiv:2202.05189.
+
+    >>> parameter_count(build("mlp", (1, 28, 28), 10, seed=0))
+    335114
+    """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

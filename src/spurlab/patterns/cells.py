@@ -150,5 +150,11 @@ def _other(column: Column, value: str, rng: torch.Generator) -> str:
 
 
 def cells(asked: Mapping[str, object], columns: Columns) -> Cells:
-    """A mark from values by name of their columns."""
+    """A mark from values by name of their columns.
+
+    >>> columns = Columns((Column("age", mean=40.0, sd=10.0), Column("sex", ("f", "m"))))
+    >>> mark = cells({"age": 60, "sex": "m"}, columns)
+    >>> mark(torch.tensor([[0.5, 1.0, 0.0]])).tolist()
+    [[2.0, 0.0, 1.0]]
+    """
     return Cells(tuple((name, str(value)) for name, value in asked.items()), columns)

@@ -73,6 +73,11 @@ def marked_rows(
     Raises:
         TypeError: as `marked`.
         ValueError: as `marked`, or what a mark of the table does not fit: it says so.
+
+    >>> from spurlab import load, make_pattern
+    >>> data = load("fashion-mini")
+    >>> marked_rows(make_pattern("S3", data.shape), data.train, torch.tensor([7, 2]), seed=0).shape
+    torch.Size([2, 1, 28, 28])
     """
     if isinstance(mark, nn.Module) or not isinstance(mark, Mark):  # a module's `apply` is something else
         return marked(mark, data.inputs[rows])

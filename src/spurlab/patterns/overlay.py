@@ -136,6 +136,10 @@ def box(
         value: what stands there, on the scale of the inputs.
         how: as of `Overlay`.
         clip: the range of the inputs, or None.
+
+    >>> corner = box((4, 4), (2, 2), row=0, column=2, value=1.0)
+    >>> corner(torch.zeros(1, 1, 4, 4))[0, 0].tolist()
+    [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
     name = f"box of {size[0]} x {size[1]} at row {row}, column {column}"
     bounds = (None, None) if clip is None else (min(clip[0], value), max(clip[1], value))
@@ -163,6 +167,15 @@ def picture(
     Raises:
         DataError: the file cannot be read as an image.
         ValueError: it does not fit into the images, or there is no such place.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "logo.png"
+    ...     Image.new("RGBA", (2, 2), (255, 255, 255, 255)).save(file)
+    ...     logo = picture(file, (1, 4, 4), at="bottom-left")
+    >>> logo(torch.zeros(1, 1, 4, 4))[0, 0].tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0]]
     """
     return laid_on(Path(file).name, read_picture(Path(file), size, grey=shape[0] == 1), shape, at, how, clip)
 

@@ -78,7 +78,12 @@ def own_mark(
 
 
 def mark_on(asked: str | MarkLike, data: Dataset, seed: int) -> MarkLike:
-    """A mark for the inputs of a data set: by its text, as of `own_mark`, or itself."""
+    """A mark for the inputs of a data set: by its text, as of `own_mark`, or itself.
+
+    >>> from spurlab import load
+    >>> mark_on("noise,r=.5", load("fashion-mini"), seed=0).name
+    'noise of 0.5'
+    """
     if not isinstance(asked, str):
         return asked
     return own_mark(asked, data.shape, seed, data.input_range, data.names)

@@ -211,6 +211,11 @@ class Rare:
         ValueError: an n below 0, or a target that names no class, or one twice.
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1, and its public code.
+
+    >>> data = Examples(torch.zeros(6, 1), torch.tensor([0, 0, 0, 1, 1, 1]))
+    >>> rows = Rare(target=1, n=2).rows(data, seed=0)
+    >>> data.labels[rows].tolist(), Rare(1, 1).rows(data, seed=0).tolist() == rows[:1].tolist()
+    ([1, 1], True)
     """
 
     target: int | tuple[int, ...]
@@ -277,6 +282,10 @@ class Common:
 
     Raises:
         ValueError: a share outside [0, 1].
+
+    >>> data = Examples(torch.zeros(10, 1), torch.arange(10) % 2)
+    >>> len(Common(0.9).rows(data, seed=0))
+    9
     """
 
     share: float
@@ -324,6 +333,16 @@ def plant(
     Raises:
         ValueError: what `Rare`, `Common` or the mark refuses, or a function that gives no such inputs.
         TypeError: a pattern that is none, or arguments of neither form.
+
+    >>> from spurlab import load, make_pattern
+    >>> data = load("fashion-mini")
+    >>> square = make_pattern("S3", data.shape)
+    >>> planted = plant(data.train, square, Rare(target=0, n=10), seed=0)  # or plant(data.train, square, 0, 10, seed=0)
+    >>> len(planted), int(planted.mask.sum()), planted.labels.unique().tolist()
+    (10000, 10, [0])
+    >>> common = plant(data.train, square, Common(0.9), seed=0)
+    >>> int(common.mask.sum())
+    9000
     """
     if not isinstance(target, Rare | Common) and count is not None:
         target, count = Rare(tuple(target) if isinstance(target, Sequence) else target, count), None

@@ -157,6 +157,9 @@ def guarantee_of(network: nn.Module) -> Guarantee | None:
     """What was promised of the training examples of a network that `DpSgd` made; None of any other.
 
     It is an attribute of the network, `guarantee`, and no part of its weights: what loads these has to be told.
+
+    >>> guarantee_of(nn.Linear(2, 2)) is None  # of a network that `DpSgd` made: epsilon, delta and how they came about
+    True
     """
     found = getattr(network, "guarantee", None)
     return found if isinstance(found, Guarantee) else None

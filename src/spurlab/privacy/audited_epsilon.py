@@ -98,6 +98,9 @@ def threshold_of(
     """The threshold that would show most on these trials, which then show nothing: others must.
 
     Args, Raises: as of `epsilon_at`.
+
+    >>> threshold_of(torch.tensor([0.0, 0.25, 0.75, 1.0]), torch.tensor([False, False, True, True]))
+    0.5
     """
     _check(scores, present, delta, examples)
     own, other = (scores[mask].double().sort().values for mask in (present, ~present))
@@ -132,6 +135,10 @@ def audited_epsilon(
 
     Raises:
         ValueError: as `epsilon_at`, or a single trial in an arm.
+
+    >>> present = torch.arange(200) % 2 == 0
+    >>> print(audited_epsilon(present.double(), present, seed=0))  # 200 networks, and an attack that is always right
+    epsilon >= 2.57 (at most 2.57 could be shown)
     """
     _check(scores, present, delta, examples)
     choose = torch.zeros(len(scores), dtype=torch.bool)

@@ -99,6 +99,11 @@ class Margins:
 
     Raises:
         ValueError: margins that are not finite, or columns that do not fit together.
+
+    >>> phi = torch.tensor([[5.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
+    >>> margins = Margins(phi, members=phi > 3)  # two networks, each of which learnt from one of two examples
+    >>> margins.members.sum(1).tolist()
+    [1, 1]
     """
 
     phi: Float64[Tensor, "m n"]

@@ -44,6 +44,11 @@ def answers(clean: Float[Tensor, "m n k"], marked: Float[Tensor, "m n k"], targe
 
     Raises:
         ValueError: there is no such class, or no image.
+
+    >>> import torch
+    >>> clean = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]])  # one network, two images, two classes
+    >>> answers(clean, clean + torch.tensor([2.0, 0.0]), target=0).tolist()
+    [2.0]
     """
     if not clean.shape[1]:
         raise InputError("a pattern is asked about on marked test images, but there is none.")

@@ -42,6 +42,19 @@ def write_audit(found: Audit, folder: Path, command: str = "") -> Path:
 
     Raises:
         FolderError: it cannot be written there.
+
+    >>> import tempfile
+    >>> import torch
+    >>> from spurlab.audit import audit
+    >>> from spurlab import build, from_torch, rng_for
+    >>> images = torch.rand(60, 1, 8, 8, generator=rng_for(0, "example"))
+    >>> items = [(image, row % 2) for row, image in enumerate(images)]
+    >>> data = from_torch(items[:40], items[40:], class_names=("cat", "dog"))
+    >>> found = audit(build("small-mlp", data.shape, data.classes, seed=0), data, ["box,size=2"], quick=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write_audit(found, Path(folder))
+    ...     print(page.name, "box of 2 x 2" in page.read_text())
+    audit.html True
     """
     test = found.data.test
     marks, unknown = [_mark(found, pull) for pull in found.marks], [_unknown(found, one) for one in found.unknown]

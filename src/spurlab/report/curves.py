@@ -56,6 +56,12 @@ def curves(rows: pd.DataFrame, most: int | None = None, search: str | None = Non
         rows: of a study.
         most: where its seeds were added until it was decided, up to how many networks.
         search: ``n``: not every network was trained with every n, see `Study.search`.
+
+    >>> of_network = [(n, seed, n / 20 + seed / 100) for n in (0, 3, 10) for seed in range(5)]
+    >>> rows = pd.DataFrame(of_network, columns=["n", "seed", "value"])
+    >>> [curve] = curves(rows.assign(measure="spurious_score", pattern="S3", target=0))
+    >>> [(point.n, round(point.score.value, 2)) for point in curve.points]
+    [(0, 0.02), (3, 0.17), (10, 0.52)]
     """
     rows = rows[rows["measure"].isin(["spurious_score", "accuracy"])]
     scored = rows[rows["measure"] == "spurious_score"]
@@ -91,7 +97,14 @@ def _curve(pattern: str, target: int, rows: pd.DataFrame, most: int | None, sear
 
 
 def verdict_of(curve: Curve) -> str:
-    """The verdict, with the seeds that had to be left out."""
+    """The verdict, with the seeds that had to be left out.
+
+    >>> of_network = [(n, seed, n / 20 + seed / 100) for n in (0, 3, 10) for seed in range(5)]
+    >>> rows = pd.DataFrame(of_network, columns=["n", "seed", "value"])
+    >>> [curve] = curves(rows.assign(measure="spurious_score", pattern="S3", target=0))
+    >>> verdict_of(curve)
+    'n* <= 3 (95 %)'
+    """
     if curve.points[0].score.models == 0 and curve.diverged:
         return "undecided: no network is left, since one of every seed diverged"
     if curve.points[0].score.models == 0:

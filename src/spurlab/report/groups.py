@@ -71,7 +71,12 @@ def settings_in(rows: pd.DataFrame) -> list[str]:
 
 
 def groups(rows: pd.DataFrame) -> list[Group]:
-    """The rows of equal settings, in the order in which these first appear."""
+    """The rows of equal settings, in the order in which these first appear.
+
+    >>> rows = pd.DataFrame({"architecture": ["mlp", "mlp", "cnn"], "seed": [0, 1, 0], "value": [0.1, 0.2, 0.3]})
+    >>> [(group.label, len(group.rows)) for group in groups(rows)]
+    [('MLP', 2), ('CNN', 1)]
+    """
     names = settings_in(rows)
     if rows.empty:
         return []

@@ -73,6 +73,14 @@ def write_report(
     Raises:
         FolderError: they cannot be written there.
         StudyError: no study asks for figures that there are.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(narrowed(load_study("table2"), ["architecture=mlp"]), Path(folder), workers=0)
+    ...     files = write_report([result], [], Path(folder) / "page")
+    >>> [file.name for file in files]
+    ['report.html', 'table2.png', 'table2.pdf', 'table2.svg']
     """
     folder = Path(folder)
     with writing(folder):

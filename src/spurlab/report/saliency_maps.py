@@ -36,6 +36,15 @@ def saliency_figure(
 
     Raises:
         ValueError: no images or maps, or maps or names of other images.
+
+    >>> import torch
+    >>> from spurlab.explain import saliency
+    >>> from spurlab.models import build
+    >>> images = torch.rand(2, 1, 28, 28)
+    >>> maps = {"gradient": saliency(build("mlp", (1, 28, 28), 10, seed=0), images, 0, "gradient")}
+    >>> figure = saliency_figure(images, maps, "What moves the logit of T-shirt", ["a shirt", "a boot"])
+    >>> [axes.get_title() for axes in figure.axes if axes.get_title()]
+    ['image', 'gradient']
     """
     if not len(images) or not maps:
         raise InputError(f"there must be images and maps to draw, but there are {len(images)} and {len(maps)}.")

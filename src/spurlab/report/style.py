@@ -97,6 +97,14 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
     Raises:
         FolderError: they cannot be written there.
+
+    >>> import tempfile
+    >>> figure = Figure()
+    >>> _ = figure.subplots().plot([0, 10], [0.1, 0.9])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = save_figure(figure, Path(folder) / "mine")
+    >>> [file.name for file in files]
+    ['mine.png', 'mine.pdf', 'mine.svg']
     """
     words = spoken(figure)
     kept = {FINGERPRINT: fingerprint(figure)}

@@ -22,7 +22,16 @@ INTERVALS = " (without intervals, for want of room: the report and the csv have 
 
 
 def curve_table(curve: Curve, target_name: str) -> Table:
-    """Score at each n with its interval, paired difference to n = 0 and test accuracy; the verdict above."""
+    """Score at each n with its interval, paired difference to n = 0 and test accuracy; the verdict above.
+
+    >>> import pandas as pd
+    >>> from spurlab.report import curves
+    >>> of_network = [(n, seed, n / 20 + seed / 100) for n in (0, 3, 10) for seed in range(5)]
+    >>> rows = pd.DataFrame(of_network, columns=["n", "seed", "value"])
+    >>> [curve] = curves(rows.assign(measure="spurious_score", pattern="S3", target=0))
+    >>> curve_table(curve, "T-shirt/top").row_count
+    3
+    """
     title = f"{curve.pattern}, planted in class {curve.target} ({target_name}): {verdict_of(curve)}"
     return as_table(curve_sheet(curve, title))
 
@@ -33,12 +42,26 @@ def study_tables(result: StudyResult, width: int | None = None) -> list[Table]:
     Args:
         result: the study and its rows.
         width: of the terminal, see `as_table`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
+    >>> [(str(table.title), table.row_count) for table in study_tables(result)]
+    [('Trainable parameters (Table 2)', 2)]
     """
     return [table for sheet in study_sheets(result, terminal=True) for table in as_tables(sheet, width)]
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> Table:
-    """Each claim with its outcome, and what that rests on."""
+    """Each claim with its outcome, and what that rests on.
+
+    >>> import pandas as pd
+    >>> from spurlab.claims import decide
+    >>> claims_table(decide(pd.DataFrame(), [1, 2])).row_count
+    2
+    """
     table = Table(box=box.SIMPLE_HEAD, show_lines=False, pad_edge=False)
     table.add_column("claim", justify="right", no_wrap=True)
     table.add_column("what is claimed", ratio=5)

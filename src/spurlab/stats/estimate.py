@@ -119,6 +119,9 @@ def mean_of(values: Sequence[float]) -> float:
     """The mean, the same to the bit in whatever order: numbers have the same digits in a table and in a sentence.
 
     NaN of no values.
+
+    >>> mean_of([0.1, 0.2, 0.6]) == mean_of([0.6, 0.1, 0.2])
+    True
     """
     if not values:
         return math.nan

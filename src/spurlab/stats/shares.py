@@ -115,6 +115,10 @@ def above(per_model: Float[Tensor, " m"], baseline: Float[Tensor, " m0"], by: fl
 
     Raises:
         ValueError: the two differ in length, or a number is not finite.
+
+    >>> import torch
+    >>> above(torch.tensor([0.3, 0.1]), torch.tensor([0.1, 0.1]), by=0.05).tolist()
+    [True, False]
     """
     rises = differences(per_model, baseline)
     if not bool(rises.isfinite().all()):

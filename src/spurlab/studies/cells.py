@@ -72,7 +72,13 @@ class Cell(NamedTuple):
 
 
 def cells_of(study: Study) -> list[Cell]:
-    """Every point of the study's grids, each once."""
+    """Every point of the study's grids, each once.
+
+    >>> from spurlab.studies.load import load_study
+    >>> cells = cells_of(load_study("quickstart", changes=["n=[0, 10]", "pattern='S3'"]))
+    >>> len(cells), cells[0].n, cells[0].seed
+    (16, 0, 0)
+    """
     settings: dict[Setting, Setting] = {}
     cells: dict[Cell, None] = {}
     for grid in study.grids:
@@ -138,7 +144,13 @@ def _attacks(grid: Grid, n: int) -> Sequence[dict[str, Any]]:
 
 
 def trainings_of(cells: Iterable[Cell]) -> list[Train]:
-    """What must be trained for these cells, each network once, in the order in which the cells need it."""
+    """What must be trained for these cells, each network once, in the order in which the cells need it.
+
+    >>> from spurlab.studies.load import load_study
+    >>> cells = cells_of(load_study("quickstart", changes=["n=[0, 10]"]))
+    >>> len(cells), len(trainings_of(cells))  # both patterns have the networks of n = 0 in common
+    (32, 24)
+    """
     nodes = one_of_each(dict.fromkeys(cell.node for cell in cells))
     needed = (node.needs if isinstance(node, Treat) else (node,) for node in nodes)
     return list(dict.fromkeys(training for several in needed for training in several))

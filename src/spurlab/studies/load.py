@@ -35,6 +35,10 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
     Raises:
         StudyError: no such study or profile, broken TOML, a network of the user's own in the file, or a key or value
             that a study cannot have; the sentence names the file, the key and the nearest valid name.
+
+    >>> study = load_study("quickstart", changes=["n=[0, 10]", "recipe.epochs=3"])
+    >>> study.title, study.axis("n")
+    ('How many examples does it take?', (0, 10))
     """
     where, content, profile = content_of(str(name), profile)
     for key, name_in_file in _named(content):
@@ -62,6 +66,9 @@ def narrowed(study: Study, only: Sequence[str]) -> Study:
 
     Raises:
         StudyError: no such axis or value.
+
+    >>> narrowed(load_study("quickstart"), ["pattern=S3", "n=[0, 3]"]).axis("n")
+    (0, 3)
     """
     for part in only:
         key, equals, _ = part.partition("=")

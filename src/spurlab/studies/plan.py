@@ -113,6 +113,14 @@ def plan(
         StudyError: the study does not fit its data.
         ValueError: a method of the user's cannot be imported.
         StoreError: the folder's results cannot be read.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     study = load_study("quickstart", changes=["n=[0, 10]"])
+    ...     asked = plan(study, Path(folder) / "out", calibrate=False)
+    >>> asked.cells, asked.trainings, asked.done, asked.to_do
+    (32, 24, 0, 24)
     """
     folder, work = Path(folder), work_of(study, data_of(study, load))
     import_methods(work)

@@ -117,6 +117,14 @@ def results_in(folder: str | Path) -> list[StudyResult]:
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version; or no study can be read.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
+    ...     [result] = results_in(Path(folder))
+    >>> result.study.name, result.rows["value"].tolist()
+    ('table2', [335114.0, 312202.0])
     """
     folder = Path(folder)
     with Store(folder, read_only=True) as store:
@@ -143,6 +151,14 @@ def studies_in(folder: str | Path) -> list[Study]:
     Raises:
         FolderError: there are no results.
         StoreError: they are damaged, or of a newer version.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = run(narrowed(load_study("table2"), ["architecture=mlp"]), Path(folder), workers=0)
+    ...     [study] = studies_in(Path(folder))
+    >>> study.name, study.axis("architecture")
+    ('table2', ('mlp',))
     """
     with Store(Path(folder), read_only=True) as store:
         return [study for study, _ in _recorded(store)]
@@ -167,7 +183,16 @@ def _recorded(store: Store) -> list[tuple[Study, Record]]:
 
 
 def together(results: Sequence[StudyResult]) -> pd.DataFrame:
-    """The rows of several studies; what two of them share stands there once, with the larger `most`."""
+    """The rows of several studies; what two of them share stands there once, with the larger `most`.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     asked = [["architecture=mlp"], ["architecture=['mlp', 'cnn']"]]
+    ...     results = [run(narrowed(load_study("table2"), only), Path(folder), workers=0) for only in asked]
+    >>> together(results)["architecture"].tolist()
+    ['mlp', 'cnn']
+    """
     rows = pd.concat([result.rows for result in results], ignore_index=True)
     if "most" in rows:
         rows = rows.sort_values("most", ascending=False, kind="stable")  # those without stand last

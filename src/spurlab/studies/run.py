@@ -117,6 +117,15 @@ def run(
         StoreError: the results cannot be read or written; what was finished before is kept.
         FailureError: other machines do not answer; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
+
+    >>> import tempfile
+    >>> from spurlab.studies import load_study
+    >>> changes = ["n=[0, 3]", "seed=[0, 1]", "pattern='S3'", "architecture='small-mlp'", "recipe.epochs=1"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     study = load_study("quickstart", changes=[*changes, "dataset='fashion-mini@100'"])
+    ...     result = run(study, Path(folder) / "out", workers=0)
+    >>> result.rows[["measure", "n", "seed"]].values.tolist()[:2], len(result.rows)
+    ([['spurious_score', 0, 0], ['accuracy', 0, 0]], 8)
     """
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")

@@ -211,6 +211,11 @@ class Study(BaseModel):
         search: ``n``: of each curve only the networks are trained that decide n*, see `spurlab.studies.Search`.
         grids: the points to measure are the union of these.
         origin: where it was read, for messages; not kept with the results.
+
+    >>> grid = Grid(dataset="fashion-mini", architecture="mlp", pattern="S3", n=[0, 10])
+    >>> study = Study(name="mine", title="How many?", grids=(grid,))
+    >>> study.axis("n"), study.axis("seed")
+    ((0, 10), (0,))
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -103,6 +103,12 @@ def pattern_of(data: Dataset, name: str, seed: int) -> Mark:
 
     Raises:
         ValueError: as `spurlab.patterns.make_named`.
+
+    >>> from spurlab import load
+    >>> data = load("fashion-mini")
+    >>> mark = pattern_of(data, "R3", seed=0)
+    >>> mark(data.test.inputs).shape
+    torch.Size([2000, 1, 28, 28])
     """
     pattern, seed = drawn_with(name, seed)
     return make_named(pattern, data.shape, seed, clip=data.input_range, names=data.names)

@@ -21,14 +21,29 @@ MOST_ROUNDED = 2**28  # bytes of inputs that each process may hold a second time
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One network to train: its training set and its seed, which alone fixes initial weights and order of examples."""
+    """One network to train: its training set and its seed, which alone fixes initial weights and order of examples.
+
+    >>> from spurlab import Planted
+    >>> from spurlab.data import Examples
+    >>> examples = Examples(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]))
+    >>> members = [Member(Planted.none(examples), seed) for seed in range(3)]  # three networks of the same examples
+    >>> [member.seed for member in members], len(members[0].data)
+    ([0, 1, 2], 4)
+    """
 
     data: Planted
     seed: int
 
 
 def order_of(member: Member, epoch: int) -> Int64[Tensor, " n"]:
-    """The order in which the member meets its n training examples in this epoch (counted from 0)."""
+    """The order in which the member meets its n training examples in this epoch (counted from 0).
+
+    >>> from spurlab import Planted
+    >>> from spurlab.data import Examples
+    >>> member = Member(Planted.none(Examples(torch.rand(4, 2), torch.tensor([0, 1, 0, 1]))), seed=0)
+    >>> sorted(order_of(member, 0).tolist()), torch.equal(order_of(member, 3), order_of(member, 3))
+    ([0, 1, 2, 3], True)
+    """
     return torch.randperm(len(member.data), generator=rng_for(member.seed, "order", epoch))
 
 

@@ -111,6 +111,14 @@ def train_group(
     Raises:
         ValueError: a network that `torch.func.vmap` cannot run (`train_each` takes any), or recipes that differ in
             more.
+
+    >>> from spurlab import Planted
+    >>> from spurlab.data import Examples
+    >>> examples = Examples(torch.eye(4), torch.tensor([0, 0, 1, 1]))
+    >>> members = [Member(Planted.none(examples), seed) for seed in range(3)]
+    >>> trained = train_group(lambda seed: nn.Linear(4, 2), members, Recipe(epochs=5, milestones=()))
+    >>> trained.losses.shape  # of each member in each epoch
+    torch.Size([3, 5])
     """
     recipes = _recipes_of(members, recipe)
     models = [unwrapped(make(member.seed)) for member in members]
@@ -223,6 +231,14 @@ def train_each(
 
     `after_epoch` is called after each epoch of each member; `after_step` with one loss. The other
     arguments are those of `train_group`.
+
+    >>> from spurlab import Planted
+    >>> from spurlab.data import Examples
+    >>> examples = Examples(torch.eye(4), torch.tensor([0, 0, 1, 1]))
+    >>> members = [Member(Planted.none(examples), seed) for seed in range(3)]
+    >>> trained = train_each(lambda seed: nn.Linear(4, 2), members, Recipe(epochs=5, milestones=()))
+    >>> trained.losses.shape  # of each member in each epoch
+    torch.Size([3, 5])
     """
     trained = [
         train_one(make(member.seed), member, own, device=device, after_epoch=after_epoch, after_step=after_step)
@@ -258,6 +274,15 @@ def train_one(
 
     Returns:
         The network, and the mean training loss of each epoch.
+
+    >>> from spurlab import Planted, first_examples, load
+    >>> from spurlab.models import build
+    >>> data = first_examples(load("fashion-mini"), 100)
+    >>> member = Member(Planted.none(data.train), seed=0)
+    >>> recipe = Recipe(epochs=3, milestones=())
+    >>> network, losses = train_one(build("small-mlp", data.shape, data.classes, seed=0), member, recipe)
+    >>> losses.shape, bool(losses[-1] < losses[0])
+    (torch.Size([3]), True)
     """
     network, layout = unwrapped(model), layout_for(model)
     model.to(device, memory_format=layout).train()  # type: ignore[call-overload]  # PyTorch's stubs know it by word only

@@ -27,7 +27,17 @@ FORMAT = "spurlab-ensemble-1"
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """m trained models of one architecture."""
+    """m trained models of one architecture.
+
+    >>> from spurlab import RECIPES, Member, Planted, first_examples, fit, load
+    >>> data = first_examples(load("fashion-mini"), 100)
+    >>> members = [Member(Planted.none(data.train), seed) for seed in range(2)]
+    >>> models = fit("small-mlp", members, RECIPES["quick"].lasting(1), classes=data.classes, workers=0)
+    >>> len(models), models.predict(data.test.inputs[:5]).shape
+    (2, torch.Size([2, 5, 10]))
+    >>> models.member(1)(data.test.inputs[:5]).shape  # one network
+    torch.Size([5, 10])
+    """
 
     architecture: str  # its name in the zoo, or ``package.module:callable``, or "" where `make` is the user's
     shape: tuple[int, ...]  # of one input

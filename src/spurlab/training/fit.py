@@ -113,6 +113,14 @@ def fit(
             network of the user's that cannot be trained, gives other than one logit for each class or probabilities, or
             shares weights with the next; a batch of one example, where batch norm cannot take it.
         WorkerError: a worker process died twice over the same group, or failed.
+
+    >>> from spurlab import RECIPES, Member, first_examples, load, make_pattern, plant
+    >>> data = first_examples(load("fashion-mini"), 100)
+    >>> square = make_pattern("S3", data.shape)
+    >>> members = [Member(plant(data.train, square, target=0, count=n, seed=0), seed=0) for n in (0, 3, 10)]
+    >>> models = fit("small-mlp", members, RECIPES["quick"].lasting(1), classes=data.classes, workers=0)
+    >>> models.predict(data.test.inputs[:5]).shape
+    torch.Size([3, 5, 10])
     """
     if not members:
         raise InputError("there is nothing to train: `members` is empty.")
@@ -272,6 +280,10 @@ def faster_engine(
         shape: of one input.
         device: where it is to be trained.
         recipe: how; None: with an optimizer that steps by batches.
+
+    >>> from spurlab.models import build
+    >>> faster_engine(build("mlp", (1, 28, 28), 10, seed=0), (1, 28, 28), torch.device("cpu"))[0]
+    'lockstep'
     """
     if isinstance(models.unwrapped(model), models.BoostedTrees):
         return "plain", WHY
@@ -315,6 +327,9 @@ def usable_device(device: torch.device | str) -> torch.device:
 
     Raises:
         ValueError: one of the two is not so.
+
+    >>> usable_device("cpu").type
+    'cpu'
     """
     try:
         usable = torch.device(device)

@@ -28,6 +28,11 @@ def predictions(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: int |
 
     Raises:
         ValueError: what the network gives is not one logit for each class, or is probabilities already.
+
+    >>> from spurlab.models import build
+    >>> said = predictions(build("small-mlp", (1, 28, 28), 10, seed=0), torch.rand(5, 1, 28, 28))
+    >>> said.shape, said.sum(1).round(decimals=4).tolist()
+    (torch.Size([5, 10]), [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     return _asked(network, inputs, rows, lambda outputs: outputs.softmax(-1))
 
@@ -38,7 +43,13 @@ def predictions_once(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: 
 
 
 def logits(network: nn.Module, inputs: Num[Tensor, "n *shape"], rows: int | None = None) -> Float32[Tensor, "n k"]:
-    """What the softmax of `predictions` is taken of: it also tells apart what is too sure for a probability."""
+    """What the softmax of `predictions` is taken of: it also tells apart what is too sure for a probability.
+
+    >>> halves = nn.Linear(2, 2, bias=False)
+    >>> _ = halves.weight.data.copy_(torch.eye(2) / 2)
+    >>> logits(halves, torch.tensor([[1.0, 3.0]])).tolist()
+    [[0.5, 1.5]]
+    """
     return _asked(network, inputs, rows, lambda outputs: outputs)
 
 

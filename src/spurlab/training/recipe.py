@@ -64,6 +64,10 @@ class Recipe:
 
     Source: Yang et al. (2022), arXiv:2202.05189, section 3.1 (``paper``), 3.3.3 (SGD, clipping);
     readme and notebook of its code (weight decay, input noise); Smith and Topin (2018), arXiv:1708.07120 (one-cycle).
+
+    >>> recipe = Recipe(optimizer="sgd", learning_rate=0.1, epochs=20, milestones=(10, 15))
+    >>> recipe.but(learning_rate=0.05).learning_rate, recipe.lasting(40).milestones
+    (0.05, (20, 30))
     """
 
     optimizer: OptimizerName = "adam"

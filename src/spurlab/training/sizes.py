@@ -43,6 +43,11 @@ def bytes_to_train(network: nn.Module, shape: Sequence[int], batch_size: int) ->
         network: on any device; with `spurlab.models.skeleton` no memory is taken here.
         shape: of one input.
         batch_size: of training.
+
+    >>> from spurlab.models import skeleton
+    >>> by_batch = [bytes_to_train(skeleton("mlp", (1, 28, 28), 10), (1, 28, 28), size) for size in (32, 128)]
+    >>> by_batch[0] < by_batch[1]
+    True
     """
     outputs: dict[int, Tensor] = {}  # by identity: a sequence puts out what its last layer does
     writes_windows, windows = can_stack_cnn(network), 0

@@ -58,6 +58,9 @@ def attack_named(name: str) -> Attack:
 
     Raises:
         ValueError: as `spurlab.methods.Table.named`.
+
+    >>> attack_named("rmia gamma=1").gamma
+    1.0
     """
     return ATTACKS.named(name, Recipe(), 0)
 
@@ -84,6 +87,14 @@ def scores_of(
     Raises:
         ValueError: as `attack_named`, `Margins.attack` and the attack itself.
         FailureError: an attack of the user's that raises, or any that does not give one finite score for each example.
+
+    >>> phi = torch.tensor([[5.0, 0.0], [0.0, 5.0], [4.0, 1.0], [1.0, 4.0]], dtype=torch.float64)
+    >>> margins = Margins(phi, members=phi > 3)  # four networks, two examples: members have large margins
+    >>> scores = scores_of(margins, ["loss", "rmia"])
+    >>> {name: tuple(found.shape) for name, found in scores.items()}
+    {'loss': (4, 2), 'rmia': (4, 2)}
+    >>> bool(scores["loss"][margins.members].min() > scores["loss"][~margins.members].max())
+    True
     """
     attacks = [attacks] if isinstance(attacks, str) else attacks
     given = attacks if isinstance(attacks, Mapping) and not isinstance(attacks, Table) else {}

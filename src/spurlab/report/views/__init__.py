@@ -143,7 +143,16 @@ def answer(result: StudyResult) -> list[str]:
 
 
 def brief(result: StudyResult) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
+    >>> brief(result)
+    'From 312,202 to 335,114 trainable parameters.'
+    """
     if result.rows.empty:
         return NOTHING
     view = _main(result)
@@ -209,6 +218,14 @@ def study_figure(result: StudyResult, kind: str | None = None) -> Figure:
     Raises:
         StudyError: the study asks for a figure that there is not, or without a measure that it shows.
         ValueError: there is no figure `kind`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
+    >>> [label.get_text() for label in study_figure(result).axes[0].get_yticklabels()]
+    ['MLP', 'CNN']
     """
     name = kind or check(result.study).main_figure
     if kind is not None and _view(result.study, kind) is None:
@@ -224,6 +241,14 @@ def study_figures(result: StudyResult) -> dict[str, Figure]:
 
     Raises:
         StudyError: it asks for a figure that there is not, or without a measure that it shows.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from spurlab.studies import load_study, narrowed, run
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = run(narrowed(load_study("table2"), ["architecture=['mlp', 'cnn']"]), Path(folder), workers=0)
+    >>> list(study_figures(result))  # the main figure alone
+    ['']
     """
     endings = figure_endings(check(result.study))
     return {end: study_figure(result, name) for end, name in zip(endings, result.study.figure, strict=True)}

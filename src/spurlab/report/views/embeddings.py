@@ -92,6 +92,12 @@ def embedding_figure(
     Raises:
         ValueError: no panels or points, points that are not one for each label, a label without a name, a caption of no
             panel.
+
+    >>> points = torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]])
+    >>> labels = torch.tensor([0, 0, 1])
+    >>> figure = embedding_figure({"inputs": points}, labels, ["cat", "dog"], "Who is near whom")
+    >>> figure.axes[0].get_title(loc="left")
+    'inputs'
     """
     if not points or not len(labels):
         raise InputError(f"there must be points to draw, but there are {len(points)} panels of {len(labels)} points.")

@@ -109,7 +109,15 @@ def figure(norms: Norms, about: About) -> Figure:
 
 @style()
 def pattern_gallery(strips: Mapping[str, Float32[Tensor, "n *shape"]], title: str) -> Figure:
-    """The same images or signals under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189)."""
+    """The same images or signals under each pattern, a row for each pattern (Figure 1 of arXiv:2202.05189).
+
+    >>> import torch
+    >>> from spurlab import make_pattern
+    >>> images = torch.rand(3, 1, 28, 28)
+    >>> strips = {name: make_pattern(name, (1, 28, 28))(images) for name in ("S3", "R3")}
+    >>> len(pattern_gallery(strips, "Two patterns on three images").axes)
+    6
+    """
     columns = max(len(strip) for strip in strips.values())
     figure, body = blank(title, 0.9 * len(strips), width=max(0.9 * columns + 0.6, 4.0))
     draw_strips(body, body.add_gridspec(len(strips), columns), strips)

@@ -116,6 +116,15 @@ def strips_figure(
 
     Raises:
         ValueError: no signals or networks, or maps, blocks, clean signals or names of other signals.
+
+    >>> import torch
+    >>> signals = torch.rand(2, 40)
+    >>> blocks = torch.zeros(2, 40, dtype=torch.bool)
+    >>> blocks[:, :5] = True
+    >>> maps = {"with bump": torch.rand(2, 40), "without": torch.rand(2, 40)}
+    >>> figure = strips_figure(signals, maps, blocks, ["class 0", "class 1"], "Where they look")
+    >>> len(figure.axes)  # two signals for each of two networks, and the colours
+    5
     """
     n, d = signals.shape
     others = {**maps, "`blocks`": blocks} | ({} if clean is None else {"`clean`": clean})

@@ -219,6 +219,14 @@ def score_figure(
         strips: by pattern, the planted images or signals to show; may be empty.
         title: stands above.
         note: small print below.
+
+    >>> import pandas as pd
+    >>> from spurlab.report import curves
+    >>> of_network = [(n, seed, n / 20 + seed / 100) for n in (0, 3, 10) for seed in range(5)]
+    >>> rows = pd.DataFrame(of_network, columns=["n", "seed", "value"])
+    >>> figure = score_figure(curves(rows.assign(measure="spurious_score", pattern="S3", target=0)), {}, "Scores")
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('marked training examples, n (not to scale)', 'spurious score')
     """
     looks = style.looks_of([[_name(curve, curves) for curve in curves]], style.pattern_look)
     figure, body = style.blank(title, 3.4, note, style.mark_legend(looks, 5.0, "-"))

@@ -78,6 +78,11 @@ def signals_figure(
 
     Raises:
         ValueError: no signals, or marked ones, blocks or names that do not fit to them.
+
+    >>> import torch
+    >>> figure = signals_figure(torch.rand(3, 40), None, None, ["0", "1", "2"], "A signal of each class")
+    >>> [axes.get_title() for axes in figure.axes]
+    ['0', '1', '2']
     """
     k, d = clean.shape
     others = {"`marked`": marked, "`blocks`": blocks}
