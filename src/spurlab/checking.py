@@ -474,10 +474,10 @@ def check(
     ...     return model
     >>> few, recipe = first_examples(load("fashion-mini"), 100), RECIPES["quick"].lasting(1)
     >>> data = replace(few, test=few.test[:200])  # so few to be quick; all of them and five seeds for a verdict
-    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=range(2), workers=0)
+    >>> prepared = prepare(data, architecture="small-mlp", recipe=recipe, n=5, seeds=[0], workers=0)
     >>> found = check([finetune, "incremental-1e-3"], prepared)  # print(found) has the numbers and the verdicts
     >>> [(row["method"], row["seed"], row["failed"]) for row in found.rows]
-    [('finetune', 0, ''), ('finetune', 1, ''), ('incremental-1e-3', 0, ''), ('incremental-1e-3', 1, '')]
+    [('finetune', 0, ''), ('incremental-1e-3', 0, '')]
 
     On a network of one's own:
 

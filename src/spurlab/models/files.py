@@ -212,12 +212,12 @@ def save_weights(network: nn.Module, file: str | Path) -> Path:
         OSError: it cannot be written.
 
     >>> import tempfile
-    >>> from spurlab.models import build
-    >>> first, second = (build("small-mlp", (1, 28, 28), 10, seed) for seed in (0, 1))
+    >>> from spurlab.audit.demo import small_cnn
+    >>> network = small_cnn((1, 28, 28), 10)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = save_weights(first, Path(folder) / "weights.safetensors")
-    ...     network = load_network(second, file)
-    >>> torch.equal(network[1].weight, first[1].weight)
+    ...     file = save_weights(network, Path(folder) / "weights.safetensors")
+    ...     again = load_network("spurlab.audit.demo:small_cnn", file, (1, 28, 28), 10)
+    >>> torch.equal(again[0].weight, network[0].weight)
     True
     """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
