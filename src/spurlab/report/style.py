@@ -6,7 +6,6 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,11 +66,15 @@ _STYLE: Any = {  # names as in matplotlibrc
 class ShownFigure(Figure):
     """A figure that a notebook shows as a picture; of others pyplot sees to that, which is not loaded here."""
 
+    drawn_as = ""  # its fingerprint before it was shown: drawing gives it ticks
+
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """The picture, and how large it is shown: at half its size, so that it is sharp on any screen."""
+        self.drawn_as = self.drawn_as or fingerprint(self)
         stream = BytesIO()
+        _lay_out(self)
         with style():
-            deepcopy(self).savefig(stream, format="png", dpi=DOTS)  # drawing gives it ticks, see `fingerprint`
+            self.savefig(stream, format="png", dpi=DOTS)
         width, height = (round(inches * DOTS / 2) for inches in self.get_size_inches())
         return stream.getvalue(), {"width": width, "height": height}
 
@@ -107,15 +110,13 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     ['mine.png', 'mine.pdf', 'mine.svg']
     """
     words = spoken(figure)
-    kept = {FINGERPRINT: fingerprint(figure)}
+    kept = {FINGERPRINT: getattr(figure, "drawn_as", "") or fingerprint(figure)}
     metadata: dict[str, dict[str, Any]] = {  # no date and no version
         ".png": {"Software": None} | kept | ({"Description": words} if words else {}),
         ".pdf": {"CreationDate": None} | ({"Subject": words} if words else {}),
         ".svg": {"Date": None, "Creator": None} | ({"Description": words} if words else {}),
     }
-    with style():
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # everything has its place now; the same one in all three files
+    _lay_out(figure)
     paths = []
     for ending, about in metadata.items():
         path = stem.with_name(stem.name + ending)
@@ -123,6 +124,13 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
             figure.savefig(draft, format=ending[1:], dpi=DOTS, metadata=about)
         paths.append(path)
     return paths
+
+
+def _lay_out(figure: Figure) -> None:
+    """Everything has its place from now on; the same one in a notebook and in all three files."""
+    with style():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def svg_of(figure: Figure) -> bytes:
