@@ -115,7 +115,7 @@ def test_a_subset_is_the_same_each_time(test):
     ("settings", "said"),
     [
         ({"target": "bird"}, "`target` 'bird' is no class of these examples. There are: 0, 1"),
-        ({"target": -1}, "classes count from 0"),
+        ({"target": -1}, "must be a class, 0 or more, or its name, but it is -1"),
         ({"mark": lambda inputs: inputs}, "changes none of 60 examples"),
         ({"examples": 0}, "one test example or more"),
         ({"mean": [0.5]}, "give both, or none"),

@@ -103,12 +103,17 @@ def test_list_names_everything(spurlab):
         "datasets",
         "patterns",
         "models",
+        "measures",
         "deletion",
         "prevention",
         "attacks",
         "extractions",
+        "figures",
+        "claims",
         "executors",
+        "plugins",
     ]
+    assert names["plugins"] == []
     assert "quickstart" in names["studies"]
     of_the_paper = ["fashion-mini", "fashion-mnist", "mnist", "cifar10", "cifar100", "cifar100-coarse"]
     assert names["datasets"] == [

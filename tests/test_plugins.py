@@ -21,10 +21,10 @@ from spurlab.data.own import KINDS
 from spurlab.deletion import DELETIONS
 from spurlab.measures import MEASURES, measure_named
 from spurlab.models import ARCHITECTURES, build, without_users_code
-from spurlab.patterns import MARKS, pattern_name
+from spurlab.patterns import MARKS, REFERENCE_PATTERNS, pattern_name
 from spurlab.patterns.own import _KINDS as MARK_KINDS
 from spurlab.patterns.own import NAMED, WAVES
-from spurlab.plugins import PluginError, closed, opened
+from spurlab.plugins import PluginError, check_here, closed, entry_of, opened, origin_of
 from spurlab.report import VIEWS
 from spurlab.studies import Setting, Task, Train, Treat, results_in
 from spurlab.studies.axes import REFERENCES
@@ -92,20 +92,19 @@ def test_a_name_is_known_without_an_import_and_imported_when_it_is_asked_for(ins
     assert DELETIONS.canonical("goes") == "goes"
 
 
-def test_a_name_of_ours_or_of_two_packages_is_refused_and_both_are_named(installed, capsys):
-    """Which is meant is not guessed; what else the packages have can be used."""
+def test_a_name_of_ours_stays_ours_and_one_of_two_packages_is_refused(installed, capsys):
+    """Of two packages, which is meant is not guessed; what else they have can be used. `list` tells of all four."""
     first = installed("first-net", [("models", "mlp", "NET"), ("models", "both", "NET"), ("marks", "s3", "NET")])
     second = installed(
         "second-net", [("models", "both", "NET"), ("models", "second", "NET"), ("deletion", "none", "X")]
     )
-    for name, words in {
-        "mlp": r"the architecture 'mlp' is registered by first-net 1\.0, but Spurlab has one of that name",
-        "both": r"the architecture 'both' is registered by first-net 1\.0 and by second-net 1\.0",
-    }.items():
-        with pytest.raises(PluginError, match=words):
-            build(name, (1, 2, 3), 4, seed=0)
+    with pytest.raises(PluginError, match=r"the architecture 'both' is registered by first-net 1\.0 and by second-net"):
+        build("both", (1, 2, 3), 4, seed=0)
+    assert build("mlp", (1, 2, 3), 4, seed=0)
+    assert origin_of("models", "mlp") == ""  # so that stored results of ours are found
+    assert pattern_name("S3") == "S3"
     with pytest.raises(PluginError, match=r"the mark 's3' is registered by first-net 1\.0, but Spurlab has one"):
-        pattern_name("S3")  # upper and lower case are the same
+        pattern_name("s3")
     assert not first()
     assert not second()
     main(["list"])
@@ -241,7 +240,7 @@ def test_a_worker_refuses_a_task_whose_plugins_are_not_here(installed):
 
 def test_reserved_names_are_those_that_mean_something_else():
     assert plugins.RESERVED["datasets"] == set(KINDS)
-    assert plugins.RESERVED["marks"] == {*MARK_KINDS, *NAMED, *WAVES}
+    assert plugins.RESERVED["marks"] == {*MARK_KINDS, *NAMED, *WAVES, *REFERENCE_PATTERNS}
     assert plugins.RESERVED["deletion"] == set(REFERENCES)
 
 
@@ -342,3 +341,11 @@ def test_another_version_of_it_makes_its_results_again(folder, here, capsys):
         assert to_do() == 10
     finally:
         (about / "METADATA").write_text(metadata)
+
+
+def test_a_worker_takes_a_random_mark(installed):
+    """Random marks are recorded twice, as marks and as random; a worker looks for the package of both."""
+    installed("ring-marks", [("marks", "ring", "RING")])
+    check_here({entry_of(kind, "ring"): "ring-marks 1.0" for kind in ("marks", "random")})
+    with pytest.raises(PluginError, match=r"the mark 'ring' is of ring-marks 2\.0, but here of ring-marks 1\.0"):
+        check_here({entry_of("random", "ring"): "ring-marks 2.0"})

@@ -53,7 +53,9 @@ def test_what_make_is_asked_for_is_there():
     assert {"demo", "test", "audit"} <= set(targets)
     for target in targets:
         said = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        assert {"demo": "spurlab run quickstart", "test": "pytest", "audit": "spurlab audit --demo"}[target] in said
+        assert {"demo": "spurlab run quickstart", "test": "pytest", "audit": "spurlab audit --demo", "docs": "sphinx"}[
+            target
+        ] in said
 
 
 def test_its_program_runs(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 Lightning and transformers are imported when their callback is made (the extras ``lightning`` and ``transformers``).
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
 
 IMAGES = 500  # test examples, at most
+ALONE = "these examples"  # the name of a dataset that is made of examples alone
 SCORE = "spurious_score"  # under which it is logged
 
 
@@ -115,7 +117,7 @@ def _alone(examples: Examples) -> Dataset:
     bounded = examples.words is None and bool(((examples.inputs >= 0) & (examples.inputs <= 1)).all())
     classes = int(examples.labels.max()) + 1 if len(examples) else 0
     names, source = tuple(map(str, range(classes))), Source("not known to Spurlab", "examples", "in memory")
-    return Dataset("these examples", examples, examples, names, (0.0, 1.0) if bounded else None, source)
+    return Dataset(ALONE, examples, examples, names, (0.0, 1.0) if bounded else None, source)
 
 
 def _class(target: int | str, data: Dataset) -> int:
@@ -126,8 +128,10 @@ def _class(target: int | str, data: Dataset) -> int:
                 f"`target` {target!r} is no class of {data.name}. {did_you_mean(target, data.class_names)}"
             )
         return data.class_names.index(target)
-    if target < 0:
-        raise InputError(f"`target` is class {target}, but classes count from 0.")
+    most = math.inf if data.name == ALONE else data.classes  # of examples alone not all classes need be there
+    if not isinstance(target, int) or not 0 <= target < most:
+        upto = "" if most == math.inf else f" to {data.classes - 1}"
+        raise InputError(f"`target` must be a class, 0{upto or ' or more'}, or its name, but it is {target!r}.")
     return target
 
 

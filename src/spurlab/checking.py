@@ -207,6 +207,8 @@ def prepare(
     data = load(data) if isinstance(data, str) else data
     if n < 1:
         raise InputError(f"`n` must be 1 or more, but it is {n}: with nothing planted there is nothing to forget.")
+    if not isinstance(seeds, Sequence):
+        raise InputError(f"`seeds` must be numbers, one for each network, e.g. range(2), but it is {seeds!r}.")
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError(f"`seeds` must be different numbers, at least one, but they are {list(seeds)}.")
     if not 0 <= target < data.classes:

@@ -37,7 +37,10 @@ KINDS: Mapping[str, str] = {
 # Names that mean something else where a name of this kind is asked for.
 RESERVED: Mapping[str, frozenset[str]] = {
     "datasets": frozenset({"npz", "folder", "table", "text", "hf"}),
-    "marks": frozenset({"box", "noise", "spike", "sine", "offset", "token", "column", "missing", "picture"}),
+    "marks": frozenset(
+        {"box", "noise", "spike", "sine", "offset", "token", "column", "missing", "picture"}
+        | {"v1", "v3", "v8", "v18", "v19", "v20", "v30"}  # of the paper's public code
+    ),
     "deletion": frozenset({"none", "oracle"}),
 }
 # What a name of a kind may look like: what follows a name (settings, classes, draws, versions) begins with other signs.
@@ -135,6 +138,7 @@ def refusal(kind: str, name: str, own: Collection[object]) -> str:
     return ""
 
 
+_OWN: dict[str, Collection[Any]] = {}  # the names of our own, by kind
 _CLOSED: ContextVar[bool] = ContextVar("whether tables have our own entries alone", default=False)
 _OPENED: ContextVar[bool] = ContextVar("whether they have all, whatever is read", default=False)
 _RECORDED: ContextVar[Mapping[str, str] | None] = ContextVar("what a study was recorded with", default=None)
@@ -229,6 +233,8 @@ def origin_of(kind: str, name: str) -> str:
     base = base_name(name)
     if are_closed() or base in RESERVED.get(kind, ()) or not re.fullmatch(LOOKS.get(kind, ANY), base):
         return ""
+    if base in {str(own) for own in _OWN.get(kind, ())}:
+        return ""
     several = everything_registered()[kind].get(base)
     return several[0].origin if several else ""
 
@@ -259,6 +265,7 @@ def check_here(entries: Mapping[str, str]) -> None:
     """
     for entry, origin in entries.items():
         _, kind, name = entry.split(" ")
+        kind = {"random": "marks"}.get(kind, kind)  # see `entry_of`
         if (here := origin_of(kind, name)) != origin:
             there = f"of {here}" if here else "it is not installed"
             raise PluginError(
@@ -289,8 +296,8 @@ class Extensible(MutableMapping[K, V], Generic[K, V]):
     """One of our tables, with what installed packages add to it.
 
     Names are known at once; an object of a package is imported when it is asked for by its name, ``table[name]``, and
-    is kept. `items` and `values` import all, and pass over what cannot be had, with a warning. What is set is an entry
-    of our own.
+    is kept. A name that we have is ours, whoever registers it. `items` and `values` import all, and pass over what
+    cannot be had, with a warning. What is set is an entry of our own.
 
     Args:
         kind: of `KINDS`.
@@ -300,8 +307,8 @@ class Extensible(MutableMapping[K, V], Generic[K, V]):
         key: what a name of an entry point is in this table.
 
     Raises:
-        PluginError: (when asked for) a name that we have too, that two packages have, or that names of this kind cannot
-            look like; an import that fails; or an object of another type.
+        PluginError: (when asked for) a name that we have in other letters, that two packages have, or that names of
+            this kind cannot look like; an import that fails; or an object of another type.
     """
 
     def __init__(
@@ -310,6 +317,7 @@ class Extensible(MutableMapping[K, V], Generic[K, V]):
         self.kind, self.own = kind, dict(own)
         self._wrong, self._key = wrong, key
         self._loaded: dict[Registered, V | PluginError] = {}
+        _OWN.setdefault(kind, self.own)
 
     @property
     def registered(self) -> Mapping[str, tuple[Registered, ...]]:
@@ -318,7 +326,7 @@ class Extensible(MutableMapping[K, V], Generic[K, V]):
 
     def __getitem__(self, name: K) -> V:
         several = self.registered.get(str(name))
-        if not several:
+        if name in self.own or not several:
             return self.own[name]
         if why := refusal(self.kind, str(name), self.own):
             raise PluginError(why)

@@ -291,3 +291,10 @@ def test_a_tokenizer_numbers_the_words_and_its_padding_is_ours(library):
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, unk_token=words[0])
     with pytest.raises(DataRequestError, match="the tokenizer has no padding"):
         from_hugging_face(texts(library, text=SAID), tokenizer=tokenizer)
+
+
+def test_a_form_of_files_is_no_dataset(tmp_path, monkeypatch):
+    """``pandas`` is a builder of the library that reads pickles in the folder one stands in."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataRequestError, match="'pandas' is no dataset but a form of files, some of which run code"):
+        load("hf:pandas")

@@ -223,6 +223,11 @@ def load_hugging_face(path: str, *, config: str | None = None, offline: bool = F
         DataFailureError: it cannot be read, or not be had from the Hub. Other errors as :func:`from_hugging_face`.
     """
     library, place = _library(), given_path(path)
+    forms = getattr(library.packaged_modules, "_PACKAGED_DATASETS_MODULES", ("pandas",))  # builders, not datasets
+    if not place.exists() and path in forms:
+        raise DataRequestError(
+            f"{path!r} is no dataset but a form of files, some of which run code when they are read. Name a folder."
+        )
     if offline and not place.exists():
         raise DataNotFoundError(
             f"there is no folder {path}, and to look for a dataset of that name on the Hub is forbidden (offline). "

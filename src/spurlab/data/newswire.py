@@ -238,8 +238,8 @@ BBC_NEWS = _entry(
     13_530,
     title="BBC news",
     texts="Derek Greene and Pádraig Cunningham (2006), Practical solutions to the problem of diagonal dominance in "
-    "kernel document clustering, ICML: articles of 2004 and 2005, some of which stand twice; every fifth of each class "
-    "is for tests, since no split was published",
+    "kernel document clustering, ICML, http://mlg.ucd.ie/datasets/bbc.html: articles of 2004 and 2005, some of which "
+    "stand twice; every fifth of each class is for tests, since no split was published",
     sizes=(1_781, 444),
     class_names=("business", "entertainment", "politics", "sports", "tech"),
     package=BBC,

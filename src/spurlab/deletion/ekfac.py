@@ -34,7 +34,7 @@ class ByEkfac:
     network whose weights are all of linear and two-dimensional convolution layers.
 
     Args:
-        sample: how many examples stand for all, those to be forgotten among them; None: all.
+        sample: how many examples, drawn from all, stand for all; None: all.
         batch_size: how many at once; it bounds the memory.
 
     Source: George, Laurent, Bouthillier, Ballas and Vincent (2018), Fast approximate natural gradient descent in a

@@ -1,6 +1,8 @@
 """A network of a given one's architecture that has learnt nothing, or other data."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -104,13 +106,15 @@ def _reset(model: nn.Module) -> nn.Module:
         parts = name.split(".")
         above = (modules[".".join(parts[:i])] for i in range(len(parts), -1, -1))
         # transformers' way: a network has one function that draws the weights of any module in it
-        draws = next((each._init_weights for each in above if callable(getattr(each, "_init_weights", None))), None)
+        draws = next(
+            (each._init_weights for each in above if _takes(getattr(each, "_init_weights", None), module)), None
+        )
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
         elif own:
             for weight in own:
                 weight.fill_(torch.nan)  # whatever is not drawn anew is seen
-            if callable(all_of_them := getattr(module, "init_weights", None)):  # timm's way
+            if _takes(all_of_them := getattr(module, "init_weights", None)):  # timm's way
                 all_of_them()
         if draws is not None:
             draws(module)
@@ -120,6 +124,15 @@ def _reset(model: nn.Module) -> nn.Module:
                 "them anew. Say by `make` how a new network is made."
             )
     return model
+
+
+def _takes(function: Any, *arguments: object) -> TypeGuard[Callable[..., Any]]:
+    """Whether it can be called with these: functions of one name have other arguments elsewhere."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _with_frozen(new: nn.Module, model: nn.Module) -> nn.Module:

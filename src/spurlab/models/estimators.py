@@ -70,7 +70,8 @@ class Estimator(nn.Module):
         shares = np.zeros((len(rows), self.classes))
         if len(rows):
             shares[:, self.places] = self.model.predict_proba(rows)
-        logits = torch.from_numpy(shares).to(inputs).clamp(min=torch.finfo(inputs.dtype).tiny).log()
+        wanted = inputs if inputs.is_floating_point() else inputs.float()  # documents are numbers of words
+        logits = torch.from_numpy(shares).to(wanted).clamp(min=torch.finfo(wanted.dtype).tiny).log()
         asks_gradients = torch.is_grad_enabled() and inputs.requires_grad
         return WithoutGradients.apply(inputs, logits, self.no_gradients) if asks_gradients else logits
 

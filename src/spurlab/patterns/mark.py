@@ -53,7 +53,8 @@ def marked(pattern: MarkLike, inputs: Num[Tensor, "n *shape"]) -> Num[Tensor, "n
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
     """
     if not callable(pattern):
-        raise TypeError(f"the pattern {pattern!r} cannot be called. {WHAT}, or a name, e.g. 'S3'.")
+        named = " Make one of a name: make_pattern('S3', data.shape)." if isinstance(pattern, str) else ""
+        raise TypeError(f"the pattern {pattern!r} cannot be called. {WHAT}.{named}")
     if _is_ours(pattern):
         return pattern(inputs)
     return _checked(pattern, inputs, lambda: pattern(inputs.clone()))

@@ -79,7 +79,10 @@ def pattern_name(name: str) -> str:
     >>> pattern_name("co"), pattern_name("v8")
     ('Co', 'S3')
     """
-    known = {listed.casefold(): listed for listed in MARKS} | REFERENCE_PATTERNS
+    if name in MARKS.registered and name not in MARKS.own:
+        MARKS[name]  # which refuses what is registered wrongly
+        return name
+    known = {listed.casefold(): listed for listed in [*MARKS.registered, *MARKS.own]} | REFERENCE_PATTERNS
     if name.casefold() in known:
         MARKS[known[name.casefold()]]  # which refuses what is registered wrongly
         return known[name.casefold()]

@@ -53,7 +53,7 @@ def pearson(x: Float[Tensor, " n"], y: Float[Tensor, " n2"], confidence: float =
         confidence: how often such an interval covers the true correlation, for normal pairs.
 
     Returns:
-        The correlation. All of it is NaN below three points, with a NaN among the numbers, or with a constant side.
+        The correlation. All of it is NaN below three points, with a number that is not finite, or with a constant side.
 
     Raises:
         ValueError: the two differ in length.
@@ -68,7 +68,7 @@ def pearson(x: Float[Tensor, " n"], y: Float[Tensor, " n2"], confidence: float =
         raise InputError(f"a correlation needs pairs, but there are {len(x)} and {len(y)} numbers.")
     points = len(x)
     a, b = (side.detach().double().cpu().numpy() for side in (x, y))
-    if points < 3 or (a == a[0]).all() or (b == b[0]).all() or np.isnan([*a, *b]).any():
+    if points < 3 or (a == a[0]).all() or (b == b[0]).all() or not np.isfinite([*a, *b]).all():
         return Correlation(math.nan, math.nan, math.nan, math.nan, points)
     found = scipy.stats.pearsonr(a, b)
     r, p = float(found.statistic), float(found.pvalue)
