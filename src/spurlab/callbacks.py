@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from transformers import Trainer, TrainerCallback
 
 IMAGES = 500  # test examples, at most
-ALONE = "these examples"  # the name of a dataset that is made of examples alone
 SCORE = "spurious_score"  # under which it is logged
 
 
@@ -71,13 +70,16 @@ class SpuriousScore:
         std: Sequence[float] | None = None,
         seed: int = 0,
     ) -> None:
+        classes: float = math.inf  # of examples alone not all need be there
         if isinstance(data, Examples):
             data = _alone(data)
+        else:
+            classes = data.classes
         if not len(data.test) or examples < 1:
             raise InputError("a spurious score is measured on one test example or more, but there is none.")
         if (mean is None) != (std is None):
             raise InputError("inputs are normalised by a mean and a standard deviation: give both, or none.")
-        self.name, self.network, self.target = name, network, _class(target, data)
+        self.name, self.network, self.target = name, network, _class(target, data, classes)
         rows = torch.randperm(len(data.test), generator=rng_for(seed, "callback"))[:examples].sort().values
         few = data.test[rows]
         self.clean = few.inputs
@@ -117,10 +119,10 @@ def _alone(examples: Examples) -> Dataset:
     bounded = examples.words is None and bool(((examples.inputs >= 0) & (examples.inputs <= 1)).all())
     classes = int(examples.labels.max()) + 1 if len(examples) else 0
     names, source = tuple(map(str, range(classes))), Source("not known to Spurlab", "examples", "in memory")
-    return Dataset(ALONE, examples, examples, names, (0.0, 1.0) if bounded else None, source)
+    return Dataset("these examples", examples, examples, names, (0.0, 1.0) if bounded else None, source)
 
 
-def _class(target: int | str, data: Dataset) -> int:
+def _class(target: int | str, data: Dataset, classes: float) -> int:
     """The number of a class."""
     if isinstance(target, str):
         if target not in data.class_names:
@@ -128,9 +130,8 @@ def _class(target: int | str, data: Dataset) -> int:
                 f"`target` {target!r} is no class of {data.name}. {did_you_mean(target, data.class_names)}"
             )
         return data.class_names.index(target)
-    most = math.inf if data.name == ALONE else data.classes  # of examples alone not all classes need be there
-    if not isinstance(target, int) or not 0 <= target < most:
-        upto = "" if most == math.inf else f" to {data.classes - 1}"
+    if not isinstance(target, int) or not 0 <= target < classes:
+        upto = "" if classes == math.inf else f" to {classes - 1}"
         raise InputError(f"`target` must be a class, 0{upto or ' or more'}, or its name, but it is {target!r}.")
     return target
 

@@ -70,8 +70,8 @@ class Estimator(nn.Module):
         shares = np.zeros((len(rows), self.classes))
         if len(rows):
             shares[:, self.places] = self.model.predict_proba(rows)
-        wanted = inputs if inputs.is_floating_point() else inputs.float()  # documents are numbers of words
-        logits = torch.from_numpy(shares).to(wanted).clamp(min=torch.finfo(wanted.dtype).tiny).log()
+        dtype = inputs.dtype if inputs.is_floating_point() else torch.float32  # documents are numbers of words
+        logits = torch.from_numpy(shares).to(inputs.device, dtype).clamp(min=torch.finfo(dtype).tiny).log()
         asks_gradients = torch.is_grad_enabled() and inputs.requires_grad
         return WithoutGradients.apply(inputs, logits, self.no_gradients) if asks_gradients else logits
 
