@@ -3,7 +3,6 @@
 Lightning and transformers are imported when their callback is made (the extras ``lightning`` and ``transformers``).
 """
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +69,8 @@ class SpuriousScore:
         std: Sequence[float] | None = None,
         seed: int = 0,
     ) -> None:
-        classes: float = math.inf  # of examples alone not all need be there
         if isinstance(data, Examples):
-            data = _alone(data)
+            data, classes = _alone(data), None  # not all need be among them
         else:
             classes = data.classes
         if not len(data.test) or examples < 1:
@@ -122,7 +120,7 @@ def _alone(examples: Examples) -> Dataset:
     return Dataset("these examples", examples, examples, names, (0.0, 1.0) if bounded else None, source)
 
 
-def _class(target: int | str, data: Dataset, classes: float) -> int:
+def _class(target: int | str, data: Dataset, classes: int | None) -> int:
     """The number of a class."""
     if isinstance(target, str):
         if target not in data.class_names:
@@ -130,8 +128,8 @@ def _class(target: int | str, data: Dataset, classes: float) -> int:
                 f"`target` {target!r} is no class of {data.name}. {did_you_mean(target, data.class_names)}"
             )
         return data.class_names.index(target)
-    if not isinstance(target, int) or not 0 <= target < classes:
-        upto = "" if classes == math.inf else f" to {classes - 1}"
+    if not isinstance(target, int) or target < 0 or (classes is not None and target >= classes):
+        upto = "" if classes is None else f" to {classes - 1}"
         raise InputError(f"`target` must be a class, 0{upto or ' or more'}, or its name, but it is {target!r}.")
     return target
 

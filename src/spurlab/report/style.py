@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Bbox
 from torch import Tensor
 
 from spurlab.files import replacing
@@ -127,10 +128,21 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Everything has its place from now on; the same one in a notebook and in all three files."""
+    """Everything has its place from now on; the same one in a notebook and in all three files.
+
+    The layout is the solution of equations whose order is that of addresses in memory, so that its last digits differ
+    from one figure to the next like it. They are rounded off: a side at 2e-16 and one at -1e-17 are both at 0.
+    """
     with style():
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    parts = list(figure.subfigs)
+    for part in parts:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(9) + 0.0)  # -0 + 0 = 0
+        parts += part.subfigs
+    for axes in figure.axes:
+        place = axes.get_position(original=True)
+        axes.set_position(Bbox(place.get_points().round(9) + 0.0), which="original")
 
 
 def svg_of(figure: Figure) -> bytes:
