@@ -15,12 +15,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import spurlab
-from spurlab import Estimate, Examples, Planted, Recipe, notebook
+from spurlab import Estimate, Examples, Member, Planted, Recipe, load_study, notebook
 from spurlab.data import Column, Columns, Dataset, Source, shown
 from spurlab.data.texts import documents
 from spurlab.deletion import Verdict
 from spurlab.patterns import Cells, Pattern, Rare, box, mark_on, plant
 from spurlab.report import pattern_gallery, save_figure
+from spurlab.stats import Learnt, Share
 from spurlab.training import RECIPES, Ensemble
 from spurlab.training.engines import Trained
 
@@ -149,6 +150,20 @@ def test_numbers_are_shown_with_their_uncertainty(page):
     verdict = Verdict("method failed", failed=2, why=BAD)
     assert BAD in page(verdict).text
     assert repr(verdict) == "<Verdict: failed, 0 networks>"
+
+
+def test_a_study_a_member_and_the_rest_are_shown_by_what_they_are(page, dataset):
+    study = load_study("quickstart")
+    assert repr(study) == "<Study 'quickstart' (quick): How many examples does it take?>"
+    text = " ".join(page(study).text.split())
+    assert "Study quickstart (quick)" in text
+    assert "0, 1, 3, 10, 30, 100" in text
+    assert "known" not in text  # nothing is deleted in it
+    member = " ".join(page(Member(Planted.none(dataset.train), 7)).text.split())
+    assert "Member seed 7" in member
+    learnt = page(Learnt(n=3, above=1, shares={1: Share(0, 5), 3: Share(5, 5)}, why="")).text
+    assert "1 < n* <= 3" in learnt
+    assert "5 of 5" in learnt
 
 
 def test_marks_are_shown_by_what_they_put_on(page):

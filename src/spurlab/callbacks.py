@@ -86,6 +86,9 @@ class SpuriousScore:
             raise InputError(f"the mark changes none of {len(few)} examples of {data.name}, so that it has no score.")
         self._normal = mean, std
 
+    def __repr__(self) -> str:
+        return f"<SpuriousScore {self.name!r}: towards class {self.target}, of {len(self.clean)} examples>"
+
     def __call__(self, network: nn.Module) -> dict[str, float]:
         """The score by its name. The network is asked in evaluation mode where it is, and is afterwards as it was.
 

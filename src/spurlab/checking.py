@@ -69,6 +69,9 @@ class Prepared:
     def __repr__(self) -> str:
         return f"<Prepared: {self}>"
 
+    def _repr_html_(self) -> str:
+        return card("Prepared", str(self))
+
     def __len__(self) -> int:
         """How many seeds there are."""
         return len(self.planted)

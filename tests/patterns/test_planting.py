@@ -1,5 +1,6 @@
 """Planting against its definition: which rows, what stands there, and what it costs."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -78,6 +79,14 @@ def test_rows_of_a_smaller_count_are_the_first_rows_of_a_larger_one(seed, fewer,
     base = examples([0, 1] * 20)
     small, large = (plant(base, HALF, 1, count, seed) for count in (fewer, more))
     assert small.rows.tolist() == large.rows[:fewer].tolist()
+
+
+@pytest.mark.parametrize("target", ["Trouser", ("Bag",)])
+def test_a_target_is_the_number_of_a_class(target):
+    rare = Rare(0, 1)
+    object.__setattr__(rare, "target", target)  # as an untyped caller gets it in: the tests check annotations
+    with pytest.raises(ValueError, match=f"`target` is the number of a class, but it is {re.escape(repr(target))}"):
+        rare.__post_init__()
 
 
 def test_choice_depends_on_seed_and_target_but_not_on_pattern_or_how():

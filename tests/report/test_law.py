@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spurlab.report.views.law import VIEW, Curve
+from spurlab.report.views.law import VIEW, Curve, _over_all
 
 
 def curve(kappas, scores, predicted=None):
@@ -20,6 +20,19 @@ def test_what_a_rising_curve_explains():
     assert curve([1, 2, 3, 4], [0.0, 0.1, 0.3, 0.2]).explained == pytest.approx(0.9)
     assert curve([4, 3, 2, 1], [0.2, 0.3, 0.1, 0.0]).explained == pytest.approx(0.9)
     assert curve([1, 2, 3], [0.3, 0.2, 0.1]).explained == pytest.approx(0, abs=1e-12)
+
+
+def test_a_rival_and_all_decays_together():
+    """Two decays whose curves lie apart: each rises in kappa; of one curve for both half is left, by hand.
+
+    The scores 0 .2 and .2 .4 at kappas 1 2 and 1 2, each kappa's mean .1 and .3: .04 is left of .08.
+    """
+    low, high = curve([4, 1, 0.1], [0.3, 0.2, 0.1]), curve([1, 2], [0.2, 0.4])
+    assert low.explained == pytest.approx(1)
+    assert curve([4, 1, 0.1], [0.0, 0.2, 0.1]).unsquared == pytest.approx(1)  # n kappa: 0, 1, .2
+    assert curve([1, 2, 3, 4], [0.0, 0.1, 0.3, 0.2]).unsquared == pytest.approx(0.9)  # n kappa rises too
+    assert _over_all({0.1: curve([1, 2], [0.0, 0.2]), 0.01: high}) == pytest.approx(0.5)
+    assert math.isnan(_over_all({0.1: low}))
 
 
 def test_seeds_are_averaged_first():
@@ -43,7 +56,8 @@ def test_networks_that_follow_are_told_from_those_that_do_not(results):
     assert "trained by Adam" in trained
     assert {decay: len(each.points) for decay, each in shaped[solved].items()} == {1e-3: 30, 1e-1: 30}
     said = VIEW.answer(shaped)
-    assert said[0].startswith(f"{solved}: collapses on kappa")
+    assert said[0].startswith(f"{solved}: collapses on kappa at each weight decay (one rising curve explains ")
+    assert "; over all decays together one in kappa explains 1.000); " in said[0]  # of one curve, whatever the decay
     assert "scores lie as theory says: 0.000 off on average" in said[0]
     assert "collapses on kappa" in said[1]
     assert "scores lie not where theory has them" in said[1]

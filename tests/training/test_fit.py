@@ -1,5 +1,6 @@
 """The front door in one process: who is trained with whom, in which order results come, what is told on the way."""
 
+import inspect
 import logging
 import math
 import sys
@@ -285,6 +286,15 @@ def test_a_member_that_diverges_is_named_and_the_others_keep_every_bit(engine, n
     probabilities = wild.predict(small.inputs)
     assert probabilities[1].isnan().all()
     assert probabilities[[0, 2, 3]].equal(calm.predict(small.inputs)[[0, 2, 3]])
+
+
+@pytest.mark.parametrize("wrong", ["planted", "member", "examples", "dataset"])
+def test_what_are_no_members_is_said_to_be_none(wrong, mini):
+    """As an untyped caller gets it in: the tests check annotations."""
+    planted = Planted.none(mini.train)
+    given = {"planted": [planted], "member": Member(planted, 0), "examples": [mini.train], "dataset": mini}
+    with pytest.raises(TypeError, match=r"^`members` is a list of `Member\(planted, seed\)`, but it is "):
+        inspect.unwrap(fit)("mlp", given[wrong], Recipe(epochs=0), classes=10, workers=0)
 
 
 def test_what_cannot_be_trained_is_refused(net, members_of, small):

@@ -1,6 +1,7 @@
 """Recipes: the paper's numbers, and settings that cannot be meant."""
 
 import dataclasses
+import inspect
 import math
 
 import pytest
@@ -42,7 +43,7 @@ WRONG = {
     "momentum": [-0.1, 1.0, math.nan],
     "weight_decay": [-1e-4, math.inf, math.nan],
     "batch_size": [0, -1],
-    "epochs": [-1],
+    "epochs": [-1, "3", None],
     "milestones": [(6, 3), (3, 3), (0, 3), (-1,)],
     "decay": [0.0, 1.1, -0.1, math.nan],
     "clip_norm": [0.0, -1.0, math.nan],
@@ -115,13 +116,19 @@ def test_one_recipe_is_for_all_and_several_are_one_for_each():
         recipe_of_each([one, two], 3)
 
 
+@pytest.mark.parametrize(("given", "words"), [("quick", r"'quick'. Take RECIPES\['quick'\]"), ([3], r"\[3\]. Take ")])
+def test_what_is_no_recipe_is_said_to_be_none(given, words):
+    with pytest.raises(TypeError, match="`recipe` is a `Recipe`, or one for each member, but it is " + words):
+        inspect.unwrap(recipe_of_each)(given, 1)
+
+
 def test_but_changes_what_it_is_told_and_checks_again():
     recipe = RECIPES["paper"].but(optimizer="sgd", learning_rate=0.1)
     assert recipe == Recipe(optimizer="sgd", learning_rate=0.1)
     assert RECIPES["paper"] == Recipe()
     with pytest.raises(ValueError, match="`decay`"):
         recipe.but(decay=2.0)
-    with pytest.raises(TypeError, match="nesterov"):
+    with pytest.raises(ValueError, match="a recipe has no setting 'nesterov'"):
         recipe.but(nesterov=True)
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias, get_args
+from numbers import Integral
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from jaxtyping import Bool, Int64, Num
@@ -222,6 +223,12 @@ class Rare:
     n: int
 
     def __post_init__(self) -> None:
+        given: Any = self.target
+        if not all(isinstance(target, Integral) for target in (given if isinstance(given, tuple) else (given,))):
+            raise InputError(
+                f"`target` is the number of a class, but it is {self.target!r}. Of a name it is "
+                "`data.class_names.index(name)`."
+            )
         if self.n < 0:
             raise InputError(f"cannot plant the pattern in {self.n} examples: n must be 0 (plant nothing) or more.")
         if not self._targets or len(set(self._targets)) < len(self._targets):
@@ -345,7 +352,9 @@ def plant(
     9000
     """
     if not isinstance(target, Rare | Common) and count is not None:
-        target, count = Rare(tuple(target) if isinstance(target, Sequence) else target, count), None
+        given: Any = target  # a name, where it should be a number, is no sequence of classes
+        several = isinstance(given, Sequence) and not isinstance(given, str)
+        target, count = Rare(tuple(given) if several else given, count), None
     if not isinstance(target, Rare | Common) or count is not None or seed is None:
         raise TypeError(
             "`plant` takes (data, pattern, Rare(target, n), seed=0), (data, pattern, Common(share), seed=0) or, in "

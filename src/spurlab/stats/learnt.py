@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from spurlab.errors import InputError
-from spurlab.notebook import short
+from spurlab.notebook import card, short, table
 from spurlab.stats.looks import Looks
 from spurlab.stats.margin import SCORE_MARGIN
 from spurlab.stats.paired import differences
@@ -52,6 +52,10 @@ class Learnt:
             return False
         below = grid[: grid.index(self.n)] if self.n is not None else grid
         return (below[-1] if below else None) == self.above
+
+    def _repr_html_(self) -> str:
+        lines = [(n, str(share)) for n, share in self.shares.items()]
+        return card("Learnt", str(self), None, table(("n", "learnt it"), lines))
 
     def __str__(self) -> str:
         if self.why:

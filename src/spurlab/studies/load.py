@@ -18,15 +18,15 @@ from spurlab.studies.study import Study, checked_name
 from spurlab.study_files import StudyError, check_keys, content_of, merged, parsed, together
 
 
-def load_study(name: str | Path, profile: str | None = None, changes: Sequence[str] = ()) -> Study:
+def load_study(name: str | Path, profile: str | None = None, changes: str | Sequence[str] = ()) -> Study:
     """Read a study: a shipped one by its name, or a TOML file.
 
     Args:
         name: e.g. ``quickstart``, or the path of a TOML file.
         profile: such as ``quick`` or ``paper``: the table ``[profiles.NAME]`` of the file overrides its settings. None:
             ``quick`` where the file has it.
-        changes: settings to override, each ``key=value`` with a value as in TOML, e.g. ``recipe.epochs=3``,
-            ``n=[0, 10]``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same
+        changes: a setting to override, or several, each ``key=value`` with a value as in TOML, e.g. ``n=[0, 10]``,
+            ``recipe.epochs=3``, ``dataset=mnist``. Other epochs come with the named recipe's milestones, at the same
             fractions.
 
     An architecture or a method of deletion or prevention of the user's own, ``package.module:callable``, is taken from
@@ -40,6 +40,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
     >>> study.title, study.axis("n")
     ('How many examples does it take?', (0, 10))
     """
+    changes = [changes] if isinstance(changes, str) else changes
     where, content, profile = content_of(str(name), profile)
     for key, name_in_file in _named(content):
         if key in axis_names() and axis_named(key).code and is_user_name(name_in_file):
@@ -58,7 +59,7 @@ def load_study(name: str | Path, profile: str | None = None, changes: Sequence[s
         raise StudyError(f"{where}: {error}") from error
 
 
-def narrowed(study: Study, only: Sequence[str]) -> Study:
+def narrowed(study: Study, only: str | Sequence[str]) -> Study:
     """The part of a study that the command line's ``--only`` asks for.
 
     Args:
@@ -70,7 +71,7 @@ def narrowed(study: Study, only: Sequence[str]) -> Study:
     >>> narrowed(load_study("quickstart"), ["pattern=S3", "n=[0, 3]"]).axis("n")
     (0, 3)
     """
-    for part in only:
+    for part in [only] if isinstance(only, str) else only:
         key, equals, _ = part.partition("=")
         if not equals:
             raise StudyError(f"--only takes axis=value, e.g. pattern=R3, but was given {part!r}.")

@@ -117,6 +117,7 @@ def run(
         StoreError: the results cannot be read or written; what was finished before is kept.
         FailureError: other machines do not answer; what was finished before is kept.
         WorkerError: a worker process died twice over the same group, or failed.
+        TypeError: an executor or `on_row` that cannot be called.
 
     >>> import tempfile
     >>> from spurlab.studies import load_study
@@ -129,6 +130,8 @@ def run(
     """
     if why := unreadable(study):  # it would be in the way of whoever reads the folder
         raise StudyError(f"{study.where} cannot be recorded: {why}")
+    if on_row is not None and not callable(on_row):
+        raise TypeError(f"`on_row` is a function that takes each new row, a dict, but it is {on_row!r}.")
     folder = Path(folder)
     carry_out, place = workplace(executor, workers, device)
     work = work_of(study, data_of(study, load))

@@ -23,6 +23,7 @@ from spurlab.data import without_paths
 from spurlab.errors import InputError, did_you_mean
 from spurlab.measures import Measure, effects, is_effect, is_of_plugin, measure_named, plugin_measures, written_out
 from spurlab.models import is_user_name, without_users_code
+from spurlab.notebook import card
 from spurlab.patterns import Common, drawn_anew, is_common, mark_names
 from spurlab.plugins import entry_of, is_recorded, origin_of
 from spurlab.stats.looks import PLANNED
@@ -336,6 +337,17 @@ class Study(BaseModel):
     def known_measures(self) -> list[tuple[str, Measure]]:
         """What is measured, by name; without what plug-ins measure, where the study is being read."""
         return [(name, measure_named(name)) for name in self.measure if not is_of_plugin(name)]
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name!r}{f' ({self.profile})' if self.profile else ''}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"question": self.title, "source": self.source, "measured": ", ".join(self.measure)}
+        axes = {name: self.axis(name) for name in axis_names() if name != "recipe"}
+        told = {
+            name: ", ".join(map(str, values)) for name, values in axes.items() if values != axis_named(name).default
+        }
+        return card("Study", f"{self.name} ({self.profile})" if self.profile else self.name, facts | told)
 
     @property
     def plugins(self) -> dict[str, str]:

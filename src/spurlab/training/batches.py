@@ -11,6 +11,7 @@ from torch import Tensor
 
 from spurlab.data import Examples
 from spurlab.errors import InputError
+from spurlab.notebook import card
 from spurlab.patterns import Planted
 from spurlab.seeds import rng_for
 from spurlab.training.augmentation import AugmentationName, augmenter
@@ -33,6 +34,9 @@ class Member:
 
     data: Planted
     seed: int
+
+    def _repr_html_(self) -> str:
+        return card("Member", f"seed {self.seed}", {"training set": repr(self.data).strip("<>")})
 
 
 def order_of(member: Member, epoch: int) -> Int64[Tensor, " n"]:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 
 from spurlab import models
+from spurlab.data import Examples
 from spurlab.errors import InputError
+from spurlab.patterns import Planted
 from spurlab.terminal import duration, on_a_line, told_on_a_line
 from spurlab.training.batches import Member, check_drawn_upon
 from spurlab.training.engines import Trained, train_each, train_group
@@ -60,6 +62,28 @@ class Progress:
     def __str__(self) -> str:
         left = "" if self.seconds_left in (0.0, float("inf")) else f", {duration(self.seconds_left)} left"
         return f"training: {self.done} of {self.total} epochs, all networks together{left}"
+
+
+def _checked_base(members: Any, classes: int) -> Examples:
+    """The base training set that all members share.
+
+    Raises ValueError or TypeError: what is to be trained are no members, or not of the same data and classes.
+    """
+    if not isinstance(members, Sequence) or not all(isinstance(getattr(one, "data", None), Planted) for one in members):
+        raise TypeError(
+            f"`members` is a list of `Member(planted, seed)`, but it is {members!r:.200}. Data without marks are "
+            "planted as `Planted.none(data.train)`."
+        )
+    if not members:
+        raise InputError("there is nothing to train: `members` is empty.")
+    base: Examples = members[0].data.base
+    if any(member.data.base is not base for member in members):
+        raise InputError("all members must share one base training set: plant in the same `Examples`.")
+    if len(base) and (top := int(base.labels.max())) >= classes:
+        raise InputError(
+            f"the data has the label {top}, but `classes` is {classes}: labels run from 0 to {classes - 1}."
+        )
+    return base
 
 
 @told_on_a_line(str)
@@ -112,6 +136,7 @@ def fit(
             an unknown engine, device or architecture, or a network that cannot run in lockstep when asked to; a
             network of the user's that cannot be trained, gives other than one logit for each class or probabilities, or
             shares weights with the next; a batch of one example, where batch norm cannot take it.
+        TypeError: members or recipes of another type.
         WorkerError: a worker process died twice over the same group, or failed.
 
     >>> from spurlab import RECIPES, Member, first_examples, load, make_pattern, plant
@@ -122,15 +147,7 @@ def fit(
     >>> models.predict(data.test.inputs[:5]).shape
     torch.Size([3, 5, 10])
     """
-    if not members:
-        raise InputError("there is nothing to train: `members` is empty.")
-    base = members[0].data.base
-    if any(member.data.base is not base for member in members):
-        raise InputError("all members must share one base training set: plant in the same `Examples`.")
-    if len(base) and (top := int(base.labels.max())) >= classes:
-        raise InputError(
-            f"the data has the label {top}, but `classes` is {classes}: labels run from 0 to {classes - 1}."
-        )
+    base = _checked_base(members, classes)
     if engine not in get_args(EngineName):
         raise InputError(f"`engine` must be one of {', '.join(get_args(EngineName))}, but it is {engine!r}.")
     if workers is not None and workers < 0:

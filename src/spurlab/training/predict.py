@@ -63,4 +63,8 @@ def _asked(
         with torch.no_grad() if scripted else torch.inference_mode():  # TorchScript may keep numbers for gradients
             split = inputs.split(predicted_at_once(network) if rows is None else max(1, rows))
             batches = (batch.contiguous(memory_format=layout) for batch in split)
-            return torch.cat([of(ask(network, batch)).float().cpu() for batch in batches])
+            try:
+                return torch.cat([of(ask(network, batch)).float().cpu() for batch in batches])
+            except RuntimeError as error:  # of the network's own code, as where a layer expects another shape
+                error.add_note(f"The network was asked about inputs of shape {tuple(inputs.shape)}.")
+                raise

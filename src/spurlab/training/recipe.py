@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, MultiStepLR
 
-from spurlab.errors import InputError
+from spurlab.errors import InputError, did_you_mean
 from spurlab.notebook import card, note
 from spurlab.training import optimizers
 from spurlab.training.augmentation import AugmentationName
@@ -29,6 +29,7 @@ CHOICES: Mapping[str, Any] = {
 RISING = 0.2  # of one cycle
 MOST, LARGEST = 10**9, 1e38  # of whole numbers, and of others: about what float32 can hold
 REAL = ("learning_rate", "momentum", "weight_decay", "decay", "clip_norm", "clip_value", "input_noise")
+CLIPS = ("clip_norm", "clip_value")  # None: not clipped
 # settings in which the members of one lockstep group may differ
 PER_MEMBER = ("weight_decay", "input_noise", "clip_norm", "clip_value")
 
@@ -87,14 +88,11 @@ class Recipe:
     schedule: ScheduleName = "steps"
 
     def __post_init__(self) -> None:
-        for name in ("clip_norm", "clip_value"):
+        for name in CLIPS:
             if getattr(self, name) == math.inf:
                 object.__setattr__(self, name, None)
         for name, value in vars(self).items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            limit = LARGEST if name in REAL else MOST
-            if any(isinstance(each, int | float) and each > limit for each in numbers):
-                raise InputError(f"`{name}` of a recipe must be {limit:g} at most, but it is {value!r}.")
+            _check_numbers(name, value)
         for name in REAL:
             if isinstance(getattr(self, name), int):  # 1 and 1.0 are one setting, also where it is written out
                 object.__setattr__(self, name, float(getattr(self, name)))
@@ -158,9 +156,15 @@ class Recipe:
     def but(self, **changes: Any) -> "Recipe":
         """The same recipe with some settings changed, checked again.
 
+        Raises:
+            ValueError: a setting that recipes do not have, or a value out of its range.
+
         >>> RECIPES["quick"].but(epochs=3, milestones=(2,)).epochs
         3
         """
+        settings = [setting.name for setting in fields(self)]
+        if unknown := [name for name in changes if name not in settings]:
+            raise InputError(f"a recipe has no setting {unknown[0]!r}. {did_you_mean(unknown[0], settings)}")
         return replace(self, **changes)
 
     def lasting(self, epochs: int) -> "Recipe":
@@ -230,12 +234,30 @@ def one_cycle(done: int, batches: int) -> float:
     return min(place / RISING, (1 - place) / (1 - RISING))
 
 
+def _check_numbers(name: str, value: Any) -> None:
+    """Raises ValueError: a setting is no number, or too large for one."""
+    if name in (*REAL, "batch_size", "epochs") and not (
+        isinstance(value, int | float) or (name in CLIPS and value is None)
+    ):
+        raise InputError(f"`{name}` of a recipe must be a number, but it is {value!r}.")
+    limit = LARGEST if name in REAL else MOST
+    if any(
+        isinstance(each, int | float) and each > limit for each in (value if isinstance(value, tuple) else (value,))
+    ):
+        raise InputError(f"`{name}` of a recipe must be {limit:g} at most, but it is {value!r}.")
+
+
 def recipe_of_each(recipe: Recipe | Sequence[Recipe], members: int) -> list[Recipe]:
     """One recipe for each member; a single one is for all.
 
-    Raises ValueError: another number of recipes than of members.
+    Raises:
+        ValueError: another number of recipes than of members.
+        TypeError: something else than recipes.
     """
     recipes = [recipe] * members if isinstance(recipe, Recipe) else list(recipe)
+    if isinstance(recipe, str) or not all(isinstance(setting, Recipe) for setting in recipes):
+        named = f"RECIPES[{recipe!r}]" if isinstance(recipe, str) and recipe in RECIPES else "RECIPES['quick']"
+        raise TypeError(f"`recipe` is a `Recipe`, or one for each member, but it is {recipe!r:.80}. Take {named}.")
     if len(recipes) != members:
         raise InputError(f"there are {len(recipes)} recipes for {members} members: give one, or one for each member.")
     return recipes

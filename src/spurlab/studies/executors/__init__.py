@@ -55,6 +55,8 @@ def workplace(
     """
     if isinstance(executor, type):
         raise StudyError(f"`executor` is a class, {executor.__name__}. Give one of it: {executor.__name__}().")
+    if not isinstance(executor, str) and not callable(executor):
+        raise TypeError(f"`executor` is a name of {', '.join(EXECUTORS)}, or one to call, but it is {executor!r}.")
     carry_out = executor_named(executor) if isinstance(executor, str) else executor
     if isinstance(carry_out, RemoteExecutor):
         return carry_out, carry_out.opened(workers, device)
