@@ -23,6 +23,7 @@ def test_settings_stand_after_the_name(joint, recipe):
         ),
         (deletion_named, "scrub alpha=0.3 epochs=7", Scrub(recipe, 3, alpha=0.3, epochs=7)),
         (deletion_named, "incremental rate=2e-2", Incremental(recipe, 3, rate=0.02)),
+        (deletion_named, "incremental-1e-3 epochs=2", Incremental(recipe, 3, rate=0.001, epochs=2)),
     ):
         assert named(words.replace(" ", joint), recipe, 3) == method
     assert prevention_named("jtt times=6 first_epochs=None", recipe, 0).first_epochs is None
