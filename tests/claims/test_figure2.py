@@ -54,6 +54,19 @@ def test_claim_2_needs_all_six_patterns_at_one_n_and_the_core():
     assert numbers(answer, "mnist, target 0").n == (3,)  # only the n that all of them have
 
 
+def test_r3_against_s3_stands_beside_where_not_all_six_patterns_are_there():
+    cells = grid(higher_when_random)
+    two = {cell: scores for cell, scores in cells.items() if cell[0] in ("S3", "R3")}
+    answer = verdict(2, frame(two))
+    beside = part(answer, "mnist, target 0, R3 against S3 alone")
+    assert (beside.outcome, beside.of_paper) == ("reproduced", False)
+    counts = [n for n in GREY if n > 0]
+    wanted = np.mean([np.subtract(cells["R3", 0, n], cells["S3", 0, n]) for n in counts])
+    assert beside.question.estimate.value == pytest.approx(wanted)
+    assert answer.outcome == "not tested as published"
+    assert not [one for one in verdict(2, frame(cells)).parts if "alone" in one.where]  # all six are there
+
+
 # -- Claim 3 --
 
 
