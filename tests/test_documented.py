@@ -76,7 +76,6 @@ OF_OTHER_ROOMS = (
     "models.user.check_user_name",
     "models.user.without_users_code",
     "models.zoo.check_takes_words",
-    "models.zoo.is_foreign",
     "models.zoo.is_grown",
     "models.zoo.is_perceptron",
     "models.zoo.made",

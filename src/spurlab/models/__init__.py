@@ -46,7 +46,6 @@ from spurlab.models.zoo import architecture_named as architecture_named
 from spurlab.models.zoo import architecture_title as architecture_title
 from spurlab.models.zoo import build as build
 from spurlab.models.zoo import check_takes_words as check_takes_words
-from spurlab.models.zoo import is_foreign as is_foreign
 from spurlab.models.zoo import is_grown as is_grown
 from spurlab.models.zoo import is_perceptron as is_perceptron
 from spurlab.models.zoo import made as made
