@@ -12,11 +12,11 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import settings_kept
 from spurlab.models.boosted_trees import BoostedTrees
 from spurlab.models.cnn import cnn
-from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.text import TextCNN, TextTransformer, WordBag
+from spurlab.models.trying import whole
 from spurlab.models.user import check_user_name, foreign_network, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
 from spurlab.plugins import Extensible, is_foreign, is_recorded, of_type
