@@ -67,8 +67,8 @@ def arguments_for(network: nn.Module, inputs: Tensor) -> tuple[tuple[Tensor, ...
 
     ``forward(x)`` gets the inputs. Where it asks for ``pixel_values`` images go there, where for ``input_ids``
     documents do, and where for an ``attention_mask`` it gets 1 for each word and 0 for the padding; a document without
-    words has one place to attend to. Networks whose own padding is another number than 0 (``config.pad_token_id``) get
-    it in the place of 0, and 0 in its place: no number of a word is lost.
+    words has one place to attend to. Where the padding that ``input_ids`` have is another number than 0, see
+    `with_own_padding`, that stands in the place of 0, and 0 in its place: no number of a word is lost.
 
     Args:
         network: not wrapped, see `unwrapped`.
@@ -90,10 +90,12 @@ def arguments_for(network: nn.Module, inputs: Tensor) -> tuple[tuple[Tensor, ...
 def with_own_padding(network: nn.Module, documents: Tensor) -> Tensor:
     """Documents as a network has them whose padding is ``config.pad_token_id``: that and 0 change places.
 
-    It undoes itself: what a tokenizer of such a network gives becomes documents with padding 0.
+    The first module that has one says it: the network itself, or one of transformers' that it is built around. It
+    undoes itself: what a tokenizer of such a network gives becomes documents with padding 0.
     """
-    padding = getattr(getattr(network, "config", None), "pad_token_id", None)
-    if not isinstance(padding, int) or padding <= 0:
+    found = (getattr(getattr(module, "config", None), "pad_token_id", None) for module in network.modules())
+    padding = next((number for number in found if isinstance(number, int)), 0)
+    if padding <= 0:
         return documents
     zero, other = documents == 0, documents == padding
     return documents.masked_fill(zero, padding).masked_fill(other, 0)
