@@ -1,5 +1,6 @@
 """Images and texts of Hugging Face's datasets (extra ``huggingface``): of a folder here, or by a name on the Hub."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,8 @@ from spurlab.data.names import Vocabulary
 from spurlab.data.pixels import height_and_width, read_images
 from spurlab.data.texts import LENGTH, documents
 from spurlab.errors import did_you_mean, one_line
+
+_log = logging.getLogger(__name__)
 
 OLDEST = 4  # of the library: before, a dataset could bring code that was run
 TESTS = ("test", "validation")  # splits with test examples, where none is named
@@ -62,7 +65,8 @@ def from_hugging_face(
             of its padding and 0 have changed places, as `spurlab.models.arguments_for` changes them back. None: the
             vocabulary is that of the training texts.
         test: the split with test examples, or the share of each class to set aside of ``train``, always the same; None:
-            ``test``, else ``validation``, else a fifth is set aside.
+            ``test``, else ``validation``, else a fifth is set aside. A split whose labels are all hidden (-1) is
+            passed over, and the log says so.
         name: what to call it.
 
     Returns:
@@ -71,8 +75,8 @@ def from_hugging_face(
 
     Raises:
         DataRequestError: the library is not installed or older than 4.0; there is no such split or feature, or several
-            that could be meant; it has other values, a label is missing; data that are streamed, or in batches; or as
-            :func:`image_folder` and :func:`spurlab.data.documents`.
+            that could be meant; it has other values, a label is missing, those of the named split are hidden; data that
+            are streamed, or in batches; or as :func:`image_folder` and :func:`spurlab.data.documents`.
         DamagedDataError: an image is no whole image.
 
     >>> import datasets  # doctest: +SKIP
@@ -81,18 +85,14 @@ def from_hugging_face(
     """
     library = _library()
     splits = _splits(library, data, name)
-    if test is None:
-        test = next((split for split in TESTS if split in splits), SHARE)
-    for split in ("train", *([test] if isinstance(test, str) else [])):
-        if split not in splits:
-            raise DataRequestError(f"{name} has no split {split!r}. {did_you_mean(split, splits)}")
-    train = Part(library, name, "train", splits["train"], range(len(splits["train"])))
+    train = _whole_split(library, name, splits, "train")
     image, text, label = train.found(image, text, label)
     class_names = train.names(label)
-    if isinstance(test, str):
-        parts = (train, Part(library, name, test, splits[test], range(len(splits[test]))))
+    if (split := _test_split(library, name, splits, test, label, class_names)) is not None:
+        parts = (train, split)
     else:
-        parts = train.divided(label, class_names, checked_share(test, "images" if image else "documents"))
+        share = test if isinstance(test, float | int) else SHARE
+        parts = train.divided(label, class_names, checked_share(share, "images" if image else "documents"))
     attributes = class_order({value for part in parts for value in part.texts(group)}) if group else []
     names = tuple(f"{of}, {value}" for of in class_names for value in attributes) if group else None
     if image is None:
@@ -130,6 +130,48 @@ def _splits(library: ModuleType, data: Any, name: str) -> Mapping[str, Any]:
                 "Datasets of PyTorch go to from_torch."
             )
     return splits
+
+
+def _whole_split(library: ModuleType, name: str, splits: Mapping[str, Any], split: str) -> Part:
+    """All rows of a split. Raises DataRequestError: there is none of this name."""
+    if split not in splits:
+        raise DataRequestError(f"{name} has no split {split!r}. {did_you_mean(split, splits)}")
+    return Part(library, name, split, splits[split], range(len(splits[split])))
+
+
+def _test_split(
+    library: ModuleType,
+    name: str,
+    splits: Mapping[str, Any],
+    test: str | float | None,
+    label: str,
+    class_names: Sequence[str],
+) -> Part | None:
+    """The split with test examples that is named, else the first of the usual ones whose labels are known; None: none.
+
+    Raises DataRequestError: there is no such split, or its labels are hidden.
+    """
+    if isinstance(test, float | int):
+        return None
+    hidden = list[str]()
+    for split in [test] if test is not None else [split for split in TESTS if split in splits]:
+        part = _whole_split(library, name, splits, split)
+        if not part.is_hidden(label, class_names):
+            if hidden:
+                _log.warning("%s: the labels of the split %r are hidden; the test is %r.", name, hidden[0], split)
+            return part
+        hidden.append(split)
+    if test is not None:
+        raise DataRequestError(
+            f"{name}: the labels of the split {test!r} are hidden (all are -1 or missing), so that no network can be "
+            "judged by it. Name another split, or a share of the training examples to set aside (test=...)."
+        )
+    if hidden:
+        _log.warning(
+            "%s: the labels of the split %r are hidden; the test is a share of 'train', %g of each class, set aside.",
+            name, hidden[0], SHARE,
+        )  # fmt: skip
+    return None
 
 
 def _texts(

@@ -86,6 +86,15 @@ class Part:
             raise DataRequestError(f"{self.name} has {found}: name it ({option}=...). It has {has}.")
         return usually[0] if usually else fit[0]
 
+    def is_hidden(self, label: str, class_names: Sequence[str]) -> bool:
+        """Whether no row says its class, as in the test split of a contest: all are -1 or missing, and -1 is none."""
+        if label not in self.data.features:
+            return True
+        if "-1" in class_names and not isinstance(self.data.features[label], self.library.ClassLabel):
+            return False
+        labels = self.data.with_format(None).select_columns([label])[:][label]
+        return bool(self.rows) and all(labels[row] is None or labels[row] == -1 for row in self.rows)
+
     def documents(self, text: str, label: str) -> list[tuple[str, str]]:
         """The texts, each with the name of its class. Raises DataRequestError: one is missing, or no text."""
         self.feature(text)
