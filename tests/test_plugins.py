@@ -194,6 +194,14 @@ def test_what_is_foreign_is_of_a_plugin_or_of_the_users(installed):
         assert not is_foreign("models", "good")
 
 
+def test_marks_that_differ_in_case_alone_are_asked_for_as_they_are_written(installed):
+    installed("first-marks", [("marks", "Ring", "RING")], "from spurlab.patterns import MARKS\nRING = MARKS['S1']\n")
+    installed("other-marks", [("marks", "ring", "RING")], "from spurlab.patterns import MARKS\nRING = MARKS['S2']\n")
+    assert (pattern_name("Ring"), pattern_name("ring")) == ("Ring", "ring")
+    with pytest.raises(ValueError, match=r"'Ring' of first-marks 1\.0 and 'ring' of other-marks 1\.0. Write it as one"):
+        pattern_name("RING")
+
+
 def test_a_repair_of_a_plugin_gets_copies(installed, mini):
     """One without a guard of its own, which makes all labels of its data 0."""
     text = """
