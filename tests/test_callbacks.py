@@ -45,6 +45,18 @@ class Network(nn.Module):
         return self.head(self.body(x))
 
 
+class Kept(SpuriousScore):
+    """Keeps what it found, each time that it was asked."""
+
+    def __init__(self, *given, **settings):
+        super().__init__(*given, **settings)
+        self.found = []
+
+    def __call__(self, network):
+        self.found.append(super().__call__(network)[self.name])
+        return {self.name: self.found[-1]}
+
+
 def by_hand(network, test):
     network = copy.deepcopy(network).eval()
     marked = test.inputs.clone()
@@ -152,25 +164,28 @@ def test_lightning_logs_it_at_each_epoch(train, test):
         def configure_optimizers(self):
             return torch.optim.SGD(self.parameters(), 0.5, momentum=0.9)
 
-    logged, wanted = [], []
+    wanted = []
 
     class After(lightning.Callback):
         def on_train_epoch_end(self, trainer, pl_module):
             wanted.append(by_hand(pl_module.net, test))
-            logged.append(float(trainer.callback_metrics.get("spurious_score", torch.nan)))
 
     torch.manual_seed(0)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "barebones": False}
-    score = SpuriousScore(test, MARK, TARGET, network="net")
+    score, second = (Kept(test, MARK, TARGET, network="net", name=name) for name in ("spurious_score", "second"))
+    callbacks = [lightning_callback(score), lightning_callback(second, every=2), After()]
     trainer = lightning.Trainer(
-        max_epochs=4, accelerator="cpu", callbacks=[lightning_callback(score, every=2), After()],
+        max_epochs=4, accelerator="cpu", callbacks=callbacks,
         enable_model_summary=False, **quiet,
     )  # fmt: skip
     module = Module()
     trainer.fit(module, torch.utils.data.DataLoader(train, 16))
     assert float(trainer.callback_metrics["spurious_score"]) == pytest.approx(by_hand(module.net, test))
     assert float(trainer.callback_metrics["spurious_score"]) > 0.9
+    assert trainer.callback_metrics["second"] == trainer.callback_metrics["spurious_score"]
     assert len(wanted) == 4
+    assert score.found == pytest.approx(wanted)
+    assert second.found == pytest.approx(wanted[1::2])
     with pytest.raises(InputError, match="not after 0"):
         lightning_callback(score, every=0)
 
@@ -201,6 +216,7 @@ def test_a_trainer_logs_it_beside_its_own_numbers(train, test, tmp_path):
     items = [{"pixel_values": inputs, "labels": label} for inputs, label in train]
     trainer = transformers.Trainer(model, about, train_dataset=items)
     trainer.add_callback(trainer_callback(SpuriousScore(test, MARK, TARGET), trainer))
+    trainer.add_callback(trainer_callback(SpuriousScore(test, MARK, TARGET, name="second"), trainer, every=2))
 
     class After(transformers.TrainerCallback):
         def on_epoch_end(self, *_, **__):
@@ -211,5 +227,7 @@ def test_a_trainer_logs_it_beside_its_own_numbers(train, test, tmp_path):
     found = [(log["epoch"], log["spurious_score"]) for log in trainer.state.log_history if "spurious_score" in log]
     assert found == [(epoch + 1, pytest.approx(score)) for epoch, score in enumerate(wanted)]
     assert len(found) == 3
+    [second] = [log for log in trainer.state.log_history if "second" in log]
+    assert (second["epoch"], second["second"]) == (2, pytest.approx(wanted[1]))
     assert sum("loss" in log for log in trainer.state.log_history) == 3
     assert wanted[-1] > 0.9

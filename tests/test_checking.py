@@ -10,6 +10,7 @@ from torch import nn
 
 import spurlab
 from spurlab import Check, check, prepare
+from spurlab.checking import _methods
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import Verdict
 from spurlab.measures import MEASURES, effects
@@ -135,6 +136,11 @@ def test_retraining_forgets(prepared):
     assert found.closed == gap_closed(*(torch.tensor(each, dtype=torch.float64) for each in scores))
     distances = torch.tensor([column(found, f"oracle_distance_{when}") for when in ("after", "oracle")])
     assert distances.mean(1).diff().abs() < 4 * (distances.var(1).sum() / 5).sqrt()
+
+
+def test_functions_without_a_name_are_yours():
+    nameless = [lambda model, data, forget: model, lambda model, data, forget: None]
+    assert list(_methods([*nameless, identity])) == ["your function", "your function (2)", "identity"]
 
 
 def test_methods_of_every_kind_are_rows_of_one_check(prepared, page):

@@ -168,7 +168,9 @@ def test_data_get_generates_what_has_no_files(spurlab, monkeypatch):
     before = json.loads(spurlab("data", "info", "mnist1d", "--json").stdout)
     assert (before["shape"], before["train"], before["location"]) == ([40], 4_000, None)
     assert "spurlab data get mnist1d" in spurlab("data", "info", "mnist1d").stdout
-    assert "mnist1d is in" in spurlab("data", "get", "mnist1d", "--offline").stdout
+    assert re.search("mnist1d is in .*, and was put there now", spurlab("data", "get", "mnist1d", "--offline").stdout)
+    assert "where it was already" in spurlab("data", "get", "mnist1d").stdout
+    assert json.loads(spurlab("data", "get", "mnist1d", "--json").stdout)["fetched"] is False
     after = json.loads(spurlab("data", "info", "mnist1d:3,7", "--json").stdout)
     assert (after["train"], after["test"], after["input_range"]) == (4, 2, None)
     assert (after["train_groups"], after["test_groups"]) == ({"3": 2, "7": 2}, {"3": 1, "7": 1})
@@ -185,7 +187,7 @@ def test_data_info_knows_options(spurlab):
 
 
 def test_data_get_finds_what_is_here_and_says_when_offline(spurlab):
-    assert "fashion-mini is in" in spurlab("data", "get", "fashion-mini").stdout
+    assert re.search("fashion-mini is in .*, where it was already", spurlab("data", "get", "fashion-mini").stdout)
     refused(spurlab("data", "get", "mnist"), "offline", "spurlab data get mnist", "SPURLAB_DATA")
 
 

@@ -9,27 +9,30 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from spurlab import plugins
+from spurlab.audit import repaired
 from spurlab.cli import main
 from spurlab.data import DATASETS
 from spurlab.data.own import KINDS
 from spurlab.deletion import DELETIONS
 from spurlab.measures import MEASURES, measure_named
 from spurlab.models import ARCHITECTURES, build, without_users_code
-from spurlab.patterns import MARKS, REFERENCE_PATTERNS, pattern_name
+from spurlab.patterns import MARKS, REFERENCE_PATTERNS, make_mark, pattern_name
 from spurlab.patterns.own import _KINDS as MARK_KINDS
 from spurlab.patterns.own import NAMED, WAVES
-from spurlab.plugins import PluginError, check_here, closed, entry_of, opened, origin_of
+from spurlab.plugins import PluginError, check_here, closed, is_foreign, opened, origin_of, recorded_as
 from spurlab.report import VIEWS
 from spurlab.studies import Setting, Task, Train, Treat, results_in
 from spurlab.studies.axes import REFERENCES
 from spurlab.studies.graph import digests_of
-from spurlab.training import RECIPES
+from spurlab.training import RECIPES, Recipe
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "plugin"
 NETWORK = """
@@ -179,6 +182,49 @@ def test_a_network_of_a_plugin_is_tried_as_one_of_the_users(installed):
         build("three", (1, 2, 3), 4, seed=0)
 
 
+def test_what_is_foreign_is_of_a_plugin_or_of_the_users(installed):
+    installed("good-net", [("models", "good", "NET"), ("deletion", "goes", "GOES"), ("models", "mlp", "NET")])
+    assert is_foreign("models", "good")
+    assert is_foreign("deletion", "goes by=2")
+    assert is_foreign("attacks", "my.attacks:guess")
+    assert not is_foreign("attacks", "good")  # of another kind
+    assert not is_foreign("models", "mlp")  # a name of ours stays ours
+    assert not is_foreign("marks", "token:oil")  # a word, not a function
+    with closed():
+        assert not is_foreign("models", "good")
+
+
+def test_marks_that_differ_in_case_alone_are_asked_for_as_they_are_written(installed):
+    installed("first-marks", [("marks", "Ring", "RING")], "from spurlab.patterns import MARKS\nRING = MARKS['S1']\n")
+    installed("other-marks", [("marks", "ring", "RING")], "from spurlab.patterns import MARKS\nRING = MARKS['S2']\n")
+    assert (pattern_name("Ring"), pattern_name("ring")) == ("Ring", "ring")
+    with pytest.raises(ValueError, match=r"'Ring' of first-marks 1\.0 and 'ring' of other-marks 1\.0. Write it as one"):
+        pattern_name("RING")
+
+
+def test_a_repair_of_a_plugin_gets_copies(installed, mini):
+    """One without a guard of its own, which makes all labels of its data 0."""
+    text = """
+from dataclasses import dataclass
+from spurlab.methods import Entry
+@dataclass(frozen=True)
+class Relabel:
+    def __call__(self, model, data, forget):
+        data.labels.zero_()
+        return model
+RELABEL = Entry.of("relabelled", Relabel)
+"""
+    is_imported = installed("rough", [("deletion", "relabel", "RELABEL")], text)
+    few = replace(mini, train=mini.train[torch.arange(20)], test=mini.test[torch.arange(20)])
+    before, rows = few.train.labels.clone(), torch.arange(20) < 5
+    network, mark = build("logistic", few.shape, 10, 0), make_mark("S1", few.shape)
+    [found] = repaired(network, few, rows, mark, 0, Recipe(), ["relabel"])
+    assert is_imported()
+    assert (found.method, found.row["failed"]) == ("relabel", "")
+    assert few.train.labels.equal(before)
+    assert before.any()
+
+
 def test_who_reads_has_our_own_entries_alone_unless_asked(installed):
     is_imported = installed("good-net", [("models", "good", "NET")])
     with without_users_code():
@@ -266,6 +312,7 @@ def folder(example):
     """Where both studies of the example were run, the second in worker processes."""
     place, site, _ = example
     program = f"""
+from spurlab.audit import repaired
 from spurlab.cli import main
 small = ["--set", "recipe.epochs=1", "--set", "weights=true", "--out", {str(place / "out")!r}]
 first = ["--set", "n=[0,20]", "--set", "figure=confidence", "--executor", "here"]  # one figure is enough
@@ -346,6 +393,6 @@ def test_another_version_of_it_makes_its_results_again(folder, here, capsys):
 def test_a_worker_takes_a_random_mark(installed):
     """Random marks are recorded twice, as marks and as random; a worker looks for the package of both."""
     installed("ring-marks", [("marks", "ring", "RING")])
-    check_here({entry_of(kind, "ring"): "ring-marks 1.0" for kind in ("marks", "random")})
+    check_here({recorded_as(kind, "ring"): "ring-marks 1.0" for kind in ("marks", "random")})
     with pytest.raises(PluginError, match=r"the mark 'ring' is of ring-marks 2\.0, but here of ring-marks 1\.0"):
-        check_here({entry_of("random", "ring"): "ring-marks 2.0"})
+        check_here({recorded_as("random", "ring"): "ring-marks 2.0"})

@@ -14,7 +14,7 @@ import spurlab
 from spurlab import report
 
 PAGE = Path(__file__).parents[1] / "docs" / "trackers.md"
-CHANGES = ("n=[0, 40]", "seed=[3, 5]", "recipe.epochs=1", "architecture=small-mlp", "pattern=R3", "target=1")
+CHANGES = ("n=[0, 40]", "seed=[3, 5]", "recipe.epochs=1", "architecture=small-mlp", "target=1")
 
 
 def recipe(words):
@@ -25,18 +25,19 @@ def recipe(words):
 
 @pytest.fixture
 def follow(small, tmp_path, monkeypatch):
-    """words -> the rows of the study, once the recipe with these words has been followed in an empty folder."""
+    """words, mark -> the rows of the study, once the recipe with these words was followed in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    kept = []
+    kept, changes = [], [*CHANGES]
 
     def run(*given, run=spurlab.run, **settings):
-        kept.append(run(*given, **settings, changes=CHANGES, workers=0, load=lambda name: small))
+        kept.append(run(*given, **settings, changes=changes, workers=0, load=lambda name: small))
         return kept[-1]
 
     monkeypatch.setattr(spurlab, "run", run)
     monkeypatch.setattr(report, "study_figures", lambda result: {})  # which take longer than all else
 
-    def followed(words):
+    def followed(words, mark="R3"):
+        changes.append(f"pattern={mark!r}")
         exec(compile(recipe(words), str(PAGE), "exec"), {})  # noqa: S102 - our own page
         [finished] = kept
         rows = finished.rows
@@ -53,7 +54,9 @@ def test_mlflow(follow, monkeypatch):
     mlflow = pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri("file:./mlruns")
-    wanted = follow("mlflow.log_metric")
+    wanted = follow("mlflow.log_metric", mark="box, size=2")
+    assert {name for name, _ in wanted} >= {"accuracy/box, size=2x2, row=0, col=0, value=1.0/seed 3"}
+    wanted = {(name.replace(",", "_").replace("=", "_"), step): value for (name, step), value in wanted.items()}
     client = mlflow.MlflowClient()
     [tracked] = client.search_runs(["0"])
     found = {

@@ -551,6 +551,7 @@ def _methods(method: Any) -> dict[str, Deletion | str]:
         alone, methods = isinstance(method, str) or callable(method) or not isinstance(method, Iterable), {}
         for one in [method] if alone else method:
             base = one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__)
+            base = "your function" if base == "<lambda>" else base
             names = chain([base], (f"{base} ({number})" for number in count(2)))
             methods[next(name for name in names if name not in methods)] = one
     if not methods or not all(isinstance(one, str) or callable(one) for one in methods.values()):

@@ -113,10 +113,14 @@ def data_get(name: str, offline: Offline = False, as_json: Json = False, debug: 
 
     Example: [bold]spurlab data get mnist[/bold]
     """
-    from spurlab.data import fetch
+    from spurlab.data import fetch, locate
 
+    here = locate(name) is not None
     folder = fetch(name, offline=offline or None)
-    print_json({"name": name, "location": str(folder)}) if as_json else put(f"{name} is in {folder}")
+    if as_json:
+        print_json({"name": name, "location": str(folder), "fetched": not here})
+    else:
+        put(f"{name} is in {folder}, {'where it was already' if here else 'and was put there now'}")
 
 
 @data_app.command("info")

@@ -30,7 +30,7 @@ SIDE = 64  # pixels of a picture; larger ones are made smaller
 COLOURS = 64  # of a picture that was made smaller
 ROOM = 36_000  # letters of the addresses of a strip's pictures
 POINTS = 120  # of a line
-_NUMBER = re.compile(r"[-+<]? ?[\d.]*\d|-|nan|inf|$")
+_NUMBER = re.compile(r"[-+<]? ?[\d.]*\d(e[-+]?\d+)?(?![\w-])|[-+]?(nan|inf)(?![\w-])|-?$")
 _BOX = "color:inherit;background:transparent;line-height:1.4;overflow-x:auto"
 _TABLE = "border-collapse:collapse;color:inherit;background:transparent;margin:.4em 0;table-layout:auto"
 _LINE = "border-bottom:1px solid rgba(128,128,128,.35)"
@@ -187,6 +187,8 @@ def _cell(value: object) -> str:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if math.isnan(value):  # not measured
+        return "-"
     return f"{value:.3f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
 
 

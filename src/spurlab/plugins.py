@@ -34,6 +34,8 @@ KINDS: Mapping[str, str] = {
     "attacks": "attack",
     "claims": "claim",
 }
+# Kinds of which a name can also be ``package.module:callable``, code of the user's.
+CODE = frozenset({"models", "deletion", "prevention", "attacks"})
 # Names that mean something else where a name of this kind is asked for.
 RESERVED: Mapping[str, frozenset[str]] = {
     "datasets": frozenset({"npz", "folder", "table", "text", "hf"}),
@@ -169,7 +171,7 @@ def recorded(entries: Mapping[str, str]) -> Iterator[None]:
     """Meanwhile plug-ins are those that a study was recorded with, whatever is installed.
 
     Args:
-        entries: package and version by `entry_of`; what is named otherwise is no matter.
+        entries: package and version by `recorded_as`; what is named otherwise is no matter.
     """
     before = _RECORDED.set(entries)
     try:
@@ -183,12 +185,12 @@ def are_closed() -> bool:
     return _CLOSED.get() and not _OPENED.get()
 
 
-def entry_of(kind: str, name: str) -> str:
+def recorded_as(kind: str, name: str) -> str:
     """Under which the package and version of what has this name are recorded; no data set is named so.
 
     Random marks are recorded under the kind ``random`` too: a reader must know that they are.
 
-    >>> entry_of("deletion", "shrink,by=0.5")
+    >>> recorded_as("deletion", "shrink,by=0.5")
     'plug-in deletion shrink'
     """
     return f"plug-in {kind} {base_name(name)}"
@@ -206,13 +208,13 @@ def base_name(name: str) -> str:
 def is_recorded(kind: str, name: str) -> bool:
     """Whether a study that is being read was recorded with a plug-in of this name."""
     entries = _RECORDED.get()
-    return entries is not None and entry_of(kind, name) in entries
+    return entries is not None and recorded_as(kind, name) in entries
 
 
 def names_of(kind: str) -> Collection[str]:
     """The names of plug-ins of a kind: what is installed, or what a study that is being read was recorded with."""
     if (entries := _RECORDED.get()) is not None:
-        start = entry_of(kind, "")
+        start = recorded_as(kind, "")
         return [entry.removeprefix(start) for entry in entries if entry.startswith(start)]
     return () if are_closed() else everything_registered()[kind].keys()
 
@@ -229,7 +231,7 @@ def origin_of(kind: str, name: str) -> str:
     if ":" in name and kind != "datasets":  # code of the user's, or a mark with a word
         return ""
     if (entries := _RECORDED.get()) is not None:
-        return entries.get(entry_of(kind, name), "")
+        return entries.get(recorded_as(kind, name), "")
     base = base_name(name)
     if are_closed() or base in RESERVED.get(kind, ()) or not re.fullmatch(LOOKS.get(kind, ANY), base):
         return ""
@@ -237,6 +239,19 @@ def origin_of(kind: str, name: str) -> str:
         return ""
     several = everything_registered()[kind].get(base)
     return several[0].origin if several else ""
+
+
+def is_foreign(kind: str, name: str) -> bool:
+    """Whether code that is not ours is behind a name: a function of the user's, or a plug-in.
+
+    Args:
+        kind: of `KINDS`.
+        name: with what may follow it.
+
+    >>> is_foreign("models", "my.networks:wide"), is_foreign("models", "mlp"), is_foreign("marks", "token:oil")
+    (True, False, False)
+    """
+    return (kind in CODE and ":" in name) or bool(origin_of(kind, name))
 
 
 def qualified(name: str, origin: str) -> str:
@@ -258,14 +273,14 @@ def check_here(entries: Mapping[str, str]) -> None:
     """Whether what others work with is installed here too.
 
     Args:
-        entries: package and version by `entry_of`.
+        entries: package and version by `recorded_as`.
 
     Raises:
         PluginError: a package is not here, or another version of it.
     """
     for entry, origin in entries.items():
         _, kind, name = entry.split(" ")
-        kind = {"random": "marks"}.get(kind, kind)  # see `entry_of`
+        kind = {"random": "marks"}.get(kind, kind)  # see `recorded_as`
         if (here := origin_of(kind, name)) != origin:
             there = f"of {here}" if here else "it is not installed"
             raise PluginError(

@@ -236,7 +236,7 @@ REFUSED = {
     "fashion-mini@": "after the @ how many",
     "fashion-mini@few": "after the @ how many",
     "fashion-mini@15": "15 training examples .* its 10 classes.* multiple of 10",
-    "fashion-mini@0": "0 training examples",
+    "fashion-mini@0": "0 training examples of fashion-mini are none to learn from. Ask for 10, or a multiple",
     "fashion-min@20": "Did you mean 'fashion-mini'",
     "npz:": "'npz:' has no path. Data of your own are npz:FILE, folder:PATH",
     "folder,32": "'folder,32' has no path",

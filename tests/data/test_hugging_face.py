@@ -221,6 +221,29 @@ def test_texts_are_documents_and_classes_keep_their_order(library, caplog):
     assert found.checksum == from_hugging_face({"train": train, "test": train}, text="text", length=3).checksum
 
 
+@pytest.mark.parametrize("others", [("validation",), ()])
+def test_a_split_with_hidden_labels_is_no_test(library, caplog, others):
+    """As in GLUE: all are -1. A -1 among others is a row without a class, and -1 may be the name of one."""
+    train = texts(library, text=SAID)
+    hidden = train.map(lambda row: {"label": -1})
+    data = library.DatasetDict({"train": train, "test": hidden} | dict.fromkeys(others, train))
+    found = from_hugging_face(data, length=3, name="mine")
+    wanted = {"test": "validation" if others else 0.2}
+    assert found.checksum == from_hugging_face(data, length=3, name="mine", **wanted).checksum
+    [said] = [line for line in caplog.messages if "hidden" in line]
+    assert said.startswith("mine: the labels of the split 'test' are hidden; the test is")
+    assert ("'validation'" if others else "0.2 of each class") in said
+    with pytest.raises(DataRequestError, match=r"the split 'test' are hidden .*Name another split, or a share"):
+        from_hugging_face(data, test="test")
+    data["test"] = train.map(lambda row, i: {"label": -1 if i else 0}, with_indices=True)
+    with pytest.raises(DataRequestError, match="test, row 1 has no 'label'"):
+        from_hugging_face(data)
+    features = library.Features({"text": library.Value("string"), "label": library.Value("int64")})
+    signs = library.Dataset.from_dict({"text": SAID, "label": [1, -1] * 4}, features=features)
+    data = library.DatasetDict(train=signs, test=signs.filter(lambda row: row["label"] == -1))
+    assert from_hugging_face(data, length=3).test.labels.tolist() == [0] * 4
+
+
 def test_columns_are_found_by_their_kind(library, caplog):
     caplog.set_level("INFO")
     data = split(library, 8).rename_columns({"image": "photo", "label": "kind"})

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import torch
+from torch import nn
 
 import spurlab
 from spurlab.data import Dataset, Examples, Source
@@ -87,6 +88,17 @@ def roberta():
     )
 
 
+class Around(nn.Module):
+    """A network of one's own around one of transformers': its padding is that of the one inside."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.scale, self.inner = nn.Linear(2, 2), inner
+
+    def forward(self, input_ids, attention_mask=None):
+        return self.scale(self.inner(input_ids=input_ids, attention_mask=attention_mask).logits)
+
+
 def llama():
     """Answers by the last word that is no padding."""
     found = library("transformers")
@@ -162,6 +174,18 @@ def test_classifiers_of_texts_are_asked_as_if_there_were_no_padding(name, traine
     wanted = torch.stack(wanted).softmax(1)
     torch.testing.assert_close(predictions(network, documents.inputs), wanted, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(models.predict(documents.inputs)[0], wanted, atol=1e-5, rtol=1e-3)
+
+
+def test_one_inside_another_module_is_asked_so_too(documents):
+    """Of 1, which is a word here, and 0. The truth is, as above, each document alone, called by hand."""
+    torch.manual_seed(0)
+    network = Around(roberta()).eval()
+    inputs = documents.inputs.clone()
+    inputs[::2, 0] = 1
+    with torch.no_grad():
+        alone = [torch.where(row[row != 0] == 1, 0, row[row != 0])[None] for row in inputs]
+        wanted = torch.cat([network(ids) for ids in alone]).softmax(1)
+    torch.testing.assert_close(predictions(network, inputs), wanted, atol=1e-5, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -327,6 +327,6 @@ def test_a_stop_in_the_users_network_is_no_failure_of_it(ran, study_of, tmp_path
         raise Stop
 
     monkeypatch.setattr(making_room, "fit", stopped)
-    monkeypatch.setattr(making_room, "is_foreign", lambda name: True)
+    monkeypatch.setattr(making_room, "is_foreign", lambda kind, name: True)
     with pytest.raises(Stop):
         ran(study_of(), tmp_path)

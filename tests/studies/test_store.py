@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from spurlab.studies import FolderError, Store, StoreError, results_in
+from spurlab.studies import FolderError, Store, StoreError, locks, results_in
 from spurlab.studies.database import FILE, VERSION
 from spurlab.studies.network_files import network_file_system
 from spurlab.studies.records import Record
@@ -499,6 +499,36 @@ def test_a_store_that_is_gone_is_noticed_at_the_next_result(how, what, tmp_path)
         with pytest.raises(StoreError, match=words):
             use[what]()
     assert folder.exists() == (how not in ("folder removed", "moved"))
+
+
+def test_the_folder_of_locks_goes_with_the_last_who_holds_one(tmp_path, monkeypatch):
+    """One that is held stays, and so does the folder; who begins while it is removed makes it again."""
+    first, last, place = "1" * 32, "2" * 32, tmp_path / locks.LOCKS
+    held = [locks.hold(tmp_path, name) for name in (first, last)]
+    locks.let_go(held[0])
+    assert [path.name for path in place.iterdir()] == [last]
+    assert locks.is_held(tmp_path, last)
+    locks.let_go(held[1])
+    assert not place.exists()
+    acquire, gone = locks.FileLock.acquire, []
+
+    def removed_before(lock, **settings):
+        if not gone:
+            gone.append(place.rmdir())
+            raise FileNotFoundError(lock.lock_file)
+        return acquire(lock, **settings)
+
+    monkeypatch.setattr(locks.FileLock, "acquire", removed_before)
+    again = locks.hold(tmp_path, first)
+    assert gone
+    assert locks.is_held(tmp_path, first)
+    locks.let_go(again)
+    with Store(tmp_path / "out") as store:
+        store.claim({"a": [ACCURACY]})
+        assert (tmp_path / "out" / locks.LOCKS).is_dir()
+    assert not (tmp_path / "out" / locks.LOCKS).exists()
+    with pytest.raises(StoreError, match="no lock can be held"):
+        locks.hold(tmp_path / "nowhere", first)
 
 
 @pytest.mark.parametrize("owner", ["'../mine'", "'/etc/hostname'", "'link'", "x'00'", "7", "''"])

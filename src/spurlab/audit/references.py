@@ -21,7 +21,7 @@ from spurlab.lent import copied_network
 from spurlab.methods import Make, untrained
 from spurlab.models import seeded
 from spurlab.models.answering import Answering
-from spurlab.models.given import unwrapped
+from spurlab.models.asking import unwrapped
 from spurlab.patterns import Planted
 from spurlab.seeds import seed_for
 from spurlab.training import Member, Progress, Recipe, fit, logits

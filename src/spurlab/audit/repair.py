@@ -25,6 +25,7 @@ from spurlab.metrics import pulled
 from spurlab.models import is_user_name
 from spurlab.models.answering import Answering
 from spurlab.patterns import MarkLike, Planted
+from spurlab.plugins import is_foreign
 from spurlab.prevention import PREVENTIONS
 from spurlab.printing import aligned
 from spurlab.stats import mean_of
@@ -356,13 +357,14 @@ def _attempt(
     if isinstance(method, str) and not is_user_name(method) and not _in(DELETIONS, method):
         raise InputError(f"there is no method {method!r}. {did_you_mean(method, [*DELETIONS, *PREVENTIONS])}")
     own = is_user_name(method) if isinstance(method, str) else True
+    foreign = own or is_foreign("deletion", str(method))
     call = DELETIONS.named(method, recipe, seed) if isinstance(method, str) else method
 
     def deleted(network: nn.Module, data: Dataset, forget: Tensor) -> Attempt[nn.Module]:
         return isolated(
             partial(_on_their_own, call) if own else call,
             network,
-            lambda: (copied(data.train) if own else data.train, forget.clone()),  # ours change nothing
+            lambda: (copied(data.train) if foreign else data.train, forget.clone()),  # ours change nothing
             like=data.train,
             classes=data.classes,
             seed=seed,

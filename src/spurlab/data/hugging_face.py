@@ -3,33 +3,29 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order, set_aside
+from spurlab.data.arrays import LICENCE, assembled, checked_share, class_order
 from spurlab.data.errors import DataFailureError, DataNotFoundError, DataRequestError
 from spurlab.data.examples import Dataset, Examples, Source
 from spurlab.data.files import given_path
+from spurlab.data.hugging_face_part import Part, PartImages
 from spurlab.data.names import Vocabulary
-from spurlab.data.pixels import Encoded, height_and_width, read_images
+from spurlab.data.pixels import height_and_width, read_images
 from spurlab.data.texts import LENGTH, documents
-from spurlab.errors import brief, did_you_mean, one_line
+from spurlab.errors import did_you_mean, one_line
 
 _log = logging.getLogger(__name__)
 
 OLDEST = 4  # of the library: before, a dataset could bring code that was run
 TESTS = ("test", "validation")  # splits with test examples, where none is named
 SHARE = 0.2  # of each class, set aside where there is none of these
-# how columns are usually called, where several could be meant
-IMAGES, TEXTS, LABELS = ("image", "img"), ("text", "sentence", "content"), ("label", "labels", "class", "category")
 
 
 def from_hugging_face(
@@ -69,7 +65,8 @@ def from_hugging_face(
             of its padding and 0 have changed places, as `spurlab.models.arguments_for` changes them back. None: the
             vocabulary is that of the training texts.
         test: the split with test examples, or the share of each class to set aside of ``train``, always the same; None:
-            ``test``, else ``validation``, else a fifth is set aside.
+            ``test``, else ``validation``, else a fifth is set aside. A split whose labels are all hidden (-1) is
+            passed over, and the log says so.
         name: what to call it.
 
     Returns:
@@ -78,8 +75,8 @@ def from_hugging_face(
 
     Raises:
         DataRequestError: the library is not installed or older than 4.0; there is no such split or feature, or several
-            that could be meant; it has other values, a label is missing; data that are streamed, or in batches; or as
-            :func:`image_folder` and :func:`spurlab.data.documents`.
+            that could be meant; it has other values, a label is missing, those of the named split are hidden; data that
+            are streamed, or in batches; or as :func:`image_folder` and :func:`spurlab.data.documents`.
         DamagedDataError: an image is no whole image.
 
     >>> import datasets  # doctest: +SKIP
@@ -88,24 +85,20 @@ def from_hugging_face(
     """
     library = _library()
     splits = _splits(library, data, name)
-    if test is None:
-        test = next((split for split in TESTS if split in splits), SHARE)
-    for split in ("train", *([test] if isinstance(test, str) else [])):
-        if split not in splits:
-            raise DataRequestError(f"{name} has no split {split!r}. {did_you_mean(split, splits)}")
-    train = _Part(library, name, "train", splits["train"], range(len(splits["train"])))
+    train = _whole_split(library, name, splits, "train")
     image, text, label = train.found(image, text, label)
     class_names = train.names(label)
-    if isinstance(test, str):
-        parts = (train, _Part(library, name, test, splits[test], range(len(splits[test]))))
+    if (split := _test_split(library, name, splits, test, label, class_names)) is not None:
+        parts = (train, split)
     else:
-        parts = train.divided(label, class_names, checked_share(test, "images" if image else "documents"))
+        share = test if isinstance(test, float | int) else SHARE
+        parts = train.divided(label, class_names, checked_share(share, "images" if image else "documents"))
     attributes = class_order({value for part in parts for value in part.texts(group)}) if group else []
     names = tuple(f"{of}, {value}" for of in class_names for value in attributes) if group else None
     if image is None:
         made = _texts(name, parts, text or "", label, class_names, length, at_least, tokenizer)
         return _with_groups(made, parts, group, attributes, names)
-    images = _Images([(part, part.pictures(image)) for part in parts], image)
+    images = PartImages([(part, part.pictures(image)) for part in parts], image)
     inputs, _ = read_images(images, height_and_width(size), grey, "hf")
     cut = len(parts[0].rows)
     examples = [
@@ -139,9 +132,51 @@ def _splits(library: ModuleType, data: Any, name: str) -> Mapping[str, Any]:
     return splits
 
 
+def _whole_split(library: ModuleType, name: str, splits: Mapping[str, Any], split: str) -> Part:
+    """All rows of a split. Raises DataRequestError: there is none of this name."""
+    if split not in splits:
+        raise DataRequestError(f"{name} has no split {split!r}. {did_you_mean(split, splits)}")
+    return Part(library, name, split, splits[split], range(len(splits[split])))
+
+
+def _test_split(
+    library: ModuleType,
+    name: str,
+    splits: Mapping[str, Any],
+    test: str | float | None,
+    label: str,
+    class_names: Sequence[str],
+) -> Part | None:
+    """The split with test examples that is named, else the first of the usual ones whose labels are known; None: none.
+
+    Raises DataRequestError: there is no such split, or its labels are hidden.
+    """
+    if isinstance(test, float | int):
+        return None
+    hidden = list[str]()
+    for split in [test] if test is not None else [split for split in TESTS if split in splits]:
+        part = _whole_split(library, name, splits, split)
+        if not part.is_hidden(label, class_names):
+            if hidden:
+                _log.warning("%s: the labels of the split %r are hidden; the test is %r.", name, hidden[0], split)
+            return part
+        hidden.append(split)
+    if test is not None:
+        raise DataRequestError(
+            f"{name}: the labels of the split {test!r} are hidden (all are -1 or missing), so that no network can be "
+            "judged by it. Name another split, or a share of the training examples to set aside (test=...)."
+        )
+    if hidden:
+        _log.warning(
+            "%s: the labels of the split %r are hidden; the test is a share of 'train', %g of each class, set aside.",
+            name, hidden[0], SHARE,
+        )  # fmt: skip
+    return None
+
+
 def _texts(
     name: str,
-    parts: "tuple[_Part, _Part]",
+    parts: tuple[Part, Part],
     text: str,
     label: str,
     class_names: Sequence[str],
@@ -162,7 +197,7 @@ def _texts(
 
 def _with_groups(
     data: Dataset,
-    parts: "tuple[_Part, _Part]",
+    parts: tuple[Part, Part],
     group: str | None,
     attributes: Sequence[str],
     names: tuple[str, ...] | None,
@@ -276,179 +311,3 @@ def _quiet(library: ModuleType) -> Iterator[None]:
     finally:
         if shown:
             library.enable_progress_bars()
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Rows of a split.
-
-    Args:
-        library: Hugging Face's.
-        name: of the dataset.
-        split: its name.
-        data: the split.
-        rows: for training or test.
-    """
-
-    library: ModuleType
-    name: str
-    split: str
-    data: Any
-    rows: Sequence[int]
-
-    def feature(self, column: str) -> Any:
-        """What a column holds. Raises DataRequestError: there is none of this name."""
-        if column not in self.data.features:
-            raise DataRequestError(f"{self.name} has no feature {column!r}. {did_you_mean(column, self.data.features)}")
-        return self.data.features[column]
-
-    def found(self, image: str | None, text: str | None, label: str | None) -> tuple[str | None, str | None, str]:
-        """The features with images or with texts, and that of the classes; those that were not named, by their kind.
-
-        Raises DataRequestError: there is none, or several could be meant; images and texts are both named.
-        """
-        if image is not None and text is not None:
-            raise DataRequestError(f"{self.name}: name the feature of images (image) or of texts (text), not both.")
-        of, features = self.library, self.data.features
-        unnamed = [what for what, one in (("inputs", image or text), ("classes", label)) if one is None]
-        images = [name for name, one in features.items() if isinstance(one, of.Image)]
-        strings = [
-            name
-            for name, one in features.items()
-            if isinstance(one, of.Value) and one.dtype in ("string", "large_string") and name != label
-        ]
-        if label is None:
-            classes = [name for name, one in features.items() if isinstance(one, of.ClassLabel)]
-            named = [name for name in features if name in LABELS]
-            label = self._one(classes or named, LABELS, "classes", "label")
-        if image is None and text is None and images:
-            image = self._one(images, IMAGES, "images", "image")
-        elif image is None and text is None:
-            text = self._one([name for name in strings if name != label], TEXTS, "images or texts", "image or text")
-        if unnamed:
-            _log.info(
-                "%s: %s from %r, classes from %r", self.name, "images" if image else "texts", image or text, label
-            )
-        return image, text, label
-
-    def _one(self, fit: Sequence[str], usual: Sequence[str], what: str, option: str) -> str:
-        """The one feature that is meant. Raises DataRequestError: there is none, or several."""
-        usually = [name for name in usual if name in fit]
-        if len(fit) != 1 and not usually:
-            has = ", ".join(f"{name} ({brief(str(one))})" for name, one in list(self.data.features.items())[:10])
-            found = f"{len(fit)} features of {what} ({', '.join(fit)})" if fit else f"no feature of {what}"
-            raise DataRequestError(f"{self.name} has {found}: name it ({option}=...). It has {has}.")
-        return usually[0] if usually else fit[0]
-
-    def documents(self, text: str, label: str) -> list[tuple[str, str]]:
-        """The texts, each with the name of its class. Raises DataRequestError: one is missing, or no text."""
-        self.feature(text)
-        values = self.data.with_format(None).select_columns([text])[:][text]
-        for row in self.rows:
-            if not isinstance(values[row], str):
-                raise DataRequestError(
-                    f"{self.where(row)}: {text!r} is {brief(values[row])}, no text. Take such rows out, or name "
-                    "another feature (text=...)."
-                )
-        return list(zip((values[row] for row in self.rows), self.texts(label), strict=True))
-
-    def where(self, row: int) -> str:
-        """How a row is called in messages."""
-        return f"{self.name}, {self.split}, row {row}"
-
-    def texts(self, column: str) -> list[str]:
-        """The values of a column as texts; those with names by name. Raises DataRequestError: one is missing."""
-        feature = self.feature(column)
-        values = self.data.with_format(None).select_columns([column])[:][column]
-        named, found = isinstance(feature, self.library.ClassLabel), []
-        for row in self.rows:
-            value = values[row]
-            if value is None or (named and value < 0):
-                raise DataRequestError(
-                    f"{self.where(row)} has no {column!r}. Take such rows out, or name another split (test=...)."
-                )
-            if not isinstance(value, str | int):
-                raise DataRequestError(
-                    f"{self.where(row)}: {column!r} is {brief(value)}, but it must be a class: a name or whole number."
-                )
-            found.append(feature.int2str(value) if named else str(value))
-        return found
-
-    def names(self, label: str) -> list[str]:
-        """Those of the classes."""
-        feature = self.feature(label)
-        return (
-            list(feature.names) if isinstance(feature, self.library.ClassLabel) else class_order(set(self.texts(label)))
-        )
-
-    def places(self, column: str, values: Sequence[str]) -> Tensor:
-        """The place of each row's value among all. Raises DataRequestError: it is not among them."""
-        place, found = {value: i for i, value in enumerate(values)}, self.texts(column)
-        for row, value in zip(self.rows, found, strict=True):
-            if value not in place:
-                raise DataRequestError(
-                    f"{self.where(row)}: {column!r} is {brief(value)}, but the classes of the training rows are "
-                    f"{', '.join(values[:10])}{' and others' if len(values) > 10 else ''}."
-                )
-        return torch.tensor([place[value] for value in found], dtype=torch.int64)
-
-    def divided(self, label: str, class_names: Sequence[str], share: float) -> tuple["_Part", "_Part"]:
-        """The rows for training and for test."""
-        labels, aside = self.places(label, class_names), set[int]()
-        for number, name in enumerate(class_names):
-            own = (labels == number).nonzero().squeeze(1).tolist()
-            if len(own) < 2:
-                raise DataRequestError(
-                    f"{self.name} has {len(own)} examples of the class {brief(name)}, and one must be set aside for "
-                    "the test. Name a split with test examples (test=...)."
-                )
-            aside |= {own[place] for place in set_aside(len(own), share, "test examples", name)}
-        kept = [row for row in self.rows if row not in aside]
-        return replace(self, rows=kept), replace(self, rows=sorted(aside))
-
-    def pictures(self, image: str) -> Any:
-        """The rows with their images as files."""
-        if not isinstance(feature := self.feature(image), self.library.Image):
-            raise DataRequestError(
-                f"{self.name}: the feature {image!r} holds {type(feature).__name__}, no images. Name another "
-                "(image=...), or give tensors to from_torch."
-            )
-        encoded = self.data.with_format(None).select_columns([image])
-        return encoded.cast_column(image, self.library.Image(decode=False))
-
-    def examples(
-        self,
-        inputs: Float32[Tensor, "n c h w"],
-        names: list[str],
-        label: str,
-        class_names: Sequence[str],
-        group: str | None,
-        attributes: Sequence[str],
-    ) -> Examples:
-        """With split, row and file of each; a group is label x A + attribute."""
-        labels = self.places(label, class_names)
-        groups = labels * len(attributes) + self.places(group, attributes) if group else None
-        return Examples(inputs, labels, groups, np.array(names))
-
-
-class _Images(Sequence[Encoded]):
-    """The image files of some parts, each read when it is asked for; their names are known from then on."""
-
-    def __init__(self, parts: Sequence[tuple[_Part, Any]], image: str) -> None:
-        self._image = image
-        self._rows = [(part, pictures, row) for part, pictures in parts for row in part.rows]
-        self.names = [f"{part.split}, row {row}" for part, _, row in self._rows]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        part, pictures, row = self._rows[place]
-        found = pictures[row][self._image]
-        if found is None or not (found["bytes"] or found["path"]):
-            raise DataRequestError(f"{part.where(row)} has no image. Take such rows out.")
-        if found["path"]:
-            self.names[place] = f"{part.split}, row {row} ({Path(found['path']).name})"
-        return Encoded(f"{part.name}, {self.names[place]}", found["bytes"]) if found["bytes"] else Path(found["path"])

@@ -86,7 +86,11 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
 
 def examples_each(name: str, count: int, classes: int) -> int:
     """How many examples of each class are meant. Raises DataRequestError: as :func:`first_examples`."""
-    if count < 1 or count % classes:
+    if count < 1:
+        raise DataRequestError(
+            f"{count:,} training examples of {name} are none to learn from. Ask for {classes}, or a multiple of it."
+        )
+    if count % classes:
         raise DataRequestError(
             f"{count:,} training examples of {name} cannot be as many of each of its {classes} classes. Ask for a "
             f"multiple of {classes}."

@@ -1,24 +1,19 @@
 """The zoo: plain small modules and a table of their names."""
 
+from spurlab.models.asking import answer_of as answer_of
+from spurlab.models.asking import arguments_for as arguments_for
+from spurlab.models.asking import ask as ask
+from spurlab.models.asking import asked as asked
+from spurlab.models.asking import evaluating as evaluating
+from spurlab.models.asking import fitting as fitting
+from spurlab.models.asking import logits_in as logits_in
+from spurlab.models.asking import logits_of as logits_of
+from spurlab.models.asking import unwrapped as unwrapped
 from spurlab.models.boosted_trees import BoostedTrees as BoostedTrees
 from spurlab.models.boosted_trees import check_has_gradients as check_has_gradients
 from spurlab.models.boosted_trees import no_gradients as no_gradients
 from spurlab.models.cnn import cnn as cnn
 from spurlab.models.estimators import Estimator as Estimator
-from spurlab.models.given import answer_of as answer_of
-from spurlab.models.given import arguments_for as arguments_for
-from spurlab.models.given import ask as ask
-from spurlab.models.given import asked as asked
-from spurlab.models.given import batch_norm_explained as batch_norm_explained
-from spurlab.models.given import check_answers as check_answers
-from spurlab.models.given import check_trains as check_trains
-from spurlab.models.given import evaluating as evaluating
-from spurlab.models.given import fitting as fitting
-from spurlab.models.given import logits_in as logits_in
-from spurlab.models.given import logits_of as logits_of
-from spurlab.models.given import makes_new as makes_new
-from spurlab.models.given import unsaved_difference as unsaved_difference
-from spurlab.models.given import unwrapped as unwrapped
 from spurlab.models.images import Normalize as Normalize
 from spurlab.models.last_layer import features as features
 from spurlab.models.last_layer import features_layer as features_layer
@@ -33,6 +28,11 @@ from spurlab.models.text import TextTransformer as TextTransformer
 from spurlab.models.text import WordBag as WordBag
 from spurlab.models.text import takes_words as takes_words
 from spurlab.models.text import trial_inputs as trial_inputs
+from spurlab.models.trying import batch_norm_explained as batch_norm_explained
+from spurlab.models.trying import check_answers as check_answers
+from spurlab.models.trying import check_trains as check_trains
+from spurlab.models.trying import makes_new as makes_new
+from spurlab.models.trying import unsaved_difference as unsaved_difference
 from spurlab.models.user import check_user_name as check_user_name
 from spurlab.models.user import is_user_name as is_user_name
 from spurlab.models.user import source_digest as source_digest
@@ -46,7 +46,6 @@ from spurlab.models.zoo import architecture_named as architecture_named
 from spurlab.models.zoo import architecture_title as architecture_title
 from spurlab.models.zoo import build as build
 from spurlab.models.zoo import check_takes_words as check_takes_words
-from spurlab.models.zoo import is_foreign as is_foreign
 from spurlab.models.zoo import is_grown as is_grown
 from spurlab.models.zoo import is_perceptron as is_perceptron
 from spurlab.models.zoo import made as made

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from spurlab.errors import FAILURES, InputError, worded
 from spurlab.lent import copied_network
-from spurlab.models.given import PROBABILITIES, answer_of, asked, fitting, last_operation
+from spurlab.models.asking import PROBABILITIES, answer_of, asked, fitting, last_operation
 
 Outputs = Literal["logits", "probabilities", "log-probabilities"]
 LINEAR = ("Addmm", "Mm", "Linear", "Convolution", "Add")  # what ends in one of these gives logits

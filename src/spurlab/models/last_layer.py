@@ -5,7 +5,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from spurlab.errors import InputError
-from spurlab.models.given import ask, asked, unwrapped
+from spurlab.models.asking import ask, asked, unwrapped
 
 
 def features_layer(model: nn.Module) -> str:

@@ -19,8 +19,8 @@ from typing import Any
 from torch import nn
 
 from spurlab.errors import FAILURES, InputError, worded
-from spurlab.models.given import check_answers, whole
 from spurlab.models.text import trial_inputs
+from spurlab.models.trying import check_answers, whole
 from spurlab.plugins import closed
 
 

@@ -12,14 +12,14 @@ from spurlab.errors import InputError, did_you_mean
 from spurlab.lent import settings_kept
 from spurlab.models.boosted_trees import BoostedTrees
 from spurlab.models.cnn import cnn
-from spurlab.models.given import whole
 from spurlab.models.mlp import mlp
 from spurlab.models.resnet import cifar_resnet, resnet
 from spurlab.models.signals import ResidualMLP, SignalGRU, signal_cnn
 from spurlab.models.text import TextCNN, TextTransformer, WordBag
+from spurlab.models.trying import whole
 from spurlab.models.user import check_user_name, foreign_network, is_user_name, user_network
 from spurlab.models.vgg import vgg16, vgg_mlp
-from spurlab.plugins import Extensible, is_recorded, of_type, origin_of
+from spurlab.plugins import Extensible, is_foreign, is_recorded, of_type
 from spurlab.seeds import seed_for, seed_global
 
 
@@ -110,11 +110,6 @@ def architecture_named(name: str) -> str:
     raise InputError(f"there is no architecture {reference!r}. {did_you_mean(reference, known)}")
 
 
-def is_foreign(name: str) -> bool:
-    """Whether code that is not ours makes the network: a function of the user's, or a plug-in."""
-    return is_user_name(name) or bool(origin_of("models", name))
-
-
 def is_perceptron(name: str) -> bool:
     """Whether a network of the zoo is a perceptron: linear layers with ReLU between them, from the inputs on."""
     return name in ARCHITECTURES and ARCHITECTURES[name].make is mlp
@@ -198,7 +193,7 @@ def skeleton(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     >>> parameter_count(skeleton("vgg16", (3, 32, 32), 10))
     134301514
     """
-    if is_foreign(name):
+    if is_foreign("models", name):
         return build(name, shape, classes, seed=0)
     with torch.device("meta"):
         return build(name, shape, classes, seed=0)

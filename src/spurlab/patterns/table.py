@@ -10,7 +10,7 @@ from spurlab.patterns.planting import Common, Planting, Rare
 from spurlab.patterns.reference import REFERENCE_PATTERNS
 from spurlab.patterns.signal import ClassBlocks
 from spurlab.patterns.waves import Offset, Sine, Spike
-from spurlab.plugins import Extensible, of_type
+from spurlab.plugins import Extensible, of_type, origin_of
 
 
 class Template(Protocol):
@@ -74,7 +74,8 @@ def pattern_name(name: str) -> str:
     """The table's name of a mark, from that name in any case or from its name in the paper's public code.
 
     Raises:
-        ValueError: there is none of this name, with the nearest there is.
+        ValueError: there is none of this name, with the nearest there is; or several of plug-ins, which differ in case
+            alone, and it is written as none of them.
 
     >>> pattern_name("co"), pattern_name("v8")
     ('Co', 'S3')
@@ -83,6 +84,12 @@ def pattern_name(name: str) -> str:
         MARKS[name]  # which refuses what is registered wrongly
         return name
     known = {listed.casefold(): listed for listed in [*MARKS.registered, *MARKS.own]} | REFERENCE_PATTERNS
+    alike = [listed for listed in MARKS.registered if listed.casefold() == name.casefold()]
+    if len(alike) > 1 and known[name.casefold()] in alike:
+        meant = " and ".join(f"{listed!r} of {origin_of('marks', listed)}" for listed in alike)
+        raise InputError(
+            f"{name!r} may mean several marks, which differ in case alone: {meant}. Write it as one of them."
+        )
     if name.casefold() in known:
         MARKS[known[name.casefold()]]  # which refuses what is registered wrongly
         return known[name.casefold()]

@@ -14,11 +14,10 @@ from spurlab.measures import Exposed, LeftOut, Observed
 from spurlab.measures.observed import required
 from spurlab.methods import Attempt, isolated
 from spurlab.methods.table import Need
-from spurlab.models import is_user_name
-from spurlab.plugins import origin_of
+from spurlab.plugins import is_foreign
 from spurlab.privacy import ATTACKS, Attacked, Margins, attack_named, group_scores, half, margins_of, scores_of
 from spurlab.privacy.attacks.sorted_logits import Accuracies, SortedLogits
-from spurlab.privacy.attacks.table import is_foreign, scored
+from spurlab.privacy.attacks.table import scored
 from spurlab.seeds import rng_for
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.halving import members_of
@@ -140,7 +139,7 @@ class Attacking:
             )
             self._forgotten[deletion, seed] = attempt.measured(
                 lambda network: torch.cat([logits(network, inputs) for inputs in self._asked]),
-                foreign=is_user_name(deletion) or bool(origin_of("deletion", deletion)),
+                foreign=is_foreign("deletion", deletion),
             )
         return self._forgotten[deletion, seed]
 
@@ -231,7 +230,7 @@ class Attacking:
             members = torch.cat([torch.ones_like(inside), torch.zeros_like(outside)]).bool()
             shadows = Margins(torch.cat([inside, outside]), members)
             asked = phi[places][group], control[place]
-            foreign = is_foreign(treatment.method)
+            foreign = is_foreign("attacks", treatment.method)
             scores[:, group] = torch.stack(
                 [scored(treatment.method, attack, Attacked(seen), shadows, foreign=foreign) for seen in asked]
             )

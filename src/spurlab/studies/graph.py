@@ -16,8 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from spurlab.models import is_user_name, source_digest
 from spurlab.patterns import How
-from spurlab.plugins import entry_of as plugin_entry_of
-from spurlab.plugins import origin_of
+from spurlab.plugins import origin_of, recorded_as
 from spurlab.prevention import trains
 from spurlab.studies.axes import OF_TRAINING, ORACLE, Extras, changing, mark_name
 from spurlab.training import Recipe
@@ -45,7 +44,8 @@ KEY_DEFAULTS = {
     "schedule": "steps",
 }
 
-Digests = Mapping[str, str]  # of modules of the user's by `entry_of`, and the packages and versions of plug-ins
+# Of modules of the user's by `entry_of`; of plug-ins by `recorded_as`, their packages and versions.
+Digests = Mapping[str, str]
 # what code can be of which kind of plug-ins
 PLUGINS = {
     "architecture": "models",
@@ -80,7 +80,7 @@ class Code(NamedTuple):
     @property
     def entry(self) -> str:
         """Under which its `digest` is recorded."""
-        return plugin_entry_of(PLUGINS[self.what], self.name) if self.origin else entry_of(self.what, self.name)
+        return recorded_as(PLUGINS[self.what], self.name) if self.origin else entry_of(self.what, self.name)
 
     @property
     def digest(self) -> str:

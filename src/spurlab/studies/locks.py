@@ -1,6 +1,8 @@
 """Who lives: each process that works in a results folder holds a lock on a file of its own there.
 
-The system lets it go when the process ends, however that is; so what a killed process has claimed is free at once.
+The system lets it go when the process ends, however that is; so what a killed process has claimed is free at once. Its
+file stays until somebody wants what it has claimed. Files of others are not swept: between making its file and locking
+it a process that begins would lose it.
 """
 
 import re
@@ -11,7 +13,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from spurlab.studies.database import StoreError
 
-LOCKS = ".running"  # their folder
+LOCKS = ".running"  # their folder, which the last to leave removes
+TRIES = 100
 
 
 def hold(folder: Path, name: str) -> BaseFileLock:
@@ -25,12 +28,16 @@ def hold(folder: Path, name: str) -> BaseFileLock:
         StoreError: no lock can be held there.
     """
     place = folder / LOCKS
-    try:
-        place.mkdir(exist_ok=True)
-        lock = FileLock(place / name)
-        lock.acquire(timeout=0)
-    except OSError as error:
-        raise StoreError(f"no lock can be held in {place} ({error}). Choose another folder with --out.") from error
+    lock = FileLock(place / name)
+    for left in reversed(range(TRIES)):
+        try:
+            place.mkdir(exist_ok=True)
+            lock.acquire(timeout=0)
+        except OSError as error:
+            if left and isinstance(error, FileNotFoundError) and folder.is_dir():
+                continue  # another process has left in between, and removed the empty folder
+            raise StoreError(f"no lock can be held in {place} ({error}). Choose another folder with --out.") from error
+        break
     return lock
 
 
@@ -39,6 +46,8 @@ def let_go(lock: BaseFileLock) -> None:
     lock.release()
     with suppress(NotADirectoryError):  # the folder was removed and a file is there now
         Path(lock.lock_file).unlink(missing_ok=True)
+    with suppress(OSError):  # others hold theirs
+        Path(lock.lock_file).parent.rmdir()
 
 
 def is_held(folder: Path, name: object) -> bool:
@@ -53,6 +62,8 @@ def is_held(folder: Path, name: object) -> bool:
         probe.acquire(timeout=0)
     except Timeout:
         return True
+    except FileNotFoundError:  # it has just left
+        return False
     probe.release()
     path.unlink(missing_ok=True)
     return False

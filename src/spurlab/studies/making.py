@@ -14,8 +14,9 @@ import torch
 
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, worded
-from spurlab.models import is_foreign, is_grown
+from spurlab.models import is_grown
 from spurlab.patterns import Planted
+from spurlab.plugins import is_foreign
 from spurlab.studies.attacking import Attacking
 from spurlab.studies.graph import Train, Treat
 from spurlab.studies.materials import Materials, Network, materials_in
@@ -150,7 +151,7 @@ def _fitted(
             progress=progress,
         )
     except FAILURES as error:
-        if not is_foreign(architecture):
+        if not is_foreign("models", architecture):
             raise
         raise StudyError(
             f"architecture {architecture!r}: the network fails in training. {worded(error)} (--debug shows where)"

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from spurlab.data import Dataset
 from spurlab.errors import FAILURES, one_line, worded
 from spurlab.explain import class_maps, gradient
-from spurlab.models import is_foreign
 from spurlab.patterns import Planted
+from spurlab.plugins import is_foreign
 from spurlab.studies.axes import PLAIN
 from spurlab.studies.cells import Cell, cells_of
 from spurlab.studies.database import StoreError
@@ -159,7 +159,7 @@ def _maps(mapped: Mapped, data: Dataset, examples: Planted, folder: Path) -> tup
         try:
             slopes = gradient(network, signals.inputs, signals.labels)
         except FAILURES as error:
-            if not is_foreign(mapped.cell.setting.architecture):
+            if not is_foreign("models", mapped.cell.setting.architecture):
                 raise
             failed[name] = worded(error)
         else:

@@ -25,7 +25,7 @@ from spurlab.measures import Measure, effects, is_effect, is_of_plugin, measure_
 from spurlab.models import is_user_name, without_users_code
 from spurlab.notebook import card
 from spurlab.patterns import Common, drawn_anew, is_common, mark_names
-from spurlab.plugins import entry_of, is_recorded, origin_of
+from spurlab.plugins import is_recorded, origin_of, recorded_as
 from spurlab.stats.looks import PLANNED
 from spurlab.studies.axes import AXES, METHODS, OF_TRAINING, REFERENCES, axis_named, axis_names
 from spurlab.studies.axis import listed
@@ -351,12 +351,12 @@ class Study(BaseModel):
 
     @property
     def plugins(self) -> dict[str, str]:
-        """What it names of plug-ins: package and version by `spurlab.plugins.entry_of`."""
+        """What it names of plug-ins: package and version by `spurlab.plugins.recorded_as`."""
         named = [(axis.plugins, name) for axis in AXES.values() if axis.plugins for name in self.axis(axis.name)]
         named += [("views", name) for name in self.figure] + [("claims", str(number)) for number in self.claims]
-        found = {entry_of(kind, name): origin for kind, name in named if (origin := origin_of(kind, name))}
-        marks = [name for kind, name in named if kind == "marks" and entry_of(kind, name) in found]
-        found |= {entry_of("random", name): origin_of("marks", name) for name in marks if drawn_anew(name)}
+        found = {recorded_as(kind, name): origin for kind, name in named if (origin := origin_of(kind, name))}
+        marks = [name for kind, name in named if kind == "marks" and recorded_as(kind, name) in found]
+        found |= {recorded_as("random", name): origin_of("marks", name) for name in marks if drawn_anew(name)}
         return found | {f"plug-in measures {name}": origin for name, origin in plugin_measures(self.measure).items()}
 
     def axis(self, name: str) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ class Task:
         given: where a worker may not see that folder, the files of the weights that the nodes need, by key.
         marks: what is to be known of the pictures that the nodes name, see `spurlab.patterns.mark_record`.
         keys: of the nodes; hashed here where they are not known yet.
-        plugins: what it needs of plug-ins: packages and versions by `spurlab.plugins.entry_of`.
+        plugins: what it needs of plug-ins: packages and versions by `spurlab.plugins.recorded_as`.
     """
 
     nodes: tuple[Node, ...]

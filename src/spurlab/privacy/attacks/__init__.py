@@ -12,6 +12,5 @@ from spurlab.privacy.attacks.sorted_logits import Accuracies as Accuracies
 from spurlab.privacy.attacks.sorted_logits import SortedLogits as SortedLogits
 from spurlab.privacy.attacks.table import ATTACKS as ATTACKS
 from spurlab.privacy.attacks.table import attack_named as attack_named
-from spurlab.privacy.attacks.table import is_foreign as is_foreign
 from spurlab.privacy.attacks.table import scores_of as scores_of
 from spurlab.privacy.attacks.z_score import ZScore as ZScore

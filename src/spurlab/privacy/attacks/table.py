@@ -9,8 +9,7 @@ from torch import Tensor
 from spurlab.errors import FAILURES, FailureError, SpurlabError, worded
 from spurlab.lent import copied, settings_kept
 from spurlab.methods import Entry, Table
-from spurlab.models import is_user_name
-from spurlab.plugins import origin_of
+from spurlab.plugins import is_foreign
 from spurlab.privacy.attacks.attack import Attack
 from spurlab.privacy.attacks.base import Base
 from spurlab.privacy.attacks.global_threshold import GlobalThreshold
@@ -65,11 +64,6 @@ def attack_named(name: str) -> Attack:
     return ATTACKS.named(name, Recipe(), 0)
 
 
-def is_foreign(name: str) -> bool:
-    """Whether an attack is code that is not ours: the user's, or a plug-in's."""
-    return is_user_name(name) or bool(origin_of("attacks", name))
-
-
 def scores_of(
     margins: Margins, attacks: str | Iterable[str] | Mapping[str, Attack], targets: Iterable[int] | None = None
 ) -> dict[str, Float64[Tensor, "t n"]]:
@@ -103,7 +97,8 @@ def scores_of(
     for number in range(len(margins)) if targets is None else targets:
         target, shadows = margins.attack(number)
         for name, attack in by_name.items():
-            rows[name].append(scored(name, attack, target, shadows, foreign=name in given or is_foreign(name)))
+            foreign = name in given or is_foreign("attacks", name)
+            rows[name].append(scored(name, attack, target, shadows, foreign=foreign))
     return {name: torch.stack(found) for name, found in rows.items()}
 
 

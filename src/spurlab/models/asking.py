@@ -1,4 +1,4 @@
-"""What a network's answer means, whatever it returns and is wrapped in: decided here, for all who ask networks.
+"""How a network is asked and what its answer means, whatever it returns and is wrapped in: decided here, for all.
 
 A network gives logits ``n k``, one row for each example. What has that one meaning is taken: a tensor, and the `logits`
 of an object or a dict. All else is refused in a sentence: several tensors, one logit for two classes, probabilities.
@@ -7,7 +7,7 @@ A network is called with the inputs alone, or as transformers' classifiers ask f
 """
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -16,9 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spurlab.errors import FAILURES, InputError, worded
+from spurlab.errors import FAILURES, InputError
 from spurlab.lent import untouched
-from spurlab.models.text import trial_inputs
 from spurlab.seeds import seed_for, seed_global
 
 _SAME_NUMBERS = (
@@ -68,8 +67,8 @@ def arguments_for(network: nn.Module, inputs: Tensor) -> tuple[tuple[Tensor, ...
 
     ``forward(x)`` gets the inputs. Where it asks for ``pixel_values`` images go there, where for ``input_ids``
     documents do, and where for an ``attention_mask`` it gets 1 for each word and 0 for the padding; a document without
-    words has one place to attend to. Networks whose own padding is another number than 0 (``config.pad_token_id``) get
-    it in the place of 0, and 0 in its place: no number of a word is lost.
+    words has one place to attend to. Where the padding that ``input_ids`` have is another number than 0, see
+    `with_own_padding`, that stands in the place of 0, and 0 in its place: no number of a word is lost.
 
     Args:
         network: not wrapped, see `unwrapped`.
@@ -91,10 +90,12 @@ def arguments_for(network: nn.Module, inputs: Tensor) -> tuple[tuple[Tensor, ...
 def with_own_padding(network: nn.Module, documents: Tensor) -> Tensor:
     """Documents as a network has them whose padding is ``config.pad_token_id``: that and 0 change places.
 
-    It undoes itself: what a tokenizer of such a network gives becomes documents with padding 0.
+    The first module that has one says it: the network itself, or one of transformers' that it is built around. It
+    undoes itself: what a tokenizer of such a network gives becomes documents with padding 0.
     """
-    padding = getattr(getattr(network, "config", None), "pad_token_id", None)
-    if not isinstance(padding, int) or padding <= 0:
+    found = (getattr(getattr(module, "config", None), "pad_token_id", None) for module in network.modules())
+    padding = next((number for number in found if isinstance(number, int)), 0)
+    if padding <= 0:
         return documents
     zero, other = documents == 0, documents == padding
     return documents.masked_fill(zero, padding).masked_fill(other, 0)
@@ -237,7 +238,7 @@ def ask(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tenso
     """
     with torch.set_grad_enabled(torch.is_grad_enabled()):  # a network may leave them otherwise
         logits = logits_in(answer_of(network, fitting(network, inputs)), inputs, classes)
-    _refuse_probabilities(network, logits, inputs)
+    refuse_probabilities(network, logits, inputs)
     return logits.clone() if logits.dtype in (torch.float32, torch.float64) else logits.float()
 
 
@@ -297,7 +298,7 @@ def _no_logits(gave: str, inputs: Tensor, classes: int | None, advice: str = "")
     )
 
 
-def _refuse_probabilities(network: nn.Module, logits: Tensor, inputs: Tensor) -> None:
+def refuse_probabilities(network: nn.Module, logits: Tensor, inputs: Tensor) -> None:
     """A softmax of probabilities is flat: each score that is made from it would be too small.
 
     Raises:
@@ -340,168 +341,3 @@ def last_operation(tensor: Tensor) -> str:
     while step is not None and step.name().startswith(_SAME_NUMBERS) and step.next_functions:
         step = step.next_functions[0][0]
     return "" if step is None else step.name()
-
-
-def whole(network: nn.Module, shape: Sequence[int]) -> nn.Module:
-    """The network, with the weights of its lazy layers drawn: it answers two examples of zeros.
-
-    Raises ValueError: it cannot take them, or has lazy layers that do not take part in its answer.
-    """
-    if not _lazy(network):
-        return network
-    inputs = trial_inputs(network, shape, 2)
-    with torch.no_grad(), evaluating(network), explained(inputs):
-        answer_of(network, inputs)
-    if left := _lazy(network):
-        raise InputError(
-            f"the lazy weights {', '.join(map(repr, left))} have no shape after a batch of shape {tuple(inputs.shape)}:"
-            " the network does not use them. Leave these layers out, or give them a size."
-        )
-    return network
-
-
-def _lazy(network: nn.Module) -> list[str]:
-    named = chain(network.named_parameters(), network.named_buffers())
-    return [name for name, tensor in named if nn.parameter.is_lazy(tensor)]
-
-
-@contextmanager
-def explained(inputs: Tensor, what: str = "take") -> Iterator[None]:
-    """Around a first question to a network: what its own code raises becomes a ValueError with a sentence."""
-    try:
-        yield
-    except FAILURES as error:
-        raise InputError(
-            f"the network cannot {what} a batch of shape {tuple(inputs.shape)}. {worded(error)}"
-        ) from error
-
-
-@contextmanager
-def batch_norm_explained(otherwise: str = "") -> Iterator[None]:
-    """Around training: say what to do where batch norm meets a batch of one example.
-
-    Args:
-        otherwise: what else can be done, after a comma.
-
-    Raises:
-        ValueError: it met one.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if "Expected more than 1 value per channel" not in str(error):
-            raise
-        raise InputError(
-            "batch norm cannot be trained on a batch of one example, and a batch has only one: the last of an epoch, "
-            f"or the one example that there is. Choose another `batch_size` for the recipe{otherwise}."
-        ) from error
-
-
-def check_answers(network: nn.Module, inputs: Tensor, classes: int | None = None) -> Tensor:
-    """Ask the network for these inputs in evaluation mode; it is left as it was. Its logits.
-
-    Raises:
-        ValueError: it fails, or gives other than one logit for each class.
-    """
-    with asked(network), torch.inference_mode(False), torch.enable_grad():
-        network.eval()
-        with explained(inputs):
-            answer = answer_of(network, fitting(network, inputs))
-        logits = logits_in(answer, inputs, classes)
-        _refuse_probabilities(network, logits, inputs)
-        return logits.detach().clone()
-
-
-def check_trains(network: nn.Module, inputs: Tensor, classes: int, batch_sizes: Sequence[int]) -> None:
-    """Whether `spurlab.training` can train the network: one step of each size of batch, which changes the network.
-
-    Args:
-        network: to be thrown away afterwards.
-        inputs: examples, some; as many as the largest batch that is tried.
-        classes: k.
-        batch_sizes: that come in training and are no larger than the inputs.
-
-    Raises:
-        ValueError: it cannot, and why.
-    """
-    name, parameters = f"this {type(unwrapped(network)).__name__}", dict(network.named_parameters())
-    learnt = {key: parameter for key, parameter in parameters.items() if parameter.requires_grad}
-    if not learnt:
-        what = "are frozen (requires_grad is False)" if parameters else "are none"
-        raise InputError(f"{name} cannot be trained: its weights {what}. Train at least one layer.")
-    for key, parameter in learnt.items():
-        if parameter.dtype in (torch.float16, torch.bfloat16):
-            raise InputError(
-                f"{name} has weights {key!r} of {parameter.dtype}, in which small steps are lost: end the function "
-                "that makes it with `.float()`. Products in bfloat16 are a setting of the recipe, `precision`."
-            )
-        if parameter.is_complex():
-            raise InputError(
-                f"{name} has complex weights {key!r}, which the optimizers do not train. Hold them as two real numbers "
-                "each, and let `forward` join these by `torch.view_as_complex`."
-            )
-    for key, value in unwrapped(network).state_dict().items():
-        if not isinstance(value, Tensor):
-            raise InputError(f"{name} has {key!r} in its state_dict, which is no tensor but {type(value).__name__}.")
-    check_answers(network, inputs, classes)
-    for size in batch_sizes:
-        batch = inputs[:size]
-        with asked(), torch.inference_mode(False), torch.enable_grad():
-            with batch_norm_explained(), explained(batch, "be trained on"):
-                answer = answer_of(unwrapped(network).train(), fitting(network, batch))
-            logits = logits_in(answer, batch, classes)
-            if not logits.requires_grad:
-                raise InputError(
-                    f"{name} cannot be trained: its logits do not lead back to its weights. Is its `forward` under "
-                    "`torch.no_grad`, or does it `detach`?"
-                )
-            with explained(batch, "be trained on"):
-                logits.sum().backward()
-
-
-def makes_new(first: nn.Module, second: nn.Module) -> None:
-    """Whether two networks of one function are two.
-
-    Raises:
-        ValueError: they have weights or buffers in common, so that to train one changes the other.
-    """
-    memory = {_place(tensor) for tensor in chain(first.parameters(), first.buffers())} - {0}
-    named = chain(second.named_parameters(), second.named_buffers())
-    if shared := [name for name, tensor in named if _place(tensor) in memory]:
-        what = "returns the same network each time" if first is second else f"makes networks that share {shared[0]!r}"
-        raise InputError(
-            f"the function {what}, but each member needs weights of its own, or to train one would change the others. "
-            "Make everything inside the function; of what was made before take `copy.deepcopy`."
-        )
-
-
-def _place(tensor: Tensor) -> int:
-    return 0 if tensor.is_meta or nn.parameter.is_lazy(tensor) else tensor.untyped_storage().data_ptr()
-
-
-def unsaved_difference(first: nn.Module, second: nn.Module) -> str:
-    """By what two networks of one function differ beside their state_dict: the name of one such thing, or "".
-
-    Buffers that are not saved, and tensors and numbers among the attributes of modules.
-    """
-    for (name, one), other in zip(first.named_modules(), second.modules(), strict=False):
-        for key, value in vars(one).items():
-            if isinstance(value, Tensor | int | float | tuple) and not _equal(value, vars(other).get(key)):
-                return f"{name}.{key}".removeprefix(".")
-        for key in one._non_persistent_buffers_set:
-            if not _equal(one._buffers[key], other._buffers.get(key)):
-                return f"{name}.{key}".removeprefix(".")
-    return ""
-
-
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.equal(one.detach(), other.detach())
-    if isinstance(one, Tensor | tuple) or isinstance(other, Tensor | tuple):
-        return (
-            isinstance(one, tuple)
-            and isinstance(other, tuple)
-            and len(one) == len(other)
-            and all(map(_equal, one, other))
-        )
-    return one is other or bool(one == other)
