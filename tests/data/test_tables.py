@@ -193,13 +193,34 @@ def test_other_encodings_are_told(tmp_path, encoding):
 
 def test_columns_that_are_alike_in_all_rows_are_told(tmp_path, caplog):
     """They stay among the inputs, as 0 or as 1; nothing is divided by a deviation of 0."""
-    (tmp_path / "a.csv").write_text("x,job,z,y\n" + "".join(f"7,cook,{row % 5},{'ab'[row % 2]}\n" for row in range(20)))
+    _constant(tmp_path / "a.csv", "7", 20)
     data = table(tmp_path / "a.csv", label="y")
     assert data.train.inputs[:, :2].equal(torch.tensor([[0.0, 1.0]] * 16))
     assert "all training rows have the same number in the column 'x'" in caplog.text
     assert "all training rows have 'cook' in the column 'job'" in caplog.text
     marked = own_mark("column:x=8", data.shape, names=data.names, clip=None)(data.test.inputs)
     assert marked[:, 0].eq(1).all()  # 8 - 7, divided by 1
+
+
+def _constant(file, number, rows):
+    """Two columns that are alike in all rows, one that is not, and the classes."""
+    lines = (f"{number},cook,{row % 5},{'ab'[row % 2]}\n" for row in range(rows))
+    file.write_text("x,job,z,y\n" + "".join(lines))
+
+
+@pytest.mark.parametrize(("number", "rows"), [(".1", 101), ("2.7", 3), ("2.7", 101), (".001", 10), ("-1e-9", 1000)])
+def test_a_column_of_equal_decimals_is_constant_whatever_rounding_makes_of_its_deviation(
+    tmp_path, caplog, number, rows
+):
+    """The number itself is 0, another is its distance; in all of these numpy's deviation is not 0, but e.g. 9e-16."""
+    _constant(tmp_path / "a.csv", number, rows)
+    _constant(tmp_path / "later.csv", f"{float(number) + 2}", 4)
+    data = table(tmp_path / "a.csv", label="y", test=tmp_path / "later.csv")
+    assert data.train.inputs[:, 0].eq(0).all()
+    assert_close(data.test.inputs[:, 0], torch.full((4,), 2.0))
+    assert "all training rows have the same number in the column 'x'" in caplog.text
+    marked = own_mark(f"column:x={float(number) + 0.5}", data.shape, names=data.names, clip=None)(data.test.inputs)
+    assert_close(marked[:, 0], torch.full((4,), 0.5))
 
 
 @pytest.mark.parametrize("text", BROKEN)
