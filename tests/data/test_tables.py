@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from spurlab.audit import audit
 from spurlab.cli import main
-from spurlab.data import DamagedDataError, DataRequestError, described, load, only_classes, table
+from spurlab.data import DamagedDataError, DataRequestError, described, first_examples, load, only_classes, table
 from spurlab.data.own import own_data
 from spurlab.patterns import own_mark
 from spurlab.seeds import rng_for
@@ -221,6 +221,24 @@ def test_a_column_of_equal_decimals_is_constant_whatever_rounding_makes_of_its_d
     assert "all training rows have the same number in the column 'x'" in caplog.text
     marked = own_mark(f"column:x={float(number) + 0.5}", data.shape, names=data.names, clip=None)(data.test.inputs)
     assert_close(marked[:, 0], torch.full((4,), 0.5))
+
+
+def test_a_part_keeps_the_columns_and_counts_their_values_anew(tmp_path):
+    """The first five rows of each class have the jobs cook and nun, and ages from 20 to 29."""
+    rows = [(20 + row, "cook" if row % 4 < 2 else "nun", "ab"[row % 2]) for row in range(10)]
+    rows += [(70.5, "smith", "ab"[row % 2]) for row in range(10)]
+    pd.DataFrame(rows, columns=["age", "job", "y"]).to_csv(tmp_path / "a.csv", index=False)
+    data = table(tmp_path / "a.csv", label="y", test=tmp_path / "a.csv")
+    part, one = first_examples(data, 10), only_classes(data, ("b", "a"))
+    age, job = data.names.columns
+    assert (job.values, job.counts, age.low, age.high) == (("cook", "nun", "smith"), (6, 4, 10), 20, 70.5)
+    assert age.times.tolist() == [1] * 10 + [10]
+    assert [float(age.text(number)) for number in age.taken.tolist()] == [*range(20, 30), 70.5]
+    few, jobs = part.names.columns
+    assert (jobs.values, jobs.counts, few.low, few.high) == (("cook", "nun", "smith"), (6, 4, 0), 20, 29)
+    assert (few.mean, few.sd, part.features) == (age.mean, age.sd, data.features)
+    assert one.names == data.names
+    assert (age.count(70.5), few.count(70.5), few.count(29.0)) == (10, 0, 1)
 
 
 @pytest.mark.parametrize("text", BROKEN)

@@ -150,11 +150,8 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
     of_numbers = mean, sd, *_ = scale(numbers[0])
     train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
     columns = [Column(name, None, (), *(float(one[place]) for one in of_numbers)) for place, name in enumerate(NUMBERS)]
-    counts = train.inputs[:, len(NUMBERS) :].sum(0).int().tolist()
-    for name, values in CATEGORIES.items():
-        columns.append(Column(name, values, tuple(counts[: len(values)])))
-        counts = counts[len(values) :]
-    return train, test, Columns(tuple(columns))
+    columns += [Column(name, values) for name, values in CATEGORIES.items()]
+    return train, test, Columns(tuple(columns)).counted(train.inputs)
 
 
 def _part(numbers: Float64[np.ndarray, "n _"], table: Table, path: Path) -> Examples:

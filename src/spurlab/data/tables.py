@@ -454,7 +454,7 @@ def _inputs(train: _Part, test: _Part, kinds: Mapping[str, bool]) -> tuple[list[
                 made[there, first + values[place][there]] = 1
             first += len(column.features)
         inputs.append(torch.from_numpy(made))
-    return inputs, Columns(tuple(column for column, _ in columns))
+    return inputs, Columns(tuple(column for column, _ in columns)).counted(inputs[0])
 
 
 def _standardised(
@@ -507,5 +507,4 @@ def _one_hot(name: str, train: _Part, test: _Part) -> tuple[Column, list[np.ndar
             "%s: %d of %d test rows have a value of the column %r that no training row has; their inputs have none",
             *(test.sheet.path, count, len(test.rows), name),
         )
-    counts = np.bincount(places[0], minlength=len(values))
-    return Column(name, tuple(values), tuple(counts.tolist())), places
+    return Column(name, tuple(values)), places
