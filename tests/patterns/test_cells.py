@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
+from spurlab.audit.detect.values import RareValue
 from spurlab.data import Column, Columns, Examples, table
-from spurlab.patterns import Cells, Rare, own_mark, plant
+from spurlab.data.adult import CATEGORIES
+from spurlab.patterns import Cells, Rare, make_named, mark_named, own_mark, plant
 from spurlab.patterns.cells import GONE, cells
 
 AGE = Column("age", mean=40.0, sd=10.0, low=17.0, high=90.0)
@@ -63,6 +65,32 @@ def test_several_cells_are_one_mark():
     assert mark("missing:age&job")(ROWS).equal(mark("column:age=?&job=?")(ROWS))
     assert cells({"age": 99, "sex": "f"}, COLUMNS) == one
     assert own_mark({"column": "age=99&sex=f"}, (8,), names=COLUMNS) == one
+
+
+ODD = Columns(
+    (
+        Column("age", mean=40.0, sd=10.0),
+        Column("age&sex", ("a", "a&b", "a&age=9", "b, c", "x=1", "d, size=3", " e", "missing")),
+        Column("sex=f", ("f & m", "?&", "a.png")),
+    )
+)
+
+
+@pytest.mark.parametrize("columns", [ODD, Columns(tuple(Column(n, v, (1,) * len(v)) for n, v in CATEGORIES.items()))])
+def test_every_value_of_a_table_is_read_back_from_the_text_that_an_audit_advises(columns):
+    """As text, as table and by the name that studies keep, alone and beside another cell: Adult's are among them."""
+    shape, other = (len(columns.features),), columns.columns[0]
+    beside = (other.name, "17.5" if other.values is None else other.values[0])
+    for column in columns.columns[1:]:
+        for value in column.values:
+            for cells_ in (((column.name, value),), (beside, (column.name, value)), ((column.name, value), beside)):
+                wanted = Cells(cells_, columns)
+                asked = RareValue(wanted, 0, 3, 3, 0.1, ()).asked
+                assert own_mark(asked, shape, names=columns, clip=None) == wanted
+                assert own_mark({"column": wanted.name}, shape, names=columns, clip=None) == wanted
+                assert make_named(mark_named(asked), shape, names=columns, clip=None) == wanted
+    gone = Cells(tuple((column.name, GONE) for column in columns.columns), columns)
+    assert own_mark("missing:" + "&".join(name for name, _ in gone.values), shape, names=columns) == gone
 
 
 def test_it_is_what_the_table_would_have_with_such_cells(tmp_path):
@@ -186,7 +214,7 @@ def test_the_same_seed_redraws_the_same():
         ("column:=9", "must say columns and values"),
         ("column:", "must say columns and values"),
         ("missing:", "there is no column ''"),
-        ("column:age=99,size=3", "has the setting 'size'"),
+        ("column:age=99,size=3", "the column 'age' is of numbers, and '99,size=3' is none"),
         ("token:crude", "is for documents, but the inputs are rows of a table.*column:NAME=VALUE and missing:NAME"),
         ("S3", "is for images, but the inputs are rows of a table"),
     ],
