@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spurlab.audit.detect.values import RareValue
-from spurlab.data import Column, Columns, Examples, table
+from spurlab.data import Column, Columns, Dataset, Examples, Source, table
 from spurlab.data.adult import CATEGORIES
-from spurlab.patterns import Cells, Rare, make_named, mark_named, own_mark, plant
+from spurlab.patterns import Cells, Rare, make_named, mark_named, own_mark, plant, tell_carriers
 from spurlab.patterns.cells import GONE, cells
 
 AGE = Column("age", mean=40.0, sd=10.0, low=17.0, high=90.0)
@@ -114,6 +114,20 @@ def test_planted_rows_have_it_and_no_others():
     assert (inputs[:, 0] == torch.tensor(5.9)).sum() == 3
     assert data.labels[planted.rows].eq(1).all()
     assert inputs[:, 1:].equal(data.inputs[:, 1:])
+
+
+def test_how_many_have_a_mark_before_it_is_planted_is_told_once(caplog):
+    """By a count of the rows; nothing is told where none has it, or of marks that nothing has by itself."""
+    rows = torch.zeros(6, 8)
+    rows[:4, 0] = 1  # 50 years
+    train = Examples(rows, torch.arange(6) % 2)
+    data = Dataset("carried", train, train, ("a", "b"), None, Source("free", "made", ""), names=COLUMNS)
+    for _ in range(2):
+        for text in ("column:age=50", "column:age=99"):
+            tell_carriers(mark(text), data, text)
+        tell_carriers(torch.ones_like, data)
+    [told] = caplog.messages
+    assert told.startswith("4 of 6 training rows of carried have column:age=50 before it is planted: n is not how many")
 
 
 def test_a_category_is_redrawn_among_those_as_rare():

@@ -1,7 +1,9 @@
 """Marks of one's own by their text: a picture, a box or noise, a spike, a sine or an offset, or one of the table."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
@@ -15,6 +17,8 @@ from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
 from spurlab.patterns.waves import Offset, Sine, Spike
 from spurlab.patterns.words import At, Phrase, PutIn
+
+_log = logging.getLogger(__name__)
 
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
@@ -89,6 +93,26 @@ def mark_on(asked: str | MarkLike, data: Dataset, seed: int) -> MarkLike:
     if not isinstance(asked, str):
         return asked
     return own_mark(asked, data.shape, seed, data.input_range, data.names)
+
+
+def tell_carriers(mark: MarkLike, data: Dataset, name: str | None = None) -> None:
+    """Logs how many training examples have a mark before it is planted, if any do and it knows them; each once.
+
+    Args:
+        mark: which one; rows and documents may have it as they are.
+        data: where it is to be planted.
+        name: what to call it, if not by its own name.
+    """
+    if isinstance(mark, Cells | Phrase) and (count := int(mark.carried(data.train.inputs).sum())):
+        _warn_once(
+            f"{count:,} of {len(data.train):,} training {data.kind} of {data.name} have {name or mark.name} before it "
+            "is planted: n is not how many have it in all."
+        )
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    _log.warning("%s", sentence)
 
 
 def _given(shape: tuple[int, ...], names: Names) -> str:
