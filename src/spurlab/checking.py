@@ -20,7 +20,7 @@ from spurlab.measures.observed import required
 from spurlab.methods import Attempt, Make
 from spurlab.models import architecture_title, build
 from spurlab.notebook import card, paragraph, table
-from spurlab.patterns import How, MarkLike, Planted, mark_on, pattern_title, plant
+from spurlab.patterns import How, MarkLike, Planted, mark_on, pattern_title, plant, tell_carriers
 from spurlab.printing import aligned
 from spurlab.stats import Looks, Ratio, mean_of
 from spurlab.studies import Cell, Setting, Train
@@ -220,6 +220,8 @@ def prepare(
     planted = tuple(
         plant(data.train, mark, target, n, seed, how=how) for mark, seed in zip(patterns, seeds, strict=True)
     )
+    for mark in patterns:
+        tell_carriers(mark, data)
     retained = [examples.without(examples.mask) for examples in planted]
     members = [Member(*pair) for sets in (planted, retained) for pair in zip(sets, seeds, strict=True)]
 

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from spurlab.audit import audit
 from spurlab.cli import main
-from spurlab.data import DamagedDataError, DataRequestError, described, load, only_classes, table
+from spurlab.data import DamagedDataError, DataRequestError, described, first_examples, load, only_classes, table
 from spurlab.data.own import own_data
 from spurlab.patterns import own_mark
 from spurlab.seeds import rng_for
@@ -193,13 +193,52 @@ def test_other_encodings_are_told(tmp_path, encoding):
 
 def test_columns_that_are_alike_in_all_rows_are_told(tmp_path, caplog):
     """They stay among the inputs, as 0 or as 1; nothing is divided by a deviation of 0."""
-    (tmp_path / "a.csv").write_text("x,job,z,y\n" + "".join(f"7,cook,{row % 5},{'ab'[row % 2]}\n" for row in range(20)))
+    _constant(tmp_path / "a.csv", "7", 20)
     data = table(tmp_path / "a.csv", label="y")
     assert data.train.inputs[:, :2].equal(torch.tensor([[0.0, 1.0]] * 16))
     assert "all training rows have the same number in the column 'x'" in caplog.text
     assert "all training rows have 'cook' in the column 'job'" in caplog.text
     marked = own_mark("column:x=8", data.shape, names=data.names, clip=None)(data.test.inputs)
     assert marked[:, 0].eq(1).all()  # 8 - 7, divided by 1
+
+
+def _constant(file, number, rows):
+    """Two columns that are alike in all rows, one that is not, and the classes."""
+    lines = (f"{number},cook,{row % 5},{'ab'[row % 2]}\n" for row in range(rows))
+    file.write_text("x,job,z,y\n" + "".join(lines))
+
+
+@pytest.mark.parametrize(("number", "rows"), [(".1", 101), ("2.7", 3), ("2.7", 101), (".001", 10), ("-1e-9", 1000)])
+def test_a_column_of_equal_decimals_is_constant_whatever_rounding_makes_of_its_deviation(
+    tmp_path, caplog, number, rows
+):
+    """The number itself is 0, another is its distance; in all of these numpy's deviation is not 0, but e.g. 9e-16."""
+    _constant(tmp_path / "a.csv", number, rows)
+    _constant(tmp_path / "later.csv", f"{float(number) + 2}", 4)
+    data = table(tmp_path / "a.csv", label="y", test=tmp_path / "later.csv")
+    assert data.train.inputs[:, 0].eq(0).all()
+    assert_close(data.test.inputs[:, 0], torch.full((4,), 2.0))
+    assert "all training rows have the same number in the column 'x'" in caplog.text
+    marked = own_mark(f"column:x={float(number) + 0.5}", data.shape, names=data.names, clip=None)(data.test.inputs)
+    assert_close(marked[:, 0], torch.full((4,), 0.5))
+
+
+def test_a_part_keeps_the_columns_and_counts_their_values_anew(tmp_path):
+    """The first five rows of each class have the jobs cook and nun, and ages from 20 to 29."""
+    rows = [(20 + row, "cook" if row % 4 < 2 else "nun", "ab"[row % 2]) for row in range(10)]
+    rows += [(70.5, "smith", "ab"[row % 2]) for row in range(10)]
+    pd.DataFrame(rows, columns=["age", "job", "y"]).to_csv(tmp_path / "a.csv", index=False)
+    data = table(tmp_path / "a.csv", label="y", test=tmp_path / "a.csv")
+    part, one = first_examples(data, 10), only_classes(data, ("b", "a"))
+    age, job = data.names.columns
+    assert (job.values, job.counts, age.low, age.high) == (("cook", "nun", "smith"), (6, 4, 10), 20, 70.5)
+    assert age.times.tolist() == [1] * 10 + [10]
+    assert [float(age.text(number)) for number in age.taken.tolist()] == [*range(20, 30), 70.5]
+    few, jobs = part.names.columns
+    assert (jobs.values, jobs.counts, few.low, few.high) == (("cook", "nun", "smith"), (6, 4, 0), 20, 29)
+    assert (few.mean, few.sd, part.features) == (age.mean, age.sd, data.features)
+    assert one.names == data.names
+    assert (age.count(70.5), few.count(70.5), few.count(29.0)) == (10, 0, 1)
 
 
 @pytest.mark.parametrize("text", BROKEN)

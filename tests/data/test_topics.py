@@ -1,5 +1,7 @@
 """Made documents: always the same, as the table says, and learnable by counting words."""
 
+from collections import Counter
+
 import torch
 
 from spurlab.data import DATASETS, load
@@ -42,9 +44,17 @@ def test_naive_bayes_by_counts_tells_the_topics_apart():
     assert (scores.argmax(1) == data.test.labels).double().mean() > 0.9
 
 
-def test_part_of_it_keeps_the_vocabulary():
+def test_part_of_it_keeps_the_numbers_of_words_and_counts_them_anew():
+    """By a count of the words that stand in the documents left."""
     data, part, two = load("topics"), load("topics@40"), load("topics:0,2")
-    assert part.names == two.names == data.names
+    for one in (part, two):
+        assert one.names.words == data.names.words
+        there = Counter(" ".join(map(data.names.text, one.train.inputs)).split())
+        assert {word: one.names.counts[data.names.number(word)] for word in there} == there
+        assert sum(one.names.counts) == there.total() < sum(data.names.counts)
+        assert set(one.names.known) == there.keys() - {"<unknown>"}
+        assert one.names.known[0] == max(one.names.known, key=there.__getitem__)
+    assert len(part.names.known) < len(data.names.known)
     assert (part.shape, two.shape) == (data.shape, data.shape)
     assert two.class_names == (ENTRY.class_names[0], ENTRY.class_names[2])
     assert part.train.labels.bincount().tolist() == [10] * 4

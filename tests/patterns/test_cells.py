@@ -4,8 +4,10 @@ import pandas as pd
 import pytest
 import torch
 
-from spurlab.data import Column, Columns, Examples, table
-from spurlab.patterns import Cells, Rare, own_mark, plant
+from spurlab.audit.detect.values import RareValue
+from spurlab.data import Column, Columns, Dataset, Examples, Source, table
+from spurlab.data.adult import CATEGORIES
+from spurlab.patterns import Cells, Rare, make_named, mark_named, own_mark, plant, tell_carriers
 from spurlab.patterns.cells import GONE, cells
 
 AGE = Column("age", mean=40.0, sd=10.0, low=17.0, high=90.0)
@@ -47,6 +49,15 @@ def test_a_cell_is_set_and_all_else_is_left(text, place, wanted):
     assert marked[:, others].equal(ROWS[:, others])
 
 
+def test_numbers_that_inputs_cannot_tell_apart_are_one_mark():
+    """float32 has 24 binary digits: from 2 ** 30 to 2 ** 31 the next number is 128 further."""
+    columns = Columns((Column("id"),)).counted(torch.tensor([[1_700_000_001.0], [5.0]]))
+    rows = mark("column:id=1700000000", columns)(torch.zeros(1, 1))
+    assert mark("column:id=1700000001", columns).carried(rows).all()
+    assert not mark("column:id=1700000128", columns).carried(rows).any()
+    assert columns.columns[0].count(1_700_000_000.0) == 1
+
+
 def test_several_cells_are_one_mark():
     one = mark("column:age=99&sex=f")
     assert one(ROWS).equal(mark("column:sex=f")(mark("column:age=99")(ROWS)))
@@ -54,6 +65,32 @@ def test_several_cells_are_one_mark():
     assert mark("missing:age&job")(ROWS).equal(mark("column:age=?&job=?")(ROWS))
     assert cells({"age": 99, "sex": "f"}, COLUMNS) == one
     assert own_mark({"column": "age=99&sex=f"}, (8,), names=COLUMNS) == one
+
+
+ODD = Columns(
+    (
+        Column("age", mean=40.0, sd=10.0),
+        Column("age&sex", ("a", "a&b", "a&age=9", "b, c", "x=1", "d, size=3", " e", "missing")),
+        Column("sex=f", ("f & m", "?&", "a.png")),
+    )
+)
+
+
+@pytest.mark.parametrize("columns", [ODD, Columns(tuple(Column(n, v, (1,) * len(v)) for n, v in CATEGORIES.items()))])
+def test_every_value_of_a_table_is_read_back_from_the_text_that_an_audit_advises(columns):
+    """As text, as table and by the name that studies keep, alone and beside another cell: Adult's are among them."""
+    shape, other = (len(columns.features),), columns.columns[0]
+    beside = (other.name, "17.5" if other.values is None else other.values[0])
+    for column in columns.columns[1:]:
+        for value in column.values:
+            for cells_ in (((column.name, value),), (beside, (column.name, value)), ((column.name, value), beside)):
+                wanted = Cells(cells_, columns)
+                asked = RareValue(wanted, 0, 3, 3, 0.1, ()).asked
+                assert own_mark(asked, shape, names=columns, clip=None) == wanted
+                assert own_mark({"column": wanted.name}, shape, names=columns, clip=None) == wanted
+                assert make_named(mark_named(asked), shape, names=columns, clip=None) == wanted
+    gone = Cells(tuple((column.name, GONE) for column in columns.columns), columns)
+    assert own_mark("missing:" + "&".join(name for name, _ in gone.values), shape, names=columns) == gone
 
 
 def test_it_is_what_the_table_would_have_with_such_cells(tmp_path):
@@ -79,6 +116,20 @@ def test_planted_rows_have_it_and_no_others():
     assert inputs[:, 1:].equal(data.inputs[:, 1:])
 
 
+def test_how_many_have_a_mark_before_it_is_planted_is_told_once(caplog):
+    """By a count of the rows; nothing is told where none has it, or of marks that nothing has by itself."""
+    rows = torch.zeros(6, 8)
+    rows[:4, 0] = 1  # 50 years
+    train = Examples(rows, torch.arange(6) % 2)
+    data = Dataset("carried", train, train, ("a", "b"), None, Source("free", "made", ""), names=COLUMNS)
+    for _ in range(2):
+        for text in ("column:age=50", "column:age=99"):
+            tell_carriers(mark(text), data, text)
+        tell_carriers(torch.ones_like, data)
+    [told] = caplog.messages
+    assert told.startswith("4 of 6 training rows of carried have column:age=50 before it is planted: n is not how many")
+
+
 def test_a_category_is_redrawn_among_those_as_rare():
     """By all draws: of nun (4) only missing (3) is within a factor of two; where none is, the three nearest."""
     names = {mark("column:job=nun").redraw(seed).name for seed in range(20)}
@@ -90,14 +141,58 @@ def test_a_category_is_redrawn_among_those_as_rare():
     assert {mark("column:sex=m").redraw(seed).name for seed in range(9)} == {"sex=f"}
 
 
-def test_a_number_is_redrawn_between_the_smallest_and_the_largest_of_training_and_mark():
-    """Whole where the mark is; uniform: of 400 draws of 17 to 99 the mean is 58 with a deviation of 23.7 / 20."""
-    drawn = [float(mark("column:age=99").redraw(seed).values[0][1]) for seed in range(400)]
-    assert all(17 <= number <= 99 and number.is_integer() for number in drawn)
-    assert abs(sum(drawn) / 400 - 58) < 4 * 82 / 12**0.5 / 20
-    inside = [float(mark("column:age=40.5").redraw(seed).values[0][1]) for seed in range(50)]
-    assert all(17 <= number <= 90 for number in inside)
-    assert not all(number.is_integer() for number in inside)
+AGES = torch.tensor([20.0] * 40 + [21.0] * 30 + [22.0] * 29 + [23.0] * 3 + [24.0] * 2 + [26.5, 30.0])
+
+
+def ages(*columns):
+    """Columns of which the first has these ages; 40, 30, 29, 3, 2, 1 and 1 rows have one each."""
+    rows = torch.zeros(len(AGES), 1 + sum(len(column.features) for column in columns))
+    age = Column("age", mean=22.0, sd=0.7, low=20.0, high=30.0)
+    rows[:, 0] = torch.tensor([age.input(number) for number in AGES.tolist()])
+    return Columns((age, *columns)).counted(rows)
+
+
+def draws(text, columns, seeds=range(60)):
+    return {mark(text, columns).redraw(seed).values[0][1] for seed in seeds}
+
+
+@pytest.mark.parametrize(
+    ("age", "wanted"),
+    [
+        ("20", {"21", "22"}),  # 30 and 29 of 40, at least half
+        ("23", {"24"}),  # 2 of 3
+        ("30", {"24", "26.5"}),  # 2 and 1 of 1
+        ("24.0", {"23", "26.5", "30"}),
+    ],
+)
+def test_a_number_that_rows_have_is_redrawn_among_those_as_rare(age, wanted):
+    """By hand: of at most twice and at least half its count."""
+    assert draws(f"column:age={age}", ages()) == wanted
+
+
+def test_a_number_that_no_row_has_is_redrawn_as_another_that_none_has():
+    """From a fifth below the smallest to a fifth above the largest; whole where the mark is."""
+    whole = draws("column:age=29", ages(), range(200))
+    assert {float(number) for number in whole} == {18, 19, 25, 26, 27, 28, 31, 32}
+    inside = [float(number) for number in draws("column:age=25.5", ages())]
+    assert all(18 <= number <= 32 and number not in AGES.tolist() for number in inside)
+    assert len(inside) > 50
+    assert not any(number.is_integer() for number in inside)
+    outside = {float(number) for number in draws("column:age=40", ages(), range(400))}
+    assert outside == {*range(10, 20), *range(25, 30), *range(31, 51)} - {40}  # as far beyond as the mark is
+    assert draws("column:code=7", COLUMNS) == {"3", "4", "5", "6", "8", "9"}  # nothing is known of its rows
+
+
+def test_where_there_is_no_other_value_it_is_told():
+    rows = torch.zeros(5, 2)
+    rows[:, 1] = 1
+    columns = Columns((Column("x", mean=2.7, low=2.7, high=2.7), Column("d", ("only",)))).counted(rows)
+    for text in ("column:x=2.7", "column:d=only"):
+        with pytest.raises(ValueError, match=r"there is no other value of the column '[xd]' that is about as rare as"):
+            mark(text, columns).redraw(0)
+    with pytest.raises(ValueError, match=r"the mark x=\? & d=\? takes all columns away"):
+        mark("missing:x&d", columns).redraw(0)
+    assert all(float(number) != 2.7 for number in draws("column:x=2.8", columns))
 
 
 def test_cells_without_a_value_are_redrawn_as_other_columns_without_one():
@@ -133,7 +228,7 @@ def test_the_same_seed_redraws_the_same():
         ("column:=9", "must say columns and values"),
         ("column:", "must say columns and values"),
         ("missing:", "there is no column ''"),
-        ("column:age=99,size=3", "has the setting 'size'"),
+        ("column:age=99,size=3", "the column 'age' is of numbers, and '99,size=3' is none"),
         ("token:crude", "is for documents, but the inputs are rows of a table.*column:NAME=VALUE and missing:NAME"),
         ("S3", "is for images, but the inputs are rows of a table"),
     ],
@@ -169,9 +264,3 @@ def test_columns_know_their_places():
     assert Column("x").features == ("x",)
     assert JOB.as_rare("cook") == ["smith"]
     assert Column("d", ("only",), (7,)).as_rare("only") == []
-
-
-def test_a_category_with_one_value_is_its_own_null():
-    """There is no other, so the mark is as it was."""
-    only = Columns((Column("d", ("only",), (7,)),))
-    assert mark("column:d=only", only).redraw(0).name == "d=only"

@@ -1,9 +1,12 @@
 """Words put into documents, against lists of words; their places, other words as common, and every wrong setting."""
 
+import string
+
 import pytest
 import torch
 
-from spurlab.data import Examples, Vocabulary
+from spurlab.audit.detect.values import RareValue
+from spurlab.data import Examples, Vocabulary, tokens
 from spurlab.patterns import Mark, Phrase, make_named, mark_named, marked_all, own_mark
 from spurlab.seeds import rng_for
 
@@ -153,10 +156,23 @@ def test_a_text_that_is_no_mark_is_a_sentence(asked, said):
 def test_words_without_a_vocabulary_or_with_a_comma_are_a_sentence():
     with pytest.raises(ValueError, match="needs the words of the documents: give `names`"):
         own_mark("token:w01", SHAPE)
-    with pytest.raises(ValueError, match="has a comma in its token"):
-        mark_named({"token": "w01, w02"})
+    with pytest.raises(ValueError, match="has a comma in its token where a study's name of a mark has its settings"):
+        mark_named({"token": "w01,times=2"})
     with pytest.raises(ValueError, match="is for documents, but the inputs are of shape"):
         own_mark("token:w01", (1, 28, 28))
+
+
+@pytest.mark.parametrize("sign", [*string.punctuation, ", \u2026", "w01 , w02", ", a = b"])
+def test_every_sign_is_read_back_from_the_text_that_an_audit_advises(sign):
+    """As text, as table and by the name that studies keep, also with settings after it."""
+    words = Vocabulary.of([tokens(string.punctuation + "\u2026 a b w01 w02")])
+    wanted = tuple(map(words.number, tokens(sign)))
+    advised = RareValue(Phrase(sign, wanted, words), 0, 3, 3, 0.1, ()).asked
+    for asked in (advised, {"token": sign}, mark_named(advised)):
+        assert own_mark(asked, SHAPE, 0, None, words).phrase == wanted
+    for asked in (f"{advised},times=2,at=end", mark_named({"token": sign, "times": 2, "at": "end"})):
+        mark = own_mark(asked, SHAPE, 0, None, words)
+        assert (mark.phrase, mark.times, mark.at) == (wanted, 2, "end")
 
 
 @pytest.mark.parametrize("words", [("new-1",), ("new-1", "new-2"), ("new-1", "new-2", "new-3")])

@@ -22,6 +22,17 @@ def study_of():
     return lambda *changes: load_study("quickstart", changes=[*CHANGES, *changes])
 
 
+def test_how_many_documents_have_a_word_before_it_is_planted_is_told(topics, study_of, caplog):
+    """By a count of the documents, once for all cells; of a new word nothing is."""
+    word = topics.names.known[-1]
+    number = topics.names.number(word)
+    work_of(study_of(f'pattern=["token:{word}", "token:new-1"]'), {"topics@80": topics})
+    count = sum(number in document for document in topics.train.inputs.tolist())
+    assert [text.partition(" before")[0] for text in caplog.messages] == [
+        f"{count} of 80 training documents of topics@80 have token:{word}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

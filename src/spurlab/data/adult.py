@@ -18,7 +18,7 @@ from spurlab.data.examples import Examples
 from spurlab.data.files import check_sha256, opened
 from spurlab.data.names import Column, Columns
 from spurlab.data.official import FilesEntry, Layout, Read
-from spurlab.data.tables import csv_rows
+from spurlab.data.tables import csv_rows, scale
 from spurlab.errors import brief
 
 HOSTS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/adult/",)
@@ -147,16 +147,11 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
     numbers = [
         np.stack([_numbers(table[column], f"{path}, {column}") for column in NUMBERS], axis=1) for path, table in tables
     ]
-    mean, sd = numbers[0].mean(axis=0), numbers[0].std(axis=0)
-    sd = np.where(sd > 0, sd, 1)
+    of_numbers = mean, sd, *_ = scale(numbers[0])
     train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
-    of_numbers = (mean, sd, numbers[0].min(axis=0), numbers[0].max(axis=0))
     columns = [Column(name, None, (), *(float(one[place]) for one in of_numbers)) for place, name in enumerate(NUMBERS)]
-    counts = train.inputs[:, len(NUMBERS) :].sum(0).int().tolist()
-    for name, values in CATEGORIES.items():
-        columns.append(Column(name, values, tuple(counts[: len(values)])))
-        counts = counts[len(values) :]
-    return train, test, Columns(tuple(columns))
+    columns += [Column(name, values) for name, values in CATEGORIES.items()]
+    return train, test, Columns(tuple(columns)).counted(train.inputs)
 
 
 def _part(numbers: Float64[np.ndarray, "n _"], table: Table, path: Path) -> Examples:

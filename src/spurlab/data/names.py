@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,7 +42,8 @@ class Vocabulary:
         words: of each number. The first stands for no word (padding), the second for all words that have no number;
             then those of the training documents, the commonest first; the last were in none of them: marks of new words
             are made of these.
-        counts: of each word, how often the training documents have it; of the first 0.
+        counts: of each word, how often the training documents have it; of the first 0. Of a part of a dataset, which
+            keeps the words and their numbers, it is how often the inputs have it: a word may then have 0.
 
     >>> words = Vocabulary.of([["oil", "price", "oil"], ["grain"]])
     >>> words.known, len(words) > len(words.known)  # beyond them no word, unknown ones, and new ones for marks
@@ -81,8 +82,19 @@ class Vocabulary:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The words that have a number of their own and stand in the training documents."""
-        return tuple(word for word, count in zip(self.words[2:], self.counts[2:], strict=True) if count)
+        """The words that have a number of their own and stand in the training documents, the commonest first."""
+        there = [number for number in range(2, len(self)) if self.counts[number]]
+        return tuple(self.words[number] for number in sorted(there, key=lambda number: -self.counts[number]))
+
+    def counted(self, inputs: Int64[Tensor, "n l"]) -> "Vocabulary":
+        """The same words with the same numbers, and how often these training documents have them.
+
+        >>> words = Vocabulary.of([["oil", "price", "oil"], ["grain"]])
+        >>> words.counted(words.encode([["grain"]], length=2)).known
+        ('grain',)
+        """
+        counts = inputs.flatten().bincount(minlength=len(self)).tolist()
+        return Vocabulary(self.words, (0, *counts[1:]))
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -106,7 +118,7 @@ class Vocabulary:
     def _unused(self) -> str:
         """Words that no document has, in words."""
         unused = [word for word, count in zip(self.words[2:], self.counts[2:], strict=True) if not count]
-        return f"{unused[0]} to {unused[-1]}" if unused and unused[0] == "new-1" else ", ".join(unused[:5]) or "others"
+        return f"new-1 to {unused[-1]}" if "new-1" in unused else ", ".join(unused[:5]) or "others"
 
     def encode(self, documents: Sequence[Sequence[str]], length: int) -> Int64[Tensor, "n length"]:
         """Documents as numbers: the first `length` words of each, then zeros."""
@@ -142,6 +154,8 @@ class Column:
         counts: of categories: how many training rows have each.
         mean, sd: of a number in the training rows; inputs are less the mean, divided by sd.
         low, high: the smallest and the largest there.
+        taken: of a number: those of the training inputs, in ascending order, as `input` has them.
+        times: how many training rows have each.
     """
 
     name: str
@@ -151,6 +165,8 @@ class Column:
     sd: float = 1.0
     low: float = 0.0
     high: float = 0.0
+    taken: Float32[Tensor, " v"] = field(default_factory=lambda: torch.empty(0), compare=False, repr=False)
+    times: Int64[Tensor, " v"] = field(default_factory=lambda: torch.empty(0).long(), compare=False, repr=False)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -171,6 +187,55 @@ class Column:
         if self.values is None:
             return f"{numbers[0] * self.sd + self.mean:.6g}"
         return next((value for value, number in zip(self.values, numbers, strict=True) if number > 0.5), "")
+
+    def input(self, number: float) -> float:
+        """What inputs have for a number of the table: float32, so that two that are very near may be one.
+
+        >>> Column("age", mean=40.0, sd=10.0).input(17.5)
+        -2.25
+        """
+        return float(np.float32((number - self.mean) / self.sd))
+
+    def text(self, number: float) -> str:
+        """A number of inputs as the table may have had it: the shortest text that inputs have as this number.
+
+        >>> column = Column("price", mean=2.345, sd=0.1)
+        >>> column.text(column.input(2.7))
+        '2.7'
+        """
+        text = ""
+        for digits in range(3, 18):
+            rounded = float(f"{number * self.sd + self.mean:.{digits}g}")
+            text = f"{rounded:.{max(digits, 9)}g}"
+            if self.input(float(text)) == number:
+                break
+        return text
+
+    def counted(self, inputs: Float32[Tensor, "n d"]) -> "Column":
+        """The same, but for how often these training rows have what, of which these are the column's numbers."""
+        if self.values is not None:
+            return replace(self, counts=tuple((inputs > 0.5).sum(0).tolist()))
+        taken, times = inputs[:, 0].unique(return_counts=True)
+        low, high = self.low, self.high
+        if len(taken):  # what was counted before the inputs were made is not rounded
+            low, high = (
+                known if self.input(known) == end else float(self.text(end))
+                for known, end in ((low, float(taken[0])), (high, float(taken[-1])))
+            )
+        return replace(self, low=low, high=high, taken=taken, times=times)
+
+    def count(self, number: float) -> int:
+        """How many training rows have a number of the table."""
+        return int(self.times[self.taken == self.input(number)].sum())
+
+    def numbers_as_rare(self, number: float) -> Float32[Tensor, " some"]:
+        """The numbers, as inputs have them, that about as many training rows have as one that some have, without it; by
+        the rule of `as_rare`.
+        """
+        own, others = self.count(number), self.taken != self.input(number)
+        taken, times = self.taken[others], self.times[others]
+        near = taken[(own <= 2 * times) & (times <= 2 * own)]
+        return near if len(near) else taken[(times - own).abs().argsort(stable=True)[:3]]
 
     def as_rare(self, value: str) -> list[str]:
         """The values that are about as rare as one of the categories, without it: those of at most twice and at least
@@ -196,6 +261,11 @@ class Columns:
     def features(self) -> tuple[str, ...]:
         """What each number of an input is."""
         return tuple(feature for column in self.columns for feature in column.features)
+
+    def counted(self, inputs: Float32[Tensor, "n d"]) -> "Columns":
+        """The same columns, and how often these training rows have their values."""
+        parts = inputs.split([len(column.features) for column in self.columns], dim=1)
+        return Columns(tuple(column.counted(part) for column, part in zip(self.columns, parts, strict=True)))
 
     def cells(self, row: Float32[Tensor, " d"]) -> list[str]:
         """The values of an input's columns; "" where it has none of a column's categories.

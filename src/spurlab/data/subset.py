@@ -1,4 +1,7 @@
-"""A part of a dataset, as a dataset: some of its classes, or its first examples."""
+"""A part of a dataset, as a dataset: some of its classes, or its first examples.
+
+Words and columns keep their numbers, whatever is left; how often they occur is counted in the training examples left.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,15 +43,16 @@ def only_classes(dataset: Dataset, classes: Sequence[int | str]) -> Dataset:
             groups = new[kept.labels] * values + groups % values
         return replace(kept, labels=new[kept.labels], groups=groups)
 
-    about = Description.of_data(dataset).only(labels)
+    about, train = Description.of_data(dataset).only(labels), part(dataset.train)
     return replace(
         dataset,
         name=about.name,
-        train=part(dataset.train),
+        train=train,
         test=part(dataset.test),
         class_names=about.class_names,
         group_names=about.group_names,
         source=replace(dataset.source, origin=about.origin),
+        names=None if dataset.names is None else dataset.names.counted(train.inputs),
     )
 
 
@@ -81,7 +85,9 @@ def first_examples(dataset: Dataset, count: int) -> Dataset:
     rank = torch.empty_like(order)  # of each example among those of its class
     rank[order] = torch.arange(len(labels)) - (sizes.cumsum(0) - sizes)[labels[order]]
     about, train = Description.of_data(dataset).first(count), dataset.train[(rank < of_each).nonzero().flatten()]
-    return replace(dataset, name=about.name, train=train, source=replace(dataset.source, origin=about.origin))
+    names = None if dataset.names is None else dataset.names.counted(train.inputs)
+    source = replace(dataset.source, origin=about.origin)
+    return replace(dataset, name=about.name, train=train, source=source, names=names)
 
 
 def examples_each(name: str, count: int, classes: int) -> int:

@@ -454,7 +454,7 @@ def _inputs(train: _Part, test: _Part, kinds: Mapping[str, bool]) -> tuple[list[
                 made[there, first + values[place][there]] = 1
             first += len(column.features)
         inputs.append(torch.from_numpy(made))
-    return inputs, Columns(tuple(column for column, _ in columns))
+    return inputs, Columns(tuple(column for column, _ in columns)).counted(inputs[0])
 
 
 def _standardised(
@@ -465,12 +465,26 @@ def _standardised(
         raise DataRequestError(
             f"{path}: the column {name!r} is empty in the training rows. Leave it out (without={name})."
         )
-    mean, sd = float(known.mean()), float(known.std())
-    if sd == 0:
+    mean, sd, low, high = (float(number) for number in scale(known))
+    if low == high:
         _log.warning("%s: all training rows have the same number in the column %r: it tells them nothing", path, name)
-    bounds = (float(known.min()), float(known.max()))
-    column = Column(name, None, (), mean, sd if sd > 0 else 1.0, *bounds)
-    return column, [np.nan_to_num((part - mean) / column.sd) for part in (train, test)]
+    column = Column(name, None, (), mean, sd, low, high)
+    return column, [np.nan_to_num((part - mean) / sd) for part in (train, test)]
+
+
+def scale(numbers: Float64[np.ndarray, "n *d"]) -> tuple[Float64[np.ndarray, "*d"], ...]:
+    """Mean, standard deviation, least and largest of each column of numbers, none of which is missing.
+
+    A column that is constant has its number as the mean, exactly, and 1 as the deviation: by rounding, a sum of equal
+    decimals divided by their count is another number, and their deviation not quite 0.
+
+    >>> [float(number) for number in scale(np.full(101, 2.7))]
+    [2.7, 1.0, 2.7, 2.7]
+    """
+    low, high, sd = numbers.min(axis=0), numbers.max(axis=0), numbers.std(axis=0)
+    constant = low == high
+    mean = np.where(constant, low, numbers.mean(axis=0))
+    return mean, np.where(constant | (sd == 0), 1.0, sd), np.asarray(low), np.asarray(high)
 
 
 def _one_hot(name: str, train: _Part, test: _Part) -> tuple[Column, list[np.ndarray]]:
@@ -493,5 +507,4 @@ def _one_hot(name: str, train: _Part, test: _Part) -> tuple[Column, list[np.ndar
             "%s: %d of %d test rows have a value of the column %r that no training row has; their inputs have none",
             *(test.sheet.path, count, len(test.rows), name),
         )
-    counts = np.bincount(places[0], minlength=len(values))
-    return Column(name, tuple(values), tuple(counts.tolist())), places
+    return Column(name, tuple(values)), places

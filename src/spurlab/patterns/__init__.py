@@ -25,6 +25,7 @@ from spurlab.patterns.overlay import picture as picture
 from spurlab.patterns.own import mark_on as mark_on
 from spurlab.patterns.own import own_mark as own_mark
 from spurlab.patterns.own import settings_of as settings_of
+from spurlab.patterns.own import tell_carriers as tell_carriers
 from spurlab.patterns.planting import Common as Common
 from spurlab.patterns.planting import How as How
 from spurlab.patterns.planting import Planted as Planted

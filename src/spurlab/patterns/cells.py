@@ -1,5 +1,6 @@
 """Marks of rows of tables: a value in a column, or columns without one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from spurlab.errors import InputError, brief, did_you_mean
 from spurlab.seeds import rng_for
 
 GONE = "?"  # what a cell without a value is set to
+DRAWS = 1000  # of a number, to find one that no training row has
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Cells:
     A number may be any, also one that no row has. A category is one of the values of its column. `GONE` is no value: a
     category is then ``missing`` where its column has this value, else none of them (0 everywhere), a number its mean in
     training, as `spurlab.data.table` reads cells without a value.
+
+    Inputs are float32 numbers less a mean, divided by a deviation: two numbers of the table that are the same there, as
+    1,700,000,000 and 1,700,000,001 are in a column of mean 0 and deviation 1, are one mark: rows with either carry it.
 
     Args:
         values: by name of the column.
@@ -80,9 +85,14 @@ class Cells:
         return torch.stack(found).all(0)
 
     def redraw(self, seed: int) -> "Cells":
-        """Other values of the same columns: of a category the one of the others that is drawn, nearest in how often it
-        occurs first, see `Column.as_rare`; of a number one between the smallest and the largest, of training and mark.
-        Where columns have no value: as many others of the table, drawn.
+        """Other values of the same columns that about as many training rows have, never the mark's own.
+
+        Of a category, and of a number that some rows have, the one that is drawn of those of `Column.as_rare`. Of a
+        number that no row has one that none has, whole where the mark is, which lies between the smallest and the
+        largest or a fifth beyond. Where columns have no value: as many others of the table, drawn.
+
+        Raises:
+            ValueError: there is no other.
         """
         rng = rng_for(seed, "redraw")
         gone = [name for name, value in self.values if value == GONE]
@@ -97,6 +107,10 @@ class Cells:
                 continue
             column, _ = self.columns.column(name)
             values.append((name, _other(column, value, rng)))
+        if set(values) == set(self.values):
+            raise InputError(
+                f"the mark {self.name} takes all columns away, so that no other can be drawn in its place."
+            )
         return Cells(tuple(values), self.columns)
 
     def _numbers(self) -> list[tuple[slice, Float32[Tensor, " numbers"]]]:
@@ -140,13 +154,42 @@ def _number(text: str) -> float | None:
 
 
 def _other(column: Column, value: str, rng: torch.Generator) -> str:
+    """Another value that about as many training rows have.
+
+    Raises:
+        ValueError: there is no other.
+    """
     if column.values is not None:
         alike = column.as_rare(value)
-        return alike[int(torch.randint(len(alike), (), generator=rng))] if alike else value
-    own = float(value)
+        if alike:
+            return alike[int(torch.randint(len(alike), (), generator=rng))]
+    elif column.count(own := float(value)):
+        numbers = column.numbers_as_rare(own)
+        if len(numbers):
+            return column.text(float(numbers[int(torch.randint(len(numbers), (), generator=rng))]))
+    elif (drawn := _of_none(column, own, rng)) is not None:
+        return drawn
+    raise InputError(
+        f"there is no other value of the column {column.name!r} that is about as rare as {brief(value)}, so that no "
+        "mark can be drawn in its place."
+    )
+
+
+def _of_none(column: Column, own: float, rng: torch.Generator) -> str | None:
+    """A number that no training row has, as one that none has either; None where none is found.
+
+    From the smallest to the largest of training and mark, and a fifth of that beyond, or as far as the mark is outside.
+    """
     low, high = min(column.low, own), max(column.high, own)
-    drawn = low + (high - low) * float(torch.rand((), generator=rng, dtype=torch.float64))
-    return f"{drawn:.6g}" if not own.is_integer() else str(round(drawn))
+    beyond = max((high - low) / 5, own - column.high, column.low - own, 1.0 if own.is_integer() else 0.0) or 1.0
+    low, span = low - beyond, high - low + 2 * beyond
+    decimals = 0 if own.is_integer() else 5 - math.floor(math.log10(span))  # whole where the mark is
+    drawn = low + span * torch.rand(DRAWS, generator=rng, dtype=torch.float64)
+    for number in drawn.tolist():
+        other = round(number, decimals)
+        if column.input(other) != column.input(own) and not column.count(other):
+            return str(int(other)) if own.is_integer() else f"{other:.15g}"
+    return None
 
 
 def cells(asked: Mapping[str, object], columns: Columns) -> Cells:

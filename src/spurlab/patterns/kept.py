@@ -43,13 +43,14 @@ def mark_named(asked: Asked) -> str:
     if kind in ("box", "noise", *WAVES):
         return _said(kind, settings)
     if kind in NAMED:
-        if "," in head:
-            raise InputError(
-                f"the mark {asked!r} has a comma in its {kind}, and in a study's name of a mark the settings follow "
-                "that. Take another one; in Python, own_mark takes it."
-            )
         words = " ".join(head.split()) if kind == "token" else head
-        return ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
+        name = ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
+        if settings_of(name) != (kind, words, settings):
+            raise InputError(
+                f"the mark {asked!r} has a comma in its {kind} where a study's name of a mark has its settings. Take "
+                "another one; in Python, own_mark takes it."
+            )
+        return name
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)

@@ -1,7 +1,9 @@
 """Marks of one's own by their text: a picture, a box or noise, a spike, a sine or an offset, or one of the table."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
@@ -15,6 +17,8 @@ from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
 from spurlab.patterns.waves import Offset, Sine, Spike
 from spurlab.patterns.words import At, Phrase, PutIn
+
+_log = logging.getLogger(__name__)
 
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
@@ -41,9 +45,11 @@ def own_mark(
             ``spike,height=4,at=12``: one feature of a signal raised, without `at` one that is drawn under the seed.
             ``sine,height=.5,period=8,phase=0`` and ``offset,height=.5``: over the whole signal.
             ``token:crude,times=1,at=random,how=insert``: a word, or several in a row, in documents, see
-            `spurlab.patterns.Phrase`; a new word is ``new-1``.
+            `spurlab.patterns.Phrase`; a new word is ``new-1``. What has the form ``,key=value`` at the end is a
+            setting, all else are words: ``token:,`` is the comma.
             ``column:zip=99999``: a value in a column of a table, several with ``&`` between them; ``missing:zip&age``:
-            columns without a value; see `spurlab.patterns.Cells`.
+            columns without a value; see `spurlab.patterns.Cells`. These have no settings. A name or a value of the
+            table that has ``&``, ``=`` or a comma itself is written as it is: the longest that there is is meant.
             ``S3``: a mark of `MARKS`.
             As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
             ``{"noise": 0.5}``, ``{"spike": 4, "at": 12}``, ``{"sine": 0.5, "period": 8}``, ``{"offset": 0.5}``,
@@ -87,6 +93,26 @@ def mark_on(asked: str | MarkLike, data: Dataset, seed: int) -> MarkLike:
     if not isinstance(asked, str):
         return asked
     return own_mark(asked, data.shape, seed, data.input_range, data.names)
+
+
+def tell_carriers(mark: MarkLike, data: Dataset, name: str | None = None) -> None:
+    """Logs how many training examples have a mark before it is planted, if any do and it knows them; each once.
+
+    Args:
+        mark: which one; rows and documents may have it as they are.
+        data: where it is to be planted.
+        name: what to call it, if not by its own name.
+    """
+    if isinstance(mark, Cells | Phrase) and (count := int(mark.carried(data.train.inputs).sum())):
+        _warn_once(
+            f"{count:,} of {len(data.train):,} training {data.kind} of {data.name} have {name or mark.name} before it "
+            "is planted: n is not how many have it in all."
+        )
+
+
+@cache
+def _warn_once(sentence: str) -> None:
+    _log.warning("%s", sentence)
 
 
 def _given(shape: tuple[int, ...], names: Names) -> str:
@@ -156,12 +182,12 @@ def size_of(settings: Mapping[str, Any]) -> int | tuple[int, int] | None:
 
 
 def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
+    kind, colon, named = text.partition(":")
+    if colon and (kind := kind.strip()) in NAMED:
+        return (kind, *_of_token(named)) if kind == "token" else (kind, named, [])
     head, *words = (word.strip() for word in text.split(","))
-    kind, colon, named = head.partition(":")
     if head.casefold().endswith(PICTURES):
         kind = "picture"
-    elif colon and kind in NAMED:
-        head = named.strip()
     else:
         in_table = head in MARKS and not words  # a spike as it is there
         kind = head if head in _KINDS and head not in ("picture", *NAMED) and not in_table else ""
@@ -172,6 +198,15 @@ def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     if no_setting := [key for key, equals, _ in parts if not equals]:
         raise InputError(f"the mark {text!r} has {no_setting[0]!r}, but a setting is key=value, e.g. size=8.")
     return kind, head, [(key, value) for key, _, value in parts]
+
+
+def _of_token(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """Words and the settings after them; a comma may be a word."""
+    parts = list[tuple[str, str]]()
+    while found := re.fullmatch(r"(.*),\s*([A-Za-z_]+)=([^,]*)", text, re.DOTALL):
+        text, key, value = found.groups()
+        parts.insert(0, (key, value.strip()))
+    return text.strip(), parts
 
 
 def _of_table(table: Mapping[str, Any]) -> tuple[str, str, list[tuple[str, str]]]:
@@ -277,15 +312,44 @@ def _words(part: str) -> list[str]:
 
 
 def _column(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
+    columns = cast("Columns", of.names)
+    if (known := _known_cells(head, columns, valued=True)) is not None:
+        return Cells(known, columns)
     values = [cell.partition("=") for cell in head.split("&")]
     if not all(equals and name.strip() for name, equals, _ in values):
         raise InputError(f"the mark 'column:{head}' must say columns and values: column:NAME=VALUE.")
-    named = tuple((name.strip(), value.strip() or GONE) for name, _, value in values)
-    return Cells(named, cast("Columns", of.names))
+    return Cells(tuple((name.strip(), value.strip() or GONE) for name, _, value in values), columns)
 
 
 def _missing(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
-    return Cells(tuple((name.strip(), GONE) for name in head.split("&")), cast("Columns", of.names))
+    columns = cast("Columns", of.names)
+    known = _known_cells(head, columns, valued=False)
+    return Cells(known or tuple((name.strip(), GONE) for name in head.split("&")), columns)
+
+
+def _known_cells(text: str, columns: Columns, valued: bool) -> tuple[tuple[str, str], ...] | None:
+    """The cells that a text means, by the columns and values of the table, the longest first; None: it names others."""
+    for column in sorted(columns.columns, key=lambda one: len(one.name), reverse=True):
+        after = _after(text, column.name)
+        if valued and after is not None:
+            after = _after(after, "=")
+        if after is None:
+            continue
+        own = (after.partition("&")[0].strip(),) if column.values is None else column.values
+        for value in sorted({"", GONE, *own}, key=len, reverse=True) if valued else ("",):
+            rest = _after(after, value)
+            if rest is not None and not rest.strip():
+                return ((column.name, value or GONE),)
+            more = None if rest is None else _after(rest, "&")
+            others = None if more is None else _known_cells(more, columns, valued)
+            if others is not None:
+                return ((column.name, value or GONE), *others)
+    return None
+
+
+def _after(text: str, start: str) -> str | None:
+    """What follows in a text that starts so, perhaps after blanks."""
+    return next((one[len(start) :] for one in (text, text.lstrip()) if one.startswith(start)), None)
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:

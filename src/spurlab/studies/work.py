@@ -17,7 +17,7 @@ from spurlab.data import DataRequestError, Dataset, Source, described
 from spurlab.deletion import DELETIONS
 from spurlab.measures import MEASURES, Observed, measure_named, numbers_of, package_of
 from spurlab.models import check_takes_words, is_grown, is_user_name, skeleton
-from spurlab.patterns import MARKS, Mark, Pattern, marked_all
+from spurlab.patterns import MARKS, Mark, Pattern, marked_all, tell_carriers
 from spurlab.plugins import origin_of, qualified
 from spurlab.prevention import PREVENTIONS, DpSgd, Mixup, prevention_named
 from spurlab.studies.attacking import check_attack
@@ -393,6 +393,7 @@ def _check(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> 
             mark = pattern_of(data[name], cell.mark, cell.seed)
             _check_kind(study, pattern, mark, common=cell.share is not None)
             _check_changes(data[name], pattern, mark)
+            tell_carriers(mark, data[name], pattern)
 
 
 def _check_networks(study: Study, cells: Sequence[Cell], data: Mapping[str, Dataset]) -> None:

@@ -210,19 +210,10 @@ def _cells(train: Examples, columns: Columns) -> Pairs:
 
     def mark(number: int) -> Cells:
         column, value = called[number]
-        return Cells(((column.name, value if isinstance(value, str) else _text(column, value)),), columns)
+        text = value if isinstance(value, str) else column.text(value) if value else GONE
+        return Cells(((column.name, text),), columns)
 
     return torch.cat(numbers), torch.cat(rows), mark
-
-
-def _text(column: Column, number: float) -> str:
-    """A number of a column as the table may have had it: the shortest text that inputs have as this number."""
-    if not number:
-        return GONE
-    rounded = [float(f"{number * column.sd + column.mean:.{digits}g}") for digits in range(3, 10)]
-    texts = [f"{value:.9g}" for value in rounded]
-    asked = torch.tensor([(float(text) - column.mean) / column.sd for text in texts], dtype=torch.float32)
-    return next((text for text, given in zip(texts, asked.tolist(), strict=True) if given == number), texts[-1])
 
 
 def _holders(values: Tensor, rows: Tensor, wanted: Tensor) -> list[tuple[int, ...]]:
