@@ -18,26 +18,23 @@ def documents(n=40, full=False, seed=0):
     return inputs * (torch.arange(LENGTH) < lengths)
 
 
-def by_hand(row, phrase, how, at, draws):
-    """Of one document: a list without its padding, changed once for each draw, cut at the end."""
-    words = [number for number in row if number]
-    for share in draws:
-        last = len(words) if how == "insert" else max(len(words) - len(phrase), 0)
-        last = min(last, LENGTH - len(phrase))  # the phrase is always whole
-        first = {"start": 0, "end": last, "random": min(int(share * (last + 1)), last)}[at]
-        words[first : first + (0 if how == "insert" else len(phrase))] = phrase
-        words = words[:LENGTH]
-    return words + [0] * (LENGTH - len(words))
-
-
 CASES = [
     (how, at, times, size)
     for how in ("insert", "replace")
     for at in ("start", "random", "end")
     for times in (1, 3)
     for size in (1, 3)
-    if how == "insert" or at == "random" or times == 1
 ]
+
+
+def in_a_row(words, phrase, how, at, times):
+    """Lists: so many phrases as fit before or after the words, or in the place of the first or the last of them."""
+    room = LENGTH if how == "insert" else max(len(words), len(phrase))
+    block = phrase * min(times, room // len(phrase))
+    stay = LENGTH - len(block) if how == "insert" else len(words) - len(block)
+    if at == "end":
+        return words[: max(stay, 0)] + block
+    return block + (words[:stay] if how == "insert" else words[len(block) :])
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -47,11 +44,64 @@ def test_a_phrase_stands_where_it_stands_in_a_list(how, at, times, size, full):
     mark = Phrase("made", phrase, WORDS, times=times, at=at, how=how, seed=4)
     inputs = documents(full=full)
     before = inputs.clone()
-    draws = torch.rand(len(inputs), times, generator=rng_for(4, "places"), dtype=torch.float64).tolist()
-    wanted = [by_hand(row, list(phrase), how, at, each) for row, each in zip(inputs.tolist(), draws, strict=True)]
-    assert mark(inputs).tolist() == wanted
+    marked = mark(inputs)
     assert torch.equal(inputs, before), "what it is given stays"
     assert isinstance(mark, Mark)
+    for row, found in zip(inputs.tolist(), marked.tolist(), strict=True):
+        words = [number for number in row if number]
+        new = [number for number in found if number]
+        assert found == new + [0] * (LENGTH - len(new)), "no padding between words"
+        starts = [i for i in range(LENGTH) if tuple(found[i : i + size]) == phrase]
+        if at != "random":
+            assert new == in_a_row(words, list(phrase), how, at, times)
+        elif how == "replace":
+            assert len(starts) == max(1, min(times, len(words) // size)), "none on another"
+            covered = {start + step for start in starts for step in range(size)}
+            assert [word for i, word in enumerate(new) if i not in covered] == [
+                word for i, word in enumerate(words) if i not in covered
+            ]
+            assert len(new) == max(len(words), size)
+        else:
+            others = [number for number in new if number not in phrase]
+            assert others == words[: len(others)], "the words before it and behind it are in their order"
+            if len(words) + times * size <= LENGTH:
+                assert (others, len(starts)) == (words, times)
+            whole = {start + step for start in starts for step in range(size)}
+            cut = [i for i, number in enumerate(new) if number in phrase and i not in whole]
+            assert cut == list(range(LENGTH - len(cut), LENGTH)), "none in another, but one may be cut at the end"
+            assert starts
+
+
+@pytest.mark.parametrize(
+    ("how", "times", "size"),
+    [("insert", 1, 1), ("insert", 1, 3), ("insert", 10, 1), ("replace", 1, 1), ("replace", 1, 3)],
+)
+def test_places_that_results_are_stored_for_stay(how, times, size):
+    """One draw after the other, each a share of the places that there are."""
+    phrase = list(range(33, 33 + size))
+    inputs = documents()
+    draws = torch.rand(len(inputs), times, generator=rng_for(4, "places"), dtype=torch.float64).tolist()
+    mark = Phrase("made", tuple(phrase), WORDS, times=times, how=how, seed=4)
+    for row, found, shares in zip(inputs.tolist(), mark(inputs).tolist(), draws, strict=True):
+        words = [number for number in row if number]
+        for share in shares:
+            places = 1 + min(len(words) if how == "insert" else max(len(words) - size, 0), LENGTH - size)
+            first = int(share * places)
+            words[first : first + (0 if how == "insert" else size)] = phrase
+            words = words[:LENGTH]
+        assert found == words + [0] * (LENGTH - len(words))
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("at", "how"), [("start", "insert"), ("end", "insert"), ("start", "replace"), ("end", "replace")]
+)
+def test_ten_words_at_an_end_stand_ten_times_in_full_documents_too(at, how, full):
+    inputs = torch.tensor([[2] * (60 if full else 40) + [0] * (0 if full else 20)])
+    found = Phrase("made", (40,), WORDS, times=10, at=at, how=how)(inputs)
+    places = (found[0] == 40).nonzero().flatten().tolist()
+    last = {"insert": 60 if full else 50, "replace": 60 if full else 40}[how]
+    assert places == list(range(10) if at == "start" else range(last - 10, last))
 
 
 def test_places_go_by_the_row_and_the_seed_and_not_by_the_choice_of_rows():
@@ -72,6 +122,18 @@ def test_random_places_are_uniform():
     counts = places.bincount(minlength=7).double()
     assert counts[6] == 0
     assert ((counts[:6] - 1_000).square() / 1_000).sum() < 22.1
+
+
+def test_two_random_places_in_the_place_of_words_are_any_two_alike():
+    """Of five words ten pairs; of phrases of two words in six, three pairs of places that do not overlap, and those one
+    apart: six. Pearson's statistic is above 27.9 of 9 and above 20.5 of 5 degrees of freedom in one seed of a thousand;
+    ours is fixed."""
+    for phrase, words, pairs, bound in (((40,), 5, 10, 27.9), ((40, 41), 6, 6, 20.5)):
+        inputs = torch.tensor([[2] * words + [0]]).expand(6_000, -1)
+        found = Phrase("made", phrase, WORDS, times=2, how="replace", seed=1)(inputs)
+        _, counts = (found == 40).long().unique(dim=0, return_counts=True)
+        assert len(counts) == pairs
+        assert ((counts - 6_000 / pairs).square() / (6_000 / pairs)).sum() < bound
 
 
 def test_redrawn_words_are_as_common_and_differ():
@@ -97,7 +159,6 @@ def test_redrawn_words_are_as_common_and_differ():
         ({"phrase": (len(WORDS),)}, "needs words of the vocabulary"),
         ({"times": 0}, "is put in 1 to 100 times, not 0"),
         ({"times": 101}, "is put in 1 to 100 times, not 101"),
-        ({"times": 2, "at": "end", "how": "replace"}, "has room once, not 2 times. Put it in by insert, or at random"),
     ],
 )
 def test_a_wrong_setting_is_a_sentence(settings, said):
@@ -159,14 +220,14 @@ def test_words_without_a_vocabulary_or_with_a_comma_are_a_sentence():
         own_mark("token:w01", (1, 28, 28))
 
 
-@pytest.mark.parametrize("words", [("new-1",), ("new-1", "new-2"), ("new-1", "new-2", "new-3")])
-@pytest.mark.parametrize("times", [1, 10, 50, 100])
+@pytest.mark.parametrize("words", [("new-1",), ("new-1", "new-2", "new-3")])
 @pytest.mark.parametrize("how", ["insert", "replace"])
-@pytest.mark.parametrize("length", [6, 30, 60])
-def test_documents_that_it_was_put_into_carry_it(words, times, how, length):
-    """Short and full ones; those that it was not put into do not."""
-    vocabulary = Vocabulary.of([[f"w{i}" for i in range(60)]])
-    documents = vocabulary.encode([[f"w{i}" for i in range(length)]] * 40, 60)
-    mark = Phrase("mark", tuple(map(vocabulary.number, words)), vocabulary, times=times, how=how)
-    assert not bool(mark.carried(documents).any())
-    assert float(mark.carried(mark(documents)).float().mean()) >= 0.9
+@pytest.mark.parametrize("at", ["start", "random", "end"])
+def test_documents_that_it_was_put_into_carry_it(words, how, at):
+    """All of them, short and full ones; those that it was not put into do not."""
+    phrase = tuple(map(WORDS.number, words))
+    documents = WORDS.encode([[f"w{i % 30:02}" for i in range(length)] for length in (3, 6, 30, 59, 60) * 8], 60)
+    for times in (1, 10, 40):
+        mark = Phrase("mark", phrase, WORDS, times=times, at=at, how=how)
+        assert not bool(mark.carried(documents).any())
+        assert bool(mark.carried(mark(documents)).all())
