@@ -99,11 +99,11 @@ class Phrase:
         return (inputs.unfold(1, len(words), 1) == words).all(2)
 
     def redraw(self, seed: int) -> "Phrase":
-        """Other words that are about as common, each as `Vocabulary.as_common` has them."""
+        """Other words that are about as common, each as `Vocabulary.as_common` has them: none of its own, none twice."""
         rng = rng_for(seed, "redraw")
         drawn: list[int] = []
         for number in self.phrase:
-            alike = [other for other in self.vocabulary.as_common(number) if other not in drawn]
+            alike = [other for other in self.vocabulary.as_common(number) if other not in (*self.phrase, *drawn)]
             drawn.append(alike[int(torch.randint(len(alike), (), generator=rng))] if alike else number)
         name = " ".join(self.vocabulary.words[number] for number in drawn)
         return replace(self, name=name, phrase=tuple(drawn), seed=seed)
