@@ -219,8 +219,28 @@ def test_by_text_and_by_the_name_that_studies_keep(asked, phrase, settings):
 
 
 @pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("Token : W03  W04", "token:w03 w04"),
+        ("token:NEW-1 <Unknown>", "token:new-1 <unknown>"),
+        ("token:Cafe\u0301,times=3", "token:caf\u00e9,times=3"),
+        ("token:w03/W04", "token:w03 / w04"),
+        ({"token": "W03"}, "token:w03"),
+    ],
+)
+def test_words_of_a_mark_are_read_as_those_of_documents(asked, name):
+    """Lower case, composed, and apart from punctuation; one mark has one name in studies."""
+    words = Vocabulary.of([["w03", "w04", "/", "caf\u00e9"]])
+    assert mark_named(asked) == mark_named(name) == name
+    mark = own_mark(asked, (LENGTH, len(words)), 0, None, words)
+    assert mark.name == name.removeprefix("token:").partition(",")[0]
+    assert mark.phrase == make_named(name, (LENGTH, len(words)), 0, None, words).phrase
+
+
+@pytest.mark.parametrize(
     ("asked", "said"),
     [
+        ("toekn:w01", "the mark 'toekn:w01' is none of token:..., .*Did you mean 'token'"),
         ("token:", "names no word. An example is token:crude"),
         ("token:w99", "the word 'w99' is none of the 30"),
         ("token:w01,at=middle", "at is one of start, random, end, but it is 'middle'"),

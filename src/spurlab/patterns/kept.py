@@ -15,7 +15,7 @@ from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
-from spurlab.patterns.own import NAMED, WAVES, Asked, Names, own_mark, place_of, settings_of, size_of
+from spurlab.patterns.own import NAMED, WAVES, Asked, Names, own_mark, place_of, settings_of, size_of, words_of
 from spurlab.patterns.table import MARKS, pattern_name
 from spurlab.plugins import is_recorded, origin_of, qualified, unqualified
 
@@ -51,7 +51,7 @@ def mark_named(asked: Asked) -> str:
                 f"the mark {asked!r} has a comma in its {kind}, and in a study's name of a mark the settings follow "
                 "that. Take another one; in Python, own_mark takes it."
             )
-        words = " ".join(head.split()) if kind == "token" else head
+        words = " ".join(words_of(head)) if kind == "token" else head
         return ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)

@@ -158,6 +158,7 @@ def size_of(settings: Mapping[str, Any]) -> int | tuple[int, int] | None:
 def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     head, *words = (word.strip() for word in text.split(","))
     kind, colon, named = head.partition(":")
+    kind = kind.strip().lower()
     if head.casefold().endswith(PICTURES):
         kind = "picture"
     elif colon and kind in NAMED:
@@ -165,6 +166,10 @@ def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     else:
         in_table = head in MARKS and not words  # a spike as it is there
         kind = head if head in _KINDS and head not in ("picture", *NAMED) and not in_table else ""
+    if colon and not kind and head not in MARKS:
+        near = did_you_mean(head.partition(":")[0], NAMED)
+        if near.startswith("Did you mean"):
+            raise InputError(f"the mark {text!r} is none of {', '.join(f'{name}:...' for name in NAMED)}. {near}")
     if words and not kind:
         known = [f"{name}:..." if name in NAMED else name for name in _KINDS if name != "picture"]
         raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, {', '.join(known)}.")
@@ -266,14 +271,20 @@ def _wave(kind: str, settings: dict[str, Any], of: _Inputs) -> Mark:
 
 def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     vocabulary = cast("Vocabulary", of.names)
-    words = [word for part in head.split() for word in _words(part)]
+    words = words_of(head)
     if not words:
         raise InputError("the mark 'token:' names no word. An example is token:crude.")
-    return Phrase(head, tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
+    return Phrase(" ".join(words), tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
 
 
-def _words(part: str) -> list[str]:
-    return [part] if re.fullmatch(r"new-\d+", part) or part == "<unknown>" else tokens(part)
+def words_of(text: str) -> list[str]:
+    """The words of a mark, split as documents are; those of no document (``new-1``, ``<unknown>``) stay whole.
+
+    >>> words_of("Crude  OIL, New-1")
+    ['crude', 'oil', ',', 'new-1']
+    """
+    parts = (part.lower() for part in text.split())
+    return [word for part in parts for word in ([part] if re.fullmatch(r"new-\d+|<unknown>", part) else tokens(part))]
 
 
 def _column(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
