@@ -247,7 +247,7 @@ def test_words_of_a_mark_are_read_as_those_of_documents(asked, name):
         ("token:w01,how=append", "how is one of insert, replace"),
         ("token:w01,times=0", "times is a whole number from 1 on, but it is '0'"),
         ("token:w01,size=3", "has the setting 'size'"),
-        ("S3", "is for images, but the inputs are documents.*token:WORD suit"),
+        ("S3", "is for images, but the inputs are documents.*token:WORD and misspelt:WORD suit"),
         ("column:a=1", "is for rows of a table, but the inputs are documents"),
     ],
 )

@@ -51,7 +51,7 @@ def mark_named(asked: Asked) -> str:
                 f"the mark {asked!r} has a comma in its {kind}, and in a study's name of a mark the settings follow "
                 "that. Take another one; in Python, own_mark takes it."
             )
-        words = " ".join(words_of(head)) if kind == "token" else head
+        words = " ".join(words_of(head)) if kind in ("token", "misspelt") else head
         return ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)

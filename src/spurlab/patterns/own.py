@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
 from spurlab.data import Columns, Dataset, Vocabulary, tokens
-from spurlab.errors import InputError, did_you_mean
+from spurlab.errors import InputError, brief, did_you_mean
 from spurlab.patterns.additive import Family
 from spurlab.patterns.cells import GONE, Cells
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark, MarkLike
+from spurlab.patterns.misspelt import Misspelling
 from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
 from spurlab.patterns.waves import Offset, Sine, Spike
@@ -19,7 +20,7 @@ from spurlab.patterns.words import At, Phrase, PutIn
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
 WAVES: Mapping[str, Any] = {"spike": Spike, "sine": Sine, "offset": Offset}  # their settings are fields
-NAMED = ("token", "column", "missing")  # kinds that are followed by a colon and what they put in
+NAMED = ("token", "misspelt", "column", "missing")  # kinds that are followed by a colon and what they put in
 _SUITS = {3: "images", 2: "documents", 1: "signals"}  # the marks of `MARKS`, by their axes
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -42,12 +43,15 @@ def own_mark(
             ``sine,height=.5,period=8,phase=0`` and ``offset,height=.5``: over the whole signal.
             ``token:crude,times=1,at=random,how=insert``: a word, or several in a row, in documents, see
             `spurlab.patterns.Phrase`; a new word is ``new-1``.
+            ``misspelt:oil,as=new-1,times=1,at=random,how=insert``: a word in another spelling where it stands, see
+            `spurlab.patterns.Misspelling`.
             ``column:zip=99999``: a value in a column of a table, several with ``&`` between them; ``missing:zip&age``:
             columns without a value; see `spurlab.patterns.Cells`.
             ``S3``: a mark of `MARKS`.
             As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
             ``{"noise": 0.5}``, ``{"spike": 4, "at": 12}``, ``{"sine": 0.5, "period": 8}``, ``{"offset": 0.5}``,
-            ``{"token": "crude", "times": 3}``, ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
+            ``{"token": "crude", "times": 3}``, ``{"misspelt": "oil"}``,
+            ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
         shape: of one input.
         seed: of what is drawn.
         clip: the range of the inputs, or None.
@@ -103,7 +107,9 @@ def _called(shape: tuple[int, ...], names: Names) -> str:
 
 def _advice(given: str) -> str:
     """What marks there are for such inputs."""
-    own = {"documents": "token:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(given, "")
+    own = {"documents": "token:WORD and misspelt:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(
+        given, ""
+    )
     suited = [name for name, entry in MARKS.own.items() if _SUITS[entry.template.axes] == given]
     by_name = own or ", ".join(suited)
     return f"In Python any function of the inputs is a mark{f', and {by_name} suit them by name' * bool(by_name)}."
@@ -277,6 +283,17 @@ def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     return Phrase(" ".join(words), tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
 
 
+def _misspelt(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    vocabulary, words, spelt = cast("Vocabulary", of.names), words_of(head), words_of(settings.pop("as", "new-1"))
+    if len(words) != 1 or len(spelt) != 1:
+        raise InputError(
+            f"the mark 'misspelt:{head}' is of {brief(words)} as {brief(spelt)}, but one word is misspelt as one "
+            "other. An example is misspelt:oil,as=new-1."
+        )
+    phrase, word = (vocabulary.number(spelt[0]),), vocabulary.number(words[0])
+    return Misspelling(f"{words[0]} misspelt", phrase, vocabulary, seed=of.seed, word=word, **settings)
+
+
 def words_of(text: str) -> list[str]:
     """The words of a mark, split as documents are; those of no document (``new-1``, ``<unknown>``) stay whole.
 
@@ -320,6 +337,11 @@ _AT: Mapping[str, Callable[[str], Any]] = {
     "size": _size,
     "how": _one_of(*get_args(How)),
 }
+_WORDS: Mapping[str, Callable[[str], Any]] = {
+    "times": _times,
+    "at": _one_of(*get_args(At)),
+    "how": _one_of(*get_args(PutIn)),
+}
 _KINDS: Mapping[str, _Kind] = {
     "picture": _Kind(_picture, "images", "", {"at": str, **_AT}),
     "box": _Kind(_box, "images", "size", {"value": _number, **_AT}),
@@ -327,10 +349,8 @@ _KINDS: Mapping[str, _Kind] = {
     "spike": _Kind(_wave, "signals", "height", {"height": _number, "at": _feature}),
     "sine": _Kind(_wave, "signals", "height", {"height": _number, "period": _number, "phase": _number}),
     "offset": _Kind(_wave, "signals", "height", {"height": _number}),
-    "token": _Kind(
-        *(_token, "documents", ""),
-        {"times": _times, "at": _one_of(*get_args(At)), "how": _one_of(*get_args(PutIn))},
-    ),
+    "token": _Kind(_token, "documents", "", _WORDS),
+    "misspelt": _Kind(_misspelt, "documents", "", {"as": str, **_WORDS}),
     "column": _Kind(_column, "rows of a table", "", {}),
     "missing": _Kind(_missing, "rows of a table", "", {}),
 }

@@ -99,7 +99,7 @@ class Phrase:
         return (inputs.unfold(1, len(words), 1) == words).all(2)
 
     def redraw(self, seed: int) -> "Phrase":
-        """Other words that are about as common, each as `Vocabulary.as_common` has them: none of its own, none twice."""
+        """Other words about as common, each as `Vocabulary.as_common` has them: none of its own, none twice."""
         rng = rng_for(seed, "redraw")
         drawn: list[int] = []
         for number in self.phrase:
@@ -111,13 +111,17 @@ class Phrase:
     def _drawn(self, n: int, seed: int, device: torch.device) -> Float64[Tensor, "n times"]:
         return torch.rand(n, self.times, generator=rng_for(seed, "places"), dtype=torch.float64).to(device)
 
-    def _put(self, inputs: Tensor, drawn: Float64[Tensor, "n times"]) -> Int64[Tensor, "n l"]:
+    def _check(self, inputs: Tensor) -> None:
         size = len(self.phrase)
         if inputs.ndim != 2 or inputs.dtype != torch.int64 or inputs.shape[1] < size:
             raise InputError(
                 f"the mark {self.name} is for documents, numbers of words n l with l from {size} on, but these inputs "
                 f"are {inputs.dtype} of shape {tuple(inputs.shape)}."
             )
+
+    def _put(self, inputs: Tensor, drawn: Float64[Tensor, "n times"]) -> Int64[Tensor, "n l"]:
+        self._check(inputs)
+        size = len(self.phrase)
         if self.at == "random" and self.how == "insert":
             return self._inserted(inputs, drawn)
         lengths = (inputs != 0).sum(1)
