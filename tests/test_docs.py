@@ -4,9 +4,16 @@ import ast
 import importlib
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from spurlab.data import Column, Columns, Vocabulary
+from spurlab.data.adult import CATEGORIES, NUMBERS
+from spurlab.patterns import make_named, mark_named
+from spurlab.patterns.own import WAVES, settings_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -48,6 +55,35 @@ def test_a_broken_link_would_be_found(tmp_path):
     page.write_text("# One\n[here](#one) `[no](link)`\n```\n[no](link)\n```\n[gone](away.md)", "utf-8")
     assert re.findall(r"\]\(([^)\s]+)\)", prose(page)) == ["#one", "away.md"]
     assert anchors(page) == {"one"}
+
+
+WORDS = Vocabulary.of([["crude", "oil", "!"]])
+ADULT = Columns((*map(Column, NUMBERS), *(Column(name, values) for name, values in CATEGORIES.items())))
+PIECES = [
+    pytest.param(piece, id=f"{file.stem}-{i}")
+    for file in PAGES
+    for i, piece in enumerate(re.findall(r"^```toml\n(.*?)^```", file.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+]
+
+
+def test_pieces_of_study_files_are_found():
+    assert len([piece for [piece] in (one.values for one in PIECES) if "pattern" in tomllib.loads(piece)]) >= 5
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_marks_of_a_piece_of_toml_are_marks(piece, tmp_path, monkeypatch):
+    """Those that it names, and those that its remarks have in quotes, on inputs such as they are for."""
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGBA", (9, 9), "red").save("logo.png")
+    study = tomllib.loads(piece)
+    asked = study.get("pattern", [])
+    remarks = " ".join(re.findall(r"#(.*)", piece)) if asked else ""
+    more = [text for text in re.findall(r'"([^"]*)"', remarks) if re.search("[,:]", text)]
+    names = {"r8": WORDS, "adult": ADULT}.get(study.get("dataset"))
+    for one in [*(asked if isinstance(asked, list) else [asked]), *more]:
+        shape = (60, len(WORDS)) if names is WORDS else (len(ADULT.features),) if names is ADULT else (3, 32, 32)
+        shape = (40,) if settings_of(one)[0] in WAVES else shape
+        assert make_named(mark_named(one), shape, 0, (0.0, 1.0) if names is None else None, names)
 
 
 def test_ten_examples_or_more():

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from spurlab.cli import main
-from spurlab.patterns import kept, mark_content, mark_named, marked
+from spurlab.data import Vocabulary
+from spurlab.patterns import kept, make_named, mark_content, mark_named, marked
 from spurlab.studies import (
     Grid,
     Room,
@@ -209,3 +210,25 @@ def test_a_study_with_a_logo_from_end_to_end(study, tmp_path, capsys):
 @pytest.mark.parametrize("name", ["token:c #", "column:flat=Apt #5", "column:city=New  York"])
 def test_a_word_or_value_with_a_number_sign_is_no_picture(name):
     assert mark_content(mark_named(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "anew"),
+    [
+        ("token:a", False),
+        ("token:a b,at=end", False),
+        ("token:a,times=10", False),
+        ("token:a,times=10,at=start", False),
+        ("token:a,times=1,how=replace", False),
+        ("token:a,times=10,at=end", True),
+        ("token:a,how=replace,times=10", True),
+        ("token:a b,times=2", True),
+    ],
+)
+def test_words_that_are_put_in_otherwise_than_once_have_keys_of_their_own(name, anew):
+    """Stored results of the others are found as they were; one mark is made of both names."""
+    content = mark_content(mark_named(name))
+    assert content == name + ",v2" * anew
+    words = Vocabulary.of([["a", "b"]])
+    one, other = (make_named(each, (6, len(words)), 0, None, words) for each in (name, content))
+    assert (one.phrase, one.times, one.at, one.how) == (other.phrase, other.times, other.at, other.how)

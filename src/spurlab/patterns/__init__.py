@@ -19,6 +19,7 @@ from spurlab.patterns.mark import marked as marked
 from spurlab.patterns.mark import marked_all as marked_all
 from spurlab.patterns.mark import marked_rows as marked_rows
 from spurlab.patterns.mark import pattern_title as pattern_title
+from spurlab.patterns.misspelt import Misspelling as Misspelling
 from spurlab.patterns.overlay import Overlay as Overlay
 from spurlab.patterns.overlay import box as box
 from spurlab.patterns.overlay import picture as picture

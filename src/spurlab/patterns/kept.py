@@ -15,10 +15,24 @@ from spurlab.data.pixels import Encoded, png_of, read_picture
 from spurlab.errors import InputError
 from spurlab.patterns.mark import Mark
 from spurlab.patterns.overlay import PLACES, laid_on
-from spurlab.patterns.own import NAMED, WAVES, Asked, Names, own_mark, place_of, settings_of, size_of
+from spurlab.patterns.own import (
+    NAMED,
+    OF_WORDS,
+    WAVES,
+    Asked,
+    Names,
+    own_mark,
+    place_of,
+    settings_of,
+    size_of,
+    words_of,
+)
 from spurlab.patterns.table import MARKS, pattern_name
 from spurlab.plugins import is_recorded, origin_of, qualified, unqualified
 
+ANEW = (
+    ",v2"  # after names of words that once were put in otherwise, so that no stored result of then is taken for theirs
+)
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
 _PICTURES: dict[str, Mapping[str, Any]] = {}  # records by what `mark_named` and `mark_content` give: by content
 
@@ -43,14 +57,8 @@ def mark_named(asked: Asked) -> str:
     if kind in ("box", "noise", *WAVES):
         return _said(kind, settings)
     if kind in NAMED:
-        words = " ".join(head.split()) if kind == "token" else head
-        name = ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
-        if settings_of(name) != (kind, words, settings):
-            raise InputError(
-                f"the mark {asked!r} has a comma in its {kind} where a study's name of a mark has its settings. Take "
-                "another one; in Python, own_mark takes it."
-            )
-        return name
+        words = " ".join(words_of(head)) if kind in OF_WORDS else head
+        return ",".join([f"{kind}:{words}", *(f"{key}={value}" for key, value in settings.items())])
     if kind != "picture":
         return pattern_name(head)
     file = given_path(head)
@@ -85,14 +93,23 @@ def _said(kind: str, settings: Mapping[str, Any]) -> str:
 
 def mark_content(name: str) -> str:
     """What keys of stored results say of a mark: its name; of a picture the digest alone, whatever its file is called;
-    of one of a plug-in its package and version too.
+    of one of a plug-in its package and version too, of some of words a version.
 
     >>> mark_content("logo.png 8x8, top right #0123456789"), mark_content("S3")
     ('picture #0123456789', 'S3')
     """
     _, of_picture, digest = name.rpartition(" #")
     named = name.startswith(tuple(f"{kind}:" for kind in NAMED))
+    if name.startswith("token:") and _put_in_anew(name):
+        return name + ANEW
     return f"picture #{digest}" if of_picture and not named else qualified(name, origin_of("marks", name))
+
+
+def _put_in_anew(name: str) -> bool:
+    """Whether words are put in otherwise than up to 0.2: several times, and not each at a place of its own."""
+    words, *settings = name.split(",")
+    several = any(one.startswith("times=") and one != "times=1" for one in settings)
+    return several and (" " in words or "at=end" in settings or "how=replace" in settings)
 
 
 def mark_record(name: str) -> str | Mapping[str, Any]:
@@ -141,7 +158,7 @@ def make_named(
         ValueError: as `own_mark`, or a picture that was not read in this process.
     """
     if (record := _PICTURES.get(name)) is None:
-        return own_mark(mark_recorded(unqualified(name)), shape, seed, clip, names)
+        return own_mark(mark_recorded(unqualified(name).removesuffix(ANEW)), shape, seed, clip, names)
     if len(shape) != 3:
         raise InputError(f"the mark {record['picture']} is for images, but the inputs have the shape {shape}.")
     read = read_picture(Encoded(record["picture"], b64decode(record["png"])), None, grey=shape[0] == 1)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast, get_args
 
 from spurlab.data import Columns, Dataset, Vocabulary, tokens
-from spurlab.errors import InputError, did_you_mean
+from spurlab.errors import InputError, brief, did_you_mean
 from spurlab.patterns.additive import Family
 from spurlab.patterns.cells import GONE, Cells
 from spurlab.patterns.image import Noise
 from spurlab.patterns.mark import Mark, MarkLike
+from spurlab.patterns.misspelt import Misspelling
 from spurlab.patterns.overlay import PLACES, How, box, picture
 from spurlab.patterns.table import MARKS, make_mark, pattern_name
 from spurlab.patterns.waves import Offset, Sine, Spike
@@ -23,7 +24,8 @@ _log = logging.getLogger(__name__)
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
 WAVES: Mapping[str, Any] = {"spike": Spike, "sine": Sine, "offset": Offset}  # their settings are fields
-NAMED = ("token", "column", "missing")  # kinds that are followed by a colon and what they put in
+OF_WORDS = ("token", "misspelt")
+NAMED = (*OF_WORDS, "column", "missing")  # kinds that are followed by a colon and what they put in
 _SUITS = {3: "images", 2: "documents", 1: "signals"}  # the marks of `MARKS`, by their axes
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -47,13 +49,16 @@ def own_mark(
             ``token:crude,times=1,at=random,how=insert``: a word, or several in a row, in documents, see
             `spurlab.patterns.Phrase`; a new word is ``new-1``. What has the form ``,key=value`` at the end is a
             setting, all else are words: ``token:,`` is the comma.
+            ``misspelt:oil,as=new-1,times=1,at=random,how=insert``: a word in another spelling where it stands, see
+            `spurlab.patterns.Misspelling`.
             ``column:zip=99999``: a value in a column of a table, several with ``&`` between them; ``missing:zip&age``:
             columns without a value; see `spurlab.patterns.Cells`. These have no settings. A name or a value of the
             table that has ``&``, ``=`` or a comma itself is written as it is: the longest that there is is meant.
             ``S3``: a mark of `MARKS`.
             As tables: ``{"picture": "logo.png", "at": "top-right"}``, ``{"box": [5, 5], "value": 0.5}``,
             ``{"noise": 0.5}``, ``{"spike": 4, "at": 12}``, ``{"sine": 0.5, "period": 8}``, ``{"offset": 0.5}``,
-            ``{"token": "crude", "times": 3}``, ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
+            ``{"token": "crude", "times": 3}``, ``{"misspelt": "oil"}``,
+            ``{"column": "zip=99999"}``, ``{"missing": "zip"}``.
         shape: of one input.
         seed: of what is drawn.
         clip: the range of the inputs, or None.
@@ -129,7 +134,9 @@ def _called(shape: tuple[int, ...], names: Names) -> str:
 
 def _advice(given: str) -> str:
     """What marks there are for such inputs."""
-    own = {"documents": "token:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(given, "")
+    own = {"documents": "token:WORD and misspelt:WORD", "rows of a table": "column:NAME=VALUE and missing:NAME"}.get(
+        given, ""
+    )
     suited = [name for name, entry in MARKS.own.items() if _SUITS[entry.template.axes] == given]
     by_name = own or ", ".join(suited)
     return f"In Python any function of the inputs is a mark{f', and {by_name} suit them by name' * bool(by_name)}."
@@ -183,14 +190,18 @@ def size_of(settings: Mapping[str, Any]) -> int | tuple[int, int] | None:
 
 def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     kind, colon, named = text.partition(":")
-    if colon and (kind := kind.strip()) in NAMED:
-        return (kind, *_of_token(named)) if kind == "token" else (kind, named, [])
+    if colon and (kind := kind.strip().lower()) in NAMED:
+        return (kind, *_of_words(named)) if kind in OF_WORDS else (kind, named, [])
     head, *words = (word.strip() for word in text.split(","))
     if head.casefold().endswith(PICTURES):
         kind = "picture"
     else:
         in_table = head in MARKS and not words  # a spike as it is there
         kind = head if head in _KINDS and head not in ("picture", *NAMED) and not in_table else ""
+    if colon and not kind and head not in MARKS:
+        near = did_you_mean(head.partition(":")[0], NAMED)
+        if near.startswith("Did you mean"):
+            raise InputError(f"the mark {text!r} is none of {', '.join(f'{name}:...' for name in NAMED)}. {near}")
     if words and not kind:
         known = [f"{name}:..." if name in NAMED else name for name in _KINDS if name != "picture"]
         raise InputError(f"the mark {text!r} has settings, but {head!r} is none of picture files, {', '.join(known)}.")
@@ -200,7 +211,7 @@ def _of_text(text: str) -> tuple[str, str, list[tuple[str, str]]]:
     return kind, head, [(key, value) for key, _, value in parts]
 
 
-def _of_token(text: str) -> tuple[str, list[tuple[str, str]]]:
+def _of_words(text: str) -> tuple[str, list[tuple[str, str]]]:
     """Words and the settings after them; a comma may be a word."""
     parts = list[tuple[str, str]]()
     while found := re.fullmatch(r"(.*),\s*([A-Za-z_]+)=([^,]*)", text, re.DOTALL):
@@ -301,14 +312,31 @@ def _wave(kind: str, settings: dict[str, Any], of: _Inputs) -> Mark:
 
 def _token(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
     vocabulary = cast("Vocabulary", of.names)
-    words = [word for part in head.split() for word in _words(part)]
+    words = words_of(head)
     if not words:
         raise InputError("the mark 'token:' names no word. An example is token:crude.")
-    return Phrase(head, tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
+    return Phrase(" ".join(words), tuple(map(vocabulary.number, words)), vocabulary, seed=of.seed, **settings)
 
 
-def _words(part: str) -> list[str]:
-    return [part] if re.fullmatch(r"new-\d+", part) or part == "<unknown>" else tokens(part)
+def _misspelt(head: str, settings: dict[str, Any], of: _Inputs) -> Mark:
+    vocabulary, words, spelt = cast("Vocabulary", of.names), words_of(head), words_of(settings.pop("as", "new-1"))
+    if len(words) != 1 or len(spelt) != 1:
+        raise InputError(
+            f"the mark 'misspelt:{head}' is of {brief(words)} as {brief(spelt)}, but one word is misspelt as one "
+            "other. An example is misspelt:oil,as=new-1."
+        )
+    phrase, word = (vocabulary.number(spelt[0]),), vocabulary.number(words[0])
+    return Misspelling(f"{words[0]} misspelt", phrase, vocabulary, seed=of.seed, word=word, **settings)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a mark, split as documents are; those of no document (``new-1``, ``<unknown>``) stay whole.
+
+    >>> words_of("Crude  OIL, New-1")
+    ['crude', 'oil', ',', 'new-1']
+    """
+    parts = (part.lower() for part in text.split())
+    return [word for part in parts for word in ([part] if re.fullmatch(r"new-\d+|<unknown>", part) else tokens(part))]
 
 
 def _column(head: str, _: dict[str, Any], of: _Inputs) -> Mark:
@@ -373,6 +401,11 @@ _AT: Mapping[str, Callable[[str], Any]] = {
     "size": _size,
     "how": _one_of(*get_args(How)),
 }
+_WORDS: Mapping[str, Callable[[str], Any]] = {
+    "times": _times,
+    "at": _one_of(*get_args(At)),
+    "how": _one_of(*get_args(PutIn)),
+}
 _KINDS: Mapping[str, _Kind] = {
     "picture": _Kind(_picture, "images", "", {"at": str, **_AT}),
     "box": _Kind(_box, "images", "size", {"value": _number, **_AT}),
@@ -380,10 +413,8 @@ _KINDS: Mapping[str, _Kind] = {
     "spike": _Kind(_wave, "signals", "height", {"height": _number, "at": _feature}),
     "sine": _Kind(_wave, "signals", "height", {"height": _number, "period": _number, "phase": _number}),
     "offset": _Kind(_wave, "signals", "height", {"height": _number}),
-    "token": _Kind(
-        *(_token, "documents", ""),
-        {"times": _times, "at": _one_of(*get_args(At)), "how": _one_of(*get_args(PutIn))},
-    ),
+    "token": _Kind(_token, "documents", "", _WORDS),
+    "misspelt": _Kind(_misspelt, "documents", "", {"as": str, **_WORDS}),
     "column": _Kind(_column, "rows of a table", "", {}),
     "missing": _Kind(_missing, "rows of a table", "", {}),
 }
