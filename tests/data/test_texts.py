@@ -85,15 +85,23 @@ def test_columns_that_are_not_asked_for_need_not_be_such_as_a_table_has(tmp_path
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_document_of_a_megabyte_is_read_and_the_limit_of_csv_is_as_before(tmp_path, kind):
+def test_a_document_of_ten_megabytes_is_read_and_the_limit_of_csv_is_as_before(tmp_path, kind, caplog):
     """Python's reader of CSV takes 131,072 characters; the limit is the whole process's, so it must be put back."""
-    rows = pd.DataFrame({"body": ["first " + "word " * 200_000, "b", "c", "d"], "topic": ["x", "y", "x", "y"]})
-    rows.to_csv(tmp_path / "long.csv", index=False)
-    rows.to_json(tmp_path / "long.jsonl", orient="records", lines=True)
+    cell = "first, " + ("word" * 250 + "\n") * 10_500  # few words, so that the test is short
+    assert len(cell) > 10 * 2**20
+    rows = pd.DataFrame({"body": [cell, "in", "of", "to"], "topic": ["x", "y", "x", "y"]})
+    file = tmp_path / f"long.{kind}"
+    rows.to_csv(file, index=False) if kind == "csv" else rows.to_json(file, orient="records", lines=True)
     before = csv.field_size_limit()
-    data = text_file(tmp_path / f"long.{kind}", text="body", label="topic", test=0.5, length=3)
+    with caplog.at_level("INFO"):
+        data = text_file(file, text="body", label="topic", test=2 / 5, length=4)
     assert csv.field_size_limit() == before
-    assert max(int(part.lengths.max()) for part in (data.train, data.test)) == 3
+    [long] = [row for part in (data.train, data.test) for row in part.inputs[part.lengths == 4]]
+    assert data.names.text(long) in (f"first , {'word' * 250} {'word' * 250}", " ".join(["<unknown>"] * 4))
+    assert "1 documents of more than 4 words are cut" in caplog.text
+    with pytest.raises(DataRequestError, match=r"long\.\w+, row \d+ alone is of the class 'first, word") as error:
+        text_file(file, text="topic", label="body")
+    assert len(str(error.value)) < 400, "the cell is not poured out"
 
 
 def test_two_files_read_at_once_leave_the_limit_of_csv_as_it_was(files):
