@@ -149,7 +149,10 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
     ]
     of_numbers = mean, sd, *_ = scale(numbers[0])
     train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
-    columns = [Column(name, None, (), *(float(one[place]) for one in of_numbers)) for place, name in enumerate(NUMBERS)]
+    scales = [[float(one[place]) for one in of_numbers] for place in range(len(NUMBERS))]
+    columns = [
+        Column(name, None, (), one[0], one[1], one[2], one[3]) for name, one in zip(NUMBERS, scales, strict=True)
+    ]
     columns += [Column(name, values) for name, values in CATEGORIES.items()]
     return train, test, Columns(tuple(columns)).counted(train.inputs)
 
