@@ -155,6 +155,11 @@ LETTERS = {"reproduced": "r", "not reproduced": "n", "undecided": "u", "not test
 
 # by folder and claim: the outcome, and that of each of its parts
 OUTCOMES = {
+    "cifar10": {
+        1: ("not tested as published", "-----u-u"),
+        2: ("not tested as published", "-----r--"),
+        3: ("not tested as published", "---r"),
+    },
     "deletion": {
         10: ("reproduced where tested", "rrurrrnr--rrnrrrur"),
     },
@@ -174,7 +179,7 @@ OUTCOMES = {
     },
     "rare-spurious": {
         1: ("reproduced where tested", "rrrr--ur"),
-        2: ("undecided", "rr-rr---u"),
+        2: ("undecided", "rr-rr---ur"),
         3: ("reproduced where tested", "r-r--ur"),
         4: ("reproduced where tested", "r-r--"),
         5: ("not tested as published", "---------urr"),
@@ -210,7 +215,7 @@ def test_the_committed_results_are_read_and_bear_the_same_verdicts(folder):
 
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.parametrize("folder", ["deletion", "one-dimension", "privacy", "rare-spurious"])
+@pytest.mark.parametrize("folder", ["cifar10", "deletion", "one-dimension", "privacy", "rare-spurious"])
 def test_of_the_committed_results_nothing_is_to_be_measured_again(folder, full_dataset, tmp_path):
     """Weights are not committed, so a study that keeps them would train its networks for them; their rows are there."""
     copy = shutil.copytree(RESULTS / folder, tmp_path / folder)

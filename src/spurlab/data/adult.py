@@ -149,10 +149,9 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
     ]
     of_numbers = mean, sd, *_ = scale(numbers[0])
     train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
-    scales = (map(float, of_one) for of_one in zip(*of_numbers, strict=True))
+    scales = [[float(one[place]) for one in of_numbers] for place in range(len(NUMBERS))]
     columns = [
-        Column(name, mean=middle, sd=spread, low=low, high=high)
-        for name, (middle, spread, low, high) in zip(NUMBERS, scales, strict=True)
+        Column(name, None, (), one[0], one[1], one[2], one[3]) for name, one in zip(NUMBERS, scales, strict=True)
     ]
     columns += [Column(name, values) for name, values in CATEGORIES.items()]
     return train, test, Columns(tuple(columns)).counted(train.inputs)
