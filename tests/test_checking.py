@@ -10,7 +10,7 @@ from torch import nn
 
 import spurlab
 from spurlab import Check, check, prepare
-from spurlab.checking import _methods
+from spurlab.checking.checks import _methods
 from spurlab.data import Dataset, Examples, Source
 from spurlab.deletion import Verdict
 from spurlab.measures import MEASURES, effects
@@ -242,7 +242,7 @@ def test_seeds_are_added_until_each_method_is_decided(dataset, corner, prepared,
 
     alone = check(identity, prepared).checked
     quick = {name: MEASURES[name] for name in ("spurious_score", "accuracy", "oracle_distance")}
-    monkeypatch.setattr("spurlab.checking.effects", lambda: quick)
+    monkeypatch.setattr("spurlab.checking.prepared.effects", lambda: quick)
     draws = itertools.count()
     settings = {"architecture": net, "recipe": RECIPE, "pattern": corner, "n": 40, "how": "append", "seeds": SEEDS}
     found = check([identity, retrain, lucky], dataset, most=20, **settings)
@@ -293,7 +293,7 @@ def test_a_share_of_the_planted_is_known(dataset, corner, how):
 def test_a_method_cannot_spoil_what_the_next_one_gets(prepared, monkeypatch):
     """All numbers but the steps to learn it again, which a network of zeros takes long to be counted to."""
     quick = {name: measure for name, measure in effects().items() if name != "relearn_steps"}
-    monkeypatch.setattr("spurlab.checking.effects", lambda: quick)
+    monkeypatch.setattr("spurlab.checking.prepared.effects", lambda: quick)
 
     def vandal(model, data, forget):
         data.inputs.zero_()
@@ -354,7 +354,7 @@ def test_a_network_that_fails_when_it_is_measured_is_its_methods_failure(prepare
 
 def test_a_ready_method_gets_the_seed_and_the_recipe(prepared, monkeypatch):
     asked = []
-    for module in ("spurlab.checking", "spurlab.studies.treating"):
+    for module in ("spurlab.checking.checks", "spurlab.studies.treating"):
         monkeypatch.setattr(f"{module}.deletion_named", lambda *args: asked.append(args) or identity)
     check("incremental", prepared)
     assert [args[2] for args in asked[1:]] == list(SEEDS)

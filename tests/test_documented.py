@@ -104,7 +104,7 @@ OF_OTHER_ROOMS = (
     "training.stacked_cnn.can_stack_cnn",
 )
 # One takes half a minute, the other needs an extra.
-NOT_RUN = ("commands.demo_in", "data.hugging_face.from_hugging_face")
+NOT_RUN = ("commands.auditing.demo_in", "data.hugging_face.from_hugging_face")
 # What users make by hand, or through `fit`.
 MADE = (Common, Dataset, Ensemble, Examples, Member, Pattern, Planted, Rare, Recipe)
 
@@ -153,7 +153,12 @@ def test_what_users_make_has_an_example():
 
 def test_the_walk_meets_what_users_call():
     """It would find nothing missing among nothing."""
-    assert {"training.fit.fit", "data.catalogue.load", "checking.check", "commands.run"} <= FUNCTIONS.keys()
+    assert {
+        "training.fit.fit",
+        "data.catalogue.load",
+        "checking.checks.check",
+        "commands.running.run",
+    } <= FUNCTIONS.keys()
     assert len(FUNCTIONS) > 200
 
 

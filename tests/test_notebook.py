@@ -183,7 +183,7 @@ def test_what_begins_like_a_number_is_a_word(page):
     """Words stand on the left of their column, numbers with what belongs to them, and what is missing, on the right."""
     words = ("nanny", "information", "20newsgroups", "28x28", "-f", "3-class")
     numbers = ("0.412 [0.3, 0.5]", "12 %", "< 0.001", "1e-05", "nan", "-inf", "-", "", 1234, 0.5, float("nan"))
-    seen = page(notebook.table(("", ""), zip(words, numbers[:6], strict=True), most=20))
+    seen = page(notebook.table(("", ""), [*zip(words, numbers[:6], strict=True)], most=20))
     assert ["right" in cell["style"] for cell in seen.of("td")] == [False, True] * 6
     seen = page(notebook.table(("", ""), [("a", number) for number in numbers], most=20))
     assert ["right" in cell["style"] for cell in seen.of("td")] == [False, True] * 11

@@ -21,8 +21,8 @@ from spurlab.stopping import Stopped, going_on, stopped_by_signals
 from spurlab.terminal import OutputError, duration, flush, open_streams, printable, put, results_alone, say
 
 if TYPE_CHECKING:
-    from spurlab.commands import Loader
     from spurlab.studies import Plan
+    from spurlab.studies.executors import Load
 
 app = typer.Typer(
     name="spurlab",
@@ -511,7 +511,7 @@ def _how(executor: str, address: str, workers: int | None, device: str, offline:
     return where | {"load": _loader(offline)}
 
 
-def _loader(offline: bool) -> "Loader":
+def _loader(offline: bool) -> "Load":
     from spurlab.data import load
 
     return partial(load, offline=offline or None)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from spurlab.errors import did_you_mean
 from spurlab.plugins import Extensible
 from spurlab.studies.executors.executor import Executor as Executor
+from spurlab.studies.executors.executor import Load as Load
 from spurlab.studies.executors.executor import RemoteExecutor as RemoteExecutor
 from spurlab.studies.executors.executor import Room as Room
 from spurlab.studies.executors.local import local, room_here
