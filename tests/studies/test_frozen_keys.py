@@ -171,6 +171,7 @@ OUTCOMES = {
     },
     "privacy": {
         1: ("not tested as published", "------rrrrr"),
+        2: ("not tested as published", "------rr-"),
         3: ("not tested as published", "---rrrur"),
         5: ("not tested as published", "---------u"),
         7: ("not tested as published", "---u"),
@@ -179,7 +180,7 @@ OUTCOMES = {
     },
     "rare-spurious": {
         1: ("reproduced where tested", "rrrr--ur"),
-        2: ("undecided", "rr-rr---ur"),
+        2: ("undecided", "rr-rr---rru"),
         3: ("reproduced where tested", "r-r--ur"),
         4: ("reproduced where tested", "r-r--"),
         5: ("not tested as published", "---------urr"),
