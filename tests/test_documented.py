@@ -85,6 +85,7 @@ OF_OTHER_ROOMS = (
     "patterns.kept.mark_record",
     "patterns.kept.mark_recorded",
     "patterns.mark.marked_all",
+    "patterns.own.tell_carriers",
     "report.page.file_names",
     "report.page.file_stem",
     "report.views.check",
