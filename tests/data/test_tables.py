@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,29 @@ def test_by_name_it_is_the_same(files):
     assert described(name).sizes == (40, 12)
     assert only_classes(data, (1, 0)).features == data.features
     assert only_classes(data, (1, 0)).train.sources.tolist() == data.train.sources.tolist()
+
+
+def written(folder, text):
+    (folder / "t.csv").write_text(text)
+    return folder / "t.csv"
+
+
+@pytest.mark.parametrize("odd", ["NaN", "NA", "?", "null"])
+def test_a_class_that_stands_for_a_missing_number_is_refused(files, odd):
+    lines = "".join(f"{i % 7},{i % 2}\n" for i in range(20))
+    with pytest.raises(DataRequestError, match=rf"row 22 has '{re.escape(odd)}' in the column 'y', whose"):
+        table(written(files, f"x,y\n{lines}3,{odd}\n"), label="y")
+
+
+def test_a_class_or_value_that_looks_missing_is_told_and_kept(files, caplog):
+    lines = "".join(f"{i % 7},{'a?'[i % 2]},{('yes', 'na')[i % 2]}\n" for i in range(20))
+    data = table(written(files, f"x,job,y\n{lines}"), label="y", test=0.2)
+    assert data.class_names == ("na", "yes")
+    assert data.features[1:] == ("job=?", "job=a")
+    assert "10 rows have 'na' in the column 'y', which is a class like any other" in caplog.text
+    assert (
+        "10 rows have '?' in the column 'job', which is a value like any other: an empty cell is missing" in caplog.text
+    )
 
 
 def test_what_is_missing_is_said(files, caplog):

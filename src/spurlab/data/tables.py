@@ -26,6 +26,7 @@ from spurlab.errors import brief, did_you_mean, one_line
 _log = logging.getLogger(__name__)
 
 NO_NUMBER = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"})  # a missing number, in any case
+UNKNOWN = NO_NUMBER - {"", "none"}  # what looks like a missing value among categories
 MISSING = "missing"  # the value of a category that is missing
 MOST_VALUES = 1000  # of a category: more are names or free text, which one-hot numbers only learn by heart
 DELIMITERS = ",;\t"
@@ -57,7 +58,8 @@ def table(
     A column is of numbers where all values of the training table are; its numbers are less their mean over the training
     rows, divided by their standard deviation there. A missing number (an empty cell, ``?``, ``NA``, ``NaN``, ``null``,
     ``None``) stands as the mean, so as 0, and is logged. All other columns are of categories: one number for each value
-    that a training row has, in alphabetical order, 1 where a row has it; an empty cell is the value ``missing``. A
+    that a training row has, in alphabetical order, 1 where a row has it; an empty cell is the value ``missing``, and
+    ``?``, ``NA`` or ``NaN`` are values like others there, which is logged. A
     value that no training row has is 0 everywhere, and is logged. `Dataset.names` has the columns, `Dataset.features`
     says what each number of an input is.
 
@@ -326,8 +328,16 @@ def class_names_of(sheet: Sheet, label: str) -> list[str]:
             f"{sheet.where(texts.index(''))} has no value in the column {label!r}, whose values are the classes. Give "
             "one, or take the row out."
         )
-    numbers = _numbers(names) if len(names) > MOST_CLASSES else None
-    if numbers is not None and bool((numbers != np.floor(numbers)).any()):
+    numbers = _numbers(names)
+    if odd := [name for name in names if name.casefold() in NO_NUMBER]:
+        row = texts.index(odd[0])
+        if numbers is not None:  # all others are numbers, so that it stands for a missing one
+            raise DataRequestError(
+                f"{sheet.where(row)} has {odd[0]!r} in the column {label!r}, whose other classes are numbers. Give it "
+                "class, or take the row out."
+            )
+        _tell_of_odd(sheet, label, odd[0], texts.count(odd[0]), "a class like any other")
+    if numbers is not None and len(names) > MOST_CLASSES and bool((numbers != np.floor(numbers)).any()):
         raise DataRequestError(
             f"{sheet.path}: the column {label!r} has {len(names):,} different numbers, e.g. {names[0]} and {names[1]}, "
             "but its values are to be classes. Write which class each row is of, e.g. 'high' and 'low'."
@@ -347,6 +357,9 @@ def _kinds(sheet: Sheet, out: set[str], categories: Sequence[str]) -> dict[str, 
         if name not in out:
             numbers = column if isinstance(column, np.ndarray) else None if sheet.typed else _numbers(column)
             kinds[name] = numbers is not None and name not in categories
+            texts = column if isinstance(column, list) and not kinds[name] else []
+            for odd in sorted({text for text in texts if text.casefold() in UNKNOWN}):
+                _tell_of_odd(sheet, name, odd, texts.count(odd), "a value like any other: an empty cell is missing")
             with np.errstate(invalid="ignore"):  # infinite numbers are told of later
                 counts = numbers is not None and len(numbers) > 2 and bool((np.diff(numbers) == 1).all())
             if counts:
@@ -358,6 +371,11 @@ def _kinds(sheet: Sheet, out: set[str], categories: Sequence[str]) -> dict[str, 
             f"{sheet.path} has no column that could be an input, but only labels and what is left out."
         )
     return kinds
+
+
+def _tell_of_odd(sheet: Sheet, name: str, value: str, count: int, what: str) -> None:
+    """Log that a value looks like a missing one, and what it is taken for."""
+    _log.warning("%s: %d rows have %r in the column %r, which is %s", sheet.path, count, value, name, what)
 
 
 def _numbers(texts: Texts) -> Numbers | None:
