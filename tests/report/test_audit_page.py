@@ -60,12 +60,12 @@ SPREAD = " over all classes)."
                                              "the difference to nearly all of them is no more than 0.05."),
         ({"apart": NULLS < 0.05}, "none of 82 marks like it elsewhere pulls more than 5.0 % (p = 0.010); p is among "
                                   "these and 17 that overlap it."),
-        ({"nulls": NULLS[:0], "apart": NULLS[:0] > 0, "p": math.nan}, "no mark like it can be drawn, of which 19 are "
-            "needed to tell whether that is more. With --recipe, reference networks tell it."),
+        ({"nulls": NULLS[:0], "apart": NULLS[:0] > 0, "p": math.nan}, "no mark like it that changes them alike can "
+            "be drawn, of which 19 are needed to tell whether that is more. With --recipe, 19 reference networks or "
+            "more tell it."),
         ({"nulls": NULLS[:30], "apart": NULLS[:30] > 0, "p": math.nan, "needed": 39},
-            "only 30 marks like it can be drawn, of which 39 are needed to tell whether that is more where so much is "
-            "asked at once. With --recipe, reference networks tell"
-            " it."),
+            "only 30 marks like it that change them alike can be drawn, of which 39 are needed to tell whether that is "
+            "more where so much is asked at once. With --recipe, 39 reference networks or more tell it."),
         ({"against": "reference networks"}, "; in none of 99 reference networks, which never saw it, it pulls more "
                                             "than 6.0 % (p = 0.010)."),
         ({"against": "reference networks", "p": 0.2}, ", which is not shown to exceed reference networks: it "
@@ -292,6 +292,15 @@ def test_findings_are_printed_in_sentences():
     every = (found, PULL, *SUSPECTS, *SERVED, SHARED, PATTERN, MASK, REPAIR, LOOK)
     assert all("tensor" not in text and "Linear" not in text for one in every for text in (repr(one), str(one)))
     assert max(len(repr(one)) for one in every) < 200
+
+
+@pytest.mark.parametrize(
+    ("looked_up", "words_of_it"),
+    [(True, "No training images carry box."), (False, "Which training images carry box cannot be told from what ")],
+)
+def test_a_mark_that_says_who_carries_it_is_carried_by_none(looked_up, words_of_it):
+    alone = replace(SUSPECTS[0], score=0.0, carries=False, looked_up=looked_up)
+    assert words.of_examples([alone], DATA).startswith(words_of_it)
 
 
 def test_a_notebook_shows_the_findings(page):

@@ -30,6 +30,7 @@ class Suspect:
         method: by which it was found.
         mark: which mark it is about; "" for one that nobody named.
         carries: whether it is likelier than not to carry the mark; None where that is not asked.
+        looked_up: whether the mark itself says which examples carry it, so that none is none.
     """
 
     row: int
@@ -40,6 +41,7 @@ class Suspect:
     method: str
     mark: str = ""
     carries: bool | None = None
+    looked_up: bool = False
 
 
 def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[Suspect]:
@@ -52,7 +54,13 @@ def listed_components(shared: Sequence[SharedComponent], data: Dataset) -> list[
 
 
 def listed(
-    scores: Tensor, data: Dataset, method: str, mark: str = "", have: Bool[Tensor, " n"] | None = None
+    scores: Tensor,
+    data: Dataset,
+    method: str,
+    mark: str = "",
+    have: Bool[Tensor, " n"] | None = None,
+    *,
+    looked_up: bool = False,
 ) -> list[Suspect]:
     """The first training examples by their scores; all that carry a mark."""
     order = scores.argsort(descending=True)
@@ -67,6 +75,7 @@ def listed(
             method,
             mark,
             None if have is None else bool(have[row]),
+            looked_up,
         )
         for rank, row in enumerate(order[:most].tolist(), 1)
     ]

@@ -74,8 +74,9 @@ def of_mark(found: Pull, data: Dataset) -> str:
         few = f"only {found.draws} mark{'s' * (found.draws > 1)}" if found.draws else "no mark"
         several = " where so much is asked at once" * (found.needed > FEWEST)
         return (
-            f"{pulls}; {few} like it can be drawn, of which {found.needed} are needed to tell whether that is "
-            f"more{several}. With --recipe, reference networks tell it."
+            f"{pulls}; {few} like it that chang{'e' if found.draws > 1 else 'es'} them alike can be drawn, of which "
+            f"{found.needed} are needed to tell whether that is more{several}. With --recipe, {found.needed} reference "
+            "networks or more tell it."
         )
     several = f", alone {found.p_alone:.3f}" * (found.p_alone < found.p)
     p, strongest = f"(p = {found.p:.3f}{several})", _percent(found.strongest_null)
@@ -234,7 +235,7 @@ def of_examples(suspects: Sequence[Suspect], data: Dataset) -> str:
     present = [one for one in suspects if one.method == "presence"]
     for one in present:
         carried[one.mark] += bool(one.carries)
-    told = {one.mark for one in present if one.score > 0}
+    told = {one.mark for one in present if one.score > 0 or one.looked_up}
     parts = [
         f"{_training(count, data)} carr{'y' if count != 1 else 'ies'} {mark}"
         if mark in told
