@@ -117,6 +117,22 @@ def test_a_class_or_value_that_looks_missing_is_told_and_kept(files, caplog):
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "question"),
+    [
+        ("{},5", "Are they numbers? Write a decimal point, not a comma."),
+        ("id{}", "Is it an input? (without=pay)"),
+    ],
+)
+def test_categories_that_look_like_numbers_or_identifiers_are_told(files, caplog, value, question):
+    lines = "".join(f'"{value.format(i)}",{"ab"[i % 2]},{i % 2}\n' for i in range(40))
+    table(written(files, f"pay,job,y\n{lines}"), label="y")
+    assert f"the 40 rows have 40 different values in the column 'pay', each of which is a category. {question}" in (
+        caplog.text
+    )
+    assert "column 'job'" not in caplog.text
+
+
 def test_what_is_missing_is_said(files, caplog):
     """A number stands as the training mean, so as 0; a category is a value of its own, or none if it is new."""
     rows = people()

@@ -5,7 +5,9 @@ import hashlib
 import io
 import logging
 import math
+import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from spurlab.errors import brief, did_you_mean, one_line
 _log = logging.getLogger(__name__)
 
 NO_NUMBER = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"})  # a missing number, in any case
+MANY_OF = 0.5  # of the rows, from so many different values on a column looks like an identifier
 UNKNOWN = NO_NUMBER - {"", "none"}  # what looks like a missing value among categories
 MISSING = "missing"  # the value of a category that is missing
 MOST_VALUES = 1000  # of a category: more are names or free text, which one-hot numbers only learn by heart
@@ -358,8 +361,7 @@ def _kinds(sheet: Sheet, out: set[str], categories: Sequence[str]) -> dict[str, 
             numbers = column if isinstance(column, np.ndarray) else None if sheet.typed else _numbers(column)
             kinds[name] = numbers is not None and name not in categories
             texts = column if isinstance(column, list) and not kinds[name] else []
-            for odd in sorted({text for text in texts if text.casefold() in UNKNOWN}):
-                _tell_of_odd(sheet, name, odd, texts.count(odd), "a value like any other: an empty cell is missing")
+            _tell_of_categories(sheet, name, texts)
             with np.errstate(invalid="ignore"):  # infinite numbers are told of later
                 counts = numbers is not None and len(numbers) > 2 and bool((np.diff(numbers) == 1).all())
             if counts:
@@ -376,6 +378,20 @@ def _kinds(sheet: Sheet, out: set[str], categories: Sequence[str]) -> dict[str, 
 def _tell_of_odd(sheet: Sheet, name: str, value: str, count: int, what: str) -> None:
     """Log that a value looks like a missing one, and what it is taken for."""
     _log.warning("%s: %d rows have %r in the column %r, which is %s", sheet.path, count, value, name, what)
+
+
+def _tell_of_categories(sheet: Sheet, name: str, texts: Texts) -> None:
+    """Log what looks as if it were missing, a number or an identifier, and is taken for a category."""
+    counts = Counter(texts)
+    for odd in sorted(value for value in counts if value.casefold() in UNKNOWN):
+        _tell_of_odd(sheet, name, odd, counts[odd], "a value like any other: an empty cell is missing")
+    if len(counts) > MANY_OF * len(texts) and len(counts) > MOST_CLASSES:
+        commas = all(re.fullmatch(r"[-+]?\d+,\d+", value) for value in counts if value.casefold() not in NO_NUMBER)
+        _log.warning(
+            "%s: the %d rows have %d different values in the column %r, each of which is a category. %s",
+            *(sheet.path, len(texts), len(counts), name),
+            "Are they numbers? Write a decimal point, not a comma." if commas else f"Is it an input? (without={name})",
+        )
 
 
 def _numbers(texts: Texts) -> Numbers | None:
