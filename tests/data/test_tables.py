@@ -84,7 +84,7 @@ def test_a_share_of_each_class_is_set_aside(files):
 def test_by_name_it_is_the_same(files):
     name = "table,label=income,group=sex,test=later.csv,without=pay,categories=age:people.csv"
     data = load(name)
-    same = table("people.csv", label="income", group="sex", test="later.csv", without=["pay"], categories=["age"])
+    same = table("people.csv", label="income", group="sex", test="later.csv", without="pay", categories=["age"])
     assert (data.name, data.checksum) == (name, same.checksum)
     assert same.name == name
     assert [feature for feature in data.features if feature.startswith("pay")] == []

@@ -193,8 +193,8 @@ def test_what_is_not_right_is_one_sentence_that_names_the_place(tmp_path, monkey
     [
         ("label=topic", "does not say its text. It is written text,text=COLUMN,label=COLUMN:FILE"),
         ("text=body", "does not say its label"),
-        ("text=body,label=topic,length=0", "has the option 'length=0', but the options of text are text, label"),
-        ("text=body,label=topic,at_least=two", "has the option 'at_least=two'"),
+        ("text=body,label=topic,length=0", "`length` must be a whole number of words, 1 or more, but it is '0'"),
+        ("text=body,label=topic,at_least=two", "`at_least` must be a whole number of words, 1 or more"),
         ("text=body,label=topic,langth=3", "has the option 'langth=3'"),
         ("text=body,label=topic,at_least=99999", "no word stands 99999 times in the training documents.* Lower `at"),
         ("text=body,label=topic,test=1.", "the share of documents to set aside .* must be between 0 and 1, not 1"),

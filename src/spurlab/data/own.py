@@ -104,7 +104,9 @@ def _columns(*keys: str) -> Callable[[str], tuple[str, Any] | None]:
             return None
         share = key == "test" and re.fullmatch(r"\d*\.\d+|\d+\.?", value, re.ASCII)
         if key in NUMBERS:
-            return (key, int(value)) if re.fullmatch(r"[1-9]\d{0,8}", value, re.ASCII) else None
+            if not re.fullmatch(r"[1-9]\d{0,8}", value, re.ASCII):
+                raise DataRequestError(f"`{key}` must be a whole number of words, 1 or more, but it is {value!r}.")
+            return key, int(value)
         return key, (value,) if key in LISTS else float(value) if share else value
 
     return setting

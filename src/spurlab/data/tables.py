@@ -49,8 +49,8 @@ def table(
     label: str,
     group: str | None = None,
     test: float | str | Path = SHARE,
-    without: Sequence[str] = (),
-    categories: Sequence[str] = (),
+    without: str | Sequence[str] = (),
+    categories: str | Sequence[str] = (),
 ) -> Dataset:
     """A dataset from a table with a header: CSV (separated by commas, semicolons or tabs) or Parquet.
 
@@ -72,8 +72,8 @@ def table(
         group: the column of an attribute; a group is a class with a value of it. It stays among the inputs unless
             `without` names it.
         test: the table of the test rows, or the share of each class to set aside, at least one row; always the same.
-        without: columns that are no inputs.
-        categories: columns of numbers that are names, such as postcodes.
+        without: a column or several that are no inputs.
+        categories: a column or several of numbers that are names, such as postcodes.
 
     Returns:
         Inputs are float32 ``n d`` without bounds, in the order of the columns and rows. Sources are file and row as a
@@ -99,6 +99,7 @@ def table(
     >>> data.train.inputs[0].tolist()
     [-1.0, 0.0, 1.0]
     """
+    without, categories = ([one] if isinstance(one, str) else one for one in (without, categories))
     sheet = Sheet.of(given_path(file), label, group, without)
     for name in (*categories, *without):
         sheet.check(name)
