@@ -79,6 +79,17 @@ def test_a_study_that_cannot_be_drawn_is_refused_before_it_is_run(change, words,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("axis", "figure"), [("deletion", "deletion"), ("prevention", "repairs")])
+def test_a_study_whose_figure_leaves_out_what_was_done_is_told_which_has_it(axis, figure, caplog):
+    method = {"deletion": "retrain", "prevention": "dfr"}[axis]
+    changes = [f"{axis}={method}", "n=3"]
+    check(load_study("quickstart", changes=changes))
+    assert f"the figure 'scores' leaves out the key '{axis}'; --set figure={figure} shows it" in caplog.text
+    caplog.clear()
+    check(load_study("quickstart"))
+    assert caplog.text == ""
+
+
 def test_the_page_passes_over_a_figure_of_another_version(results, tmp_path, caplog):
     good = results.make("scores", large=False)
     other = results.make("accuracy", large=False)

@@ -1,5 +1,6 @@
 """The questions that a study's rows can be asked, one file each: numbers, table, figure, answer."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -70,6 +71,8 @@ VIEWS: Extensible[str, View[Any]] = Extensible(
     of_type(View, "name"),
 )
 NOTHING = "Nothing has been measured yet."
+SHOWN_BY = {"deletion": "deletion", "prevention": "repairs"}  # what is done to networks, and the view that has it
+log = logging.getLogger(__name__)
 _KEPT: ContextVar[dict[tuple[int, int], tuple[StudyResult, Any]] | None] = ContextVar("numbers of views", default=None)
 
 
@@ -97,7 +100,8 @@ def check(study: Study) -> Study:
     """The study, if every figure that it asks for can be drawn from what it measures.
 
     Of a study that is read from a folder, figures that there are not are left to who draws them: they may be a
-    plug-in's, and those are not used then.
+    plug-in's, and those are not used then. Where deletions or preventions are measured and no figure has them, the log
+    says which would.
 
     Raises:
         StudyError: there is no such figure, or it cannot do without another measure.
@@ -116,6 +120,12 @@ def check(study: Study) -> Study:
         if lacking := [measure for measure in view.measures if measure not in study.measure]:
             raise StudyError(
                 f"{study.where}: key 'figure': {name!r} shows the measure {lacking[0]!r}, which is not in 'measure'."
+            )
+    if study.typed and set(study.figure) == {"scores"}:
+        for axis in filter(study.axis, SHOWN_BY):
+            log.warning(
+                "%s: the figure 'scores' leaves out the key %r; --set figure=%s shows it.",
+                *(study.where, axis, SHOWN_BY[axis]),
             )
     return study
 
