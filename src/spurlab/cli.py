@@ -439,11 +439,18 @@ def audit_model(
     model: Annotated[str, typer.Option(help="package.module:callable that makes it, or a file with its program.")] = "",
     data: Annotated[
         str,
-        typer.Option(help="As of `spurlab data info`: a name, folder,64:PATH, npz:FILE or table,label=COLUMN:FILE."),
+        typer.Option(
+            help="As of `spurlab data info`: a name, folder,64:PATH, npz:FILE, table,label=COLUMN:FILE or "
+            "text,text=COLUMN,label=COLUMN:FILE."
+        ),
     ] = "",
     weights: Annotated[Path | None, typer.Option(help="Safetensors, or a state_dict of PyTorch's.")] = None,
     mark: Annotated[
-        list[str] | None, typer.Option(help="logo.png,at=top-right | box,row=0,col=0,size=5,value=.5 | noise,r=.5")
+        list[str] | None,
+        typer.Option(
+            help="logo.png,at=top-right | box,row=0,col=0,size=5,value=.5 | noise,r=.5 | token:crude,times=3 | "
+            "misspelt:oil | column:zip=99999 | missing:zip"
+        ),
     ] = None,
     outputs: Annotated[str | None, typer.Option(help="logits, probabilities or log-probabilities; else told.")] = None,
     normalise: Annotated[str | None, typer.Option(help="mean/std of the inputs, e.g. .5,.5,.5/.2,.2,.2")] = None,
