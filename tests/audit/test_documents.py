@@ -76,6 +76,17 @@ def test_a_network_that_takes_no_words_is_refused_in_a_sentence(taught):
         audit(nn.Linear(60, 4), taught[0], marks=["token:new-1"])
 
 
+def test_documents_are_not_normalised(taught):
+    data, network, _ = taught
+    with pytest.raises(ValueError, match="documents are numbers of words, which are not normalised"):
+        audit(network, data, mean=[0.5], std=[0.5])
+
+
+def test_nobody_carries_a_word_that_was_not_planted_and_it_is_said(taught):
+    data, network, _ = taught
+    assert "No training documents carry " in str(audit(network, data, marks=["token:new-2,times=10"], quick=True))
+
+
 def test_weights_are_left_as_they_are(taught):
     data, network, _ = taught
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

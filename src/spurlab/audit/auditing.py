@@ -272,6 +272,8 @@ def asked_as(
 
     Raises ValueError: as `audit`, or a program where it will be trained on.
     """
+    if data.train.words is not None and (mean is not None or std is not None):
+        raise InputError("documents are numbers of words, which are not normalised: leave out mean and std.")
     given = seeded(lambda: load_network(model, weights, data.shape, data.classes), 0)  # without weights it draws them
     if trains and isinstance(given, Estimator):
         raise InputError(
