@@ -486,7 +486,8 @@ def test_ctrl_c_and_sigterm_stop_cleanly(tmp_path, sent, code, times):
     assert said.splitlines()[1:] == [
         "spurlab: stopped; what was finished is kept. The same command goes on from there."
     ]  # after the line that says what is trained
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == [".running", "results.sqlite"]
+    there = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert there - {".running"} == {"results.sqlite"}  # the folder of locks may stay, empty, where it ended meanwhile
     with Store(tmp_path / "out", read_only=True) as store:
         assert store._connection.execute("SELECT count(*) FROM claim").fetchone() == (0,)
 
