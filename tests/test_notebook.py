@@ -130,7 +130,7 @@ def test_an_ensemble_is_shown_by_its_members(page):
     seen = page(ensemble)
     assert "12 numbers each" in seen.text
     assert "1 diverged" in seen.text
-    assert seen.words[-9:] == ["loss at first", "at last", "7", "0.750", "0.250", "9", "0.500", "nan", "diverged"]
+    assert seen.words[-9:] == ["loss at first", "at last", "7", "0.750", "0.250", "9", "0.500", "-", "diverged"]
     assert repr(ensemble.trained) == "Trained(state={'weight': float32[2, 3, 4]}, losses=float32[2, 2])"
     page(Ensemble("", (), 3, (), Trained({"weight": torch.zeros(0, 3)}, torch.zeros(0, 0))))
 

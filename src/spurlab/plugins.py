@@ -40,7 +40,7 @@ CODE = frozenset({"models", "deletion", "prevention", "attacks"})
 RESERVED: Mapping[str, frozenset[str]] = {
     "datasets": frozenset({"npz", "folder", "table", "text", "hf"}),
     "marks": frozenset(
-        {"box", "noise", "spike", "sine", "offset", "token", "column", "missing", "picture"}
+        {"box", "noise", "spike", "sine", "offset", "token", "misspelt", "column", "missing", "picture"}
         | {"v1", "v3", "v8", "v18", "v19", "v20", "v30"}  # of the paper's public code
     ),
     "deletion": frozenset({"none", "oracle"}),
