@@ -34,7 +34,7 @@ from spurlab.models import Estimator, seeded
 from spurlab.models.answering import Answering, answering, check_finite
 from spurlab.models.files import is_program, load_network
 from spurlab.notebook import short
-from spurlab.patterns import Cells, Mark, MarkLike, Phrase, mark_on, marked_all, pattern_title
+from spurlab.patterns import ByValue, Mark, MarkLike, mark_on, marked_all, pattern_title
 from spurlab.seeds import rng_for
 from spurlab.training import RECIPES, Recipe, predictions
 
@@ -308,8 +308,8 @@ def ranked_by(
     """Of each mark the training examples by presence and, of networks that end in a linear layer, by influence."""
     ranked, by_features = list[Suspect](), has_features(network, data.test.inputs[:1])
     for name, have in likeness.items():
-        own = isinstance(named[name], Phrase | Cells)  # which say themselves which examples carry them
-        ranked += listed(have, data, "presence", name, carriers(have), looked_up=own)
+        looked_up = isinstance(named[name], ByValue)
+        ranked += listed(have, data, "presence", name, carriers(have), looked_up=looked_up)
         if by_features:
             taught = influence_on_mark(network, data.train, data.test, named[name], pulls[name].target, seed)
             ranked += listed(taught, data, "influence", name, carriers(have))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from spurlab.audit.detect.centred import Centred, rows_at_once, without
 from spurlab.data import Examples, room
-from spurlab.patterns import Cells, MarkLike, Phrase, marked_all, marked_rows
+from spurlab.patterns import ByValue, MarkLike, marked_all, marked_rows
 
 COMPONENTS = 50
 CARRIES = 0.5  # the probability from which an example is said to carry the mark
@@ -48,7 +48,7 @@ def presence(
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     tell = progress or (lambda done, of: None)
-    if isinstance(mark, Phrase | Cells):
+    if isinstance(mark, ByValue):
         return mark.carried(train.inputs).float()
     if train.words is not None:  # any function of documents: those that it would not change carry it
         return (marked_all(mark, train, seed) == train.inputs).all(1).float()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.data import Examples
 from spurlab.errors import InputError
 from spurlab.metrics import pulled
-from spurlab.patterns import Cells, Mark, MarkLike, Phrase, marked_rows, pattern_title
+from spurlab.patterns import ByValue, Mark, MarkLike, marked_rows, pattern_title
 from spurlab.seeds import rng_for, seed_for
 from spurlab.stats import SCORE_MARGIN, Share, null_rank
 from spurlab.training import predictions
@@ -216,7 +216,7 @@ def _without_carriers(
 
     What carries it already cannot be pulled, and would make no other mark like it.
     """
-    if isinstance(mark, Phrase | Cells):
+    if isinstance(mark, ByValue):
         changed = ~mark.carried(examples.inputs)
     else:
         sizes = _sizes(marked - examples.inputs)

@@ -149,9 +149,9 @@ def _examples(tables: Sequence[tuple[Path, Table]], entry: FilesEntry) -> tuple[
     ]
     of_numbers = mean, sd, *_ = scale(numbers[0])
     train, test = (_part((part - mean) / sd, table, path) for part, (path, table) in zip(numbers, tables, strict=True))
-    scales = [[float(one[place]) for one in of_numbers] for place in range(len(NUMBERS))]
     columns = [
-        Column(name, None, (), one[0], one[1], one[2], one[3]) for name, one in zip(NUMBERS, scales, strict=True)
+        Column(name, mean=float(middle), sd=float(spread), low=float(low), high=float(high))
+        for name, middle, spread, low, high in zip(NUMBERS, *of_numbers, strict=True)
     ]
     columns += [Column(name, values) for name, values in CATEGORIES.items()]
     return train, test, Columns(tuple(columns)).counted(train.inputs)

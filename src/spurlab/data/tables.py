@@ -338,7 +338,7 @@ def class_names_of(sheet: Sheet, label: str) -> list[str]:
         if numbers is not None:  # all others are numbers, so that it stands for a missing one
             raise DataRequestError(
                 f"{sheet.where(row)} has {odd[0]!r} in the column {label!r}, whose other classes are numbers. Give it "
-                "class, or take the row out."
+                "a class, or take the row out."
             )
         _tell_of_odd(sheet, label, odd[0], texts.count(odd[0]), "a class like any other")
     if numbers is not None and len(names) > MOST_CLASSES and bool((numbers != np.floor(numbers)).any()):

@@ -23,6 +23,7 @@ from spurlab.patterns.misspelt import Misspelling as Misspelling
 from spurlab.patterns.overlay import Overlay as Overlay
 from spurlab.patterns.overlay import box as box
 from spurlab.patterns.overlay import picture as picture
+from spurlab.patterns.own import ByValue as ByValue
 from spurlab.patterns.own import mark_on as mark_on
 from spurlab.patterns.own import own_mark as own_mark
 from spurlab.patterns.own import settings_of as settings_of

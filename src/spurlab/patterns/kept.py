@@ -30,9 +30,8 @@ from spurlab.patterns.own import (
 from spurlab.patterns.table import MARKS, pattern_name
 from spurlab.plugins import is_recorded, origin_of, qualified, unqualified
 
-ANEW = (
-    ",v2"  # after names of words that once were put in otherwise, so that no stored result of then is taken for theirs
-)
+# after names of words that once were put in otherwise, so that no stored result of then is taken for theirs
+ANEW = ",v2"
 LARGEST = 512  # pixels a side of a picture that is kept: it stands in the record of each study
 _PICTURES: dict[str, Mapping[str, Any]] = {}  # records by what `mark_named` and `mark_content` give: by content
 

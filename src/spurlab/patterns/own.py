@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 Asked: TypeAlias = str | Mapping[str, Any]
 Names: TypeAlias = Vocabulary | Columns | None
+ByValue: TypeAlias = Phrase | Cells  # marks that say themselves which examples carry them
 WAVES: Mapping[str, Any] = {"spike": Spike, "sine": Sine, "offset": Offset}  # their settings are fields
 OF_WORDS = ("token", "misspelt")
 NAMED = (*OF_WORDS, "column", "missing")  # kinds that are followed by a colon and what they put in
@@ -108,7 +109,7 @@ def tell_carriers(mark: MarkLike, data: Dataset, name: str | None = None) -> Non
         data: where it is to be planted.
         name: what to call it, if not by its own name.
     """
-    if isinstance(mark, Cells | Phrase) and (count := int(mark.carried(data.train.inputs).sum())):
+    if isinstance(mark, ByValue) and (count := int(mark.carried(data.train.inputs).sum())):
         _warn_once(
             f"{count:,} of {len(data.train):,} training {data.kind} of {data.name} have {name or mark.name} before it "
             "is planted: n is not how many have it in all."

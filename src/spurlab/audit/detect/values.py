@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from spurlab.audit.detect.shared import FEWEST, MOST
 from spurlab.data import UNKNOWN, Column, Columns, Examples, Vocabulary
 from spurlab.metrics import pulled
-from spurlab.patterns import GONE, Cells, Phrase, marked_rows
+from spurlab.patterns import GONE, ByValue, Cells, Phrase, marked_rows
 from spurlab.seeds import rng_for
 from spurlab.stats import Share
 from spurlab.training import predictions
@@ -39,7 +39,7 @@ class RareValue:
             is put into them; None: they were not asked.
     """
 
-    mark: Phrase | Cells
+    mark: ByValue
     label: int
     count: int
     of_class: int
@@ -180,7 +180,7 @@ def asked_about(
     return replace(values, found=tuple(found), screened=len(few))
 
 
-Pairs = tuple[Int64[Tensor, " pairs"], Int64[Tensor, " pairs"], Callable[[int], Phrase | Cells]]
+Pairs = tuple[Int64[Tensor, " pairs"], Int64[Tensor, " pairs"], Callable[[int], ByValue]]
 
 
 def _documents(train: Examples, words: Vocabulary) -> Pairs:
